@@ -1,0 +1,283 @@
+//! What a run was found to show: the content of `summary.json`.
+//!
+//! The names of the keys are a contract; things outside this project read them.
+//! Seconds are counted from the start of the load. A figure that was not seen
+//! before the observation stopped is *censored*: the key is null, and
+//! `…_censored_after_s` beside it says how long it was watched for.
+
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Story;
+use crate::record::{Backend, MachineFacts};
+
+/// Everything found in a record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Findings {
+    /// The version of this format: 1.
+    pub format: u32,
+    /// The scenario's short name.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// What it claims.
+    pub claim: String,
+    /// Which backend ran it.
+    pub backend: Backend,
+    /// The seed.
+    pub seed: u64,
+    /// Whether the run was seen to its planned end.
+    pub complete: bool,
+    /// On what machine.
+    pub machine: MachineFacts,
+    /// The incident's clock, where there is one.
+    pub story: Option<Story>,
+    /// Width of the buckets, which is the resolution of every instant below
+    /// that does not come from the journal.
+    pub interval_s: f64,
+    /// Whether the figures can be trusted.
+    pub measurement: Measurement,
+    /// Where every scheduled operation went, warm-up included.
+    pub conservation: Conservation,
+    /// The run in phases, from the baseline on.
+    pub phases: Vec<Phase>,
+    /// When which instance was exhausted.
+    pub exhaustion: Vec<ExhaustionWindow>,
+    /// The incident's clock and verdict.
+    pub incident: Incident,
+    /// What was expected and what came.
+    pub expectations: Vec<ExpectationResult>,
+    /// What a reader should know, one sentence each, the cause first.
+    pub sentences: Vec<String>,
+    /// The verdict of the run.
+    pub verdict: Verdict,
+}
+
+/// The verdict of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Every expectation held.
+    Passed,
+    /// One did not.
+    Failed,
+    /// The measurement is invalid: nothing is judged.
+    Invalid,
+}
+
+/// Whether the figures can be trusted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Measurement {
+    /// Whether the generator was the limit.
+    pub validity: Validity,
+    /// Why it is invalid, one sentence each; empty where it is valid.
+    pub reasons: Vec<String>,
+    /// The generator's own error.
+    pub send_lag_us: SendLag,
+    /// Busy share of the generator's threads, deliberate spinning not counted, in the worst phase.
+    pub generator_busy: f64,
+    /// Busy share of the whole machine in the worst phase.
+    pub machine_busy_max: f64,
+    /// Share of processor time that the hypervisor gave to others, over the run.
+    pub machine_steal: f64,
+}
+
+/// Whether the generator was the limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Validity {
+    /// It was not.
+    Valid,
+    /// It was.
+    Invalid,
+}
+
+/// Send lag of first tries, in microseconds; null where nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct SendLag {
+    /// Median.
+    pub p50: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+}
+
+/// Where every scheduled operation went; the keys are exactly these.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Conservation {
+    /// Scheduled.
+    pub scheduled: u64,
+    /// Ended with success.
+    pub succeeded: u64,
+    /// The last attempt was answered, refused or broken.
+    pub failed: u64,
+    /// The last attempt ran into its timeout.
+    pub timed_out: u64,
+    /// The deadline came first.
+    pub missed_deadline: u64,
+    /// Given up by the generator.
+    pub shed: u64,
+    /// Under way when the observation stopped.
+    pub unfinished: u64,
+}
+
+/// A stretch of the run between two actions.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Its name.
+    pub name: String,
+    /// Its start, on an edge of the buckets.
+    pub from_s: f64,
+    /// Its end, likewise.
+    pub to_s: f64,
+    /// Operations scheduled per second.
+    pub offered_per_s: f64,
+    /// Operations succeeded per second, by intended start.
+    pub goodput_per_s: f64,
+    /// Operations that ended without success / that ended; null where none ended.
+    pub error_share: Option<f64>,
+    /// Operations answered though they should have been refused.
+    pub wrongly_allowed: u64,
+    /// Users' attempts / first tries; null where there was none.
+    pub attempts_per_operation: Option<f64>,
+    /// Probes / operations; null where there was no operation.
+    pub probes_per_operation: Option<f64>,
+    /// Busy worker-time / worker-time, over the fleet; null where no gauge was read.
+    pub saturation: Option<f64>,
+    /// Share of the busy worker-time for callers who had gone.
+    pub zombie_share: Option<f64>,
+    /// Share of the busy worker-time in detached tasks.
+    pub detached_share: Option<f64>,
+    /// Share of the busy worker-time that a warm cache would have saved.
+    pub cold_share: Option<f64>,
+    /// Jobs waiting in the whole fleet.
+    pub queue_depth: QueueDepth,
+    /// Queue wait, in milliseconds.
+    pub queue_wait_ms: Latency,
+    /// Response time of succeeded operations, in milliseconds.
+    pub response_ms: Latency,
+    /// Service time of answered attempts, in milliseconds.
+    pub service_ms: Latency,
+    /// Busy share of the whole machine; null where it was not read.
+    pub machine_busy: Option<f64>,
+}
+
+/// Queue depth of the whole fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct QueueDepth {
+    /// Time-weighted mean of the sum over instances; null where no gauge was read.
+    pub mean: Option<f64>,
+    /// Largest sum over instances of their largest depths in one interval.
+    pub max: Option<u64>,
+}
+
+/// Percentiles of a latency in milliseconds; null where there was no value.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Latency {
+    /// How many values.
+    pub count: u64,
+    /// Median.
+    pub p50: Option<f64>,
+    /// 90th percentile.
+    pub p90: Option<f64>,
+    /// 99th percentile.
+    pub p99: Option<f64>,
+    /// 99.9th percentile.
+    pub p999: Option<f64>,
+    /// Largest.
+    pub max: Option<f64>,
+}
+
+/// An unbroken window in which an instance had no free worker and jobs waiting.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExhaustionWindow {
+    /// The instance.
+    pub instance: String,
+    /// Its start, on an edge of the buckets.
+    pub from_s: f64,
+    /// Its end, likewise.
+    pub to_s: f64,
+}
+
+/// The incident's clock and verdict; instants in seconds from the start of the load.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Incident {
+    /// The push that began it.
+    pub trigger_s: Option<f64>,
+    /// The intended start of the first operation that failed, in the first bucket of the impact.
+    pub impact_s: Option<f64>,
+    /// The first alert after the impact.
+    pub detected_s: Option<f64>,
+    /// How long a detection was waited for in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detected_censored_after_s: Option<f64>,
+    /// The first rollback that was refused.
+    pub rollback_rejected_s: Option<f64>,
+    /// The check and the reason that refused it.
+    pub rollback_rejected_because: Option<String>,
+    /// The first rollback that was applied: the trigger is off.
+    pub rollback_applied_s: Option<f64>,
+    /// Goodput back at half of the baseline, for a hold window.
+    pub mitigated_s: Option<f64>,
+    /// How long mitigation was waited for in vain, from the impact.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mitigated_censored_after_s: Option<f64>,
+    /// The last action of the timeline.
+    pub last_action_s: Option<f64>,
+    /// The start of the first hold window after the rollback that meets the recovery rule.
+    pub recovered_s: Option<f64>,
+    /// How long recovery was waited for in vain, from the rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovered_censored_after_s: Option<f64>,
+    /// Rollback applied → recovered.
+    pub recovery_after_rollback_s: Option<f64>,
+    /// How long it was waited for in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_after_rollback_censored_after_s: Option<f64>,
+    /// Last action → recovered.
+    pub recovery_after_last_action_s: Option<f64>,
+    /// How long it was waited for in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_after_last_action_censored_after_s: Option<f64>,
+    /// Impact → detected.
+    pub time_to_detect_s: Option<f64>,
+    /// Impact → mitigated.
+    pub time_to_mitigate_s: Option<f64>,
+    /// Impact → recovered.
+    pub time_to_recover_s: Option<f64>,
+    /// The verdict, in the words of docs/TERMS.md with underscores.
+    pub verdict: String,
+    /// What kept the incident going after the trigger was off: `retries`,
+    /// `monitor_probes`, `zombie_work`, `cold_start` or `detached_tasks`.
+    pub sustaining: Option<String>,
+    /// The shares that the sustaining effect is named from.
+    pub sustaining_shares: Option<SustainingShares>,
+}
+
+/// Shares between the trigger's end and the next action or the recovery, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct SustainingShares {
+    /// Retries / (attempts + probes).
+    pub retries: f64,
+    /// Probes / (attempts + probes).
+    pub monitor_probes: f64,
+    /// Busy worker-time for callers who had gone / busy worker-time.
+    pub zombie_work: f64,
+    /// Busy worker-time that a warm cache would have saved / busy worker-time.
+    pub cold_start: f64,
+    /// Busy worker-time in detached tasks / busy worker-time.
+    pub detached_tasks: f64,
+}
+
+/// An expectation and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExpectationResult {
+    /// What was looked at, with its phase.
+    pub that: String,
+    /// Whether it held; null where the measurement is invalid.
+    pub passed: Option<bool>,
+    /// What was seen, as text with its unit; `> 40 s` where it is censored.
+    pub observed: String,
+    /// What was required, as text with its unit.
+    pub required: String,
+}

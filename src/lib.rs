@@ -1,0 +1,45 @@
+//! threadbare drives a target through an incident and measures what came of it.
+//!
+//! One way through, left to right; a stage takes a value and gives a value:
+//!
+//! ```text
+//! scenario file ──► Scenario ──► Plan ──► live backend ──► record ──► analysis ──► report
+//!    (TOML)        validated   immutable  load + target    run dir      pure      one format
+//!                                                                                  per file
+//! ```
+//!
+//! Modules import lower ranks only, and siblings of one rank do not know each
+//! other (`tests/architecture.rs` holds this):
+//!
+//! | rank | modules |
+//! |---|---|
+//! | 0 | [`units`], [`clock`], [`rng`], [`error`] |
+//! | 1 | [`model`] |
+//! | 2 | [`scenario`] |
+//! | 3 | [`plan`] |
+//! | 4 | [`record`] |
+//! | 5 | [`analysis`], [`load`], [`target`], [`sample`] |
+//! | 6 | [`report`], [`ui`], [`live`] |
+//! | 7 | [`run`] |
+//! | 8 | [`cli`] |
+//!
+//! `docs/ARCHITECTURE.md` is the map with its invariants, `docs/TERMS.md` the
+//! vocabulary.
+
+pub mod analysis;
+pub mod cli;
+pub mod clock;
+pub mod error;
+pub mod live;
+pub mod load;
+pub mod model;
+pub mod plan;
+pub mod record;
+pub mod report;
+pub mod rng;
+pub mod run;
+pub mod sample;
+pub mod scenario;
+pub mod target;
+pub mod ui;
+pub mod units;

@@ -1,0 +1,1 @@
+//! The conductor: processes, timeline, journal, leases, guardian.

@@ -1,0 +1,3 @@
+//! The threadbare binary: parse, call, exit code.
+
+fn main() {}

@@ -1,0 +1,33 @@
+//! Policies as pure state machines that are told the time.
+//!
+//! Nothing here performs I/O, reads a clock or owns a thread: a machine is told
+//! `now` and what happened, and answers what to do and when to ask it again.
+//! Randomness is passed in. That is what lets the live backend and the
+//! simulator share retries, monitors, releases and arrivals instead of writing
+//! them twice. Only *policies* live here: live workers are threads that block.
+
+mod admission;
+mod alert;
+mod arrivals;
+mod balancer;
+mod client;
+mod distribution;
+mod fleet;
+mod level;
+mod monitor;
+mod queue;
+mod release;
+mod role_cache;
+
+pub use admission::Admission;
+pub use alert::{Alert, AlertChange, AlertRule, Signal};
+pub use arrivals::{ArrivalProcess, Arrivals};
+pub use balancer::RoundRobin;
+pub use client::{AttemptOutcome, Backoff, ClientPolicy, FailureKind, Next, Operation, Terminal};
+pub use distribution::Distribution;
+pub use fleet::{FleetSpec, IdentitySpec, Role, Unverified, Verification};
+pub use level::{Level, LevelReading};
+pub use monitor::{Monitor, MonitorPolicy};
+pub use queue::{Order, Popped, Queue, QueuePolicy};
+pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub use role_cache::RoleCache;

@@ -1,0 +1,246 @@
+//! What is counted in each interval, one struct for each thing that counts.
+//!
+//! All values are integers and merge by addition, except those that end in
+//! `_max`, which merge by maximum; so slices, threads and machines add up
+//! exactly. Times are in nanoseconds and end in `_ns`; an `_ns` counter of a
+//! level is its time integral (level × nanoseconds).
+
+/// Declares a struct of counters that can be written to and read from rows.
+macro_rules! counters {
+    ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+        pub struct $name {
+            $($(#[$field_doc])* pub $field: u64,)*
+        }
+
+        impl $name {
+            /// Every counter with its name, in order.
+            #[must_use]
+            pub fn rows(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($field), self.$field)),*]
+            }
+
+            /// Merges one value into the counter of this name; false where there is none.
+            pub fn merge_row(&mut self, name: &str, value: u64) -> bool {
+                match name {
+                    $(stringify!($field) => merge(stringify!($field), &mut self.$field, value),)*
+                    _ => return false,
+                }
+                true
+            }
+
+            /// Merges another interval's or another slice's counters into these.
+            pub fn merge(&mut self, other: &Self) {
+                $(merge(stringify!($field), &mut self.$field, other.$field);)*
+            }
+        }
+    };
+}
+
+fn merge(name: &str, into: &mut u64, value: u64) {
+    if name.ends_with("_max") {
+        *into = (*into).max(value);
+    } else {
+        *into += value;
+    }
+}
+
+counters! {
+    /// Operations of users, by the bucket of their **intended start**; written
+    /// once the last operation of the bucket has ended, or at the stop.
+    OperationCounters {
+        /// Scheduled for this bucket.
+        scheduled,
+        /// The expected response came before the deadline.
+        succeeded,
+        /// Last attempt answered with an unexpected 5xx status.
+        failed_server_error,
+        /// Last attempt answered with another unexpected status.
+        failed_refused,
+        /// Answered though it should have been refused.
+        failed_wrongly_allowed,
+        /// Last attempt's connection refused, reset or closed.
+        failed_connection,
+        /// Last attempt's response was not HTTP.
+        failed_protocol,
+        /// Last attempt ran into its timeout before the deadline.
+        timed_out,
+        /// The deadline came first.
+        missed_deadline,
+        /// Given up by the generator at its backlog bound.
+        shed,
+        /// Still under way when the observation stopped: censored.
+        unfinished,
+    }
+}
+
+impl OperationCounters {
+    /// Operations that failed, whatever the kind.
+    #[must_use]
+    pub const fn failed(&self) -> u64 {
+        self.failed_server_error
+            + self.failed_refused
+            + self.failed_wrongly_allowed
+            + self.failed_connection
+            + self.failed_protocol
+    }
+
+    /// Operations that ended: all but the unfinished.
+    #[must_use]
+    pub const fn ended(&self) -> u64 {
+        self.succeeded + self.failed() + self.timed_out + self.missed_deadline + self.shed
+    }
+
+    /// Whether every scheduled operation is accounted for (docs/TERMS.md, "Conservation").
+    #[must_use]
+    pub const fn conserved(&self) -> bool {
+        self.scheduled == self.ended() + self.unfinished
+    }
+}
+
+counters! {
+    /// Attempts of one traffic class, by the **instant** at which each thing happened.
+    AttemptCounters {
+        /// First tries that started; of monitors, probes.
+        first_tries,
+        /// Retries that started.
+        retries,
+        /// Attempts repeated at once because a kept connection had gone stale.
+        resends,
+        /// Attempts that ended with a response.
+        responses,
+        /// Responses with status 2xx.
+        status_2xx,
+        /// Responses with status 3xx.
+        status_3xx,
+        /// Responses with status 4xx.
+        status_4xx,
+        /// Responses with status 5xx.
+        status_5xx,
+        /// Attempts that ran into their timeout.
+        timeouts,
+        /// Attempts whose connection was refused, reset or closed.
+        connection_errors,
+        /// Attempts whose response was not HTTP.
+        protocol_errors,
+        /// Attempts given up because their operation had ended.
+        cancelled,
+        /// Attempts under way at the end of the interval: a level, not a sum.
+        in_flight,
+        /// Operations (of monitors: probes) that ended with success in the interval.
+        ended_well,
+        /// Operations (of monitors: probes) that ended without success.
+        ended_badly,
+    }
+}
+
+impl AttemptCounters {
+    /// Attempts that started.
+    #[must_use]
+    pub const fn started(&self) -> u64 {
+        self.first_tries + self.retries + self.resends
+    }
+
+    /// Attempts that ended, however.
+    #[must_use]
+    pub const fn ended(&self) -> u64 {
+        self.responses
+            + self.timeouts
+            + self.connection_errors
+            + self.protocol_errors
+            + self.cancelled
+    }
+}
+
+counters! {
+    /// The generator itself, by instant.
+    GeneratorCounters {
+        /// Threads that generate load.
+        threads,
+        /// Processor time of those threads, deliberate spinning not counted.
+        cpu_ns,
+        /// Time the threads spun on purpose.
+        spin_ns,
+        /// Connections opened.
+        connections_opened,
+        /// Connections open at the end of the interval: a level, not a sum.
+        connections_open,
+        /// Most operations that waited for a connection at a time.
+        backlog_max,
+    }
+}
+
+counters! {
+    /// One instance of the fleet, by instant.
+    InstanceCounters {
+        /// Its workers.
+        workers,
+        /// Busy worker-time: a worker that holds a job, whether it computes or waits.
+        busy_ns,
+        /// Of it: for callers who had gone.
+        busy_zombie_ns,
+        /// Of it: in detached verifications.
+        busy_detached_ns,
+        /// Of it: the part of verifications that a warm role cache would have saved.
+        busy_cold_ns,
+        /// Queue depth, integrated over time.
+        queue_depth_ns,
+        /// Largest queue depth.
+        queue_depth_max,
+        /// Jobs put into the queue.
+        enqueued,
+        /// Jobs finished.
+        finished,
+        /// Jobs dropped because they had waited past the queue's limit.
+        expired,
+        /// Requests rejected because the queue was full.
+        rejected,
+        /// Jobs waiting or running when the instance was stopped.
+        lost,
+        /// Detached verifications started.
+        detached,
+        /// Jobs waiting at the end of the interval: a level, not a sum.
+        waiting,
+        /// Jobs running at the end of the interval: a level, not a sum.
+        running,
+    }
+}
+
+counters! {
+    /// The balancer, by instant.
+    BalancerCounters {
+        /// Requests passed on to an instance.
+        admitted,
+        /// Requests answered with 503 because of the admission share.
+        shed,
+        /// Requests answered with 503 because no instance was in service.
+        unserved,
+        /// Requests answered with 502 because the instance broke the connection.
+        upstream_errors,
+    }
+}
+
+counters! {
+    /// The identity service, by instant.
+    IdentityCounters {
+        /// Verifications finished.
+        verifications,
+        /// Verification slots in use, integrated over time.
+        busy_ns,
+        /// Verifications waiting for a slot, integrated over time.
+        waiting_ns,
+    }
+}
+
+counters! {
+    /// The whole machine, by instant, from the kernel's own accounting.
+    MachineCounters {
+        /// Processor time there was: cores × interval.
+        total_ns,
+        /// Processor time used by anything.
+        busy_ns,
+        /// Processor time the hypervisor gave to others.
+        steal_ns,
+    }
+}

@@ -1,0 +1,537 @@
+//! The run directory: written as things happen, read back whole.
+//!
+//! Every line is complete in itself, so a run that was killed leaves a
+//! directory that can still be read: a torn last line is left out, and the
+//! missing [`Event::RunEnded`] marks the record as incomplete.
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
+use serde::{Deserialize, Serialize};
+
+use super::event::Line;
+use super::{Counters, Event, Histogram, Measure, Sample};
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::units::Nanos;
+
+/// The version of the run directory's format.
+pub const FORMAT: u32 = 1;
+
+/// Which backend made a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Backend {
+    /// Real threads, processes, sockets.
+    Live,
+    /// Virtual time.
+    Sim,
+}
+
+/// What the record says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// [`FORMAT`].
+    pub format: u32,
+    /// The version of threadbare that wrote it.
+    pub version: String,
+    /// Which backend.
+    pub backend: Backend,
+    /// When, in milliseconds since 1970 UTC.
+    pub started_wall_ms: u64,
+    /// On what.
+    pub machine: MachineFacts,
+    /// What was to be carried out, the seed included.
+    pub plan: Plan,
+}
+
+/// The machine a run was made on.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct MachineFacts {
+    /// Processors this process may use.
+    pub cores: u32,
+    /// Memory in bytes.
+    pub memory_bytes: u64,
+    /// The processor's name.
+    pub processor: String,
+    /// The kernel's name and release.
+    pub kernel: String,
+}
+
+const HEADER: &str = "run.json";
+const JOURNAL: &str = "journal.jsonl";
+const SERIES: &str = "series.csv";
+const LATENCY: &str = "latency.hlog";
+
+const SERIES_COLUMNS: &str = "from_ns,to_ns,axis,kind,source,counter,value";
+const LATENCY_HEADER: &str = "#[Histogram log format version 1.3]\n\
+     \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"";
+
+/// Writes a record into a run directory, line by line.
+#[derive(Debug)]
+pub struct Recorder {
+    directory: PathBuf,
+    journal: File,
+    series: BufWriter<File>,
+    latency: BufWriter<File>,
+}
+
+impl Recorder {
+    /// Makes the directory, readable by its owner only, and writes the header.
+    ///
+    /// # Errors
+    ///
+    /// Where the directory exists and is not empty, or cannot be written.
+    pub fn create(directory: &Path, header: &Header) -> Result<Self> {
+        if directory.exists() && !is_empty(directory) {
+            return Err(Error::usage(format!(
+                "{} already holds something; name another directory with --out, or remove it",
+                directory.display()
+            )));
+        }
+        DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(|cause| write_error(directory, &cause))?;
+        let text = serde_json::to_string_pretty(header)
+            .map_err(|cause| Error::failed(format!("failed to write {HEADER}: {cause}")))?;
+        write_private(directory, HEADER, text.as_bytes())?;
+        let open = |name: &str| {
+            let path = directory.join(name);
+            private()
+                .open(&path)
+                .map_err(|cause| write_error(&path, &cause))
+        };
+        let mut recorder = Self {
+            journal: open(JOURNAL)?,
+            series: BufWriter::new(open(SERIES)?),
+            latency: BufWriter::new(open(LATENCY)?),
+            directory: directory.to_owned(),
+        };
+        recorder.write(|this| {
+            writeln!(this.series, "{SERIES_COLUMNS}")?;
+            writeln!(this.latency, "{LATENCY_HEADER}")
+        })?;
+        Ok(recorder)
+    }
+
+    /// Where the record lies.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// Appends an event to the journal and sees it to the kernel at once.
+    ///
+    /// # Errors
+    ///
+    /// Where the journal cannot be written, for example because the disk is full.
+    pub fn event(&mut self, at: Nanos, event: &Event) -> Result<()> {
+        let line = Line {
+            at_ns: at,
+            event: event.clone(),
+        };
+        let mut text = serde_json::to_string(&line)
+            .map_err(|cause| Error::failed(format!("failed to write {JOURNAL}: {cause}")))?;
+        text.push('\n');
+        // One write per line: a line is either there whole or torn at the end of the file.
+        self.write(|this| this.journal.write_all(text.as_bytes()))
+    }
+
+    /// Appends a sample's counters and histograms.
+    ///
+    /// # Errors
+    ///
+    /// Where the files cannot be written, for example because the disk is full.
+    pub fn sample(&mut self, sample: &Sample) -> Result<()> {
+        self.write(|this| {
+            let (kind, axis) = (sample.counters.kind(), sample.counters.axis());
+            let (from, to, source) = (sample.from.0, sample.to.0, &sample.source);
+            for (index, (name, value)) in sample.counters.rows().into_iter().enumerate() {
+                // Zeros are left out; the first counter stands for the sample's presence.
+                if value != 0 || index == 0 {
+                    writeln!(
+                        this.series,
+                        "{from},{to},{axis},{kind},{source},{name},{value}"
+                    )?;
+                }
+            }
+            for (measure, histogram) in &sample.histograms {
+                if histogram.is_empty() {
+                    continue;
+                }
+                writeln!(
+                    this.latency,
+                    "Tag={kind}:{source}:{},{:.3},{:.3},{:.3},{}",
+                    measure.name(),
+                    sample.from.as_secs_f64(),
+                    (sample.to - sample.from).as_secs_f64(),
+                    histogram.max().unwrap_or_default().as_secs_f64(),
+                    histogram.encode()
+                )?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Sees everything written so far to the kernel.
+    ///
+    /// # Errors
+    ///
+    /// Where the files cannot be written, for example because the disk is full.
+    pub fn flush(&mut self) -> Result<()> {
+        self.write(|this| {
+            this.series.flush()?;
+            this.latency.flush()
+        })
+    }
+
+    fn write(&mut self, write: impl FnOnce(&mut Self) -> io::Result<()>) -> Result<()> {
+        write(self).map_err(|cause| write_error(&self.directory, &cause))
+    }
+}
+
+/// Writes a file of the run directory, readable by its owner only.
+///
+/// # Errors
+///
+/// Where it cannot be written, for example because the disk is full.
+pub fn write_private(directory: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let path = directory.join(name);
+    private()
+        .open(&path)
+        .and_then(|mut file| file.write_all(content))
+        .map_err(|cause| write_error(&path, &cause))
+}
+
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true).create(true).truncate(true).mode(0o600);
+    options
+}
+
+fn is_empty(directory: &Path) -> bool {
+    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
+}
+
+fn write_error(path: &Path, cause: &io::Error) -> Error {
+    Error::failed(format!(
+        "failed to write {}: {cause}; free some space or name another directory with --out",
+        path.display()
+    ))
+}
+
+/// A run read back from its directory.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Record {
+    /// What it says of itself.
+    pub header: Header,
+    /// Every event with its instant, in the order of the journal.
+    pub events: Vec<(Nanos, Event)>,
+    /// Every sample, in the order of the series.
+    pub samples: Vec<Sample>,
+}
+
+impl Record {
+    /// Reads a run directory, be it complete or not.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no run, its format is of another version, or a line
+    /// other than the last is damaged.
+    pub fn open(directory: &Path) -> Result<Self> {
+        let read = |name: &str| {
+            let path = directory.join(name);
+            fs::read(&path).map_err(|cause| {
+                Error::usage(format!(
+                    "failed to read {}: {cause}; is this a run directory?",
+                    path.display()
+                ))
+            })
+        };
+        let header = read_header(directory, &read(HEADER)?)?;
+        let events = whole_lines(&read(JOURNAL)?)
+            .enumerate()
+            .map(|(index, line)| {
+                let line: Line = serde_json::from_slice(line)
+                    .map_err(|cause| damaged(directory, JOURNAL, index + 1, &cause.to_string()))?;
+                Ok((line.at_ns, line.event))
+            })
+            .collect::<Result<_>>()?;
+        let mut samples = read_series(directory, &read(SERIES)?)?;
+        read_latency(directory, &read(LATENCY)?, &mut samples)?;
+        Ok(Self {
+            header,
+            events,
+            samples,
+        })
+    }
+
+    /// Whether the run was seen to its end, planned or not.
+    #[must_use]
+    pub fn complete(&self) -> bool {
+        matches!(self.events.last(), Some((_, Event::RunEnded { .. })))
+    }
+}
+
+fn read_header(directory: &Path, bytes: &[u8]) -> Result<Header> {
+    #[derive(Deserialize)]
+    struct Format {
+        format: u32,
+    }
+    let unreadable =
+        |cause: serde_json::Error| damaged(directory, HEADER, cause.line(), &cause.to_string());
+    let Format { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
+    if format != FORMAT {
+        return Err(Error::usage(format!(
+            "{} is a run of format {format}, and this version reads format {FORMAT}",
+            directory.display()
+        )));
+    }
+    serde_json::from_slice(bytes).map_err(unreadable)
+}
+
+/// The lines that end in a newline; a torn last one is left out.
+fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    bytes
+        .split_inclusive(|byte| *byte == b'\n')
+        .filter_map(|line| line.strip_suffix(b"\n"))
+}
+
+fn damaged(directory: &Path, file: &str, line: usize, cause: &str) -> Error {
+    Error::usage(format!(
+        "{} is damaged in line {line}: {cause}",
+        directory.join(file).display()
+    ))
+}
+
+fn read_series(directory: &Path, bytes: &[u8]) -> Result<Vec<Sample>> {
+    let mut samples: Vec<Sample> = Vec::new();
+    for (index, line) in whole_lines(bytes).enumerate().skip(1) {
+        let wrong = || damaged(directory, SERIES, index + 1, "not a row of the series");
+        let text = std::str::from_utf8(line).map_err(|_| wrong())?;
+        let mut fields = text.split(',');
+        let mut next = || fields.next().ok_or_else(wrong);
+        let (from, to) = (next()?, next()?);
+        let (_axis, kind, source) = (next()?, next()?, next()?);
+        let (counter, value) = (next()?, next()?);
+        let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
+        let (from, to) = (Nanos(number(from)?), Nanos(number(to)?));
+        let same = samples.last().is_some_and(|last| {
+            (
+                last.from,
+                last.to,
+                last.source.as_str(),
+                last.counters.kind(),
+            ) == (from, to, source, kind)
+        });
+        if !same {
+            samples.push(Sample {
+                from,
+                to,
+                source: source.to_owned(),
+                counters: Counters::of_kind(kind).ok_or_else(wrong)?,
+                histograms: Vec::new(),
+            });
+        }
+        let sample = samples.last_mut().ok_or_else(wrong)?;
+        if !sample.counters.merge_row(counter, number(value)?) {
+            return Err(wrong());
+        }
+    }
+    Ok(samples)
+}
+
+fn read_latency(directory: &Path, bytes: &[u8], samples: &mut [Sample]) -> Result<()> {
+    let whole = bytes
+        .iter()
+        .rposition(|byte| *byte == b'\n')
+        .map_or(0, |at| at + 1);
+    // The log's own precision; two samples of a source never start within one millisecond.
+    let millis = |nanos: Nanos| (nanos.0 + 500_000) / 1_000_000;
+    let mut index: std::collections::HashMap<(u64, String), usize> =
+        std::collections::HashMap::new();
+    for (place, sample) in samples.iter().enumerate() {
+        let key = format!("{}:{}", sample.counters.kind(), sample.source);
+        index.insert((millis(sample.from), key), place);
+    }
+    for (line, entry) in IntervalLogIterator::new(&bytes[..whole]).enumerate() {
+        let wrong = |cause: &str| damaged(directory, LATENCY, line + 1, cause);
+        let LogEntry::Interval(interval) = entry.map_err(|_| wrong("not an interval log"))? else {
+            continue;
+        };
+        let tag = interval.tag().map(|tag| tag.as_str()).unwrap_or_default();
+        let (key, measure) = tag.rsplit_once(':').ok_or_else(|| wrong("no tag"))?;
+        let measure = Measure::ALL
+            .iter()
+            .find(|(_, name)| *name == measure)
+            .map(|(measure, _)| *measure)
+            .ok_or_else(|| wrong("an unknown measure"))?;
+        let histogram = Histogram::decode(interval.encoded_histogram())
+            .ok_or_else(|| wrong("not an encoded histogram"))?;
+        let start = interval.start_timestamp().as_nanos();
+        let start = millis(Nanos(u64::try_from(start).unwrap_or(u64::MAX - 500_000)));
+        // A histogram whose counters were torn off with the series' end has no sample.
+        let Some(place) = index.get(&(start, key.to_owned())) else {
+            continue;
+        };
+        samples[*place].histograms.push((measure, histogram));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{AttemptCounters, OperationCounters, StopCause};
+    use super::*;
+    use crate::model::{ArrivalProcess, Backoff, ClientPolicy};
+    use crate::plan::{Load, Plan, RecoveryRule};
+
+    fn header() -> Header {
+        let second = "constant(1ms)".parse().unwrap();
+        Header {
+            format: FORMAT,
+            version: "0".into(),
+            backend: Backend::Sim,
+            started_wall_ms: 0,
+            machine: MachineFacts::default(),
+            plan: Plan {
+                scenario: "none".into(),
+                title: String::new(),
+                claim: String::new(),
+                source: String::new(),
+                seed: 1,
+                story: None,
+                warm_up: Nanos::ZERO,
+                end: Nanos::from_secs(1),
+                drain: Nanos::from_secs(1),
+                interval: Nanos::from_secs(1),
+                fleet: crate::model::FleetSpec {
+                    instances: 1,
+                    workers: 1,
+                    queue: "unbounded".parse().unwrap(),
+                    identity: crate::model::IdentitySpec {
+                        latency: second,
+                        capacity: 1,
+                        cold_factor: 1.0,
+                    },
+                    application: second,
+                    database: second,
+                    users: 1,
+                    projects: 1,
+                    tasks: 1,
+                    boot: Nanos::ZERO,
+                },
+                load: Load {
+                    process: ArrivalProcess::Constant,
+                    rate: Vec::new(),
+                    mix: Vec::new(),
+                    client: ClientPolicy {
+                        timeout: Nanos::from_secs(1),
+                        deadline: None,
+                        retries: 0,
+                        backoff: Backoff::None,
+                    },
+                    connections: 1,
+                    backlog: 1,
+                },
+                monitors: Vec::new(),
+                alerts: Vec::new(),
+                timeline: Vec::new(),
+                recovery: RecoveryRule::default(),
+                expectations: Vec::new(),
+            },
+        }
+    }
+
+    fn samples() -> Vec<Sample> {
+        let mut histogram = Histogram::new();
+        histogram.record(Nanos::from_millis(7));
+        (0..3)
+            .flat_map(|index| {
+                let sample = |counters, measure| Sample {
+                    from: Nanos::from_millis(600 * index),
+                    to: Nanos::from_millis(600 * (index + 1)),
+                    source: "user".into(),
+                    counters,
+                    histograms: vec![(measure, histogram.clone())],
+                };
+                let operations = OperationCounters {
+                    scheduled: index,
+                    succeeded: index,
+                    ..OperationCounters::default()
+                };
+                let attempts = AttemptCounters {
+                    in_flight: 3,
+                    ..AttemptCounters::default()
+                };
+                [
+                    sample(Counters::Operations(operations), Measure::Response),
+                    sample(Counters::Attempts(attempts), Measure::Service),
+                ]
+            })
+            .collect()
+    }
+
+    fn write(directory: &Path) {
+        let mut recorder = Recorder::create(directory, &header()).unwrap();
+        recorder.event(Nanos::ZERO, &Event::LoadStarted).unwrap();
+        for sample in samples() {
+            recorder.sample(&sample).unwrap();
+        }
+        let ended = Event::RunEnded {
+            cause: StopCause::Completed,
+        };
+        recorder.event(Nanos::from_secs(2), &ended).unwrap();
+        recorder.flush().unwrap();
+    }
+
+    #[test]
+    fn what_was_written_is_read_back() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("run");
+        write(&directory);
+        let record = Record::open(&directory).unwrap();
+        assert_eq!(record.header, header());
+        assert_eq!(record.samples, samples());
+        assert_eq!(record.events.len(), 2);
+        assert!(record.complete());
+    }
+
+    #[test]
+    fn a_torn_record_is_read_up_to_the_tear() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("run");
+        write(&directory);
+        for file in [JOURNAL, SERIES, LATENCY] {
+            let path = directory.join(file);
+            let bytes = fs::read(&path).unwrap();
+            fs::write(&path, &bytes[..bytes.len() - 3]).unwrap();
+        }
+        let record = Record::open(&directory).unwrap();
+        assert!(!record.complete());
+        assert_eq!(record.events.len(), 1);
+        assert_eq!(record.samples[..5], samples()[..5]);
+    }
+
+    #[test]
+    fn a_run_is_private_and_never_overwritten() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("run");
+        write(&directory);
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode(&directory), 0o700);
+        for entry in fs::read_dir(&directory).unwrap() {
+            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        }
+        let error = Recorder::create(&directory, &header()).unwrap_err();
+        assert_eq!(error.exit_code(), crate::error::EXIT_USAGE);
+    }
+}

@@ -1,0 +1,129 @@
+//! The one event vocabulary: what the journal holds and every view is told.
+
+use serde::{Deserialize, Serialize};
+
+use super::InstanceCounters;
+use crate::plan::Action;
+use crate::units::Nanos;
+
+/// Something that happened in a run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// A process of the target runs and serves.
+    Serving {
+        /// Its name: `instance-1`, `balancer`, `identity`.
+        source: String,
+        /// Its process id.
+        pid: u32,
+    },
+    /// An instance was stopped on purpose; its counters are final and exact.
+    Stopped {
+        /// Its name.
+        source: String,
+        /// Its counters since it began to serve.
+        counters: InstanceCounters,
+    },
+    /// A process of the target ended without having been told to.
+    Died {
+        /// Its name.
+        source: String,
+        /// Its exit status, in words.
+        status: String,
+    },
+    /// The load begins: the run's zero.
+    LoadStarted,
+    /// A timeline entry is about to be carried out; written before it acts.
+    ActionStarted {
+        /// Its place in the plan's timeline.
+        entry: usize,
+        /// What is done.
+        action: Action,
+    },
+    /// A timeline entry has been carried out, or not.
+    ActionEnded {
+        /// Its place in the plan's timeline.
+        entry: usize,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// An alert began to fire.
+    AlertFired {
+        /// Its name.
+        alert: String,
+    },
+    /// An alert no longer fires.
+    AlertCleared {
+        /// Its name.
+        alert: String,
+    },
+    /// A gauge could not be read: a datum, never a gap or a zero.
+    ScrapeFailed {
+        /// Whose gauge.
+        source: String,
+        /// Why.
+        cause: String,
+    },
+    /// Something the reader of the figures must know.
+    Warning {
+        /// One sentence.
+        text: String,
+    },
+    /// The last operation was scheduled; the drain begins.
+    LoadEnded,
+    /// The run stopped; nothing follows. A journal without it is incomplete.
+    RunEnded {
+        /// Why.
+        cause: StopCause,
+    },
+}
+
+/// What came of a timeline entry.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum Outcome {
+    /// It was done.
+    Applied {
+        /// One line of detail: the version released, the share admitted.
+        detail: String,
+    },
+    /// A check refused it; nothing was changed.
+    Rejected {
+        /// The check.
+        check: String,
+        /// Its reason.
+        reason: String,
+    },
+    /// It could not be carried out.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Why a run stopped.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cause", rename_all = "snake_case")]
+pub enum StopCause {
+    /// It came to its planned end.
+    Completed,
+    /// A signal interrupted it.
+    Interrupted {
+        /// The signal's number.
+        signal: i32,
+    },
+    /// It failed.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// An event with the instant at which it happened: one line of the journal.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(super) struct Line {
+    /// Nanoseconds since the load began; zero for what came before.
+    pub at_ns: Nanos,
+    #[serde(flatten)]
+    pub event: Event,
+}

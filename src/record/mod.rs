@@ -1,0 +1,30 @@
+//! The record of a run: one event vocabulary, one directory.
+//!
+//! Backends write it, analysis reads nothing else; so an old run can be
+//! analysed again, offline, and a simulated one is judged by the same code as a
+//! live one. Everything in it is additive: samples of several threads or
+//! machines merge by adding counters and histograms.
+//!
+//! | file | content |
+//! |---|---|
+//! | `run.json` | [`Header`]: format, plan, machine, backend |
+//! | `journal.jsonl` | every [`Event`] with its instant, appended as it happens |
+//! | `series.csv` | the counters of every [`Sample`] |
+//! | `latency.hlog` | the histograms of every [`Sample`]: HdrHistogram V2 interval log, tagged |
+//!
+//! `summary.json`, `report.html` and the others are derived from these four.
+
+mod counters;
+mod directory;
+mod event;
+mod histogram;
+mod sample;
+
+pub use counters::{
+    AttemptCounters, BalancerCounters, GeneratorCounters, IdentityCounters, InstanceCounters,
+    MachineCounters, OperationCounters,
+};
+pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder, write_private};
+pub use event::{Event, Outcome, StopCause};
+pub use histogram::Histogram;
+pub use sample::{Counters, Measure, Observer, Sample};

@@ -1,0 +1,163 @@
+//! A sample: what one source counted in one interval.
+
+use super::{
+    AttemptCounters, BalancerCounters, Event, GeneratorCounters, Histogram, IdentityCounters,
+    InstanceCounters, MachineCounters, OperationCounters,
+};
+use crate::units::Nanos;
+
+/// What one source counted between two instants.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Sample {
+    /// The interval's start, inclusive.
+    pub from: Nanos,
+    /// The interval's end, exclusive.
+    pub to: Nanos,
+    /// Who counted: `user`, `monitor`, `generator`, `instance-1`, `balancer`,
+    /// `identity`, `machine`.
+    pub source: String,
+    /// What it counted.
+    pub counters: Counters,
+    /// The durations it measured.
+    pub histograms: Vec<(Measure, Histogram)>,
+}
+
+/// The counters of a sample, by what counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counters {
+    /// Users' operations; the only one on the intended-start axis.
+    Operations(OperationCounters),
+    /// Attempts of one traffic class.
+    Attempts(AttemptCounters),
+    /// The generator itself.
+    Generator(GeneratorCounters),
+    /// One instance.
+    Instance(InstanceCounters),
+    /// The balancer.
+    Balancer(BalancerCounters),
+    /// The identity service.
+    Identity(IdentityCounters),
+    /// The whole machine.
+    Machine(MachineCounters),
+}
+
+impl Counters {
+    /// The name of the kind, as `series.csv` writes it.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Operations(_) => "operations",
+            Self::Attempts(_) => "attempts",
+            Self::Generator(_) => "generator",
+            Self::Instance(_) => "instance",
+            Self::Balancer(_) => "balancer",
+            Self::Identity(_) => "identity",
+            Self::Machine(_) => "machine",
+        }
+    }
+
+    /// Zeroed counters of the kind with this name.
+    #[must_use]
+    pub fn of_kind(kind: &str) -> Option<Self> {
+        Some(match kind {
+            "operations" => Self::Operations(OperationCounters::default()),
+            "attempts" => Self::Attempts(AttemptCounters::default()),
+            "generator" => Self::Generator(GeneratorCounters::default()),
+            "instance" => Self::Instance(InstanceCounters::default()),
+            "balancer" => Self::Balancer(BalancerCounters::default()),
+            "identity" => Self::Identity(IdentityCounters::default()),
+            "machine" => Self::Machine(MachineCounters::default()),
+            _ => return None,
+        })
+    }
+
+    /// The axis that buckets of this kind lie on: `intended` or `instant`.
+    #[must_use]
+    pub const fn axis(&self) -> &'static str {
+        match self {
+            Self::Operations(_) => "intended",
+            _ => "instant",
+        }
+    }
+
+    /// Every counter with its name.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, u64)> {
+        match self {
+            Self::Operations(counters) => counters.rows(),
+            Self::Attempts(counters) => counters.rows(),
+            Self::Generator(counters) => counters.rows(),
+            Self::Instance(counters) => counters.rows(),
+            Self::Balancer(counters) => counters.rows(),
+            Self::Identity(counters) => counters.rows(),
+            Self::Machine(counters) => counters.rows(),
+        }
+    }
+
+    /// Merges one value into the counter of this name; false where there is none.
+    pub fn merge_row(&mut self, name: &str, value: u64) -> bool {
+        match self {
+            Self::Operations(counters) => counters.merge_row(name, value),
+            Self::Attempts(counters) => counters.merge_row(name, value),
+            Self::Generator(counters) => counters.merge_row(name, value),
+            Self::Instance(counters) => counters.merge_row(name, value),
+            Self::Balancer(counters) => counters.merge_row(name, value),
+            Self::Identity(counters) => counters.merge_row(name, value),
+            Self::Machine(counters) => counters.merge_row(name, value),
+        }
+    }
+}
+
+/// What a histogram of a sample measures (docs/TERMS.md has the definitions).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Measure {
+    /// Response time of succeeded operations, by intended start.
+    Response,
+    /// Service time of attempts that were answered.
+    Service,
+    /// Send lag of first tries.
+    SendLag,
+    /// Time operations waited for a free connection.
+    PoolWait,
+    /// Time jobs waited for a worker.
+    QueueWait,
+}
+
+impl Measure {
+    /// All measures with their names in `latency.hlog`.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Response, "response"),
+        (Self::Service, "service"),
+        (Self::SendLag, "send_lag"),
+        (Self::PoolWait, "pool_wait"),
+        (Self::QueueWait, "queue_wait"),
+    ];
+
+    /// The name in `latency.hlog`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(measure, _)| *measure == self)
+            .map_or("", |(_, name)| name)
+    }
+}
+
+impl Sample {
+    /// The histogram of this measure, where the sample has one.
+    #[must_use]
+    pub fn histogram(&self, measure: Measure) -> Option<&Histogram> {
+        self.histograms
+            .iter()
+            .find(|(candidate, _)| *candidate == measure)
+            .map(|(_, histogram)| histogram)
+    }
+}
+
+/// Somebody who watches a run: the recorder, a progress line, a web view.
+pub trait Observer {
+    /// Something happened at this instant.
+    fn event(&mut self, at: Nanos, event: &Event);
+    /// A sample is complete.
+    fn sample(&mut self, sample: &Sample);
+}

@@ -1,0 +1,1 @@
+//! Findings to text, JSON, HTML and others: one format per file.

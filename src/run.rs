@@ -1,0 +1,1 @@
+//! Hands a plan to one backend; nobody else knows both.

@@ -1,0 +1,1 @@
+//! What the user wrote: parsed, validated, with source positions for diagnostics.

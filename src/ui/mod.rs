@@ -1,0 +1,1 @@
+//! Views of a run that goes on: subscribers of record events.
