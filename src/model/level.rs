@@ -10,7 +10,7 @@ use crate::units::Nanos;
 /// A level, its time integral and its maximum since the last mark.
 #[derive(Debug, Clone, Default)]
 pub struct Level {
-    level: u64,
+    now: u64,
     since: Nanos,
     area: u64,
     max: u64,
@@ -31,24 +31,24 @@ impl Level {
     /// Sets the level from `now` on. An instant before the last change counts
     /// as that change: the area never shrinks.
     pub fn set(&mut self, now: Nanos, level: u64) {
-        self.area += self.level * now.saturating_sub(self.since).0;
+        self.area += self.now * now.saturating_sub(self.since).0;
         self.since = self.since.max(now);
-        self.level = level;
+        self.now = level;
         self.max = self.max.max(level);
     }
 
     /// The level in force.
     #[must_use]
     pub const fn get(&self) -> u64 {
-        self.level
+        self.now
     }
 
     /// The level, its area up to `now` and its maximum since the last mark.
     #[must_use]
     pub const fn read(&self, now: Nanos) -> LevelReading {
         LevelReading {
-            level: self.level,
-            area: self.area + self.level * now.saturating_sub(self.since).0,
+            level: self.now,
+            area: self.area + self.now * now.saturating_sub(self.since).0,
             max: self.max,
         }
     }
@@ -56,7 +56,7 @@ impl Level {
     /// Like [`Level::read`], and the maximum starts afresh from the level in force.
     pub const fn mark(&mut self, now: Nanos) -> LevelReading {
         let reading = self.read(now);
-        self.max = self.level;
+        self.max = self.now;
         reading
     }
 }
