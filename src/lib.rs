@@ -13,15 +13,16 @@
 //!
 //! | rank | modules |
 //! |---|---|
-//! | 0 | [`units`], [`clock`], [`rng`], [`error`] |
-//! | 1 | [`model`] |
-//! | 2 | [`scenario`] |
-//! | 3 | [`plan`] |
-//! | 4 | [`record`] |
-//! | 5 | [`analysis`], [`load`], [`target`], [`sample`] |
-//! | 6 | [`report`], [`ui`], [`live`] |
-//! | 7 | [`run`] |
-//! | 8 | [`cli`] |
+//! | 0 | [`units`] |
+//! | 1 | [`clock`], [`rng`], [`error`] |
+//! | 2 | [`model`] |
+//! | 3 | [`scenario`] |
+//! | 4 | [`plan`] |
+//! | 5 | [`record`] |
+//! | 6 | [`analysis`], [`load`], [`target`], [`sample`] |
+//! | 7 | [`report`], [`ui`], [`live`] |
+//! | 8 | [`run`] |
+//! | 9 | [`cli`] |
 //!
 //! `docs/ARCHITECTURE.md` is the map with its invariants, `docs/TERMS.md` the
 //! vocabulary.

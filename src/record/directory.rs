@@ -354,8 +354,7 @@ fn read_latency(directory: &Path, bytes: &[u8], samples: &mut [Sample]) -> Resul
         .map_or(0, |at| at + 1);
     // The log's own precision; two samples of a source never start within one millisecond.
     let millis = |nanos: Nanos| (nanos.0 + 500_000) / 1_000_000;
-    let mut index: std::collections::HashMap<(u64, String), usize> =
-        std::collections::HashMap::new();
+    let mut index: HashMap<(u64, String), usize> = HashMap::new();
     for (place, sample) in samples.iter().enumerate() {
         let key = format!("{}:{}", sample.counters.kind(), sample.source);
         index.insert((millis(sample.from), key), place);
