@@ -19,6 +19,7 @@ mod directory;
 mod event;
 mod histogram;
 mod sample;
+mod text;
 
 pub use counters::{
     AttemptCounters, BalancerCounters, GeneratorCounters, IdentityCounters, InstanceCounters,
@@ -28,3 +29,4 @@ pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder, wri
 pub use event::{Event, Outcome, StopCause};
 pub use histogram::Histogram;
 pub use sample::{Counters, Measure, Observer, Sample};
+pub use text::{action_text, outcome_text, printable, story_time};

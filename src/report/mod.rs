@@ -1,1 +1,16 @@
-//! Findings to text, JSON, HTML and others: one format per file.
+//! The answer, one format per file: a record and its findings to text.
+//!
+//! Every format is a pure function to a string; [`write_all`] alone touches the
+//! disk. Nothing here measures or judges: what a figure is worth was settled by
+//! [`crate::analysis`], and a report that computed its own would sooner or later
+//! contradict it. Text that came from a scenario or a target is escaped by each
+//! format for its own reader.
+
+mod answer;
+mod figures;
+mod files;
+pub mod json;
+mod moments;
+pub mod text;
+
+pub use files::write_all;

@@ -1,0 +1,152 @@
+//! How what is in a record is written for people, wherever that is.
+//!
+//! Here rather than in `report` or `ui`, because both need it and neither may
+//! import the other. It escapes for terminals only; HTML, Markdown and XML have
+//! escapes of their own, which come on top.
+
+use std::borrow::Cow;
+
+use super::Outcome;
+use crate::plan::{Action, Story};
+use crate::units::{ClockTime, Nanos};
+
+/// A story that runs at least this fast is told in minutes: its seconds pass in
+/// less than a bucket, and would be false precision.
+const MINUTES_FROM_SCALE: f64 = 30.0;
+
+/// The text with every character made visible that could steer a terminal or
+/// reorder a line: control characters, line and paragraph separators, and the
+/// Unicode marks that change the direction of text.
+#[must_use]
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if !text.chars().any(steers) {
+        return Cow::Borrowed(text);
+    }
+    let mut safe = String::with_capacity(text.len() + 8);
+    for character in text.chars() {
+        if steers(character) {
+            safe.extend(character.escape_unicode());
+        } else {
+            safe.push(character);
+        }
+    }
+    Cow::Owned(safe)
+}
+
+fn steers(character: char) -> bool {
+    character.is_control()
+        || matches!(character,
+            '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// What an action does, in a few words; not yet [`printable`].
+#[must_use]
+pub fn action_text(action: &Action) -> String {
+    match action {
+        Action::Push { set, schema, .. } => {
+            let mut changes: Vec<String> = set
+                .iter()
+                .map(|(name, value)| format!("{name} = {value}"))
+                .collect();
+            changes.extend(schema.map(|schema| format!("schema {schema}")));
+            format!("push {}", changes.join(", ")).trim_end().to_owned()
+        }
+        Action::Rollback => "rollback".into(),
+        Action::Waive { check } => format!("waive the check {check}"),
+        Action::Restart { pause: None } => "restart everything at once".into(),
+        Action::Restart { pause: Some(pause) } => {
+            format!("restart one instance after the other, {pause} apart")
+        }
+        Action::Admit { share } => format!("admit {share}"),
+        Action::Monitors { on: true } => "monitors on".into(),
+        Action::Monitors { on: false } => "monitors off".into(),
+        Action::Retries { retries: 0 } => "retries off".into(),
+        Action::Retries { retries } => format!("retries {retries}"),
+    }
+}
+
+/// What came of an action, in one line; not yet [`printable`].
+#[must_use]
+pub fn outcome_text(outcome: &Outcome) -> String {
+    match outcome {
+        Outcome::Applied { detail } if detail.is_empty() => "applied".into(),
+        Outcome::Applied { detail } => format!("applied: {detail}"),
+        Outcome::Rejected { check, reason } => format!("refused by the check {check}: {reason}"),
+        Outcome::Failed { reason } => format!("failed: {reason}"),
+    }
+}
+
+/// The story's time at an instant of the run: to the minute where the story
+/// runs fast, to the second otherwise.
+#[must_use]
+pub fn story_time(story: &Story, at: Nanos) -> String {
+    let time = story.at(at);
+    if story.scale < MINUTES_FROM_SCALE {
+        return time.to_string();
+    }
+    ClockTime::from_seconds((time.as_seconds() + 30) / 60 * 60).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::units::Ratio;
+
+    #[test]
+    fn nothing_that_steers_a_terminal_passes() {
+        for (text, safe) in [
+            ("plain, with ümlaut and 1 %", "plain, with ümlaut and 1 %"),
+            ("\u{1b}[31mred\u{7}", "\\u{1b}[31mred\\u{7}"),
+            ("one\r\ntwo", "one\\u{d}\\u{a}two"),
+            ("\u{9b}2J", "\\u{9b}2J"), // the one-character form of ESC [
+            ("abc\u{202e}def", "abc\\u{202e}def"), // right to left from here on
+            ("one\u{2028}two", "one\\u{2028}two"),
+        ] {
+            assert_eq!(printable(text), safe);
+        }
+        assert!(matches!(printable("untouched"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn actions_and_outcomes_read_as_sentences() {
+        let push = Action::Push {
+            set: [("a".into(), "1".into()), ("b".into(), "2".into())].into(),
+            schema: Some(3),
+            tested: false,
+        };
+        let admit = Action::Admit {
+            share: Ratio::new(0.45).unwrap(),
+        };
+        let restart = Action::Restart {
+            pause: Some(Nanos::from_secs(2)),
+        };
+        for (action, text) in [
+            (push, "push a = 1, b = 2, schema 3"),
+            (admit, "admit 45 %"),
+            (restart, "restart one instance after the other, 2s apart"),
+            (Action::Monitors { on: false }, "monitors off"),
+            (Action::Retries { retries: 0 }, "retries off"),
+        ] {
+            assert_eq!(action_text(&action), text);
+        }
+        let refused = Outcome::Rejected {
+            check: "schema".into(),
+            reason: "it is too old".into(),
+        };
+        assert_eq!(
+            outcome_text(&refused),
+            "refused by the check schema: it is too old"
+        );
+    }
+
+    #[test]
+    fn a_fast_story_is_told_in_minutes() {
+        let story = |scale| Story {
+            starts: ClockTime::from_seconds(16 * 3600),
+            scale,
+        };
+        let at = Nanos::from_millis(78_630);
+        assert_eq!(story_time(&story(100.0), at), "18:11");
+        assert_eq!(story_time(&story(1.0), at), "16:01:19");
+    }
+}

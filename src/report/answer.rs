@@ -1,0 +1,377 @@
+//! The answer in few words: the verdict, the headline figures, the cause.
+//!
+//! Every format leads with these, so they are put together once. What is here
+//! chooses and words what the analysis found; it judges nothing itself.
+
+use super::figures::{
+    NONE, count, maybe, number, percent, plural, seconds, story_span, watched, words,
+};
+use crate::analysis::{Findings, Phase, Validity, Verdict};
+use crate::record::{Record, printable};
+
+/// The verdict in one word.
+pub(super) fn verdict_word(findings: &Findings) -> &'static str {
+    match findings.verdict {
+        Verdict::Passed => "passed",
+        Verdict::Failed => "failed",
+        Verdict::Invalid => "invalid",
+    }
+}
+
+/// Why the verdict is what it is, in one sentence without a full stop.
+pub(super) fn verdict_reason(findings: &Findings) -> String {
+    let all = findings.expectations.len();
+    let missed = findings
+        .expectations
+        .iter()
+        .filter(|expectation| expectation.passed == Some(false))
+        .count();
+    match findings.verdict {
+        Verdict::Invalid => "the measurement is invalid, so nothing is judged".into(),
+        Verdict::Passed if all == 0 => "nothing was expected of this run".into(),
+        Verdict::Passed if all == 1 => "the one expectation held".into(),
+        Verdict::Passed => format!("all {all} expectations held"),
+        Verdict::Failed if missed == 0 => "an expectation could not be shown to hold".into(),
+        Verdict::Failed => format!("{missed} of {} did not hold", plural(all, "expectation")),
+    }
+}
+
+/// What the incident came to: `recovered by intervention, sustained by retries`.
+pub(super) fn incident_line(findings: &Findings) -> String {
+    let verdict = words(&findings.incident.verdict);
+    match &findings.incident.sustaining {
+        Some(effect) => printable(&format!("{verdict}, sustained by {}", words(effect))).into(),
+        None => printable(&verdict).into_owned(),
+    }
+}
+
+/// What must be said before any figure: the record is not whole, or not to be
+/// trusted. Empty where all is well.
+pub(super) fn banners(findings: &Findings) -> Vec<String> {
+    let mut banners = Vec::new();
+    if !findings.complete {
+        banners.push(
+            "Incomplete: this run was not seen to its planned end. What it did record is below; \
+             what would have come after is unknown."
+                .to_owned(),
+        );
+    }
+    if findings.measurement.validity == Validity::Invalid {
+        let reasons = findings.measurement.reasons.join(" ");
+        banners.push(format!(
+            "Invalid measurement: the load generator or the machine was the limit, so the figures \
+             do not describe the target. {}",
+            printable(&reasons)
+        ));
+    }
+    banners
+}
+
+/// A figure with what it is called, what to know of it, and how it is defined.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Figure {
+    /// What it is called.
+    pub label: &'static str,
+    /// The value with its unit.
+    pub value: String,
+    /// What puts it into proportion; may be empty.
+    pub note: String,
+    /// How it is defined, in one sentence.
+    pub definition: &'static str,
+}
+
+/// The four figures that a reader should see first.
+pub(super) fn headline(record: &Record, findings: &Findings) -> [Figure; 4] {
+    [
+        recovery_after_rollback(findings),
+        lost_operations(findings),
+        amplification(findings),
+        exhaustion(record, findings),
+    ]
+}
+
+/// The incident's spans, from the headline figure on.
+pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
+    let incident = &findings.incident;
+    // Recovery is watched for from the rollback; the user's wait began at the impact.
+    let impact_to_rollback = incident
+        .rollback_applied_s
+        .zip(incident.impact_s)
+        .map_or(0.0, |(rollback, impact)| (rollback - impact).max(0.0));
+    let span = |label, seen, censored_after, definition| Figure {
+        label,
+        value: watched(seen, censored_after),
+        note: maybe_story(findings, seen),
+        definition,
+    };
+    vec![
+        recovery_after_rollback(findings),
+        span(
+            "recovery after the last action",
+            incident.recovery_after_last_action_s,
+            incident.recovery_after_last_action_censored_after_s,
+            "from the last action of the timeline to recovered",
+        ),
+        span(
+            "time to detect",
+            incident.time_to_detect_s,
+            incident.detected_censored_after_s,
+            "from the impact to the first alert after it",
+        ),
+        span(
+            "time to mitigate",
+            incident.time_to_mitigate_s,
+            incident.mitigated_censored_after_s,
+            "from the impact until goodput is back at half of the baseline for a hold window",
+        ),
+        span(
+            "time to recover",
+            incident.time_to_recover_s,
+            incident
+                .recovered_censored_after_s
+                .map(|after| after + impact_to_rollback),
+            "from the impact to recovered",
+        ),
+    ]
+}
+
+fn recovery_after_rollback(findings: &Findings) -> Figure {
+    let incident = &findings.incident;
+    let seen = incident.recovery_after_rollback_s;
+    let note = match (seen, incident.rollback_applied_s) {
+        (None, None) => "no rollback was applied".to_owned(),
+        (Some(_), _) => {
+            let resolution = format!("to within {}", seconds(findings.interval_s));
+            match maybe_story(findings, seen) {
+                story if story.is_empty() => resolution,
+                story => format!("{story}; {resolution}"),
+            }
+        }
+        (None, Some(_)) => "watched until the observation stopped".to_owned(),
+    };
+    Figure {
+        label: "recovery after rollback",
+        value: watched(seen, incident.recovery_after_rollback_censored_after_s),
+        note,
+        definition: "from the instant the rollback was applied to the start of the first hold \
+                     window in which goodput, error share and p99 are back near the baseline",
+    }
+}
+
+fn lost_operations(findings: &Findings) -> Figure {
+    let conservation = &findings.conservation;
+    let lost = conservation
+        .scheduled
+        .saturating_sub(conservation.succeeded);
+    let share = lost as f64 / conservation.scheduled.max(1) as f64;
+    Figure {
+        label: "operations lost",
+        value: count(lost),
+        note: format!(
+            "{} of the {} that users intended",
+            percent(share),
+            count(conservation.scheduled)
+        ),
+        definition: "operations of the whole run, warm-up included, that did not succeed before \
+                     their deadline",
+    }
+}
+
+fn amplification(findings: &Findings) -> Figure {
+    let amplified = |phase: &Phase| {
+        let attempts = phase.attempts_per_operation?;
+        Some(attempts + phase.probes_per_operation.unwrap_or(0.0))
+    };
+    let worst = findings
+        .phases
+        .iter()
+        .filter_map(|phase| Some((phase, amplified(phase)?)))
+        .max_by(|one, other| one.1.total_cmp(&other.1));
+    Figure {
+        label: "load on the target",
+        value: maybe(worst, |(_, times)| format!("{}×", number(times))),
+        note: worst.map_or_else(String::new, |(phase, _)| {
+            format!(
+                "{} attempts and {} probes per operation in “{}”",
+                maybe(phase.attempts_per_operation, number),
+                maybe(phase.probes_per_operation, number),
+                printable(&phase.name)
+            )
+        }),
+        definition: "attempts and monitor probes per operation, in the phase where it was highest; \
+                     1.00× is what users asked for",
+    }
+}
+
+fn exhaustion(record: &Record, findings: &Findings) -> Figure {
+    let windows = &findings.exhaustion;
+    let mut instances: Vec<&str> = windows.iter().map(|w| w.instance.as_str()).collect();
+    instances.sort_unstable();
+    instances.dedup();
+    let longest = windows
+        .iter()
+        .map(|window| window.to_s - window.from_s)
+        .reduce(f64::max);
+    let deepest = findings
+        .phases
+        .iter()
+        .filter_map(|p| p.queue_depth.max)
+        .max();
+    let fleet = record.header.plan.fleet.instances;
+    Figure {
+        label: "instances exhausted",
+        value: format!("{} of {fleet}", instances.len()),
+        note: format!(
+            "longest {}; at most {} jobs waiting",
+            maybe(longest, seconds),
+            maybe(deepest, count)
+        ),
+        definition: "an instance is exhausted in an unbroken window with saturation of at least \
+                     99 % and jobs waiting",
+    }
+}
+
+/// The same span on the story's clock, where there is one.
+fn maybe_story(findings: &Findings, span: Option<f64>) -> String {
+    span.zip(findings.story)
+        .map_or_else(String::new, |(span, story)| {
+            format!("{} of the incident's time", story_span(span * story.scale))
+        })
+}
+
+/// How good the measurement is, in one line.
+pub(super) fn measurement_line(findings: &Findings) -> String {
+    let measurement = &findings.measurement;
+    let validity = match measurement.validity {
+        Validity::Valid => "valid",
+        Validity::Invalid => "invalid",
+    };
+    let lag = |value: Option<f64>| maybe(value, |us| format!("{} ms", number(us / 1e3)));
+    format!(
+        "{validity}; send lag p50 {}, p99 {}, max {}; generator threads at most {} busy; \
+         machine at most {} busy, {} stolen",
+        lag(measurement.send_lag_us.p50),
+        lag(measurement.send_lag_us.p99),
+        lag(measurement.send_lag_us.max),
+        percent(measurement.generator_busy),
+        percent(measurement.machine_busy_max),
+        percent(measurement.machine_steal),
+    )
+}
+
+/// Where every operation went, as an equation.
+pub(super) fn conservation_line(findings: &Findings) -> String {
+    let conservation = &findings.conservation;
+    let parts = [
+        (conservation.succeeded, "succeeded"),
+        (conservation.failed, "failed"),
+        (conservation.timed_out, "timed out"),
+        (conservation.missed_deadline, "missed the deadline"),
+        (conservation.shed, "shed"),
+        (conservation.unfinished, "unfinished"),
+    ]
+    .map(|(value, name)| format!("{} {name}", count(value)));
+    format!(
+        "{} scheduled = {}",
+        count(conservation.scheduled),
+        parts.join(" + ")
+    )
+}
+
+/// Exhaustion windows of one instance, in one line each: name, then windows.
+pub(super) fn exhaustion_by_instance(findings: &Findings) -> Vec<(String, String)> {
+    let mut rows: Vec<(String, Vec<String>)> = Vec::new();
+    for window in &findings.exhaustion {
+        let name = printable(&window.instance).into_owned();
+        let span = format!("{:.1}–{:.1} s", window.from_s, window.to_s);
+        match rows.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, spans)) => spans.push(span),
+            None => rows.push((name, vec![span])),
+        }
+    }
+    rows.into_iter()
+        .map(|(name, spans)| (name, few(&spans)))
+        .collect()
+}
+
+/// The first few of a list, and how many more there are.
+fn few(texts: &[String]) -> String {
+    /// More would fill the screen and add nothing.
+    const SHOWN: usize = 6;
+    let shown = texts[..texts.len().min(SHOWN)].join(", ");
+    match texts.len().saturating_sub(SHOWN) {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
+    }
+}
+
+/// A phase's figures as text, in the order of [`PHASE_COLUMNS`].
+pub(super) fn phase_cells(phase: &Phase) -> [String; 14] {
+    [
+        printable(&phase.name).into_owned(),
+        format!("{:.1}–{:.1}", phase.from_s, phase.to_s),
+        super::figures::rate(phase.offered_per_s),
+        super::figures::rate(phase.goodput_per_s),
+        maybe(phase.error_share, percent),
+        maybe(phase.attempts_per_operation, number),
+        maybe(phase.probes_per_operation, number),
+        maybe(phase.saturation, percent),
+        maybe(phase.queue_depth.mean, number),
+        maybe(phase.queue_depth.max, count),
+        maybe(phase.response_ms.p50, number),
+        maybe(phase.response_ms.p99, number),
+        maybe(phase.queue_wait_ms.p99, number),
+        maybe(phase.machine_busy, percent),
+    ]
+}
+
+/// What the figures of a phase are: two lines of heading, and the definition.
+pub(super) const PHASE_COLUMNS: [(&str, &str, &str); 14] = [
+    ("", "phase", "the run between two actions"),
+    ("from–to", "s", "seconds from the start of the load"),
+    ("offered", "/s", "operations scheduled per second"),
+    (
+        "goodput",
+        "/s",
+        "operations that succeeded per second, by intended start",
+    ),
+    (
+        "errors",
+        "share",
+        "operations that ended without success / that ended",
+    ),
+    ("attempts", "/op", "users’ attempts / first tries"),
+    ("probes", "/op", "monitor probes / operations"),
+    (
+        "satura-",
+        "tion",
+        "busy worker-time / worker-time, over the fleet",
+    ),
+    (
+        "queue",
+        "mean",
+        "jobs waiting in the fleet, time-weighted mean",
+    ),
+    ("queue", "max", "most jobs waiting in the fleet"),
+    (
+        "response",
+        "p50 ms",
+        "end minus intended start, of operations that succeeded",
+    ),
+    (
+        "response",
+        "p99 ms",
+        "end minus intended start, of operations that succeeded",
+    ),
+    ("wait", "p99 ms", "time a job waited for a worker"),
+    ("machine", "busy", "busy share of the whole machine"),
+];
+
+/// What was seen, beside what was required.
+pub(super) fn expectation_sign(passed: Option<bool>) -> &'static str {
+    match passed {
+        Some(true) => "✓",
+        Some(false) => "✗",
+        None => NONE,
+    }
+}

