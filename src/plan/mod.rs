@@ -69,7 +69,7 @@ impl Story {
     )]
     pub fn at(&self, instant: Nanos) -> ClockTime {
         let seconds = (instant.as_secs_f64() * self.scale).round() as u32;
-        ClockTime::from_seconds(self.starts.as_seconds() + seconds)
+        ClockTime::from_seconds(self.starts.as_seconds().saturating_add(seconds))
     }
 }
 
