@@ -51,9 +51,10 @@ pub struct Plan {
 }
 
 /// The incident's clock: story time = `starts` + real time × `scale`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Story {
     /// The story's time at the start of the run.
+    #[schemars(with = "String")]
     pub starts: ClockTime,
     /// Story seconds per real second.
     pub scale: f64,
