@@ -5,13 +5,14 @@
 //! before the observation stopped is *censored*: the key is null, and
 //! `…_censored_after_s` beside it says how long it was watched for.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::plan::Story;
 use crate::record::{Backend, MachineFacts};
 
 /// Everything found in a record.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Findings {
     /// The version of this format: 1.
     pub format: u32,
@@ -36,16 +37,26 @@ pub struct Findings {
     pub interval_s: f64,
     /// Whether the figures can be trusted.
     pub measurement: Measurement,
+    /// What service was like before the first action; null where that was too short to tell.
+    pub baseline: Option<Baseline>,
+    /// What was done, in the order in which it began.
+    pub actions: Vec<ActionTaken>,
     /// Where every scheduled operation went, warm-up included.
     pub conservation: Conservation,
     /// The run in phases, from the baseline on.
     pub phases: Vec<Phase>,
     /// When which instance was exhausted.
     pub exhaustion: Vec<ExhaustionWindow>,
+    /// How many instances were read.
+    pub instances: u64,
     /// The incident's clock and verdict.
     pub incident: Incident,
     /// What was expected and what came.
     pub expectations: Vec<ExpectationResult>,
+    /// Gauges that could not be read, by source and cause.
+    pub scrape_failures: Vec<ScrapeFailures>,
+    /// What the run itself warned of, one sentence each.
+    pub warnings: Vec<String>,
     /// What a reader should know, one sentence each, the cause first.
     pub sentences: Vec<String>,
     /// The verdict of the run.
@@ -53,7 +64,7 @@ pub struct Findings {
 }
 
 /// The verdict of a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Every expectation held.
@@ -65,7 +76,7 @@ pub enum Verdict {
 }
 
 /// Whether the figures can be trusted.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Measurement {
     /// Whether the generator was the limit.
     pub validity: Validity,
@@ -82,7 +93,7 @@ pub struct Measurement {
 }
 
 /// Whether the generator was the limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Validity {
     /// It was not.
@@ -92,7 +103,7 @@ pub enum Validity {
 }
 
 /// Send lag of first tries, in microseconds; null where nothing was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SendLag {
     /// Median.
     pub p50: Option<f64>,
@@ -102,8 +113,73 @@ pub struct SendLag {
     pub max: Option<f64>,
 }
 
+/// Users' service between the end of the warm-up and the first action.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Baseline {
+    /// Its start, on an edge of the buckets.
+    pub from_s: f64,
+    /// Its end, likewise, at or before the first action.
+    pub to_s: f64,
+    /// Operations scheduled in it.
+    pub operations: u64,
+    /// Operations scheduled per second.
+    pub offered_per_s: f64,
+    /// Operations succeeded per second.
+    pub goodput_per_s: f64,
+    /// Operations that ended without success / that ended.
+    pub error_share: f64,
+    /// 99th percentile of the response time, in milliseconds.
+    pub response_p99_ms: f64,
+}
+
+/// One thing that was done and what came of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ActionTaken {
+    /// When it began.
+    pub at_s: f64,
+    /// When it had been carried out, or was refused; null where that was not seen.
+    pub ended_s: Option<f64>,
+    /// Its name: `push`, `rollback`, `waive`, `restart`, `admit`, `monitors`, `retries`.
+    pub action: String,
+    /// What was done, in a few words: `admit 45 %`.
+    pub what: String,
+    /// The phase that begins with it.
+    pub phase: String,
+    /// What came of it; null where its end was not seen.
+    pub outcome: Option<ActionOutcome>,
+    /// The detail, the refusal's check and reason, or why it failed.
+    pub detail: String,
+}
+
+/// What came of an action.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ActionOutcome {
+    /// It was done.
+    Applied,
+    /// A check refused it; nothing was changed.
+    Rejected,
+    /// It could not be carried out.
+    Failed,
+}
+
+/// A gauge that could not be read, for one cause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ScrapeFailures {
+    /// Whose gauge.
+    pub source: String,
+    /// Why.
+    pub cause: String,
+    /// How often.
+    pub count: u64,
+    /// The first time.
+    pub first_s: f64,
+    /// The last time.
+    pub last_s: f64,
+}
+
 /// Where every scheduled operation went; the keys are exactly these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Conservation {
     /// Scheduled.
     pub scheduled: u64,
@@ -122,7 +198,7 @@ pub struct Conservation {
 }
 
 /// A stretch of the run between two actions.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Phase {
     /// Its name.
     pub name: String,
@@ -163,7 +239,7 @@ pub struct Phase {
 }
 
 /// Queue depth of the whole fleet.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct QueueDepth {
     /// Time-weighted mean of the sum over instances; null where no gauge was read.
     pub mean: Option<f64>,
@@ -172,7 +248,7 @@ pub struct QueueDepth {
 }
 
 /// Percentiles of a latency in milliseconds; null where there was no value.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Latency {
     /// How many values.
     pub count: u64,
@@ -189,7 +265,7 @@ pub struct Latency {
 }
 
 /// An unbroken window in which an instance had no free worker and jobs waiting.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExhaustionWindow {
     /// The instance.
     pub instance: String,
@@ -200,11 +276,12 @@ pub struct ExhaustionWindow {
 }
 
 /// The incident's clock and verdict; instants in seconds from the start of the load.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Incident {
     /// The push that began it.
     pub trigger_s: Option<f64>,
-    /// The intended start of the first operation that failed, in the first bucket of the impact.
+    /// The first bucket of the impact: its start, or the trigger where that lies in it.
+    /// The intended start of the first operation that failed is at most one bucket later.
     pub impact_s: Option<f64>,
     /// The first alert after the impact.
     pub detected_s: Option<f64>,
@@ -241,12 +318,25 @@ pub struct Incident {
     pub recovery_after_last_action_censored_after_s: Option<f64>,
     /// Impact → detected.
     pub time_to_detect_s: Option<f64>,
+    /// How long it was waited for in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_detect_censored_after_s: Option<f64>,
     /// Impact → mitigated.
     pub time_to_mitigate_s: Option<f64>,
+    /// How long it was waited for in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_mitigate_censored_after_s: Option<f64>,
     /// Impact → recovered.
     pub time_to_recover_s: Option<f64>,
+    /// How long it was waited for in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_recover_censored_after_s: Option<f64>,
     /// The verdict, in the words of docs/TERMS.md with underscores.
     pub verdict: String,
+    /// Why the verdict is `undetermined`, in one sentence; null where it is another.
+    pub undetermined_because: Option<String>,
+    /// When service was lost again after it had recovered; null where it was not.
+    pub relapsed_s: Option<f64>,
     /// What kept the incident going after the trigger was off: `retries`,
     /// `monitor_probes`, `zombie_work`, `cold_start` or `detached_tasks`.
     pub sustaining: Option<String>,
@@ -255,7 +345,7 @@ pub struct Incident {
 }
 
 /// Shares between the trigger's end and the next action or the recovery, 0 to 1.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SustainingShares {
     /// Retries / (attempts + probes).
     pub retries: f64,
@@ -270,7 +360,7 @@ pub struct SustainingShares {
 }
 
 /// An expectation and what came of it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExpectationResult {
     /// What was looked at, with its phase.
     pub that: String,
@@ -280,4 +370,13 @@ pub struct ExpectationResult {
     pub observed: String,
     /// What was required, as text with its unit.
     pub required: String,
+}
+
+/// The JSON schema of `summary.json`, as it is committed in `docs/summary.schema.json`.
+#[must_use]
+pub fn summary_schema() -> String {
+    let schema = schemars::schema_for!(Findings);
+    let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();
+    text.push('\n');
+    text
 }

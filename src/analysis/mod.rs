@@ -1,11 +1,45 @@
 //! From a record to findings: pure functions, no I/O, no clock.
 //!
 //! Analysis reads a [`crate::record::Record`] and nothing else, so it judges a
-//! run of today and a run of last year, live or simulated, by the same code.
+//! run of today and a run of last year, live or simulated, by the same code. It
+//! is total: a record that is incomplete, empty or damaged gives fewer
+//! findings, never a panic. `docs/TERMS.md` says how each figure is computed.
+//!
+//! | file | question |
+//! |---|---|
+//! | `series` | what happened in each bucket |
+//! | `journal` | what was done, when, and what came of it |
+//! | `observation` | how far the record can be trusted to be final |
+//! | `totals` | the sum of a run of buckets |
+//! | `phases` | what each stretch between two actions looked like |
+//! | `exhaustion` | when had an instance no free worker and jobs waiting |
+//! | `amplification` | who made the load, and what kept it going |
+//! | `recovery` | when was service lost, and when was it back |
+//! | `incident` | the incident's clock and verdict |
+//! | `validity` | was the generator the limit, and does the record add up |
+//! | `expectations` | did the run show what it was expected to show |
+//! | `sentences` | all of this in words |
+//! | `find` | the whole, in order |
 
+mod amplification;
+mod exhaustion;
+mod expectations;
+mod find;
 mod findings;
+mod incident;
+mod journal;
+mod observation;
+mod phases;
+mod recovery;
+mod sentences;
+mod series;
+mod totals;
+mod validity;
 
+pub use find::findings;
 pub use findings::{
-    Conservation, ExhaustionWindow, ExpectationResult, Findings, Incident, Latency, Measurement,
-    Phase, QueueDepth, SendLag, SustainingShares, Validity, Verdict,
+    ActionOutcome, ActionTaken, Baseline, Conservation, ExhaustionWindow, ExpectationResult,
+    Findings, Incident, Latency, Measurement, Phase, QueueDepth, ScrapeFailures, SendLag,
+    SustainingShares, Validity, Verdict, summary_schema,
 };
+pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};

@@ -51,9 +51,10 @@ pub struct Plan {
 }
 
 /// The incident's clock: story time = `starts` + real time × `scale`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Story {
     /// The story's time at the start of the run.
+    #[schemars(with = "String")]
     pub starts: ClockTime,
     /// Story seconds per real second.
     pub scale: f64,
@@ -69,7 +70,7 @@ impl Story {
     )]
     pub fn at(&self, instant: Nanos) -> ClockTime {
         let seconds = (instant.as_secs_f64() * self.scale).round() as u32;
-        ClockTime::from_seconds(self.starts.as_seconds() + seconds)
+        ClockTime::from_seconds(self.starts.as_seconds().saturating_add(seconds))
     }
 }
 

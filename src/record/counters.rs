@@ -42,7 +42,8 @@ fn merge(name: &str, into: &mut u64, value: u64) {
     if name.ends_with("_max") {
         *into = (*into).max(value);
     } else {
-        *into += value;
+        // A damaged series may hold any number; a sum past the range stays at its end.
+        *into = into.saturating_add(value);
     }
 }
 
@@ -80,22 +81,26 @@ impl OperationCounters {
     #[must_use]
     pub const fn failed(&self) -> u64 {
         self.failed_server_error
-            + self.failed_refused
-            + self.failed_wrongly_allowed
-            + self.failed_connection
-            + self.failed_protocol
+            .saturating_add(self.failed_refused)
+            .saturating_add(self.failed_wrongly_allowed)
+            .saturating_add(self.failed_connection)
+            .saturating_add(self.failed_protocol)
     }
 
     /// Operations that ended: all but the unfinished.
     #[must_use]
     pub const fn ended(&self) -> u64 {
-        self.succeeded + self.failed() + self.timed_out + self.missed_deadline + self.shed
+        self.succeeded
+            .saturating_add(self.failed())
+            .saturating_add(self.timed_out)
+            .saturating_add(self.missed_deadline)
+            .saturating_add(self.shed)
     }
 
     /// Whether every scheduled operation is accounted for (docs/TERMS.md, "Conservation").
     #[must_use]
     pub const fn conserved(&self) -> bool {
-        self.scheduled == self.ended() + self.unfinished
+        self.scheduled == self.ended().saturating_add(self.unfinished)
     }
 }
 
@@ -139,17 +144,19 @@ impl AttemptCounters {
     /// Attempts that started.
     #[must_use]
     pub const fn started(&self) -> u64 {
-        self.first_tries + self.retries + self.resends
+        self.first_tries
+            .saturating_add(self.retries)
+            .saturating_add(self.resends)
     }
 
     /// Attempts that ended, however.
     #[must_use]
     pub const fn ended(&self) -> u64 {
         self.responses
-            + self.timeouts
-            + self.connection_errors
-            + self.protocol_errors
-            + self.cancelled
+            .saturating_add(self.timeouts)
+            .saturating_add(self.connection_errors)
+            .saturating_add(self.protocol_errors)
+            .saturating_add(self.cancelled)
     }
 }
 

@@ -23,7 +23,7 @@ use crate::units::Nanos;
 pub const FORMAT: u32 = 1;
 
 /// Which backend made a record.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Backend {
     /// Real threads, processes, sockets.
@@ -50,7 +50,7 @@ pub struct Header {
 }
 
 /// The machine a run was made on.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MachineFacts {
     /// Processors this process may use.
     pub cores: u32,

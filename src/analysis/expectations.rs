@@ -1,0 +1,165 @@
+//! What the run was expected to show, and what came.
+//!
+//! A censored figure fails an upper bound, whatever the bound: "not seen in
+//! 40 s" is no proof of "within 60 s". It passes a lower bound that it was
+//! watched past. An invalid measurement judges nothing.
+
+use super::findings::{ActionOutcome, ExpectationResult, Findings, Phase, Validity};
+use crate::plan::{Bound, Expectation, Figure, Unit};
+
+/// What a figure was seen to be.
+#[derive(Debug, Clone, PartialEq)]
+enum Observed {
+    Number(f64),
+    Word(String),
+    /// Watched for so long in vain.
+    Censored(f64),
+    /// There is no such figure in this run, and why.
+    Absent(&'static str),
+}
+
+/// Holds every expectation against the findings, whose own are not read.
+pub(super) fn results(findings: &Findings, expected: &[Expectation]) -> Vec<ExpectationResult> {
+    expected
+        .iter()
+        .map(|expectation| result(findings, expectation))
+        .collect()
+}
+
+fn result(findings: &Findings, expectation: &Expectation) -> ExpectationResult {
+    let unit = expectation.that.unit();
+    let observed = observe(findings, expectation);
+    let name = expectation.that.name();
+    let valid = findings.measurement.validity == Validity::Valid;
+    ExpectationResult {
+        that: match &expectation.phase {
+            Some(phase) => format!("{name} in the phase `{phase}`"),
+            None => name.to_owned(),
+        },
+        passed: valid.then(|| holds(&observed, &expectation.bound)),
+        observed: match observed {
+            Observed::Number(value) => in_unit(value, unit),
+            Observed::Word(word) => word,
+            Observed::Censored(after) => format!("> {}", in_unit(after, unit)),
+            Observed::Absent(why) => why.to_owned(),
+        },
+        required: match &expectation.bound {
+            Bound::AtMost(most) => format!("at most {}", in_unit(*most, unit)),
+            Bound::AtLeast(least) => format!("at least {}", in_unit(*least, unit)),
+            Bound::Is(word) => normal(word),
+        },
+    }
+}
+
+fn holds(observed: &Observed, bound: &Bound) -> bool {
+    match (bound, observed) {
+        (Bound::AtMost(most), Observed::Number(value)) => value <= most,
+        (Bound::AtLeast(least), Observed::Number(value) | Observed::Censored(value)) => {
+            value >= least
+        }
+        (Bound::Is(word), Observed::Word(seen)) => normal(word) == *seen,
+        _ => false,
+    }
+}
+
+/// A word as the findings write it: small letters, underscores.
+fn normal(word: &str) -> String {
+    word.trim().to_lowercase().replace([' ', '-'], "_")
+}
+
+fn observe(findings: &Findings, expectation: &Expectation) -> Observed {
+    let incident = &findings.incident;
+    match expectation.that {
+        Figure::RecoveryAfterRollback => time(
+            incident.recovery_after_rollback_s,
+            incident.recovery_after_rollback_censored_after_s,
+        ),
+        Figure::RecoveryAfterLastAction => time(
+            incident.recovery_after_last_action_s,
+            incident.recovery_after_last_action_censored_after_s,
+        ),
+        Figure::TimeToDetect => time(
+            incident.time_to_detect_s,
+            incident.time_to_detect_censored_after_s,
+        ),
+        Figure::TimeToRecover => time(
+            incident.time_to_recover_s,
+            incident.time_to_recover_censored_after_s,
+        ),
+        Figure::IncidentVerdict => Observed::Word(incident.verdict.clone()),
+        Figure::Sustaining => {
+            Observed::Word(incident.sustaining.clone().unwrap_or_else(|| "none".into()))
+        }
+        Figure::RejectedRollbacks => {
+            Observed::Number(count(findings.actions.iter().filter(|taken| {
+                taken.action == "rollback" && taken.outcome == Some(ActionOutcome::Rejected)
+            })))
+        }
+        by_phase => {
+            let name = expectation.phase.as_deref().unwrap_or_default();
+            let phase = findings.phases.iter().find(|phase| phase.name == name);
+            phase.map_or(Observed::Absent("the phase was not seen"), |phase| {
+                of_phase(findings, phase, by_phase)
+            })
+        }
+    }
+}
+
+fn of_phase(findings: &Findings, phase: &Phase, figure: Figure) -> Observed {
+    let value = match figure {
+        Figure::GoodputShare => {
+            (phase.offered_per_s > 0.0).then(|| phase.goodput_per_s / phase.offered_per_s)
+        }
+        Figure::ErrorShare => phase.error_share,
+        Figure::Saturation => phase.saturation,
+        Figure::AttemptsPerOperation => phase.attempts_per_operation,
+        Figure::QueueDepthMax => phase.queue_depth.max.map(|max| max as f64),
+        Figure::ResponseP99 => phase.response_ms.p99.map(|millis| millis / 1e3),
+        Figure::ExhaustedInstances => Some(count(exhausted(findings, phase).iter())),
+        _ => None,
+    };
+    value.map_or(Observed::Absent("no value"), Observed::Number)
+}
+
+/// The instances with an exhaustion window that overlaps the phase.
+pub(super) fn exhausted<'a>(findings: &'a Findings, phase: &Phase) -> Vec<&'a str> {
+    let mut names: Vec<&str> = findings
+        .exhaustion
+        .iter()
+        .filter(|window| window.from_s < phase.to_s && window.to_s > phase.from_s)
+        .map(|window| window.instance.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn time(seen: Option<f64>, censored_after: Option<f64>) -> Observed {
+    match (seen, censored_after) {
+        (Some(seconds), _) => Observed::Number(seconds),
+        (None, Some(after)) => Observed::Censored(after),
+        (None, None) => Observed::Absent("not seen"),
+    }
+}
+
+fn count<T>(items: impl Iterator<Item = T>) -> f64 {
+    items.count() as f64
+}
+
+fn in_unit(value: f64, unit: Unit) -> String {
+    match unit {
+        Unit::Seconds => format!("{} s", decimal(value, 3)),
+        Unit::Share => format!("{} %", decimal(value * 100.0, 2)),
+        Unit::Number | Unit::Word => decimal(value, 2),
+    }
+}
+
+/// A number with so many decimals at most, and no zeros at its end.
+pub(super) fn decimal(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
+}

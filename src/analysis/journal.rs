@@ -1,0 +1,199 @@
+//! What was done, when, and what came of it: the journal's actions in pairs.
+//!
+//! An action's instant is the one at which it *began*: nothing it does can be
+//! felt earlier. Only a rollback is dated by its end, since until then the
+//! fault still acts. What the plan wanted is not looked at: a timeline says
+//! what was to be done, the journal what was.
+
+use super::findings::{ActionOutcome, ActionTaken, ScrapeFailures};
+use crate::plan::{Action, Plan};
+use crate::record::{Event, Outcome, Record};
+use crate::units::Nanos;
+
+/// One action of the journal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Taken<'a> {
+    /// What was done.
+    pub action: &'a Action,
+    /// The name of the phase that begins with it.
+    pub phase: &'a str,
+    /// When it began.
+    pub at: Nanos,
+    /// When it ended and how; none where the journal ends first.
+    pub ended: Option<(Nanos, &'a Outcome)>,
+}
+
+impl Taken<'_> {
+    /// When it had been applied; none where it was not.
+    pub(super) fn applied(&self) -> Option<Nanos> {
+        match self.ended {
+            Some((at, Outcome::Applied { .. })) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// When a check refused it; none where none did.
+    pub(super) fn rejected(&self) -> Option<(Nanos, &str, &str)> {
+        match self.ended {
+            Some((at, Outcome::Rejected { check, reason })) => Some((at, check, reason)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is one of the ways out that the verdict knows: a restart,
+    /// admission, monitors off, another number of retries.
+    pub(super) fn is_intervention(&self) -> bool {
+        match self.action {
+            Action::Restart { .. } | Action::Admit { .. } | Action::Retries { .. } => true,
+            Action::Monitors { on } => !on,
+            Action::Push { .. } | Action::Rollback | Action::Waive { .. } => false,
+        }
+    }
+}
+
+/// Every action that began, in the order of time.
+pub(super) fn taken(record: &Record) -> Vec<Taken<'_>> {
+    let mut all: Vec<(usize, Taken<'_>)> = Vec::new();
+    for (at, event) in &record.events {
+        match event {
+            Event::ActionStarted { entry, action } => all.push((
+                *entry,
+                Taken {
+                    action,
+                    phase: phase_name(&record.header.plan, *entry, action),
+                    at: *at,
+                    ended: None,
+                },
+            )),
+            Event::ActionEnded { entry, outcome } => {
+                let begun = all.iter_mut().rev().find(|(begun, _)| begun == entry);
+                if let Some((_, taken)) = begun {
+                    taken.ended = Some((*at, outcome));
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut taken: Vec<Taken<'_>> = all.into_iter().map(|(_, taken)| taken).collect();
+    taken.sort_by_key(|taken| taken.at);
+    taken
+}
+
+fn phase_name<'a>(plan: &'a Plan, entry: usize, action: &'a Action) -> &'a str {
+    match plan.timeline.get(entry) {
+        Some(planned) if !planned.phase.is_empty() => &planned.phase,
+        _ => action.name(),
+    }
+}
+
+/// The actions as the findings list them.
+pub(super) fn actions(taken: &[Taken<'_>]) -> Vec<ActionTaken> {
+    taken
+        .iter()
+        .map(|taken| {
+            let (outcome, detail) = match taken.ended {
+                None => (None, String::new()),
+                Some((_, Outcome::Applied { detail })) => {
+                    (Some(ActionOutcome::Applied), detail.clone())
+                }
+                Some((_, Outcome::Rejected { check, reason })) => (
+                    Some(ActionOutcome::Rejected),
+                    format!("`{check}`: {reason}"),
+                ),
+                Some((_, Outcome::Failed { reason })) => {
+                    (Some(ActionOutcome::Failed), reason.clone())
+                }
+            };
+            ActionTaken {
+                at_s: taken.at.as_secs_f64(),
+                ended_s: taken.ended.map(|(at, _)| at.as_secs_f64()),
+                action: taken.action.name().to_owned(),
+                what: in_words(taken.action),
+                phase: taken.phase.to_owned(),
+                outcome,
+                detail,
+            }
+        })
+        .collect()
+}
+
+fn in_words(action: &Action) -> String {
+    match action {
+        Action::Push { set, .. } => {
+            let settings: Vec<String> = set
+                .iter()
+                .map(|(key, value)| format!("{key} = {value}"))
+                .collect();
+            format!("push {}", settings.join(", "))
+                .trim_end()
+                .to_owned()
+        }
+        Action::Rollback => "rollback".to_owned(),
+        Action::Waive { check } => format!("waive `{check}`"),
+        Action::Restart { pause: None } => "restart all at once".to_owned(),
+        Action::Restart { pause: Some(_) } => "restart one after the other".to_owned(),
+        Action::Admit { share } => format!("admit {share}"),
+        Action::Monitors { on: true } => "monitors on".to_owned(),
+        Action::Monitors { on: false } => "monitors off".to_owned(),
+        Action::Retries { retries } => format!("retries {retries}"),
+    }
+}
+
+/// Gauges that could not be read, counted by source and cause.
+pub(super) fn scrape_failures(record: &Record) -> Vec<ScrapeFailures> {
+    let mut all: Vec<ScrapeFailures> = Vec::new();
+    for (at, event) in &record.events {
+        let Event::ScrapeFailed { source, cause } = event else {
+            continue;
+        };
+        let at_s = at.as_secs_f64();
+        let known = all
+            .iter_mut()
+            .find(|known| known.source == *source && known.cause == *cause);
+        if let Some(known) = known {
+            known.count += 1;
+            known.last_s = at_s;
+        } else {
+            all.push(ScrapeFailures {
+                source: source.clone(),
+                cause: cause.clone(),
+                count: 1,
+                first_s: at_s,
+                last_s: at_s,
+            });
+        }
+    }
+    all
+}
+
+/// What the run warned of: warnings, processes that died, why it stopped early.
+pub(super) fn warnings(record: &Record) -> Vec<String> {
+    use crate::record::StopCause;
+
+    let seconds = |at: &Nanos| format!("{:.1} s", at.as_secs_f64());
+    record
+        .events
+        .iter()
+        .filter_map(|(at, event)| match event {
+            Event::Warning { text } => Some(text.clone()),
+            Event::Died { source, status } => Some(format!(
+                "{source} ended on its own at {}: {status}.",
+                seconds(at)
+            )),
+            Event::ActionEnded {
+                outcome: Outcome::Failed { reason },
+                ..
+            } => Some(format!("An action at {} failed: {reason}.", seconds(at))),
+            Event::RunEnded {
+                cause: StopCause::Interrupted { signal },
+            } => Some(format!(
+                "The run was interrupted by signal {signal} at {}.",
+                seconds(at)
+            )),
+            Event::RunEnded {
+                cause: StopCause::Failed { reason },
+            } => Some(format!("The run failed at {}: {reason}.", seconds(at))),
+            _ => None,
+        })
+        .collect()
+}

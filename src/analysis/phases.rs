@@ -1,0 +1,106 @@
+//! The run in phases: one for each stretch between two actions.
+//!
+//! A phase begins where an action *did* begin, not where the plan wanted it,
+//! since entries may wait for events. Its edges lie on edges of the buckets, so
+//! that its figures are sums of buckets. The bucket in which an action falls
+//! belongs to the earlier phase, with two exceptions: an action in the first
+//! tenth of a bucket takes the whole bucket (a conductor acts some milliseconds
+//! after the instant it was told), and the first action always does, because a
+//! baseline that holds the first failures of the incident is none.
+
+use super::amplification;
+use super::findings::Phase;
+use super::journal::Taken;
+use super::observation::Observation;
+use super::series::{Bucket, Series, bad, share};
+use super::totals::{Totals, latency};
+use crate::units::Nanos;
+
+/// The name of the phase before the first action.
+pub(super) const BASELINE: &str = "baseline";
+
+/// An action this share of a bucket behind its edge counts as on the edge.
+const PUNCTUAL_DIVISOR: u64 = 10;
+
+/// A phase's name and extent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stretch {
+    pub name: String,
+    pub from: Nanos,
+    pub to: Nanos,
+}
+
+impl Stretch {
+    /// Its buckets.
+    pub(super) fn buckets<'a>(&self, series: &'a Series) -> &'a [Bucket] {
+        series.between(self.from, self.to)
+    }
+}
+
+/// Divides the observed part of the run.
+pub(super) fn stretches(
+    series: &Series,
+    taken: &[Taken<'_>],
+    observation: Observation,
+) -> Vec<Stretch> {
+    let mut begins: Vec<(Nanos, &str)> = vec![(observation.from, BASELINE)];
+    let mut last_bucket = None;
+    for action in taken {
+        let bucket = series.edge_before(action.at);
+        let from = match last_bucket {
+            None => bucket,
+            Some(last) if last == bucket => begins.last().map_or(bucket, |(from, _)| *from),
+            Some(_) if action.at.saturating_sub(bucket).0 <= punctual(series) => bucket,
+            Some(_) => series.edge_after(action.at),
+        };
+        last_bucket = Some(bucket);
+        match begins.last_mut() {
+            Some((last, name)) if from <= *last => *name = action.phase,
+            _ => begins.push((from, action.phase)),
+        }
+    }
+    let ends = begins.iter().skip(1).map(|(from, _)| *from);
+    let ends: Vec<Nanos> = ends.chain([observation.to]).collect();
+    begins
+        .iter()
+        .zip(ends)
+        .map(|((from, name), to)| Stretch {
+            name: (*name).to_owned(),
+            from: *from,
+            to: to.min(observation.to),
+        })
+        .filter(|stretch| stretch.from < stretch.to)
+        .collect()
+}
+
+fn punctual(series: &Series) -> u64 {
+    series.interval.0 / PUNCTUAL_DIVISOR
+}
+
+/// The figures of a phase.
+pub(super) fn phase(series: &Series, stretch: &Stretch) -> Phase {
+    let totals = Totals::over(stretch.buckets(series));
+    let seconds = stretch.to.saturating_sub(stretch.from).as_secs_f64();
+    let operations = &totals.operations;
+    let fleet = &totals.fleet.counters;
+    Phase {
+        name: stretch.name.clone(),
+        from_s: stretch.from.as_secs_f64(),
+        to_s: stretch.to.as_secs_f64(),
+        offered_per_s: operations.scheduled as f64 / seconds,
+        goodput_per_s: operations.succeeded as f64 / seconds,
+        error_share: share(bad(operations), operations.ended()),
+        wrongly_allowed: operations.failed_wrongly_allowed,
+        attempts_per_operation: amplification::attempts_per_operation(&totals),
+        probes_per_operation: amplification::probes_per_operation(&totals),
+        saturation: totals.fleet.saturation(),
+        zombie_share: totals.busy_share(fleet.busy_zombie_ns),
+        detached_share: totals.busy_share(fleet.busy_detached_ns),
+        cold_share: totals.busy_share(fleet.busy_cold_ns),
+        queue_depth: totals.queue_depth(),
+        queue_wait_ms: latency(totals.queue_wait.as_ref()),
+        response_ms: latency(totals.response.as_ref()),
+        service_ms: latency(totals.service.as_ref()),
+        machine_busy: totals.machine_busy(),
+    }
+}

@@ -1,0 +1,359 @@
+//! The findings in words: what a reader should know, the cause first.
+//!
+//! Every sentence follows from the findings and from nothing else, so that no
+//! text can claim what no figure shows. A sentence without its figure is left
+//! out instead of being filled up.
+
+use super::expectations::decimal;
+use super::findings::{ActionOutcome, ActionTaken, Findings, Incident, Phase, Validity};
+use super::validity::MACHINE_BUSY_WARNING;
+use crate::units::{ClockTime, Nanos};
+
+/// From this scale on a story's seconds are finer than the figures behind
+/// them (one bucket of a second is half a minute), so minutes are shown.
+const STORY_MINUTES_FROM_SCALE: f64 = 30.0;
+
+/// Fewer extra attempts or probes per operation than this are not worth a sentence.
+const AMPLIFICATION_TOLD_FROM: f64 = 0.1;
+
+/// Warnings told at most; the findings list them all.
+const WARNINGS_TOLD: usize = 3;
+
+/// All sentences, in order.
+pub(super) fn sentences(findings: &Findings) -> Vec<String> {
+    let teller = Teller { findings };
+    let mut all: Vec<String> = [
+        teller.trigger(),
+        teller.exhaustion(),
+        teller.amplification(),
+        teller.detection(),
+        teller.rejection(),
+        teller.rollback(),
+        teller.recovery(),
+        teller.relapse(),
+        teller.wrongly_allowed(),
+        teller.undetermined(),
+        teller.invalid(),
+        teller.busy_machine(),
+        teller.scrape_failures(),
+        teller.incomplete(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
+    all.extend(findings.warnings.iter().take(WARNINGS_TOLD).cloned());
+    all
+}
+
+struct Teller<'a> {
+    findings: &'a Findings,
+}
+
+impl<'a> Teller<'a> {
+    fn incident(&self) -> &'a Incident {
+        &self.findings.incident
+    }
+
+    /// An instant in real seconds, and the story's time where there is one.
+    fn at(&self, seconds: f64) -> String {
+        let real = format!("{seconds:.1} s");
+        let Some(story) = self.findings.story else {
+            return real;
+        };
+        let mut time = story.at(Nanos::from_secs_f64(seconds));
+        if story.scale >= STORY_MINUTES_FROM_SCALE {
+            time = ClockTime::from_seconds((time.as_seconds() + 30) / 60 * 60);
+        }
+        format!("{real} ({time})")
+    }
+
+    /// The phase that holds an instant.
+    fn phase_at(&self, seconds: f64) -> Option<&'a Phase> {
+        let mut phases = self.findings.phases.iter();
+        phases.find(|phase| phase.from_s <= seconds && seconds < phase.to_s)
+    }
+
+    /// The phases in which something can come of the trigger.
+    fn phases_since_trigger(&self) -> impl Iterator<Item = &'a Phase> {
+        let trigger = self.incident().trigger_s.unwrap_or(0.0);
+        let phases = self.findings.phases.iter();
+        phases.filter(move |phase| phase.to_s > trigger)
+    }
+
+    /// The phase's goodput, scaled to its load, as a share of the baseline's.
+    fn of_baseline(&self, phase: &Phase) -> Option<f64> {
+        let baseline = self.findings.baseline?;
+        let usual = baseline.goodput_per_s / baseline.offered_per_s;
+        let share = phase.goodput_per_s / phase.offered_per_s / usual;
+        share.is_finite().then_some(share)
+    }
+
+    fn trigger(&self) -> Option<String> {
+        let Some(trigger) = self.incident().trigger_s else {
+            let baseline = self.findings.baseline?;
+            return Some(format!(
+                "Of {:.0} operations per second {:.0} succeeded, 99 % of them within {} ms.",
+                baseline.offered_per_s,
+                baseline.goodput_per_s,
+                decimal(baseline.response_p99_ms, 1)
+            ));
+        };
+        let pushes = self.findings.actions.iter();
+        let what = pushes
+            .filter(|taken| taken.action == "push" && taken.outcome == Some(ActionOutcome::Applied))
+            .map(|taken| taken.what.as_str())
+            .next()
+            .unwrap_or("push");
+        let begin = format!("The {what} at {}", self.at(trigger));
+        let phase = self.phase_at(trigger)?;
+        let Some(baseline) = self.findings.baseline else {
+            return Some(format!(
+                "{begin} left a goodput of {:.0}/s of {:.0}/s offered.",
+                phase.goodput_per_s, phase.offered_per_s
+            ));
+        };
+        if self.incident().impact_s.is_none() {
+            return Some(format!(
+                "{begin} cost users nothing that shows: goodput was {:.0}/s before and {:.0}/s after.",
+                baseline.goodput_per_s, phase.goodput_per_s
+            ));
+        }
+        let bad = phase.error_share.unwrap_or(0.0);
+        Some(format!(
+            "{begin} took service away: goodput went from {:.0}/s to {:.0}/s, and {} of the \
+             operations ended without success.",
+            baseline.goodput_per_s,
+            phase.goodput_per_s,
+            percent(bad)
+        ))
+    }
+
+    fn exhaustion(&self) -> Option<String> {
+        self.incident().trigger_s?;
+        let windows = &self.findings.exhaustion;
+        if windows.is_empty() {
+            let (phase, most) = self
+                .phases_since_trigger()
+                .filter_map(|phase| Some((phase, phase.saturation?)))
+                .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+            return Some(format!(
+                "No instance was exhausted: workers were at most {} busy, in the phase `{}`.",
+                percent(most),
+                phase.name
+            ));
+        }
+        let mut names: Vec<&str> = windows.iter().map(|w| w.instance.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let from = windows.iter().map(|w| w.from_s).fold(f64::MAX, f64::min);
+        let to = windows.iter().map(|w| w.to_s).fold(0.0, f64::max);
+        let longest = windows
+            .iter()
+            .map(|w| w.to_s - w.from_s)
+            .fold(0.0, f64::max);
+        let who = if names.len() as u64 == self.findings.instances {
+            format!("All {} instances were", names.len())
+        } else if let [name] = names[..] {
+            format!(
+                "{name} of {} was",
+                counted(self.findings.instances, "instance")
+            )
+        } else {
+            format!(
+                "{} of {} instances were",
+                names.len(),
+                self.findings.instances
+            )
+        };
+        Some(format!(
+            "{who} exhausted between {} and {}, the longest time without a break being {} s.",
+            self.at(from),
+            self.at(to),
+            decimal(longest, 1)
+        ))
+    }
+
+    fn amplification(&self) -> Option<String> {
+        self.incident().trigger_s?;
+        let phase = self
+            .phases_since_trigger()
+            .max_by(|one, other| added(one).total_cmp(&added(other)))?;
+        if added(phase) < AMPLIFICATION_TOLD_FROM {
+            return None;
+        }
+        let attempts = phase.attempts_per_operation.unwrap_or(1.0);
+        let probes = phase.probes_per_operation.unwrap_or(0.0);
+        Some(format!(
+            "Retries made {} attempts of every operation in the phase `{}`, and monitors added {} \
+             probes.",
+            decimal(attempts, 1),
+            phase.name,
+            decimal(probes, 1)
+        ))
+    }
+
+    fn detection(&self) -> Option<String> {
+        let incident = self.incident();
+        if let Some(after) = incident.time_to_detect_s {
+            return Some(format!(
+                "It was detected {after:.1} s after the impact began."
+            ));
+        }
+        let after = incident.time_to_detect_censored_after_s?;
+        Some(format!(
+            "Nobody was told: no alert fired in the {after:.1} s after the impact began."
+        ))
+    }
+
+    fn rejection(&self) -> Option<String> {
+        let at = self.incident().rollback_rejected_s?;
+        let because = self.incident().rollback_rejected_because.as_deref()?;
+        Some(format!("The rollback at {} was {because}.", self.at(at)))
+    }
+
+    fn rollback(&self) -> Option<String> {
+        let incident = self.incident();
+        let applied = incident.rollback_applied_s?;
+        incident.impact_s?;
+        let at = self.at(applied);
+        if incident.verdict == "recovered_with_the_trigger" {
+            return Some(format!(
+                "The rollback applied at {at} restored service by itself."
+            ));
+        }
+        // The bucket in which it was applied may still belong to the phase before.
+        let phase = self
+            .phase_at(applied + self.findings.interval_s)
+            .or_else(|| self.phase_at(applied))?;
+        let share = percent(self.of_baseline(phase)?);
+        let sustained = incident
+            .sustaining
+            .as_deref()
+            .map_or_else(String::new, |effect| {
+                format!(", sustained by {}", effect.replace('_', " "))
+            });
+        Some(format!(
+            "Applied at {at}, the rollback did not restore service at once: in the phase `{}` \
+             goodput was {share} of the baseline's{sustained}.",
+            phase.name
+        ))
+    }
+
+    fn recovery(&self) -> Option<String> {
+        let incident = self.incident();
+        let Some(recovered) = incident.recovered_s else {
+            let after = incident.recovery_after_rollback_censored_after_s?;
+            return Some(format!(
+                "Service had not recovered {after:.1} s after the rollback, when the observation \
+                 ended."
+            ));
+        };
+        let after_rollback = incident.recovery_after_rollback_s?;
+        let before = self.findings.actions.iter().rev();
+        let last = before.skip_while(|taken| taken.at_s > recovered);
+        let since = |taken: &ActionTaken| {
+            let after = recovered - taken.at_s;
+            format!(" and {after:.1} s after `{}` began", taken.what)
+        };
+        let after_action = last
+            .take(1)
+            .find(|taken| taken.action != "rollback")
+            .map_or_else(String::new, since);
+        Some(format!(
+            "Service recovered at {}: {after_rollback:.1} s after the rollback{after_action}, to \
+             within {} s.",
+            self.at(recovered),
+            decimal(self.findings.interval_s, 3)
+        ))
+    }
+
+    fn relapse(&self) -> Option<String> {
+        let at = self.incident().relapsed_s?;
+        Some(format!("It was lost again at {}.", self.at(at)))
+    }
+
+    fn wrongly_allowed(&self) -> Option<String> {
+        let count = self.findings.phases.iter().fold(0_u64, |sum, phase| {
+            sum.saturating_add(phase.wrongly_allowed)
+        });
+        (count > 0).then(|| {
+            format!(
+                "{} that should have been refused got through.",
+                counted(count, "operation")
+            )
+        })
+    }
+
+    fn undetermined(&self) -> Option<String> {
+        let because = self.incident().undetermined_because.as_deref()?;
+        Some(format!(
+            "The incident's verdict is undetermined: {because}."
+        ))
+    }
+
+    fn invalid(&self) -> Option<String> {
+        let measurement = &self.findings.measurement;
+        (measurement.validity == Validity::Invalid).then(|| {
+            format!(
+                "The measurement is invalid, so nothing is judged. {}",
+                measurement.reasons.join(" ")
+            )
+        })
+    }
+
+    fn busy_machine(&self) -> Option<String> {
+        let busy = self.findings.measurement.machine_busy_max;
+        (busy > MACHINE_BUSY_WARNING).then(|| {
+            format!(
+                "The machine was {} busy in its busiest phase: above {} a lack of processor may be \
+                 part of what was measured.",
+                percent(busy),
+                percent(MACHINE_BUSY_WARNING)
+            )
+        })
+    }
+
+    fn scrape_failures(&self) -> Option<String> {
+        let failures = &self.findings.scrape_failures;
+        let first = failures.first()?;
+        let count = failures
+            .iter()
+            .fold(0_u64, |sum, failure| sum.saturating_add(failure.count));
+        Some(format!(
+            "{} failed, the first at {} of {}: {}.",
+            counted(count, "reading of a gauge"),
+            self.at(first.first_s),
+            first.source,
+            first.cause
+        ))
+    }
+
+    fn incomplete(&self) -> Option<String> {
+        (!self.findings.complete).then(|| {
+            let end = self.findings.phases.last().map_or(0.0, |phase| phase.to_s);
+            format!(
+                "The record is incomplete: figures reach {end:.1} s, and what came later is not \
+                 known."
+            )
+        })
+    }
+}
+
+/// Attempts and probes beyond one attempt per operation.
+fn added(phase: &Phase) -> f64 {
+    phase.attempts_per_operation.unwrap_or(1.0) - 1.0 + phase.probes_per_operation.unwrap_or(0.0)
+}
+
+fn percent(share: f64) -> String {
+    // Whole per cents hide the difference between 99.6 % and all of it.
+    let digits = usize::from(share > 0.99 && share < 1.0);
+    format!("{} %", decimal(share * 100.0, digits))
+}
+
+fn counted(count: u64, what: &str) -> String {
+    match (count, what.split_once(' ')) {
+        (1, _) => format!("1 {what}"),
+        (_, Some((noun, rest))) => format!("{count} {noun}s {rest}"),
+        (_, None) => format!("{count} {what}s"),
+    }
+}

@@ -1,0 +1,341 @@
+//! The record as one table: a row for each bucket of time, all sources aligned.
+//!
+//! Every other file of this room, and the charts of the report, read this table
+//! and not the samples, so that a figure and its picture cannot disagree. Rows
+//! exist only where something was recorded: a bucket without a sample is
+//! absent, never zero. Two axes share the table: [`Bucket::operations`] and
+//! [`Bucket::response`] lie on the intended-start axis, everything else on the
+//! instant axis.
+//!
+//! A sample belongs to the bucket that holds its middle. That is exact for
+//! counters kept per bucket, and right for gauges, whose reader wakes a little
+//! before or after the edge.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::record::{
+    AttemptCounters, BalancerCounters, Counters, GeneratorCounters, Histogram, IdentityCounters,
+    InstanceCounters, MachineCounters, Measure, OperationCounters, Record, Sample,
+};
+use crate::units::Nanos;
+
+/// The width taken where a damaged plan states none.
+const FALLBACK_INTERVAL: Nanos = Nanos::from_secs(1);
+
+/// The source name of monitors; any other source of attempts is the users'.
+const MONITOR: &str = "monitor";
+
+/// The whole record in rows of one interval, in the order of time.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Series {
+    /// Width of a bucket.
+    pub interval: Nanos,
+    /// The instances that were read, in the order of [`Bucket::instances`].
+    pub instances: Vec<String>,
+    /// The buckets in which something was recorded, warm-up and drain included.
+    pub buckets: Vec<Bucket>,
+}
+
+/// What was recorded in one bucket; none where a source gave no sample.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Bucket {
+    /// The bucket's start, inclusive: a multiple of the interval.
+    pub from: Nanos,
+    /// Its end, exclusive.
+    pub to: Nanos,
+    /// Users' operations whose intended start lies here.
+    pub operations: Option<OperationCounters>,
+    /// Response times of those that succeeded.
+    pub response: Option<Histogram>,
+    /// Users' attempts at this time.
+    pub users: Option<AttemptCounters>,
+    /// Service times of users' attempts that were answered.
+    pub service: Option<Histogram>,
+    /// Send lag of users' first tries.
+    pub send_lag: Option<Histogram>,
+    /// Time users' operations waited for a free connection.
+    pub pool_wait: Option<Histogram>,
+    /// Monitors' probes at this time.
+    pub monitors: Option<AttemptCounters>,
+    /// Every instance, in the order of [`Series::instances`].
+    pub instances: Vec<Option<InstanceBucket>>,
+    /// Queue waits of the jobs that left a queue, over all instances.
+    pub queue_wait: Option<Histogram>,
+    /// The generator itself.
+    pub generator: Option<GeneratorBucket>,
+    /// The balancer.
+    pub balancer: Option<BalancerCounters>,
+    /// The identity service.
+    pub identity: Option<IdentityCounters>,
+    /// The whole machine.
+    pub machine: Option<MachineCounters>,
+}
+
+/// One instance in one bucket: its samples merged, since an instance that
+/// restarts gives one of its old and one of its new process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct InstanceBucket {
+    /// The merged counters. `workers` adds up over the samples; saturation is
+    /// computed from `worker_ns` instead.
+    pub counters: InstanceCounters,
+    /// Worker-time there was: workers × length, added over the samples.
+    pub worker_ns: u64,
+    /// Time that the samples cover.
+    pub covered_ns: u64,
+}
+
+/// The generator in one bucket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct GeneratorBucket {
+    /// Its counters.
+    pub counters: GeneratorCounters,
+    /// Thread-time there was: threads × length.
+    pub thread_ns: u64,
+}
+
+/// `part / whole`; none where the whole is zero.
+pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
+    (whole > 0).then(|| part as f64 / whole as f64)
+}
+
+/// Builds the table of a record.
+#[must_use]
+pub fn series(record: &Record) -> Series {
+    let interval = match record.header.plan.interval {
+        Nanos::ZERO => FALLBACK_INTERVAL,
+        interval => interval,
+    };
+    let instances = instance_names(record);
+    let mut buckets: BTreeMap<u64, Bucket> = BTreeMap::new();
+    for sample in &record.samples {
+        let index = middle(sample).0 / interval.0;
+        let bucket = buckets.entry(index).or_insert_with(|| {
+            let from = Nanos(index.saturating_mul(interval.0));
+            Bucket {
+                from,
+                to: from.saturating_add(interval),
+                instances: vec![None; instances.len()],
+                ..Bucket::default()
+            }
+        });
+        bucket.take(sample, &instances);
+    }
+    Series {
+        interval,
+        instances,
+        buckets: buckets.into_values().collect(),
+    }
+}
+
+fn length(sample: &Sample) -> Nanos {
+    sample.to.saturating_sub(sample.from)
+}
+
+fn middle(sample: &Sample) -> Nanos {
+    sample.from.saturating_add(Nanos(length(sample).0 / 2))
+}
+
+/// The names of all instances; `instance-10` after `instance-2`.
+fn instance_names(record: &Record) -> Vec<String> {
+    let names: BTreeSet<(usize, &str)> = record
+        .samples
+        .iter()
+        .filter(|sample| matches!(sample.counters, Counters::Instance(_)))
+        .map(|sample| (sample.source.len(), sample.source.as_str()))
+        .collect();
+    names.into_iter().map(|(_, name)| name.to_owned()).collect()
+}
+
+impl Bucket {
+    fn take(&mut self, sample: &Sample, instances: &[String]) {
+        let length = length(sample).0;
+        match &sample.counters {
+            Counters::Operations(counters) => {
+                self.operations.get_or_insert_default().merge(counters);
+            }
+            Counters::Attempts(counters) if sample.source == MONITOR => {
+                self.monitors.get_or_insert_default().merge(counters);
+            }
+            Counters::Attempts(counters) => self.users.get_or_insert_default().merge(counters),
+            Counters::Generator(counters) => {
+                let generator = self.generator.get_or_insert_default();
+                generator.counters.merge(counters);
+                add(&mut generator.thread_ns, counters.threads, length);
+            }
+            Counters::Instance(counters) => {
+                let place = instances.iter().position(|name| *name == sample.source);
+                if let Some(slot) = place.and_then(|place| self.instances.get_mut(place)) {
+                    let instance = slot.get_or_insert_default();
+                    instance.counters.merge(counters);
+                    add(&mut instance.worker_ns, counters.workers, length);
+                    add(&mut instance.covered_ns, 1, length);
+                }
+            }
+            Counters::Balancer(counters) => {
+                self.balancer.get_or_insert_default().merge(counters);
+            }
+            Counters::Identity(counters) => {
+                self.identity.get_or_insert_default().merge(counters);
+            }
+            Counters::Machine(counters) => self.machine.get_or_insert_default().merge(counters),
+        }
+        for (measure, histogram) in &sample.histograms {
+            if let Some(slot) = self.slot(*measure, &sample.source) {
+                merge(slot, histogram);
+            }
+        }
+    }
+
+    /// Where a histogram belongs; monitors' own are in no figure.
+    fn slot(&mut self, measure: Measure, source: &str) -> Option<&mut Option<Histogram>> {
+        if source == MONITOR {
+            return None;
+        }
+        Some(match measure {
+            Measure::Response => &mut self.response,
+            Measure::Service => &mut self.service,
+            Measure::SendLag => &mut self.send_lag,
+            Measure::PoolWait => &mut self.pool_wait,
+            Measure::QueueWait => &mut self.queue_wait,
+        })
+    }
+
+    /// The bucket's width in seconds.
+    #[must_use]
+    pub fn seconds(&self) -> f64 {
+        self.to.saturating_sub(self.from).as_secs_f64()
+    }
+
+    /// Operations scheduled for this bucket.
+    #[must_use]
+    pub fn scheduled(&self) -> u64 {
+        self.operations.map_or(0, |counters| counters.scheduled)
+    }
+
+    /// Of them: succeeded.
+    #[must_use]
+    pub fn succeeded(&self) -> u64 {
+        self.operations.map_or(0, |counters| counters.succeeded)
+    }
+
+    /// Of them: ended without success.
+    #[must_use]
+    pub fn bad(&self) -> u64 {
+        self.operations.map_or(0, |counters| bad(&counters))
+    }
+
+    /// A quantile (0 to 1) of the response time; none where nothing succeeded.
+    #[must_use]
+    pub fn response_quantile(&self, quantile: f64) -> Option<Nanos> {
+        self.response.as_ref()?.quantile(quantile)
+    }
+
+    /// Users' attempts that started.
+    #[must_use]
+    pub fn attempts(&self) -> Option<u64> {
+        self.users.map(|counters| counters.started())
+    }
+
+    /// Probes that started.
+    #[must_use]
+    pub fn probes(&self) -> Option<u64> {
+        self.monitors.map(|counters| counters.started())
+    }
+
+    /// Busy worker-time / worker-time of the fleet; none where no gauge was read.
+    #[must_use]
+    pub fn saturation(&self) -> Option<f64> {
+        let fleet = self.fleet();
+        share(fleet.counters.busy_ns, fleet.worker_ns)
+    }
+
+    /// Jobs waiting in the fleet: the sum of the instances' time-weighted means.
+    #[must_use]
+    pub fn queue_depth_mean(&self) -> Option<f64> {
+        let fleet = self.fleet();
+        share(fleet.counters.queue_depth_ns, fleet.covered_ns)
+    }
+
+    /// The sum of the instances' largest queue depths.
+    #[must_use]
+    pub fn queue_depth_max(&self) -> Option<u64> {
+        let read = self.instances.iter().flatten();
+        read.map(|instance| instance.counters.queue_depth_max)
+            .reduce(u64::saturating_add)
+    }
+
+    /// Busy share of the whole machine.
+    #[must_use]
+    pub fn machine_busy(&self) -> Option<f64> {
+        self.machine
+            .and_then(|machine| share(machine.busy_ns, machine.total_ns))
+    }
+
+    /// All instances merged; the covered time is that of the longest covered.
+    pub(super) fn fleet(&self) -> InstanceBucket {
+        let mut fleet = InstanceBucket::default();
+        for instance in self.instances.iter().flatten() {
+            fleet.counters.merge(&instance.counters);
+            add(&mut fleet.worker_ns, instance.worker_ns, 1);
+            fleet.covered_ns = fleet.covered_ns.max(instance.covered_ns);
+        }
+        fleet
+    }
+}
+
+impl InstanceBucket {
+    /// Busy worker-time / worker-time; none where no time is covered.
+    #[must_use]
+    pub fn saturation(&self) -> Option<f64> {
+        share(self.counters.busy_ns, self.worker_ns)
+    }
+
+    /// Time-weighted mean of the queue depth; none where no time is covered.
+    #[must_use]
+    pub fn queue_depth_mean(&self) -> Option<f64> {
+        share(self.counters.queue_depth_ns, self.covered_ns)
+    }
+}
+
+/// Operations that ended without success.
+pub(super) fn bad(counters: &OperationCounters) -> u64 {
+    counters.ended().saturating_sub(counters.succeeded)
+}
+
+/// Adds `factor × length` to a time.
+fn add(into: &mut u64, factor: u64, length: u64) {
+    *into = into.saturating_add(factor.saturating_mul(length));
+}
+
+/// Merges a histogram into a place that may be empty yet.
+pub(super) fn merge(into: &mut Option<Histogram>, histogram: &Histogram) {
+    match into {
+        Some(merged) => merged.merge(histogram),
+        None => *into = Some(histogram.clone()),
+    }
+}
+
+impl Series {
+    /// The buckets that begin at or after `from` and before `to`.
+    #[must_use]
+    pub fn between(&self, from: Nanos, to: Nanos) -> &[Bucket] {
+        let start = self.buckets.partition_point(|bucket| bucket.from < from);
+        let end = self.buckets.partition_point(|bucket| bucket.from < to);
+        self.buckets.get(start..end).unwrap_or_default()
+    }
+
+    /// The edge of the buckets at or before an instant.
+    pub(super) fn edge_before(&self, at: Nanos) -> Nanos {
+        Nanos(at.0 - at.0 % self.interval.0.max(1))
+    }
+
+    /// The edge of the buckets at or after an instant.
+    pub(super) fn edge_after(&self, at: Nanos) -> Nanos {
+        let before = self.edge_before(at);
+        if before == at {
+            at
+        } else {
+            before.saturating_add(self.interval)
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! The sum of a run of buckets, from which every figure of a window is taken.
+
+use super::findings::{Latency, QueueDepth};
+use super::series::{Bucket, InstanceBucket, merge, share};
+use crate::record::{AttemptCounters, Histogram, MachineCounters, OperationCounters};
+use crate::units::Nanos;
+
+/// All that was recorded in some buckets, added up.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Totals {
+    pub operations: OperationCounters,
+    pub users: AttemptCounters,
+    pub monitors: AttemptCounters,
+    pub machine: MachineCounters,
+    pub fleet: InstanceBucket,
+    pub queue_depth_max: Option<u64>,
+    pub generator_cpu_ns: u64,
+    pub generator_thread_ns: u64,
+    pub response: Option<Histogram>,
+    pub service: Option<Histogram>,
+    pub queue_wait: Option<Histogram>,
+    pub send_lag: Option<Histogram>,
+}
+
+impl Totals {
+    /// Adds up the buckets.
+    pub(super) fn over(buckets: &[Bucket]) -> Self {
+        let mut totals = Self::default();
+        for bucket in buckets {
+            totals.take(bucket);
+        }
+        totals
+    }
+
+    fn take(&mut self, bucket: &Bucket) {
+        if let Some(operations) = &bucket.operations {
+            self.operations.merge(operations);
+        }
+        if let Some(users) = &bucket.users {
+            self.users.merge(users);
+        }
+        if let Some(monitors) = &bucket.monitors {
+            self.monitors.merge(monitors);
+        }
+        if let Some(machine) = &bucket.machine {
+            self.machine.merge(machine);
+        }
+        if let Some(generator) = &bucket.generator {
+            let cpu = generator.counters.cpu_ns;
+            self.generator_cpu_ns = self.generator_cpu_ns.saturating_add(cpu);
+            let threads = generator.thread_ns;
+            self.generator_thread_ns = self.generator_thread_ns.saturating_add(threads);
+        }
+        let fleet = bucket.fleet();
+        self.fleet.counters.merge(&fleet.counters);
+        self.fleet.worker_ns = self.fleet.worker_ns.saturating_add(fleet.worker_ns);
+        self.fleet.covered_ns = self.fleet.covered_ns.saturating_add(fleet.covered_ns);
+        self.queue_depth_max = self.queue_depth_max.max(bucket.queue_depth_max());
+        for (into, from) in [
+            (&mut self.response, &bucket.response),
+            (&mut self.service, &bucket.service),
+            (&mut self.queue_wait, &bucket.queue_wait),
+            (&mut self.send_lag, &bucket.send_lag),
+        ] {
+            if let Some(histogram) = from {
+                merge(into, histogram);
+            }
+        }
+    }
+
+    /// A part of the busy worker-time; none where no worker was busy.
+    pub(super) fn busy_share(&self, part_ns: u64) -> Option<f64> {
+        share(part_ns, self.fleet.counters.busy_ns)
+    }
+
+    /// The queue depth of the whole fleet.
+    pub(super) fn queue_depth(&self) -> QueueDepth {
+        QueueDepth {
+            mean: self.fleet.queue_depth_mean(),
+            max: self.queue_depth_max,
+        }
+    }
+
+    /// Processor time of the generator's threads / the time there was.
+    pub(super) fn generator_busy(&self) -> Option<f64> {
+        share(self.generator_cpu_ns, self.generator_thread_ns)
+    }
+
+    /// Processor time used by anything / the time there was.
+    pub(super) fn machine_busy(&self) -> Option<f64> {
+        share(self.machine.busy_ns, self.machine.total_ns)
+    }
+
+    /// Processor time given to others / the time there was.
+    pub(super) fn machine_steal(&self) -> Option<f64> {
+        share(self.machine.steal_ns, self.machine.total_ns)
+    }
+}
+
+/// A duration in milliseconds; one division, so that 7 ms reads 7.
+pub(super) fn millis(value: Nanos) -> f64 {
+    value.0 as f64 / 1e6
+}
+
+/// Percentiles of a histogram, in milliseconds.
+pub(super) fn latency(histogram: Option<&Histogram>) -> Latency {
+    let Some(histogram) = histogram else {
+        return Latency::default();
+    };
+    let at = |quantile| histogram.quantile(quantile).map(millis);
+    Latency {
+        count: histogram.count(),
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        max: histogram.max().map(millis),
+    }
+}
