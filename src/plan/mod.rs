@@ -4,6 +4,8 @@
 //! a run can be analysed without the scenario that led to it. A plan is
 //! immutable: what happens during a run is in the record.
 
+mod build;
+
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::{
@@ -11,6 +13,8 @@ pub use crate::model::{
 };
 use crate::model::{AlertRule, FleetSpec, MonitorPolicy};
 use crate::units::{ClockTime, Nanos};
+
+pub use build::build;
 
 /// Everything a backend needs to carry out a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
