@@ -1,0 +1,267 @@
+//! What the fleet's parts counted, as samples of the record.
+//!
+//! Parts report totals since they began; a sample is the difference of two
+//! readings. Nothing is lost between them: the totals of a process that was
+//! stopped go to the next sample of its name, so that the samples of an
+//! instance add up to what its processes did.
+
+use std::thread;
+
+use serde_json::Value;
+
+use super::fleet::{Fleet, Slot};
+use super::lock;
+use super::message::{PartCounters, Reading};
+use crate::record::{Counters, Event, Histogram, Measure, Sample};
+use crate::units::Nanos;
+
+/// What has been sampled of a part and what has yet to be.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    /// The last reading of the process that runs.
+    last: Option<Totals>,
+    /// What a stopped process did since its last sample.
+    pending: Option<Totals>,
+}
+
+/// Counters and the queue wait, totals or differences.
+#[derive(Debug, Clone)]
+struct Totals {
+    counters: Counters,
+    queue_wait: Histogram,
+}
+
+impl Books {
+    /// A new process takes the place.
+    pub(super) fn begin(&mut self) {
+        self.last = None;
+    }
+
+    /// The process has stopped with this reading.
+    pub(super) fn close(&mut self, reading: &Reading) {
+        let rest = self.advance(Totals::of(reading));
+        self.pending = Some(match self.pending.take() {
+            Some(pending) => rest.with(&pending),
+            None => rest,
+        });
+        self.last = None;
+    }
+
+    /// What was counted between the last totals and these.
+    fn advance(&mut self, totals: Totals) -> Totals {
+        let difference = match &self.last {
+            Some(last) => totals.since(last),
+            None => totals.clone(),
+        };
+        self.last = Some(totals);
+        difference
+    }
+}
+
+impl Totals {
+    fn of(reading: &Reading) -> Self {
+        Self {
+            counters: reading.counters.into(),
+            queue_wait: reading.queue_wait.clone().unwrap_or_default(),
+        }
+    }
+
+    fn since(&self, earlier: &Self) -> Self {
+        let mut queue_wait = self.queue_wait.clone();
+        // Where it fails the part has counted backwards; then the total stands.
+        let _ = queue_wait.subtract(&earlier.queue_wait);
+        Self {
+            counters: combine(&self.counters, &earlier.counters, u64::saturating_sub),
+            queue_wait,
+        }
+    }
+
+    /// With what another process of the same name did before.
+    fn with(mut self, before: &Self) -> Self {
+        self.counters = combine(&self.counters, &before.counters, u64::saturating_add);
+        for ((name, own), (_, other)) in
+            self.counters.rows().into_iter().zip(before.counters.rows())
+        {
+            if name.ends_with("_max") {
+                // Merging takes the larger of both.
+                self.counters.merge_row(name, own.max(other));
+            }
+        }
+        self.queue_wait.merge(&before.queue_wait);
+        self
+    }
+
+    fn sample(self, source: &str, from: Nanos, to: Nanos) -> Sample {
+        let histograms = match self.counters {
+            Counters::Instance(_) => vec![(Measure::QueueWait, self.queue_wait)],
+            _ => Vec::new(),
+        };
+        Sample {
+            from,
+            to,
+            source: source.to_owned(),
+            counters: self.counters,
+            histograms,
+        }
+    }
+}
+
+/// Sums of `first` combined with those of `second`; levels and maxima of `first`.
+fn combine(first: &Counters, second: &Counters, sums: fn(u64, u64) -> u64) -> Counters {
+    let mut combined = Counters::of_kind(first.kind()).expect("a kind that exists");
+    for ((name, first), (_, second)) in first.rows().into_iter().zip(second.rows()) {
+        let level = matches!(name, "workers" | "waiting" | "running") || name.ends_with("_max");
+        let value = if level { first } else { sums(first, second) };
+        combined.merge_row(name, value);
+    }
+    combined
+}
+
+/// The reading as it stood at the edge of the interval, a moment before it was
+/// made: the levels at the reading held since then. What this gets wrong in
+/// one interval, by the changes within that moment, the next one gets back.
+fn at_edge(mut reading: Reading, edge: Nanos) -> Reading {
+    let late = reading.at.saturating_sub(edge).0;
+    if let PartCounters::Instance(counters) = &mut reading.counters {
+        let back = |total: &mut u64, level: u64| *total = total.saturating_sub(level * late);
+        back(&mut counters.busy_ns, counters.running);
+        back(&mut counters.queue_depth_ns, counters.waiting);
+        back(&mut counters.busy_zombie_ns, reading.zombies);
+        back(&mut counters.busy_detached_ns, reading.detached);
+    }
+    reading
+}
+
+/// The sentence for a part whose gauges are not an instance's.
+pub(super) fn unread(name: &str) -> String {
+    format!("{name} answered with the gauges of something else")
+}
+
+impl Fleet {
+    /// What every part counted since the last sample, for the interval `from`
+    /// to `to`, to be called as soon as possible after `to`; what could not be
+    /// read comes as [`Event::ScrapeFailed`].
+    pub fn sample(&self, from: Nanos, to: Nanos) -> Vec<Result<Sample, Event>> {
+        let ended = self.ending.begun();
+        thread::scope(|scope| {
+            let reads: Vec<_> = self
+                .slots()
+                .map(|slot| scope.spawn(move || sample(slot, from, to, ended)))
+                .collect();
+            reads
+                .into_iter()
+                .flat_map(|read| read.join().expect("reading gauges does not panic"))
+                .collect()
+        })
+    }
+
+    /// The totals of every part since it began, for a person to look at; does
+    /// not disturb [`Fleet::sample`].
+    #[must_use]
+    pub fn gauges(&self) -> Value {
+        self.slots()
+            .map(|slot| {
+                let mut state = lock(&slot.state);
+                let reading = match &mut state.part {
+                    Some(part) => part.call::<Value>("GET", "/gauges", &Value::Null),
+                    None => Err(NOT_RUNNING.to_owned()),
+                };
+                let value = reading.unwrap_or_else(|cause| serde_json::json!({ "error": cause }));
+                (slot.name.clone(), value)
+            })
+            .collect::<serde_json::Map<_, _>>()
+            .into()
+    }
+}
+
+const NOT_RUNNING: &str = "it is not running";
+
+fn sample(slot: &Slot, from: Nanos, to: Nanos, ended: bool) -> Vec<Result<Sample, Event>> {
+    let mut state = lock(&slot.state);
+    let reading = match &mut state.part {
+        Some(part) => part.call::<Reading>("POST", "/gauges/mark", &Value::Null),
+        None => Err(NOT_RUNNING.to_owned()),
+    };
+    let books = &mut state.books;
+    let pending = books.pending.take();
+    match reading {
+        Ok(reading) => {
+            let fresh = books.advance(Totals::of(&at_edge(reading, to)));
+            let whole = match &pending {
+                Some(pending) => fresh.with(pending),
+                None => fresh,
+            };
+            vec![Ok(whole.sample(&slot.name, from, to))]
+        }
+        Err(cause) => {
+            let rest = pending.map(|pending| Ok(pending.sample(&slot.name, from, to)));
+            let failure = (!ended).then(|| {
+                Err(Event::ScrapeFailed {
+                    source: slot.name.clone(),
+                    cause,
+                })
+            });
+            rest.into_iter().chain(failure).collect()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::InstanceCounters;
+
+    fn reading(at: u64, counters: InstanceCounters) -> Reading {
+        Reading::of(Nanos(at), PartCounters::Instance(counters))
+    }
+
+    fn counters(enqueued: u64, finished: u64, lost: u64, max: u64) -> InstanceCounters {
+        InstanceCounters {
+            workers: 2,
+            enqueued,
+            finished,
+            lost,
+            queue_depth_max: max,
+            running: enqueued - finished - lost,
+            ..InstanceCounters::default()
+        }
+    }
+
+    fn instance(totals: &Totals) -> InstanceCounters {
+        match totals.counters {
+            Counters::Instance(counters) => counters,
+            _ => panic!("an instance's"),
+        }
+    }
+
+    #[test]
+    fn a_restart_between_two_samples_loses_nothing() {
+        let mut books = Books::default();
+        books.advance(Totals::of(&reading(1, counters(10, 8, 0, 5))));
+        books.close(&reading(2, counters(15, 12, 3, 7))); // stopped
+        books.begin();
+        let fresh = books.advance(Totals::of(&reading(3, counters(4, 3, 0, 1))));
+        let whole = instance(&fresh.with(&books.pending.take().unwrap()));
+        assert_eq!(
+            (whole.enqueued, whole.finished, whole.lost, whole.running),
+            (5 + 4, 4 + 3, 3, 1)
+        );
+        assert_eq!((whole.workers, whole.queue_depth_max), (2, 7));
+    }
+
+    #[test]
+    fn a_late_reading_is_put_back_to_the_edge() {
+        let late = InstanceCounters {
+            busy_ns: 2_000,
+            queue_depth_ns: 900,
+            running: 2,
+            waiting: 3,
+            ..InstanceCounters::default()
+        };
+        let PartCounters::Instance(edge) = at_edge(reading(1_100, late), Nanos(1_000)).counters
+        else {
+            panic!("an instance's");
+        };
+        assert_eq!((edge.busy_ns, edge.queue_depth_ns), (1_800, 600));
+    }
+}
