@@ -30,23 +30,23 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
 /// # Errors
 ///
 /// Wrong usage: no such file or name, with the nearest name; a file that cannot
-/// be read; every mistake in it, rendered without colour.
-pub fn load(name_or_path: &str) -> Result<Scenario> {
+/// be read; every mistake in it, rendered with colour or without.
+pub fn load(name_or_path: &str, colour: bool) -> Result<Scenario> {
     let path = Path::new(name_or_path);
     if path.is_file() {
         let text = read(path)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        return open(&stem, name_or_path, &text);
+        return open(&stem, name_or_path, &text, colour);
     }
     let shipped = SHIPPED.iter().find(|(name, _)| *name == name_or_path);
     let Some((name, text)) = shipped else {
         return Err(unknown(name_or_path));
     };
-    open(name, &format!("{name}.toml"), text)
+    open(name, &format!("{name}.toml"), text, colour)
 }
 
-fn open(name: &str, path: &str, text: &str) -> Result<Scenario> {
-    parse(name, path, text).map_err(|diagnostics| Error::usage(diagnostics.to_string()))
+fn open(name: &str, path: &str, text: &str, colour: bool) -> Result<Scenario> {
+    parse(name, path, text).map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
 }
 
 /// The text of a scenario file.

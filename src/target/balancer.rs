@@ -83,7 +83,7 @@ impl Balancer {
             ("POST", "/gauges/mark") | ("GET", "/gauges") => {
                 let state = lock(&self.state);
                 let counters = PartCounters::Balancer(state.counters);
-                wire::Response::json(200, &Reading::of(self.clock.now(), counters))
+                wire::Response::json(200, &Reading::of(counters))
             }
             ("PUT", "/members") => match serde_json::from_slice::<Members>(body) {
                 Ok(Members { members }) => {

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::fleet::{Fleet, Slot};
 use super::lock;
-use super::message::{PartCounters, Reading};
+use super::message::Reading;
 use crate::record::{Counters, Event, Histogram, Measure, Sample};
 use crate::units::Nanos;
 
@@ -117,21 +117,6 @@ fn combine(first: &Counters, second: &Counters, sums: fn(u64, u64) -> u64) -> Co
     combined
 }
 
-/// The reading as it stood at the edge of the interval, a moment before it was
-/// made: the levels at the reading held since then. What this gets wrong in
-/// one interval, by the changes within that moment, the next one gets back.
-fn at_edge(mut reading: Reading, edge: Nanos) -> Reading {
-    let late = reading.at.saturating_sub(edge).0;
-    if let PartCounters::Instance(counters) = &mut reading.counters {
-        let back = |total: &mut u64, level: u64| *total = total.saturating_sub(level * late);
-        back(&mut counters.busy_ns, counters.running);
-        back(&mut counters.queue_depth_ns, counters.waiting);
-        back(&mut counters.busy_zombie_ns, reading.zombies);
-        back(&mut counters.busy_detached_ns, reading.detached);
-    }
-    reading
-}
-
 /// The sentence for a part whose gauges are not an instance's.
 pub(super) fn unread(name: &str) -> String {
     format!("{name} answered with the gauges of something else")
@@ -139,8 +124,7 @@ pub(super) fn unread(name: &str) -> String {
 
 impl Fleet {
     /// What every part counted since the last sample, for the interval `from`
-    /// to `to`, to be called as soon as possible after `to`; what could not be
-    /// read comes as [`Event::ScrapeFailed`].
+    /// to `to`; what could not be read comes as [`Event::ScrapeFailed`].
     pub fn sample(&self, from: Nanos, to: Nanos) -> Vec<Result<Sample, Event>> {
         let ended = self.ending.begun();
         thread::scope(|scope| {
@@ -186,7 +170,7 @@ fn sample(slot: &Slot, from: Nanos, to: Nanos, ended: bool) -> Vec<Result<Sample
     let pending = books.pending.take();
     match reading {
         Ok(reading) => {
-            let fresh = books.advance(Totals::of(&at_edge(reading, to)));
+            let fresh = books.advance(Totals::of(&reading));
             let whole = match &pending {
                 Some(pending) => fresh.with(pending),
                 None => fresh,
@@ -209,10 +193,11 @@ fn sample(slot: &Slot, from: Nanos, to: Nanos, ended: bool) -> Vec<Result<Sample
 #[cfg(test)]
 mod tests {
     use super::*;
+    use super::super::message::PartCounters;
     use crate::record::InstanceCounters;
 
-    fn reading(at: u64, counters: InstanceCounters) -> Reading {
-        Reading::of(Nanos(at), PartCounters::Instance(counters))
+    fn reading(counters: InstanceCounters) -> Reading {
+        Reading::of(PartCounters::Instance(counters))
     }
 
     fn counters(enqueued: u64, finished: u64, lost: u64, max: u64) -> InstanceCounters {
@@ -237,31 +222,15 @@ mod tests {
     #[test]
     fn a_restart_between_two_samples_loses_nothing() {
         let mut books = Books::default();
-        books.advance(Totals::of(&reading(1, counters(10, 8, 0, 5))));
-        books.close(&reading(2, counters(15, 12, 3, 7))); // stopped
+        books.advance(Totals::of(&reading(counters(10, 8, 0, 5))));
+        books.close(&reading(counters(15, 12, 3, 7))); // stopped
         books.begin();
-        let fresh = books.advance(Totals::of(&reading(3, counters(4, 3, 0, 1))));
+        let fresh = books.advance(Totals::of(&reading(counters(4, 3, 0, 1))));
         let whole = instance(&fresh.with(&books.pending.take().unwrap()));
         assert_eq!(
             (whole.enqueued, whole.finished, whole.lost, whole.running),
             (5 + 4, 4 + 3, 3, 1)
         );
         assert_eq!((whole.workers, whole.queue_depth_max), (2, 7));
-    }
-
-    #[test]
-    fn a_late_reading_is_put_back_to_the_edge() {
-        let late = InstanceCounters {
-            busy_ns: 2_000,
-            queue_depth_ns: 900,
-            running: 2,
-            waiting: 3,
-            ..InstanceCounters::default()
-        };
-        let PartCounters::Instance(edge) = at_edge(reading(1_100, late), Nanos(1_000)).counters
-        else {
-            panic!("an instance's");
-        };
-        assert_eq!((edge.busy_ns, edge.queue_depth_ns), (1_800, 600));
     }
 }

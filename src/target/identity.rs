@@ -123,6 +123,6 @@ impl Identity {
             busy_ns: state.busy.read(now).area,
             waiting_ns: state.waiting.read(now).area,
         };
-        Reading::of(now, PartCounters::Identity(counters))
+        Reading::of(PartCounters::Identity(counters))
     }
 }

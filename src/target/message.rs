@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{FleetSpec, IdentitySpec, Settings};
 use crate::record::{BalancerCounters, Counters, Histogram, IdentityCounters, InstanceCounters};
-use crate::units::Nanos;
 
 /// What every part is told.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -110,16 +109,8 @@ impl From<PartCounters> for Counters {
 /// except the maxima, which start afresh at every mark.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Reading {
-    /// The instant, on the run's clock.
-    pub at: Nanos,
     /// The counters.
     pub counters: PartCounters,
-    /// Workers that just then ran a job for a caller who had gone.
-    #[serde(default)]
-    pub zombies: u64,
-    /// Workers that just then ran a detached verification.
-    #[serde(default)]
-    pub detached: u64,
     /// How long jobs waited for a worker, since the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub queue_wait: Option<Histogram>,
@@ -127,12 +118,9 @@ pub(super) struct Reading {
 
 impl Reading {
     /// A reading of counters alone.
-    pub(super) fn of(at: Nanos, counters: PartCounters) -> Self {
+    pub(super) fn of(counters: PartCounters) -> Self {
         Self {
-            at,
             counters,
-            zombies: 0,
-            detached: 0,
             queue_wait: None,
         }
     }

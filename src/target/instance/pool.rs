@@ -26,6 +26,8 @@ pub(super) struct Pool {
 
 #[derive(Debug)]
 struct State {
+    /// Since when there are workers.
+    began: Nanos,
     queue: Queue<Job>,
     /// What each worker holds.
     held: Vec<Option<Held>>,
@@ -78,6 +80,7 @@ impl Pool {
             clock,
             state: Mutex::new(State {
                 queue: Queue::new(policy),
+                began: clock.now(),
                 held: (0..workers).map(|_| None).collect(),
                 busy: Level::default(),
                 counted,
@@ -213,27 +216,22 @@ impl State {
         let depth = self.queue.read_depth(now);
         let busy = self.busy.read(now);
         let mut counters = self.counted;
+        counters.worker_ns = counters.workers * now.saturating_sub(self.began).0;
         counters.busy_ns = busy.area;
         counters.queue_depth_ns = depth.area;
         counters.queue_depth_max = depth.max;
         counters.waiting = depth.level;
         counters.running = busy.level;
-        let (mut zombies, mut detached) = (0, 0);
         for held in self.held.iter().flatten() {
             if let Some(time) = held.zombie(now) {
                 counters.busy_zombie_ns += time.0;
-                zombies += 1;
             }
             if let Some(time) = held.detached(now) {
                 counters.busy_detached_ns += time.0;
-                detached += 1;
             }
         }
         Reading {
-            at: now,
             counters: PartCounters::Instance(counters),
-            zombies,
-            detached,
             queue_wait: Some(self.queue_wait.clone()),
         }
     }
