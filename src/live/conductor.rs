@@ -161,15 +161,15 @@ impl Run<'_> {
         self.clock = Clock::start_in(LEAD);
         let updates = self.sender.clone();
         let generator = Generator::start(
-            Setup {
+            &Setup {
                 plan: plan.clone(),
                 address: fleet.address(),
                 identities: identities(&fleet),
                 clock: self.clock,
             },
-            Box::new(move |update| {
+            move |update| {
                 let _ = updates.send(Message::Load(update));
-            }),
+            },
         )?;
         let mut sampler = Sampler::start(
             self.clock,
@@ -184,7 +184,7 @@ impl Run<'_> {
             generator.command(Command::Stop);
         }
         sampler.stop();
-        generator.join();
+        generator.join()?;
         fleet.stop();
         self.drain_messages()?;
         cause
