@@ -47,10 +47,15 @@ impl Books {
         self.last = None;
     }
 
-    /// What was counted between the last totals and these.
-    fn advance(&mut self, totals: Totals) -> Totals {
+    /// What was counted between the last totals and these. Totals that were put
+    /// back to an edge past a change may seem to count backwards; they stand still
+    /// then, so that the differences always add up to the last totals.
+    fn advance(&mut self, mut totals: Totals) -> Totals {
         let difference = match &self.last {
-            Some(last) => totals.since(last),
+            Some(last) => {
+                totals.counters = combine(&totals.counters, &last.counters, u64::max);
+                totals.since(last)
+            }
             None => totals.clone(),
         };
         self.last = Some(totals);
@@ -142,17 +147,29 @@ impl Fleet {
     /// to `to`, to be called as soon as possible after `to`; what could not be
     /// read comes as [`Event::ScrapeFailed`].
     pub fn sample(&self, from: Nanos, to: Nanos) -> Vec<Result<Sample, Event>> {
-        let ended = self.ending.begun();
-        thread::scope(|scope| {
+        let reads: Vec<Read> = thread::scope(|scope| {
             let reads: Vec<_> = self
                 .slots()
-                .map(|slot| scope.spawn(move || sample(slot, from, to, ended)))
+                .map(|slot| scope.spawn(move || read(slot, to)))
                 .collect();
             reads
                 .into_iter()
-                .flat_map(|read| read.join().expect("reading gauges does not panic"))
+                .map(|read| read.join().expect("reading gauges does not panic"))
                 .collect()
-        })
+        });
+        let ended = self.ending.begun();
+        let mut results = Vec::new();
+        for (slot, read) in self.slots().zip(reads) {
+            if let Some(totals) = read.counted {
+                results.push(Ok(totals.sample(&slot.name, from, to)));
+            }
+            // After the end there is nothing left to be read.
+            if let Some(cause) = read.failure.filter(|_| !ended) {
+                let source = slot.name.clone();
+                results.push(Err(Event::ScrapeFailed { source, cause }));
+            }
+        }
+        results
     }
 
     /// The totals of every part since it began, for a person to look at; does
@@ -176,7 +193,16 @@ impl Fleet {
 
 const NOT_RUNNING: &str = "it is not running";
 
-fn sample(slot: &Slot, from: Nanos, to: Nanos, ended: bool) -> Vec<Result<Sample, Event>> {
+/// What came of reading a part's gauges.
+struct Read {
+    /// What was counted since the last sample, by the process that runs and by
+    /// those that ran before it.
+    counted: Option<Totals>,
+    /// Why the process that should run could not be read.
+    failure: Option<String>,
+}
+
+fn read(slot: &Slot, to: Nanos) -> Read {
     let mut state = lock(&slot.state);
     let reading = match &mut state.part {
         Some(part) => part.call::<Reading>("POST", "/gauges/mark", &Value::Null),
@@ -184,25 +210,22 @@ fn sample(slot: &Slot, from: Nanos, to: Nanos, ended: bool) -> Vec<Result<Sample
     };
     let books = &mut state.books;
     let pending = books.pending.take();
-    match reading {
-        Ok(reading) => {
-            let fresh = books.advance(Totals::of(&at_edge(reading, to)));
-            let whole = match &pending {
-                Some(pending) => fresh.with(pending),
-                None => fresh,
-            };
-            vec![Ok(whole.sample(&slot.name, from, to))]
-        }
+    let reading = match reading {
+        Ok(reading) => reading,
         Err(cause) => {
-            let rest = pending.map(|pending| Ok(pending.sample(&slot.name, from, to)));
-            let failure = (!ended).then(|| {
-                Err(Event::ScrapeFailed {
-                    source: slot.name.clone(),
-                    cause,
-                })
-            });
-            rest.into_iter().chain(failure).collect()
+            return Read {
+                counted: pending,
+                failure: Some(cause),
+            };
         }
+    };
+    let fresh = books.advance(Totals::of(&at_edge(reading, to)));
+    Read {
+        counted: Some(match &pending {
+            Some(pending) => fresh.with(pending),
+            None => fresh,
+        }),
+        failure: None,
     }
 }
 
@@ -263,5 +286,17 @@ mod tests {
             panic!("an instance's");
         };
         assert_eq!((edge.busy_ns, edge.queue_depth_ns), (1_800, 600));
+    }
+
+    #[test]
+    fn totals_never_count_backwards() {
+        let busy = |busy_ns| InstanceCounters {
+            busy_ns,
+            ..InstanceCounters::default()
+        };
+        let mut books = Books::default();
+        let differences = [100, 90, 130]
+            .map(|total| instance(&books.advance(Totals::of(&reading(1, busy(total))))).busy_ns);
+        assert_eq!(differences, [100, 0, 30]);
     }
 }
