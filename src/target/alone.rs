@@ -60,9 +60,10 @@ pub fn serve_alone(
     launch: Launch,
     stop: &AtomicBool,
     on_ready: &mut dyn FnMut(&Alone),
-    on_event: Arc<dyn Fn(Event) + Send + Sync>,
+    on_event: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<()> {
     let fleet = Arc::new(Fleet::launch(launch)?);
+    let on_event = Arc::new(on_event);
     let (steered, told) = (Arc::clone(&fleet), Arc::clone(&on_event));
     let control = control::listen(fleet.token(), move |request| {
         steer(&steered, &*told, request)

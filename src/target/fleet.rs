@@ -19,6 +19,7 @@ use super::gauges::Books;
 use super::lock;
 use super::message::{BalancerConfig, Common, IdentityConfig, InstanceConfig};
 use super::part::{Launcher, Part, Starting};
+use super::restart::stop_instance;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{FleetSpec, Release, Settings};
@@ -278,7 +279,7 @@ impl Fleet {
         let stopped = self
             .instances
             .iter()
-            .filter_map(|slot| self.stop_instance(slot).ok())
+            .filter_map(|slot| stop_instance(slot).ok())
             .collect();
         for slot in self.slots() {
             // Killed where it still runs: it holds nothing that would be lost.

@@ -47,10 +47,15 @@ impl Books {
         self.last = None;
     }
 
-    /// What was counted between the last totals and these.
-    fn advance(&mut self, totals: Totals) -> Totals {
+    /// What was counted between the last totals and these. Totals that were put
+    /// back to an edge past a change may seem to count backwards; they stand still
+    /// then, so that the differences always add up to the last totals.
+    fn advance(&mut self, mut totals: Totals) -> Totals {
         let difference = match &self.last {
-            Some(last) => totals.since(last),
+            Some(last) => {
+                totals.counters = combine(&totals.counters, &last.counters, u64::max);
+                totals.since(last)
+            }
             None => totals.clone(),
         };
         self.last = Some(totals);
@@ -126,17 +131,29 @@ impl Fleet {
     /// What every part counted since the last sample, for the interval `from`
     /// to `to`; what could not be read comes as [`Event::ScrapeFailed`].
     pub fn sample(&self, from: Nanos, to: Nanos) -> Vec<Result<Sample, Event>> {
-        let ended = self.ending.begun();
-        thread::scope(|scope| {
+        let reads: Vec<Read> = thread::scope(|scope| {
             let reads: Vec<_> = self
                 .slots()
-                .map(|slot| scope.spawn(move || sample(slot, from, to, ended)))
+                .map(|slot| scope.spawn(|| read(slot)))
                 .collect();
             reads
                 .into_iter()
-                .flat_map(|read| read.join().expect("reading gauges does not panic"))
+                .map(|read| read.join().expect("reading gauges does not panic"))
                 .collect()
-        })
+        });
+        let ended = self.ending.begun();
+        let mut results = Vec::new();
+        for (slot, read) in self.slots().zip(reads) {
+            if let Some(totals) = read.counted {
+                results.push(Ok(totals.sample(&slot.name, from, to)));
+            }
+            // After the end there is nothing left to be read.
+            if let Some(cause) = read.failure.filter(|_| !ended) {
+                let source = slot.name.clone();
+                results.push(Err(Event::ScrapeFailed { source, cause }));
+            }
+        }
+        results
     }
 
     /// The totals of every part since it began, for a person to look at; does
@@ -160,7 +177,16 @@ impl Fleet {
 
 const NOT_RUNNING: &str = "it is not running";
 
-fn sample(slot: &Slot, from: Nanos, to: Nanos, ended: bool) -> Vec<Result<Sample, Event>> {
+/// What came of reading a part's gauges.
+struct Read {
+    /// What was counted since the last sample, by the process that runs and by
+    /// those that ran before it.
+    counted: Option<Totals>,
+    /// Why the process that should run could not be read.
+    failure: Option<String>,
+}
+
+fn read(slot: &Slot) -> Read {
     let mut state = lock(&slot.state);
     let reading = match &mut state.part {
         Some(part) => part.call::<Reading>("POST", "/gauges/mark", &Value::Null),
@@ -168,25 +194,22 @@ fn sample(slot: &Slot, from: Nanos, to: Nanos, ended: bool) -> Vec<Result<Sample
     };
     let books = &mut state.books;
     let pending = books.pending.take();
-    match reading {
-        Ok(reading) => {
-            let fresh = books.advance(Totals::of(&reading));
-            let whole = match &pending {
-                Some(pending) => fresh.with(pending),
-                None => fresh,
-            };
-            vec![Ok(whole.sample(&slot.name, from, to))]
-        }
+    let reading = match reading {
+        Ok(reading) => reading,
         Err(cause) => {
-            let rest = pending.map(|pending| Ok(pending.sample(&slot.name, from, to)));
-            let failure = (!ended).then(|| {
-                Err(Event::ScrapeFailed {
-                    source: slot.name.clone(),
-                    cause,
-                })
-            });
-            rest.into_iter().chain(failure).collect()
+            return Read {
+                counted: pending,
+                failure: Some(cause),
+            };
         }
+    };
+    let fresh = books.advance(Totals::of(&reading));
+    Read {
+        counted: Some(match &pending {
+            Some(pending) => fresh.with(pending),
+            None => fresh,
+        }),
+        failure: None,
     }
 }
 
@@ -232,5 +255,17 @@ mod tests {
             (5 + 4, 4 + 3, 3, 1)
         );
         assert_eq!((whole.workers, whole.queue_depth_max), (2, 7));
+    }
+
+    #[test]
+    fn totals_never_count_backwards() {
+        let busy = |busy_ns| InstanceCounters {
+            busy_ns,
+            ..InstanceCounters::default()
+        };
+        let mut books = Books::default();
+        let differences = [100, 90, 130]
+            .map(|total| instance(&books.advance(Totals::of(&reading(busy(total))))).busy_ns);
+        assert_eq!(differences, [100, 0, 30]);
     }
 }

@@ -62,7 +62,7 @@ impl Fleet {
             failures.push(reason);
         }
         for index in group {
-            match self.stop_instance(&self.instances[*index]) {
+            match stop_instance(&self.instances[*index]) {
                 Ok(stopped) => on_event(stopped),
                 // It had died, which is told by `Fleet::dead`: a restart brings it back.
                 Err(cause) => on_event(Event::Warning { text: cause }),
@@ -117,30 +117,30 @@ impl Fleet {
         put_settings(slot, release.active().settings)?;
         Ok(serving)
     }
+}
 
-    /// Stops an instance for good; its final counters go into the event and to
-    /// the next sample.
-    pub(super) fn stop_instance(&self, slot: &Slot) -> Result<Event, String> {
-        let mut state = lock(&slot.state);
-        let name = &slot.name;
-        let mut part = state
-            .part
-            .take()
-            .ok_or_else(|| format!("{name} was not running"))?;
-        let reading = part
-            .call::<Reading>("POST", "/stop", &Value::Null)
-            .map_err(|cause| format!("{name} gave no final counters: {cause}"));
-        if reading.is_ok() {
-            part.end();
-        }
-        let reading = reading?;
-        let PartCounters::Instance(counters) = reading.counters else {
-            return Err(unread(name));
-        };
-        state.books.close(&reading);
-        Ok(Event::Stopped {
-            source: name.clone(),
-            counters,
-        })
+/// Stops an instance for good; its final counters go into the event and to
+/// the next sample.
+pub(super) fn stop_instance(slot: &Slot) -> Result<Event, String> {
+    let mut state = lock(&slot.state);
+    let name = &slot.name;
+    let mut part = state
+        .part
+        .take()
+        .ok_or_else(|| format!("{name} was not running"))?;
+    let reading = part
+        .call::<Reading>("POST", "/stop", &Value::Null)
+        .map_err(|cause| format!("{name} gave no final counters: {cause}"));
+    if reading.is_ok() {
+        part.end();
     }
+    let reading = reading?;
+    let PartCounters::Instance(counters) = reading.counters else {
+        return Err(unread(name));
+    };
+    state.books.close(&reading);
+    Ok(Event::Stopped {
+        source: name.clone(),
+        counters,
+    })
 }

@@ -27,7 +27,7 @@ const ANSWER_BODY_MAX: usize = 4 * 1024 * 1024;
 /// Headers at most; a browser sends about 20.
 const HEADERS_MAX: usize = 64;
 /// A connection on which nothing came for so long is closed.
-const IDLE_MAX: Duration = Duration::from_secs(60);
+const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// A request as it was read.
 #[derive(Debug)]

@@ -97,14 +97,14 @@ impl Rig {
         let samples = self.fleet.sample(Nanos::ZERO, self.clock.now());
         samples
             .into_iter()
-            .filter_map(Result::ok)
-            .filter_map(instance)
+            .flatten()
+            .filter_map(|sample| instance(&sample))
             .collect()
     }
 }
 
 /// An instance's counters.
-pub(crate) fn instance(sample: Sample) -> Option<InstanceCounters> {
+pub(crate) fn instance(sample: &Sample) -> Option<InstanceCounters> {
     match sample.counters {
         Counters::Instance(counters) => Some(counters),
         _ => None,
