@@ -43,24 +43,20 @@ fn steers(character: char) -> bool {
 #[must_use]
 pub fn action_text(action: &Action) -> String {
     match action {
-        Action::Push { set, schema, .. } => {
-            let mut changes: Vec<String> = set
+        Action::Push { set, .. } => {
+            let changes: Vec<String> = set
                 .iter()
                 .map(|(name, value)| format!("{name} = {value}"))
                 .collect();
-            changes.extend(schema.map(|schema| format!("schema {schema}")));
             format!("push {}", changes.join(", ")).trim_end().to_owned()
         }
         Action::Rollback => "rollback".into(),
-        Action::Waive { check } => format!("waive the check {check}"),
-        Action::Restart { pause: None } => "restart everything at once".into(),
-        Action::Restart { pause: Some(pause) } => {
-            format!("restart one instance after the other, {pause} apart")
-        }
+        Action::Waive { check } => format!("waive `{check}`"),
+        Action::Restart { pause: None } => "restart all at once".into(),
+        Action::Restart { pause: Some(_) } => "restart one after the other".into(),
         Action::Admit { share } => format!("admit {share}"),
         Action::Monitors { on: true } => "monitors on".into(),
         Action::Monitors { on: false } => "monitors off".into(),
-        Action::Retries { retries: 0 } => "retries off".into(),
         Action::Retries { retries } => format!("retries {retries}"),
     }
 }
@@ -71,7 +67,7 @@ pub fn outcome_text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Applied { detail } if detail.is_empty() => "applied".into(),
         Outcome::Applied { detail } => format!("applied: {detail}"),
-        Outcome::Rejected { check, reason } => format!("refused by the check {check}: {reason}"),
+        Outcome::Rejected { check, reason } => format!("refused by `{check}`: {reason}"),
         Outcome::Failed { reason } => format!("failed: {reason}"),
     }
 }
@@ -121,11 +117,11 @@ mod tests {
             pause: Some(Nanos::from_secs(2)),
         };
         for (action, text) in [
-            (push, "push a = 1, b = 2, schema 3"),
+            (push, "push a = 1, b = 2"),
             (admit, "admit 45 %"),
-            (restart, "restart one instance after the other, 2s apart"),
+            (restart, "restart one after the other"),
             (Action::Monitors { on: false }, "monitors off"),
-            (Action::Retries { retries: 0 }, "retries off"),
+            (Action::Retries { retries: 0 }, "retries 0"),
         ] {
             assert_eq!(action_text(&action), text);
         }
@@ -133,10 +129,7 @@ mod tests {
             check: "schema".into(),
             reason: "it is too old".into(),
         };
-        assert_eq!(
-            outcome_text(&refused),
-            "refused by the check schema: it is too old"
-        );
+        assert_eq!(outcome_text(&refused), "refused by `schema`: it is too old");
     }
 
     #[test]

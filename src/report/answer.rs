@@ -7,7 +7,7 @@ use super::figures::{
     NONE, count, maybe, number, percent, plural, seconds, story_span, watched, words,
 };
 use crate::analysis::{Findings, Phase, Validity, Verdict};
-use crate::record::{Record, printable};
+use crate::record::printable;
 
 /// The verdict in one word.
 pub(super) fn verdict_word(findings: &Findings) -> &'static str {
@@ -81,23 +81,18 @@ pub(super) struct Figure {
 }
 
 /// The four figures that a reader should see first.
-pub(super) fn headline(record: &Record, findings: &Findings) -> [Figure; 4] {
+pub(super) fn headline(findings: &Findings) -> [Figure; 4] {
     [
         recovery_after_rollback(findings),
         lost_operations(findings),
         amplification(findings),
-        exhaustion(record, findings),
+        exhaustion(findings),
     ]
 }
 
 /// The incident's spans, from the headline figure on.
 pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
     let incident = &findings.incident;
-    // Recovery is watched for from the rollback; the user's wait began at the impact.
-    let impact_to_rollback = incident
-        .rollback_applied_s
-        .zip(incident.impact_s)
-        .map_or(0.0, |(rollback, impact)| (rollback - impact).max(0.0));
     let span = |label, seen, censored_after, definition| Figure {
         label,
         value: watched(seen, censored_after),
@@ -115,21 +110,19 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
         span(
             "time to detect",
             incident.time_to_detect_s,
-            incident.detected_censored_after_s,
+            incident.time_to_detect_censored_after_s,
             "from the impact to the first alert after it",
         ),
         span(
             "time to mitigate",
             incident.time_to_mitigate_s,
-            incident.mitigated_censored_after_s,
+            incident.time_to_mitigate_censored_after_s,
             "from the impact until goodput is back at half of the baseline for a hold window",
         ),
         span(
             "time to recover",
             incident.time_to_recover_s,
-            incident
-                .recovered_censored_after_s
-                .map(|after| after + impact_to_rollback),
+            incident.time_to_recover_censored_after_s,
             "from the impact to recovered",
         ),
     ]
@@ -203,7 +196,7 @@ fn amplification(findings: &Findings) -> Figure {
     }
 }
 
-fn exhaustion(record: &Record, findings: &Findings) -> Figure {
+fn exhaustion(findings: &Findings) -> Figure {
     let windows = &findings.exhaustion;
     let mut instances: Vec<&str> = windows.iter().map(|w| w.instance.as_str()).collect();
     instances.sort_unstable();
@@ -217,10 +210,9 @@ fn exhaustion(record: &Record, findings: &Findings) -> Figure {
         .iter()
         .filter_map(|p| p.queue_depth.max)
         .max();
-    let fleet = record.header.plan.fleet.instances;
     Figure {
         label: "instances exhausted",
-        value: format!("{} of {fleet}", instances.len()),
+        value: format!("{} of {}", instances.len(), findings.instances),
         note: format!(
             "longest {}; at most {} jobs waiting",
             maybe(longest, seconds),

@@ -45,11 +45,6 @@ pub(super) fn seconds(value: f64) -> String {
     format!("{value:.1} s")
 }
 
-/// Milliseconds: `12.3 ms`.
-pub(super) fn millis(value: f64) -> String {
-    format!("{} ms", number(value))
-}
-
 /// A value as `write` writes it, or a dash.
 pub(super) fn maybe<T>(value: Option<T>, write: impl FnOnce(T) -> String) -> String {
     value.map_or_else(|| NONE.to_owned(), write)

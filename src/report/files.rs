@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::json;
+use super::{html, json, junit, markdown};
 use crate::analysis::Findings;
 use crate::error::Result;
 use crate::record::{Record, write_private};
@@ -15,8 +15,13 @@ use crate::record::{Record, write_private};
 ///
 /// Where a file cannot be written, for example because the disk is full.
 pub fn write_all(directory: &Path, record: &Record, findings: &Findings) -> Result<PathBuf> {
-    let _ = record;
-    let files = [("summary.json", json::render(findings)?)];
+    let files = [
+        ("summary.json", json::render(findings)?),
+        ("postmortem.md", markdown::render(record, findings)),
+        ("junit.xml", junit::render(findings)?),
+        // Last, since its presence tells that the answer is whole.
+        ("report.html", html::render(record, findings)?),
+    ];
     for (name, content) in files {
         write_private(directory, name, content.as_bytes())?;
     }

@@ -7,10 +7,16 @@
 //! format for its own reader.
 
 mod answer;
+mod charts;
+mod facts;
 mod figures;
 mod files;
+pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 mod moments;
+mod spread;
 pub mod text;
 
 pub use files::write_all;

@@ -1,19 +1,18 @@
 //! The incident's clock: what was done and what came of it, in order.
 //!
-//! Actions and alerts come from the journal, impact and recovery from the
-//! findings. A reader needs both in one column, since the question is always
+//! Actions, impact and recovery come from the findings, alerts and accidents
+//! from the journal. A reader needs both in one column, since the question is always
 //! what followed what.
 
-use crate::analysis::Findings;
-use crate::plan::{Action, Story};
-use crate::record::{
-    Event, Outcome, Record, StopCause, action_text, outcome_text, printable, story_time,
-};
+use super::figures::seconds;
+use crate::analysis::{ActionOutcome, Findings};
+use crate::plan::Story;
+use crate::record::{Event, Record, StopCause, printable, story_time};
 use crate::units::Nanos;
 
 /// An action that takes longer than this is told twice: when it began and when
 /// it ended. A second is the resolution of everything around it.
-const LONG_ACTION: Nanos = Nanos::from_secs(1);
+const LONG_ACTION_S: f64 = 1.0;
 
 /// What sort of moment it is; it decides how it is marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,12 +60,31 @@ impl Moment {
             Sort::Trouble => "×".into(),
         }
     }
+
+    /// Its instant with the unit.
+    pub(super) fn at(&self) -> String {
+        seconds(self.at_s)
+    }
+
+    /// What the page's style sheet calls its sort.
+    pub(super) fn class(&self) -> &'static str {
+        match self.sort {
+            Sort::Done(_) => "done",
+            Sort::Refused(_) => "refused",
+            Sort::Ended => "ended",
+            Sort::Alert => "alert",
+            Sort::Impact => "impact",
+            Sort::Recovery => "recovery",
+            Sort::Trouble => "trouble",
+        }
+    }
 }
 
 /// Every moment of the run, in order.
 pub(super) fn moments(record: &Record, findings: &Findings) -> Vec<Moment> {
     let story = findings.story.as_ref();
-    let mut moments = from_journal(record, story);
+    let mut moments = from_actions(findings);
+    moments.extend(from_journal(record, story));
     moments.extend(from_findings(findings));
     moments.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
     let mut number = 0;
@@ -89,76 +107,69 @@ fn moment(story: Option<&Story>, at: Nanos, sort: Sort, what: &str, detail: &str
     }
 }
 
-fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
+fn from_actions(findings: &Findings) -> Vec<Moment> {
     let mut moments = Vec::new();
-    for (place, (at, event)) in record.events.iter().enumerate() {
-        let mut tell = |at: Nanos, sort, what: &str, detail: &str| {
-            moments.push(moment(story, at, sort, what, detail));
+    for taken in &findings.actions {
+        let mut tell = |at_s: f64, sort, what: &str, detail: &str| {
+            let at = Nanos::from_secs_f64(at_s);
+            moments.push(moment(findings.story.as_ref(), at, sort, what, detail));
         };
-        match event {
-            Event::ActionStarted { entry, action } => {
-                let ended = end_of(*entry, &record.events[place..]);
-                tell_action(*at, action, ended, &mut tell);
-            }
-            Event::AlertFired { alert } => tell(*at, Sort::Alert, "alert fired", alert),
-            Event::AlertCleared { alert } => tell(*at, Sort::Alert, "alert cleared", alert),
-            Event::Died { source, status } => {
-                tell(*at, Sort::Trouble, &format!("{source} died"), status);
-            }
-            Event::RunEnded { cause } => match cause {
-                StopCause::Completed => {}
-                StopCause::Interrupted { signal } => {
-                    let signal = format!("signal {signal}");
-                    tell(*at, Sort::Trouble, "the run was interrupted", &signal);
-                }
-                StopCause::Failed { reason } => {
-                    tell(*at, Sort::Trouble, "the run failed", reason);
-                }
-            },
-            _ => {}
+        let (Some(ended_s), Some(outcome)) = (taken.ended_s, taken.outcome) else {
+            let unseen = "begun; its end was not seen";
+            tell(taken.at_s, Sort::Done(0), &taken.what, unseen);
+            continue;
+        };
+        let (sort, ending) = match outcome {
+            ActionOutcome::Applied => (Sort::Done(0), ""),
+            ActionOutcome::Rejected => (Sort::Refused(0), " refused"),
+            ActionOutcome::Failed => (Sort::Refused(0), " failed"),
+        };
+        let detail = &taken.detail;
+        if ended_s - taken.at_s > LONG_ACTION_S {
+            tell(taken.at_s, Sort::Done(0), &taken.what, "begun");
+            let ending = if ending.is_empty() { " ended" } else { ending };
+            let ended = format!("{}{ending}", taken.action);
+            tell(ended_s, Sort::Ended, &ended, detail);
+        } else {
+            // As in the findings: nothing acts before it began, but a fault acts
+            // until its rollback has ended.
+            let rollback = taken.action == "rollback";
+            let at_s = if rollback { ended_s } else { taken.at_s };
+            tell(at_s, sort, &format!("{}{ending}", taken.what), detail);
         }
     }
     moments
 }
 
-/// When and how the action of this entry ended, if that was seen.
-fn end_of(entry: usize, events: &[(Nanos, Event)]) -> Option<(Nanos, &Outcome)> {
-    events.iter().find_map(|(at, event)| match event {
-        Event::ActionEnded {
-            entry: ended,
-            outcome,
-        } if *ended == entry => Some((*at, outcome)),
-        _ => None,
-    })
-}
-
-fn tell_action(
-    started: Nanos,
-    action: &Action,
-    ended: Option<(Nanos, &Outcome)>,
-    tell: &mut impl FnMut(Nanos, Sort, &str, &str),
-) {
-    let what = action_text(action);
-    let Some((ended, outcome)) = ended else {
-        tell(started, Sort::Done(0), &what, "begun; its end was not seen");
-        return;
-    };
-    let detail = outcome_text(outcome);
-    let sort = match outcome {
-        Outcome::Applied { .. } => Sort::Done(0),
-        Outcome::Rejected { .. } | Outcome::Failed { .. } => Sort::Refused(0),
-    };
-    if ended.saturating_sub(started) > LONG_ACTION {
-        tell(started, Sort::Done(0), &what, "begun");
-        tell(
-            ended,
-            Sort::Ended,
-            &format!("{} ended", action.name()),
-            &detail,
-        );
-    } else {
-        tell(ended, sort, &what, &detail);
+fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
+    let mut moments = Vec::new();
+    for (at, event) in &record.events {
+        let (sort, what, detail) = match event {
+            Event::AlertFired { alert } => {
+                (Sort::Alert, format!("alert fired: {alert}"), String::new())
+            }
+            Event::AlertCleared { alert } => (
+                Sort::Alert,
+                format!("alert cleared: {alert}"),
+                String::new(),
+            ),
+            Event::Died { source, status } => {
+                (Sort::Trouble, format!("{source} died"), status.clone())
+            }
+            Event::RunEnded {
+                cause: StopCause::Interrupted { signal },
+            } => {
+                let what = "the run was interrupted".to_owned();
+                (Sort::Trouble, what, format!("signal {signal}"))
+            }
+            Event::RunEnded {
+                cause: StopCause::Failed { reason },
+            } => (Sort::Trouble, "the run failed".to_owned(), reason.clone()),
+            _ => continue,
+        };
+        moments.push(moment(story, *at, sort, &what, &detail));
     }
+    moments
 }
 
 fn from_findings(findings: &Findings) -> Vec<Moment> {
@@ -168,13 +179,19 @@ fn from_findings(findings: &Findings) -> Vec<Moment> {
             incident.impact_s,
             Sort::Impact,
             "impact",
-            "the first operation that failed",
+            "service is lost: the first bucket below the baseline",
         ),
         (
             incident.mitigated_s,
             Sort::Recovery,
             "mitigated",
             "goodput is back at half of the baseline",
+        ),
+        (
+            incident.relapsed_s,
+            Sort::Impact,
+            "relapsed",
+            "service was lost again",
         ),
         (
             incident.recovered_s,
@@ -191,26 +208,24 @@ fn from_findings(findings: &Findings) -> Vec<Moment> {
         .collect()
 }
 
-/// What a reader must know though nothing was done: warnings, and gauges that
-/// could not be read, counted by whose they were.
-pub(super) fn troubles(record: &Record) -> Vec<String> {
-    let mut troubles = Vec::new();
-    let mut unread: Vec<(&str, &str, u64)> = Vec::new();
-    for (_, event) in &record.events {
-        match event {
-            Event::Warning { text } => troubles.push(printable(text).into_owned()),
-            Event::ScrapeFailed { source, cause } => {
-                match unread.iter_mut().find(|(known, ..)| known == source) {
-                    Some((.., times)) => *times += 1,
-                    None => unread.push((source, cause, 1)),
-                }
-            }
-            _ => {}
-        }
-    }
-    troubles.extend(unread.into_iter().map(|(source, cause, times)| {
-        let text = format!("the gauges of {source} could not be read {times}×; first: {cause}");
-        printable(&text).into_owned()
-    }));
-    troubles
+/// What went wrong along the way: warnings, and gauges that could not be read.
+pub(super) fn troubles(findings: &Findings) -> Vec<String> {
+    let unread = findings.scrape_failures.iter().map(|failure| {
+        let span = if failure.count > 1 {
+            format!("{:.1}–{:.1} s", failure.first_s, failure.last_s)
+        } else {
+            format!("{:.1} s", failure.first_s)
+        };
+        format!(
+            "The gauges of {} could not be read {}× ({span}): {}",
+            failure.source, failure.count, failure.cause
+        )
+    });
+    findings
+        .warnings
+        .iter()
+        .cloned()
+        .chain(unread)
+        .map(|text| printable(&text).into_owned())
+        .collect()
 }

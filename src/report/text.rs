@@ -11,7 +11,7 @@ use super::answer::{
     self, PHASE_COLUMNS, conservation_line, exhaustion_by_instance, expectation_sign,
     incident_line, measurement_line, phase_cells, verdict_reason, verdict_word,
 };
-use super::moments::{Moment, Sort, moments, troubles};
+use super::moments::{Moment, Sort, moments};
 use crate::analysis::{Findings, Verdict};
 use crate::record::{Record, printable};
 
@@ -40,7 +40,6 @@ pub fn render(
     exhaustion(&mut text, findings, paint);
     expectations(&mut text, findings, paint);
     measurement(&mut text, findings, paint);
-    list(&mut text, "To know", &troubles(record), paint);
     if let Some(directory) = directory {
         let path = directory.join("report.html").display().to_string();
         let _ = writeln!(text, "\nReport: {}", printable(&path));

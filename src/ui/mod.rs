@@ -1,1 +1,10 @@
-//! Views of a run that goes on: subscribers of record events.
+//! What is seen while a run goes on: observers of the record's events and samples.
+//!
+//! A view decides nothing and keeps nothing: it may miss a second or lose its
+//! terminal, and the run goes on. What was measured is in the record, and the
+//! answer at the end is made from there, not from here.
+
+mod gauges;
+mod progress;
+
+pub use progress::{Lines, Live, Quiet, progress};

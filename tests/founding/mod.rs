@@ -1,12 +1,10 @@
-//! A made-up record that resembles the founding incident, with findings to
-//! match: what the formats are judged on. It is no measurement of anything.
+//! A made-up record that resembles the founding incident, which the
+//! formats are judged on. It is no measurement of anything.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use threadbare::analysis::{
-    Conservation, ExhaustionWindow, ExpectationResult, Findings, Incident, Latency, Measurement,
-    Phase, QueueDepth, SendLag, SustainingShares, Validity, Verdict,
-};
+use threadbare::analysis::Findings;
 use threadbare::model::{
     ArrivalProcess, Backoff, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role,
 };
@@ -26,6 +24,11 @@ const INSTANCES: u64 = 4;
 
 /// The record.
 pub fn record() -> Record {
+    static RECORD: LazyLock<Record> = LazyLock::new(made_up);
+    RECORD.clone()
+}
+
+fn made_up() -> Record {
     let mut samples = Vec::new();
     let mut noise = Noise(7);
     let mut queue = 0.0;
@@ -535,12 +538,38 @@ pub fn plan() -> Plan {
             })
             .collect(),
         recovery: RecoveryRule::default(),
-        expectations: vec![Expectation {
-            that: Figure::RecoveryAfterRollback,
-            phase: None,
-            bound: Bound::AtMost(60.0),
-        }],
+        expectations: expectations(),
     }
+}
+
+fn expectations() -> Vec<Expectation> {
+    [
+        (Figure::GoodputShare, Some("baseline"), Bound::AtLeast(0.99)),
+        (
+            Figure::ExhaustedInstances,
+            Some("push"),
+            Bound::AtLeast(4.0),
+        ),
+        (Figure::RejectedRollbacks, None, Bound::AtLeast(1.0)),
+        (
+            Figure::GoodputShare,
+            Some("rolled back"),
+            Bound::AtMost(0.5),
+        ),
+        (Figure::RecoveryAfterRollback, None, Bound::AtMost(60.0)),
+        (Figure::TimeToDetect, None, Bound::AtMost(10.0)),
+        (
+            Figure::IncidentVerdict,
+            None,
+            Bound::Is("recovered by intervention".into()),
+        ),
+    ]
+    .map(|(that, phase, bound)| Expectation {
+        that,
+        phase: phase.map(str::to_owned),
+        bound,
+    })
+    .into()
 }
 
 fn story() -> Story {
@@ -550,273 +579,7 @@ fn story() -> Story {
     }
 }
 
-/// Findings that fit the record.
+/// What the analysis finds in the record.
 pub fn findings() -> Findings {
-    Findings {
-        format: 1,
-        scenario: "missing-await".into(),
-        title: plan().title,
-        claim: plan().claim,
-        backend: Backend::Live,
-        seed: 1,
-        complete: true,
-        machine: machine(),
-        story: Some(story()),
-        interval_s: 1.0,
-        measurement: Measurement {
-            validity: Validity::Valid,
-            reasons: Vec::new(),
-            send_lag_us: SendLag {
-                p50: Some(31.0),
-                p99: Some(412.0),
-                max: Some(3_120.0),
-            },
-            generator_busy: 0.118,
-            machine_busy_max: 0.583,
-            machine_steal: 0.002,
-        },
-        conservation: Conservation {
-            scheduled: 48_986,
-            succeeded: 15_912,
-            failed: 13_230,
-            timed_out: 6_614,
-            missed_deadline: 13_230,
-            shed: 0,
-            unfinished: 0,
-        },
-        phases: phases(),
-        exhaustion: (1..=4)
-            .map(|instance| ExhaustionWindow {
-                instance: format!("instance-{instance}"),
-                from_s: 19.0,
-                to_s: 101.0 + 2.0 * f64::from(instance),
-            })
-            .collect(),
-        incident: incident(),
-        expectations: expectations(),
-        sentences: [
-            "Every worker was held by verifications that nobody awaited and by jobs whose callers \
-             had gone: 16 of 16 workers busy and up to 22,361 jobs waiting, while the machine was \
-             never more than 58 % busy.",
-            "Rolling back did not restore service: after it, 3.00 retries per operation kept \
-             96 % of the busy worker-time on callers who had already gone.",
-            "Monitors made it worse: 1.43 probes per operation against 0.29 in the baseline.",
-            "The first rollback was refused by the check “schema” and changed nothing.",
-        ]
-        .map(String::from)
-        .into(),
-        verdict: Verdict::Passed,
-    }
-}
-
-fn incident() -> Incident {
-    Incident {
-        trigger_s: Some(18.012),
-        impact_s: Some(18.031),
-        detected_s: Some(50.4),
-        rollback_rejected_s: Some(78.604),
-        rollback_rejected_because: Some("schema: version 1 is written in schema 1".into()),
-        rollback_applied_s: Some(81.009),
-        mitigated_s: Some(112.0),
-        last_action_s: Some(114.001),
-        recovered_s: Some(115.0),
-        recovery_after_rollback_s: Some(33.991),
-        recovery_after_last_action_s: Some(0.999),
-        time_to_detect_s: Some(32.369),
-        time_to_mitigate_s: Some(93.969),
-        time_to_recover_s: Some(96.969),
-        verdict: "recovered_by_intervention".into(),
-        sustaining: Some("zombie_work".into()),
-        sustaining_shares: Some(SustainingShares {
-            retries: 0.62,
-            monitor_probes: 0.17,
-            zombie_work: 0.91,
-            cold_start: 0.02,
-            detached_tasks: 0.21,
-        }),
-        ..Incident::default()
-    }
-}
-
-fn expectations() -> Vec<ExpectationResult> {
-    [
-        ("goodput share in “baseline”", "100.0 %", "at least 99 %"),
-        ("exhausted instances in “push”", "4", "at least 4"),
-        ("rejected rollbacks", "1", "at least 1"),
-        ("goodput share in “rolled back”", "0.0 %", "at most 50 %"),
-        ("recovery after rollback", "34.0 s", "at most 60 s"),
-        (
-            "incident verdict",
-            "recovered by intervention",
-            "recovered by intervention",
-        ),
-    ]
-    .map(|(that, observed, required)| ExpectationResult {
-        that: that.into(),
-        passed: Some(true),
-        observed: observed.into(),
-        required: required.into(),
-    })
-    .into()
-}
-
-fn phases() -> Vec<Phase> {
-    let lost = Some(1.0);
-    [
-        // name, from, to, goodput, errors, attempts, probes, saturation, queue mean, queue max, p99
-        (
-            "baseline",
-            3.0,
-            18.0,
-            350.2,
-            Some(0.0),
-            1.0,
-            0.286,
-            0.371,
-            1.4,
-            14,
-            Some(38.4),
-        ),
-        (
-            "push",
-            18.0,
-            78.0,
-            0.5,
-            Some(0.998_6),
-            4.0,
-            1.43,
-            0.998,
-            9_240.0,
-            18_922,
-            Some(432.0),
-        ),
-        (
-            "rollback refused",
-            78.0,
-            79.0,
-            0.0,
-            lost,
-            4.0,
-            1.43,
-            1.0,
-            18_700.0,
-            19_238,
-            None,
-        ),
-        (
-            "check waived",
-            79.0,
-            81.0,
-            0.0,
-            lost,
-            4.0,
-            1.43,
-            1.0,
-            19_155.0,
-            19_555,
-            None,
-        ),
-        (
-            "rolled back",
-            81.0,
-            90.0,
-            0.0,
-            lost,
-            4.0,
-            1.43,
-            1.0,
-            20_260.0,
-            21_290,
-            None,
-        ),
-        (
-            "monitors off",
-            90.0,
-            101.0,
-            0.0,
-            lost,
-            4.0,
-            0.0,
-            1.0,
-            21_350.0,
-            22_361,
-            None,
-        ),
-        (
-            "restart",
-            101.0,
-            112.0,
-            18.4,
-            Some(0.948),
-            3.9,
-            0.0,
-            0.47,
-            9_880.0,
-            21_640,
-            Some(221.0),
-        ),
-        (
-            "45 % admitted",
-            112.0,
-            114.0,
-            250.3,
-            Some(0.285),
-            2.2,
-            0.0,
-            0.31,
-            3.0,
-            19,
-            Some(71.0),
-        ),
-        (
-            "all admitted",
-            114.0,
-            140.0,
-            349.6,
-            Some(0.001_2),
-            1.01,
-            0.0,
-            0.38,
-            3.1,
-            32,
-            Some(58.0),
-        ),
-    ]
-    .map(
-        |(name, from_s, to_s, good, errors, attempts, probes, busy, mean, max, p99)| Phase {
-            name: name.into(),
-            from_s,
-            to_s,
-            offered_per_s: 350.1,
-            goodput_per_s: good,
-            error_share: errors,
-            wrongly_allowed: 0,
-            attempts_per_operation: Some(attempts),
-            probes_per_operation: Some(probes),
-            saturation: Some(busy),
-            zombie_share: Some(0.0),
-            detached_share: Some(0.0),
-            cold_share: Some(0.0),
-            queue_depth: QueueDepth {
-                mean: Some(mean),
-                max: Some(max),
-            },
-            queue_wait_ms: latency(Some(mean * 2.4 + 1.0)),
-            response_ms: latency(p99),
-            service_ms: latency(Some(61.0)),
-            machine_busy: Some(if busy > 0.9 { 0.561 } else { 0.312 }),
-        },
-    )
-    .into()
-}
-
-fn latency(p99: Option<f64>) -> Latency {
-    Latency {
-        count: p99.map_or(0, |_| 5_000),
-        p50: p99.map(|p99| p99 / 3.0),
-        p90: p99.map(|p99| p99 / 1.5),
-        p99,
-        p999: p99.map(|p99| p99 * 1.2),
-        max: p99.map(|p99| p99 * 1.4),
-    }
+    threadbare::analysis::findings(&record())
 }

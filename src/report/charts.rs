@@ -1,0 +1,323 @@
+//! What the page's charts show: columns of numbers with names and units.
+//!
+//! Every number comes from [`Series`], the table that the findings were made
+//! from. A bucket in which nothing was recorded is a hole in the line, never a
+//! zero. How a line looks is the page's; here it only gets a role.
+
+use serde::Serialize;
+
+use crate::analysis::{Bucket, Series};
+use crate::record::{Histogram, InstanceCounters, printable};
+use crate::units::Nanos;
+
+/// The two time axes, as every chart and its legend name them.
+const INTENDED: &str = "by intended start";
+const INSTANT: &str = "by instant";
+
+/// One chart over the run's time.
+#[derive(Debug, Serialize)]
+pub(super) struct Chart {
+    /// Its place in the page: `chart-…`.
+    pub id: &'static str,
+    /// Its title.
+    pub title: &'static str,
+    /// What it shows, its axis included, in one sentence.
+    pub about: String,
+    /// The unit of its values.
+    pub unit: &'static str,
+    /// `linear`, `log` or `share`, which runs from 0 to 100 %.
+    pub scale: &'static str,
+    /// Whether each line is drawn on top of the sum of those before it.
+    pub stacked: bool,
+    /// What it shows.
+    pub lines: Vec<Line>,
+}
+
+/// One line of a chart.
+#[derive(Debug, Serialize)]
+pub(super) struct Line {
+    /// What it shows.
+    pub name: String,
+    /// What it stands for; the page's style sheet has the colour.
+    pub role: &'static str,
+    /// `area`, `line`, `dashed` or `faint`.
+    pub style: &'static str,
+    /// One value for each instant of the page's axis; none where there is none.
+    pub values: Vec<Option<f64>>,
+}
+
+/// The rows of the charts: buckets, with one empty row in every hole.
+pub(super) struct Rows<'a> {
+    series: &'a Series,
+    rows: Vec<Option<&'a Bucket>>,
+    /// The middle of each row's bucket, in seconds.
+    pub at_s: Vec<f64>,
+}
+
+impl<'a> Rows<'a> {
+    /// The rows of a table.
+    pub(super) fn new(series: &'a Series) -> Self {
+        let mut rows = Vec::new();
+        let mut at_s = Vec::new();
+        let mut expected: Option<Nanos> = None;
+        let half = series.interval.as_secs_f64() / 2.0;
+        for bucket in &series.buckets {
+            if let Some(hole) = expected.filter(|expected| *expected < bucket.from) {
+                rows.push(None);
+                at_s.push(hole.as_secs_f64() + half);
+            }
+            rows.push(Some(bucket));
+            at_s.push(bucket.from.as_secs_f64() + half);
+            expected = Some(bucket.to);
+        }
+        Self { series, rows, at_s }
+    }
+
+    fn line(
+        &self,
+        name: &str,
+        role: &'static str,
+        style: &'static str,
+        value: impl Fn(&Bucket) -> Option<f64>,
+    ) -> Line {
+        let values = self.rows.iter().map(|row| {
+            row.and_then(&value)
+                .filter(|value| value.is_finite())
+                .map(short)
+        });
+        Line {
+            name: printable(name).into_owned(),
+            role,
+            style,
+            values: values.collect(),
+        }
+    }
+
+    /// A line of something per second, from a count per bucket.
+    fn rate(
+        &self,
+        name: &str,
+        role: &'static str,
+        style: &'static str,
+        count: impl Fn(&Bucket) -> Option<u64>,
+    ) -> Line {
+        self.line(name, role, style, |bucket| {
+            Some(count(bucket)? as f64 / bucket.seconds())
+        })
+    }
+
+    /// All charts, in the order of the page.
+    pub(super) fn charts(&self) -> Vec<Chart> {
+        vec![
+            self.operations(),
+            self.attempts(),
+            self.workers(),
+            self.queue(),
+            self.latency(),
+            self.processor(),
+        ]
+    }
+
+    fn operations(&self) -> Chart {
+        let of = |value: fn(&Bucket) -> u64| {
+            move |bucket: &Bucket| bucket.operations.map(|_| value(bucket))
+        };
+        Chart {
+            id: "operations",
+            title: "What users got",
+            about: format!("Operations per second, {INTENDED}."),
+            unit: "/s",
+            scale: "linear",
+            stacked: false,
+            lines: vec![
+                self.rate("goodput", "good", "area", of(Bucket::succeeded)),
+                self.rate("errors", "bad", "line", of(Bucket::bad)),
+                self.rate("offered", "neutral", "dashed", of(Bucket::scheduled)),
+            ],
+        }
+    }
+
+    fn attempts(&self) -> Chart {
+        Chart {
+            id: "attempts",
+            title: "What the target was asked",
+            about: format!(
+                "Requests per second, stacked, {INSTANT}: what users intended, their retries, and \
+                 the monitors’ probes."
+            ),
+            unit: "/s",
+            scale: "linear",
+            stacked: true,
+            lines: vec![
+                self.rate("first tries", "good", "area", |bucket| {
+                    Some(bucket.users?.first_tries)
+                }),
+                self.rate("retries", "retries", "area", |bucket| {
+                    let users = bucket.users?;
+                    Some(users.retries.saturating_add(users.resends))
+                }),
+                self.rate("probes", "probes", "area", Bucket::probes),
+            ],
+        }
+    }
+
+    fn workers(&self) -> Chart {
+        let share = |counter: fn(&InstanceCounters) -> u64| {
+            move |bucket: &Bucket| {
+                let read = || bucket.instances.iter().flatten();
+                let whole: f64 = read().map(|instance| instance.worker_ns as f64).sum();
+                let part: f64 = read().map(|i| counter(&i.counters) as f64).sum();
+                Some(100.0 * part / whole)
+            }
+        };
+        let mut lines = vec![self.line("saturation", "good", "area", |bucket| {
+            Some(100.0 * bucket.saturation()?)
+        })];
+        let parts: [(_, _, fn(&InstanceCounters) -> u64); 3] = [
+            ("for callers who had gone", "bad", |i| i.busy_zombie_ns),
+            ("in detached tasks", "probes", |i| i.busy_detached_ns),
+            ("for want of a warm cache", "retries", |i| i.busy_cold_ns),
+        ];
+        for (name, role, counter) in parts {
+            lines.push(self.line(name, role, "line", share(counter)));
+        }
+        for (place, name) in self.series.instances.iter().enumerate() {
+            lines.push(self.line(name, "neutral", "faint", |bucket| {
+                let instance = bucket.instances.get(place).copied().flatten()?;
+                Some(100.0 * instance.saturation()?)
+            }));
+        }
+        Chart {
+            id: "workers",
+            title: "What held the workers",
+            about: format!(
+                "Busy worker-time as a share of all worker-time, {INSTANT}; of it, what nobody \
+                 waited for. The parts overlap. Faint: each instance."
+            ),
+            unit: "%",
+            scale: "share",
+            stacked: false,
+            lines,
+        }
+    }
+
+    fn queue(&self) -> Chart {
+        Chart {
+            id: "queue",
+            title: "How many jobs waited",
+            about: format!("Jobs waiting for a worker in the whole fleet, {INSTANT}."),
+            unit: "jobs",
+            scale: "linear",
+            stacked: false,
+            lines: vec![
+                self.line("mean", "good", "area", Bucket::queue_depth_mean),
+                self.line("largest", "neutral", "dashed", |bucket| {
+                    Some(bucket.queue_depth_max()? as f64)
+                }),
+            ],
+        }
+    }
+
+    fn latency(&self) -> Chart {
+        let quantile = |histogram: fn(&Bucket) -> Option<&Histogram>, quantile: f64| {
+            move |bucket: &Bucket| Some(histogram(bucket)?.quantile(quantile)?.as_millis_f64())
+        };
+        let lines = vec![
+            self.line(
+                "response p50",
+                "good",
+                "line",
+                quantile(|bucket| bucket.response.as_ref(), 0.5),
+            ),
+            self.line(
+                "response p99",
+                "bad",
+                "line",
+                quantile(|bucket| bucket.response.as_ref(), 0.99),
+            ),
+            self.line(
+                "service p99",
+                "neutral",
+                "dashed",
+                quantile(|bucket| bucket.service.as_ref(), 0.99),
+            ),
+            self.line(
+                "queue wait p99",
+                "retries",
+                "line",
+                quantile(|bucket| bucket.queue_wait.as_ref(), 0.99),
+            ),
+        ];
+        Chart {
+            id: "latency",
+            title: "How long it took",
+            about: format!(
+                "Milliseconds, on a logarithmic scale. Response time of operations that succeeded, \
+                 {INTENDED}; service time of attempts that were answered and wait of jobs for a \
+                 worker, {INSTANT}."
+            ),
+            unit: "ms",
+            scale: "log",
+            stacked: false,
+            lines,
+        }
+    }
+
+    fn processor(&self) -> Chart {
+        Chart {
+            id: "processor",
+            title: "How busy the machine was",
+            about: format!(
+                "Processor time as a share of what there was, {INSTANT}: an incident made by a \
+                 lack of processor would not be the one claimed."
+            ),
+            unit: "%",
+            scale: "share",
+            stacked: false,
+            lines: vec![
+                self.line("machine", "good", "area", |bucket| {
+                    Some(100.0 * bucket.machine_busy()?)
+                }),
+                self.line("generator’s threads", "retries", "line", |bucket| {
+                    let generator = bucket.generator?;
+                    Some(100.0 * generator.counters.cpu_ns as f64 / generator.thread_ns as f64)
+                }),
+                self.line("stolen by the hypervisor", "bad", "line", |bucket| {
+                    let machine = bucket.machine?;
+                    Some(100.0 * machine.steal_ns as f64 / machine.total_ns as f64)
+                }),
+            ],
+        }
+    }
+}
+
+/// The value to four digits behind the point: what a chart can show, in a third
+/// of the page's size.
+fn short(value: f64) -> f64 {
+    (value * 1e4).round() / 1e4
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hole_in_the_record_is_a_hole_in_the_line() {
+        let bucket = |second| Bucket {
+            from: Nanos::from_secs(second),
+            to: Nanos::from_secs(second + 1),
+            ..Bucket::default()
+        };
+        let series = Series {
+            interval: Nanos::from_secs(1),
+            instances: Vec::new(),
+            buckets: vec![bucket(0), bucket(1), bucket(5)],
+        };
+        let rows = Rows::new(&series);
+        assert_eq!(rows.at_s, [0.5, 1.5, 2.5, 5.5]);
+        let line = rows.line("", "", "", |bucket| Some(bucket.from.as_secs_f64()));
+        assert_eq!(line.values, [Some(0.0), Some(1.0), None, Some(5.0)]);
+        let unread = rows.charts().remove(2).lines.remove(0);
+        assert_eq!(unread.values, [None; 4]);
+    }
+}

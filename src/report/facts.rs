@@ -1,0 +1,151 @@
+//! How a run was made: what a reader needs to judge it, and to make it again.
+
+use super::figures::{count, plural, utc};
+use crate::analysis::Findings;
+use crate::model::Backoff;
+use crate::plan::Plan;
+use crate::record::{Backend, Record, printable};
+
+/// The line under the title: scenario, backend, seed, date.
+pub(super) fn under_title(record: &Record, findings: &Findings) -> String {
+    printable(&format!(
+        "{} · {} · seed {} · {}",
+        findings.scenario,
+        backend(findings),
+        findings.seed,
+        utc(record.header.started_wall_ms)
+    ))
+    .into_owned()
+}
+
+fn backend(findings: &Findings) -> &'static str {
+    match findings.backend {
+        Backend::Live => "run live",
+        Backend::Sim => "simulated",
+    }
+}
+
+/// Every fact with its name.
+pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, String)> {
+    let header = &record.header;
+    let plan = &header.plan;
+    let machine = &findings.machine;
+    let mut facts = vec![
+        (
+            "command",
+            format!(
+                "threadbare run {} --seed {}",
+                findings.scenario, findings.seed
+            ),
+        ),
+        (
+            "made",
+            format!(
+                "{}, {}, threadbare {}, record format {}",
+                backend(findings),
+                utc(header.started_wall_ms),
+                header.version,
+                header.format
+            ),
+        ),
+        (
+            "machine",
+            format!(
+                "{}, {}, {} MiB of memory, {}",
+                machine.processor,
+                plural(machine.cores as usize, "core"),
+                count(machine.memory_bytes >> 20),
+                machine.kernel
+            ),
+        ),
+        ("fleet", fleet(plan)),
+        ("users", users(plan)),
+    ];
+    facts.extend(plan.monitors.iter().map(|monitor| {
+        let text = format!(
+            "{}: {} probing {} every {} each, every {} after a failure{}",
+            monitor.name,
+            plural(monitor.count as usize, "monitor"),
+            monitor.probe,
+            monitor.every,
+            monitor.every_after_failure,
+            if monitor.overlap {
+                ", whether or not the last probe has ended"
+            } else {
+                ""
+            }
+        );
+        ("monitors", text)
+    }));
+    facts.push(("recovered", recovered(plan)));
+    facts.push((
+        "resolution",
+        format!("buckets of {}; warm-up of {}", plan.interval, plan.warm_up),
+    ));
+    if !plan.source.is_empty() {
+        facts.push(("source", plan.source.clone()));
+    }
+    for (_, fact) in &mut facts {
+        *fact = printable(fact).into_owned();
+    }
+    facts
+}
+
+fn fleet(plan: &Plan) -> String {
+    let fleet = &plan.fleet;
+    format!(
+        "{} of {}; queue {}; verification {}, {} at a time, {}× longer with a cold cache",
+        plural(fleet.instances as usize, "instance"),
+        plural(fleet.workers as usize, "worker"),
+        fleet.queue,
+        fleet.identity.latency,
+        fleet.identity.capacity,
+        fleet.identity.cold_factor
+    )
+}
+
+fn users(plan: &Plan) -> String {
+    let load = &plan.load;
+    let rates: Vec<String> = load
+        .rate
+        .iter()
+        .map(|(from, rate)| format!("{rate} from {from}"))
+        .collect();
+    let client = &load.client;
+    let pause = match client.backoff {
+        Backoff::None => "at once".to_owned(),
+        Backoff::Fixed(pause) => format!("after {pause}"),
+    };
+    let deadline = client
+        .deadline
+        .map_or_else(|| "no deadline".to_owned(), |d| format!("deadline {d}"));
+    format!(
+        "{}; timeout {}, {} {pause}, {deadline}; at most {}",
+        rates.join(", "),
+        client.timeout,
+        retries(client.retries),
+        plural(load.connections as usize, "connection")
+    )
+}
+
+fn recovered(plan: &Plan) -> String {
+    let rule = &plan.recovery;
+    format!(
+        "goodput at least {} of the baseline’s, error share at most {} above it, p99 at most {}× \
+         or {} above it, for {} with at least {} operations",
+        rule.goodput,
+        rule.error_margin,
+        rule.p99_factor,
+        rule.p99_margin,
+        rule.hold,
+        count(rule.operations_min)
+    )
+}
+
+fn retries(retries: u32) -> String {
+    match retries {
+        0 => "no retry".into(),
+        1 => "1 retry".into(),
+        many => format!("{many} retries"),
+    }
+}

@@ -1,0 +1,299 @@
+//! `report.html`: one file that opens offline and shows the cause at a glance.
+//!
+//! It asks nothing of the network: styles, scripts and data are inside, and its
+//! Content-Security-Policy lets no other script run than the two whose hashes it
+//! names, whatever a target may have written into a text. Tables are plain HTML
+//! and readable without scripts; only the charts need them.
+
+use askama::Template;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use serde::Serialize;
+use sha2::{Digest as _, Sha256};
+
+use super::answer::{self, Figure, PHASE_COLUMNS};
+use super::charts::{Chart, Rows};
+use super::facts;
+use super::figures::seconds;
+use super::moments::{Moment, moments, troubles};
+use super::spread::{Spread, spreads};
+use crate::analysis::{Findings, Phase, series};
+use crate::error::{Error, Result};
+use crate::record::{Record, printable};
+
+const STYLE: &str = include_str!("assets/report.css");
+const SCRIPT: &str = include_str!("assets/report.js");
+const UPLOT_STYLE: &str = include_str!("assets/uPlot.min.css");
+const UPLOT_SCRIPT: &str = include_str!("assets/uPlot.iife.min.js");
+const UPLOT_LICENSE: &str = include_str!("assets/uPlot.LICENSE");
+
+/// Sentences that stand at the top; the others follow in a list.
+const LEAD: usize = 3;
+
+#[derive(Template)]
+#[template(path = "report.html", config = "src/report/askama.toml")]
+struct Page<'a> {
+    title: String,
+    claim: String,
+    under_title: String,
+    verdict_word: &'static str,
+    verdict_reason: String,
+    incident: String,
+    banners: Vec<String>,
+    headline: [Figure; 4],
+    lead: Vec<String>,
+    more: Vec<String>,
+    strip: Strip,
+    moments: Vec<Moment>,
+    charts: &'a [Chart],
+    spreads: &'a [Spread],
+    columns: [(&'static str, &'static str, &'static str); 14],
+    phases: Vec<[String; 14]>,
+    spans: Vec<Figure>,
+    exhaustion: Vec<(String, String)>,
+    expectations: Vec<Expectation>,
+    troubles: Vec<String>,
+    measurement: String,
+    conservation: String,
+    facts: Vec<(&'static str, String)>,
+    style: String,
+    script: &'static str,
+    uplot: String,
+    script_hash: String,
+    uplot_hash: String,
+    data: String,
+}
+
+/// The phases in proportion to their length, and the marks above them.
+struct Strip {
+    phases: Vec<StripPhase>,
+    marks: Vec<StripMark>,
+    /// Where the trigger is on: left edge and width in per cent.
+    trigger: Option<(String, String)>,
+}
+
+struct StripPhase {
+    left: String,
+    width: String,
+    name: String,
+    span: String,
+}
+
+struct StripMark {
+    left: String,
+    mark: String,
+    class: &'static str,
+    title: String,
+}
+
+struct Expectation {
+    sign: &'static str,
+    class: &'static str,
+    that: String,
+    observed: String,
+    required: String,
+}
+
+/// What the scripts read.
+#[derive(Serialize)]
+struct Data<'a> {
+    /// The start of the load is 0; the last instant shown.
+    to_s: f64,
+    story: Option<DataStory>,
+    phases: Vec<(f64, f64)>,
+    marks: Vec<(f64, String, &'static str)>,
+    trigger: Option<(f64, f64)>,
+    at_s: &'a [f64],
+    charts: &'a [Chart],
+    spreads: &'a [Spread],
+}
+
+#[derive(Serialize)]
+struct DataStory {
+    starts_s: u32,
+    scale: f64,
+}
+
+/// The page as one HTML document.
+///
+/// # Errors
+///
+/// Never for findings that were read from a record; a failure is our mistake.
+pub fn render(record: &Record, findings: &Findings) -> Result<String> {
+    let series = series(record);
+    let rows = Rows::new(&series);
+    let charts = rows.charts();
+    let spreads = spreads(&series, findings);
+    let mut moments = moments(record, findings);
+    for moment in &mut moments {
+        moment.what = quoted(&moment.what);
+        moment.detail = quoted(&moment.detail);
+    }
+    let half = findings.interval_s / 2.0;
+    let to_s = rows.at_s.last().map_or(1.0, |last| last + half);
+    let trigger = trigger(findings, to_s);
+    let data = Data {
+        to_s,
+        story: findings.story.map(|story| DataStory {
+            starts_s: story.starts.as_seconds(),
+            scale: story.scale,
+        }),
+        phases: findings
+            .phases
+            .iter()
+            .map(|phase| (phase.from_s, phase.to_s))
+            .collect(),
+        marks: moments
+            .iter()
+            .map(|moment| (moment.at_s, moment.mark(), moment.class()))
+            .collect(),
+        trigger,
+        at_s: &rows.at_s,
+        charts: &charts,
+        spreads: &spreads,
+    };
+    let data = embedded(&data)?;
+    let mut page = page(record, findings, moments, data);
+    page.strip = strip(findings, &page.moments, trigger, to_s);
+    page.charts = &charts;
+    page.spreads = &spreads;
+    page.render()
+        .map_err(|cause| Error::failed(format!("failed to write report.html: {cause}")))
+}
+
+fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: String) -> Page<'a> {
+    let mut sentences = findings
+        .sentences
+        .iter()
+        .map(|sentence| quoted(&printable(sentence)));
+    // The licence asks to stand wherever the library does.
+    let uplot = format!("/*!\n{}*/\n{UPLOT_SCRIPT}", UPLOT_LICENSE.trim_start());
+    Page {
+        title: printable(&findings.title).into_owned(),
+        claim: printable(&findings.claim).into_owned(),
+        under_title: facts::under_title(record, findings),
+        verdict_word: answer::verdict_word(findings),
+        verdict_reason: answer::verdict_reason(findings),
+        incident: answer::incident_line(findings),
+        banners: answer::banners(findings),
+        headline: answer::headline(findings),
+        lead: sentences.by_ref().take(LEAD).collect(),
+        more: sentences.collect(),
+        strip: Strip {
+            phases: Vec::new(),
+            marks: Vec::new(),
+            trigger: None,
+        },
+        moments,
+        charts: &[],
+        spreads: &[],
+        columns: PHASE_COLUMNS,
+        phases: findings.phases.iter().map(answer::phase_cells).collect(),
+        spans: answer::spans(findings),
+        exhaustion: answer::exhaustion_by_instance(findings),
+        expectations: expectations(findings),
+        troubles: troubles(findings),
+        measurement: answer::measurement_line(findings),
+        conservation: answer::conservation_line(findings),
+        facts: facts::facts(record, findings),
+        style: format!("{UPLOT_STYLE}\n{STYLE}"),
+        script: SCRIPT,
+        script_hash: hash(SCRIPT),
+        uplot_hash: hash(&uplot),
+        uplot,
+        data,
+    }
+}
+
+/// From the push to the rollback, or to the end where there was none.
+fn trigger(findings: &Findings, to_s: f64) -> Option<(f64, f64)> {
+    let from = findings.incident.trigger_s?;
+    Some((from, findings.incident.rollback_applied_s.unwrap_or(to_s)))
+}
+
+fn strip(findings: &Findings, moments: &[Moment], trigger: Option<(f64, f64)>, to_s: f64) -> Strip {
+    let percent = |at_s: f64| format!("{:.3}", 100.0 * (at_s / to_s).clamp(0.0, 1.0));
+    let phase = |phase: &Phase| StripPhase {
+        left: percent(phase.from_s),
+        width: percent(phase.to_s - phase.from_s),
+        name: printable(&phase.name).into_owned(),
+        span: format!("{}–{}", phase.from_s, seconds(phase.to_s)),
+    };
+    let mark = |moment: &Moment| StripMark {
+        left: percent(moment.at_s),
+        mark: moment.mark(),
+        class: moment.class(),
+        title: format!("{} {}", seconds(moment.at_s), moment.what),
+    };
+    Strip {
+        phases: findings.phases.iter().map(phase).collect(),
+        marks: moments.iter().map(mark).collect(),
+        trigger: trigger.map(|(from, to)| (percent(from), percent(to - from))),
+    }
+}
+
+fn expectations(findings: &Findings) -> Vec<Expectation> {
+    let all = findings.expectations.iter();
+    all.map(|expectation| Expectation {
+        sign: answer::expectation_sign(expectation.passed),
+        class: match expectation.passed {
+            Some(true) => "passed",
+            Some(false) => "failed",
+            None => "invalid",
+        },
+        that: quoted(&printable(&expectation.that)),
+        observed: quoted(&printable(&expectation.observed)),
+        required: quoted(&printable(&expectation.required)),
+    })
+    .collect()
+}
+
+/// Names in grave accents, as the terminal has them, in quotation marks; a
+/// single accent stays.
+fn quoted(text: &str) -> String {
+    let parts: Vec<&str> = text.split('`').collect();
+    let mut quoted = String::with_capacity(text.len() + 8);
+    for (index, part) in parts.iter().enumerate() {
+        quoted.push_str(match index {
+            0 => "",
+            _ if index % 2 == 0 => "”",
+            _ if index + 1 < parts.len() => "“",
+            _ => "`",
+        });
+        quoted.push_str(part);
+    }
+    quoted
+}
+
+/// JSON that no text inside can break out of: `<`, `>` and `&` are written as
+/// escapes, so neither `</script>` nor `<!--` can occur in it.
+fn embedded(data: &impl Serialize) -> Result<String> {
+    let text = serde_json::to_string(data)
+        .map_err(|cause| Error::failed(format!("failed to write report.html: {cause}")))?;
+    Ok(text
+        .replace('<', "\\u003c")
+        .replace('>', "\\u003e")
+        .replace('&', "\\u0026"))
+}
+
+/// A script's hash as a Content-Security-Policy names it (CSP level 3, section 2.3.1).
+fn hash(script: &str) -> String {
+    BASE64_STANDARD.encode(Sha256::digest(script.as_bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn grave_accents_become_quotation_marks() {
+        for (text, expected) in [
+            ("waive `schema`", "waive “schema”"),
+            ("`a` and `b`", "“a” and “b”"),
+            ("a ` alone", "a ` alone"),
+            ("none", "none"),
+        ] {
+            assert_eq!(quoted(text), expected);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The last whole second of a run, as far as it is known while the run goes on.
+//!
+//! Samples of one second come one by one and from several threads, and nobody
+//! says which is the last; so a second is whole once a later one begins. Users'
+//! goodput is counted by the instant at which operations ended: the record's own
+//! axis, the intended start, is settled only after the deadline, too late to
+//! watch.
+
+use crate::plan::Plan;
+use crate::record::{AttemptCounters, Counters, Histogram, Measure, Sample};
+use crate::units::Nanos;
+
+/// What a line tells at least: shorter buckets are added up.
+const WINDOW_MIN: Nanos = Nanos::from_secs(1);
+
+/// What was read in one window.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(super) struct Window {
+    /// Its middle.
+    pub middle: Nanos,
+    /// Its end.
+    pub to: Nanos,
+    /// Operations scheduled per second, as the plan has it.
+    pub offered: f64,
+    /// Operations that ended with success, per second.
+    pub goodput: f64,
+    /// Operations that ended without success / that ended.
+    pub error_share: Option<f64>,
+    /// Busy worker-time / worker-time.
+    pub saturation: Option<f64>,
+    /// Jobs waiting in the fleet, on average.
+    pub queue_depth: Option<f64>,
+    /// 99th percentile of users' service time.
+    pub service_p99: Option<Nanos>,
+}
+
+/// Adds up samples into windows.
+#[derive(Debug, Default)]
+pub(super) struct Gauges {
+    width: Nanos,
+    end: Nanos,
+    rates: Vec<(Nanos, f64)>,
+    /// The window being filled: its number, counted from the load's start.
+    current: u64,
+    filling: Filling,
+}
+
+#[derive(Debug, Default)]
+struct Filling {
+    users: AttemptCounters,
+    users_read: bool,
+    busy_ns: f64,
+    worker_ns: f64,
+    queue_depth_ns: f64,
+    gauges_read: bool,
+    service: Histogram,
+}
+
+impl Gauges {
+    /// Gauges for a run of this plan.
+    pub(super) fn new(plan: &Plan) -> Self {
+        let rates = plan.load.rate.iter();
+        Self {
+            width: plan.interval.max(WINDOW_MIN),
+            end: plan.end,
+            rates: rates
+                .map(|(from, rate)| (*from, rate.as_per_second()))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Takes a sample; gives the window before it where the sample begins a new one.
+    pub(super) fn take(&mut self, sample: &Sample) -> Option<Window> {
+        if matches!(sample.counters, Counters::Operations(_)) {
+            return None;
+        }
+        let middle = (sample.from.0 / 2).saturating_add(sample.to.0 / 2);
+        let window = middle / self.width.0;
+        let whole = (window > self.current).then(|| self.close()).flatten();
+        if window >= self.current {
+            self.current = window;
+            self.filling.add(sample);
+        }
+        whole
+    }
+
+    /// Ends the window being filled; none where it holds nothing.
+    pub(super) fn close(&mut self) -> Option<Window> {
+        let from = Nanos(self.current.saturating_mul(self.width.0));
+        let to = from.saturating_add(self.width);
+        self.current += 1;
+        let filled = std::mem::take(&mut self.filling);
+        if !filled.users_read && !filled.gauges_read {
+            return None;
+        }
+        let seconds = self.width.as_secs_f64();
+        let users = &filled.users;
+        let ended = users.ended_well + users.ended_badly;
+        let read = filled.gauges_read.then_some(());
+        Some(Window {
+            middle: from.saturating_add(self.width / 2),
+            to,
+            offered: self.offered(from),
+            goodput: users.ended_well as f64 / seconds,
+            error_share: (ended > 0).then(|| users.ended_badly as f64 / ended as f64),
+            saturation: read
+                .and((filled.worker_ns > 0.0).then(|| filled.busy_ns / filled.worker_ns)),
+            queue_depth: read.map(|()| filled.queue_depth_ns / self.width.0 as f64),
+            service_p99: filled.service.quantile(0.99),
+        })
+    }
+
+    fn offered(&self, at: Nanos) -> f64 {
+        if at >= self.end {
+            return 0.0;
+        }
+        let in_force = self.rates.iter().rev().find(|(from, _)| *from <= at);
+        in_force.map_or(0.0, |(_, rate)| *rate)
+    }
+}
+
+impl Filling {
+    fn add(&mut self, sample: &Sample) {
+        match &sample.counters {
+            Counters::Attempts(counters) if sample.source == "user" => {
+                self.users.merge(counters);
+                self.users_read = true;
+                if let Some(service) = sample.histogram(Measure::Service) {
+                    self.service.merge(service);
+                }
+            }
+            Counters::Instance(counters) => {
+                let length = sample.to.saturating_sub(sample.from).0 as f64;
+                self.busy_ns += counters.busy_ns as f64;
+                self.worker_ns += counters.workers as f64 * length;
+                self.queue_depth_ns += counters.queue_depth_ns as f64;
+                self.gauges_read = true;
+            }
+            _ => {}
+        }
+    }
+}
