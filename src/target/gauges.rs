@@ -192,8 +192,8 @@ fn sample(slot: &Slot, from: Nanos, to: Nanos, ended: bool) -> Vec<Result<Sample
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::message::PartCounters;
+    use super::*;
     use crate::record::InstanceCounters;
 
     fn reading(counters: InstanceCounters) -> Reading {
