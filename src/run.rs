@@ -62,8 +62,9 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
         let stamp = clock::stamp(header.started_wall_ms);
         Path::new(REPORTS).join(format!("{}-{stamp}", header.plan.scenario))
     });
-    let binary = env::current_exe()
-        .map_err(|cause| Error::failed(format!("failed to find this program's own file: {cause}")))?;
+    let binary = env::current_exe().map_err(|cause| {
+        Error::failed(format!("failed to find this program's own file: {cause}"))
+    })?;
     let mut observer = ui::observer(&header.plan, io::stderr(), options.live_line, options.quiet);
     let cause = live::conduct(&header, &directory, &binary, &warnings, observer.as_mut());
     drop(observer);
@@ -90,7 +91,10 @@ pub fn report(directory: &Path, options: &Options) -> Result<Findings> {
     report::write_all(directory, &record, &findings)?;
     let text = report::text::render(&record, &findings, Some(directory), options.color);
     let text = if options.quiet {
-        text.lines().next().map(|line| format!("{line}\n")).unwrap_or_default()
+        text.lines()
+            .next()
+            .map(|line| format!("{line}\n"))
+            .unwrap_or_default()
     } else {
         text
     };

@@ -59,12 +59,19 @@ fn signal(pid: u32, signal: Signal) {
 /// The run's exit code and what it said.
 fn end(child: Child) -> (Option<i32>, String) {
     let output = child.wait_with_output().unwrap();
-    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&output.stderr).into_owned(),
+    )
 }
 
 fn assert_reportable_and_incomplete(directory: &Path) {
     let report = threadbare().arg("report").arg(directory).output().unwrap();
-    assert!(report.status.success(), "{}", String::from_utf8_lossy(&report.stderr));
+    assert!(
+        report.status.success(),
+        "{}",
+        String::from_utf8_lossy(&report.stderr)
+    );
     assert!(String::from_utf8_lossy(&report.stdout).contains("incomplete"));
     assert_eq!(common::summary(directory).unwrap()["complete"], false);
     let html = fs::read_to_string(directory.join("report.html")).unwrap();
@@ -101,7 +108,9 @@ fn a_killed_conductor_leaves_no_process_behind() {
     signal(child.id(), Signal::KILL);
     let status = child.wait_with_output().unwrap().status;
     assert_eq!(status.signal(), Some(9));
-    wait_until(SOON, "the guardian ends the fleet", || survivors(&directory).is_empty());
+    wait_until(SOON, "the guardian ends the fleet", || {
+        survivors(&directory).is_empty()
+    });
     assert_reportable_and_incomplete(&directory);
 }
 
@@ -189,18 +198,28 @@ fn a_run_is_never_overwritten() {
     let (exit, said) = end(start(&folder));
     assert_eq!(exit, Some(2), "{said}");
     assert!(said.contains("--out"), "{said}");
-    assert_eq!(fs::read_to_string(directory.join("precious")).unwrap(), "data");
+    assert_eq!(
+        fs::read_to_string(directory.join("precious")).unwrap(),
+        "data"
+    );
 }
 
 #[test]
 fn a_port_that_is_taken_is_an_unfit_environment() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let output = threadbare()
-        .args(["target", "--listen", &taken.local_addr().unwrap().to_string()])
+        .args([
+            "target",
+            "--listen",
+            &taken.local_addr().unwrap().to_string(),
+        ])
         .stdin(Stdio::null())
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{said}");
-    assert!(said.contains(&taken.local_addr().unwrap().to_string()), "{said}");
+    assert!(
+        said.contains(&taken.local_addr().unwrap().to_string()),
+        "{said}"
+    );
 }

@@ -67,15 +67,33 @@ fn monitors_exhaust_it_and_rollback_alone_does_not_bring_it_back() {
     let _alone = alone();
     let timeline = entries(&[
         ("7s", PUSH),
-        ("12s", "do = \"admit\"\nshare = \"100 %\"\nphase = \"push, later\""),
-        ("17s", "do = \"monitors\"\non = false\nphase = \"monitors off\""),
-        ("21s", "do = \"admit\"\nshare = \"100 %\"\nphase = \"monitors off, later\""),
+        (
+            "12s",
+            "do = \"admit\"\nshare = \"100 %\"\nphase = \"push, later\"",
+        ),
+        (
+            "17s",
+            "do = \"monitors\"\non = false\nphase = \"monitors off\"",
+        ),
+        (
+            "21s",
+            "do = \"admit\"\nshare = \"100 %\"\nphase = \"monitors off, later\"",
+        ),
         ("25s", "do = \"rollback\"\nphase = \"refused\""),
         ("27s", "do = \"waive\"\ncheck = \"schema current\""),
         ("27s", "do = \"rollback\"\nphase = \"rollback\""),
-        ("33s", "do = \"admit\"\nshare = \"100 %\"\nphase = \"rollback, later\""),
-        ("40s", "do = \"retries\"\nretries = 0\nphase = \"retries off\""),
-        ("58s", "do = \"admit\"\nshare = \"100 %\"\nphase = \"at the end\""),
+        (
+            "33s",
+            "do = \"admit\"\nshare = \"100 %\"\nphase = \"rollback, later\"",
+        ),
+        (
+            "40s",
+            "do = \"retries\"\nretries = 0\nphase = \"retries off\"",
+        ),
+        (
+            "58s",
+            "do = \"admit\"\nshare = \"100 %\"\nphase = \"at the end\"",
+        ),
     ]);
     let scenario = founding(&format!("warm_up = \"2s\"\nend = \"68s\"\n{timeline}"));
     let run = run(&scenario);
@@ -86,7 +104,10 @@ fn monitors_exhaust_it_and_rollback_alone_does_not_bring_it_back() {
     assert!(run.figure("push, later", "saturation") > 0.98);
     assert!(run.figure("push, later", "probes_per_operation") > 0.5);
     assert_eq!(instances_exhausted(&run), 4);
-    assert!(run.figure("push, later", "queue_depth.mean") > 1.5 * run.figure("push", "queue_depth.mean"));
+    assert!(
+        run.figure("push, later", "queue_depth.mean")
+            > 1.5 * run.figure("push", "queue_depth.mean")
+    );
     // Monitors off: less load, a shorter queue.
     let load = |phase: &str| {
         run.figure(phase, "attempts_per_operation") + run.figure(phase, "probes_per_operation")
@@ -118,12 +139,17 @@ fn monitors_exhaust_it_and_rollback_alone_does_not_bring_it_back() {
 fn restart(rest: &[(&str, &str)]) -> Run {
     let stuck = [
         ("6s", PUSH),
-        ("13s", "do = \"monitors\"\non = false\nphase = \"monitors off\""),
+        (
+            "13s",
+            "do = \"monitors\"\non = false\nphase = \"monitors off\"",
+        ),
         ("13s", "do = \"waive\"\ncheck = \"schema current\""),
         ("13s", "do = \"rollback\"\nphase = \"rollback\""),
     ];
     let timeline = entries(&[&stuck, rest].concat());
-    let run = run(&founding(&format!("warm_up = \"2s\"\nend = \"48s\"\n{timeline}")));
+    let run = run(&founding(&format!(
+        "warm_up = \"2s\"\nend = \"48s\"\n{timeline}"
+    )));
     run.assert_sound();
     assert!(run.goodput_share("rollback") < 0.5);
     run
@@ -132,11 +158,20 @@ fn restart(rest: &[(&str, &str)]) -> Run {
 #[test]
 fn a_gradual_restart_recovers_and_a_wide_one_does_worse() {
     let _alone = alone();
-    let raised = ("32.6s", "do = \"admit\"\nshare = \"100 %\"\nphase = \"all traffic\"");
+    let raised = (
+        "32.6s",
+        "do = \"admit\"\nshare = \"100 %\"\nphase = \"all traffic\"",
+    );
     let gradual = restart(&[
         ("20s", "do = \"admit\"\nshare = \"10 %\""),
-        ("20s", "do = \"restart\"\npause = \"1s\"\nphase = \"restart\""),
-        ("30.8s", "do = \"admit\"\nshare = \"45 %\"\nphase = \"45 %\""),
+        (
+            "20s",
+            "do = \"restart\"\npause = \"1s\"\nphase = \"restart\"",
+        ),
+        (
+            "30.8s",
+            "do = \"admit\"\nshare = \"45 %\"\nphase = \"45 %\"",
+        ),
         raised,
     ]);
     let wide = restart(&[("20s", "do = \"restart\"\nphase = \"restart\""), raised]);

@@ -7,7 +7,10 @@ use crate::scenario;
 pub(super) fn run() -> Code {
     for (name, _) in scenario::shipped() {
         let scenario = scenario::load(name, false)?;
-        println!("{name}\n  {}\n  claim: {}\n", scenario.title, scenario.claim);
+        println!(
+            "{name}\n  {}\n  claim: {}\n",
+            scenario.title, scenario.claim
+        );
     }
     println!("Run one with `threadbare run NAME`, from any folder.");
     Ok(EXIT_PASSED)

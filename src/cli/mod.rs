@@ -88,7 +88,11 @@ pub fn main() -> i32 {
         Ok(arguments) => arguments,
         Err(error) => {
             // Help and version are answers; everything else is wrong usage.
-            let code = if error.use_stderr() { EXIT_USAGE } else { EXIT_PASSED };
+            let code = if error.use_stderr() {
+                EXIT_USAGE
+            } else {
+                EXIT_PASSED
+            };
             let _ = error.print();
             return code;
         }

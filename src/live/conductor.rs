@@ -20,9 +20,7 @@ use crate::error::{Error, Result};
 use crate::load::{Command, Generator, Identities, Setup, Update};
 use crate::model::{Alert, AlertChange, Role, Signal};
 use crate::plan::{Action, Plan, Trigger};
-use crate::record::{
-    Counters, Event, Header, Observer, Outcome, Recorder, Sample, StopCause,
-};
+use crate::record::{Counters, Event, Header, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::target::{Fleet, Launch};
 use crate::units::Nanos;
 
@@ -202,7 +200,10 @@ impl Run<'_> {
                 self.begin(entry, generator, actor)?;
             }
             let beat = self.clock.now() + self.plan.interval;
-            let wake = self.timeline.next_deadline().map_or(beat, |due| due.min(beat));
+            let wake = self
+                .timeline
+                .next_deadline()
+                .map_or(beat, |due| due.min(beat));
             let wait = wake.saturating_sub(self.clock.now());
             let message = match self.messages.recv_timeout(wait.to_duration()) {
                 Ok(message) => message,
@@ -330,7 +331,12 @@ impl Run<'_> {
                     Signal::ProbeFailures
                 };
                 let ended = counters.ended_well + counters.ended_badly;
-                self.alert(signal, sample.from, sample.to, share(counters.ended_badly, ended))
+                self.alert(
+                    signal,
+                    sample.from,
+                    sample.to,
+                    share(counters.ended_badly, ended),
+                )
             }
             _ => Ok(()),
         }
@@ -359,7 +365,9 @@ impl Run<'_> {
                 })
             })
             .collect();
-        changes.into_iter().try_for_each(|event| self.happened(event))
+        changes
+            .into_iter()
+            .try_for_each(|event| self.happened(event))
     }
 
     fn event(&mut self, event: Event) -> Result<()> {

@@ -54,8 +54,14 @@ impl Guardian {
             .stdout(Stdio::piped())
             .spawn()
             .map_err(|cause| failed(&cause))?;
-        let input = child.stdin.take().ok_or_else(|| failed(&"no standard input"))?;
-        let output = child.stdout.take().ok_or_else(|| failed(&"no standard output"))?;
+        let input = child
+            .stdin
+            .take()
+            .ok_or_else(|| failed(&"no standard input"))?;
+        let output = child
+            .stdout
+            .take()
+            .ok_or_else(|| failed(&"no standard output"))?;
         let mut line = String::new();
         BufReader::new(output)
             .read_line(&mut line)

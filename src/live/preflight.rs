@@ -51,7 +51,8 @@ pub fn preflight(plan: &Plan) -> Result<Vec<String>> {
 
 /// The balancer holds two descriptors for each connection; it needs the most.
 fn check_descriptors(plan: &Plan) -> Result<()> {
-    let needed = 2 * (u64::from(plan.load.connections) + probes_at_a_time(plan)) + DESCRIPTORS_SPARE;
+    let needed =
+        2 * (u64::from(plan.load.connections) + probes_at_a_time(plan)) + DESCRIPTORS_SPARE;
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(u64::MAX);
     if hard < needed {

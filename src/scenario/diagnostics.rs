@@ -83,7 +83,7 @@ impl Diagnostics {
         };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
         let source = visible(&self.text);
-        let mut rendered = String::new();
+        let mut told = String::new();
         for mistake in &self.mistakes {
             let snippet = Snippet::source(source.as_str())
                 .path(self.path.as_str())
@@ -96,11 +96,11 @@ impl Diagnostics {
                 .primary_title(mistake.message.as_str())
                 .element(snippet)
                 .element(Level::HELP.message(mistake.suggestion.as_str()));
-            rendered.push_str(&renderer.render(&[report]));
-            rendered.push_str("\n\n");
+            told.push_str(&renderer.render(&[report]));
+            told.push_str("\n\n");
         }
-        rendered.push_str(&self.summary());
-        rendered
+        told.push_str(&self.summary());
+        told
     }
 
     fn summary(&self) -> String {

@@ -1,6 +1,6 @@
 //! Expectations: a figure, the phase it is taken in, and one bound in its unit.
 
-use super::file::{self, Limit};
+use super::file::{self, File, Limit};
 use super::leaf::Placed;
 use super::meaning::Reader;
 use super::{BASELINE, Entry, phase_names};
@@ -10,12 +10,15 @@ use crate::units::{Nanos, Ratio};
 /// The expectations of the file; those with a mistake are left out.
 pub(super) fn read(
     reader: &mut Reader,
-    expect: &[Placed<file::Expect>],
+    file: &File,
     timeline: &[Option<Entry>],
 ) -> Vec<Expectation> {
-    let known = timeline.iter().flatten().cloned().collect::<Vec<_>>();
+    let known: Vec<_> = timeline.iter().flatten().cloned().collect();
     // With an entry that could not be read, nobody knows every phase.
-    let complete = known.len() == timeline.len();
+    let nameless = |entry| reader.was_taken_out(entry, &["phase"]);
+    let complete = known.len() == timeline.len()
+        && !reader.file_lacks("timeline")
+        && !file.timeline.iter().any(nameless);
     let names = phase_names(&known);
     let mut phases = vec![BASELINE];
     for name in &names {
@@ -23,7 +26,7 @@ pub(super) fn read(
             phases.push(name);
         }
     }
-    expect
+    file.expect
         .iter()
         .filter_map(|expectation| {
             let figure = expectation.value.that.as_ref().map(|that| that.value.0);

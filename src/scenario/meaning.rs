@@ -6,143 +6,20 @@
 
 use std::ops::Range;
 
-use serde::Deserialize as _;
-use toml::de::DeTable;
-
-use super::diagnostics::{Diagnostics, Mistake, suggest};
+use super::diagnostics::{Mistake, suggest};
 use super::file::{self, File};
-use super::leaf::{Moment, Placed, Text};
-use super::{expectations, schema, structure, timeline};
+use super::leaf::{Placed, Text};
+use super::quantities::Moment;
+use super::{Scenario, Story, expectations, timeline};
 use crate::model::{
-    Action, AlertRule, ClientPolicy, Expectation, FleetSpec, IdentitySpec, Load, MixEntry,
-    MonitorPolicy, RecoveryRule, When,
+    AlertRule, ClientPolicy, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
 };
-use crate::units::{ClockTime, Nanos};
+use crate::units::Nanos;
 
 /// The longest run: a slip of the pen such as `"150h"` should not be waited for.
 const LONGEST: Nanos = Nanos::from_secs(24 * 3600);
 /// The most that is offered: past it one machine's generator is surely the limit.
 const RATE_MAX_PER_SECOND: f64 = 1e6;
-
-/// What a scenario file says, valid as a whole; instants are those of the run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Scenario {
-    /// Its short name: the file's stem.
-    pub name: String,
-    /// What it is about, in one line.
-    pub title: String,
-    /// What a run of it is to show, in one sentence.
-    pub claim: String,
-    /// Where the facts come from; may be empty.
-    pub source: String,
-    /// The seed of every random stream.
-    pub seed: u64,
-    /// The incident's own clock, where it has one.
-    pub story: Option<Story>,
-    /// Figures begin here.
-    pub warm_up: Nanos,
-    /// The last operation is scheduled before this instant.
-    pub end: Nanos,
-    /// How long after the end what is under way may still end.
-    pub drain: Nanos,
-    /// Width of the buckets that figures are counted in: whole milliseconds.
-    pub interval: Nanos,
-    /// The fleet that is driven.
-    pub fleet: FleetSpec,
-    /// What users do.
-    pub load: Load,
-    /// What monitors do.
-    pub monitors: Vec<MonitorPolicy>,
-    /// When somebody is told.
-    pub alerts: Vec<AlertRule>,
-    /// What is done, in the order of the file.
-    pub timeline: Vec<Entry>,
-    /// What counts as recovered.
-    pub recovery: RecoveryRule,
-    /// What the run is expected to show.
-    pub expectations: Vec<Expectation>,
-}
-
-/// The incident's own clock.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Story {
-    /// The story's time at the start of the run.
-    pub starts: ClockTime,
-    /// Story seconds per real second.
-    pub scale: f64,
-}
-
-impl Story {
-    /// The run's instant at a time of the story's day; a time before the start
-    /// is that of the next day.
-    #[must_use]
-    pub fn instant(&self, time: ClockTime) -> Nanos {
-        const DAY: u32 = 86_400;
-        let seconds = (time.as_seconds() + DAY - self.starts.as_seconds()) % DAY;
-        Nanos::from_secs_f64(f64::from(seconds) / self.scale)
-    }
-}
-
-/// One thing that is done, and when.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entry {
-    /// When.
-    pub when: When,
-    /// What.
-    pub action: Action,
-    /// The phase's name, where the file gives one.
-    pub phase: Option<String>,
-}
-
-/// Reads a scenario file. `name` becomes the scenario's short name; `path` is
-/// shown in diagnostics and never opened.
-///
-/// # Errors
-///
-/// Every mistake of the file at once; after a syntax error, those that can
-/// still be told.
-pub fn parse(name: &str, path: &str, text: &str) -> Result<Scenario, Diagnostics> {
-    let (mut document, errors) = DeTable::parse_recoverable(text);
-    let whole = errors.is_empty();
-    let mut mistakes: Vec<_> = errors.iter().map(|error| syntax(error, text)).collect();
-    let fitted = structure::check(&schema::value(), &mut document, whole);
-    if !whole {
-        // What the parser made up to get past an error is not the user's mistake.
-        let broken: Vec<_> = mistakes.iter().map(|m| line(text, m.span.start)).collect();
-        let elsewhere = |mistake: &Mistake| !broken.contains(&line(text, mistake.span.start));
-        mistakes.extend(fitted.mistakes.into_iter().filter(elsewhere));
-        return Err(Diagnostics::new(path, text, mistakes));
-    }
-    mistakes.extend(fitted.mistakes);
-    let file = match File::deserialize(toml::Deserializer::from(document)) {
-        Ok(file) => file,
-        Err(error) => {
-            mistakes.push(syntax(&error, text));
-            return Err(Diagnostics::new(path, text, mistakes));
-        }
-    };
-    let mut reader = Reader::new(&file, mistakes, fitted.taken_out);
-    let scenario = reader.scenario(name, &file);
-    match scenario {
-        Some(scenario) if reader.mistakes.is_empty() => Ok(scenario),
-        _ => Err(Diagnostics::new(path, text, reader.mistakes)),
-    }
-}
-
-fn syntax(error: &toml::de::Error, text: &str) -> Mistake {
-    let span = error.span().unwrap_or(text.len()..text.len());
-    Mistake::new(
-        span,
-        format!("this is not TOML: {}", error.message()),
-        "here",
-        "see https://toml.io for the notation; texts stand in double quotes",
-    )
-}
-
-fn line(text: &str, offset: usize) -> usize {
-    let before = text.as_bytes().iter().take(offset);
-    before.filter(|byte| **byte == b'\n').count()
-}
 
 /// Reads the tables of a file and collects mistakes.
 pub(super) struct Reader {
@@ -157,7 +34,12 @@ pub(super) struct Reader {
 }
 
 impl Reader {
-    fn new(file: &File, mistakes: Vec<Mistake>, taken_out: Vec<(Range<usize>, String)>) -> Self {
+    /// A reader of this file, which goes on where others have reported mistakes.
+    pub(super) fn new(
+        file: &File,
+        mistakes: Vec<Mistake>,
+        taken_out: Vec<(Range<usize>, String)>,
+    ) -> Self {
         let story = file.story.as_ref().and_then(|story| {
             Some(Story {
                 starts: story.starts?.0,
@@ -166,9 +48,9 @@ impl Reader {
         });
         Self {
             mistakes,
+            has_story: file.story.is_some() || file_lacks(&taken_out, "story"),
             taken_out,
             story,
-            has_story: file.story.is_some(),
             end: None,
         }
     }
@@ -184,6 +66,11 @@ impl Reader {
         let span = at.span.clone();
         self.mistakes
             .push(Mistake::new(span, message, label, suggestion));
+    }
+
+    /// Whether this key of the top level was taken out, and so reported.
+    pub(super) fn file_lacks(&self, key: &str) -> bool {
+        file_lacks(&self.taken_out, key)
     }
 
     /// Whether one of these keys was taken out of the table, and so reported.
@@ -231,14 +118,15 @@ impl Reader {
         );
     }
 
-    fn scenario(&mut self, name: &str, file: &File) -> Option<Scenario> {
+    /// The scenario of the file; none where a mistake leaves it without a part.
+    pub(super) fn scenario(&mut self, name: &str, file: &File) -> Option<Scenario> {
         self.end = self.end_of(file);
         let interval = self.interval(file);
         let load = file.load.as_ref().and_then(|load| self.load(load));
         let monitors = self.monitors(&file.monitor);
         let alerts = self.alerts(&file.alert);
         let timeline = timeline::read(self, file);
-        let expectations = expectations::read(self, &file.expect, &timeline);
+        let expectations = expectations::read(self, file, &timeline);
         Some(Scenario {
             name: name.to_owned(),
             title: file.title.clone()?,
@@ -284,7 +172,7 @@ impl Reader {
     fn interval(&mut self, file: &File) -> Nanos {
         let interval = file.interval.value.0.0;
         let millisecond = Nanos::from_millis(1);
-        if interval.0 % millisecond.0 != 0 || interval < Nanos::from_millis(50) {
+        if !interval.0.is_multiple_of(millisecond.0) || interval < Nanos::from_millis(50) {
             self.report(
                 &file.interval,
                 format!("`interval` is {interval}"),
@@ -406,6 +294,11 @@ impl Reader {
         let suggestion = suggest(&word.value, known);
         self.report(word, message, format!("unknown {what}"), suggestion);
     }
+}
+
+fn file_lacks(taken_out: &[(Range<usize>, String)], key: &str) -> bool {
+    let mut of_the_file = taken_out.iter().filter(|(span, _)| *span == (0..0));
+    of_the_file.any(|(_, taken)| taken == key)
 }
 
 fn fleet(fleet: &file::Fleet) -> FleetSpec {

@@ -15,19 +15,24 @@
 //! A `Scenario` decides nothing: seeds and phases are settled in
 //! [`crate::plan`]. Nothing that a scenario names is ever carried out here.
 
+mod content;
 mod diagnostics;
 mod expectations;
 mod file;
 mod leaf;
 mod meaning;
+mod parse;
 mod phases;
+mod quantities;
 mod schema;
 mod shipped;
 mod structure;
 mod timeline;
+mod wording;
 
+pub use content::{Entry, Scenario, Story};
 pub use diagnostics::{Diagnostics, Mistake};
-pub use meaning::{Entry, Scenario, Story, parse};
+pub use parse::parse;
 pub use phases::{BASELINE, phase_names};
 pub use schema::schema;
 pub use shipped::{load, shipped};

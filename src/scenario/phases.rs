@@ -25,9 +25,11 @@ pub fn phase_names(timeline: &[Entry]) -> Vec<String> {
                 .iter()
                 .filter(|entry| entry.when == timeline[index].when)
         };
-        let given = together().filter_map(|entry| entry.phase.clone()).last();
+        let given = together()
+            .filter_map(|entry| entry.phase.clone())
+            .next_back();
         let name = given.unwrap_or_else(|| {
-            let last = together().last().unwrap_or(&timeline[index]);
+            let last = together().next_back().unwrap_or(&timeline[index]);
             let name = numbered(derived(&last.action), &taken);
             taken.push(name.clone());
             name

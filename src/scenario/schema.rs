@@ -25,20 +25,24 @@ pub(super) fn value() -> Value {
         .into_generator()
         .into_root_schema_for::<File>()
         .to_value();
-    without_null(&mut schema);
+    tidy(&mut schema);
     if let Some(root) = schema.as_object_mut() {
         root.insert("title".into(), "threadbare scenario".into());
     }
     schema
 }
 
-/// Takes "or null" out of a schema: TOML has no null, a key is simply absent.
-fn without_null(schema: &mut Value) {
+/// Makes a schema fit TOML, which has no null: a key is simply absent.
+fn tidy(schema: &mut Value) {
     match schema {
-        Value::Array(items) => items.iter_mut().for_each(without_null),
+        Value::Array(items) => items.iter_mut().for_each(tidy),
         Value::Object(object) => {
-            if object.get("default") == Some(&Value::Null) {
+            // The default of a table is that of each of its keys.
+            if matches!(object.get("default"), Some(Value::Null | Value::Object(_))) {
                 object.remove("default");
+            }
+            if let Some(Value::String(description)) = object.get_mut("description") {
+                *description = description.replace('\n', " ");
             }
             take_null_type(object);
             if let Some(Value::Object(only)) = take_null_alternative(object) {
@@ -46,7 +50,7 @@ fn without_null(schema: &mut Value) {
                     object.entry(key).or_insert(value);
                 }
             }
-            object.values_mut().for_each(without_null);
+            object.values_mut().for_each(tidy);
         }
         _ => {}
     }

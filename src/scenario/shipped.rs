@@ -33,7 +33,8 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
 /// be read; every mistake in it, rendered with colour or without.
 pub fn load(name_or_path: &str, colour: bool) -> Result<Scenario> {
     let path = Path::new(name_or_path);
-    if path.is_file() {
+    // Not only regular files: a shell may hand over a pipe.
+    if path.exists() && !path.is_dir() {
         let text = read(path)?;
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         return open(&stem, name_or_path, &text, colour);

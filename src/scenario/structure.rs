@@ -12,6 +12,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::diagnostics::{Mistake, list, nearest, suggest};
 use super::leaf;
+use super::wording::{example, in_words, kind, tag_of, with_article, words};
 
 /// Reports what does not fit the schema, and takes it out. Missing keys are
 /// reported only where the document is `whole`: a syntax error hides keys.
@@ -69,9 +70,18 @@ impl Place {
     /// The table that stands here, as its header would be written.
     fn header(&self) -> String {
         match (self.path(), self.in_array) {
-            (path, _) if path.is_empty() => "the top level".into(),
+            (path, _) if path.is_empty() => "the file".into(),
             (path, true) => format!("[[{path}]]"),
             (path, false) => format!("[{path}]"),
+        }
+    }
+
+    /// The value that stands here, as a sentence calls it.
+    fn name(&self) -> String {
+        if self.in_array {
+            format!("an entry of `{}`", self.key)
+        } else {
+            format!("`{}`", self.key)
         }
     }
 }
@@ -116,6 +126,11 @@ impl Structure {
         if allowed.contains(&kind) || (kind == "integer" && allowed.contains(&"number")) {
             return true;
         }
+        let found = if kind == "number" {
+            "a number with a fraction"
+        } else {
+            in_words(kind)
+        };
         let names: Vec<_> = allowed.iter().map(|kind| in_words(kind)).collect();
         let suggestion = match (kind, allowed.as_slice()) {
             ("date or time", ["string"]) => "put it in quotes".into(),
@@ -128,13 +143,8 @@ impl Structure {
         };
         self.report(Mistake::new(
             place.span.clone(),
-            format!(
-                "`{}` is {}, not {}",
-                place.key,
-                names.join(" or "),
-                in_words(kind)
-            ),
-            in_words(kind),
+            format!("{} is {}, not {found}", place.name(), names.join(" or ")),
+            found,
             suggestion,
         ));
         false
@@ -142,17 +152,11 @@ impl Structure {
 
     fn table(&mut self, schema: &Value, table: &mut DeTable<'_>, place: &Place) {
         let (keys, required) = self.keys_of(schema, table, place);
-        for name in required {
-            if !table.contains_key(name.as_str()) {
-                self.missing(&name, keys.get(&name), place);
-            }
-        }
         let mut wrong = Vec::new();
         for (key, value) in table.iter_mut() {
             let name = key.get_ref().to_string();
-            let Some(schema) = keys.get(&name) else {
-                // A key that another branch knows has been reported.
-                self.unknown(schema, &name, key.span(), &keys, place);
+            let Some(schema_of_key) = keys.get(&name) else {
+                wrong.extend(self.unknown(schema, &name, key.span(), &keys, place));
                 wrong.push(name);
                 continue;
             };
@@ -162,8 +166,14 @@ impl Structure {
                 in_array: false,
                 span: value.span(),
             };
-            if !self.value(schema, value.get_mut(), &inner) {
+            if !self.value(schema_of_key, value.get_mut(), &inner) {
                 wrong.push(name);
+            }
+        }
+        for name in required {
+            // A key that was meant by a misspelt one has been reported there.
+            if !table.contains_key(name.as_str()) && !wrong.contains(&name) {
+                self.missing(&name, keys.get(&name), place);
             }
         }
         for name in wrong {
@@ -230,27 +240,26 @@ impl Structure {
             return;
         }
         let schema = schema.unwrap_or(&Value::Null);
+        let value = match (example(schema), schema["type"].as_str()) {
+            (Some(example), _) => example,
+            (None, Some("object")) => "{ … }".to_owned(),
+            (None, Some("array")) => "[ … ]".to_owned(),
+            (None, Some("boolean")) => "true".to_owned(),
+            _ => "\"…\"".to_owned(),
+        };
         let description = schema["description"].as_str().unwrap_or_default();
-        let what = match (example(schema), schema["type"].as_str()) {
-            (Some(example), _) => format!("add `{name} = {example}`"),
-            (None, Some("object")) => format!("add a table [{name}]"),
-            (None, Some("string")) => format!("add `{name} = \"…\"`"),
-            _ => format!("add `{name}`"),
-        };
-        let description = description.replace('\n', " ");
-        let suggestion = if description.is_empty() {
-            what
-        } else {
-            format!("{what}: {}", description.trim_end_matches('.'))
-        };
+        let description = description.trim_end_matches('.');
+        let why = if description.is_empty() { "" } else { ": " };
         self.report(Mistake::new(
             place.span.clone(),
             format!("{} lacks the key `{name}`", place.header()),
             "incomplete",
-            suggestion,
+            format!("add `{name} = {value}`{why}{description}"),
         ));
     }
 
+    /// Reports a key that the table does not have; gives the one that was
+    /// meant, where that can be told.
     fn unknown(
         &mut self,
         schema: &Value,
@@ -258,25 +267,28 @@ impl Structure {
         span: Range<usize>,
         keys: &Map<String, Value>,
         place: &Place,
-    ) {
+    ) -> Option<String> {
         let known: Vec<&str> = keys.keys().map(String::as_str).collect();
-        let owner = schema["oneOf"].as_array().and_then(|branches| {
-            let tag = tag_of(branches);
-            let branch = branches
-                .iter()
-                .find(|branch| branch["properties"].get(name).is_some())?;
-            Some(format!("`{tag} = {}`", branch["properties"][&tag]["const"]))
-        });
+        let branches = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
+        let tag = tag_of(branches);
+        let owner = branches
+            .iter()
+            .find(|branch| branch["properties"].get(name).is_some());
         let suggestion = match owner {
-            Some(owner) => format!("it belongs to {owner}; take it out"),
+            Some(branch) => {
+                let owner = &branch["properties"][&tag]["const"];
+                format!("it belongs to `{tag} = {owner}`; take it out")
+            }
             None => suggest(name, &known),
         };
         self.report(Mistake::new(
             span,
-            format!("there is no key `{name}` in {}", place.header()),
+            format!("{} has no key `{name}`", place.header()),
             "unknown key",
             suggestion,
         ));
+        let meant = nearest(name, known).filter(|_| owner.is_none())?;
+        Some(meant.to_owned())
     }
 
     fn array(&mut self, schema: &Value, items: &mut DeArray<'_>, place: &Place) -> bool {
@@ -330,8 +342,8 @@ impl Structure {
         };
         self.report(Mistake::new(
             place.span.clone(),
-            format!("`{}` is a {format}, and `{text}` is none", place.key),
-            format!("not a {format}"),
+            format!("{} cannot be `{text}`", place.name()),
+            format!("not {}", with_article(format)),
             format!("write {}", error.expected()),
         ));
         false
@@ -360,63 +372,5 @@ impl Structure {
             format!("write a number from {least} to {most}"),
         ));
         false
-    }
-}
-
-/// The key whose constant tells the branches apart.
-fn tag_of(branches: &[Value]) -> String {
-    branches
-        .first()
-        .and_then(|branch| branch["properties"].as_object())
-        .and_then(|properties| {
-            properties
-                .iter()
-                .find(|(_, schema)| !schema["const"].is_null())
-        })
-        .map_or_else(String::new, |(tag, _)| tag.clone())
-}
-
-fn words(value: &Value) -> Vec<String> {
-    let words = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    let texts = words.iter().filter_map(Value::as_str);
-    texts.map(str::to_owned).collect()
-}
-
-/// A right value as TOML, from the schema's examples, default or words.
-fn example(schema: &Value) -> Option<String> {
-    let value = [
-        &schema["examples"][0],
-        &schema["default"],
-        &schema["enum"][0],
-    ]
-    .into_iter()
-    .find(|value| !value.is_null() && !value.is_object() && !value.is_array())?;
-    Some(value.to_string())
-}
-
-/// The value's type in the schema's words.
-const fn kind(value: &DeValue<'_>) -> &'static str {
-    match value {
-        DeValue::String(_) => "string",
-        DeValue::Integer(_) => "integer",
-        DeValue::Float(_) => "number",
-        DeValue::Boolean(_) => "boolean",
-        DeValue::Datetime(_) => "date or time",
-        DeValue::Array(_) => "array",
-        DeValue::Table(_) => "object",
-    }
-}
-
-/// A type of the schema in the user's words.
-fn in_words(kind: &str) -> &str {
-    match kind {
-        "string" => "text in quotes",
-        "integer" => "a whole number",
-        "number" => "a number",
-        "boolean" => "true or false",
-        "date or time" => "a date or time without quotes",
-        "array" => "a list",
-        "object" => "a table",
-        other => other,
     }
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::file::{self, Do, File};
-use super::leaf::{After, Placed, Text};
+use super::leaf::{Placed, Text};
 use super::meaning::Reader;
+use super::quantities::After;
 use super::{BASELINE, Entry};
 use crate::model::{Action, Trigger, When};
 use crate::units::Nanos;
@@ -147,6 +148,9 @@ fn causes(reader: &mut Reader, file: &File) {
 
 fn alert_exists(reader: &mut Reader, file: &File, after: &Placed<Text<After>>, name: &str) {
     let names = || file.alert.iter().map(|alert| alert.name.as_ref());
+    if reader.file_lacks("alert") {
+        return;
+    }
     if names().any(|known| known.is_none_or(|known| known.value == name)) {
         return;
     }
@@ -169,17 +173,22 @@ fn never(reader: &mut Reader, after: &Placed<Text<After>>, action: &str) {
 
 /// Reports rollbacks before which nothing is pushed.
 fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entry>]) {
-    if entries.iter().any(Option::is_none) {
-        return; // The entry that could not be read may be the push.
+    // What could not be read may be the push.
+    if reader.file_lacks("timeline") || entries.iter().any(Option::is_none) {
+        return;
     }
     let entries: Vec<_> = entries.iter().flatten().collect();
+    let end = reader.end;
     for (index, entry) in entries.iter().enumerate() {
         if entry.action != Action::Rollback {
             continue;
         }
         let pushed = entries.iter().enumerate().any(|(other, push)| {
             let before = match (&push.when, &entry.when) {
-                (When::At(push), When::At(rollback)) => (push, other) < (rollback, index),
+                // A push after the end has the wrong time, which has been reported.
+                (When::At(push), When::At(rollback)) => {
+                    (push, other) < (rollback, index) || end.is_some_and(|end| *push >= end)
+                }
                 _ => true,
             };
             before && matches!(push.action, Action::Push { .. })

@@ -215,8 +215,8 @@ fn read(slot: &Slot) -> Read {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use super::super::message::PartCounters;
+    use super::*;
     use crate::record::InstanceCounters;
 
     fn reading(counters: InstanceCounters) -> Reading {

@@ -68,7 +68,10 @@ pub fn run(scenario: &toml::Table) -> Run {
         .output()
         .unwrap();
     let summary = summary(&folder.path().join("run")).unwrap_or_else(|| {
-        panic!("no summary; the run said: {}", String::from_utf8_lossy(&output.stderr))
+        panic!(
+            "no summary; the run said: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
     });
     Run {
         folder,
@@ -96,7 +99,9 @@ impl Run {
 
     /// A figure of a phase, `queue_depth.mean` style.
     pub fn figure(&self, phase: &str, figure: &str) -> f64 {
-        let value = figure.split('.').fold(self.phase(phase), |value, key| &value[key]);
+        let value = figure
+            .split('.')
+            .fold(self.phase(phase), |value, key| &value[key]);
         value
             .as_f64()
             .unwrap_or_else(|| panic!("{figure} of {phase} is {value}"))
@@ -111,13 +116,31 @@ impl Run {
     /// printed that was not measured, and processor to spare.
     pub fn assert_sound(&self) {
         let summary = &self.summary;
-        assert_eq!(summary["measurement"]["validity"], "valid", "{}", summary["measurement"]);
+        assert_eq!(
+            summary["measurement"]["validity"], "valid",
+            "{}",
+            summary["measurement"]
+        );
         let count = |key: &str| summary["conservation"][key].as_u64().unwrap();
-        let ends = ["succeeded", "failed", "timed_out", "missed_deadline", "shed", "unfinished"];
-        assert_eq!(count("scheduled"), ends.iter().map(|key| count(key)).sum::<u64>());
+        let ends = [
+            "succeeded",
+            "failed",
+            "timed_out",
+            "missed_deadline",
+            "shed",
+            "unfinished",
+        ];
+        assert_eq!(
+            count("scheduled"),
+            ends.iter().map(|key| count(key)).sum::<u64>()
+        );
         for phase in summary["phases"].as_array().unwrap() {
             let busy = phase["machine_busy"].as_f64().unwrap();
-            assert!(busy < 0.75, "the machine was {busy} busy in {}", phase["name"]);
+            assert!(
+                busy < 0.75,
+                "the machine was {busy} busy in {}",
+                phase["name"]
+            );
         }
     }
 }
