@@ -27,8 +27,9 @@ pub struct Options {
     pub quiet: bool,
     /// Use colour.
     pub color: bool,
-    /// Rewrite one live line instead of printing a line each second.
-    pub live_line: bool,
+    /// Columns of the terminal on which one live line is rewritten; none: a
+    /// plain line each second.
+    pub live_width: Option<usize>,
 }
 
 /// A run that came to an end, planned or by a signal.
@@ -65,7 +66,12 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
     let binary = env::current_exe().map_err(|cause| {
         Error::failed(format!("failed to find this program's own file: {cause}"))
     })?;
-    let mut observer = ui::observer(&header.plan, io::stderr(), options.live_line, options.quiet);
+    let mut observer = ui::progress(
+        io::stderr(),
+        &header.plan,
+        options.live_width,
+        options.quiet,
+    );
     let cause = live::conduct(&header, &directory, &binary, &warnings, observer.as_mut());
     drop(observer);
     let reported = report(&directory, options);

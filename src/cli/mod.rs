@@ -125,9 +125,18 @@ impl View {
             out,
             quiet: self.quiet,
             color: self.color(&io::stdout()),
-            live_line: !self.no_tui && io::stderr().is_terminal(),
+            live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
         }
     }
+}
+
+/// Columns of the terminal that progress is shown on; 80 where it does not tell.
+fn terminal_width() -> usize {
+    rustix::termios::tcgetwinsize(io::stderr())
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0)
+        .unwrap_or(80)
 }
 
 /// What every subcommand returns: the exit code.

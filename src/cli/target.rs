@@ -3,7 +3,6 @@
 use std::env;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use clap::Args;
 
@@ -47,7 +46,7 @@ impl Arguments {
             self.listen,
             (&data, &binary),
             &mut announce,
-            Arc::new(|event| eprintln!("{event:?}")),
+            |event| eprintln!("{event:?}"),
         )?;
         Ok(128 + signal)
     }

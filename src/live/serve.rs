@@ -35,7 +35,7 @@ pub fn serve(
     listen: Option<SocketAddr>,
     (data, binary): (&Path, &Path),
     on_ready: &mut dyn FnMut(&Alone),
-    on_event: Arc<dyn Fn(Event) + Send + Sync>,
+    on_event: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<i32> {
     let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
         .map_err(|cause| Error::failed(format!("failed to listen for signals: {cause}")))?;
