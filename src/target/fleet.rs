@@ -150,6 +150,7 @@ impl Fleet {
     pub fn launch(launch: Launch) -> Result<Self> {
         let spec = launch.spec.clone();
         make_directory(launch.data)?;
+        check_descriptors(launch.data, 2 + spec.instances as usize)?;
         let database = launch.data.join("fleet.db");
         let tokens = database::seed(&database, &spec, launch.seed)?;
         let token = format!("{:032x}", rand::rng().random::<u128>());
@@ -378,21 +379,16 @@ fn log_beside(data: &Path) -> PathBuf {
 
 fn make_directory(data: &Path) -> Result<()> {
     let failed = |cause: std::io::Error| {
-        let what = format!("failed to make {} for the fleet: {cause}", data.display());
-        match cause.raw_os_error() {
-            Some(errno) if errno == rustix::io::Errno::MFILE.raw_os_error() => {
-                Error::unfit(format!("{what}; raise the limit with `ulimit -n`"))
-            }
-            _ => Error::failed(what),
-        }
+        Error::failed(format!(
+            "failed to make {} for the fleet: {cause}",
+            data.display()
+        ))
     };
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(data)
         .map_err(failed)?;
-    // Also finds out whether there is a file descriptor to be had at all.
-    File::open(data).map_err(failed)?;
     if fs::read_dir(data).map_err(failed)?.next().is_some() {
         return Err(Error::usage(format!(
             "{} already holds something; a fleet needs a directory of its own",
@@ -400,4 +396,21 @@ fn make_directory(data: &Path) -> Result<()> {
         )));
     }
     Ok(())
+}
+
+/// File descriptors that a part takes of its conductor: pipes, log, control
+/// connection, and the spare ones of a start.
+const DESCRIPTORS_PER_PART: usize = 8;
+
+/// Finds out whether there are file descriptors enough before anything starts:
+/// what fails for want of one rarely says so.
+fn check_descriptors(data: &Path, parts: usize) -> Result<()> {
+    let wanted = parts * DESCRIPTORS_PER_PART;
+    let probes: std::io::Result<Vec<File>> = (0..wanted).map(|_| File::open(data)).collect();
+    probes.map(drop).map_err(|cause| {
+        Error::unfit(format!(
+            "failed to open {wanted} file descriptors for {parts} processes: {cause}; \
+             raise the limit with `ulimit -n`"
+        ))
+    })
 }
