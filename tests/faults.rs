@@ -1,6 +1,7 @@
 //! Bad cases: a clear sentence, the documented exit code, nothing left behind,
 //! and a run directory that can still be reported.
 
+#[path = "common/drive.rs"]
 mod common;
 
 use std::fs;

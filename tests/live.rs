@@ -1,6 +1,7 @@
 //! It must emerge: the founding incident on the live fleet, judged by orders
 //! and ratios. No scenario here says what is to come of it.
 
+#[path = "common/drive.rs"]
 mod common;
 
 use common::{Run, alone, at, founding, run};

@@ -34,6 +34,15 @@ pub(super) struct Attempt {
     pub(super) handed_over: bool,
 }
 
+/// What the poller watches a connection for; it never watches for less again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Watched {
+    No,
+    Reading,
+    /// For bytes, and for room to write.
+    Writing,
+}
+
 /// A connection: idle, or with one attempt under way.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -45,9 +54,7 @@ pub(super) struct Connection {
     pub(super) established: bool,
     /// Whether it has carried a response: only then can it be a kept one gone stale.
     pub(super) served: bool,
-    /// Whether the poller watches it, and also for room to write.
-    pub(super) watched: bool,
-    pub(super) watched_for_writing: bool,
+    pub(super) watched: Watched,
     pub(super) attempt: Option<Attempt>,
     pub(super) reader: ResponseReader,
     /// What the kernel has not taken yet of a request.
@@ -62,8 +69,7 @@ impl Connection {
             class,
             established: false,
             served: false,
-            watched: false,
-            watched_for_writing: false,
+            watched: Watched::No,
             attempt: None,
             reader: ResponseReader::new(),
             unsent: Vec::new(),

@@ -157,7 +157,7 @@ fn check(setup: &Setup) -> Result<Vec<Vec<String>>> {
         .mix
         .iter()
         .try_fold(0u32, |sum, entry| sum.checked_add(entry.weight));
-    if !weights.is_some_and(|sum| sum > 0) || u16::try_from(load.mix.len()).is_err() {
+    if weights.is_none_or(|sum| sum == 0) || u16::try_from(load.mix.len()).is_err() {
         return unfit("the weights of `mix` must add up to more than zero");
     }
     if load.connections == 0 {

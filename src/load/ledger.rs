@@ -265,14 +265,14 @@ mod tests {
         ledger.answered(Class::User, 200, ms(5));
         ledger.unanswered(Class::User, Unanswered::TimedOut);
         ledger.close(Nanos(299_000_001), ms(4), &mut |sample| {
-            samples.push(sample)
+            samples.push(sample);
         });
         let mut user = Vec::new();
         let mut generator = Vec::new();
         for sample in &samples {
             match (sample.source.as_str(), sample.counters) {
                 ("user", Counters::Attempts(counters)) => {
-                    user.push((sample.from, sample.to, counters))
+                    user.push((sample.from, sample.to, counters));
                 }
                 ("generator", Counters::Generator(counters)) => generator.push(counters),
                 _ => {}

@@ -7,7 +7,7 @@
 use rustix::io::Errno;
 
 use super::super::codec::Response;
-use super::super::connection::{Attempt, Connection, Owner, token};
+use super::super::connection::{Attempt, Connection, Owner, Watched, token};
 use super::super::generator::Update;
 use super::super::ledger::{Class, Try, Unanswered};
 use super::super::socket;
@@ -19,9 +19,9 @@ use crate::units::Nanos;
 const USERS_LANE: usize = 0;
 
 impl Engine {
-    /// Starts an attempt, on a kept connection or on a new one: when it was
-    /// sent. A resend takes a new one, for a second kept one may be as stale.
-    pub(super) fn launch(&mut self, owner: Owner, which: Try) -> Nanos {
+    /// Starts an attempt, sent at `sent`, which is now, on a kept connection or
+    /// on a new one. A resend takes a new one: a second kept one may be as stale.
+    pub(super) fn launch(&mut self, owner: Owner, which: Try, sent: Nanos) {
         let (class, lane, timeout) = match owner {
             Owner::Operation(_) => (Class::User, USERS_LANE, self.policy.timeout),
             Owner::Probe { group, .. } => (Class::Monitor, 1 + group, self.probes.timeout(group)),
@@ -30,7 +30,6 @@ impl Engine {
             Try::Resend => None,
             Try::First | Try::Retry => self.pool(class).idle.pop_back(),
         };
-        let sent = self.now();
         self.ledger.attempt_started(class, which);
         let slot = match kept.map_or_else(|| self.connect(class), Ok) {
             Ok(slot) => slot,
@@ -38,7 +37,7 @@ impl Engine {
                 self.warn_of(error);
                 self.ledger.unanswered(class, Unanswered::Connection);
                 self.tell_owner(owner, AttemptOutcome::ConnectionFailed, sent);
-                return sent;
+                return;
             }
         };
         if let Owner::Operation(operation) = owner
@@ -60,7 +59,6 @@ impl Engine {
             });
         }
         self.send_request(slot);
-        sent
     }
 
     /// A monitor probes.
@@ -73,7 +71,7 @@ impl Engine {
             group,
             epoch,
         };
-        self.launch(owner, Try::First);
+        self.launch(owner, Try::First, now);
     }
 
     fn connect(&mut self, class: Class) -> Result<u32, Errno> {
@@ -125,17 +123,23 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        let writing = !connection.established || !connection.unsent.is_empty();
-        let token = token(slot, connection.serial);
-        let result = if !connection.watched {
-            self.poller.add(&connection.socket, token, writing)
-        } else if writing && !connection.watched_for_writing {
-            self.poller.watch_writing(&connection.socket, token)
+        let wanted = if connection.established && connection.unsent.is_empty() {
+            Watched::Reading
         } else {
-            return;
+            Watched::Writing
         };
-        connection.watched = true;
-        connection.watched_for_writing |= writing;
+        let before = connection.watched;
+        if wanted <= before {
+            return;
+        }
+        connection.watched = wanted;
+        let writing = wanted == Watched::Writing;
+        let token = token(slot, connection.serial);
+        let result = if before == Watched::No {
+            self.poller.add(&connection.socket, token, writing)
+        } else {
+            self.poller.watch_writing(&connection.socket, token)
+        };
         if let Err(error) = result {
             self.warn_of(error);
             self.connection_broken(slot);
@@ -229,7 +233,7 @@ impl Engine {
             return;
         };
         if stale && self.may_resend(&attempt, now) {
-            self.launch(attempt.owner, Try::Resend);
+            self.launch(attempt.owner, Try::Resend, now);
         } else {
             self.tell_owner(attempt.owner, AttemptOutcome::ConnectionFailed, now);
         }
@@ -273,20 +277,19 @@ impl Engine {
 
     /// Says once what this machine lacks; attempts that fail for it are counted all the same.
     fn warn_of(&mut self, error: Errno) {
-        let (warned, text) = match error {
-            Errno::MFILE | Errno::NFILE => (
-                &mut self.warned_of_files,
+        let text = match error {
+            Errno::MFILE | Errno::NFILE => {
                 "no file descriptor was free for a connection: attempts fail that the target \
-                 never sees; raise the limit with `ulimit -n`, or lower `connections`",
-            ),
-            Errno::ADDRNOTAVAIL => (
-                &mut self.warned_of_ports,
+                 never sees; raise the limit with `ulimit -n`, or lower `connections`"
+            }
+            Errno::ADDRNOTAVAIL => {
                 "no local port was free for a connection: attempts fail that the target never \
-                 sees; lower the rate of new connections, or widen net.ipv4.ip_local_port_range",
-            ),
+                 sees; lower the rate of new connections, or widen net.ipv4.ip_local_port_range"
+            }
             _ => return,
         };
-        if !std::mem::replace(warned, true) {
+        if !self.warned_of.contains(&error) {
+            self.warned_of.push(error);
             (self.updates)(Update::Warning(text.to_owned()));
         }
     }

@@ -54,15 +54,11 @@ impl Engine {
             return false;
         }
         if !connection.unsent.is_empty() && flags.contains(EventFlags::OUT) {
-            match socket::transmit(&connection.socket, &connection.unsent) {
-                Ok(sent) => {
-                    connection.unsent.drain(..sent.unwrap_or(0));
-                }
-                Err(_) => {
-                    self.connection_broken(slot);
-                    return false;
-                }
-            }
+            let Ok(sent) = socket::transmit(&connection.socket, &connection.unsent) else {
+                self.connection_broken(slot);
+                return false;
+            };
+            connection.unsent.drain(..sent.unwrap_or(0));
         }
         true
     }

@@ -17,6 +17,7 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 
 use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
 
 use self::operations::ActiveOperation;
 use super::connection::{Connection, Pool};
@@ -41,6 +42,7 @@ const BUFFER_BYTES: usize = 64 * 1024;
 pub(super) type Updates = Box<dyn FnMut(Update) + Send>;
 
 /// Something that is due.
+#[derive(Debug, Clone, Copy)]
 enum Due {
     /// The attempt on this connection has run into its timeout.
     Timeout(u32),
@@ -91,8 +93,8 @@ pub(super) struct Engine {
     request: Vec<u8>,
     load_ended: bool,
     stopped: bool,
-    warned_of_files: bool,
-    warned_of_ports: bool,
+    /// What this machine lacked, each told once.
+    warned_of: Vec<Errno>,
 }
 
 impl Engine {
@@ -141,8 +143,7 @@ impl Engine {
             request: Vec::new(),
             load_ended: false,
             stopped: false,
-            warned_of_files: false,
-            warned_of_ports: false,
+            warned_of: Vec::new(),
         }
     }
 
@@ -159,14 +160,14 @@ impl Engine {
         self.finish();
     }
 
-    fn fail(&mut self, error: rustix::io::Errno) {
+    fn fail(&mut self, error: Errno) {
         (self.updates)(Update::Failed(format!(
             "failed to wait for sockets: {error}; the load has stopped"
         )));
     }
 
     /// Waits for the clock's zero. The clock reads zero until then as well.
-    fn await_start(&mut self) -> Result<(), rustix::io::Errno> {
+    fn await_start(&mut self) -> Result<(), Errno> {
         let mut ready = Ready::default();
         while self.clock.now() == Nanos::ZERO && !self.stopped {
             self.poller.wait(Some(Nanos(1)), &mut ready)?;
@@ -175,7 +176,7 @@ impl Engine {
         Ok(())
     }
 
-    fn generate(&mut self) -> Result<(), rustix::io::Errno> {
+    fn generate(&mut self) -> Result<(), Errno> {
         let mut ready = Ready::default();
         loop {
             let now = self.now();

@@ -74,17 +74,23 @@ impl Engine {
         }
     }
 
-    /// Starts an operation's first or next attempt; there is room for it.
+    /// Starts an operation's first or next attempt; there is room for it. One
+    /// that comes too late for the deadline, since the generator was held up,
+    /// is not made: nobody waits for it any more.
     fn attempt(&mut self, slot: u32) {
+        let now = self.now();
         let Some(operation) = self.operations.get_mut(slot) else {
             return;
         };
+        if now >= operation.machine.deadline(&self.policy) {
+            return self.end_operation(slot, Terminal::MissedDeadline, now);
+        }
         let first = !std::mem::replace(&mut operation.tried, true);
         let (intended, waited) = (operation.draft.intended, operation.waited);
         let which = if first { Try::First } else { Try::Retry };
-        let sent = self.launch(Owner::Operation(slot), which);
+        self.launch(Owner::Operation(slot), which, now);
         if first {
-            let lag = sent.saturating_sub(intended).saturating_sub(waited);
+            let lag = now.saturating_sub(intended).saturating_sub(waited);
             self.ledger.send_lag(lag);
         }
     }
