@@ -104,7 +104,7 @@ pub fn main() -> i32 {
         Command::List => list::run(),
         Command::Report(arguments) => arguments.run(view),
         Command::Target(arguments) => arguments.run(),
-        Command::Schema(arguments) => arguments.run(),
+        Command::Schema(arguments) => Ok(arguments.run()),
         Command::Part { part } => fleet::serve_part(&part).map(|()| EXIT_PASSED),
         Command::Guardian => live::guard().map(|()| EXIT_PASSED),
     };

@@ -2,7 +2,6 @@
 
 use clap::Args;
 
-use super::Code;
 use crate::error::EXIT_PASSED;
 use crate::{analysis, scenario};
 
@@ -14,13 +13,13 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn run(self) -> Code {
+    pub(super) fn run(&self) -> i32 {
         let schema = if self.summary {
             analysis::summary_schema()
         } else {
             scenario::schema()
         };
         println!("{}", schema.trim_end());
-        Ok(EXIT_PASSED)
+        EXIT_PASSED
     }
 }

@@ -132,11 +132,11 @@ impl Run<'_> {
     /// Set-up, load, timeline, drain. What it started ends with it.
     fn all(&mut self, directory: &Path, binary: &Path, warnings: &[String]) -> Result<StopCause> {
         for text in warnings {
-            self.event(Event::Warning { text: text.clone() })?;
+            self.event(&Event::Warning { text: text.clone() })?;
         }
         let plan = self.plan;
         let guardian = Arc::clone(self.guardian);
-        let serving = self.sender.clone();
+        let warnings_to = self.sender.clone();
         let fleet = Arc::new(Fleet::launch(Launch {
             spec: &plan.fleet,
             seed: plan.seed,
@@ -146,17 +146,19 @@ impl Run<'_> {
             listen: None,
             on_process: Box::new(move |process| {
                 if let Err(error) = guardian.watch(process.pid) {
-                    let _ = serving.send(Message::Event(Event::Warning {
+                    let _ = warnings_to.send(Message::Event(Event::Warning {
                         text: error.to_string(),
                     }));
                 }
-                let _ = serving.send(Message::Event(Event::Serving {
-                    source: process.name,
-                    pid: process.pid,
-                }));
             }),
         })?);
         self.clock = Clock::start_in(LEAD);
+        for process in fleet.processes() {
+            self.event(&Event::Serving {
+                source: process.name,
+                pid: process.pid,
+            })?;
+        }
         let updates = self.sender.clone();
         let generator = Generator::start(
             &Setup {
@@ -176,7 +178,7 @@ impl Run<'_> {
             self.sender.clone(),
         );
         let actor = start_actor(Arc::clone(&fleet), self.clock, self.sender.clone());
-        self.event(Event::LoadStarted)?;
+        self.event(&Event::LoadStarted)?;
         let cause = self.conduct(&generator, &actor);
         if cause.is_err() {
             generator.command(Command::Stop);
@@ -227,17 +229,17 @@ impl Run<'_> {
                         None => StopCause::Completed,
                     });
                 }
-                Message::Load(Update::LoadEnded) => self.event(Event::LoadEnded)?,
+                Message::Load(Update::LoadEnded) => self.event(&Event::LoadEnded)?,
                 Message::Load(Update::Failed(reason)) => return Err(Error::failed(reason)),
-                Message::Load(Update::Warning(text)) => self.event(Event::Warning { text })?,
+                Message::Load(Update::Warning(text)) => self.event(&Event::Warning { text })?,
                 Message::Load(Update::Sample(sample)) | Message::Sample(sample) => {
                     self.sample(&sample)?;
                 }
                 Message::Sampled { from, to } => self.sampled(from, to)?,
-                Message::Event(event) => self.happened(event)?,
-                Message::Died(event) => return self.died(event),
+                Message::Event(event) => self.happened(&event)?,
+                Message::Died(event) => return self.died(&event),
                 Message::ActionEnded { entry, outcome } => {
-                    self.happened(Event::ActionEnded { entry, outcome })?;
+                    self.happened(&Event::ActionEnded { entry, outcome })?;
                 }
                 Message::Signal(signal) => {
                     interrupted.get_or_insert((signal, self.clock.now()));
@@ -255,7 +257,7 @@ impl Run<'_> {
         actor: &Sender<(usize, Action)>,
     ) -> Result<()> {
         let action = self.plan.timeline[entry].action.clone();
-        self.event(Event::ActionStarted {
+        self.event(&Event::ActionStarted {
             entry,
             action: action.clone(),
         })?;
@@ -274,16 +276,16 @@ impl Run<'_> {
             }
         };
         generator.command(command);
-        self.happened(Event::ActionEnded {
+        self.happened(&Event::ActionEnded {
             entry,
             outcome: Outcome::Applied { detail },
         })
     }
 
     /// An event that timeline entries may be waiting for.
-    fn happened(&mut self, event: Event) -> Result<()> {
+    fn happened(&mut self, event: &Event) -> Result<()> {
         let now = self.clock.now();
-        let trigger = match &event {
+        let trigger = match event {
             Event::AlertFired { alert } => Some(Trigger::Alert(alert.clone())),
             Event::ActionEnded { entry, outcome } => {
                 match (&self.plan.timeline[*entry].action, outcome) {
@@ -301,8 +303,8 @@ impl Run<'_> {
         self.event(event)
     }
 
-    fn died(&mut self, event: Event) -> Result<StopCause> {
-        let text = match &event {
+    fn died(&mut self, event: &Event) -> Result<StopCause> {
+        let text = match event {
             Event::Died { source, status } => format!(
                 "{source} ended on its own at {:.1} s ({status}); its last words are in the run \
                  directory's fleet.log",
@@ -367,13 +369,13 @@ impl Run<'_> {
             .collect();
         changes
             .into_iter()
-            .try_for_each(|event| self.happened(event))
+            .try_for_each(|event| self.happened(&event))
     }
 
-    fn event(&mut self, event: Event) -> Result<()> {
+    fn event(&mut self, event: &Event) -> Result<()> {
         let now = self.clock.now();
-        self.recorder.event(now, &event)?;
-        self.observer.event(now, &event);
+        self.recorder.event(now, event)?;
+        self.observer.event(now, event);
         Ok(())
     }
 
@@ -384,9 +386,9 @@ impl Run<'_> {
                 Message::Load(Update::Sample(sample)) | Message::Sample(sample) => {
                     self.sample(&sample)?;
                 }
-                Message::Event(event) => self.event(event)?,
+                Message::Event(event) => self.event(&event)?,
                 Message::ActionEnded { entry, outcome } => {
-                    self.event(Event::ActionEnded { entry, outcome })?;
+                    self.event(&Event::ActionEnded { entry, outcome })?;
                 }
                 _ => {}
             }
@@ -401,7 +403,7 @@ impl Run<'_> {
                 "the timeline's entry `{}` was never due: the event it waits for did not come",
                 self.plan.timeline[entry].phase
             );
-            let _ = self.event(Event::Warning { text });
+            let _ = self.event(&Event::Warning { text });
         }
         let stop = match &cause {
             Ok(stop) => stop.clone(),
@@ -410,7 +412,7 @@ impl Run<'_> {
             },
         };
         let written = self
-            .event(Event::RunEnded { cause: stop })
+            .event(&Event::RunEnded { cause: stop })
             .and_then(|()| self.recorder.flush());
         // The first failure is the cause; a full disk usually shows twice.
         cause.and_then(|stop| written.map(|()| stop))

@@ -119,7 +119,11 @@ pub fn guard() -> Result<()> {
         .map_err(failed)?;
     let (lines, inbox) = mpsc::channel();
     thread::spawn(move || {
-        for line in std::io::stdin().lock().lines().map_while(|line| line.ok()) {
+        for line in std::io::stdin()
+            .lock()
+            .lines()
+            .map_while(std::result::Result::ok)
+        {
             if lines.send(line).is_err() {
                 return;
             }

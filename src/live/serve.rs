@@ -49,9 +49,9 @@ pub fn serve(
             stopper.store(true, Ordering::Relaxed);
         }
     });
-    let (beaten, stopped) = (Arc::clone(&guardian), Arc::clone(&stop));
+    let (guard, ending) = (Arc::clone(&guardian), Arc::clone(&stop));
     let beats = thread::spawn(move || {
-        while !stopped.load(Ordering::Relaxed) && beaten.beat().is_ok() {
+        while !ending.load(Ordering::Relaxed) && guard.beat().is_ok() {
             thread::park_timeout(BEAT);
         }
     });

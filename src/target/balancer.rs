@@ -20,7 +20,6 @@ use tokio::net::TcpStream;
 use super::instance::BODY_MAX;
 use super::message::{AdmissionShare, Answer, BalancerConfig, Members, PartCounters, Reading};
 use super::{connections, control, lock, serve, wire};
-use crate::clock::Clock;
 use crate::error::Result;
 use crate::model::{Admission, RoundRobin};
 use crate::record::BalancerCounters;
@@ -35,7 +34,6 @@ type Answered = Response<Full<Bytes>>;
 type Upstream = SendRequest<Full<Bytes>>;
 
 struct Balancer {
-    clock: Clock,
     state: Mutex<State>,
     /// Connections that carry no request, by instance. Its bound is the number
     /// of requests that were ever under way at once.
@@ -52,7 +50,6 @@ struct State {
 /// Serves until the process ends.
 pub(super) fn serve(config: BalancerConfig) -> Result<()> {
     let balancer = Arc::new(Balancer {
-        clock: Clock::with_origin(config.common.origin),
         state: Mutex::new(State {
             admission: Admission::new(Ratio::WHOLE),
             choice: RoundRobin::default(),
