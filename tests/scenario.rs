@@ -2,7 +2,7 @@
 //! are told all at once.
 
 use proptest::prelude::*;
-use threadbare::model::{Action, When};
+use threadbare::model::{Action, Trigger, When};
 use threadbare::units::Nanos;
 use threadbare::{plan, scenario};
 
@@ -85,7 +85,7 @@ fn an_unknown_name_is_answered_with_the_nearest() {
     insta::assert_snapshot!(error);
     assert_eq!(error.exit_code(), 2);
     assert!(
-        scenario::load("zzz")
+        scenario::load("zzz", false)
             .unwrap_err()
             .to_string()
             .contains("threadbare list")
@@ -368,4 +368,86 @@ proptest! {
             prop_assert!(!rendered.contains('\u{1b}'), "{}", rendered);
         }
     }
+}
+
+/// The examples of docs/SCENARIOS.md are right, and it names every key.
+#[test]
+fn the_guide_is_right_and_complete() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SCENARIOS.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let smallest = guide.split("```toml\n").nth(1).unwrap();
+    let smallest = smallest.split("```").next().unwrap();
+    scenario::parse("smallest", "SCENARIOS.md", smallest).unwrap();
+
+    let schema: serde_json::Value = serde_json::from_str(&scenario::schema()).unwrap();
+    let mut keys = Vec::new();
+    properties(&schema, &mut keys);
+    assert!(keys.len() > 50, "{keys:?}");
+    for key in keys {
+        let named = ["`", ".", ", ", "{ ", "[", "\""]
+            .iter()
+            .any(|before| guide.contains(&format!("{before}{key}")));
+        assert!(named, "`{key}` is not in docs/SCENARIOS.md");
+    }
+}
+
+/// The names of all keys and words anywhere in a schema.
+fn properties(schema: &serde_json::Value, keys: &mut Vec<String>) {
+    if let Some(serde_json::Value::Object(properties)) = schema.get("properties") {
+        keys.extend(properties.keys().cloned());
+    }
+    let words = schema.get("enum").and_then(|words| words.as_array());
+    let word = schema.get("const").into_iter();
+    let words = word.chain(words.into_iter().flatten());
+    keys.extend(words.filter_map(|word| word.as_str()).map(str::to_owned));
+    match schema {
+        serde_json::Value::Object(object) => {
+            object.values().for_each(|value| properties(value, keys));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|item| properties(item, keys)),
+        _ => {}
+    }
+}
+
+#[test]
+fn a_story_may_pass_midnight_and_entries_may_wait_for_events() {
+    let text = r#"
+title = "Night shift"
+claim = "Nothing."
+end = "00:30"
+[story]
+starts = "23:00"
+scale = 60
+[load]
+rate = "10/s"
+mix = [{ weight = 1, request = "list tasks", role = "viewer" }]
+step = [{ at = "00:15", rate = "20/s" }, { at = "1min", rate = "0/s" }]
+[[alert]]
+name = "errors"
+when = "error share > 5 %"
+for = "2s"
+[[timeline]]
+at = "00:10"
+do = "push"
+set = { "authorization.unverified" = "allow" }
+[[timeline]]
+after = "alert errors"
+delay = "3s"
+do = "rollback"
+"#;
+    let scenario = scenario::parse("night", "night.toml", text).unwrap();
+    let plan = plan::build(&scenario, None);
+    let seconds = |seconds| Nanos::from_secs(seconds);
+    assert_eq!(plan.end, seconds(90));
+    let steps: Vec<_> = plan.load.rate.iter().map(|(at, _)| *at).collect();
+    assert_eq!(steps, [seconds(0), seconds(60), seconds(75)]); // in the order of time
+    assert_eq!(plan.timeline[0].when, When::At(seconds(70)));
+    assert_eq!(
+        plan.timeline[1].when,
+        When::After {
+            event: Trigger::Alert("errors".into()),
+            delay: seconds(3)
+        }
+    );
+    assert_eq!(plan.story.unwrap().at(seconds(70)).to_string(), "00:10");
 }

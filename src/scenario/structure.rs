@@ -12,7 +12,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 
 use super::diagnostics::{Mistake, list, nearest, suggest};
 use super::leaf;
-use super::wording::{example, in_words, kind, tag_of, with_article, words};
+use super::wording::{Place, example, in_words, kind, tag_of, with_article, words};
 
 /// Reports what does not fit the schema, and takes it out. Missing keys are
 /// reported only where the document is `whole`: a syntax error hides keys.
@@ -44,46 +44,6 @@ pub(super) struct Fitted {
 struct Structure {
     fitted: Fitted,
     whole: bool,
-}
-
-/// Where a value stands, for messages.
-struct Place {
-    /// The dotted path of the table it stands in; empty at the top level.
-    table: String,
-    /// Its own key.
-    key: String,
-    /// Whether it is an element of an array.
-    in_array: bool,
-    span: Range<usize>,
-}
-
-impl Place {
-    /// The path of the table that stands here.
-    fn path(&self) -> String {
-        match (self.table.is_empty(), self.key.is_empty()) {
-            (_, true) => self.table.clone(),
-            (true, _) => self.key.clone(),
-            _ => format!("{}.{}", self.table, self.key),
-        }
-    }
-
-    /// The table that stands here, as its header would be written.
-    fn header(&self) -> String {
-        match (self.path(), self.in_array) {
-            (path, _) if path.is_empty() => "the file".into(),
-            (path, true) => format!("[[{path}]]"),
-            (path, false) => format!("[{path}]"),
-        }
-    }
-
-    /// The value that stands here, as a sentence calls it.
-    fn name(&self) -> String {
-        if self.in_array {
-            format!("an entry of `{}`", self.key)
-        } else {
-            format!("`{}`", self.key)
-        }
-    }
 }
 
 impl Structure {

@@ -1,7 +1,50 @@
-//! How a schema is put to users: types, examples, tags.
+//! How places and schemas are put to users: headers, types, examples.
+
+use std::ops::Range;
 
 use serde_json::Value;
 use toml::de::DeValue;
+
+/// Where a value stands, for messages.
+pub(super) struct Place {
+    /// The dotted path of the table it stands in; empty at the top level.
+    pub(super) table: String,
+    /// Its own key.
+    pub(super) key: String,
+    /// Whether it is an element of an array.
+    pub(super) in_array: bool,
+    /// The bytes of the file that hold it.
+    pub(super) span: Range<usize>,
+}
+
+impl Place {
+    /// The path of the table that stands here.
+    pub(super) fn path(&self) -> String {
+        match (self.table.is_empty(), self.key.is_empty()) {
+            (_, true) => self.table.clone(),
+            (true, _) => self.key.clone(),
+            _ => format!("{}.{}", self.table, self.key),
+        }
+    }
+
+    /// The table that stands here, as its header would be written.
+    pub(super) fn header(&self) -> String {
+        match (self.path(), self.in_array) {
+            (path, _) if path.is_empty() => "the file".into(),
+            (path, true) => format!("[[{path}]]"),
+            (path, false) => format!("[{path}]"),
+        }
+    }
+
+    /// The value that stands here, as a sentence calls it.
+    pub(super) fn name(&self) -> String {
+        if self.in_array {
+            format!("an entry of `{}`", self.key)
+        } else {
+            format!("`{}`", self.key)
+        }
+    }
+}
 
 /// The key whose constant tells the branches apart.
 pub(super) fn tag_of(branches: &[Value]) -> String {
@@ -16,6 +59,7 @@ pub(super) fn tag_of(branches: &[Value]) -> String {
         .map_or_else(String::new, |(tag, _)| tag.clone())
 }
 
+/// The texts of a list, in their order.
 pub(super) fn words(value: &Value) -> Vec<String> {
     let words = value.as_array().map(Vec::as_slice).unwrap_or_default();
     let texts = words.iter().filter_map(Value::as_str);
