@@ -9,6 +9,9 @@ use super::figures::{
 use crate::analysis::{Findings, Phase, Validity, Verdict};
 use crate::record::printable;
 
+/// What is said beside a censored figure.
+const NOT_SEEN: &str = "not seen before the observation stopped";
+
 /// The verdict in one word.
 pub(super) fn verdict_word(findings: &Findings) -> &'static str {
     match findings.verdict {
@@ -96,7 +99,10 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
     let span = |label, seen, censored_after, definition| Figure {
         label,
         value: watched(seen, censored_after),
-        note: maybe_story(findings, seen),
+        note: match (seen, censored_after) {
+            (None, Some(_)) => NOT_SEEN.to_owned(),
+            _ => maybe_story(findings, seen),
+        },
         definition,
     };
     vec![
@@ -140,7 +146,7 @@ fn recovery_after_rollback(findings: &Findings) -> Figure {
                 story => format!("{story}; {resolution}"),
             }
         }
-        (None, Some(_)) => "watched until the observation stopped".to_owned(),
+        (None, Some(_)) => NOT_SEEN.to_owned(),
     };
     Figure {
         label: "recovery after rollback",
@@ -296,68 +302,6 @@ fn few(texts: &[String]) -> String {
         more => format!("{shown} and {more} more"),
     }
 }
-
-/// A phase's figures as text, in the order of [`PHASE_COLUMNS`].
-pub(super) fn phase_cells(phase: &Phase) -> [String; 14] {
-    [
-        printable(&phase.name).into_owned(),
-        format!("{:.1}–{:.1}", phase.from_s, phase.to_s),
-        super::figures::rate(phase.offered_per_s),
-        super::figures::rate(phase.goodput_per_s),
-        maybe(phase.error_share, percent),
-        maybe(phase.attempts_per_operation, number),
-        maybe(phase.probes_per_operation, number),
-        maybe(phase.saturation, percent),
-        maybe(phase.queue_depth.mean, number),
-        maybe(phase.queue_depth.max, count),
-        maybe(phase.response_ms.p50, number),
-        maybe(phase.response_ms.p99, number),
-        maybe(phase.queue_wait_ms.p99, number),
-        maybe(phase.machine_busy, percent),
-    ]
-}
-
-/// What the figures of a phase are: two lines of heading, and the definition.
-pub(super) const PHASE_COLUMNS: [(&str, &str, &str); 14] = [
-    ("", "phase", "the run between two actions"),
-    ("from–to", "s", "seconds from the start of the load"),
-    ("offered", "/s", "operations scheduled per second"),
-    (
-        "goodput",
-        "/s",
-        "operations that succeeded per second, by intended start",
-    ),
-    (
-        "errors",
-        "share",
-        "operations that ended without success / that ended",
-    ),
-    ("attempts", "/op", "users’ attempts / first tries"),
-    ("probes", "/op", "monitor probes / operations"),
-    (
-        "satura-",
-        "tion",
-        "busy worker-time / worker-time, over the fleet",
-    ),
-    (
-        "queue",
-        "mean",
-        "jobs waiting in the fleet, time-weighted mean",
-    ),
-    ("queue", "max", "most jobs waiting in the fleet"),
-    (
-        "response",
-        "p50 ms",
-        "end minus intended start, of operations that succeeded",
-    ),
-    (
-        "response",
-        "p99 ms",
-        "end minus intended start, of operations that succeeded",
-    ),
-    ("wait", "p99 ms", "time a job waited for a worker"),
-    ("machine", "busy", "busy share of the whole machine"),
-];
 
 /// What was seen, beside what was required.
 pub(super) fn expectation_sign(passed: Option<bool>) -> &'static str {

@@ -14,6 +14,9 @@ use crate::units::Nanos;
 const INTENDED: &str = "by intended start";
 const INSTANT: &str = "by instant";
 
+/// Picks one counter of an instance.
+type Counter = fn(&InstanceCounters) -> u64;
+
 /// One chart over the run's time.
 #[derive(Debug, Serialize)]
 pub(super) struct Chart {
@@ -49,7 +52,7 @@ pub(super) struct Line {
 /// The rows of the charts: buckets, with one empty row in every hole.
 pub(super) struct Rows<'a> {
     series: &'a Series,
-    rows: Vec<Option<&'a Bucket>>,
+    buckets: Vec<Option<&'a Bucket>>,
     /// The middle of each row's bucket, in seconds.
     pub at_s: Vec<f64>,
 }
@@ -57,20 +60,24 @@ pub(super) struct Rows<'a> {
 impl<'a> Rows<'a> {
     /// The rows of a table.
     pub(super) fn new(series: &'a Series) -> Self {
-        let mut rows = Vec::new();
+        let mut buckets = Vec::new();
         let mut at_s = Vec::new();
         let mut expected: Option<Nanos> = None;
         let half = series.interval.as_secs_f64() / 2.0;
         for bucket in &series.buckets {
             if let Some(hole) = expected.filter(|expected| *expected < bucket.from) {
-                rows.push(None);
+                buckets.push(None);
                 at_s.push(hole.as_secs_f64() + half);
             }
-            rows.push(Some(bucket));
+            buckets.push(Some(bucket));
             at_s.push(bucket.from.as_secs_f64() + half);
             expected = Some(bucket.to);
         }
-        Self { series, rows, at_s }
+        Self {
+            series,
+            buckets,
+            at_s,
+        }
     }
 
     fn line(
@@ -80,8 +87,9 @@ impl<'a> Rows<'a> {
         style: &'static str,
         value: impl Fn(&Bucket) -> Option<f64>,
     ) -> Line {
-        let values = self.rows.iter().map(|row| {
-            row.and_then(&value)
+        let values = self.buckets.iter().map(|bucket| {
+            bucket
+                .and_then(&value)
                 .filter(|value| value.is_finite())
                 .map(short)
         });
@@ -162,7 +170,7 @@ impl<'a> Rows<'a> {
     }
 
     fn workers(&self) -> Chart {
-        let share = |counter: fn(&InstanceCounters) -> u64| {
+        let share = |counter: Counter| {
             move |bucket: &Bucket| {
                 let read = || bucket.instances.iter().flatten();
                 let whole: f64 = read()
@@ -175,7 +183,7 @@ impl<'a> Rows<'a> {
         let mut lines = vec![self.line("saturation", "good", "area", |bucket| {
             Some(100.0 * bucket.saturation()?)
         })];
-        let parts: [(_, _, fn(&InstanceCounters) -> u64); 3] = [
+        let parts: [(_, _, Counter); 3] = [
             ("for callers who had gone", "bad", |i| i.busy_zombie_ns),
             ("in detached tasks", "probes", |i| i.busy_detached_ns),
             ("for want of a warm cache", "retries", |i| i.busy_cold_ns),
@@ -254,7 +262,7 @@ impl<'a> Rows<'a> {
             id: "latency",
             title: "How long it took",
             about: format!(
-                "Milliseconds, on a logarithmic scale. Response time of operations that succeeded, \
+                "Durations, on a logarithmic scale. Response time of operations that succeeded, \
                  {INTENDED}; service time of attempts that were answered and wait of jobs for a \
                  worker, {INSTANT}."
             ),

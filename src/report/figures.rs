@@ -50,12 +50,12 @@ pub(super) fn maybe<T>(value: Option<T>, write: impl FnOnce(T) -> String) -> Str
     value.map_or_else(|| NONE.to_owned(), write)
 }
 
-/// A span of seconds that was seen, or `> 40.2 s, not seen` where it was watched
-/// for in vain, or a dash where it does not apply.
+/// A span of seconds that was seen, or `> 40.2 s` where it was watched for in
+/// vain, or a dash where it does not apply.
 pub(super) fn watched(seen: Option<f64>, censored_after: Option<f64>) -> String {
     match (seen, censored_after) {
         (Some(seen), _) => seconds(seen),
-        (None, Some(after)) => format!("> {}, not seen", seconds(after)),
+        (None, Some(after)) => format!("> {}", seconds(after)),
         (None, None) => NONE.to_owned(),
     }
 }
@@ -145,7 +145,7 @@ mod tests {
             (percent(0.000_1), "<0.1 %"),
             (percent(1.0), "100.0 %"),
             (watched(Some(33.41), None), "33.4 s"),
-            (watched(None, Some(40.2)), "> 40.2 s, not seen"),
+            (watched(None, Some(40.2)), "> 40.2 s"),
             (watched(None, None), NONE),
             (story_span(3_340.0), "56 min"),
             (story_span(5_580.0), "1 h 33 min"),

@@ -11,11 +11,12 @@ use base64::prelude::BASE64_STANDARD;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::answer::{self, Figure, PHASE_COLUMNS};
+use super::answer::{self, Figure};
 use super::charts::{Chart, Rows};
 use super::facts;
-use super::figures::seconds;
+use super::figures::{seconds, words};
 use super::moments::{Moment, moments, troubles};
+use super::phase_table::{self, COLUMNS};
 use super::spread::{Spread, spreads};
 use crate::analysis::{Findings, Phase, series};
 use crate::error::{Error, Result};
@@ -48,6 +49,7 @@ struct Page<'a> {
     charts: &'a [Chart],
     spreads: &'a [Spread],
     columns: [(&'static str, &'static str, &'static str); 14],
+    column_names: [String; 14],
     phases: Vec<[String; 14]>,
     spans: Vec<Figure>,
     exhaustion: Vec<(String, String)>,
@@ -187,8 +189,9 @@ fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: St
         moments,
         charts: &[],
         spreads: &[],
-        columns: PHASE_COLUMNS,
-        phases: findings.phases.iter().map(answer::phase_cells).collect(),
+        columns: COLUMNS,
+        column_names: COLUMNS.map(|(above, below, _)| phase_table::name(above, below)),
+        phases: findings.phases.iter().map(phase_table::cells).collect(),
         spans: answer::spans(findings),
         exhaustion: answer::exhaustion_by_instance(findings),
         expectations: expectations(findings),
@@ -242,8 +245,8 @@ fn expectations(findings: &Findings) -> Vec<Expectation> {
             None => "invalid",
         },
         that: quoted(&printable(&expectation.that)),
-        observed: quoted(&printable(&expectation.observed)),
-        required: quoted(&printable(&expectation.required)),
+        observed: quoted(&printable(&words(&expectation.observed))),
+        required: quoted(&printable(&words(&expectation.required))),
     })
     .collect()
 }

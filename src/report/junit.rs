@@ -12,7 +12,7 @@ use crate::analysis::{ExpectationResult, Findings, Validity};
 use crate::error::{Error, Result};
 use crate::record::printable;
 
-/// The expectations as one JUnit test suite.
+/// The expectations as one test suite.
 ///
 /// # Errors
 ///

@@ -6,10 +6,11 @@
 
 use std::fmt::Write as _;
 
-use super::answer::{self, PHASE_COLUMNS, phase_cells};
+use super::answer;
 use super::facts;
 use super::figures::{count, maybe, percent, watched, words};
 use super::moments::{moments, troubles};
+use super::phase_table::{self, COLUMNS};
 use crate::analysis::Findings;
 use crate::record::{Record, printable};
 
@@ -62,8 +63,7 @@ fn summary(text: &mut String, findings: &Findings) {
     text.push_str("## Summary\n\n");
     let _ = writeln!(
         text,
-        "{}: **{}**. Recovery after rollback: **{}**. The run {}: {}.",
-        "The incident",
+        "The incident: **{}**. Recovery after rollback: **{}**. The run {}: {}.",
         escaped(&answer::incident_line(findings)),
         watched(
             findings.incident.recovery_after_rollback_s,
@@ -180,11 +180,11 @@ fn recovery(text: &mut String, findings: &Findings, followed: &[String]) {
 
 fn figures(text: &mut String, findings: &Findings) {
     section(text, "Figures");
-    let heads = PHASE_COLUMNS.map(|(above, below, _)| format!("{above} {below}").trim().to_owned());
+    let heads = COLUMNS.map(|(above, below, _)| phase_table::name(above, below));
     let _ = writeln!(text, "| {} |", heads.join(" | "));
     let _ = writeln!(text, "|---|{}", "---:|".repeat(heads.len() - 1));
     for phase in &findings.phases {
-        let cells = phase_cells(phase).map(|cell| escaped(&cell));
+        let cells = phase_table::cells(phase).map(|cell| escaped(&cell));
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     if findings.expectations.is_empty() {
@@ -197,8 +197,8 @@ fn figures(text: &mut String, findings: &Findings) {
             "| {} | {} | {} | {} |",
             answer::expectation_sign(expectation.passed),
             escaped(&expectation.that),
-            escaped(&expectation.observed),
-            escaped(&expectation.required)
+            escaped(&words(&expectation.observed)),
+            escaped(&words(&expectation.required))
         );
     }
 }
@@ -278,7 +278,8 @@ fn escaped(text: &str) -> String {
     // What looks like an address becomes a link without any brackets.
     let mut safe = safe.replace("://", "\\://").replace("www.", "www\\.");
     let digits = safe.bytes().take_while(u8::is_ascii_digit).count();
-    if digits > 0 && safe[digits..].starts_with(['.', ')']) {
+    let after = safe[digits..].strip_prefix(['.', ')']);
+    if digits > 0 && after.is_some_and(|rest| rest.is_empty() || rest.starts_with(' ')) {
         safe.insert(digits, '\\');
     }
     safe
@@ -295,6 +296,7 @@ mod tests {
             ("![x](http://a)", "\\!\\[x\\](http\\://a)"),
             ("<b>|a_b*c`d`", "\\<b\\>\\|a\\_b\\*c\\`d\\`"),
             ("1. one", "1\\. one"),
+            ("1.5 s", "1.5 s"),
             ("- one", "\\- one"),
             ("one\n# two", "one\\\\u{a}\\# two"),
             ("www.example.org", "www\\.example.org"),

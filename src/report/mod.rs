@@ -16,6 +16,7 @@ pub mod json;
 pub mod junit;
 pub mod markdown;
 mod moments;
+mod phase_table;
 mod spread;
 pub mod text;
 

@@ -8,10 +8,12 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::answer::{
-    self, PHASE_COLUMNS, conservation_line, exhaustion_by_instance, expectation_sign,
-    incident_line, measurement_line, phase_cells, verdict_reason, verdict_word,
+    self, conservation_line, exhaustion_by_instance, expectation_sign, incident_line,
+    measurement_line, verdict_reason, verdict_word,
 };
+use super::figures::words;
 use super::moments::{Moment, Sort, moments};
+use super::phase_table::{self, COLUMNS};
 use crate::analysis::{Findings, Verdict};
 use crate::record::{Record, printable};
 
@@ -19,7 +21,7 @@ use crate::record::{Record, printable};
 const WIDTH: usize = 120;
 /// A phase's name keeps at least so many columns.
 const NAME_MIN: usize = 10;
-/// The place of the queue wait among [`PHASE_COLUMNS`].
+/// The place of the queue wait among [`COLUMNS`].
 const QUEUE_WAIT: usize = 12;
 
 /// The answer as text; `directory` is where the report's files lie.
@@ -83,20 +85,20 @@ fn phases(text: &mut String, findings: &Findings, paint: Paint) {
     }
     heading(text, "Phases", paint);
     let mut rows = vec![
-        PHASE_COLUMNS.map(|(above, ..)| above.to_owned()).to_vec(),
-        PHASE_COLUMNS.map(|(_, below, _)| below.to_owned()).to_vec(),
+        COLUMNS.map(|(above, ..)| above.to_owned()).to_vec(),
+        COLUMNS.map(|(_, below, _)| below.to_owned()).to_vec(),
     ];
     rows.extend(
         findings
             .phases
             .iter()
-            .map(|phase| phase_cells(phase).to_vec()),
+            .map(|phase| phase_table::cells(phase).to_vec()),
     );
     for row in &mut rows {
         // The page has it; here the names of the phases need the room more.
         row.remove(QUEUE_WAIT);
     }
-    let mut widths = [0; PHASE_COLUMNS.len() - 1];
+    let mut widths = [0; COLUMNS.len() - 1];
     for row in &rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = (*width).max(cell.chars().count());
@@ -191,8 +193,8 @@ fn expectations(text: &mut String, findings: &Findings, paint: Paint) {
             text,
             "  {sign} {:<width$}  {}  (required: {})",
             printable(&expectation.that),
-            printable(&expectation.observed),
-            printable(&expectation.required)
+            printable(&words(&expectation.observed)),
+            printable(&words(&expectation.required))
         );
     }
 }

@@ -184,7 +184,7 @@ impl Teller {
             |p99| format!("{:.0} ms", p99.as_millis_f64()),
         );
         format!(
-            "{}  {phase:<PHASE_WIDTH$}  offered {:.0}/s  goodput {:>3.0}/s  errors {:>5}  \
+            "{}  {phase:<PHASE_WIDTH$}  offered {:>3.0}/s  goodput {:>3.0}/s  errors {:>5}  \
              saturation {:>5}  queue {queue:>5}  service p99 {service:>6}",
             self.at(window.to),
             window.offered,

@@ -146,7 +146,7 @@
   const spread = (chart) => {
     place("spread-" + chart.id, 200, {
       scales: { x: { time: false, distr: 3, log: 10 }, y: { range: (u, least, most) => [0, most > 0 ? most * 1.08 : 1] } },
-      padding: [8, edgeWidth(), 0, 0],
+      padding: [8, 22, 0, 0],
       cursor: { y: false, drag: { x: false, y: false } },
       axes: [
         axis((u, splits) => splits.map(duration), 30, { space: 50 }),
