@@ -81,6 +81,42 @@ pub fn wall_millis() -> u64 {
         })
 }
 
+/// The date and time in UTC of [`wall_millis`], as `20261122-220110`: sorts by time.
+#[must_use]
+pub fn stamp(wall_millis: u64) -> String {
+    let seconds = wall_millis / 1000;
+    let (days, second) = (seconds / 86_400, seconds % 86_400);
+    // Days since 1970 to a civil date (H. Hinnant, "chrono-Compatible
+    // Low-Level Date Algorithms", `civil_from_days`), for dates after 1970.
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted / 146_097, shifted % 146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = (month_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}{month:02}{day:02}-{hour:02}{minute:02}{second:02}")
+}
+
 fn nanos(time: rustix::time::Timespec) -> u64 {
     u64::try_from(time.tv_sec * 1_000_000_000 + time.tv_nsec).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stamps_are_dates() {
+        for (millis, text) in [
+            (0, "19700101-000000"),
+            (951_782_400_000, "20000229-000000"),
+            (1_795_384_870_123, "20261122-220110"),
+        ] {
+            assert_eq!(stamp(millis), text);
+        }
+    }
 }

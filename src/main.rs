@@ -1,3 +1,5 @@
-//! The threadbare binary: parse, call, exit code.
+//! The threadbare binary: everything is in the library.
 
-fn main() {}
+fn main() {
+    std::process::exit(threadbare::cli::main());
+}

@@ -1,1 +1,111 @@
-//! Hands a plan to one backend; nobody else knows both.
+//! Hands a plan to one backend, and its record to analysis and report; nobody
+//! else knows both.
+
+use std::env;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use crate::analysis::{self, Findings};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::live;
+use crate::plan::Plan;
+use crate::record::{Backend, FORMAT, Header, Record, StopCause};
+use crate::report;
+use crate::sample::machine_facts;
+use crate::ui;
+
+/// Where runs land unless `--out` says otherwise.
+const REPORTS: &str = "reports";
+
+/// How a run is watched and where it lands.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// The run directory; none: a new one under `reports/`.
+    pub out: Option<PathBuf>,
+    /// Print nothing but the answer's last line.
+    pub quiet: bool,
+    /// Use colour.
+    pub color: bool,
+    /// Columns of the terminal on which one live line is rewritten; none: a
+    /// plain line each second.
+    pub live_width: Option<usize>,
+}
+
+/// A run that came to an end, planned or by a signal.
+#[derive(Debug)]
+pub struct Finished {
+    /// Where its record and reports lie.
+    pub directory: PathBuf,
+    /// What it was found to show.
+    pub findings: Findings,
+    /// Why it stopped.
+    pub cause: StopCause,
+}
+
+/// Carries out the plan live, writes its reports and prints the answer.
+///
+/// # Errors
+///
+/// As [`live::preflight`] and [`live::conduct`]. A run that failed on the way
+/// is still reported, marked incomplete, before the error is returned.
+pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
+    let warnings = live::preflight(&plan)?;
+    let header = Header {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        backend: Backend::Live,
+        started_wall_ms: clock::wall_millis(),
+        machine: machine_facts(),
+        plan,
+    };
+    let directory = options.out.clone().unwrap_or_else(|| {
+        let stamp = clock::stamp(header.started_wall_ms);
+        Path::new(REPORTS).join(format!("{}-{stamp}", header.plan.scenario))
+    });
+    let binary = env::current_exe().map_err(|cause| {
+        Error::failed(format!("failed to find this program's own file: {cause}"))
+    })?;
+    let mut observer = ui::progress(
+        io::stderr(),
+        &header.plan,
+        options.live_width,
+        options.quiet,
+    );
+    let cause = live::conduct(&header, &directory, &binary, &warnings, observer.as_mut());
+    drop(observer);
+    let reported = report(&directory, options);
+    match (cause, reported) {
+        (Ok(cause), Ok(findings)) => Ok(Finished {
+            directory,
+            findings,
+            cause,
+        }),
+        // What ended the run explains why its report may be missing too.
+        (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+    }
+}
+
+/// Reads a run directory, writes its reports again and prints the answer.
+///
+/// # Errors
+///
+/// Where there is no run, or its reports cannot be written.
+pub fn report(directory: &Path, options: &Options) -> Result<Findings> {
+    let record = Record::open(directory)?;
+    let findings = analysis::findings(&record);
+    report::write_all(directory, &record, &findings)?;
+    let text = report::text::render(&record, &findings, Some(directory), options.color);
+    let text = if options.quiet {
+        text.lines()
+            .next()
+            .map(|line| format!("{line}\n"))
+            .unwrap_or_default()
+    } else {
+        text
+    };
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|cause| Error::failed(format!("failed to print the answer: {cause}")))?;
+    Ok(findings)
+}

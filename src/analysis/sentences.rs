@@ -175,21 +175,26 @@ impl<'a> Teller<'a> {
 
     fn amplification(&self) -> Option<String> {
         self.incident().trigger_s?;
-        let phase = self
-            .phases_since_trigger()
+        let phases: Vec<&Phase> = self.phases_since_trigger().collect();
+        // Of equals `max_by` takes the last; the first is nearer to the cause.
+        let phase = phases
+            .into_iter()
+            .rev()
             .max_by(|one, other| added(one).total_cmp(&added(other)))?;
-        if added(phase) < AMPLIFICATION_TOLD_FROM {
-            return None;
-        }
         let attempts = phase.attempts_per_operation.unwrap_or(1.0);
         let probes = phase.probes_per_operation.unwrap_or(0.0);
-        Some(format!(
-            "Retries made {} attempts of every operation in the phase `{}`, and monitors added {} \
-             probes.",
-            decimal(attempts, 1),
-            phase.name,
-            decimal(probes, 1)
-        ))
+        let made = format!("{} attempts of every operation", decimal(attempts, 1));
+        let added = format!("{} probes for every operation", decimal(probes, 1));
+        let who = match (
+            attempts - 1.0 >= AMPLIFICATION_TOLD_FROM,
+            probes >= AMPLIFICATION_TOLD_FROM,
+        ) {
+            (true, true) => format!("Retries made {made}, and monitors added {added}"),
+            (true, false) => format!("Retries made {made}"),
+            (false, true) => format!("Monitors added {added}"),
+            (false, false) => return None,
+        };
+        Some(format!("{who}, in the phase `{}`.", phase.name))
     }
 
     fn detection(&self) -> Option<String> {

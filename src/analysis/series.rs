@@ -78,9 +78,7 @@ pub struct InstanceBucket {
     /// The merged counters. `workers` adds up over the samples; saturation is
     /// computed from `worker_ns` instead.
     pub counters: InstanceCounters,
-    /// Worker-time there was: workers × length, added over the samples.
-    pub worker_ns: u64,
-    /// Time that the samples cover.
+    /// Time between the readings that the samples come from.
     pub covered_ns: u64,
 }
 
@@ -167,8 +165,8 @@ impl Bucket {
                 if let Some(slot) = place.and_then(|place| self.instances.get_mut(place)) {
                     let instance = slot.get_or_insert_default();
                     instance.counters.merge(counters);
-                    add(&mut instance.worker_ns, counters.workers, length);
-                    add(&mut instance.covered_ns, 1, length);
+                    let covered = counters.worker_ns.checked_div(counters.workers);
+                    add(&mut instance.covered_ns, 1, covered.unwrap_or(0));
                 }
             }
             Counters::Balancer(counters) => {
@@ -246,7 +244,7 @@ impl Bucket {
     #[must_use]
     pub fn saturation(&self) -> Option<f64> {
         let fleet = self.fleet();
-        share(fleet.counters.busy_ns, fleet.worker_ns)
+        share(fleet.counters.busy_ns, fleet.counters.worker_ns)
     }
 
     /// Jobs waiting in the fleet: the sum of the instances' time-weighted means.
@@ -276,7 +274,6 @@ impl Bucket {
         let mut fleet = InstanceBucket::default();
         for instance in self.instances.iter().flatten() {
             fleet.counters.merge(&instance.counters);
-            add(&mut fleet.worker_ns, instance.worker_ns, 1);
             fleet.covered_ns = fleet.covered_ns.max(instance.covered_ns);
         }
         fleet
@@ -287,7 +284,7 @@ impl InstanceBucket {
     /// Busy worker-time / worker-time; none where no time is covered.
     #[must_use]
     pub fn saturation(&self) -> Option<f64> {
-        share(self.counters.busy_ns, self.worker_ns)
+        share(self.counters.busy_ns, self.counters.worker_ns)
     }
 
     /// Time-weighted mean of the queue depth; none where no time is covered.

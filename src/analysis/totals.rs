@@ -53,7 +53,6 @@ impl Totals {
         }
         let fleet = bucket.fleet();
         self.fleet.counters.merge(&fleet.counters);
-        self.fleet.worker_ns = self.fleet.worker_ns.saturating_add(fleet.worker_ns);
         self.fleet.covered_ns = self.fleet.covered_ns.saturating_add(fleet.covered_ns);
         self.queue_depth_max = self.queue_depth_max.max(bucket.queue_depth_max());
         for (into, from) in [

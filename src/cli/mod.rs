@@ -1,1 +1,143 @@
 //! Arguments and subcommands, one file each.
+//!
+//! Arguments are parsed here and mean something in the subcommand's file; the
+//! work itself is done by the rooms below.
+
+mod check;
+mod list;
+mod report;
+mod run;
+mod schema;
+mod target;
+
+use std::io::{self, IsTerminal as _};
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::error::{EXIT_PASSED, EXIT_USAGE, Result};
+use crate::live;
+use crate::target as fleet;
+
+/// Reproduce thread exhaustion and measure how a service comes back.
+///
+/// threadbare drives a fleet of real processes through an incident (a broken
+/// push, monitors that amplify it, a rollback that is refused, one that works,
+/// a gradual restart) and measures queueing, saturation, latency and recovery
+/// time after rollback. Nothing about the outcome is scripted.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+    #[command(flatten)]
+    view: View,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  threadbare list                        what incidents are there
+  threadbare run missing-await           rehearse the founding incident (about two minutes)
+  threadbare check my-incident.toml      every mistake in a scenario, with its place
+  threadbare report reports/RUN          the answer of an earlier run again
+  threadbare target                      the fleet alone, for curl or another load generator
+
+Exit codes: 0 passed, 1 failed to run, 2 wrong usage or scenario, 3 environment unfit,
+97 measurement invalid, 99 an expectation failed, 130/143 interrupted.";
+
+/// How the answer is shown.
+#[derive(Debug, Clone, Args)]
+struct View {
+    /// Print only the verdict's line
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    /// No colour (also with `NO_COLOR` set, or when the output is no terminal)
+    #[arg(long, global = true)]
+    no_color: bool,
+    /// A plain progress line each second instead of one live line
+    #[arg(long, global = true)]
+    no_tui: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Drive the fleet through a scenario, measure, report
+    Run(run::Arguments),
+    /// Find every mistake in a scenario file; executes nothing
+    Check(check::Arguments),
+    /// The scenarios that come with threadbare, and what each claims
+    List,
+    /// Report an earlier run again, complete or not; executes nothing
+    Report(report::Arguments),
+    /// Serve the fleet alone, for any other load generator
+    Target(target::Arguments),
+    /// Print the JSON schema of scenario files
+    Schema(schema::Arguments),
+    /// A process of the fleet
+    #[command(name = "__part", hide = true)]
+    Part { part: String },
+    /// The process that ends the fleet when the conductor dies
+    #[command(name = "__guardian", hide = true)]
+    Guardian,
+}
+
+/// Parses the command line, does what it says, and returns the exit code.
+#[must_use]
+pub fn main() -> i32 {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Help and version are answers; everything else is wrong usage.
+            let code = if error.use_stderr() {
+                EXIT_USAGE
+            } else {
+                EXIT_PASSED
+            };
+            let _ = error.print();
+            return code;
+        }
+    };
+    let view = &arguments.view;
+    let done = match arguments.command {
+        Command::Run(arguments) => arguments.run(view),
+        Command::Check(arguments) => arguments.run(view),
+        Command::List => list::run(),
+        Command::Report(arguments) => arguments.run(view),
+        Command::Target(arguments) => arguments.run(),
+        Command::Schema(arguments) => arguments.run(),
+        Command::Part { part } => fleet::serve_part(&part).map(|()| EXIT_PASSED),
+        Command::Guardian => live::guard().map(|()| EXIT_PASSED),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("threadbare: {error}");
+        error.exit_code()
+    })
+}
+
+impl View {
+    fn color(&self, stream: &impl io::IsTerminal) -> bool {
+        let asked_not = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        !self.no_color && !asked_not && stream.is_terminal()
+    }
+
+    fn options(&self, out: Option<PathBuf>) -> crate::run::Options {
+        crate::run::Options {
+            out,
+            quiet: self.quiet,
+            color: self.color(&io::stdout()),
+            live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
+        }
+    }
+}
+
+/// Columns of the terminal that progress is shown on; 80 where it does not tell.
+fn terminal_width() -> usize {
+    rustix::termios::tcgetwinsize(io::stderr())
+        .ok()
+        .map(|size| usize::from(size.ws_col))
+        .filter(|columns| *columns > 0)
+        .unwrap_or(80)
+}
+
+/// What every subcommand returns: the exit code.
+type Code = Result<i32>;

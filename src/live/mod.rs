@@ -1,1 +1,19 @@
-//! The conductor: processes, timeline, journal, leases, guardian.
+//! The live backend: launches the fleet, starts the load, carries out the
+//! timeline, writes the record, and leaves nothing behind.
+//!
+//! It decides nothing about outcomes: it does what the plan says at the time
+//! the plan says, and writes down what everybody measured. The [`guardian`] is
+//! a process of its own that ends the fleet when the conductor dies, however it
+//! dies.
+
+mod conductor;
+mod guardian;
+mod preflight;
+mod sampler;
+mod serve;
+mod timeline;
+
+pub use conductor::conduct;
+pub use guardian::guard;
+pub use preflight::preflight;
+pub use serve::serve;

@@ -19,6 +19,15 @@ pub enum Signal {
     Saturation,
 }
 
+impl Signal {
+    /// All signals with the names that scenario files use.
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::ErrorShare, "error share"),
+        (Self::ProbeFailures, "probe failures"),
+        (Self::Saturation, "saturation"),
+    ];
+}
+
 /// When an alert fires.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertRule {

@@ -24,6 +24,12 @@ pub enum ArrivalProcess {
     Poisson,
 }
 
+impl ArrivalProcess {
+    /// All processes with the names that scenario files use.
+    pub const ALL: [(Self, &'static str); 2] =
+        [(Self::Constant, "constant"), (Self::Poisson, "poisson")];
+}
+
 /// The intended starts of a run, in order: an iterator over instants.
 #[derive(Debug)]
 pub struct Arrivals {

@@ -6,27 +6,33 @@
 //! simulator share retries, monitors, releases and arrivals instead of writing
 //! them twice. Only *policies* live here: live workers are threads that block.
 
+mod action;
 mod admission;
 mod alert;
 mod arrivals;
 mod balancer;
 mod client;
 mod distribution;
+mod expectation;
 mod fleet;
 mod level;
+mod load;
 mod monitor;
 mod queue;
 mod release;
 mod role_cache;
 
+pub use action::{Action, Trigger, When};
 pub use admission::Admission;
 pub use alert::{Alert, AlertChange, AlertRule, Signal};
 pub use arrivals::{ArrivalProcess, Arrivals};
 pub use balancer::RoundRobin;
 pub use client::{AttemptOutcome, Backoff, ClientPolicy, FailureKind, Next, Operation, Terminal};
 pub use distribution::Distribution;
+pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
 pub use fleet::{FleetSpec, IdentitySpec, Role, Unverified, Verification};
 pub use level::{Level, LevelReading};
+pub use load::{Load, MixEntry, Request};
 pub use monitor::{Monitor, MonitorPolicy};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};

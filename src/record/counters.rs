@@ -183,6 +183,9 @@ counters! {
     InstanceCounters {
         /// Its workers.
         workers,
+        /// Worker-time there was: workers × the time between the two readings
+        /// themselves, so that a late reading does not distort a share.
+        worker_ns,
         /// Busy worker-time: a worker that holds a job, whether it computes or waits.
         busy_ns,
         /// Of it: for callers who had gone.

@@ -173,7 +173,9 @@ impl<'a> Rows<'a> {
         let share = |counter: Counter| {
             move |bucket: &Bucket| {
                 let read = || bucket.instances.iter().flatten();
-                let whole: f64 = read().map(|instance| instance.worker_ns as f64).sum();
+                let whole: f64 = read()
+                    .map(|instance| instance.counters.worker_ns as f64)
+                    .sum();
                 let part: f64 = read().map(|i| counter(&i.counters) as f64).sum();
                 Some(100.0 * part / whole)
             }

@@ -1,1 +1,38 @@
 //! What the user wrote: parsed, validated, with source positions for diagnostics.
+//!
+//! A file goes through three steps, each of which goes on after a mistake, so
+//! that every mistake is told at once:
+//!
+//! 1. `structure` holds the file against the schema: keys, types, texts. The
+//!    schema is generated from the structs in `file`, whose doc comments are
+//!    its descriptions, so there is no second list of keys. What does not fit
+//!    is reported and taken out.
+//! 2. What is left is read into those structs; a key that was taken out is
+//!    simply absent there.
+//! 3. `meaning` makes a [`Scenario`] of them and reports what no schema can
+//!    say: an entry after the end, a rollback with nothing to roll back to.
+//!
+//! A `Scenario` decides nothing: seeds and phases are settled in
+//! [`crate::plan`]. Nothing that a scenario names is ever carried out here.
+
+mod content;
+mod diagnostics;
+mod expectations;
+mod file;
+mod leaf;
+mod meaning;
+mod parse;
+mod phases;
+mod quantities;
+mod schema;
+mod shipped;
+mod structure;
+mod timeline;
+mod wording;
+
+pub use content::{Entry, Scenario, Story};
+pub use diagnostics::{Diagnostics, Mistake};
+pub use parse::parse;
+pub use phases::{BASELINE, phase_names};
+pub use schema::schema;
+pub use shipped::{load, shipped};

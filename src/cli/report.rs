@@ -1,0 +1,23 @@
+//! `threadbare report`: an earlier run's answer again; executes nothing.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Code, View};
+use crate::error::EXIT_PASSED;
+use crate::run;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A run directory
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+impl Arguments {
+    pub(super) fn run(self, view: &View) -> Code {
+        run::report(&self.directory, &view.options(None))?;
+        Ok(EXIT_PASSED)
+    }
+}

@@ -1,0 +1,39 @@
+//! `threadbare run`: drive the fleet through a scenario, measure, report.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Code, View};
+use crate::analysis::Verdict;
+use crate::error::{EXIT_EXPECTATION, EXIT_FAILED, EXIT_INVALID, EXIT_PASSED};
+use crate::record::StopCause;
+use crate::{plan, run, scenario};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A scenario file, or the name of one that `threadbare list` shows
+    scenario: String,
+    /// The run directory [default: reports/SCENARIO-DATE]; never overwritten
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seed of every random stream [default: the scenario's]
+    #[arg(long)]
+    seed: Option<u64>,
+}
+
+impl Arguments {
+    pub(super) fn run(self, view: &View) -> Code {
+        let scenario = scenario::load(&self.scenario, view.color(&std::io::stderr()))?;
+        let plan = plan::build(&scenario, self.seed);
+        let finished = run::live(plan, &view.options(self.out))?;
+        // Precedence as docs/EXIT-CODES.md has it: interrupted, failed, invalid, expectation.
+        Ok(match (finished.cause, finished.findings.verdict) {
+            (StopCause::Interrupted { signal }, _) => 128 + signal,
+            (StopCause::Failed { .. }, _) => EXIT_FAILED,
+            (StopCause::Completed, Verdict::Invalid) => EXIT_INVALID,
+            (StopCause::Completed, Verdict::Failed) => EXIT_EXPECTATION,
+            (StopCause::Completed, Verdict::Passed) => EXIT_PASSED,
+        })
+    }
+}

@@ -1,0 +1,82 @@
+//! `threadbare target`: the fleet alone, for curl or any other load generator.
+
+use std::env;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+
+use super::Code;
+use crate::error::Error;
+use crate::model::Role;
+use crate::target::Alone;
+use crate::{clock, live, plan, scenario};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The scenario whose fleet is served: a file, or a name that `threadbare list` shows
+    #[arg(default_value = "missing-await")]
+    scenario: String,
+    /// The balancer's address [default: a free port of 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
+    /// Where the database and the fleet's log are kept [default: reports/target-DATE]
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Code {
+        if let Some(address) = self.listen.filter(|address| !address.ip().is_loopback()) {
+            return Err(Error::usage(format!(
+                "the fleet listens on loopback only, and {address} is not; use 127.0.0.1 or [::1]"
+            )));
+        }
+        let scenario = scenario::load(&self.scenario, false)?;
+        let plan = plan::build(&scenario, None);
+        let data = self.data.unwrap_or_else(|| {
+            Path::new("reports").join(format!("target-{}", clock::stamp(clock::wall_millis())))
+        });
+        let binary = env::current_exe().map_err(|cause| {
+            Error::failed(format!("failed to find this program's own file: {cause}"))
+        })?;
+        let signal = live::serve(
+            &plan.fleet,
+            plan.seed,
+            self.listen,
+            (&data, &binary),
+            &mut announce,
+            |event| eprintln!("{event:?}"),
+        )?;
+        Ok(128 + signal)
+    }
+}
+
+/// Prints where everything is, and commands to try.
+fn announce(alone: &Alone) {
+    let Alone {
+        address,
+        control,
+        token_file,
+        tokens,
+    } = alone;
+    println!("The fleet serves at http://{address}, until Ctrl-C. A token of each role:");
+    for role in Role::ALL {
+        if let Some(token) = tokens.of(role).first() {
+            println!("  {role:<12} {token}");
+        }
+    }
+    let first = |role| tokens.of(role).first().map_or("TOKEN", String::as_str);
+    let (viewer, contributor) = (first(Role::Viewer), first(Role::Contributor));
+    println!(
+        "\nTry:\n  curl -H 'Authorization: Bearer {contributor}' http://{address}/projects/1/tasks\n  \
+         curl -H 'Authorization: Bearer {contributor}' -d '{{\"title\":\"write a test\"}}' http://{address}/projects/1/tasks\n  \
+         curl -X PATCH -H 'Authorization: Bearer {viewer}' -d '{{\"done\":true}}' http://{address}/tasks/1"
+    );
+    println!(
+        "\nBreak it (the control listener demands the token in {}):\n  \
+         curl -H \"Authorization: Bearer $(cat '{}')\" -d '{{\"set\":{{\"authorization.verification\":\"detached\"}}}}' http://{control}/push",
+        token_file.display(),
+        token_file.display()
+    );
+}

@@ -1,0 +1,478 @@
+//! The conductor: one loop that receives everything and decides what is next.
+//!
+//! Everyone else (generator, sampler, actor, signals) runs on threads of its
+//! own and sends [`Message`]s. Only this loop writes the record, so the journal
+//! has one order. Actions are journalled before they act.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::guardian::Guardian;
+use super::sampler::Sampler;
+use super::timeline::Timeline;
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::load::{Command, Generator, Identities, Setup, Update};
+use crate::model::{Alert, AlertChange, Role, Signal};
+use crate::plan::{Action, Plan, Trigger};
+use crate::record::{Counters, Event, Header, Observer, Outcome, Recorder, Sample, StopCause};
+use crate::target::{Fleet, Launch};
+use crate::units::Nanos;
+
+/// Between the fleet's readiness and the load's zero: enough for every thread
+/// to have started.
+const LEAD: Nanos = Nanos::from_millis(200);
+/// How long a generator that was told to stop may take to write its last samples.
+const PATIENCE: Nanos = Nanos::from_secs(5);
+
+/// What the conductor is told.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// By the generator.
+    Load(Update),
+    /// By the sampler: one source's counters.
+    Sample(Sample),
+    /// By the sampler: every source of this interval has been read.
+    Sampled {
+        /// The interval's start.
+        from: Nanos,
+        /// The interval's end.
+        to: Nanos,
+    },
+    /// By anyone: something happened.
+    Event(Event),
+    /// By the sampler: a process of the fleet ended on its own.
+    Died(Event),
+    /// By the actor: a timeline entry has been carried out.
+    ActionEnded { entry: usize, outcome: Outcome },
+    /// By the system.
+    Signal(i32),
+}
+
+/// Carries out the plan of `header` on real processes, and records it in
+/// `directory`. `binary` is this program's own executable, from which the fleet
+/// and the guardian are started.
+///
+/// Returns why the run stopped; an interrupted run is recorded as far as it went.
+///
+/// # Errors
+///
+/// Where the fleet cannot be started, a process of it ends on its own, or the
+/// record cannot be written. Nothing is left running, and what was recorded can
+/// still be reported.
+pub fn conduct(
+    header: &Header,
+    directory: &Path,
+    binary: &Path,
+    warnings: &[String],
+    observer: &mut dyn Observer,
+) -> Result<StopCause> {
+    let mut recorder = Recorder::create(directory, header)?;
+    let (sender, messages) = mpsc::channel();
+    listen_for_signals(sender.clone())?;
+    let guardian = Arc::new(Guardian::start(binary)?);
+    let mut run = Run {
+        plan: &header.plan,
+        recorder: &mut recorder,
+        observer,
+        guardian: &guardian,
+        clock: Clock::start(),
+        sender,
+        messages,
+        timeline: Timeline::new(&header.plan.timeline),
+        alerts: header.plan.alerts.iter().cloned().map(Alert::new).collect(),
+        busy: (0, 0),
+    };
+    let cause = run.all(directory, binary, warnings);
+    let ended = run.end(cause);
+    // Past this point no process of the run is left.
+    if let Some(guardian) = Arc::into_inner(guardian) {
+        guardian.dismiss()?;
+    }
+    ended
+}
+
+fn listen_for_signals(messages: Sender<Message>) -> Result<()> {
+    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+        .map_err(|cause| Error::failed(format!("failed to listen for signals: {cause}")))?;
+    thread::spawn(move || {
+        let mut seen = 0;
+        for signal in signals.forever() {
+            seen += 1;
+            // Asked twice, it goes at once; the guardian ends the fleet.
+            if seen > 1 || messages.send(Message::Signal(signal)).is_err() {
+                std::process::exit(128 + signal);
+            }
+        }
+    });
+    Ok(())
+}
+
+/// A run under way.
+struct Run<'a> {
+    plan: &'a Plan,
+    recorder: &'a mut Recorder,
+    observer: &'a mut dyn Observer,
+    guardian: &'a Arc<Guardian>,
+    clock: Clock,
+    sender: Sender<Message>,
+    messages: Receiver<Message>,
+    timeline: Timeline,
+    alerts: Vec<Alert>,
+    /// Busy worker-time and worker-time of the interval being sampled.
+    busy: (u64, u64),
+}
+
+impl Run<'_> {
+    /// Set-up, load, timeline, drain. What it started ends with it.
+    fn all(&mut self, directory: &Path, binary: &Path, warnings: &[String]) -> Result<StopCause> {
+        for text in warnings {
+            self.event(Event::Warning { text: text.clone() })?;
+        }
+        let plan = self.plan;
+        let guardian = Arc::clone(self.guardian);
+        let serving = self.sender.clone();
+        let fleet = Arc::new(Fleet::launch(Launch {
+            spec: &plan.fleet,
+            seed: plan.seed,
+            clock: self.clock,
+            data: &directory.join("fleet"),
+            binary,
+            listen: None,
+            on_process: Box::new(move |process| {
+                if let Err(error) = guardian.watch(process.pid) {
+                    let _ = serving.send(Message::Event(Event::Warning {
+                        text: error.to_string(),
+                    }));
+                }
+                let _ = serving.send(Message::Event(Event::Serving {
+                    source: process.name,
+                    pid: process.pid,
+                }));
+            }),
+        })?);
+        self.clock = Clock::start_in(LEAD);
+        let updates = self.sender.clone();
+        let generator = Generator::start(
+            &Setup {
+                plan: plan.clone(),
+                address: fleet.address(),
+                identities: identities(&fleet),
+                clock: self.clock,
+            },
+            move |update| {
+                let _ = updates.send(Message::Load(update));
+            },
+        )?;
+        let mut sampler = Sampler::start(
+            self.clock,
+            plan.interval,
+            Arc::clone(&fleet),
+            self.sender.clone(),
+        );
+        let actor = start_actor(Arc::clone(&fleet), self.clock, self.sender.clone());
+        self.event(Event::LoadStarted)?;
+        let cause = self.conduct(&generator, &actor);
+        if cause.is_err() {
+            generator.command(Command::Stop);
+        }
+        sampler.stop();
+        generator.join()?;
+        fleet.stop();
+        self.drain_messages()?;
+        cause
+    }
+
+    /// The loop itself, until the load has drained or was interrupted.
+    fn conduct(
+        &mut self,
+        generator: &Generator,
+        actor: &Sender<(usize, Action)>,
+    ) -> Result<StopCause> {
+        let mut interrupted = None;
+        loop {
+            while let Some(entry) = self.timeline.take(self.clock.now()) {
+                self.begin(entry, generator, actor)?;
+            }
+            let beat = self.clock.now() + self.plan.interval;
+            let wake = self
+                .timeline
+                .next_deadline()
+                .map_or(beat, |due| due.min(beat));
+            let wait = wake.saturating_sub(self.clock.now());
+            let message = match self.messages.recv_timeout(wait.to_duration()) {
+                Ok(message) => message,
+                Err(RecvTimeoutError::Timeout) => {
+                    self.guardian.beat()?;
+                    if let Some((signal, since)) = interrupted
+                        && self.clock.now().saturating_sub(since) > PATIENCE
+                    {
+                        return Ok(StopCause::Interrupted { signal });
+                    }
+                    continue;
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(Error::failed("the run's own threads have ended early"));
+                }
+            };
+            match message {
+                Message::Load(Update::Finished) => {
+                    return Ok(match interrupted {
+                        Some((signal, _)) => StopCause::Interrupted { signal },
+                        None => StopCause::Completed,
+                    });
+                }
+                Message::Load(Update::LoadEnded) => self.event(Event::LoadEnded)?,
+                Message::Load(Update::Failed(reason)) => return Err(Error::failed(reason)),
+                Message::Load(Update::Warning(text)) => self.event(Event::Warning { text })?,
+                Message::Load(Update::Sample(sample)) | Message::Sample(sample) => {
+                    self.sample(&sample)?;
+                }
+                Message::Sampled { from, to } => self.sampled(from, to)?,
+                Message::Event(event) => self.happened(event)?,
+                Message::Died(event) => return self.died(event),
+                Message::ActionEnded { entry, outcome } => {
+                    self.happened(Event::ActionEnded { entry, outcome })?;
+                }
+                Message::Signal(signal) => {
+                    interrupted.get_or_insert((signal, self.clock.now()));
+                    generator.command(Command::Stop);
+                }
+            }
+        }
+    }
+
+    /// Carries out a timeline entry: clients and monitors here, the fleet on the actor.
+    fn begin(
+        &mut self,
+        entry: usize,
+        generator: &Generator,
+        actor: &Sender<(usize, Action)>,
+    ) -> Result<()> {
+        let action = self.plan.timeline[entry].action.clone();
+        self.event(Event::ActionStarted {
+            entry,
+            action: action.clone(),
+        })?;
+        let (command, detail) = match action {
+            Action::Monitors { on } => (
+                Command::Monitors { on },
+                format!("monitors {}", if on { "on" } else { "off" }),
+            ),
+            Action::Retries { retries } => {
+                (Command::Retries(retries), format!("{retries} retries"))
+            }
+            action => {
+                return actor
+                    .send((entry, action))
+                    .map_err(|_| Error::failed("the thread that carries out actions has ended"));
+            }
+        };
+        generator.command(command);
+        self.happened(Event::ActionEnded {
+            entry,
+            outcome: Outcome::Applied { detail },
+        })
+    }
+
+    /// An event that timeline entries may be waiting for.
+    fn happened(&mut self, event: Event) -> Result<()> {
+        let now = self.clock.now();
+        let trigger = match &event {
+            Event::AlertFired { alert } => Some(Trigger::Alert(alert.clone())),
+            Event::ActionEnded { entry, outcome } => {
+                match (&self.plan.timeline[*entry].action, outcome) {
+                    (Action::Rollback, Outcome::Rejected { .. }) => Some(Trigger::RollbackRejected),
+                    (Action::Rollback, Outcome::Applied { .. }) => Some(Trigger::RollbackApplied),
+                    (Action::Restart { .. }, Outcome::Applied { .. }) => Some(Trigger::Restarted),
+                    _ => None,
+                }
+            }
+            _ => None,
+        };
+        if let Some(trigger) = trigger {
+            self.timeline.on(now, &trigger);
+        }
+        self.event(event)
+    }
+
+    fn died(&mut self, event: Event) -> Result<StopCause> {
+        let text = match &event {
+            Event::Died { source, status } => format!(
+                "{source} ended on its own at {:.1} s ({status}); its last words are in the run \
+                 directory's fleet.log",
+                self.clock.now().as_secs_f64()
+            ),
+            _ => "a process of the fleet ended on its own".to_owned(),
+        };
+        self.event(event)?;
+        Err(Error::failed(text))
+    }
+
+    fn sample(&mut self, sample: &Sample) -> Result<()> {
+        self.recorder.sample(sample)?;
+        self.observer.sample(sample);
+        let share = |bad: u64, all: u64| (all > 0).then(|| bad as f64 / all as f64);
+        match &sample.counters {
+            Counters::Instance(counters) => {
+                self.busy.0 += counters.busy_ns;
+                self.busy.1 += counters.worker_ns;
+                Ok(())
+            }
+            Counters::Attempts(counters) => {
+                let signal = if sample.source == "user" {
+                    Signal::ErrorShare
+                } else {
+                    Signal::ProbeFailures
+                };
+                let ended = counters.ended_well + counters.ended_badly;
+                self.alert(
+                    signal,
+                    sample.from,
+                    sample.to,
+                    share(counters.ended_badly, ended),
+                )
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Every gauge of an interval has been read: the fleet's saturation is known.
+    fn sampled(&mut self, from: Nanos, to: Nanos) -> Result<()> {
+        let (busy, all) = std::mem::take(&mut self.busy);
+        let saturation = (all > 0).then(|| busy as f64 / all as f64);
+        self.alert(Signal::Saturation, from, to, saturation)?;
+        self.guardian.beat()?;
+        self.recorder.flush()
+    }
+
+    fn alert(&mut self, signal: Signal, from: Nanos, to: Nanos, value: Option<f64>) -> Result<()> {
+        let changes: Vec<Event> = self
+            .alerts
+            .iter_mut()
+            .filter(|alert| alert.rule().signal == signal)
+            .filter_map(|alert| {
+                let change = alert.on(from, to, value)?;
+                let name = alert.rule().name.clone();
+                Some(match change {
+                    AlertChange::Fired => Event::AlertFired { alert: name },
+                    AlertChange::Cleared => Event::AlertCleared { alert: name },
+                })
+            })
+            .collect();
+        changes
+            .into_iter()
+            .try_for_each(|event| self.happened(event))
+    }
+
+    fn event(&mut self, event: Event) -> Result<()> {
+        let now = self.clock.now();
+        self.recorder.event(now, &event)?;
+        self.observer.event(now, &event);
+        Ok(())
+    }
+
+    /// What was sent while the threads ended: the last samples.
+    fn drain_messages(&mut self) -> Result<()> {
+        while let Ok(message) = self.messages.try_recv() {
+            match message {
+                Message::Load(Update::Sample(sample)) | Message::Sample(sample) => {
+                    self.sample(&sample)?;
+                }
+                Message::Event(event) => self.event(event)?,
+                Message::ActionEnded { entry, outcome } => {
+                    self.event(Event::ActionEnded { entry, outcome })?;
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the record with why the run stopped.
+    fn end(&mut self, cause: Result<StopCause>) -> Result<StopCause> {
+        for entry in self.timeline.waiting().collect::<Vec<_>>() {
+            let text = format!(
+                "the timeline's entry `{}` was never due: the event it waits for did not come",
+                self.plan.timeline[entry].phase
+            );
+            let _ = self.event(Event::Warning { text });
+        }
+        let stop = match &cause {
+            Ok(stop) => stop.clone(),
+            Err(error) => StopCause::Failed {
+                reason: error.to_string(),
+            },
+        };
+        let written = self
+            .event(Event::RunEnded { cause: stop })
+            .and_then(|()| self.recorder.flush());
+        // The first failure is the cause; a full disk usually shows twice.
+        cause.and_then(|stop| written.map(|()| stop))
+    }
+}
+
+fn identities(fleet: &Fleet) -> Identities {
+    let tokens = fleet.tokens();
+    Identities {
+        users: Role::ALL
+            .into_iter()
+            .map(|role| (role, tokens.of(role).to_vec()))
+            .collect(),
+        service: tokens.service().to_owned(),
+    }
+}
+
+/// The responder: carries out what is done to the fleet, in order. A restart
+/// takes its time, so it runs beside what follows it.
+fn start_actor(
+    fleet: Arc<Fleet>,
+    clock: Clock,
+    messages: Sender<Message>,
+) -> Sender<(usize, Action)> {
+    let (sender, inbox) = mpsc::channel::<(usize, Action)>();
+    thread::spawn(move || {
+        for (entry, action) in inbox {
+            let restart = matches!(action, Action::Restart { .. });
+            let (fleet, messages) = (Arc::clone(&fleet), messages.clone());
+            let act = move || {
+                let outcome = carry_out(&fleet, clock.now(), action, &messages);
+                // The conductor may have stopped already; then nobody records it.
+                let _ = messages.send(Message::ActionEnded { entry, outcome });
+            };
+            if restart {
+                thread::spawn(act);
+            } else {
+                act();
+            }
+        }
+    });
+    sender
+}
+
+/// Who releases configurations in a run.
+const RESPONDER: &str = "responder";
+
+fn carry_out(fleet: &Fleet, now: Nanos, action: Action, messages: &Sender<Message>) -> Outcome {
+    match action {
+        Action::Push {
+            set,
+            schema,
+            tested,
+        } => fleet.push(now, RESPONDER, &set, schema, tested),
+        Action::Rollback => fleet.rollback(now, RESPONDER),
+        Action::Waive { check } => fleet.waive(&check),
+        Action::Admit { share } => fleet.admit(share),
+        Action::Restart { pause } => fleet.restart(pause, &|event| {
+            let _ = messages.send(Message::Event(event));
+        }),
+        Action::Monitors { .. } | Action::Retries { .. } => Outcome::Failed {
+            reason: "this is done by the load generator".into(),
+        },
+    }
+}

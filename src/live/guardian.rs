@@ -1,0 +1,147 @@
+//! The guardian: ends the fleet when the conductor dies, however it dies.
+//!
+//! A process of its own, in a session of its own, so that neither a signal to
+//! the conductor's group nor the end of its terminal reaches it. It holds a
+//! pidfd of every process it watches: a pid can be used again, a pidfd cannot
+//! go to a stranger. The parent-death signal would not do: it follows a thread
+//! and misses grandchildren. The processes' own watch on their standard input
+//! would not do alone: a stopped process reads nothing.
+//!
+//! The conductor renews a lease by writing to the guardian's standard input;
+//! silence for longer than the lease counts as death.
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, setsid};
+
+use crate::error::{Error, Result};
+use crate::units::Nanos;
+
+/// Silence after which the conductor counts as dead. It renews the lease at
+/// every interval, at most some seconds apart; a machine that starves it for
+/// longer than this could not have measured anything either.
+const LEASE: Nanos = Nanos::from_secs(15);
+
+/// What the conductor tells the guardian, one word a line.
+const WATCH: &str = "watch";
+const BEAT: &str = "beat";
+const DONE: &str = "done";
+/// What the guardian says once it is out of the conductor's reach.
+const READY: &str = "ready";
+
+/// The conductor's end: tells the guardian whom to watch, and that all is well.
+#[derive(Debug)]
+pub(super) struct Guardian {
+    child: Child,
+    input: Mutex<ChildStdin>,
+}
+
+impl Guardian {
+    /// Starts a guardian from this program's own `binary`, and waits until it guards.
+    pub(super) fn start(binary: &Path) -> Result<Self> {
+        let failed = |cause: &dyn std::fmt::Display| {
+            Error::failed(format!("failed to start the guardian process: {cause}"))
+        };
+        let mut child = Command::new(binary)
+            .arg("__guardian")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|cause| failed(&cause))?;
+        let input = child
+            .stdin
+            .take()
+            .ok_or_else(|| failed(&"no standard input"))?;
+        let output = child
+            .stdout
+            .take()
+            .ok_or_else(|| failed(&"no standard output"))?;
+        let mut line = String::new();
+        BufReader::new(output)
+            .read_line(&mut line)
+            .map_err(|cause| failed(&cause))?;
+        if line.trim() != READY {
+            return Err(failed(&"it ended at once"));
+        }
+        Ok(Self {
+            child,
+            input: Mutex::new(input),
+        })
+    }
+
+    /// From now on this process ends with the conductor.
+    pub(super) fn watch(&self, pid: u32) -> Result<()> {
+        self.tell(&format!("{WATCH} {pid}"))
+    }
+
+    /// The conductor is alive.
+    pub(super) fn beat(&self) -> Result<()> {
+        self.tell(BEAT)
+    }
+
+    /// Nothing is left to guard.
+    pub(super) fn dismiss(mut self) -> Result<()> {
+        self.tell(DONE)?;
+        self.child
+            .wait()
+            .map(|_| ())
+            .map_err(|cause| Error::failed(format!("failed to await the guardian: {cause}")))
+    }
+
+    fn tell(&self, line: &str) -> Result<()> {
+        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        writeln!(input, "{line}").map_err(|cause| {
+            Error::failed(format!(
+                "the guardian process has ended ({cause}), and a run is not safe without it"
+            ))
+        })
+    }
+}
+
+/// The guardian's own main: watches what standard input names, and ends it all
+/// when standard input closes or falls silent before `done`.
+///
+/// # Errors
+///
+/// Where it cannot leave the conductor's session or answer it.
+pub fn guard() -> Result<()> {
+    let failed = |cause: std::io::Error| Error::failed(format!("the guardian failed: {cause}"));
+    setsid().map_err(|cause| failed(cause.into()))?;
+    let mut output = std::io::stdout();
+    writeln!(output, "{READY}")
+        .and_then(|()| output.flush())
+        .map_err(failed)?;
+    let (lines, inbox) = mpsc::channel();
+    thread::spawn(move || {
+        for line in std::io::stdin().lock().lines().map_while(|line| line.ok()) {
+            if lines.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    let mut watched = Vec::new();
+    loop {
+        match inbox.recv_timeout(LEASE.to_duration()) {
+            Ok(line) if line == DONE => return Ok(()),
+            Ok(line) => watched.extend(line.strip_prefix(WATCH).and_then(hold)),
+            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => break,
+        }
+    }
+    for process in watched {
+        // A process that has ended already is what was wanted.
+        let _ = pidfd_send_signal(&process, Signal::KILL);
+    }
+    Ok(())
+}
+
+/// A pidfd of the process with this pid; none where it has ended already.
+fn hold(pid: &str) -> Option<OwnedFd> {
+    let pid = Pid::from_raw(pid.trim().parse().ok()?)?;
+    pidfd_open(pid, PidfdFlags::empty()).ok()
+}

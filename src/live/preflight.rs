@@ -1,0 +1,106 @@
+//! Is this machine fit for the run? Asked before anything is started.
+
+use std::thread;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::record::Counters;
+use crate::sample::Machine;
+use crate::units::Nanos;
+
+/// How long the processor is watched before a run.
+const WATCH: Nanos = Nanos::from_millis(300);
+/// Busier than this by others, and the reader of the figures must know.
+const BUSY_WARNING: f64 = 0.25;
+/// Busier than this by others, and no run can be valid: the founding scenario
+/// alone needs about half of two cores.
+const BUSY_UNFIT: f64 = 0.90;
+/// File descriptors that a process needs besides its connections: listeners,
+/// epoll, logs, database, and room for connections that are being closed.
+const DESCRIPTORS_SPARE: u64 = 256;
+
+/// Checks the machine, and raises the limit on open files as far as allowed.
+/// Returns warnings, one sentence each.
+///
+/// # Errors
+///
+/// [`crate::error::Kind::Unfit`] where the run could not be valid here: too few
+/// file descriptors, or a processor that others keep busy.
+pub fn preflight(plan: &Plan) -> Result<Vec<String>> {
+    check_descriptors(plan)?;
+    let mut warnings = Vec::new();
+    match others_share() {
+        Some(share) if share > BUSY_UNFIT => {
+            return Err(Error::unfit(format!(
+                "other programs or machines use {:.0} % of the processor, and a run could not be \
+                 valid; wait until they have ended",
+                share * 100.0
+            )));
+        }
+        Some(share) if share > BUSY_WARNING => warnings.push(format!(
+            "other programs or machines used {:.0} % of the processor before the run began",
+            share * 100.0
+        )),
+        Some(_) => {}
+        None => warnings.push("how busy the processor is could not be read".to_owned()),
+    }
+    Ok(warnings)
+}
+
+/// The balancer holds two descriptors for each connection; it needs the most.
+fn check_descriptors(plan: &Plan) -> Result<()> {
+    let needed =
+        2 * (u64::from(plan.load.connections) + probes_at_a_time(plan)) + DESCRIPTORS_SPARE;
+    let limit = getrlimit(Resource::Nofile);
+    let hard = limit.maximum.unwrap_or(u64::MAX);
+    if hard < needed {
+        return Err(Error::unfit(format!(
+            "the run needs {needed} open files in one process and the limit is {hard}; raise it \
+             with `ulimit -Hn {needed}` or lower load.connections in the scenario"
+        )));
+    }
+    if limit.current.is_some_and(|current| current < needed) {
+        let raised = Rlimit {
+            current: Some(needed),
+            maximum: limit.maximum,
+        };
+        setrlimit(Resource::Nofile, raised).map_err(|cause| {
+            Error::unfit(format!(
+                "failed to raise the limit on open files to {needed}: {cause}; raise it with \
+                 `ulimit -n {needed}`"
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+/// Probes that can be under way together when all of them hang.
+fn probes_at_a_time(plan: &Plan) -> u64 {
+    plan.monitors
+        .iter()
+        .map(|monitor| {
+            let every = monitor.every.min(monitor.every_after_failure).0.max(1);
+            let each = if monitor.overlap {
+                monitor.timeout.0.div_ceil(every) + 1
+            } else {
+                1
+            };
+            each * u64::from(monitor.count)
+        })
+        .sum()
+}
+
+/// Share of the machine's processor time that is in use or stolen now.
+fn others_share() -> Option<f64> {
+    let mut machine = Machine::default();
+    machine.sample(Nanos::ZERO, WATCH).ok()?;
+    thread::sleep(WATCH.to_duration());
+    let sample = machine.sample(Nanos::ZERO, WATCH).ok()??;
+    let Counters::Machine(counters) = sample.counters else {
+        return None;
+    };
+    (counters.total_ns > 0)
+        .then(|| (counters.busy_ns + counters.steal_ns) as f64 / counters.total_ns as f64)
+}

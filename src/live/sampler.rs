@@ -1,0 +1,103 @@
+//! Reads every gauge at the edges of the intervals, on a thread of its own.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread::{self, JoinHandle};
+
+use super::conductor::Message;
+use crate::clock::Clock;
+use crate::record::Event;
+use crate::sample::Machine;
+use crate::target::Fleet;
+use crate::units::Nanos;
+
+/// The thread that samples; it ends with a last, shorter interval when dropped.
+#[derive(Debug)]
+pub(super) struct Sampler {
+    stop: Option<Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Sampler {
+    /// Samples the fleet and the machine at every `interval` of the clock.
+    pub(super) fn start(
+        clock: Clock,
+        interval: Nanos,
+        fleet: Arc<Fleet>,
+        messages: Sender<Message>,
+    ) -> Self {
+        let (stop, stopped) = mpsc::channel();
+        let thread = thread::spawn(move || {
+            let mut machine = Machine::default();
+            // The first reading is what later ones are counted from.
+            let _ = fleet.sample(Nanos::ZERO, Nanos::ZERO);
+            let _ = machine.sample(Nanos::ZERO, Nanos::ZERO);
+            let mut from = Nanos::ZERO;
+            loop {
+                let edge = from + interval;
+                let wait = edge.saturating_sub(clock.now());
+                let last = match stopped.recv_timeout(wait.to_duration()) {
+                    Err(RecvTimeoutError::Timeout) => false,
+                    Ok(()) | Err(RecvTimeoutError::Disconnected) => true,
+                };
+                // Whole milliseconds, the precision of the latency log.
+                let now = Nanos(clock.now().0 / 1_000_000 * 1_000_000);
+                let to = if last { now.clamp(from, edge) } else { edge };
+                if to > from {
+                    sample(&fleet, &mut machine, from, to, &messages);
+                }
+                if last {
+                    return;
+                }
+                from = to;
+            }
+        });
+        Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+
+    /// Takes a last sample and ends.
+    pub(super) fn stop(&mut self) {
+        self.stop = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic there was printed already; the record goes on without its samples.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Sampler {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+fn sample(
+    fleet: &Fleet,
+    machine: &mut Machine,
+    from: Nanos,
+    to: Nanos,
+    messages: &Sender<Message>,
+) {
+    let mut readings = fleet.sample(from, to);
+    match machine.sample(from, to) {
+        Ok(sample) => readings.extend(sample.map(Ok)),
+        Err(cause) => readings.push(Err(Event::ScrapeFailed {
+            source: "machine".into(),
+            cause,
+        })),
+    }
+    // The conductor outlives its sampler; where it does not, nobody reads.
+    for reading in readings {
+        let _ = messages.send(match reading {
+            Ok(sample) => Message::Sample(sample),
+            Err(event) => Message::Event(event),
+        });
+    }
+    for event in fleet.dead() {
+        let _ = messages.send(Message::Died(event));
+    }
+    let _ = messages.send(Message::Sampled { from, to });
+}

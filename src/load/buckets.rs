@@ -1,0 +1,214 @@
+//! Operations by the bucket of their intended start: what users felt.
+//!
+//! A bucket is final only when its last operation has ended, so several are
+//! open at a time; each leaves once, whole.
+
+use std::collections::VecDeque;
+
+use crate::model::{FailureKind, Terminal};
+use crate::record::{Counters, Histogram, Measure, OperationCounters, Sample};
+use crate::units::Nanos;
+
+/// The source of everything that users do.
+pub(super) const USER: &str = "user";
+
+#[derive(Debug, Default)]
+struct Bucket {
+    counters: OperationCounters,
+    response: Histogram,
+    under_way: u64,
+}
+
+/// The buckets that have not left yet.
+#[derive(Debug)]
+pub(super) struct Buckets {
+    interval: Nanos,
+    end: Nanos,
+    /// Index of the first bucket kept; bucket i starts at i × interval.
+    first: u64,
+    /// None: has left already, ahead of its elders.
+    kept: VecDeque<Option<Bucket>>,
+}
+
+impl Buckets {
+    /// Buckets on the grid of `interval` from zero to `end`, where the last is cut short.
+    pub(super) const fn new(interval: Nanos, end: Nanos) -> Self {
+        Self {
+            interval,
+            end,
+            first: 0,
+            kept: VecDeque::new(),
+        }
+    }
+
+    /// An operation was scheduled for this instant.
+    pub(super) fn scheduled(&mut self, intended: Nanos) {
+        let bucket = self.at(intended);
+        bucket.counters.scheduled += 1;
+        bucket.under_way += 1;
+    }
+
+    /// An operation scheduled for `intended` has ended so at `now`.
+    pub(super) fn ended(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
+        let bucket = self.at(intended);
+        bucket.under_way -= 1;
+        let counters = &mut bucket.counters;
+        let counter = match terminal {
+            Terminal::Succeeded => {
+                bucket.response.record(now.saturating_sub(intended));
+                &mut counters.succeeded
+            }
+            Terminal::Failed(FailureKind::ServerError) => &mut counters.failed_server_error,
+            Terminal::Failed(FailureKind::Refused) => &mut counters.failed_refused,
+            Terminal::Failed(FailureKind::WronglyAllowed) => &mut counters.failed_wrongly_allowed,
+            Terminal::Failed(FailureKind::Connection) => &mut counters.failed_connection,
+            Terminal::Failed(FailureKind::Protocol) => &mut counters.failed_protocol,
+            Terminal::TimedOut => &mut counters.timed_out,
+            Terminal::MissedDeadline => &mut counters.missed_deadline,
+            Terminal::Shed => &mut counters.shed,
+        };
+        *counter += 1;
+    }
+
+    /// Lets the buckets go that lie before `now`, whose operations have all
+    /// been scheduled (`scheduled_to`: the next one's intended start) and have
+    /// all ended.
+    pub(super) fn settle(&mut self, now: Nanos, scheduled_to: Nanos, emit: &mut dyn FnMut(Sample)) {
+        let past = now.min(scheduled_to);
+        self.extend(past.min(self.end));
+        for index in self.first..self.first + self.kept.len() as u64 {
+            if self.bounds(index).1 > past {
+                break;
+            }
+            let place = self.place(index);
+            let ready = |bucket: &mut Bucket| bucket.under_way == 0;
+            if let Some(bucket) = self.kept[place].take_if(ready) {
+                emit(self.sample(index, bucket, Nanos::MAX));
+            }
+        }
+        while matches!(self.kept.front(), Some(None)) {
+            self.kept.pop_front();
+            self.first += 1;
+        }
+    }
+
+    /// Lets everything go at the stop: what is under way is unfinished.
+    pub(super) fn close(&mut self, now: Nanos, emit: &mut dyn FnMut(Sample)) {
+        self.extend(now.min(self.end));
+        for (index, bucket) in (self.first..).zip(std::mem::take(&mut self.kept)) {
+            let Some(mut bucket) = bucket else { continue };
+            bucket.counters.unfinished = std::mem::take(&mut bucket.under_way);
+            emit(self.sample(index, bucket, now));
+        }
+    }
+
+    fn bounds(&self, index: u64) -> (Nanos, Nanos) {
+        let from = self.interval * index;
+        (from, (from + self.interval).min(self.end))
+    }
+
+    fn place(&self, index: u64) -> usize {
+        usize::try_from(index - self.first).expect("as many buckets as fit in memory")
+    }
+
+    fn at(&mut self, intended: Nanos) -> &mut Bucket {
+        let index = intended.0 / self.interval.0;
+        self.extend(Nanos(intended.0 + 1));
+        let place = self.place(index);
+        self.kept[place]
+            .as_mut()
+            .expect("a bucket leaves after its last operation")
+    }
+
+    /// Makes every bucket that starts before `to`, so that empty ones are told as well.
+    fn extend(&mut self, to: Nanos) {
+        while self.interval * (self.first + self.kept.len() as u64) < to {
+            self.kept.push_back(Some(Bucket::default()));
+        }
+    }
+
+    /// The sample of a bucket, cut off at the stop where it reaches past it.
+    fn sample(&self, index: u64, bucket: Bucket, stop: Nanos) -> Sample {
+        debug_assert!(bucket.counters.conserved(), "{:?}", bucket.counters);
+        let (from, to) = self.bounds(index);
+        let mut histograms = Vec::new();
+        if !bucket.response.is_empty() {
+            histograms.push((Measure::Response, bucket.response));
+        }
+        Sample {
+            from,
+            to: to.min(whole_millis(from, stop)),
+            source: USER.to_owned(),
+            counters: Counters::Operations(bucket.counters),
+            histograms,
+        }
+    }
+}
+
+/// `instant` rounded up to whole milliseconds, and at least one after `from`.
+pub(super) const fn whole_millis(from: Nanos, instant: Nanos) -> Nanos {
+    let millis = instant.0.div_ceil(1_000_000).saturating_mul(1_000_000);
+    let least = from.0 + 1_000_000;
+    Nanos(if millis < least { least } else { millis })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(value: u64) -> Nanos {
+        Nanos::from_millis(value)
+    }
+
+    fn counters(sample: &Sample) -> OperationCounters {
+        match sample.counters {
+            Counters::Operations(counters) => counters,
+            ref other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_bucket_leaves_once_and_whole() {
+        let mut buckets = Buckets::new(ms(100), ms(250));
+        let mut left = Vec::new();
+        for at in [10, 110, 120] {
+            buckets.scheduled(ms(at));
+        }
+        buckets.ended(ms(110), Terminal::Succeeded, ms(150));
+        buckets.settle(ms(199), ms(260), &mut |sample| left.push(sample));
+        assert_eq!(left.len(), 0); // the first has one under way, the second is not past
+        buckets.ended(ms(120), Terminal::TimedOut, ms(205));
+        buckets.settle(ms(205), ms(150), &mut |sample| left.push(sample));
+        assert_eq!(left.len(), 0); // one more may be scheduled at 150
+        buckets.settle(ms(205), ms(210), &mut |sample| left.push(sample));
+        assert_eq!(left.len(), 1); // the second, ahead of the first
+        buckets.scheduled(ms(210));
+        buckets.ended(ms(10), Terminal::Shed, ms(206));
+        buckets.settle(ms(249), Nanos::MAX, &mut |sample| left.push(sample));
+        buckets.close(ms(240), &mut |sample| left.push(sample));
+        let spans: Vec<_> = left.iter().map(|sample| (sample.from, sample.to)).collect();
+        assert_eq!(
+            spans,
+            [(ms(100), ms(200)), (ms(0), ms(100)), (ms(200), ms(240))]
+        );
+        let all: Vec<_> = left.iter().map(counters).collect();
+        assert_eq!((all[0].succeeded, all[0].timed_out, all[1].shed), (1, 1, 1));
+        assert_eq!((all[2].scheduled, all[2].unfinished), (1, 1));
+        assert!(all.iter().all(OperationCounters::conserved));
+        let response = left[0].histogram(Measure::Response).unwrap();
+        assert_eq!(response.count(), 1);
+    }
+
+    #[test]
+    fn empty_buckets_are_told_and_the_last_is_cut_short() {
+        let mut buckets = Buckets::new(ms(100), ms(250));
+        let mut left = Vec::new();
+        buckets.settle(ms(400), Nanos::MAX, &mut |sample| left.push(sample));
+        let spans: Vec<_> = left.iter().map(|sample| (sample.from, sample.to)).collect();
+        assert_eq!(
+            spans,
+            [(ms(0), ms(100)), (ms(100), ms(200)), (ms(200), ms(250))]
+        );
+        buckets.close(ms(400), &mut |_| panic!("all have left"));
+    }
+}

@@ -1,0 +1,153 @@
+//! The chunked transfer coding (RFC 9112, section 7.1), read and thrown away.
+
+use super::Broken;
+
+/// Bytes of extensions and trailers at most; nobody sends that many in earnest.
+const ASIDE_MAX: u32 = 16 * 1024;
+
+/// How far a chunked body has been read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    /// In the chunk's size; whether a digit was seen.
+    Size(bool),
+    /// Between the size and its line's end.
+    Extension,
+    /// Before the line feed that ends the size's line.
+    SizeEnd,
+    /// In the chunk's data.
+    Data,
+    /// Before the carriage return, then the line feed, after the data.
+    DataReturn,
+    DataFeed,
+    /// At the start of a trailer line, in one, and at its line feed.
+    TrailerStart,
+    Trailer,
+    TrailerFeed,
+    /// Before the very last line feed.
+    LastFeed,
+}
+
+/// A reader of one chunked body.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Chunks {
+    state: State,
+    /// The chunk's size while it is read, then what is left of its data.
+    left: u64,
+    aside: u32,
+}
+
+impl Chunks {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Size(false),
+            left: 0,
+            aside: 0,
+        }
+    }
+
+    /// Reads on: how many bytes belonged to the body, and whether it is over.
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(usize, bool), Broken> {
+        let mut used = 0;
+        while let Some(&byte) = bytes.get(used) {
+            if self.state == State::Data {
+                let there = (bytes.len() - used) as u64;
+                let taken = self.left.min(there);
+                self.left -= taken;
+                // No more than `there`, which came from a usize.
+                used += usize::try_from(taken).unwrap_or(usize::MAX);
+                if self.left == 0 {
+                    self.state = State::DataReturn;
+                }
+                continue;
+            }
+            used += 1;
+            if self.step(byte)? {
+                return Ok((used, true));
+            }
+        }
+        Ok((used, false))
+    }
+
+    /// Takes one byte outside the data; true at the end of the body.
+    fn step(&mut self, byte: u8) -> Result<bool, Broken> {
+        self.state = match (self.state, byte) {
+            (State::Size(_), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+                let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
+                if self.left >> 60 != 0 {
+                    return Err(Broken::Chunk);
+                }
+                self.left = self.left << 4 | digit;
+                State::Size(true)
+            }
+            (State::Size(true) | State::Extension, b'\r') => State::SizeEnd,
+            (State::Size(true), b';' | b' ' | b'\t') => State::Extension,
+            (State::Extension, _) if byte != b'\n' => {
+                self.step_aside()?;
+                State::Extension
+            }
+            (State::SizeEnd, b'\n') if self.left == 0 => State::TrailerStart,
+            (State::SizeEnd, b'\n') => State::Data,
+            (State::DataReturn, b'\r') => State::DataFeed,
+            (State::DataFeed, b'\n') => State::Size(false),
+            (State::TrailerStart, b'\r') => State::LastFeed,
+            (State::Trailer, b'\r') => State::TrailerFeed,
+            (State::TrailerStart | State::Trailer, _) if byte != b'\n' => {
+                self.step_aside()?;
+                State::Trailer
+            }
+            (State::TrailerFeed, b'\n') => State::TrailerStart,
+            (State::LastFeed, b'\n') => return Ok(true),
+            _ => return Err(Broken::Chunk),
+        };
+        Ok(false)
+    }
+
+    const fn step_aside(&mut self) -> Result<(), Broken> {
+        self.aside += 1;
+        if self.aside > ASIDE_MAX {
+            return Err(Broken::Chunk);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies_end_where_they_should() {
+        // (body, bytes that belong to it where it is whole)
+        for (body, whole) in [
+            ("0\r\n\r\n", Some(5)),
+            ("0\r\n\r\nHTTP", Some(5)), // what follows is not the body's
+            ("5\r\nhello\r\n0\r\n\r\n", Some(15)),
+            ("A;name=value\r\n0123456789\r\n0\r\n\r\n", Some(31)),
+            ("1\r\nx\r\n0\r\nTrailer: yes\r\n\r\n", Some(25)),
+            ("5\r\nhello\r\n", None), // more is to come
+        ] {
+            let (used, ended) = Chunks::new().feed(body.as_bytes()).unwrap();
+            assert_eq!(ended.then_some(used), whole, "{body:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_chunk_is_an_error() {
+        for body in [
+            "\r\n",                  // no size
+            "g\r\n",                 // no digit
+            "5\nhello",              // a line feed alone
+            "5\r\nhello!",           // longer than stated
+            "11111111111111111\r\n", // a size past 64 bits
+            "0\r\n\n",
+        ] {
+            assert_eq!(
+                Chunks::new().feed(body.as_bytes()),
+                Err(Broken::Chunk),
+                "{body:?}"
+            );
+        }
+        let endless = format!("1;{}", "x".repeat(20_000));
+        assert_eq!(Chunks::new().feed(endless.as_bytes()), Err(Broken::Chunk));
+    }
+}

@@ -1,0 +1,303 @@
+//! Reads HTTP/1.1 responses from bytes as they come, and keeps nothing of them.
+//!
+//! It is told bytes and says when a response is whole (RFC 9112); sockets are
+//! none of its business. A client library was the obvious way and is not
+//! taken: it costs a third of what a request may cost, and hides the instants
+//! that are measured. Bodies are counted off and dropped, since nothing looks
+//! at them yet. Whatever comes, the answer is a response, a wish for more, or
+//! an error; never a panic.
+
+mod chunked;
+
+use chunked::Chunks;
+
+/// Bytes of a response's head at most; the common servers send at most 8 KiB.
+const HEAD_MAX: usize = 16 * 1024;
+/// Header fields of a response at most.
+const FIELDS_MAX: usize = 100;
+/// Interim (1xx) responses before the real one at most.
+const INTERIM_MAX: u8 = 16;
+
+/// Why bytes are not a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The head is not HTTP/1.
+    Head,
+    /// The head is longer, or has more fields, than anybody needs.
+    HeadTooLarge,
+    /// The content length is no number, or two numbers.
+    Length,
+    /// The chunked coding is damaged.
+    Chunk,
+    /// The server switches to a protocol that nobody asked for.
+    Upgrade,
+    /// More interim responses than anybody needs.
+    Interim,
+    /// The connection ended before the response did.
+    Truncated,
+}
+
+/// A whole response, as far as anybody cares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Response {
+    /// Its status code.
+    pub(super) status: u16,
+    /// Whether the server keeps the connection for another request.
+    pub(super) keep_alive: bool,
+}
+
+/// What came of some bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Progress {
+    /// They are all used, and the response is not whole.
+    Incomplete,
+    /// The response is whole after the first `used` of them.
+    Complete {
+        /// The response.
+        response: Response,
+        /// Bytes that belonged to it; what follows was not asked for.
+        used: usize,
+    },
+}
+
+#[derive(Debug)]
+enum State {
+    Head,
+    Length(u64),
+    Chunked(Chunks),
+    UntilClose,
+}
+
+/// Reads one response after the other.
+#[derive(Debug)]
+pub(super) struct ResponseReader {
+    state: State,
+    /// A head that came in pieces; empty where it came in one, which is the rule.
+    head: Vec<u8>,
+    response: Response,
+    to_head: bool,
+    interim: u8,
+    started: bool,
+}
+
+impl ResponseReader {
+    pub(super) const fn new() -> Self {
+        Self {
+            state: State::Head,
+            head: Vec::new(),
+            response: Response {
+                status: 0,
+                keep_alive: false,
+            },
+            to_head: false,
+            interim: 0,
+            started: false,
+        }
+    }
+
+    /// Gets ready for the response to a new request; `to_head`: to a HEAD, which has no body.
+    pub(super) fn begin(&mut self, to_head: bool) {
+        self.state = State::Head;
+        self.head.clear();
+        self.to_head = to_head;
+        self.interim = 0;
+        self.started = false;
+    }
+
+    /// Whether any byte of the response has come.
+    pub(super) const fn started(&self) -> bool {
+        self.started
+    }
+
+    /// Reads on. After a complete response or an error it needs [`ResponseReader::begin`].
+    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Broken> {
+        self.started |= !bytes.is_empty();
+        let mut used = 0;
+        loop {
+            let rest = &bytes[used..];
+            match &mut self.state {
+                State::Head => match self.read_head(rest)? {
+                    None => return Ok(Progress::Incomplete),
+                    Some(taken) => used += taken,
+                },
+                State::Length(left) => {
+                    let taken =
+                        usize::try_from(*left).map_or(rest.len(), |left| left.min(rest.len()));
+                    *left -= taken as u64;
+                    used += taken;
+                    let complete = *left == 0;
+                    return Ok(self.progress(complete, used));
+                }
+                State::Chunked(chunks) => {
+                    let (taken, complete) = chunks.feed(rest)?;
+                    used += taken;
+                    return Ok(self.progress(complete, used));
+                }
+                State::UntilClose => return Ok(Progress::Incomplete),
+            }
+        }
+    }
+
+    const fn progress(&self, complete: bool, used: usize) -> Progress {
+        if complete {
+            let response = self.response;
+            return Progress::Complete { response, used };
+        }
+        Progress::Incomplete
+    }
+
+    /// The connection has ended: the response, where its end is the connection's.
+    pub(super) const fn finish(&self) -> Result<Response, Broken> {
+        match self.state {
+            State::UntilClose => Ok(self.response),
+            _ => Err(Broken::Truncated),
+        }
+    }
+
+    /// Reads a head: bytes of `bytes` that belonged to it, or none while it is not whole.
+    fn read_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
+        let before = self.head.len();
+        let piece = &bytes[..bytes.len().min(HEAD_MAX - before)];
+        let mut kept = std::mem::take(&mut self.head);
+        let whole = if kept.is_empty() {
+            parse_head(piece)?
+        } else {
+            kept.extend_from_slice(piece);
+            parse_head(&kept)?
+        };
+        let Some((length, head)) = whole else {
+            if before + piece.len() == HEAD_MAX {
+                return Err(Broken::HeadTooLarge);
+            }
+            if before == 0 {
+                kept.extend_from_slice(piece);
+            }
+            self.head = kept;
+            return Ok(None);
+        };
+        kept.clear();
+        self.head = kept;
+        self.enter_body(&head)?;
+        Ok(Some(length - before))
+    }
+
+    /// Decides where the body ends (RFC 9112, section 6.3).
+    fn enter_body(&mut self, head: &Head) -> Result<(), Broken> {
+        self.response = Response {
+            status: head.status,
+            keep_alive: head.keep_alive,
+        };
+        self.state = match head.status {
+            101 => return Err(Broken::Upgrade),
+            100..=199 => {
+                self.interim += 1;
+                if self.interim > INTERIM_MAX {
+                    return Err(Broken::Interim);
+                }
+                State::Head
+            }
+            204 | 304 => State::Length(0),
+            _ if self.to_head => State::Length(0),
+            _ => match head.body {
+                Body::Length(length) => State::Length(length),
+                Body::Chunked => State::Chunked(Chunks::new()),
+                Body::UntilClose => {
+                    self.response.keep_alive = false;
+                    State::UntilClose
+                }
+            },
+        };
+        Ok(())
+    }
+}
+
+/// How a body's end is found.
+enum Body {
+    Length(u64),
+    Chunked,
+    UntilClose,
+}
+
+/// What a head says.
+struct Head {
+    status: u16,
+    keep_alive: bool,
+    body: Body,
+}
+
+/// Parses a head: its length and what it says; none while it is not whole.
+fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, Broken> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut fields);
+    let length = match response.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(httparse::Error::TooManyHeaders) => return Err(Broken::HeadTooLarge),
+        Err(_) => return Err(Broken::Head),
+    };
+    let (Some(status), Some(version)) = (response.code, response.version) else {
+        return Err(Broken::Head);
+    };
+    let mut keep_alive = version == 1;
+    let mut stated_length = None;
+    let mut coded = None;
+    for field in response.headers {
+        if field.name.eq_ignore_ascii_case("content-length") {
+            let length = parse_length(field.value)?;
+            if stated_length.is_some_and(|stated| stated != length) {
+                return Err(Broken::Length);
+            }
+            stated_length = Some(length);
+        } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
+            let last = items(field.value).last().unwrap_or_default();
+            coded = Some(last.eq_ignore_ascii_case(b"chunked"));
+        } else if field.name.eq_ignore_ascii_case("connection") {
+            for item in items(field.value) {
+                if item.eq_ignore_ascii_case(b"close") {
+                    keep_alive = false;
+                } else if item.eq_ignore_ascii_case(b"keep-alive") {
+                    keep_alive = true;
+                }
+            }
+        }
+    }
+    // A transfer coding overrides a length (RFC 9112, section 6.3, item 3).
+    let body = match (coded, stated_length) {
+        (Some(true), _) => Body::Chunked,
+        (Some(false), _) | (None, None) => Body::UntilClose,
+        (None, Some(length)) => Body::Length(length),
+    };
+    let head = Head {
+        status,
+        keep_alive,
+        body,
+    };
+    Ok(Some((length, head)))
+}
+
+/// The items of a comma-separated field.
+fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// A length, also where it is repeated in one field ("5, 5").
+fn parse_length(value: &[u8]) -> Result<u64, Broken> {
+    let mut length = None;
+    for item in items(value) {
+        if item.is_empty() || !item.iter().all(u8::is_ascii_digit) {
+            return Err(Broken::Length);
+        }
+        let number = std::str::from_utf8(item)
+            .ok()
+            .and_then(|text| text.parse::<u64>().ok());
+        let number = number.ok_or(Broken::Length)?;
+        if length.is_some_and(|length| length != number) {
+            return Err(Broken::Length);
+        }
+        length = Some(number);
+    }
+    length.ok_or(Broken::Length)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,116 @@
+//! Connections, what is under way on them, and the pools they are kept in.
+
+use rustix::fd::OwnedFd;
+
+use super::codec::ResponseReader;
+use super::ledger::{Class, Try};
+use super::slots::SlotQueue;
+use crate::units::Nanos;
+
+/// Who made an attempt and hears of its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The operation in this slot.
+    Operation(u32),
+    /// A monitor of a group, while the monitors are those of this epoch.
+    Probe {
+        monitor: u32,
+        group: usize,
+        epoch: u32,
+    },
+}
+
+/// An attempt under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    pub(super) owner: Owner,
+    pub(super) which: Try,
+    /// The queue of timeouts that it is in.
+    pub(super) lane: usize,
+    pub(super) sent: Nanos,
+    /// When it times out.
+    pub(super) until: Nanos,
+    /// Whether the kernel has taken any byte of the request.
+    pub(super) handed_over: bool,
+}
+
+/// What the poller watches a connection for; it never watches for less again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Watched {
+    No,
+    Reading,
+    /// For bytes, and for room to write.
+    Writing,
+}
+
+/// A connection: idle, or with one attempt under way.
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) socket: OwnedFd,
+    /// Tells it from others that had its slot: events of those are stale.
+    pub(super) serial: u32,
+    pub(super) class: Class,
+    /// Whether the handshake is over.
+    pub(super) established: bool,
+    /// Whether it has carried a response: only then can it be a kept one gone stale.
+    pub(super) served: bool,
+    pub(super) watched: Watched,
+    pub(super) attempt: Option<Attempt>,
+    pub(super) reader: ResponseReader,
+    /// What the kernel has not taken yet of a request.
+    pub(super) unsent: Vec<u8>,
+}
+
+impl Connection {
+    pub(super) const fn new(socket: OwnedFd, serial: u32, class: Class) -> Self {
+        Self {
+            socket,
+            serial,
+            class,
+            established: false,
+            served: false,
+            watched: Watched::No,
+            attempt: None,
+            reader: ResponseReader::new(),
+            unsent: Vec::new(),
+        }
+    }
+}
+
+/// The poller's token of a connection.
+pub(super) const fn token(slot: u32, serial: u32) -> u64 {
+    (serial as u64) << 32 | slot as u64
+}
+
+/// The slot and serial of a token.
+pub(super) const fn slot_and_serial(token: u64) -> (u32, u32) {
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the two halves, taken apart"
+    )]
+    (token as u32, (token >> 32) as u32)
+}
+
+/// The connections of one traffic class.
+#[derive(Debug)]
+pub(super) struct Pool {
+    /// Connections at most.
+    limit: usize,
+    pub(super) open: usize,
+    pub(super) idle: SlotQueue,
+}
+
+impl Pool {
+    pub(super) const fn new(limit: usize) -> Self {
+        Self {
+            limit,
+            open: 0,
+            idle: SlotQueue::new(),
+        }
+    }
+
+    /// Whether an attempt would find a connection, kept or new.
+    pub(super) const fn has_room(&self) -> bool {
+        !self.idle.is_empty() || self.open < self.limit
+    }
+}

@@ -1,0 +1,340 @@
+//! The loop that does everything: one thread, one epoll, no locks.
+//!
+//! One wake-up serves all that is ready and all that is due, in the order in
+//! which it was due. Nothing here waits for anything but the poller, and no
+//! step calls itself: a failed attempt queues its retry, and the loop comes
+//! back to it after it has looked at the sockets.
+//!
+//! - [`operations`]: users' operations, from intended start to terminal event
+//! - [`attempts`]: attempts on connections, whoever makes them
+//! - [`events`]: what sockets say
+
+mod attempts;
+mod events;
+mod operations;
+
+use std::net::SocketAddr;
+use std::sync::mpsc::Receiver;
+
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+
+use self::operations::ActiveOperation;
+use super::connection::{Connection, Pool};
+use super::generator::{Command, Setup, Update};
+use super::ledger::{Class, Ledger};
+use super::poller::{Poller, Ready};
+use super::probes::Probes;
+use super::request::Requests;
+use super::schedule::Schedule;
+use super::slots::{Slab, SlotQueue};
+use super::socket;
+use crate::clock::{self, Clock};
+use crate::model::ClientPolicy;
+use crate::units::Nanos;
+
+/// Due things served before the sockets are looked at again.
+const BATCH: usize = 64;
+/// Bytes read at a time.
+const BUFFER_BYTES: usize = 64 * 1024;
+
+/// Who is told.
+pub(super) type Updates = Box<dyn FnMut(Update) + Send>;
+
+/// Something that is due.
+#[derive(Debug, Clone, Copy)]
+enum Due {
+    /// The attempt on this connection has run into its timeout.
+    Timeout(u32),
+    /// The operation in this slot has met its deadline.
+    Deadline(u32),
+    /// The operation in this slot tries again.
+    Retry(u32),
+    /// The next operation starts.
+    Arrival,
+    /// This monitor probes.
+    Probe(u32),
+}
+
+/// Everything the generator's thread owns.
+pub(super) struct Engine {
+    clock: Clock,
+    poller: Poller,
+    commands: Receiver<Command>,
+    updates: Updates,
+    address: SocketAddr,
+    policy: ClientPolicy,
+    /// Of each entry of the mix: whether it is to be refused.
+    refused: Vec<bool>,
+    backlog: usize,
+    end: Nanos,
+    drained: Nanos,
+
+    schedule: Schedule,
+    requests: Requests,
+    operations: Slab<ActiveOperation>,
+    deadlines: SlotQueue,
+    retries: SlotQueue,
+    /// Operations that found no connection free, with the instant they did.
+    waiting: SlotQueue,
+    probes: Probes,
+
+    connections: Slab<Connection>,
+    users: Pool,
+    monitors: Pool,
+    /// Timeouts of attempts by lane: the users', then each group of monitors'.
+    timeouts: Vec<SlotQueue>,
+    next_serial: u32,
+    /// Connections that have more to read than one turn allows.
+    again: Vec<(u64, EventFlags)>,
+
+    ledger: Ledger,
+    buffer: Vec<u8>,
+    request: Vec<u8>,
+    load_ended: bool,
+    stopped: bool,
+    /// What this machine lacked, each told once.
+    warned_of: Vec<Errno>,
+}
+
+impl Engine {
+    /// An engine for a setup that was found fit; `users`: tokens by entry of the mix.
+    pub(super) fn new(
+        setup: &Setup,
+        users: Vec<Vec<String>>,
+        poller: Poller,
+        commands: Receiver<Command>,
+        updates: Updates,
+    ) -> Self {
+        let plan = &setup.plan;
+        let counts: Vec<u32> = users
+            .iter()
+            .map(|tokens| u32::try_from(tokens.len()).unwrap_or(u32::MAX))
+            .collect();
+        let service = &setup.identities.service;
+        Self {
+            clock: setup.clock,
+            poller,
+            commands,
+            updates,
+            address: setup.address,
+            policy: plan.load.client.clone(),
+            refused: plan.load.mix.iter().map(|entry| entry.refused).collect(),
+            backlog: plan.load.backlog as usize,
+            end: plan.end,
+            drained: plan.end + plan.drain,
+            schedule: Schedule::new(plan, &counts),
+            requests: Requests::new(&setup.address, &plan.load.mix, users),
+            operations: Slab::new(),
+            deadlines: SlotQueue::new(),
+            retries: SlotQueue::new(),
+            waiting: SlotQueue::new(),
+            probes: Probes::new(&plan.monitors, plan.end, &setup.address, service),
+            connections: Slab::new(),
+            users: Pool::new(plan.load.connections as usize),
+            monitors: Pool::new(usize::MAX),
+            timeouts: (0..=plan.monitors.len())
+                .map(|_| SlotQueue::new())
+                .collect(),
+            next_serial: 0,
+            again: Vec::new(),
+            ledger: Ledger::new(plan.interval, plan.end, Nanos::ZERO),
+            buffer: vec![0; BUFFER_BYTES],
+            request: Vec::new(),
+            load_ended: false,
+            stopped: false,
+            warned_of: Vec::new(),
+        }
+    }
+
+    /// Generates the load from the clock's zero until all is over.
+    pub(super) fn run(mut self) {
+        let interval = self.ledger.edge();
+        if let Err(error) = self.await_start() {
+            return self.fail(error);
+        }
+        self.ledger = Ledger::new(interval, self.end, clock::thread_cpu());
+        if let Err(error) = self.generate() {
+            return self.fail(error);
+        }
+        self.finish();
+    }
+
+    fn fail(&mut self, error: Errno) {
+        (self.updates)(Update::Failed(format!(
+            "failed to wait for sockets: {error}; the load has stopped"
+        )));
+    }
+
+    /// Waits for the clock's zero. The clock reads zero until then as well.
+    fn await_start(&mut self) -> Result<(), Errno> {
+        let mut ready = Ready::default();
+        while self.clock.now() == Nanos::ZERO && !self.stopped {
+            self.poller.wait(Some(Nanos(1)), &mut ready)?;
+            self.obey(&ready);
+        }
+        Ok(())
+    }
+
+    fn generate(&mut self) -> Result<(), Errno> {
+        let mut ready = Ready::default();
+        loop {
+            let now = self.now();
+            let more = self.serve_due(now);
+            self.settle(now);
+            if self.over(now) {
+                return Ok(());
+            }
+            let until = self.next_instant();
+            let until = (!more && self.again.is_empty() && until > self.now()).then_some(until);
+            self.poller.wait(until, &mut ready)?;
+            for (token, flags) in ready.sockets() {
+                self.on_socket(token, flags);
+                self.serve_waiting();
+            }
+            self.read_again();
+            self.obey(&ready);
+        }
+    }
+
+    /// The time, and every interval closed whose edge has come.
+    fn now(&mut self) -> Nanos {
+        let now = self.clock.now();
+        if now >= self.ledger.edge() {
+            let updates = &mut self.updates;
+            let mut emit = |sample| updates(Update::Sample(sample));
+            self.ledger.roll(now, clock::thread_cpu(), &mut emit);
+        }
+        now
+    }
+
+    /// Serves what is due, in its order; true where more may be due than one turn allows.
+    fn serve_due(&mut self, now: Nanos) -> bool {
+        for _ in 0..BATCH {
+            match self.earliest() {
+                Some((at, due)) if at <= now => self.serve(due),
+                _ => return false,
+            }
+            self.serve_waiting();
+        }
+        true
+    }
+
+    fn serve(&mut self, due: Due) {
+        match due {
+            Due::Timeout(connection) => self.time_out(connection),
+            Due::Deadline(operation) => self.miss_deadline(operation),
+            Due::Retry(operation) => {
+                self.retries.remove(operation);
+                self.seek_connection(operation);
+            }
+            Due::Arrival => self.arrive(),
+            Due::Probe(monitor) => self.start_probe(monitor),
+        }
+    }
+
+    /// What is due first, and when. Of things due together, an end comes before a start.
+    fn earliest(&self) -> Option<(Nanos, Due)> {
+        let mut first: Option<(Nanos, Due)> = None;
+        let mut consider = |candidate: Option<(Nanos, Due)>| {
+            if let Some((at, due)) = candidate
+                && first.as_ref().is_none_or(|(first, _)| at < *first)
+            {
+                first = Some((at, due));
+            }
+        };
+        consider(
+            self.deadlines
+                .front()
+                .map(|(at, slot)| (at, Due::Deadline(slot))),
+        );
+        for lane in &self.timeouts {
+            consider(lane.front().map(|(at, slot)| (at, Due::Timeout(slot))));
+        }
+        consider(
+            self.retries
+                .front()
+                .map(|(at, slot)| (at, Due::Retry(slot))),
+        );
+        consider(self.schedule.next_intended().map(|at| (at, Due::Arrival)));
+        consider(
+            self.probes
+                .next_due()
+                .map(|(at, monitor)| (at, Due::Probe(monitor))),
+        );
+        first
+    }
+
+    /// When there is something to do, should nothing happen before.
+    fn next_instant(&self) -> Nanos {
+        let planned = if self.load_ended {
+            self.drained
+        } else {
+            self.end
+        };
+        let due = self.earliest().map_or(Nanos::MAX, |(at, _)| at);
+        due.min(planned).min(self.ledger.edge())
+    }
+
+    /// Lets final buckets go, and notices the end of the load.
+    fn settle(&mut self, now: Nanos) {
+        let scheduled_to = self.schedule.next_intended().unwrap_or(Nanos::MAX);
+        let updates = &mut self.updates;
+        let mut emit = |sample| updates(Update::Sample(sample));
+        self.ledger.settle(now, scheduled_to, &mut emit);
+        if !self.load_ended && now >= self.end && scheduled_to == Nanos::MAX {
+            self.load_ended = true;
+            (self.updates)(Update::LoadEnded);
+        }
+    }
+
+    fn over(&self, now: Nanos) -> bool {
+        let idle = self.operations.is_empty() && self.probes.under_way() == 0;
+        self.stopped || self.load_ended && (idle || now >= self.drained)
+    }
+
+    fn obey(&mut self, ready: &Ready) {
+        if !ready.woken {
+            return;
+        }
+        while let Ok(command) = self.commands.try_recv() {
+            match command {
+                Command::Monitors { on } => {
+                    let now = self.now();
+                    self.probes.switch(on, now);
+                }
+                Command::Retries(retries) => self.policy.retries = retries,
+                Command::Stop => self.stopped = true,
+            }
+        }
+    }
+
+    /// Closes the books and every connection.
+    fn finish(&mut self) {
+        let now = self.now();
+        while self.schedule.next_intended().is_some_and(|at| at <= now) {
+            // Due, and not begun before the stop: scheduled and unfinished.
+            if let Some(draft) = self.schedule.take() {
+                self.ledger.scheduled(draft.intended);
+            }
+        }
+        let updates = &mut self.updates;
+        let mut emit = |sample| updates(Update::Sample(sample));
+        self.ledger.close(now, clock::thread_cpu(), &mut emit);
+        for slot in self.connections.slots().collect::<Vec<_>>() {
+            if let Some(connection) = self.connections.remove(slot)
+                && connection.attempt.is_some()
+            {
+                socket::reset(connection.socket);
+            }
+        }
+        (self.updates)(Update::Finished);
+    }
+
+    const fn pool(&mut self, class: Class) -> &mut Pool {
+        match class {
+            Class::User => &mut self.users,
+            Class::Monitor => &mut self.monitors,
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Users' operations, from intended start to terminal event.
+
+use super::super::connection::Owner;
+use super::super::ledger::{Try, Unanswered};
+use super::super::schedule::Draft;
+use super::Engine;
+use crate::model::{AttemptOutcome, Next, Operation, Terminal};
+use crate::units::Nanos;
+
+/// An operation that has been scheduled and has not ended.
+#[derive(Debug)]
+pub(in super::super) struct ActiveOperation {
+    pub(super) draft: Draft,
+    pub(super) machine: Operation,
+    /// The connection of the attempt under way.
+    pub(super) connection: Option<u32>,
+    tried: bool,
+    /// How long it waited for a connection before its first try.
+    waited: Nanos,
+}
+
+impl Engine {
+    /// The next scheduled operation starts.
+    pub(super) fn arrive(&mut self) {
+        let Some(draft) = self.schedule.take() else {
+            return;
+        };
+        self.ledger.scheduled(draft.intended);
+        let machine = Operation::new(draft.intended);
+        let deadline = machine.deadline(&self.policy);
+        let slot = self.operations.insert(ActiveOperation {
+            draft,
+            machine,
+            connection: None,
+            tried: false,
+            waited: Nanos::ZERO,
+        });
+        if deadline < Nanos::MAX {
+            self.deadlines.push(slot, deadline);
+        }
+        self.seek_connection(slot);
+    }
+
+    /// An operation needs a connection: it takes one, waits for one, or is shed.
+    pub(super) fn seek_connection(&mut self, slot: u32) {
+        if self.waiting.is_empty() && self.users.has_room() {
+            self.ledger.pool_wait(Nanos::ZERO);
+            self.attempt(slot);
+        } else if self.waiting.len() < self.backlog {
+            let now = self.now();
+            self.waiting.push(slot, now);
+            self.ledger.waiting(self.waiting.len());
+        } else {
+            let now = self.now();
+            self.end_operation(slot, Terminal::Shed, now);
+        }
+    }
+
+    /// Gives connections that have come free to those who have waited longest.
+    pub(super) fn serve_waiting(&mut self) {
+        while !self.waiting.is_empty() && self.users.has_room() {
+            let Some((since, slot)) = self.waiting.pop_front() else {
+                return;
+            };
+            self.ledger.waiting(self.waiting.len());
+            let waited = self.now().saturating_sub(since);
+            self.ledger.pool_wait(waited);
+            if let Some(operation) = self.operations.get_mut(slot)
+                && !operation.tried
+            {
+                operation.waited = waited;
+            }
+            self.attempt(slot);
+        }
+    }
+
+    /// Starts an operation's first or next attempt; there is room for it. One
+    /// that comes too late for the deadline, since the generator was held up,
+    /// is not made: nobody waits for it any more.
+    fn attempt(&mut self, slot: u32) {
+        let now = self.now();
+        let Some(operation) = self.operations.get_mut(slot) else {
+            return;
+        };
+        if now >= operation.machine.deadline(&self.policy) {
+            return self.end_operation(slot, Terminal::MissedDeadline, now);
+        }
+        let first = !std::mem::replace(&mut operation.tried, true);
+        let (intended, waited) = (operation.draft.intended, operation.waited);
+        let which = if first { Try::First } else { Try::Retry };
+        self.launch(Owner::Operation(slot), which, now);
+        if first {
+            let lag = now.saturating_sub(intended).saturating_sub(waited);
+            self.ledger.send_lag(lag);
+        }
+    }
+
+    /// An attempt of the operation has ended at `now`.
+    pub(super) fn attempt_ended(&mut self, slot: u32, outcome: AttemptOutcome, now: Nanos) {
+        let Some(operation) = self.operations.get_mut(slot) else {
+            return;
+        };
+        operation.connection = None;
+        match operation.machine.on(now, outcome, &self.policy) {
+            Next::Retry(at) => self.retries.push(slot, at),
+            Next::Ended(terminal) => self.end_operation(slot, terminal, now),
+        }
+    }
+
+    /// The deadline has come: whatever is under way for the operation is given up.
+    pub(super) fn miss_deadline(&mut self, slot: u32) {
+        let now = self.now();
+        let connection = self
+            .operations
+            .get(slot)
+            .and_then(|operation| operation.connection);
+        if let Some(connection) = connection {
+            self.give_up(connection, Unanswered::Cancelled);
+        }
+        self.end_operation(slot, Terminal::MissedDeadline, now);
+    }
+
+    fn end_operation(&mut self, slot: u32, terminal: Terminal, now: Nanos) {
+        let Some(operation) = self.operations.remove(slot) else {
+            return;
+        };
+        self.deadlines.remove(slot);
+        self.retries.remove(slot);
+        if let Some(since) = self.waiting.remove(slot) {
+            self.ledger.waiting(self.waiting.len());
+            // It had none to the end: the wait was at least this long.
+            self.ledger.pool_wait(now.saturating_sub(since));
+        }
+        self.ledger
+            .operation_ended(operation.draft.intended, terminal, now);
+    }
+}

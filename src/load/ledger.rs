@@ -1,0 +1,307 @@
+//! Counts everything that happens, and closes an interval at each edge.
+//!
+//! It is told what happened in the order of time; an edge is closed before
+//! anything at or after it is counted, so that in every interval what started
+//! is what ended plus the change of what is in flight, exactly.
+
+use super::buckets::{Buckets, USER, whole_millis};
+use crate::model::Terminal;
+use crate::record::{AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, Sample};
+use crate::units::Nanos;
+
+/// The source of everything that monitors do.
+const MONITOR: &str = "monitor";
+/// The source of what the generator says of itself.
+const GENERATOR: &str = "generator";
+
+/// Whose traffic an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Class {
+    User,
+    Monitor,
+}
+
+/// Which try of its step an attempt is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Try {
+    First,
+    Retry,
+    /// The same request again, since the kept connection had gone stale.
+    Resend,
+}
+
+/// How an attempt ended without a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unanswered {
+    TimedOut,
+    Connection,
+    Protocol,
+    Cancelled,
+}
+
+/// The attempts of one traffic class.
+#[derive(Debug, Default)]
+struct Attempts {
+    counters: AttemptCounters,
+    service: Histogram,
+    in_flight: u64,
+    started_before: u64,
+    ended_before: u64,
+}
+
+impl Attempts {
+    /// The interval's sample; what is in flight is carried over.
+    fn close(&mut self, source: &str, from: Nanos, to: Nanos) -> Sample {
+        let mut counters = std::mem::take(&mut self.counters);
+        counters.in_flight = self.in_flight;
+        self.started_before += counters.started();
+        self.ended_before += counters.ended();
+        debug_assert_eq!(self.started_before, self.ended_before + self.in_flight);
+        Sample {
+            from,
+            to,
+            source: source.to_owned(),
+            counters: Counters::Attempts(counters),
+            histograms: taken([(Measure::Service, &mut self.service)]),
+        }
+    }
+}
+
+/// Copies of the histograms that hold something; the originals keep their memory.
+fn taken<const N: usize>(histograms: [(Measure, &mut Histogram); N]) -> Vec<(Measure, Histogram)> {
+    let mut copies = Vec::new();
+    for (measure, histogram) in histograms {
+        if !histogram.is_empty() {
+            copies.push((measure, histogram.clone()));
+            histogram.clear();
+        }
+    }
+    copies
+}
+
+/// What is counted, on both time axes.
+#[derive(Debug)]
+pub(super) struct Ledger {
+    interval: Nanos,
+    from: Nanos,
+    buckets: Buckets,
+    user: Attempts,
+    monitor: Attempts,
+    generator: GeneratorCounters,
+    send_lag: Histogram,
+    pool_wait: Histogram,
+    waiting: u64,
+    cpu_before: Nanos,
+}
+
+impl Ledger {
+    /// An empty ledger; `cpu`: processor time that the thread has used before the load.
+    pub(super) fn new(interval: Nanos, end: Nanos, cpu: Nanos) -> Self {
+        Self {
+            interval,
+            from: Nanos::ZERO,
+            buckets: Buckets::new(interval, end),
+            user: Attempts::default(),
+            monitor: Attempts::default(),
+            generator: GeneratorCounters::default(),
+            send_lag: Histogram::new(),
+            pool_wait: Histogram::new(),
+            waiting: 0,
+            cpu_before: cpu,
+        }
+    }
+
+    /// The instant at which the interval must be closed.
+    pub(super) fn edge(&self) -> Nanos {
+        self.from + self.interval
+    }
+
+    /// Closes every interval whose edge has come.
+    pub(super) fn roll(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
+        while now >= self.edge() {
+            let edge = self.edge();
+            self.close_interval(edge, cpu, emit);
+            self.from = edge;
+        }
+    }
+
+    /// Lets the buckets of operations go that are final.
+    pub(super) fn settle(&mut self, now: Nanos, scheduled_to: Nanos, emit: &mut dyn FnMut(Sample)) {
+        self.buckets.settle(now, scheduled_to, emit);
+    }
+
+    /// Closes everything at the stop.
+    pub(super) fn close(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
+        self.roll(now, cpu, emit);
+        let to = whole_millis(self.from, now).min(self.edge());
+        self.close_interval(to, cpu, emit);
+        self.buckets.close(now, emit);
+    }
+
+    fn close_interval(&mut self, to: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
+        let from = self.from;
+        emit(self.user.close(USER, from, to));
+        emit(self.monitor.close(MONITOR, from, to));
+        let mut counters = std::mem::take(&mut self.generator);
+        self.generator.connections_open = counters.connections_open;
+        self.generator.backlog_max = self.waiting;
+        counters.threads = 1;
+        counters.cpu_ns = cpu.saturating_sub(self.cpu_before).0;
+        self.cpu_before = cpu;
+        let histograms = taken([
+            (Measure::SendLag, &mut self.send_lag),
+            (Measure::PoolWait, &mut self.pool_wait),
+        ]);
+        emit(Sample {
+            from,
+            to,
+            source: GENERATOR.to_owned(),
+            counters: Counters::Generator(counters),
+            histograms,
+        });
+    }
+
+    const fn class(&mut self, class: Class) -> &mut Attempts {
+        match class {
+            Class::User => &mut self.user,
+            Class::Monitor => &mut self.monitor,
+        }
+    }
+
+    pub(super) fn scheduled(&mut self, intended: Nanos) {
+        self.buckets.scheduled(intended);
+    }
+
+    pub(super) fn operation_ended(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
+        self.buckets.ended(intended, terminal, now);
+        self.ended(Class::User, terminal == Terminal::Succeeded);
+    }
+
+    /// An operation or a probe has ended.
+    pub(super) const fn ended(&mut self, class: Class, well: bool) {
+        let counters = &mut self.class(class).counters;
+        if well {
+            counters.ended_well += 1;
+        } else {
+            counters.ended_badly += 1;
+        }
+    }
+
+    pub(super) const fn attempt_started(&mut self, class: Class, which: Try) {
+        let attempts = self.class(class);
+        attempts.in_flight += 1;
+        match which {
+            Try::First => attempts.counters.first_tries += 1,
+            Try::Retry => attempts.counters.retries += 1,
+            Try::Resend => attempts.counters.resends += 1,
+        }
+    }
+
+    pub(super) fn answered(&mut self, class: Class, status: u16, service: Nanos) {
+        let attempts = self.class(class);
+        attempts.in_flight -= 1;
+        attempts.service.record(service);
+        let counters = &mut attempts.counters;
+        counters.responses += 1;
+        match status / 100 {
+            2 => counters.status_2xx += 1,
+            3 => counters.status_3xx += 1,
+            4 => counters.status_4xx += 1,
+            5 => counters.status_5xx += 1,
+            _ => {} // counted as a response; HTTP knows no other class
+        }
+    }
+
+    pub(super) const fn unanswered(&mut self, class: Class, how: Unanswered) {
+        let attempts = self.class(class);
+        attempts.in_flight -= 1;
+        match how {
+            Unanswered::TimedOut => attempts.counters.timeouts += 1,
+            Unanswered::Connection => attempts.counters.connection_errors += 1,
+            Unanswered::Protocol => attempts.counters.protocol_errors += 1,
+            Unanswered::Cancelled => attempts.counters.cancelled += 1,
+        }
+    }
+
+    pub(super) fn send_lag(&mut self, lag: Nanos) {
+        self.send_lag.record(lag);
+    }
+
+    pub(super) fn pool_wait(&mut self, wait: Nanos) {
+        self.pool_wait.record(wait);
+    }
+
+    pub(super) const fn connection_opened(&mut self) {
+        self.generator.connections_opened += 1;
+        self.generator.connections_open += 1;
+    }
+
+    pub(super) const fn connection_closed(&mut self) {
+        self.generator.connections_open -= 1;
+    }
+
+    /// So many operations wait for a connection from now on.
+    pub(super) fn waiting(&mut self, count: usize) {
+        self.waiting = count as u64;
+        self.generator.backlog_max = self.generator.backlog_max.max(self.waiting);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_holds_what_happened_in_it_and_levels_are_carried_over() {
+        let ms = Nanos::from_millis;
+        let mut ledger = Ledger::new(ms(100), ms(1000), ms(1));
+        ledger.attempt_started(Class::User, Try::First);
+        ledger.attempt_started(Class::User, Try::Retry);
+        ledger.connection_opened();
+        ledger.waiting(7);
+        ledger.waiting(2);
+        let mut samples = Vec::new();
+        ledger.roll(ms(250), ms(3), &mut |sample| samples.push(sample)); // two edges at once
+        ledger.answered(Class::User, 200, ms(5));
+        ledger.unanswered(Class::User, Unanswered::TimedOut);
+        ledger.close(Nanos(299_000_001), ms(4), &mut |sample| {
+            samples.push(sample);
+        });
+        let mut user = Vec::new();
+        let mut generator = Vec::new();
+        for sample in &samples {
+            match (sample.source.as_str(), sample.counters) {
+                ("user", Counters::Attempts(counters)) => {
+                    user.push((sample.from, sample.to, counters));
+                }
+                ("generator", Counters::Generator(counters)) => generator.push(counters),
+                _ => {}
+            }
+        }
+        let spans: Vec<_> = user.iter().map(|(from, to, _)| (*from, *to)).collect();
+        assert_eq!(
+            spans,
+            [(ms(0), ms(100)), (ms(100), ms(200)), (ms(200), ms(300))]
+        );
+        let in_flight: Vec<_> = user
+            .iter()
+            .map(|(_, _, counters)| counters.in_flight)
+            .collect();
+        assert_eq!(in_flight, [2, 2, 0]);
+        assert_eq!(
+            (user[0].2.started(), user[1].2.started(), user[2].2.ended()),
+            (2, 0, 2)
+        );
+        let read: Vec<_> = generator
+            .iter()
+            .map(|counters| {
+                (
+                    counters.cpu_ns,
+                    counters.connections_open,
+                    counters.backlog_max,
+                )
+            })
+            .collect();
+        assert_eq!(read, [(2_000_000, 1, 7), (0, 1, 2), (1_000_000, 1, 2)]);
+    }
+}

@@ -1,0 +1,97 @@
+//! What can be done to the fleet, its monitors and its clients, and when.
+//!
+//! Names and parameters only: who carries an action out is not known here.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Nanos, Ratio};
+
+/// When an entry is carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum When {
+    /// At an instant of the run.
+    At(Nanos),
+    /// After an event, plus a delay; never, if the event does not come.
+    After {
+        /// The event.
+        event: Trigger,
+        /// How long after it.
+        delay: Nanos,
+    },
+}
+
+/// An event that entries can wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trigger {
+    /// The alert of this name fired.
+    Alert(String),
+    /// A rollback was refused.
+    RollbackRejected,
+    /// A rollback was applied.
+    RollbackApplied,
+    /// A restart has ended: every instance serves again.
+    Restarted,
+}
+
+/// What can be done to the fleet, its monitors and its clients.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    /// Release a configuration with these settings changed.
+    Push {
+        /// Settings and their new values.
+        set: BTreeMap<String, String>,
+        /// The schema the document is written in; none keeps the active one.
+        schema: Option<u32>,
+        /// Whether its author ran the tests.
+        tested: bool,
+    },
+    /// Restore the version before the active one, through the same checks.
+    Rollback,
+    /// Make a check advisory.
+    Waive {
+        /// The check's name.
+        check: String,
+    },
+    /// Restart instances.
+    Restart {
+        /// None: all at once. Otherwise one after the other, with this pause
+        /// after each is back.
+        pause: Option<Nanos>,
+    },
+    /// Let the balancer admit this share of the requests.
+    Admit {
+        /// The share.
+        share: Ratio,
+    },
+    /// Switch every monitor on or off.
+    Monitors {
+        /// On or off.
+        on: bool,
+    },
+    /// Change how many retries clients make from now on.
+    Retries {
+        /// Attempts after the first.
+        retries: u32,
+    },
+}
+
+impl Action {
+    /// The action's name, as scenario files and reports write it.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Push { .. } => "push",
+            Self::Rollback => "rollback",
+            Self::Waive { .. } => "waive",
+            Self::Restart { .. } => "restart",
+            Self::Admit { .. } => "admit",
+            Self::Monitors { .. } => "monitors",
+            Self::Retries { .. } => "retries",
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! What a run is judged by: figures with their units, bounds, the recovery rule.
+//!
+//! Nothing is measured or compared here; these are the words that scenario
+//! files, plans and findings share.
+
+use serde::{Deserialize, Serialize};
+
+use crate::units::{Nanos, Ratio};
+
+/// A figure that expectations can speak of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Figure {
+    /// Rollback applied → recovered, in seconds.
+    RecoveryAfterRollback,
+    /// Last action → recovered, in seconds.
+    RecoveryAfterLastAction,
+    /// Impact start → detected, in seconds.
+    TimeToDetect,
+    /// Impact start → recovered, in seconds.
+    TimeToRecover,
+    /// The incident's verdict, a word.
+    IncidentVerdict,
+    /// The sustaining effect, a word.
+    Sustaining,
+    /// Succeeded / offered, by phase.
+    GoodputShare,
+    /// Operations that ended without success / that ended, by phase.
+    ErrorShare,
+    /// Busy worker-time share, by phase.
+    Saturation,
+    /// Attempts per operation, by phase.
+    AttemptsPerOperation,
+    /// Largest queue depth over all instances, by phase.
+    QueueDepthMax,
+    /// p99 of the response time in seconds, by phase.
+    ResponseP99,
+    /// Instances with an exhaustion window that overlaps the phase.
+    ExhaustedInstances,
+    /// Rollbacks that were refused.
+    RejectedRollbacks,
+}
+
+/// What a figure's values are measured in; it decides how bounds are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// A duration in seconds.
+    Seconds,
+    /// A share of 1.
+    Share,
+    /// A bare number.
+    Number,
+    /// A word.
+    Word,
+}
+
+impl Figure {
+    /// All figures with the names that scenario files use, their unit, and
+    /// whether they are kept by phase.
+    pub const ALL: [(Self, &'static str, Unit, bool); 14] = [
+        (
+            Self::RecoveryAfterRollback,
+            "recovery after rollback",
+            Unit::Seconds,
+            false,
+        ),
+        (
+            Self::RecoveryAfterLastAction,
+            "recovery after the last action",
+            Unit::Seconds,
+            false,
+        ),
+        (Self::TimeToDetect, "time to detect", Unit::Seconds, false),
+        (Self::TimeToRecover, "time to recover", Unit::Seconds, false),
+        (Self::IncidentVerdict, "incident verdict", Unit::Word, false),
+        (Self::Sustaining, "sustaining effect", Unit::Word, false),
+        (Self::GoodputShare, "goodput share", Unit::Share, true),
+        (Self::ErrorShare, "error share", Unit::Share, true),
+        (Self::Saturation, "saturation", Unit::Share, true),
+        (
+            Self::AttemptsPerOperation,
+            "attempts per operation",
+            Unit::Number,
+            true,
+        ),
+        (Self::QueueDepthMax, "queue depth", Unit::Number, true),
+        (Self::ResponseP99, "response p99", Unit::Seconds, true),
+        (
+            Self::ExhaustedInstances,
+            "exhausted instances",
+            Unit::Number,
+            true,
+        ),
+        (
+            Self::RejectedRollbacks,
+            "rejected rollbacks",
+            Unit::Number,
+            false,
+        ),
+    ];
+
+    fn row(self) -> &'static (Self, &'static str, Unit, bool) {
+        Self::ALL
+            .iter()
+            .find(|row| row.0 == self)
+            .expect("ALL lists every figure")
+    }
+
+    /// The name that scenario files use.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        self.row().1
+    }
+
+    /// What its values are measured in.
+    #[must_use]
+    pub fn unit(self) -> Unit {
+        self.row().2
+    }
+
+    /// The words that its value can be; none where it is no word.
+    #[must_use]
+    pub const fn words(self) -> &'static [&'static str] {
+        match self {
+            Self::IncidentVerdict => &[
+                "undetermined",
+                "no_impact",
+                "relapsed",
+                "recovered_with_the_trigger",
+                "recovered_by_intervention",
+                "slow_drain",
+                "metastable",
+                "not_recovered",
+            ],
+            Self::Sustaining => &[
+                "retries",
+                "monitor_probes",
+                "zombie_work",
+                "cold_start",
+                "detached_tasks",
+            ],
+            _ => &[],
+        }
+    }
+
+    /// Whether it is kept by phase.
+    #[must_use]
+    pub fn by_phase(self) -> bool {
+        self.row().3
+    }
+}
+
+/// What a figure must be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Bound {
+    /// At most this; a censored figure fails it.
+    AtMost(f64),
+    /// At least this; a figure censored after at least this passes it.
+    AtLeast(f64),
+    /// This word.
+    Is(String),
+}
+
+/// A statement about the findings that a run passes or fails.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Expectation {
+    /// What is looked at.
+    pub that: Figure,
+    /// In which phase, for figures that are kept by phase.
+    pub phase: Option<String>,
+    /// What it must be.
+    pub bound: Bound,
+}
+
+/// What counts as impact, mitigation and recovery (docs/TERMS.md, "Incident clock").
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct RecoveryRule {
+    /// Recovered: goodput at least this share of the baseline's …
+    pub goodput: Ratio,
+    /// … and error share at most the baseline's plus this …
+    pub error_margin: Ratio,
+    /// … and p99 at most this many times the baseline's, or …
+    pub p99_factor: f64,
+    /// … the baseline's plus this, whichever is more …
+    pub p99_margin: Nanos,
+    /// … over a window so long …
+    pub hold: Nanos,
+    /// … with at least so many operations.
+    pub operations_min: u64,
+    /// Mitigated: goodput at least this share of the baseline's, over the window.
+    pub mitigated: Ratio,
+}
+
+impl Default for RecoveryRule {
+    fn default() -> Self {
+        let percent = |value: f64| Ratio::new(value / 100.0).unwrap_or(Ratio::WHOLE);
+        Self {
+            goodput: percent(95.0),
+            error_margin: percent(1.0),
+            p99_factor: 2.0,
+            p99_margin: Nanos::from_millis(50),
+            hold: Nanos::from_secs(10),
+            operations_min: 200,
+            mitigated: percent(50.0),
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What a scenario says, once it is known to be valid.
+
+use crate::model::{
+    Action, AlertRule, Expectation, FleetSpec, Load, MonitorPolicy, RecoveryRule, When,
+};
+use crate::units::{ClockTime, Nanos};
+
+/// What a scenario file says, valid as a whole; instants are those of the run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Scenario {
+    /// Its short name: the file's stem.
+    pub name: String,
+    /// What it is about, in one line.
+    pub title: String,
+    /// What a run of it is to show, in one sentence.
+    pub claim: String,
+    /// Where the facts come from; may be empty.
+    pub source: String,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// The incident's own clock, where it has one.
+    pub story: Option<Story>,
+    /// Figures begin here.
+    pub warm_up: Nanos,
+    /// The last operation is scheduled before this instant.
+    pub end: Nanos,
+    /// How long after the end what is under way may still end.
+    pub drain: Nanos,
+    /// Width of the buckets that figures are counted in: whole milliseconds.
+    pub interval: Nanos,
+    /// The fleet that is driven.
+    pub fleet: FleetSpec,
+    /// What users do.
+    pub load: Load,
+    /// What monitors do.
+    pub monitors: Vec<MonitorPolicy>,
+    /// When somebody is told.
+    pub alerts: Vec<AlertRule>,
+    /// What is done, in the order of the file.
+    pub timeline: Vec<Entry>,
+    /// What counts as recovered.
+    pub recovery: RecoveryRule,
+    /// What the run is expected to show.
+    pub expectations: Vec<Expectation>,
+}
+
+/// The incident's own clock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Story {
+    /// The story's time at the start of the run.
+    pub starts: ClockTime,
+    /// Story seconds per real second.
+    pub scale: f64,
+}
+
+impl Story {
+    /// The run's instant at a time of the story's day; a time before the start
+    /// is that of the next day.
+    #[must_use]
+    pub fn instant(&self, time: ClockTime) -> Nanos {
+        const DAY: u32 = 86_400;
+        let seconds = (time.as_seconds() + DAY - self.starts.as_seconds()) % DAY;
+        Nanos::from_secs_f64(f64::from(seconds) / self.scale)
+    }
+}
+
+/// One thing that is done, and when.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entry {
+    /// When.
+    pub when: When,
+    /// What.
+    pub action: Action,
+    /// The phase's name, where the file gives one.
+    pub phase: Option<String>,
+}

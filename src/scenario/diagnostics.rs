@@ -1,0 +1,237 @@
+//! Mistakes in a scenario file, told to whoever wrote it.
+//!
+//! Each mistake has its place, what is wrong there, and one suggestion. Text
+//! that came from the file is made safe before it is printed: a scenario may
+//! come from anywhere, and a terminal obeys control characters.
+
+use std::fmt;
+use std::ops::Range;
+
+use annotate_snippets::renderer::DecorStyle;
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// One mistake of a scenario file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    /// The bytes of the file that are wrong.
+    pub span: Range<usize>,
+    /// What is wrong, in one sentence.
+    pub message: String,
+    /// The same in a word or two, for the underline.
+    pub label: String,
+    /// What to do about it.
+    pub suggestion: String,
+}
+
+impl Mistake {
+    /// A mistake at `span`; its texts may quote the file, and are made safe here.
+    pub(super) fn new(
+        span: Range<usize>,
+        message: impl AsRef<str>,
+        label: impl AsRef<str>,
+        suggestion: impl AsRef<str>,
+    ) -> Self {
+        Self {
+            span,
+            message: printable(message.as_ref()),
+            label: printable(label.as_ref()),
+            suggestion: printable(suggestion.as_ref()),
+        }
+    }
+}
+
+/// Every mistake of one scenario file, in the order of the file; there is at least one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diagnostics {
+    path: String,
+    text: String,
+    mistakes: Vec<Mistake>,
+}
+
+impl Diagnostics {
+    /// The mistakes of the file with this text; `path` is shown, never opened.
+    pub(super) fn new(path: &str, text: &str, mut mistakes: Vec<Mistake>) -> Self {
+        mistakes.sort_by_key(|mistake| (mistake.span.start, mistake.span.end));
+        mistakes.dedup();
+        Self {
+            path: printable(path),
+            text: text.to_owned(),
+            mistakes,
+        }
+    }
+
+    /// How many mistakes there are.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.mistakes.len()
+    }
+
+    /// The mistakes, in the order of the file.
+    #[must_use]
+    pub fn mistakes(&self) -> &[Mistake] {
+        &self.mistakes
+    }
+
+    /// The mistakes for a terminal, each with its line, column, underlined
+    /// text and suggestion, then their number; ends without a newline.
+    #[must_use]
+    pub fn render(&self, colour: bool) -> String {
+        let renderer = if colour {
+            Renderer::styled()
+        } else {
+            Renderer::plain()
+        };
+        let renderer = renderer.decor_style(DecorStyle::Ascii);
+        let source = visible(&self.text);
+        let mut told = String::new();
+        for mistake in &self.mistakes {
+            let snippet = Snippet::source(source.as_str())
+                .path(self.path.as_str())
+                .annotation(
+                    AnnotationKind::Primary
+                        .span(self.span_in_visible(mistake))
+                        .label(mistake.label.as_str()),
+                );
+            let report = Level::ERROR
+                .primary_title(mistake.message.as_str())
+                .element(snippet)
+                .element(Level::HELP.message(mistake.suggestion.as_str()));
+            told.push_str(&renderer.render(&[report]));
+            told.push_str("\n\n");
+        }
+        told.push_str(&self.summary());
+        told
+    }
+
+    fn summary(&self) -> String {
+        let mistakes = match self.count() {
+            1 => "1 mistake".to_owned(),
+            count => format!("{count} mistakes"),
+        };
+        format!("{}: {mistakes}; nothing was run", self.path)
+    }
+
+    /// Where the mistake stands in the text that is shown, which may be longer;
+    /// never past its end, and never within a character.
+    fn span_in_visible(&self, mistake: &Mistake) -> Range<usize> {
+        let at = |offset: usize| {
+            let mut offset = offset.min(self.text.len());
+            while !self.text.is_char_boundary(offset) {
+                offset -= 1;
+            }
+            visible(&self.text[..offset]).len()
+        };
+        at(mistake.span.start)..at(mistake.span.end)
+    }
+}
+
+impl fmt::Display for Diagnostics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+impl std::error::Error for Diagnostics {}
+
+/// Whether a terminal could obey the character instead of showing it:
+/// control characters, and marks that reorder the text around them.
+fn obeyed(character: char) -> bool {
+    let reorders = matches!(
+        character,
+        '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}'
+    );
+    character.is_control() || reorders
+}
+
+/// A quotation from the file on one line, with its control characters spelt out.
+fn printable(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if obeyed(character) {
+            safe.extend(character.escape_default());
+        } else {
+            safe.push(character);
+        }
+    }
+    safe
+}
+
+/// The file's text with a sign in the place of each control character; tabs
+/// and line ends stay.
+fn visible(text: &str) -> String {
+    text.chars()
+        .map(|character| match character {
+            '\n' | '\t' | '\r' => character,
+            other if obeyed(other) => char::REPLACEMENT_CHARACTER,
+            other => other,
+        })
+        .collect()
+}
+
+/// The candidate that `word` was most likely meant to be: it differs in few letters.
+pub(super) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean …?" where a candidate is near, otherwise all of them.
+pub(super) fn suggest(word: &str, candidates: &[&str]) -> String {
+    match nearest(word, candidates.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if candidates.is_empty() => "take it out".to_owned(),
+        None => format!("there are: {}", list(candidates)),
+    }
+}
+
+/// Words in back quotes with commas between them.
+pub(super) fn list(words: &[&str]) -> String {
+    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_the_file_reaches_the_terminal_as_a_command() {
+        let text = "title = \"\u{1b}[2J\u{9b}31m\u{202e}\"\n";
+        let mistake = Mistake::new(8..19, "`\u{1b}[2J` is wrong\n", "\u{7}", "\u{9b}");
+        let diagnostics = Diagnostics::new("\u{1b}]0;x\u{7}", text, vec![mistake]);
+        let rendered = diagnostics.render(false);
+        assert!(
+            !rendered.chars().any(|c| obeyed(c) && c != '\n'),
+            "{rendered:?}"
+        );
+        assert!(diagnostics.render(true).contains("\u{1b}[")); // our own colours
+    }
+
+    #[test]
+    fn a_span_outside_the_text_does_no_harm() {
+        let mistake = Mistake::new(3..900, "wrong", "here", "mend it");
+        assert!(
+            Diagnostics::new("f", "µµ", vec![mistake])
+                .render(false)
+                .contains("wrong")
+        );
+    }
+
+    #[test]
+    fn the_nearest_word_is_suggested_only_where_it_is_near() {
+        assert_eq!(
+            suggest("wokers", &["workers", "queue"]),
+            "did you mean `workers`?"
+        );
+        assert_eq!(
+            suggest("zzz", &["workers", "queue"]),
+            "there are: `workers`, `queue`"
+        );
+    }
+}

@@ -1,0 +1,184 @@
+//! Expectations: a figure, the phase it is taken in, and one bound in its unit.
+
+use super::file::{self, File, Limit};
+use super::leaf::Placed;
+use super::meaning::Reader;
+use super::{BASELINE, Entry, phase_names};
+use crate::model::{Bound, Expectation, Figure, Unit};
+use crate::units::{Nanos, Ratio};
+
+/// The expectations of the file; those with a mistake are left out.
+pub(super) fn read(
+    reader: &mut Reader,
+    file: &File,
+    timeline: &[Option<Entry>],
+) -> Vec<Expectation> {
+    let known: Vec<_> = timeline.iter().flatten().cloned().collect();
+    // With an entry that could not be read, nobody knows every phase.
+    let nameless = |entry| reader.was_taken_out(entry, &["phase"]);
+    let complete = known.len() == timeline.len()
+        && !reader.file_lacks("timeline")
+        && !file.timeline.iter().any(nameless);
+    let names = phase_names(&known);
+    let mut phases = vec![BASELINE];
+    for name in &names {
+        if !phases.contains(&name.as_str()) {
+            phases.push(name);
+        }
+    }
+    file.expect
+        .iter()
+        .filter_map(|expectation| {
+            let figure = expectation.value.that.as_ref().map(|that| that.value.0);
+            let phases = complete.then_some(phases.as_slice());
+            phase(reader, expectation, figure, phases);
+            let bound = bound(reader, expectation, figure);
+            Some(Expectation {
+                that: figure?,
+                phase: expectation
+                    .value
+                    .r#in
+                    .as_ref()
+                    .map(|phase| phase.value.clone()),
+                bound: bound?,
+            })
+        })
+        .collect()
+}
+
+fn phase(
+    reader: &mut Reader,
+    expectation: &Placed<file::Expect>,
+    figure: Option<Figure>,
+    phases: Option<&[&str]>,
+) {
+    let Some(figure) = figure else { return };
+    match &expectation.value.r#in {
+        Some(phase) if !figure.by_phase() => reader.report(
+            phase,
+            format!("`{}` is a figure of the whole incident", figure.name()),
+            "no phase here",
+            "take `in` out",
+        ),
+        Some(phase) => {
+            if let Some(phases) = phases.filter(|phases| !phases.contains(&phase.value.as_str())) {
+                reader.unknown("phase", phase, phases);
+            }
+        }
+        None if figure.by_phase() => {
+            if let Some(that) = &expectation.value.that {
+                reader.report(
+                    that,
+                    format!(
+                        "`{}` is kept by phase, and no phase is given",
+                        figure.name()
+                    ),
+                    "in which phase?",
+                    format!("add `in = \"{BASELINE}\"`, or another phase"),
+                );
+            }
+        }
+        None => {}
+    }
+}
+
+fn bound(
+    reader: &mut Reader,
+    expectation: &Placed<file::Expect>,
+    figure: Option<Figure>,
+) -> Option<Bound> {
+    let file::Expect {
+        at_most,
+        at_least,
+        is,
+        ..
+    } = &expectation.value;
+    match (at_most, at_least, is) {
+        (Some(most), None, None) => limit(reader, most, figure?).map(Bound::AtMost),
+        (None, Some(least), None) => limit(reader, least, figure?).map(Bound::AtLeast),
+        (None, None, Some(is)) => word(reader, is, figure?).map(Bound::Is),
+        (None, None, None) => {
+            if !reader.was_taken_out(expectation, &["at_most", "at_least", "is"]) {
+                reader.report(
+                    expectation,
+                    "[[expect]] lacks its bound",
+                    "incomplete",
+                    format!("add {}", example(figure)),
+                );
+            }
+            None
+        }
+        _ => {
+            let mut spans = [
+                at_most.as_ref().map(|bound| bound.span.clone()),
+                at_least.as_ref().map(|bound| bound.span.clone()),
+                is.as_ref().map(|bound| bound.span.clone()),
+            ];
+            spans.sort_by_key(|span| span.as_ref().map(|span| span.start));
+            let last = Placed {
+                value: (),
+                span: spans[2].clone().unwrap_or_default(),
+            };
+            reader.report(
+                &last,
+                "an expectation has one bound, and this one has more",
+                "second bound",
+                "write an [[expect]] for each",
+            );
+            None
+        }
+    }
+}
+
+/// How a bound of the figure is written.
+fn example(figure: Option<Figure>) -> String {
+    match figure.map(|figure| (figure.unit(), figure)) {
+        None | Some((Unit::Seconds, _)) => "`at_most = \"60s\"`".into(),
+        Some((Unit::Share, _)) => "`at_most = \"50 %\"`".into(),
+        Some((Unit::Number, _)) => "`at_least = 1`".into(),
+        Some((Unit::Word, figure)) => format!("`is = \"{}\"`", figure.words()[0]),
+    }
+}
+
+/// A bound as a number in the figure's unit: seconds, a share of 1, or itself.
+fn limit(reader: &mut Reader, limit: &Placed<Limit>, figure: Figure) -> Option<f64> {
+    let number = match (figure.unit(), &limit.value) {
+        (Unit::Seconds, Limit::Text(text)) => text.parse().ok().map(Nanos::as_secs_f64),
+        (Unit::Share, Limit::Text(text)) => text.parse().ok().map(Ratio::get),
+        (Unit::Number, Limit::Number(number)) => Some(*number),
+        _ => None,
+    };
+    if number.is_none() {
+        let unit = match figure.unit() {
+            Unit::Seconds => "a duration",
+            Unit::Share => "a share in per cent",
+            Unit::Number => "a bare number",
+            Unit::Word => "a word",
+        };
+        reader.report(
+            limit,
+            format!("`{}` is {unit}, and this is none", figure.name()),
+            format!("not {unit}"),
+            format!("write it like {}", example(Some(figure))),
+        );
+    }
+    number
+}
+
+fn word(reader: &mut Reader, word: &Placed<String>, figure: Figure) -> Option<String> {
+    let words = figure.words();
+    if words.is_empty() {
+        reader.report(
+            word,
+            format!("`{}` has no words to be", figure.name()),
+            "not a word",
+            format!("write {}", example(Some(figure))),
+        );
+        return None;
+    }
+    if !words.contains(&word.value.as_str()) {
+        reader.unknown(figure.name(), word, words);
+        return None;
+    }
+    Some(word.value.clone())
+}

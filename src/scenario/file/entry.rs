@@ -1,0 +1,123 @@
+//! Keys of `[[timeline]]`: when, and what is done. Each action has keys of its own.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+
+use super::PlacedText;
+use crate::model::{KNOWN_SETTINGS, Release};
+use crate::scenario::leaf::{Placed, Text};
+use crate::scenario::quantities::{After, Moment, Share};
+use crate::units::Nanos;
+
+/// One thing that is done, and when: `at` an instant, or `after` an event.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(deny_unknown_fields)]
+pub(in crate::scenario) struct Entry {
+    /// When: a time of the story's day, or a duration since the start.
+    pub(in crate::scenario) at: Option<PlacedText<Moment>>,
+    /// After which event: "rollback rejected", "rollback applied", "restarted"
+    /// or "alert NAME". An event that does not come is waited for in vain.
+    pub(in crate::scenario) after: Option<PlacedText<After>>,
+    /// How long after the event; at once, if not given.
+    pub(in crate::scenario) delay: Option<PlacedText<Nanos>>,
+    /// The name of the phase that begins with it; by default, what is done.
+    pub(in crate::scenario) phase: Option<Placed<String>>,
+    /// What is done.
+    #[serde(flatten)]
+    #[schemars(with = "Do")]
+    pub(in crate::scenario) action: Option<Do>,
+}
+
+/// What is done.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(tag = "do", rename_all = "snake_case")]
+pub(in crate::scenario) enum Do {
+    /// Release a configuration with these settings changed.
+    Push {
+        /// Settings and their new values.
+        #[schemars(required)]
+        set: Option<Settings>,
+        /// The schema the document is written in; without it, the active one.
+        #[schemars(range(min = 1, max = 1_000_000))]
+        schema: Option<u32>,
+        /// Whether its author ran the tests.
+        #[serde(default = "tested")]
+        tested: bool,
+    },
+    /// Restore the version before the active one, through the same checks as a push.
+    Rollback {},
+    /// Make a check of the release system advisory.
+    Waive {
+        /// The check.
+        #[schemars(required)]
+        check: Option<CheckName>,
+    },
+    /// Restart the instances.
+    Restart {
+        /// One after the other, with this pause after each is back; without it, all at once.
+        pause: Option<Text<Nanos>>,
+    },
+    /// Let the balancer admit this share of the requests; the rest is refused at once.
+    Admit {
+        /// The share.
+        #[schemars(required)]
+        share: Option<Text<Share>>,
+    },
+    /// Switch every monitor on or off.
+    Monitors {
+        /// On or off.
+        #[schemars(required)]
+        on: Option<bool>,
+    },
+    /// Change how many retries clients make from now on.
+    Retries {
+        /// Attempts after the first.
+        #[schemars(required, range(min = 0, max = 100))]
+        retries: Option<u32>,
+    },
+}
+
+const fn tested() -> bool {
+    true
+}
+
+/// Settings and values, of those that the release system knows.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(in crate::scenario) struct Settings(pub(in crate::scenario) BTreeMap<String, String>);
+
+impl JsonSchema for Settings {
+    fn schema_name() -> Cow<'static, str> {
+        "settings".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let properties: BTreeMap<_, _> = KNOWN_SETTINGS
+            .iter()
+            .map(|(key, values)| (*key, json_schema!({ "type": "string", "enum": values })))
+            .collect();
+        json_schema!({
+            "type": "object",
+            "properties": properties,
+            "additionalProperties": false,
+        })
+    }
+}
+
+/// A check of the release system.
+#[derive(Debug, Deserialize)]
+#[serde(transparent)]
+pub(in crate::scenario) struct CheckName(pub(in crate::scenario) String);
+
+impl JsonSchema for CheckName {
+    fn schema_name() -> Cow<'static, str> {
+        "check".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "enum": Release::CHECKS })
+    }
+}

@@ -1,0 +1,84 @@
+//! Keys of `[recovery]` and `[[expect]]`: what the run is judged by.
+
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Figure, RecoveryRule};
+use crate::scenario::leaf::{Placed, Text, Word};
+use crate::scenario::quantities::{Positive, Share};
+use crate::units::Nanos;
+
+/// What counts as recovered: every threshold of the definition in docs/TERMS.md.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Recovery {
+    /// Goodput is at least this share of the baseline's.
+    pub(in crate::scenario) goodput: Text<Share>,
+    /// The error share is at most the baseline's plus this.
+    pub(in crate::scenario) error_margin: Text<Share>,
+    /// p99 is at most this many times the baseline's, or the baseline's plus
+    /// `p99_margin`, whichever is more.
+    #[schemars(range(min = 1.0, max = 1000.0))]
+    pub(in crate::scenario) p99_factor: f64,
+    /// See `p99_factor`.
+    pub(in crate::scenario) p99_margin: Text<Nanos>,
+    /// All of it over a window so long.
+    pub(in crate::scenario) hold: Text<Positive>,
+    /// The window has at least so many operations.
+    #[schemars(range(min = 1, max = 1_000_000_000))]
+    pub(in crate::scenario) operations_min: u64,
+    /// Mitigated: goodput is at least this share of the baseline's, over the window.
+    pub(in crate::scenario) mitigated: Text<Share>,
+}
+
+impl Default for Recovery {
+    fn default() -> Self {
+        let rule = RecoveryRule::default();
+        Self {
+            goodput: Text(Share(rule.goodput)),
+            error_margin: Text(Share(rule.error_margin)),
+            p99_factor: rule.p99_factor,
+            p99_margin: Text(rule.p99_margin),
+            hold: Text(Positive(rule.hold)),
+            operations_min: rule.operations_min,
+            mitigated: Text(Share(rule.mitigated)),
+        }
+    }
+}
+
+/// A statement about the findings that the run passes or fails: a figure and one bound.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Expect {
+    /// The figure.
+    #[schemars(required)]
+    pub(in crate::scenario) that: Option<Placed<Word<Figure>>>,
+    /// The phase, for figures that are kept by phase; before the first entry it is "baseline".
+    pub(in crate::scenario) r#in: Option<Placed<String>>,
+    /// It is at most this, in the figure's unit: "60s", "50 %" or a number.
+    pub(in crate::scenario) at_most: Option<Placed<Limit>>,
+    /// It is at least this, in the figure's unit: "60s", "50 %" or a number.
+    pub(in crate::scenario) at_least: Option<Placed<Limit>>,
+    /// It is this word.
+    pub(in crate::scenario) is: Option<Placed<String>>,
+}
+
+/// A bound as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(in crate::scenario) enum Limit {
+    Number(f64),
+    Text(String),
+}
+
+impl JsonSchema for Limit {
+    fn schema_name() -> Cow<'static, str> {
+        "bound".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number"] })
+    }
+}

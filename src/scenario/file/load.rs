@@ -1,0 +1,108 @@
+//! Keys of `[load]`: what users do, and how their clients behave.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{PlacedText, text};
+use crate::model::{ArrivalProcess, Request, Role};
+use crate::scenario::leaf::{Text, Word};
+use crate::scenario::quantities::{Moment, Pause, Positive};
+use crate::units::Rate;
+
+/// What users do: when, what and how patiently.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Load {
+    /// How arrivals are spread; they come at the rate whatever the fleet does.
+    #[serde(default = "arrivals")]
+    pub(in crate::scenario) arrivals: Word<ArrivalProcess>,
+    /// Operations scheduled per second, from the start on.
+    #[schemars(required)]
+    pub(in crate::scenario) rate: Option<PlacedText<Rate>>,
+    /// Changes of the rate.
+    #[serde(default)]
+    pub(in crate::scenario) step: Vec<Step>,
+    /// What operations ask for; an operation is of a kind with probability
+    /// weight / sum of weights.
+    #[schemars(required, length(min = 1))]
+    pub(in crate::scenario) mix: Option<Vec<Mix>>,
+    /// How clients behave.
+    #[serde(default)]
+    pub(in crate::scenario) client: Client,
+    /// Connections at most; past it, operations wait for one.
+    #[serde(default = "connections")]
+    #[schemars(range(min = 1, max = 100_000))]
+    pub(in crate::scenario) connections: u32,
+    /// Operations that may wait for a connection; one more is shed.
+    #[serde(default = "backlog")]
+    #[schemars(range(min = 0, max = 1_000_000))]
+    pub(in crate::scenario) backlog: u32,
+}
+
+const fn arrivals() -> Word<ArrivalProcess> {
+    Word(ArrivalProcess::Poisson)
+}
+
+const fn connections() -> u32 {
+    1024
+}
+
+const fn backlog() -> u32 {
+    1024
+}
+
+/// A change of the rate.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Step {
+    /// From when on.
+    #[schemars(required)]
+    pub(in crate::scenario) at: Option<PlacedText<Moment>>,
+    /// Operations scheduled per second.
+    #[schemars(required)]
+    pub(in crate::scenario) rate: Option<PlacedText<Rate>>,
+}
+
+/// One kind of operation.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Mix {
+    /// Its share of the operations is weight / sum of weights.
+    #[schemars(required, range(min = 1, max = 1_000_000))]
+    pub(in crate::scenario) weight: Option<u32>,
+    /// What it asks for.
+    #[schemars(required)]
+    pub(in crate::scenario) request: Option<Word<Request>>,
+    /// The role of the user who asks.
+    #[schemars(required)]
+    pub(in crate::scenario) role: Option<Word<Role>>,
+    /// Whether the answer is to be a refusal (403).
+    #[serde(default)]
+    pub(in crate::scenario) refused: bool,
+}
+
+/// How clients behave.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Client {
+    /// Limit on one attempt, from its send.
+    pub(in crate::scenario) timeout: Text<Positive>,
+    /// Limit on an operation, from its intended start; without it clients wait for ever.
+    pub(in crate::scenario) deadline: Option<Text<Positive>>,
+    /// Attempts after the first.
+    #[schemars(range(min = 0, max = 100))]
+    pub(in crate::scenario) retries: u32,
+    /// The pause before each retry, or "none".
+    pub(in crate::scenario) backoff: Text<Pause>,
+}
+
+impl Default for Client {
+    fn default() -> Self {
+        Self {
+            timeout: text("1s"),
+            deadline: None,
+            retries: 0,
+            backoff: text("none"),
+        }
+    }
+}

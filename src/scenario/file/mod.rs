@@ -1,0 +1,119 @@
+//! What a scenario file may hold: the one list of keys, types and defaults.
+//!
+//! The doc comments are the descriptions in `docs/scenario.schema.json`, and
+//! serde's defaults are its defaults, so they are written for users. Required
+//! keys are `Option`s here: a value that was found wrong has been reported and
+//! taken out, and the rest of the file is still read.
+
+mod entry;
+mod judgement;
+mod load;
+mod target;
+mod watch;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::leaf::{Placed, Quantity, Text};
+use super::quantities::{Moment, Positive};
+use crate::units::{ClockTime, Nanos};
+
+pub(super) use entry::{Do, Entry};
+pub(super) use judgement::{Expect, Limit, Recovery};
+pub(super) use load::Load;
+pub(super) use target::{Fleet, Target};
+pub(super) use watch::{Alert, Monitor};
+
+type PlacedText<T> = Placed<Text<T>>;
+
+/// The text of a default, which a test holds to be right.
+fn text<T: Quantity>(text: &str) -> Text<T> {
+    Text(text.parse().unwrap_or_else(|_| panic!("default `{text}`")))
+}
+
+/// A scenario of threadbare: what is done to a fleet, and what that is expected to show.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// What the scenario is about, in one line.
+    #[schemars(required)]
+    pub(super) title: Option<String>,
+    /// What a run of it is to show, in one sentence.
+    #[schemars(required)]
+    pub(super) claim: Option<String>,
+    /// Where the facts come from.
+    #[serde(default)]
+    pub(super) source: String,
+    /// The seed of every random stream.
+    #[serde(default = "seed")]
+    #[schemars(range(max = 9_007_199_254_740_991_u64))]
+    pub(super) seed: u64,
+    /// When the load ends: a duration since the start, or a time of the story's day.
+    #[schemars(required)]
+    pub(super) end: Option<PlacedText<Moment>>,
+    /// Figures begin after this duration.
+    #[serde(default = "warm_up")]
+    pub(super) warm_up: PlacedText<Nanos>,
+    /// After the end nothing is scheduled, and what is under way may end for so long.
+    #[serde(default = "drain")]
+    pub(super) drain: PlacedText<Nanos>,
+    /// Width of the buckets that figures are counted in, in whole milliseconds.
+    #[serde(default = "interval")]
+    pub(super) interval: PlacedText<Positive>,
+    /// The incident's own clock; with it, instants may be given as times of day.
+    pub(super) story: Option<Story>,
+    /// What the load is directed at.
+    #[serde(default)]
+    pub(super) target: Target,
+    /// What users do.
+    #[schemars(required)]
+    pub(super) load: Option<Load>,
+    /// Monitors that probe the fleet.
+    #[serde(default)]
+    pub(super) monitor: Vec<Monitor>,
+    /// When somebody is told.
+    #[serde(default)]
+    pub(super) alert: Vec<Alert>,
+    /// What is done to the fleet, its monitors and its clients.
+    #[serde(default)]
+    pub(super) timeline: Vec<Placed<Entry>>,
+    /// What counts as recovered.
+    #[serde(default)]
+    pub(super) recovery: Recovery,
+    /// What the run is expected to show.
+    #[serde(default)]
+    pub(super) expect: Vec<Placed<Expect>>,
+}
+
+const fn seed() -> u64 {
+    1
+}
+
+fn warm_up() -> PlacedText<Nanos> {
+    text("5s").into()
+}
+
+fn drain() -> PlacedText<Nanos> {
+    text("3s").into()
+}
+
+fn interval() -> PlacedText<Positive> {
+    text("1s").into()
+}
+
+/// The incident's own clock.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Story {
+    /// The story's time of day at the start of the run.
+    #[schemars(required)]
+    pub(super) starts: Option<Text<ClockTime>>,
+    /// Story seconds per real second.
+    #[serde(default = "scale")]
+    #[schemars(range(min = 0.001, max = 100_000.0))]
+    pub(super) scale: f64,
+}
+
+const fn scale() -> f64 {
+    1.0
+}

@@ -1,0 +1,206 @@
+//! The leaves of a scenario file: texts with units, words of closed lists, and
+//! where in the file they stand.
+//!
+//! Each kind of text names itself by a *format* in the schema; `check` is what
+//! holds a text against the format, and is the same parser that later reads it.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+use std::str::FromStr;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::quantities::{After, Condition, Moment, Pause, Positive, ProbePath, Share};
+use crate::model::{ArrivalProcess, Distribution, Figure, QueuePolicy, Request, Role};
+use crate::units::{ClockTime, Nanos, Rate, UnitError};
+
+/// A value and where in the file it stands; 0..0 where it is a default.
+#[derive(Debug, Clone)]
+pub(super) struct Placed<T> {
+    pub(super) value: T,
+    pub(super) span: Range<usize>,
+}
+
+impl<T> From<T> for Placed<T> {
+    fn from(value: T) -> Self {
+        Self { value, span: 0..0 }
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = toml::Spanned::<T>::deserialize(deserializer)?;
+        let span = spanned.span();
+        let value = spanned.into_inner();
+        Ok(Self { value, span })
+    }
+}
+
+impl<T: Serialize> Serialize for Placed<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.value.serialize(serializer)
+    }
+}
+
+impl<T: JsonSchema> JsonSchema for Placed<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        T::json_schema(generator)
+    }
+}
+
+/// A quantity that scenario files write as text.
+pub(super) trait Quantity: FromStr<Err = UnitError> {
+    /// The format's name in the schema.
+    const FORMAT: &'static str;
+    /// A text of this format.
+    const EXAMPLE: &'static str;
+}
+
+/// A quantity, read from its text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<T>(pub(super) T);
+
+impl<'de, T: Quantity> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        text.parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+impl<T: fmt::Display> Serialize for Text<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl<T: Quantity> JsonSchema for Text<T> {
+    fn schema_name() -> Cow<'static, str> {
+        T::FORMAT.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "string", "format": T::FORMAT, "examples": [T::EXAMPLE] })
+    }
+}
+
+/// A thing that scenario files call by a word of a closed list.
+pub(super) trait Named: Sized {
+    /// Every such thing and its word.
+    fn all() -> Vec<(Self, &'static str)>;
+}
+
+/// A thing, read from its word.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Word<T>(pub(super) T);
+
+impl<'de, T: Named> Deserialize<'de> for Word<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Cow::<'de, str>::deserialize(deserializer)?;
+        let found = T::all().into_iter().find(|(_, word)| *word == text);
+        found
+            .map(|(thing, _)| Self(thing))
+            .ok_or_else(|| serde::de::Error::custom("not a word of the list"))
+    }
+}
+
+impl<T: Named + PartialEq> Serialize for Word<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let words = T::all();
+        let found = words.iter().find(|(thing, _)| *thing == self.0);
+        serializer.serialize_str(found.map_or("", |(_, word)| word))
+    }
+}
+
+impl<T: Named> JsonSchema for Word<T> {
+    fn schema_name() -> Cow<'static, str> {
+        "word".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let words: Vec<_> = T::all().into_iter().map(|(_, word)| word).collect();
+        json_schema!({ "type": "string", "enum": words })
+    }
+}
+
+impl Named for ArrivalProcess {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
+impl Named for Request {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
+impl Named for Role {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.map(|role| (role, role.name())).to_vec()
+    }
+}
+
+impl Named for Figure {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.map(|(figure, name, ..)| (figure, name)).to_vec()
+    }
+}
+
+/// Declares quantities that are texts of their own: a type that wraps another,
+/// how it is read, and what is expected.
+macro_rules! quantity {
+    ($kind:ty, $format:literal, $example:literal) => {
+        impl Quantity for $kind {
+            const FORMAT: &'static str = $format;
+            const EXAMPLE: &'static str = $example;
+        }
+    };
+}
+
+quantity!(Nanos, "duration", "500ms");
+quantity!(Positive, "positive duration", "500ms");
+quantity!(Rate, "rate", "350/s");
+quantity!(Share, "share", "45 %");
+quantity!(ClockTime, "time of day", "16:30");
+quantity!(Moment, "moment", "16:30");
+quantity!(Distribution, "distribution", "exponential(mean 4ms)");
+quantity!(QueuePolicy, "queue policy", "unbounded");
+quantity!(Pause, "back-off", "none");
+quantity!(Condition, "condition", "error share > 50 %");
+quantity!(After, "event", "rollback rejected");
+quantity!(ProbePath, "path", "/readyz");
+
+/// Formats with what holds a text against them.
+type Check = fn(&str) -> Result<(), UnitError>;
+const FORMATS: [(&str, Check); 12] = [
+    format::<Nanos>(),
+    format::<Positive>(),
+    format::<Rate>(),
+    format::<Share>(),
+    format::<ClockTime>(),
+    format::<Moment>(),
+    format::<Distribution>(),
+    format::<QueuePolicy>(),
+    format::<Pause>(),
+    format::<Condition>(),
+    format::<After>(),
+    format::<ProbePath>(),
+];
+
+const fn format<T: Quantity>() -> (&'static str, Check) {
+    (T::FORMAT, |text| text.parse::<T>().map(|_| ()))
+}
+
+/// Holds a text against a format of the schema; a format of no quantity holds always.
+pub(super) fn check(format: &str, text: &str) -> Result<(), UnitError> {
+    FORMATS
+        .iter()
+        .find(|(name, _)| *name == format)
+        .map_or(Ok(()), |(_, check)| check(text))
+}

@@ -1,0 +1,333 @@
+//! What a file means: a [`Scenario`] of the file's tables, and the mistakes
+//! that no schema can say.
+//!
+//! A required key that is absent here has been reported already; what depends
+//! on it is passed over in silence, so that one mistake is told once.
+
+use std::ops::Range;
+
+use super::diagnostics::{Mistake, suggest};
+use super::file::{self, File};
+use super::leaf::{Placed, Text};
+use super::quantities::Moment;
+use super::{Scenario, Story, expectations, timeline};
+use crate::model::{
+    AlertRule, ClientPolicy, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
+};
+use crate::units::Nanos;
+
+/// The longest run: a slip of the pen such as `"150h"` should not be waited for.
+const LONGEST: Nanos = Nanos::from_secs(24 * 3600);
+/// The most that is offered: past it one machine's generator is surely the limit.
+const RATE_MAX_PER_SECOND: f64 = 1e6;
+
+/// Reads the tables of a file and collects mistakes.
+pub(super) struct Reader {
+    pub(super) mistakes: Vec<Mistake>,
+    /// Keys that were reported and taken out, with the span of their table.
+    taken_out: Vec<(Range<usize>, String)>,
+    story: Option<Story>,
+    /// Whether there is a `[story]`, even a broken one.
+    has_story: bool,
+    /// The end of the run, where it is known.
+    pub(super) end: Option<Nanos>,
+}
+
+impl Reader {
+    /// A reader of this file, which goes on where others have reported mistakes.
+    pub(super) fn new(
+        file: &File,
+        mistakes: Vec<Mistake>,
+        taken_out: Vec<(Range<usize>, String)>,
+    ) -> Self {
+        let story = file.story.as_ref().and_then(|story| {
+            Some(Story {
+                starts: story.starts?.0,
+                scale: story.scale,
+            })
+        });
+        Self {
+            mistakes,
+            has_story: file.story.is_some() || file_lacks(&taken_out, "story"),
+            taken_out,
+            story,
+            end: None,
+        }
+    }
+
+    /// Reports a mistake at a value.
+    pub(super) fn report<T>(
+        &mut self,
+        at: &Placed<T>,
+        message: impl AsRef<str>,
+        label: impl AsRef<str>,
+        suggestion: impl AsRef<str>,
+    ) {
+        let span = at.span.clone();
+        self.mistakes
+            .push(Mistake::new(span, message, label, suggestion));
+    }
+
+    /// Whether this key of the top level was taken out, and so reported.
+    pub(super) fn file_lacks(&self, key: &str) -> bool {
+        file_lacks(&self.taken_out, key)
+    }
+
+    /// Whether one of these keys was taken out of the table, and so reported.
+    pub(super) fn was_taken_out<T>(&self, table: &Placed<T>, keys: &[&str]) -> bool {
+        self.taken_out
+            .iter()
+            .any(|(span, key)| *span == table.span && keys.contains(&key.as_str()))
+    }
+
+    /// The instant of the run; none where it is a story's time and there is no story.
+    pub(super) fn instant(&mut self, moment: &Placed<Text<Moment>>) -> Option<Nanos> {
+        match moment.value.0 {
+            Moment::Run(instant) => Some(instant),
+            Moment::Story(time) => {
+                if !self.has_story {
+                    self.report(
+                        moment,
+                        format!("`{time}` is a time of day, and there is no [story]"),
+                        "which day?",
+                        "add a table [story] with `starts`, or write a duration since the start",
+                    );
+                }
+                Some(self.story?.instant(time))
+            }
+        }
+    }
+
+    /// Reports an instant at which the run is over.
+    pub(super) fn before_the_end(&mut self, what: &str, moment: &Placed<Text<Moment>>, at: Nanos) {
+        let Some(end) = self.end.filter(|end| at >= *end) else {
+            return;
+        };
+        let story = match (moment.value.0, self.story) {
+            (Moment::Story(_), Some(story)) => format!(
+                " (times before `starts`, {}, are those of the next day)",
+                story.starts
+            ),
+            _ => String::new(),
+        };
+        self.report(
+            moment,
+            format!("{what} at {at} comes after the end of the run at {end}"),
+            "after the end",
+            format!("put it before the end, or `end` after it{story}"),
+        );
+    }
+
+    /// The scenario of the file; none where a mistake leaves it without a part.
+    pub(super) fn scenario(&mut self, name: &str, file: &File) -> Option<Scenario> {
+        self.end = self.end_of(file);
+        let interval = self.interval(file);
+        let load = file.load.as_ref().and_then(|load| self.load(load));
+        let monitors = self.monitors(&file.monitor);
+        let alerts = self.alerts(&file.alert);
+        let timeline = timeline::read(self, file);
+        let expectations = expectations::read(self, file, &timeline);
+        Some(Scenario {
+            name: name.to_owned(),
+            title: file.title.clone()?,
+            claim: file.claim.clone()?,
+            source: file.source.clone(),
+            seed: file.seed,
+            story: self.story,
+            warm_up: file.warm_up.value.0,
+            end: self.end?,
+            drain: file.drain.value.0,
+            interval,
+            fleet: fleet(&file.target.fleet),
+            load: load?,
+            monitors,
+            alerts,
+            timeline: timeline.into_iter().flatten().collect(),
+            recovery: recovery(&file.recovery),
+            expectations,
+        })
+    }
+
+    fn end_of(&mut self, file: &File) -> Option<Nanos> {
+        let end = file.end.as_ref()?;
+        let at = self.instant(end)?;
+        let warm_up = &file.warm_up;
+        if at > LONGEST {
+            self.report(
+                end,
+                format!("the run would end after {at}"),
+                "too long",
+                format!("a run lasts {LONGEST} at most"),
+            );
+        } else if at <= warm_up.value.0 {
+            let message = format!(
+                "the run ends at {at}, within its warm-up of {}",
+                warm_up.value.0
+            );
+            self.report(end, message, "too early", "put `end` after `warm_up`");
+        }
+        Some(at)
+    }
+
+    fn interval(&mut self, file: &File) -> Nanos {
+        let interval = file.interval.value.0.0;
+        let millisecond = Nanos::from_millis(1);
+        if !interval.0.is_multiple_of(millisecond.0) || interval < Nanos::from_millis(50) {
+            self.report(
+                &file.interval,
+                format!("`interval` is {interval}"),
+                "not a width of buckets",
+                "write whole milliseconds, 50ms or more, for example \"1s\"",
+            );
+        } else if self.end.is_some_and(|end| interval > end) {
+            let message = format!("`interval` is {interval}, longer than the run");
+            let suggestion = "write a fraction of the run, for example \"1s\"";
+            self.report(&file.interval, message, "too long", suggestion);
+        }
+        interval
+    }
+
+    fn load(&mut self, load: &file::Load) -> Option<Load> {
+        let mut rate = Vec::new();
+        if let Some(first) = &load.rate {
+            self.rate(first);
+            rate.push((Nanos::ZERO, first.value.0));
+        }
+        for step in &load.step {
+            let at = step.at.as_ref().and_then(|moment| {
+                let at = self.instant(moment)?;
+                self.before_the_end("a step of the rate", moment, at);
+                Some(at)
+            });
+            if let Some(step) = &step.rate {
+                self.rate(step);
+                rate.extend(at.map(|at| (at, step.value.0)));
+            }
+        }
+        rate.sort_by_key(|(at, _)| *at);
+        let mix = load.mix.as_ref()?.iter().map(|entry| {
+            Some(MixEntry {
+                weight: entry.weight?,
+                request: entry.request?.0,
+                role: entry.role?.0,
+                refused: entry.refused,
+            })
+        });
+        Some(Load {
+            process: load.arrivals.0,
+            rate,
+            mix: mix.collect::<Option<_>>()?,
+            client: ClientPolicy {
+                timeout: load.client.timeout.0.0,
+                deadline: load.client.deadline.map(|deadline| deadline.0.0),
+                retries: load.client.retries,
+                backoff: load.client.backoff.0.0,
+            },
+            connections: load.connections,
+            backlog: load.backlog,
+        })
+    }
+
+    fn rate(&mut self, rate: &Placed<Text<crate::units::Rate>>) {
+        if rate.value.0.as_per_second() > RATE_MAX_PER_SECOND {
+            self.report(
+                rate,
+                format!(
+                    "a rate of {} is more than one machine can offer",
+                    rate.value.0
+                ),
+                "too high",
+                format!("write at most {RATE_MAX_PER_SECOND}/s"),
+            );
+        }
+    }
+
+    fn monitors(&mut self, monitors: &[file::Monitor]) -> Vec<MonitorPolicy> {
+        self.unique("monitor", monitors.iter().map(|monitor| &monitor.name));
+        let policies = monitors.iter().filter_map(|monitor| {
+            let every = monitor.every?.0.0;
+            let after_failure = monitor.after_failure.as_ref();
+            Some(MonitorPolicy {
+                name: monitor.name.as_ref()?.value.clone(),
+                probe: monitor.probe.as_ref()?.0.0.clone(),
+                count: monitor.count,
+                every,
+                every_after_failure: after_failure
+                    .and_then(|after| after.every)
+                    .map_or(every, |every| every.0.0),
+                overlap: monitor.overlap,
+                timeout: monitor.timeout.0.0,
+            })
+        });
+        policies.collect()
+    }
+
+    fn alerts(&mut self, alerts: &[file::Alert]) -> Vec<AlertRule> {
+        self.unique("alert", alerts.iter().map(|alert| &alert.name));
+        let rules = alerts.iter().filter_map(|alert| {
+            let condition = alert.when?.0;
+            Some(AlertRule {
+                name: alert.name.as_ref()?.value.clone(),
+                signal: condition.signal,
+                above: condition.above,
+                hold: alert.r#for?.0,
+            })
+        });
+        rules.collect()
+    }
+
+    /// Reports a name that an earlier one of the same kind has.
+    fn unique<'a>(&mut self, kind: &str, names: impl Iterator<Item = &'a Option<Placed<String>>>) {
+        let mut seen: Vec<&str> = Vec::new();
+        for name in names.flatten() {
+            if seen.contains(&name.value.as_str()) {
+                let message = format!("another {kind} is called `{}`", name.value);
+                self.report(name, message, "taken", "give it a name of its own");
+            }
+            seen.push(&name.value);
+        }
+    }
+
+    /// Reports a word that is none of the known.
+    pub(super) fn unknown(&mut self, what: &str, word: &Placed<String>, known: &[&str]) {
+        let message = format!("there is no {what} `{}`", word.value);
+        let suggestion = suggest(&word.value, known);
+        self.report(word, message, format!("unknown {what}"), suggestion);
+    }
+}
+
+fn file_lacks(taken_out: &[(Range<usize>, String)], key: &str) -> bool {
+    let mut of_the_file = taken_out.iter().filter(|(span, _)| *span == (0..0));
+    of_the_file.any(|(_, taken)| taken == key)
+}
+
+fn fleet(fleet: &file::Fleet) -> FleetSpec {
+    FleetSpec {
+        instances: fleet.instances,
+        workers: fleet.workers,
+        queue: fleet.queue.0,
+        identity: IdentitySpec {
+            latency: fleet.identity.latency.0,
+            capacity: fleet.identity.capacity,
+            cold_factor: fleet.identity.cold_factor,
+        },
+        application: fleet.application.0,
+        database: fleet.database.0,
+        users: fleet.users,
+        projects: fleet.projects,
+        tasks: fleet.tasks,
+        boot: fleet.boot.0,
+    }
+}
+
+const fn recovery(rule: &file::Recovery) -> RecoveryRule {
+    RecoveryRule {
+        goodput: rule.goodput.0.0,
+        error_margin: rule.error_margin.0.0,
+        p99_factor: rule.p99_factor,
+        p99_margin: rule.p99_margin.0,
+        hold: rule.hold.0.0,
+        operations_min: rule.operations_min,
+        mitigated: rule.mitigated.0.0,
+    }
+}

@@ -1,0 +1,186 @@
+//! Quantities that only scenario files have: texts that narrow or join those of
+//! [`crate::units`] and [`crate::model`].
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::model::{Backoff, Signal, Trigger};
+use crate::units::{ClockTime, Nanos, Ratio, UnitError};
+
+/// A duration that is not zero.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Positive(pub(super) Nanos);
+
+impl FromStr for Positive {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        match text.parse()? {
+            Nanos::ZERO => Err(UnitError::new(
+                text,
+                "a duration above zero, for example \"500ms\"",
+            )),
+            duration => Ok(Self(duration)),
+        }
+    }
+}
+
+impl fmt::Display for Positive {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A share of a whole: never above 100 %.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Share(pub(super) Ratio);
+
+impl FromStr for Share {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let ratio: Ratio = text.parse()?;
+        if ratio > Ratio::WHOLE {
+            return Err(UnitError::new(
+                text,
+                "a share between 0 % and 100 %, for example \"45 %\"",
+            ));
+        }
+        Ok(Self(ratio))
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// An instant: since the start of the run, or a time of the story's day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    Run(Nanos),
+    Story(ClockTime),
+}
+
+impl FromStr for Moment {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let parsed = if text.contains(':') {
+            text.parse().map(Self::Story)
+        } else {
+            text.parse().map(Self::Run)
+        };
+        parsed.map_err(|_| {
+            UnitError::new(
+                text,
+                "an instant: a time of the story's day, for example \"16:30\", \
+                 or a duration since the start of the run, for example \"18s\"",
+            )
+        })
+    }
+}
+
+/// The pause before a retry.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pause(pub(super) Backoff);
+
+impl FromStr for Pause {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let expected = "\"none\" or the pause before each retry, for example \"100ms\"";
+        match text.trim() {
+            "none" => Ok(Self(Backoff::None)),
+            pause => pause
+                .parse()
+                .map(|pause| Self(Backoff::Fixed(pause)))
+                .map_err(|_| UnitError::new(text, expected)),
+        }
+    }
+}
+
+impl fmt::Display for Pause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Backoff::None => f.write_str("none"),
+            Backoff::Fixed(pause) => pause.fmt(f),
+        }
+    }
+}
+
+/// What an alert watches, and the threshold it fires above.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Condition {
+    pub(super) signal: Signal,
+    pub(super) above: Ratio,
+}
+
+impl FromStr for Condition {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let expected = "a condition: `error share`, `probe failures` or `saturation`, \
+             then `>` and a share, for example \"error share > 50 %\"";
+        let parse = || {
+            let (signal, above) = text.split_once('>')?;
+            let (signal, _) = Signal::ALL
+                .into_iter()
+                .find(|(_, name)| *name == signal.trim())?;
+            let above: Share = above.parse().ok()?;
+            Some(Self {
+                signal,
+                above: above.0,
+            })
+        };
+        parse().ok_or_else(|| UnitError::new(text, expected))
+    }
+}
+
+/// The event that an entry waits for.
+#[derive(Debug, Clone)]
+pub(super) struct After(pub(super) Trigger);
+
+impl FromStr for After {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let trigger = match text.trim() {
+            "rollback rejected" => Trigger::RollbackRejected,
+            "rollback applied" => Trigger::RollbackApplied,
+            "restarted" => Trigger::Restarted,
+            other => match other.strip_prefix("alert ").map(str::trim) {
+                Some(name) if !name.is_empty() => Trigger::Alert(name.to_owned()),
+                _ => {
+                    return Err(UnitError::new(
+                        text,
+                        "an event: \"rollback rejected\", \"rollback applied\", \"restarted\" \
+                         or \"alert NAME\"",
+                    ));
+                }
+            },
+        };
+        Ok(Self(trigger))
+    }
+}
+
+/// The path of a probe.
+#[derive(Debug, Clone)]
+pub(super) struct ProbePath(pub(super) String);
+
+impl FromStr for ProbePath {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        // What a request line can hold: no spaces, nothing that ends the line.
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.starts_with('/') && visible {
+            return Ok(Self(text.to_owned()));
+        }
+        Err(UnitError::new(
+            text,
+            "a path that begins with `/`, without spaces, for example \"/readyz?deep=true\"",
+        ))
+    }
+}

@@ -1,0 +1,79 @@
+//! The scenarios that the binary carries, and the door through which commands
+//! open one: by its name or as a file.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+
+use super::diagnostics::nearest;
+use super::{Scenario, parse};
+use crate::error::{Error, Result};
+
+/// Every shipped scenario: its name and the text of its file.
+const SHIPPED: [(&str, &str); 1] = [(
+    "missing-await",
+    include_str!("../../scenarios/missing-await.toml"),
+)];
+
+/// A scenario is written by hand: a larger file is surely another one.
+const LARGEST_BYTES: u64 = 1 << 20;
+
+/// The scenarios that are embedded in the binary, by name, with their text.
+#[must_use]
+pub const fn shipped() -> &'static [(&'static str, &'static str)] {
+    &SHIPPED
+}
+
+/// The scenario in the file at this path or, where there is none, the shipped
+/// one of this name.
+///
+/// # Errors
+///
+/// Wrong usage: no such file or name, with the nearest name; a file that cannot
+/// be read; every mistake in it, rendered with colour or without.
+pub fn load(name_or_path: &str, colour: bool) -> Result<Scenario> {
+    let path = Path::new(name_or_path);
+    // Not only regular files: a shell may hand over a pipe.
+    if path.exists() && !path.is_dir() {
+        let text = read(path)?;
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+        return open(&stem, name_or_path, &text, colour);
+    }
+    let shipped = SHIPPED.iter().find(|(name, _)| *name == name_or_path);
+    let Some((name, text)) = shipped else {
+        return Err(unknown(name_or_path));
+    };
+    open(name, &format!("{name}.toml"), text, colour)
+}
+
+fn open(name: &str, path: &str, text: &str, colour: bool) -> Result<Scenario> {
+    parse(name, path, text).map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
+}
+
+/// The text of a scenario file.
+fn read(path: &Path) -> Result<String> {
+    let failed = |why: String| {
+        let path = path.to_string_lossy();
+        Error::usage(format!("failed to read the scenario {path:?}: {why}"))
+    };
+    let file = fs::File::open(path).map_err(|error| failed(error.to_string()))?;
+    let mut bytes = Vec::new();
+    file.take(LARGEST_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(|error| failed(error.to_string()))?;
+    if bytes.len() as u64 > LARGEST_BYTES {
+        return Err(failed("it is larger than 1 MiB".into()));
+    }
+    String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".into()))
+}
+
+fn unknown(name: &str) -> Error {
+    let stem = Path::new(name).file_stem().unwrap_or_default();
+    let names = SHIPPED.iter().map(|(name, _)| *name);
+    let hint = nearest(&stem.to_string_lossy(), names)
+        .map_or_else(String::new, |near| format!("did you mean `{near}`? "));
+    Error::usage(format!(
+        "there is no scenario {name:?}, neither a file nor a shipped one; \
+         {hint}`threadbare list` shows those that are shipped"
+    ))
+}

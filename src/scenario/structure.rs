@@ -1,0 +1,376 @@
+//! Holds a TOML document against the schema: keys, types, ranges, texts.
+//!
+//! It knows the few words of JSON schema that ours uses and nothing of
+//! scenarios. What does not fit is reported and taken out of the document, so
+//! that what remains can be read whatever else was wrong.
+
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::diagnostics::{Mistake, list, nearest, suggest};
+use super::leaf;
+use super::wording::{example, in_words, kind, tag_of, with_article, words};
+
+/// Reports what does not fit the schema, and takes it out. Missing keys are
+/// reported only where the document is `whole`: a syntax error hides keys.
+pub(super) fn check(schema: &Value, document: &mut Spanned<DeTable<'_>>, whole: bool) -> Fitted {
+    let mut structure = Structure {
+        fitted: Fitted::default(),
+        whole,
+    };
+    let root = Place {
+        table: String::new(),
+        key: String::new(),
+        in_array: false,
+        span: 0..0,
+    };
+    structure.table(schema, document.get_mut(), &root);
+    structure.fitted
+}
+
+/// What was found wrong with a document that now fits the schema, but for
+/// required keys.
+#[derive(Default)]
+pub(super) struct Fitted {
+    /// The mistakes.
+    pub(super) mistakes: Vec<Mistake>,
+    /// Keys that were taken out, with the span of their table.
+    pub(super) taken_out: Vec<(Range<usize>, String)>,
+}
+
+struct Structure {
+    fitted: Fitted,
+    whole: bool,
+}
+
+/// Where a value stands, for messages.
+struct Place {
+    /// The dotted path of the table it stands in; empty at the top level.
+    table: String,
+    /// Its own key.
+    key: String,
+    /// Whether it is an element of an array.
+    in_array: bool,
+    span: Range<usize>,
+}
+
+impl Place {
+    /// The path of the table that stands here.
+    fn path(&self) -> String {
+        match (self.table.is_empty(), self.key.is_empty()) {
+            (_, true) => self.table.clone(),
+            (true, _) => self.key.clone(),
+            _ => format!("{}.{}", self.table, self.key),
+        }
+    }
+
+    /// The table that stands here, as its header would be written.
+    fn header(&self) -> String {
+        match (self.path(), self.in_array) {
+            (path, _) if path.is_empty() => "the file".into(),
+            (path, true) => format!("[[{path}]]"),
+            (path, false) => format!("[{path}]"),
+        }
+    }
+
+    /// The value that stands here, as a sentence calls it.
+    fn name(&self) -> String {
+        if self.in_array {
+            format!("an entry of `{}`", self.key)
+        } else {
+            format!("`{}`", self.key)
+        }
+    }
+}
+
+impl Structure {
+    fn report(&mut self, mistake: Mistake) {
+        self.fitted.mistakes.push(mistake);
+    }
+
+    /// Whether the value fits; what does not fit inside it has been taken out.
+    fn value(&mut self, schema: &Value, value: &mut DeValue<'_>, place: &Place) -> bool {
+        if !self.type_fits(schema, value, place) {
+            return false;
+        }
+        match value {
+            DeValue::Table(table) => {
+                self.table(schema, table, place);
+                true
+            }
+            DeValue::Array(items) => self.array(schema, items, place),
+            DeValue::String(text) => self.text(schema, text, place),
+            DeValue::Integer(number) => {
+                let value = i128::from_str_radix(number.as_str(), number.radix());
+                self.number(schema, value.unwrap_or(i128::MAX) as f64, place)
+            }
+            DeValue::Float(number) => {
+                // What TOML calls a float parses as one, `inf` and `nan` included.
+                let value = number.as_str().replace('_', "").parse().unwrap_or(f64::NAN);
+                self.number(schema, value, place)
+            }
+            DeValue::Boolean(_) | DeValue::Datetime(_) => true,
+        }
+    }
+
+    fn type_fits(&mut self, schema: &Value, value: &DeValue<'_>, place: &Place) -> bool {
+        let allowed: Vec<&str> = match &schema["type"] {
+            Value::String(kind) => vec![kind],
+            Value::Array(kinds) => kinds.iter().filter_map(Value::as_str).collect(),
+            _ => return true,
+        };
+        let kind = kind(value);
+        if allowed.contains(&kind) || (kind == "integer" && allowed.contains(&"number")) {
+            return true;
+        }
+        let found = if kind == "number" {
+            "a number with a fraction"
+        } else {
+            in_words(kind)
+        };
+        let names: Vec<_> = allowed.iter().map(|kind| in_words(kind)).collect();
+        let suggestion = match (kind, allowed.as_slice()) {
+            ("date or time", ["string"]) => "put it in quotes".into(),
+            ("array", ["object"]) => format!("write [{0}], once, instead of [[{0}]]", place.path()),
+            ("object", ["array"]) => format!("write [[{0}]] instead of [{0}]", place.path()),
+            _ => example(schema).map_or_else(
+                || format!("write {}", names.join(" or ")),
+                |example| format!("write it like `{} = {example}`", place.key),
+            ),
+        };
+        self.report(Mistake::new(
+            place.span.clone(),
+            format!("{} is {}, not {found}", place.name(), names.join(" or ")),
+            found,
+            suggestion,
+        ));
+        false
+    }
+
+    fn table(&mut self, schema: &Value, table: &mut DeTable<'_>, place: &Place) {
+        let (keys, required) = self.keys_of(schema, table, place);
+        let mut wrong = Vec::new();
+        for (key, value) in table.iter_mut() {
+            let name = key.get_ref().to_string();
+            let Some(schema_of_key) = keys.get(&name) else {
+                wrong.extend(self.unknown(schema, &name, key.span(), &keys, place));
+                wrong.push(name);
+                continue;
+            };
+            let inner = Place {
+                table: place.path(),
+                key: name.clone(),
+                in_array: false,
+                span: value.span(),
+            };
+            if !self.value(schema_of_key, value.get_mut(), &inner) {
+                wrong.push(name);
+            }
+        }
+        for name in required {
+            // A key that was meant by a misspelt one has been reported there.
+            if !table.contains_key(name.as_str()) && !wrong.contains(&name) {
+                self.missing(&name, keys.get(&name), place);
+            }
+        }
+        for name in wrong {
+            table.remove(name.as_str());
+            self.fitted.taken_out.push((place.span.clone(), name));
+        }
+    }
+
+    /// The keys that a table may and must have. Where the schema has branches,
+    /// the tag in the table decides which one holds.
+    fn keys_of(
+        &mut self,
+        schema: &Value,
+        table: &DeTable<'_>,
+        place: &Place,
+    ) -> (Map<String, Value>, Vec<String>) {
+        let mut keys = schema["properties"]
+            .as_object()
+            .cloned()
+            .unwrap_or_default();
+        let mut required = words(&schema["required"]);
+        let Some(branches) = schema["oneOf"].as_array() else {
+            return (keys, required);
+        };
+        let tag = tag_of(branches);
+        let found = table
+            .get(tag.as_str())
+            .and_then(|value| value.get_ref().as_str());
+        let branch = branches
+            .iter()
+            .find(|branch| branch["properties"][&tag]["const"].as_str() == found);
+        if let (Some(branch), Some(_)) = (branch, found) {
+            let more = branch["properties"]
+                .as_object()
+                .cloned()
+                .unwrap_or_default();
+            keys.extend(more.into_iter().filter(|(key, _)| *key != tag));
+            keys.insert(tag, serde_json::json!({ "type": "string" }));
+            required.extend(words(&branch["required"]));
+        } else {
+            // Without the tag nobody knows which keys belong here: all may.
+            let tags: Vec<_> = branches
+                .iter()
+                .map(|branch| branch["properties"][&tag]["const"].clone())
+                .collect();
+            for branch in branches {
+                let more = branch["properties"]
+                    .as_object()
+                    .cloned()
+                    .unwrap_or_default();
+                keys.extend(more);
+            }
+            if !table.contains_key(tag.as_str()) {
+                let schema = serde_json::json!({ "enum": tags.clone() });
+                self.missing(&tag, Some(&schema), place);
+            }
+            keys.insert(tag, serde_json::json!({ "type": "string", "enum": tags }));
+        }
+        (keys, required)
+    }
+
+    fn missing(&mut self, name: &str, schema: Option<&Value>, place: &Place) {
+        if !self.whole {
+            return;
+        }
+        let schema = schema.unwrap_or(&Value::Null);
+        let value = match (example(schema), schema["type"].as_str()) {
+            (Some(example), _) => example,
+            (None, Some("object")) => "{ … }".to_owned(),
+            (None, Some("array")) => "[ … ]".to_owned(),
+            (None, Some("boolean")) => "true".to_owned(),
+            _ => "\"…\"".to_owned(),
+        };
+        let description = schema["description"].as_str().unwrap_or_default();
+        let description = description.trim_end_matches('.');
+        let why = if description.is_empty() { "" } else { ": " };
+        self.report(Mistake::new(
+            place.span.clone(),
+            format!("{} lacks the key `{name}`", place.header()),
+            "incomplete",
+            format!("add `{name} = {value}`{why}{description}"),
+        ));
+    }
+
+    /// Reports a key that the table does not have; gives the one that was
+    /// meant, where that can be told.
+    fn unknown(
+        &mut self,
+        schema: &Value,
+        name: &str,
+        span: Range<usize>,
+        keys: &Map<String, Value>,
+        place: &Place,
+    ) -> Option<String> {
+        let known: Vec<&str> = keys.keys().map(String::as_str).collect();
+        let branches = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
+        let tag = tag_of(branches);
+        let owner = branches
+            .iter()
+            .find(|branch| branch["properties"].get(name).is_some());
+        let suggestion = match owner {
+            Some(branch) => {
+                let owner = &branch["properties"][&tag]["const"];
+                format!("it belongs to `{tag} = {owner}`; take it out")
+            }
+            None => suggest(name, &known),
+        };
+        self.report(Mistake::new(
+            span,
+            format!("{} has no key `{name}`", place.header()),
+            "unknown key",
+            suggestion,
+        ));
+        let meant = nearest(name, known).filter(|_| owner.is_none())?;
+        Some(meant.to_owned())
+    }
+
+    fn array(&mut self, schema: &Value, items: &mut DeArray<'_>, place: &Place) -> bool {
+        let least = schema["minItems"].as_u64().unwrap_or(0);
+        if (items.len() as u64) < least {
+            self.report(Mistake::new(
+                place.span.clone(),
+                format!("`{}` is empty", place.key),
+                "empty",
+                "give it at least one entry",
+            ));
+            return false;
+        }
+        let mut kept = Vec::new();
+        for mut item in std::mem::replace(items, std::iter::empty().collect()) {
+            let inner = Place {
+                table: place.table.clone(),
+                key: place.key.clone(),
+                in_array: true,
+                span: item.span(),
+            };
+            if self.value(&schema["items"], item.get_mut(), &inner) {
+                kept.push(item);
+            }
+        }
+        *items = kept.into_iter().collect();
+        true
+    }
+
+    fn text(&mut self, schema: &Value, text: &str, place: &Place) -> bool {
+        if let Some(allowed) = schema["enum"].as_array() {
+            let allowed: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
+            if allowed.contains(&text) {
+                return true;
+            }
+            let suggestion = match nearest(text, allowed.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("write one of {}", list(&allowed)),
+            };
+            self.report(Mistake::new(
+                place.span.clone(),
+                format!("`{}` cannot be `{text}`", place.key),
+                "unknown word",
+                suggestion,
+            ));
+            return false;
+        }
+        let format = schema["format"].as_str().unwrap_or_default();
+        let Err(error) = leaf::check(format, text) else {
+            return true;
+        };
+        self.report(Mistake::new(
+            place.span.clone(),
+            format!("{} cannot be `{text}`", place.name()),
+            format!("not {}", with_article(format)),
+            format!("write {}", error.expected()),
+        ));
+        false
+    }
+
+    fn number(&mut self, schema: &Value, value: f64, place: &Place) -> bool {
+        let least = schema["minimum"].as_f64().unwrap_or(f64::NEG_INFINITY);
+        let most = schema["maximum"].as_f64().unwrap_or(f64::INFINITY);
+        if (least..=most).contains(&value) && value.is_finite() {
+            return true;
+        }
+        let below = value < least;
+        let bound = if below { least } else { most };
+        let (label, word) = if below {
+            ("too small", "least")
+        } else {
+            ("too large", "most")
+        };
+        self.report(Mistake::new(
+            place.span.clone(),
+            format!(
+                "`{}` is {value}, and {bound} is the {word} it can be",
+                place.key
+            ),
+            label,
+            format!("write a number from {least} to {most}"),
+        ));
+        false
+    }
+}

@@ -1,0 +1,177 @@
+//! A fleet on its own, for any other load generator: `threadbare target`.
+//!
+//! Its control listener keeps strangers out like those of the parts, with the
+//! same token:
+//!
+//! | route | body |
+//! |---|---|
+//! | `POST /push` | `{"set": {"authorization.verification": "detached"}, "schema": 2, "tested": false}` |
+//! | `POST /rollback` | none |
+//! | `POST /waive` | `{"check": "schema current"}` |
+//! | `POST /restart` | `{"pause": "2s"}`, or none for all at once |
+//! | `POST /admission` | `{"share": "45 %"}` |
+//! | `GET /gauges` | |
+//!
+//! What was done is answered with 200, what a check refused with 409, what
+//! could not be done with 502.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::control;
+use super::database::Tokens;
+use super::fleet::{Fleet, Launch};
+use super::wire::{Request, Response};
+use crate::error::Result;
+use crate::record::{Event, Outcome};
+use crate::units::{Nanos, Ratio};
+
+/// How long after the flag was raised, or a process died, it may go unnoticed.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The author of what is done through the control listener.
+const AUTHOR: &str = "control";
+
+/// Where a fleet that serves alone can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Alone {
+    /// The balancer's address.
+    pub address: SocketAddr,
+    /// The control listener's address.
+    pub control: SocketAddr,
+    /// The file with the token that the control listener demands.
+    pub token_file: PathBuf,
+    /// The users' tokens.
+    pub tokens: Tokens,
+}
+
+/// Starts a fleet, tells `on_ready` where it is, and serves it until `stop` is
+/// raised; `on_event` is told when a process dies or is restarted.
+///
+/// # Errors
+///
+/// Where the fleet cannot be started.
+pub fn serve_alone(
+    launch: Launch,
+    stop: &AtomicBool,
+    on_ready: &mut dyn FnMut(&Alone),
+    on_event: impl Fn(Event) + Send + Sync + 'static,
+) -> Result<()> {
+    let fleet = Arc::new(Fleet::launch(launch)?);
+    let on_event = Arc::new(on_event);
+    let (steered, told) = (Arc::clone(&fleet), Arc::clone(&on_event));
+    let control = control::listen(fleet.token(), move |request| {
+        steer(&steered, &*told, request)
+    })?;
+    on_ready(&Alone {
+        address: fleet.address(),
+        control,
+        token_file: fleet.token_file().to_owned(),
+        tokens: fleet.tokens().clone(),
+    });
+    while !stop.load(Ordering::Relaxed) {
+        for event in fleet.dead() {
+            on_event(event);
+        }
+        fleet.ending.pause(LOOK_EVERY);
+    }
+    fleet.stop();
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Push {
+    set: BTreeMap<String, String>,
+    schema: Option<u32>,
+    #[serde(default)]
+    tested: bool,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waive {
+    check: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Restart {
+    pause: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Admission {
+    share: String,
+}
+
+fn steer(fleet: &Fleet, on_event: &dyn Fn(Event), request: &Request) -> Option<Response> {
+    if (request.method.as_str(), request.path()) == ("GET", "/gauges") {
+        return Some(Response::json(200, &fleet.gauges()));
+    }
+    if request.method != "POST" {
+        return None;
+    }
+    let outcome = act(fleet, on_event, request.path(), &request.body)?;
+    Some(match outcome {
+        Err(cause) => Response::error(400, &cause),
+        Ok(outcome) => {
+            let status = match &outcome {
+                Outcome::Applied { .. } => 200,
+                Outcome::Rejected { .. } => 409,
+                Outcome::Failed { .. } => 502,
+            };
+            Response::json(status, &outcome)
+        }
+    })
+}
+
+/// Does what was asked for; none where there is no such route.
+fn act(
+    fleet: &Fleet,
+    on_event: &dyn Fn(Event),
+    path: &str,
+    body: &[u8],
+) -> Option<std::result::Result<Outcome, String>> {
+    let now = fleet.clock().now();
+    Some(match path {
+        "/push" => parse::<Push>(body)
+            .map(|push| fleet.push(now, AUTHOR, &push.set, push.schema, push.tested)),
+        "/rollback" => Ok(fleet.rollback(now, AUTHOR)),
+        "/waive" => parse::<Waive>(body).map(|waive| fleet.waive(&waive.check)),
+        "/restart" => parse_pause(body).map(|pause| fleet.restart(pause, on_event)),
+        "/admission" => parse::<Admission>(body)
+            .and_then(|admission| {
+                let share = admission.share.parse::<Ratio>();
+                share.map_err(|cause| cause.to_string())
+            })
+            .map(|share| fleet.admit(share)),
+        _ => return None,
+    })
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> std::result::Result<T, String> {
+    serde_json::from_slice(body).map_err(|cause| format!("the body is malformed: {cause}"))
+}
+
+fn parse_pause(body: &[u8]) -> std::result::Result<Option<Nanos>, String> {
+    let restart = if body.is_empty() {
+        Restart::default()
+    } else {
+        parse(body)?
+    };
+    restart
+        .pause
+        .map(|pause| {
+            pause
+                .parse()
+                .map_err(|cause: crate::units::UnitError| cause.to_string())
+        })
+        .transpose()
+}

@@ -1,0 +1,128 @@
+//! The identity service: verifies users, with a latency and a capacity.
+//!
+//! One thread per connection, and a connection per worker, so a verification
+//! is a thread that waits for a slot and then sleeps. It has no queue bound and
+//! never refuses: that it can be swamped is the point.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+
+use super::message::{Answer, IdentityConfig, PartCounters, Reading, Verified};
+use super::wire::{self, Handler, Request, Response};
+use super::{control, lock, serve};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::model::{IdentitySpec, Level};
+use crate::record::IdentityCounters;
+use crate::rng::{self, StdRng};
+use crate::units::Nanos;
+
+/// Connections at a time: one for each worker of the fleet, and room to spare.
+const CONNECTIONS_MAX: usize = 4096;
+
+struct Identity {
+    clock: Clock,
+    spec: IdentitySpec,
+    state: Mutex<State>,
+    slot_free: Condvar,
+}
+
+struct State {
+    rng: StdRng,
+    busy: Level,
+    waiting: Level,
+    verifications: u64,
+}
+
+/// Serves until the process ends.
+pub(super) fn serve(config: IdentityConfig) -> Result<()> {
+    let common = config.common;
+    let identity = Arc::new(Identity {
+        clock: Clock::with_origin(common.origin),
+        spec: config.spec,
+        state: Mutex::new(State {
+            rng: rng::stream(common.seed, &common.name),
+            busy: Level::default(),
+            waiting: Level::default(),
+            verifications: 0,
+        }),
+        slot_free: Condvar::new(),
+    });
+    let failed = |cause| Error::unfit(format!("failed to listen on loopback: {cause}"));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    let gauges = Arc::clone(&identity);
+    let control = control::listen(&common.token, move |request| {
+        match (request.method.as_str(), request.path()) {
+            ("POST", "/gauges/mark") | ("GET", "/gauges") => {
+                Some(Response::json(200, &gauges.read()))
+            }
+            _ => None,
+        }
+    })?;
+    serve::announce(&Answer::Ready { address, control })?;
+    let handler: Handler = Arc::new(move |request| identity.answer(request));
+    wire::serve(&listener, "verification", CONNECTIONS_MAX, &handler);
+    Ok(())
+}
+
+impl Identity {
+    /// `GET /verify?user=7&held=true`
+    fn answer(&self, request: &Request) -> Response {
+        if (request.method.as_str(), request.path()) != ("GET", "/verify") {
+            return Response::error(404, "this service knows GET /verify only");
+        }
+        let user = request.query("user").map(str::parse::<u32>);
+        let held = request.query("held").map(str::parse::<bool>);
+        match (user, held) {
+            (Some(Ok(_)), Some(Ok(held))) => Response::json(200, &self.verify(held)),
+            _ => Response::error(400, "user must be a number, and held true or false"),
+        }
+    }
+
+    /// Blocks for as long as a verification takes.
+    fn verify(&self, held: bool) -> Verified {
+        let factor = if held { 1.0 } else { self.spec.cold_factor };
+        let (warm, took) = {
+            let mut state = lock(&self.state);
+            let now = self.clock.now();
+            let waiting = state.waiting.get() + 1;
+            state.waiting.set(now, waiting);
+            while state.busy.get() >= u64::from(self.spec.capacity.max(1)) {
+                state = self
+                    .slot_free
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner);
+            }
+            let now = self.clock.now();
+            let (waiting, busy) = (state.waiting.get() - 1, state.busy.get() + 1);
+            state.waiting.set(now, waiting);
+            state.busy.set(now, busy);
+            let warm = self.spec.latency.sample(&mut state.rng);
+            (warm, Nanos::from_secs_f64(warm.as_secs_f64() * factor))
+        };
+        thread::sleep(took.to_duration());
+        let mut state = lock(&self.state);
+        let busy = state.busy.get() - 1;
+        state.busy.set(self.clock.now(), busy);
+        state.verifications += 1;
+        drop(state);
+        self.slot_free.notify_one();
+        Verified {
+            took_ns: took.0,
+            warm_ns: warm.0,
+        }
+    }
+
+    fn read(&self) -> Reading {
+        let state = lock(&self.state);
+        let now = self.clock.now();
+        let counters = IdentityCounters {
+            verifications: state.verifications,
+            busy_ns: state.busy.read(now).area,
+            waiting_ns: state.waiting.read(now).area,
+        };
+        Reading::of(PartCounters::Identity(counters))
+    }
+}

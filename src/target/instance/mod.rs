@@ -1,0 +1,88 @@
+//! An instance: a listener, a job queue, and workers that block.
+//!
+//! The listener (hyper, on the main thread) only accepts and parses; whatever
+//! takes time happens on a worker thread, which holds its job from the first
+//! byte of work to the last. So a worker that waits for the identity service is
+//! busy, and there is a number of them, not a pool that grows.
+
+mod api;
+mod job;
+mod listener;
+mod pool;
+mod worker;
+
+pub(super) use api::BODY_MAX;
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::database::{Database, service_user};
+use super::message::{Answer, InstanceConfig};
+use super::wire::{Request, Response};
+use super::{connections, control, lock, serve};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::model::{RoleCache, Settings};
+use pool::Pool;
+use worker::Worker;
+
+/// What the workers of an instance share.
+struct Shared {
+    pool: Pool,
+    settings: Mutex<Settings>,
+    roles: Mutex<RoleCache>,
+}
+
+/// Serves until the process ends.
+pub(super) fn serve(config: InstanceConfig) -> Result<()> {
+    thread::sleep(config.spec.boot.to_duration());
+    let clock = Clock::with_origin(config.common.origin);
+    let roles = if config.warm {
+        RoleCache::warm(service_user(config.spec.users) + 1)
+    } else {
+        RoleCache::default()
+    };
+    let shared = Arc::new(Shared {
+        pool: Pool::new(clock, config.spec.workers, config.spec.queue),
+        settings: Mutex::new(config.settings),
+        roles: Mutex::new(roles),
+    });
+    for index in 0..config.spec.workers as usize {
+        let database = Database::open(&config.database).map_err(|cause| {
+            Error::failed(format!(
+                "failed to open the fleet's database {}: {cause}",
+                config.database.display()
+            ))
+        })?;
+        Worker::new(index, &config, Arc::clone(&shared), database).start()?;
+    }
+    let token = config.common.token;
+    let steered = Arc::clone(&shared);
+    let control = control::listen(&token, move |request| steered.steer(request))?;
+    let runtime = connections::runtime()?;
+    runtime.block_on(async {
+        let listener = connections::bind(([127, 0, 0, 1], 0).into()).await?;
+        let address = connections::local_address(&listener)?;
+        serve::announce(&Answer::Ready { address, control })?;
+        listener::serve(listener, shared).await
+    })
+}
+
+impl Shared {
+    /// Answers a control request.
+    fn steer(&self, request: &Request) -> Option<Response> {
+        Some(match (request.method.as_str(), request.path()) {
+            ("GET", "/gauges") => Response::json(200, &self.pool.read()),
+            ("POST", "/gauges/mark") => Response::json(200, &self.pool.mark()),
+            ("PUT", "/settings") => match serde_json::from_slice(&request.body) {
+                Ok(settings) => {
+                    *lock(&self.settings) = settings;
+                    Response::json(200, &settings)
+                }
+                Err(cause) => Response::error(400, &format!("not settings: {cause}")),
+            },
+            ("POST", "/stop") => Response::json(200, &self.pool.freeze()).last(),
+            _ => return None,
+        })
+    }
+}

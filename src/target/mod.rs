@@ -1,0 +1,47 @@
+//! The embedded fleet: real processes, threads, sockets and a real database.
+//!
+//! A balancer in front of instances, each instance a process whose workers are
+//! operating-system threads that block, and an identity service that
+//! authorization calls. What a configuration does to them emerges: nothing here
+//! knows of incidents, phases or outcomes.
+//!
+//! ```text
+//! client ─► balancer ─► instance-1 … n ─► identity
+//!                         │ listener → queue → workers
+//!                         └─ SQLite, shared by all instances
+//! ```
+//!
+//! All parts are the same binary, started with a hidden subcommand that calls
+//! [`serve_part`]; [`Fleet`] starts, steers, reads and ends them, and
+//! [`serve_alone`] serves a fleet without any load. Every part has a control
+//! listener of its own, which its workers cannot starve.
+
+mod alone;
+mod balancer;
+mod connections;
+mod control;
+mod database;
+mod fleet;
+mod gauges;
+mod identity;
+mod instance;
+mod message;
+mod operations;
+mod part;
+mod restart;
+mod serve;
+mod wire;
+
+pub use alone::{Alone, serve_alone};
+pub use database::Tokens;
+pub use fleet::{Fleet, Launch, Process};
+pub use serve::serve_part;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The mutex's content, whether or not a thread panicked while it held it: in a
+/// part a panic ends the whole process, and in the conductor the content is
+/// only ever replaced as a whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

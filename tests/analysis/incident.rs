@@ -1,0 +1,231 @@
+//! The incident's clock and verdicts, where the answer is built in.
+
+use threadbare::analysis::{Verdict, findings};
+use threadbare::plan::Action;
+
+use crate::builder::{GOOD, OUT, Run, Second, applied, close, founding_findings, push, rejected};
+
+#[test]
+fn the_founding_incident_has_the_clock_that_was_built_in() {
+    let found = founding_findings();
+    let incident = &found.incident;
+    close(incident.trigger_s, 20.0004);
+    close(incident.impact_s, 20.0004);
+    close(incident.detected_s, 24.5);
+    close(incident.rollback_rejected_s, 60.21);
+    close(incident.rollback_applied_s, 70.3);
+    close(incident.mitigated_s, 93.0); // 160 of 350 is less than half
+    close(incident.recovered_s, 93.0);
+    close(incident.last_action_s, 93.0);
+    close(incident.recovery_after_rollback_s, 22.7);
+    close(incident.recovery_after_last_action_s, 0.0);
+    close(incident.time_to_detect_s, 4.4996);
+    assert_eq!(incident.recovered_censored_after_s, None);
+    assert_eq!(incident.verdict, "recovered_by_intervention");
+    assert_eq!(incident.sustaining.as_deref(), Some("retries"));
+    let shares = incident.sustaining_shares.unwrap();
+    close(Some(shares.retries), 1015.0 / 1365.0);
+    close(Some(shares.zombie_work), 0.7);
+    assert_eq!((found.complete, found.verdict), (true, Verdict::Passed));
+}
+
+/// A verdict's word with a run that deserves it.
+fn verdicts() -> Vec<(&'static str, Run)> {
+    let slow = Second {
+        response_ms: 400,
+        ..GOOD
+    };
+    let bad = Second {
+        failed: 100,
+        ..GOOD
+    };
+    let pushed = Run::pushed_and_rolled_back;
+    let heavier = Second {
+        offered: 450,
+        failed: 0,
+        ..GOOD
+    };
+    vec![
+        ("recovered_with_the_trigger", pushed()),
+        ("recovered_with_the_trigger", pushed().is(60, 70, OUT)), // one hold window exactly
+        ("slow_drain", pushed().is(60, 71, OUT)),
+        ("slow_drain", pushed().is(60, 85, slow)), // p99 alone holds it back
+        (
+            "recovered_by_intervention",
+            pushed()
+                .is(60, 80, OUT)
+                .act(79.0, 79.1, Action::Retries { retries: 0 }, "", applied()),
+        ),
+        // Switching monitors *on* is no way out.
+        (
+            "slow_drain",
+            pushed()
+                .is(60, 80, OUT)
+                .act(79.0, 79.1, Action::Monitors { on: true }, "", applied()),
+        ),
+        ("relapsed", pushed().is(75, 85, OUT)),
+        ("recovered_with_the_trigger", pushed().is(75, 84, OUT)), // less than a hold window
+        ("metastable", pushed().is(60, 100, OUT)),
+        ("not_recovered", pushed().is(60, 100, bad)),
+        ("no_impact", pushed().is(20, 60, GOOD)),
+        // Nobody was refused, but somebody got in.
+        (
+            "recovered_with_the_trigger",
+            pushed().is(
+                20,
+                60,
+                Second {
+                    wrongly_allowed: 1,
+                    ..GOOD
+                },
+            ),
+        ),
+        // The trigger never off; no push; load never back; no baseline; cut short.
+        (
+            "undetermined",
+            Run::steady()
+                .is(20, 100, OUT)
+                .act(20.0, 20.1, push(), "", applied()),
+        ),
+        (
+            "undetermined",
+            Run::steady().act(20.0, 20.1, push(), "", rejected()),
+        ),
+        ("undetermined", Run::steady()),
+        ("undetermined", pushed().is(60, 100, heavier)),
+        (
+            "undetermined",
+            pushed().is(
+                5,
+                20,
+                Second {
+                    offered: 10,
+                    ..GOOD
+                },
+            ),
+        ),
+        (
+            "undetermined",
+            pushed().is(30, 31, Second { shed: 1, ..GOOD }),
+        ),
+    ]
+}
+
+#[test]
+fn every_verdict_has_a_run_that_deserves_it() {
+    for (index, (word, run)) in verdicts().into_iter().enumerate() {
+        let found = findings(&run.record());
+        assert_eq!(
+            found.incident.verdict, word,
+            "row {index}: {:?}",
+            found.sentences
+        );
+        assert_eq!(
+            found.incident.undetermined_because.is_some(),
+            word == "undetermined",
+            "row {index}"
+        );
+    }
+}
+
+#[test]
+fn what_was_not_seen_is_censored() {
+    let mut run = Run::pushed_and_rolled_back().is(60, 91, OUT);
+    let found = findings(&run.clone().record());
+    // Recovered at 91 s, but its hold window would reach past the end.
+    assert_eq!(found.incident.recovered_s, None);
+    close(found.incident.recovered_censored_after_s, 39.996);
+    close(
+        found.incident.recovery_after_rollback_censored_after_s,
+        39.996,
+    );
+    close(found.incident.time_to_recover_censored_after_s, 79.9997);
+    close(found.incident.detected_censored_after_s, 79.9997);
+    let json = serde_json::to_value(&found).unwrap();
+    assert!(json["incident"]["recovery_after_rollback_s"].is_null());
+    run.seconds[90] = GOOD;
+    close(findings(&run.record()).incident.recovered_s, 90.0);
+}
+
+#[test]
+fn few_operations_make_the_window_longer() {
+    let few = |second: Second| Second {
+        offered: 15,
+        failed: second.failed.min(15),
+        ..second
+    };
+    let mut run = Run::pushed_and_rolled_back();
+    run.seconds = run.seconds.into_iter().map(few).collect();
+    // 200 operations take 14 s, so the last window that fits begins at 86 s.
+    let recovers = |from: usize| findings(&run.clone().is(60, from, few(OUT)).record());
+    close(recovers(86).incident.recovered_s, 86.0);
+    assert_eq!(recovers(87).incident.recovered_s, None);
+}
+
+#[test]
+fn the_largest_amplifier_is_named_and_zombie_work_only_without_one() {
+    let rows = [
+        (
+            Second {
+                retries: 0,
+                probes: 900,
+                ..OUT
+            },
+            Some("monitor_probes"),
+        ),
+        (
+            Second {
+                retries: 0,
+                probes: 0,
+                cold: 0.5,
+                ..OUT
+            },
+            Some("cold_start"),
+        ),
+        (
+            Second {
+                retries: 0,
+                probes: 0,
+                detached: 0.3,
+                cold: 0.2,
+                ..OUT
+            },
+            Some("detached_tasks"),
+        ),
+        (
+            Second {
+                retries: 0,
+                probes: 0,
+                ..OUT
+            },
+            Some("zombie_work"),
+        ),
+        (
+            Second {
+                retries: 0,
+                probes: 0,
+                zombie: 0.05,
+                ..OUT
+            },
+            None,
+        ),
+    ];
+    for (second, effect) in rows {
+        let found = findings(&Run::pushed_and_rolled_back().is(60, 100, second).record());
+        assert_eq!(found.incident.verdict, "metastable");
+        assert_eq!(found.incident.sustaining.as_deref(), effect);
+    }
+}
+
+#[test]
+fn the_sentences_tell_the_incident() {
+    insta::assert_snapshot!(founding_findings().sentences.join("\n"), @r"
+    The push authorization.verification = detached at 20.0 s (16:30) took service away: goodput went from 350/s to 0/s, and 100 % of the operations ended without success.
+    All 4 instances were exhausted between 20.0 s (16:30) and 90.0 s (18:15), the longest time without a break being 70 s.
+    Retries made 3.9 attempts of every operation, and monitors added 1.4 probes for every operation, in the phase `push`.
+    It was detected 4.5 s after the impact began.
+    The rollback at 60.2 s (17:30) was refused by the check `schema current`: version 1 is written in schema 1.
+    Applied at 70.3 s (17:45), the rollback did not restore service at once: in the phase `rollback` goodput was 0 % of the baseline's, sustained by retries.
+    Service recovered at 93.0 s (18:20): 22.7 s after the rollback and 0.0 s after `admit 100 %` began, to within 1 s.
+    ");
+}

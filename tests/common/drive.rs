@@ -1,0 +1,194 @@
+//! What the tests that drive the program share.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "every test binary is a crate of its own and uses a part of it"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// One live run at a time: two on two cores would measure each other.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The program that users run.
+pub fn threadbare() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_threadbare"));
+    command.env("NO_COLOR", "1");
+    command
+}
+
+/// The founding scenario with its fleet, load and monitors, and a story and
+/// timeline of the test's own: `text` replaces `story`, `timeline`, `alert`,
+/// `expect` and the times at the top.
+pub fn founding(text: &str) -> toml::Table {
+    let shipped = include_str!("../../scenarios/missing-await.toml");
+    let mut table: toml::Table = shipped.parse().unwrap();
+    for key in ["story", "timeline", "alert", "expect", "end", "warm_up"] {
+        table.remove(key);
+    }
+    table.insert("interval".into(), "500ms".into());
+    for (key, value) in text.parse::<toml::Table>().unwrap() {
+        table.insert(key, value);
+    }
+    table
+}
+
+/// The table at a path like `load.client`.
+pub fn at<'a>(table: &'a mut toml::Table, path: &str) -> &'a mut toml::Table {
+    path.split('.').fold(table, |table, key| {
+        table
+            .get_mut(key)
+            .and_then(toml::Value::as_table_mut)
+            .unwrap_or_else(|| panic!("the scenario has no table {path}"))
+    })
+}
+
+/// A finished run: its folder, what it printed and what it found.
+pub struct Run {
+    pub folder: TempDir,
+    pub output: Output,
+    pub summary: Value,
+}
+
+/// Runs a scenario to its end.
+pub fn run(scenario: &toml::Table) -> Run {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("scenario.toml");
+    fs::write(&file, toml::to_string(scenario).unwrap()).unwrap();
+    let output = threadbare()
+        .args(["run", "--out"])
+        .arg(folder.path().join("run"))
+        .arg(&file)
+        .output()
+        .unwrap();
+    let summary = summary(&folder.path().join("run")).unwrap_or_else(|| {
+        panic!(
+            "no summary; the run said: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    });
+    Run {
+        folder,
+        output,
+        summary,
+    }
+}
+
+/// `summary.json` of a run directory.
+pub fn summary(directory: &Path) -> Option<Value> {
+    let text = fs::read_to_string(directory.join("summary.json")).ok()?;
+    serde_json::from_str(&text).ok()
+}
+
+impl Run {
+    /// The phase of this name.
+    pub fn phase(&self, name: &str) -> &Value {
+        self.summary["phases"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|phase| phase["name"] == name)
+            .unwrap_or_else(|| panic!("no phase {name} in {}", self.summary["phases"]))
+    }
+
+    /// A figure of a phase, `queue_depth.mean` style.
+    pub fn figure(&self, phase: &str, figure: &str) -> f64 {
+        let value = figure
+            .split('.')
+            .fold(self.phase(phase), |value, key| &value[key]);
+        value
+            .as_f64()
+            .unwrap_or_else(|| panic!("{figure} of {phase} is {value}"))
+    }
+
+    /// Goodput / offered load of a phase.
+    pub fn goodput_share(&self, phase: &str) -> f64 {
+        self.figure(phase, "goodput_per_s") / self.figure(phase, "offered_per_s")
+    }
+
+    /// What must hold of every run: a valid measurement, nothing lost, nothing
+    /// printed that was not measured, and processor to spare.
+    pub fn assert_sound(&self) {
+        let summary = &self.summary;
+        assert_eq!(
+            summary["measurement"]["validity"], "valid",
+            "{}",
+            summary["measurement"]
+        );
+        let count = |key: &str| summary["conservation"][key].as_u64().unwrap();
+        let ends = [
+            "succeeded",
+            "failed",
+            "timed_out",
+            "missed_deadline",
+            "shed",
+            "unfinished",
+        ];
+        assert_eq!(
+            count("scheduled"),
+            ends.iter().map(|key| count(key)).sum::<u64>()
+        );
+        for phase in summary["phases"].as_array().unwrap() {
+            let busy = phase["machine_busy"].as_f64().unwrap();
+            assert!(
+                busy < 0.75,
+                "the machine was {busy} busy in {}",
+                phase["name"]
+            );
+        }
+    }
+}
+
+/// Waits until `condition` holds, at most `limit`: the only way tests wait.
+pub fn wait_until(limit: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let end = Instant::now() + limit;
+    while !condition() {
+        assert!(Instant::now() < end, "waited {limit:?} in vain: {what}");
+        std::thread::park_timeout(Duration::from_millis(20));
+    }
+}
+
+/// Processes of the fleet that a run's journal names and that are still alive.
+pub fn survivors(directory: &Path) -> Vec<u32> {
+    pids(directory)
+        .into_iter()
+        .filter(|pid| {
+            let name = fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+            name.contains("__part")
+        })
+        .collect()
+}
+
+/// The pids of every process that a run's journal names.
+pub fn pids(directory: &Path) -> Vec<u32> {
+    events(directory)
+        .iter()
+        .filter(|event| event["event"] == "serving")
+        .filter_map(|event| event["pid"].as_u64())
+        .map(|pid| u32::try_from(pid).unwrap())
+        .collect()
+}
+
+/// The journal's events so far.
+pub fn events(directory: &Path) -> Vec<Value> {
+    fs::read_to_string(directory.join("journal.jsonl"))
+        .unwrap_or_default()
+        .lines()
+        .filter_map(|line| serde_json::from_str(line).ok())
+        .collect()
+}
+
+/// Where a run of this folder lands.
+pub fn run_directory(folder: &TempDir) -> PathBuf {
+    folder.path().join("run")
+}

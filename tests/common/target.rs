@@ -1,0 +1,169 @@
+//! A small fleet and a way to talk to it.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use threadbare::clock::Clock;
+use threadbare::model::{FleetSpec, IdentitySpec, Role};
+use threadbare::record::{Counters, Event, InstanceCounters, Sample};
+use threadbare::target::{Fleet, Launch, Process};
+use threadbare::units::Nanos;
+
+/// A fleet in a directory of its own.
+pub(crate) struct Rig {
+    pub(crate) fleet: Fleet,
+    pub(crate) clock: Clock,
+    /// Every process that was ever started.
+    pub(crate) processes: Arc<Mutex<Vec<Process>>>,
+    _directory: tempfile::TempDir,
+}
+
+/// Two instances of two workers with short service times.
+pub(crate) fn small() -> FleetSpec {
+    FleetSpec {
+        instances: 2,
+        workers: 2,
+        queue: "unbounded".parse().unwrap(),
+        identity: IdentitySpec {
+            latency: "constant(1ms)".parse().unwrap(),
+            capacity: 64,
+            cold_factor: 6.0,
+        },
+        application: "constant(0s)".parse().unwrap(),
+        database: "constant(0s)".parse().unwrap(),
+        users: 30,
+        projects: 5,
+        tasks: 100,
+        boot: Nanos::ZERO,
+    }
+}
+
+impl Rig {
+    pub(crate) fn launch(spec: &FleetSpec) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let processes = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&processes);
+        let clock = Clock::start();
+        let fleet = Fleet::launch(Launch {
+            spec,
+            seed: 1,
+            clock,
+            data: &directory.path().join("data"),
+            binary: env!("CARGO_BIN_EXE_threadbare").as_ref(),
+            listen: None,
+            on_process: Box::new(move |process| seen.lock().unwrap().push(process)),
+        });
+        Self {
+            fleet: fleet.unwrap(),
+            clock,
+            processes,
+            _directory: directory,
+        }
+    }
+
+    /// A token of a user of this role.
+    pub(crate) fn token(&self, role: Role) -> &str {
+        &self.fleet.tokens().of(role)[0]
+    }
+
+    /// Asks the balancer.
+    pub(crate) fn ask(&self, method: &str, path: &str, token: &str, body: &str) -> (u16, String) {
+        self.try_ask(method, path, token, body, Duration::from_secs(10))
+            .unwrap()
+    }
+
+    /// Asks the balancer and gives up after `patience`, which closes the connection.
+    pub(crate) fn try_ask(
+        &self,
+        method: &str,
+        path: &str,
+        token: &str,
+        body: &str,
+        patience: Duration,
+    ) -> Result<(u16, String), ureq::Error> {
+        let headers = [("authorization", format!("Bearer {token}"))];
+        ask(self.fleet.address(), method, path, &headers, body, patience)
+    }
+
+    /// The pid of the process that has this name now.
+    pub(crate) fn pid(&self, name: &str) -> u32 {
+        let processes = self.fleet.processes();
+        processes.iter().find(|p| p.name == name).unwrap().pid
+    }
+
+    /// What every instance counted since the last call.
+    pub(crate) fn instances(&self) -> Vec<InstanceCounters> {
+        let samples = self.fleet.sample(Nanos::ZERO, self.clock.now());
+        samples
+            .into_iter()
+            .flatten()
+            .filter_map(|sample| instance(&sample))
+            .collect()
+    }
+}
+
+/// An instance's counters.
+pub(crate) fn instance(sample: &Sample) -> Option<InstanceCounters> {
+    match sample.counters {
+        Counters::Instance(counters) => Some(counters),
+        _ => None,
+    }
+}
+
+/// The names of the events.
+pub(crate) fn sources(events: &[Event]) -> Vec<String> {
+    events
+        .iter()
+        .map(|event| match event {
+            Event::Serving { source, .. } => format!("serving {source}"),
+            Event::Stopped { source, .. } => format!("stopped {source}"),
+            Event::Died { source, .. } => format!("died {source}"),
+            other => format!("{other:?}"),
+        })
+        .collect()
+}
+
+/// One request on a connection of its own: status and body.
+pub(crate) fn ask(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, String)],
+    body: &str,
+    patience: Duration,
+) -> Result<(u16, String), ureq::Error> {
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .http_status_as_error(false)
+        .timeout_global(Some(patience))
+        .max_idle_connections(0)
+        .build()
+        .into();
+    let mut request = ureq::http::Request::builder()
+        .method(method)
+        .uri(format!("http://{address}{path}"));
+    for (name, value) in headers {
+        request = request.header(*name, value);
+    }
+    let mut response = agent.run(request.body(body.to_owned()).unwrap())?;
+    let text = response.body_mut().read_to_string()?;
+    Ok((response.status().as_u16(), text))
+}
+
+/// Waits until the condition holds, for ten seconds at most.
+pub(crate) fn eventually<T>(what: &str, mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "not within 10 s: {what}");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// Whether a process of this id exists and is no zombie.
+pub(crate) fn alive(pid: u32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit(')').next().unwrap_or("").starts_with(" Z"))
+}

@@ -1,0 +1,179 @@
+//! What a generator told, added up and checked for conservation.
+
+use std::net::SocketAddr;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::Duration;
+
+use threadbare::clock::Clock;
+use threadbare::load::{Generator, Identities, Setup, Update};
+use threadbare::model::Role;
+use threadbare::plan::Plan;
+use threadbare::record::{
+    AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, OperationCounters, Sample,
+};
+use threadbare::units::Nanos;
+
+/// Longer than any test's load lasts.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// A setup whose load begins `ahead` from now.
+pub(crate) fn setup_in(plan: &Plan, address: SocketAddr, ahead: Nanos) -> Setup {
+    let of = |role: Role| {
+        let tokens = (0..3).map(|index| format!("{}-{index}", role.name()));
+        (role, tokens.collect())
+    };
+    Setup {
+        plan: plan.clone(),
+        address,
+        identities: Identities {
+            users: Role::ALL.into_iter().map(of).collect(),
+            service: "service".into(),
+        },
+        clock: Clock::start_in(ahead),
+    }
+}
+
+/// A setup whose load begins soon.
+pub(crate) fn setup(plan: &Plan, address: SocketAddr) -> Setup {
+    setup_in(plan, address, Nanos::from_millis(20))
+}
+
+/// Everything that a generator told.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) warnings: Vec<String>,
+    pub(crate) load_ended: usize,
+    pub(crate) user: AttemptCounters,
+    pub(crate) monitor: AttemptCounters,
+    pub(crate) operations: OperationCounters,
+    pub(crate) generator: GeneratorCounters,
+}
+
+/// Runs a plan against a target to its end.
+pub(crate) fn run(plan: &Plan, address: SocketAddr) -> Told {
+    let (updates, receiver) = channel();
+    let generator = start(&setup(plan, address), updates);
+    let told = Told::gather(plan, &receiver);
+    generator.join().unwrap();
+    told
+}
+
+pub(crate) fn start(setup: &Setup, updates: Sender<Update>) -> Generator {
+    Generator::start(setup, move |update| {
+        let _ = updates.send(update);
+    })
+    .unwrap()
+}
+
+impl Told {
+    /// Hears a generator out, and checks what must hold in every run.
+    pub(crate) fn gather(plan: &Plan, updates: &Receiver<Update>) -> Self {
+        let mut told = Self::default();
+        loop {
+            match updates.recv_timeout(PATIENCE).unwrap() {
+                Update::Sample(sample) => told.samples.push(sample),
+                Update::LoadEnded => told.load_ended += 1,
+                Update::Warning(warning) => told.warnings.push(warning),
+                Update::Failed(cause) => panic!("{cause}"),
+                Update::Finished => break,
+            }
+        }
+        assert!(
+            updates.recv_timeout(PATIENCE).is_err(),
+            "something followed"
+        );
+        told.add_up();
+        told.check_operations(plan);
+        told.check_attempts(plan);
+        told
+    }
+
+    fn add_up(&mut self) {
+        for sample in &self.samples {
+            match (&sample.counters, sample.source.as_str()) {
+                (Counters::Operations(counters), "user") => self.operations.merge(counters),
+                (Counters::Attempts(counters), "user") => self.user.merge(counters),
+                (Counters::Attempts(counters), "monitor") => self.monitor.merge(counters),
+                (Counters::Generator(counters), "generator") => self.generator.merge(counters),
+                other => panic!("an unexpected sample: {other:?}"),
+            }
+        }
+    }
+
+    /// Buckets lie side by side from zero on, each once, each conserved.
+    fn check_operations(&self, plan: &Plan) {
+        let mut buckets = self.buckets();
+        buckets.sort_by_key(|(from, _, _)| *from);
+        let mut expected_from = Nanos::ZERO;
+        for (from, to, counters) in buckets {
+            assert_eq!(from, expected_from);
+            assert!(from < to && to <= from + plan.interval && to <= plan.end);
+            assert!(counters.conserved(), "{counters:?}");
+            expected_from = to;
+        }
+        let total = &self.operations;
+        assert!(total.conserved(), "{total:?}");
+        let ended = self.user.ended_well + self.user.ended_badly;
+        assert_eq!(
+            (self.user.ended_well, ended),
+            (total.succeeded, total.ended())
+        );
+        assert_eq!(
+            self.histogram("user", Measure::Response).count(),
+            total.succeeded
+        );
+    }
+
+    /// At every edge: started = ended + in flight, and the edges lie on the grid.
+    fn check_attempts(&self, plan: &Plan) {
+        for source in ["user", "monitor"] {
+            let (mut started, mut ended, mut from) = (0, 0, Nanos::ZERO);
+            let mut in_flight = 0;
+            for sample in self.samples.iter().filter(|sample| sample.source == source) {
+                let Counters::Attempts(counters) = &sample.counters else {
+                    continue;
+                };
+                assert_eq!(sample.from, from);
+                assert!(sample.to <= from + plan.interval && sample.to.0 % 1_000_000 == 0);
+                from = sample.to;
+                started += counters.started();
+                ended += counters.ended();
+                in_flight = counters.in_flight;
+                assert_eq!(started, ended + in_flight, "{source} at {from}");
+                let service = sample.histogram(Measure::Service);
+                assert_eq!(service.map_or(0, Histogram::count), counters.responses);
+            }
+            assert!(in_flight == 0 || from < plan.end || self.operations.unfinished > 0);
+        }
+    }
+
+    /// From, to and counters of the operations' buckets, in the order they came.
+    pub(crate) fn buckets(&self) -> Vec<(Nanos, Nanos, OperationCounters)> {
+        let buckets = self
+            .samples
+            .iter()
+            .filter_map(|sample| match sample.counters {
+                Counters::Operations(counters) => Some((sample.from, sample.to, counters)),
+                _ => None,
+            });
+        buckets.collect()
+    }
+
+    /// All of a source's values of a measure.
+    pub(crate) fn histogram(&self, source: &str, measure: Measure) -> Histogram {
+        let mut all = Histogram::new();
+        for sample in self.samples.iter().filter(|sample| sample.source == source) {
+            if let Some(histogram) = sample.histogram(measure) {
+                all.merge(histogram);
+            }
+        }
+        all
+    }
+
+    /// A quantile in milliseconds.
+    pub(crate) fn quantile_ms(&self, source: &str, measure: Measure, quantile: f64) -> f64 {
+        let value = self.histogram(source, measure).quantile(quantile);
+        value.unwrap().as_millis_f64()
+    }
+}

@@ -1,0 +1,183 @@
+//! It must emerge: the founding incident on the live fleet, judged by orders
+//! and ratios. No scenario here says what is to come of it.
+
+#[path = "common/drive.rs"]
+mod common;
+
+use common::{Run, alone, at, founding, run};
+
+/// A push of the founding bug, untested, in a new schema.
+const PUSH: &str = r#"do = "push"
+set = { "authorization.verification" = "detached" }
+schema = 2
+tested = false
+phase = "push""#;
+
+fn entries(entries: &[(&str, &str)]) -> String {
+    entries
+        .iter()
+        .map(|(at, entry)| format!("[[timeline]]\nat = \"{at}\"\n{entry}\n"))
+        .collect()
+}
+
+fn instances_exhausted(run: &Run) -> usize {
+    let mut names: Vec<_> = run.summary["exhaustion"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|window| window["instance"].as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.len()
+}
+
+#[test]
+fn without_retries_and_monitors_everyone_is_refused_and_nothing_is_exhausted() {
+    let _alone = alone();
+    let timeline = entries(&[("7s", PUSH)]);
+    let mut scenario = founding(&format!("warm_up = \"2s\"\nend = \"14s\"\n{timeline}"));
+    scenario.remove("monitor");
+    at(&mut scenario, "load.client").insert("retries".into(), 0.into());
+    let run = run(&scenario);
+    run.assert_sound();
+    assert!(run.goodput_share("baseline") >= 0.99);
+    assert!(run.figure("baseline", "saturation") < 0.6);
+    assert!(run.figure("push", "error_share") > 0.99);
+    assert!(run.figure("push", "saturation") < 0.6);
+    assert_eq!(instances_exhausted(&run), 0);
+}
+
+#[test]
+fn retries_alone_keep_most_workers_busy_and_the_queue_short() {
+    let _alone = alone();
+    let timeline = entries(&[("7s", PUSH)]);
+    let mut scenario = founding(&format!("warm_up = \"2s\"\nend = \"18s\"\n{timeline}"));
+    scenario.remove("monitor");
+    let run = run(&scenario);
+    run.assert_sound();
+    assert!(run.figure("push", "error_share") > 0.99);
+    assert!(run.figure("push", "attempts_per_operation") > 3.5);
+    assert!(run.figure("push", "saturation") > 0.6);
+    // Short: what waits is less than what a second brings.
+    assert!(run.figure("push", "queue_depth.mean") < run.figure("push", "offered_per_s"));
+}
+
+#[test]
+fn monitors_exhaust_it_and_rollback_alone_does_not_bring_it_back() {
+    let _alone = alone();
+    let timeline = entries(&[
+        ("7s", PUSH),
+        (
+            "12s",
+            "do = \"admit\"\nshare = \"100 %\"\nphase = \"push, later\"",
+        ),
+        (
+            "17s",
+            "do = \"monitors\"\non = false\nphase = \"monitors off\"",
+        ),
+        (
+            "21s",
+            "do = \"admit\"\nshare = \"100 %\"\nphase = \"monitors off, later\"",
+        ),
+        ("25s", "do = \"rollback\"\nphase = \"refused\""),
+        ("27s", "do = \"waive\"\ncheck = \"schema current\""),
+        ("27s", "do = \"rollback\"\nphase = \"rollback\""),
+        (
+            "33s",
+            "do = \"admit\"\nshare = \"100 %\"\nphase = \"rollback, later\"",
+        ),
+        (
+            "40s",
+            "do = \"retries\"\nretries = 0\nphase = \"retries off\"",
+        ),
+        (
+            "58s",
+            "do = \"admit\"\nshare = \"100 %\"\nphase = \"at the end\"",
+        ),
+    ]);
+    let scenario = founding(&format!("warm_up = \"2s\"\nend = \"68s\"\n{timeline}"));
+    let run = run(&scenario);
+    run.assert_sound();
+
+    // Monitors and retries together exhaust every instance, and the queue grows.
+    assert!(run.figure("push", "error_share") > 0.99);
+    assert!(run.figure("push, later", "saturation") > 0.98);
+    assert!(run.figure("push, later", "probes_per_operation") > 0.5);
+    assert_eq!(instances_exhausted(&run), 4);
+    assert!(
+        run.figure("push, later", "queue_depth.mean")
+            > 1.5 * run.figure("push", "queue_depth.mean")
+    );
+    // Monitors off: less load, a shorter queue.
+    let load = |phase: &str| {
+        run.figure(phase, "attempts_per_operation") + run.figure(phase, "probes_per_operation")
+    };
+    assert!(load("monitors off, later") < 0.95 * load("push, later"));
+    assert!(
+        run.figure("monitors off, later", "queue_depth.mean")
+            < run.figure("monitors off", "queue_depth.mean")
+    );
+
+    // The first rollback is refused for a reason and changes nothing.
+    let incident = &run.summary["incident"];
+    assert!(incident["rollback_rejected_s"].as_f64().unwrap() >= 25.0);
+    let because = incident["rollback_rejected_because"].as_str().unwrap();
+    assert!(because.contains("schema"), "{because}");
+    assert!(run.figure("refused", "error_share") > 0.99);
+    assert!(incident["rollback_applied_s"].as_f64().unwrap() >= 27.0);
+
+    // The second is applied, and service does not come back …
+    for phase in ["rollback", "rollback, later"] {
+        assert!(run.goodput_share(phase) < 0.5, "{phase}");
+    }
+    assert!(run.figure("rollback, later", "zombie_share") > 0.5);
+    // … until the retries stop.
+    assert!(run.goodput_share("at the end") > 0.95);
+}
+
+/// Push, rollback, monitors off, stuck; then a restart at 20 s.
+fn restart(rest: &[(&str, &str)]) -> Run {
+    let stuck = [
+        ("6s", PUSH),
+        (
+            "13s",
+            "do = \"monitors\"\non = false\nphase = \"monitors off\"",
+        ),
+        ("13s", "do = \"waive\"\ncheck = \"schema current\""),
+        ("13s", "do = \"rollback\"\nphase = \"rollback\""),
+    ];
+    let timeline = entries(&[&stuck, rest].concat());
+    let run = run(&founding(&format!(
+        "warm_up = \"2s\"\nend = \"48s\"\n{timeline}"
+    )));
+    run.assert_sound();
+    assert!(run.goodput_share("rollback") < 0.5);
+    run
+}
+
+#[test]
+fn a_gradual_restart_recovers_and_a_wide_one_does_worse() {
+    let _alone = alone();
+    let raised = (
+        "32.6s",
+        "do = \"admit\"\nshare = \"100 %\"\nphase = \"all traffic\"",
+    );
+    let gradual = restart(&[
+        ("20s", "do = \"admit\"\nshare = \"10 %\""),
+        (
+            "20s",
+            "do = \"restart\"\npause = \"1s\"\nphase = \"restart\"",
+        ),
+        (
+            "30.8s",
+            "do = \"admit\"\nshare = \"45 %\"\nphase = \"45 %\"",
+        ),
+        raised,
+    ]);
+    let wide = restart(&[("20s", "do = \"restart\"\nphase = \"restart\""), raised]);
+    assert!(gradual.goodput_share("all traffic") > 0.95);
+    assert!(wide.goodput_share("all traffic") < 0.8 * gradual.goodput_share("all traffic"));
+    assert!(gradual.summary["incident"]["recovered_s"].is_f64());
+    assert!(wide.summary["incident"]["recovered_s"].is_null());
+}

@@ -1,0 +1,11 @@
+//! The generator against targets whose behaviour is known.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod control;
+mod hostile;
+mod limits;
+mod truth;

@@ -1,0 +1,371 @@
+//! Scenario files: the shipped ones hold, the schema is current, and mistakes
+//! are told all at once.
+
+use proptest::prelude::*;
+use threadbare::model::{Action, When};
+use threadbare::units::Nanos;
+use threadbare::{plan, scenario};
+
+#[test]
+fn every_shipped_scenario_parses_and_plans_the_same_way_twice() {
+    for (name, _) in scenario::shipped() {
+        let loaded = scenario::load(name, false).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(loaded.name, *name);
+        let plan = plan::build(&loaded, None);
+        assert_eq!(
+            plan,
+            plan::build(&scenario::load(name, false).unwrap(), None)
+        );
+        assert_eq!(plan::build(&loaded, Some(7)).seed, 7);
+        assert!(!plan.claim.is_empty() && !plan.source.is_empty(), "{name}");
+        assert!(!plan.expectations.is_empty(), "{name}");
+    }
+}
+
+#[test]
+fn every_scenario_in_the_folder_is_shipped() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios");
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let shipped = scenario::shipped().iter().any(|(name, _)| *name == stem);
+        assert!(shipped, "{stem} is not in scenario::shipped()");
+    }
+}
+
+#[test]
+fn the_founding_incident_keeps_its_proportions() {
+    let plan = plan::build(&scenario::load("missing-await", false).unwrap(), None);
+    assert_eq!(plan.end, Nanos::from_secs(132)); // 3 h 40 min at 100 to 1
+    let pushed = &plan.timeline[0];
+    assert_eq!(pushed.when, When::At(Nanos::from_secs(18)));
+    assert_eq!(pushed.phase, "push");
+    let phases: Vec<_> = plan.timeline.iter().map(|e| e.phase.as_str()).collect();
+    assert_eq!(
+        phases,
+        [
+            "push",
+            "rollback refused",
+            "rollback",
+            "rollback",
+            "monitors off",
+            "gradual restart",
+            "gradual restart",
+            "admit 45 %",
+            "admit 100 %"
+        ]
+    );
+    let rollbacks = plan
+        .timeline
+        .iter()
+        .filter(|e| e.action == Action::Rollback);
+    assert_eq!(rollbacks.count(), 2);
+}
+
+/// The committed schema is what the code gives. To renew it after a change:
+/// `THREADBARE_UPDATE=1 cargo test --test scenario`.
+#[test]
+fn the_committed_schema_is_current() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/scenario.schema.json");
+    let current = scenario::schema();
+    if std::env::var_os("THREADBARE_UPDATE").is_some() {
+        std::fs::write(path, &current).unwrap();
+    }
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == current,
+        "docs/scenario.schema.json is not current: run \
+         `THREADBARE_UPDATE=1 cargo test --test scenario`"
+    );
+}
+
+#[test]
+fn an_unknown_name_is_answered_with_the_nearest() {
+    let error = scenario::load("mising-await", false).unwrap_err();
+    insta::assert_snapshot!(error);
+    assert_eq!(error.exit_code(), 2);
+    assert!(
+        scenario::load("zzz")
+            .unwrap_err()
+            .to_string()
+            .contains("threadbare list")
+    );
+}
+
+#[test]
+fn a_file_is_named_after_its_stem_and_its_mistakes_are_usage_errors() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("mine.toml");
+    let (_, text) = scenario::shipped()[0];
+    std::fs::write(&path, text).unwrap();
+    assert_eq!(
+        scenario::load(path.to_str().unwrap(), false).unwrap().name,
+        "mine"
+    );
+
+    std::fs::write(&path, "title = 1\n").unwrap();
+    let error = scenario::load(path.to_str().unwrap(), false).unwrap_err();
+    assert_eq!(error.exit_code(), 2);
+    assert!(error.to_string().contains("mine.toml:1:9"), "{error}");
+    std::fs::write(&path, b"title = \"\xff\"\n").unwrap();
+    let error = scenario::load(path.to_str().unwrap(), false).unwrap_err();
+    assert!(error.to_string().contains("not UTF-8"), "{error}");
+}
+
+/// Every kind of mistake that the structure of a file can have.
+const WRONG_STRUCTURE: &str = r#"titel = "Misspelt"
+claim = 7
+seed = -1
+end = "150 parsecs"
+warm_up = 5
+interval = "0s"
+
+[story]
+starts = 16:00:00
+scale = 0
+
+[[target]]
+fleet = {}
+
+[target2.fleet]
+wokers = 4
+
+[load]
+arrivals = "poison"
+mix = [
+  { weight = 0, request = "list tasks", role = "contributor" },
+  { weight = 1.5, request = "list task", role = "contributer" },
+  { request = "dance", rolle = "viewer" },
+  "list tasks",
+]
+client = { timeout = "500", retries = 1000, backoff = "exponential" }
+
+[[load.step]]
+at = "20s"
+
+[monitor]
+name = "deep health"
+
+[[alert]]
+name = "users refused"
+when = "error share >= 50 %"
+for = "0s"
+
+[[timeline]]
+at = "16.30"
+do = "push"
+set = { "authorization.verifcation" = "detached", "authorization.unverified" = "shrug" }
+
+[[timeline]]
+at = "18s"
+do = "waive"
+check = "gravity"
+share = "10 %"
+
+[[timeline]]
+at = "19s"
+do = "admit"
+share = "145 %"
+
+[[timeline]]
+at = "20s"
+do = "rolback"
+
+[[timeline]]
+at = "21s"
+
+[[expect]]
+that = "goodput"
+at_most = true
+"#;
+
+/// Every mistake that only the meaning of a file can show.
+const WRONG_MEANING: &str = r#"title = "Wrong in what it says"
+claim = "Every line of this file fits the schema."
+end = "2min"
+warm_up = "3min"
+interval = "1500us"
+
+[load]
+rate = "2000000/s"
+mix = [{ weight = 1, request = "list tasks", role = "viewer" }]
+step = [{ at = "3min", rate = "10/s" }]
+
+[[monitor]]
+name = "health"
+probe = "/readyz"
+every = "1s"
+
+[[monitor]]
+name = "health"
+probe = "/livez"
+every = "1s"
+
+[[alert]]
+name = "users refused"
+when = "error share > 50 %"
+for = "10s"
+
+[[timeline]]
+at = "16:30"
+do = "monitors"
+on = false
+
+[[timeline]]
+at = "10s"
+do = "rollback"
+phase = "baseline"
+
+[[timeline]]
+at = "11s"
+do = "push"
+set = { "authorization.verification" = "detached" }
+phase = "broken"
+
+[[timeline]]
+at = "5min"
+do = "admit"
+share = "10 %"
+phase = "broken"
+
+[[timeline]]
+after = "restarted"
+do = "admit"
+share = "50 %"
+
+[[timeline]]
+after = "alert users refusd"
+delay = "1s"
+do = "retries"
+retries = 0
+
+[[timeline]]
+at = "20s"
+after = "rollback applied"
+do = "admit"
+share = "50 %"
+
+[[timeline]]
+at = "21s"
+delay = "1s"
+do = "admit"
+share = "50 %"
+
+[[timeline]]
+do = "restart"
+
+[[expect]]
+that = "recovery after rollback"
+at_most = "50 %"
+
+[[expect]]
+that = "goodput share"
+at_least = 0.5
+at_most = "90 %"
+
+[[expect]]
+that = "rejected rollbacks"
+in = "baseline"
+at_least = 1
+
+[[expect]]
+that = "incident verdict"
+is = "recovered_by_interventoin"
+
+[[expect]]
+that = "saturation"
+in = "baseline"
+is = "high"
+
+[[expect]]
+that = "time to detect"
+"#;
+
+#[test]
+fn mistakes_of_structure_are_told_all_at_once() {
+    let diagnostics = scenario::parse("wrong", "wrong.toml", WRONG_STRUCTURE).unwrap_err();
+    insta::assert_snapshot!(diagnostics);
+}
+
+#[test]
+fn mistakes_of_meaning_are_told_all_at_once() {
+    let diagnostics = scenario::parse("wrong", "wrong.toml", WRONG_MEANING).unwrap_err();
+    insta::assert_snapshot!(diagnostics);
+}
+
+#[test]
+fn mistakes_of_notation_are_told_with_the_others() {
+    let text = "title = \"unclosed\nclaim = 7\nseed = = 1\nend = \"two minutes\"\nend = \"2min\"\n";
+    let diagnostics = scenario::parse("wrong", "wrong.toml", text).unwrap_err();
+    insta::assert_snapshot!(diagnostics);
+}
+
+/// One file, one change, one mistake: no mistake is told twice, or hides behind another.
+#[test]
+fn one_change_makes_one_mistake() {
+    let (_, text) = scenario::shipped()[0];
+    for (from, to, told) in [
+        (
+            "workers     = 4",
+            "wokers     = 4",
+            "did you mean `workers`?",
+        ),
+        ("\"350/s\"", "\"350\"", "rate"),
+        ("weight = 1,", "weight = 0,", "too small"),
+        (
+            "do    = \"admit\"\nshare = \"45 %\"",
+            "do    = \"admit\"\nshare = \"145 %\"",
+            "0 % and 100 %",
+        ),
+        (
+            "do     = \"push\"",
+            "do     = \"pusch\"",
+            "did you mean `push`?",
+        ),
+        (
+            "at     = \"16:30\"",
+            "at     = \"18:13\"",
+            "nothing to roll back to",
+        ),
+        ("at     = \"16:30\"", "at     = \"15:30\"", "after the end"),
+        ("at     = \"16:30\"", "at     = \"1630\"", "moment"),
+        (
+            "in       = \"push\"",
+            "in       = \"psuh\"",
+            "did you mean `push`?",
+        ),
+        ("for  = \"32s\"\n", "", "lacks the key `for`"),
+        ("[story]", "[storey]", "did you mean `story`?"),
+    ] {
+        assert!(text.contains(from), "{from}");
+        let wrong = text.replacen(from, to, 1);
+        let diagnostics = scenario::parse("wrong", "wrong.toml", &wrong).unwrap_err();
+        let rendered = diagnostics.to_string();
+        assert!(rendered.contains(told), "{rendered}");
+        assert_eq!(diagnostics.count(), 1, "{rendered}");
+    }
+}
+
+proptest! {
+    /// Whatever is done to a file, it is read or its mistakes are told; and
+    /// what fits the schema can be read.
+    #[test]
+    fn no_damage_to_a_file_is_too_much(
+        from in 0usize..4800,
+        length in 0usize..40,
+        filling in "[a-z0-9=\"\\[\\]{}.,% \n\u{1b}é-]{0,6}",
+    ) {
+        let (_, text) = scenario::shipped()[0];
+        let mut damaged: Vec<char> = text.chars().collect();
+        let from = from.min(damaged.len());
+        let to = (from + length).min(damaged.len());
+        damaged.splice(from..to, filling.chars());
+        let damaged: String = damaged.into_iter().collect();
+        if let Err(diagnostics) = scenario::parse("damaged", "damaged.toml", &damaged) {
+            prop_assert!(diagnostics.count() > 0);
+            let rendered = diagnostics.render(false);
+            prop_assert!(!rendered.contains("cannot be read"), "{}", rendered);
+            prop_assert!(!rendered.contains('\u{1b}'), "{}", rendered);
+        }
+    }
+}
