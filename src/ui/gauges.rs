@@ -131,9 +131,8 @@ impl Filling {
                 }
             }
             Counters::Instance(counters) => {
-                let length = sample.to.saturating_sub(sample.from).0 as f64;
                 self.busy_ns += counters.busy_ns as f64;
-                self.worker_ns += counters.workers as f64 * length;
+                self.worker_ns += counters.worker_ns as f64;
                 self.queue_depth_ns += counters.queue_depth_ns as f64;
                 self.gauges_read = true;
             }

@@ -309,6 +309,7 @@ impl State {
             source: format!("instance-{}", index + 1),
             counters: Counters::Instance(InstanceCounters {
                 workers: 4,
+                worker_ns: whole(workers),
                 busy_ns: whole(saturation * workers),
                 busy_zombie_ns: whole(saturation * workers * self.zombie),
                 busy_detached_ns: whole(saturation * workers * self.detached),
