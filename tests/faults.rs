@@ -1,5 +1,6 @@
 //! Bad cases: a clear sentence, the documented exit code, nothing left behind,
 //! and a run directory that can still be reported.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "common/drive.rs"]
 mod common;

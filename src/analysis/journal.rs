@@ -7,7 +7,7 @@
 
 use super::findings::{ActionOutcome, ActionTaken, ScrapeFailures};
 use crate::plan::{Action, Plan};
-use crate::record::{Event, Outcome, Record};
+use crate::record::{Event, Outcome, Record, action_text};
 use crate::units::Nanos;
 
 /// One action of the journal.
@@ -108,35 +108,13 @@ pub(super) fn actions(taken: &[Taken<'_>]) -> Vec<ActionTaken> {
                 at_s: taken.at.as_secs_f64(),
                 ended_s: taken.ended.map(|(at, _)| at.as_secs_f64()),
                 action: taken.action.name().to_owned(),
-                what: in_words(taken.action),
+                what: action_text(taken.action),
                 phase: taken.phase.to_owned(),
                 outcome,
                 detail,
             }
         })
         .collect()
-}
-
-fn in_words(action: &Action) -> String {
-    match action {
-        Action::Push { set, .. } => {
-            let settings: Vec<String> = set
-                .iter()
-                .map(|(key, value)| format!("{key} = {value}"))
-                .collect();
-            format!("push {}", settings.join(", "))
-                .trim_end()
-                .to_owned()
-        }
-        Action::Rollback => "rollback".to_owned(),
-        Action::Waive { check } => format!("waive `{check}`"),
-        Action::Restart { pause: None } => "restart all at once".to_owned(),
-        Action::Restart { pause: Some(_) } => "restart one after the other".to_owned(),
-        Action::Admit { share } => format!("admit {share}"),
-        Action::Monitors { on: true } => "monitors on".to_owned(),
-        Action::Monitors { on: false } => "monitors off".to_owned(),
-        Action::Retries { retries } => format!("retries {retries}"),
-    }
 }
 
 /// Gauges that could not be read, counted by source and cause.

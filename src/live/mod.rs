@@ -2,7 +2,7 @@
 //! timeline, writes the record, and leaves nothing behind.
 //!
 //! It decides nothing about outcomes: it does what the plan says at the time
-//! the plan says, and writes down what everybody measured. The [`guardian`] is
+//! the plan says, and writes down what everybody measured. The guardian is
 //! a process of its own that ends the fleet when the conductor dies, however it
 //! dies.
 

@@ -14,13 +14,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::message::Answer;
 use super::wire::Client;
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 
 /// How long a part may take to serve, its boot delay not counted; a hundred
@@ -243,9 +244,9 @@ impl Part {
     /// Waits for the end of a part that was told to stop, and makes it end
     /// where it does not.
     pub(super) fn end(mut self) {
-        let deadline = Instant::now() + STOP_MAX;
+        let clock = Clock::start();
         drop(self.process.0.stdin.take());
-        while Instant::now() < deadline {
+        while clock.now().to_duration() < STOP_MAX {
             if !matches!(self.process.0.try_wait(), Ok(None)) {
                 return;
             }

@@ -2,6 +2,7 @@
 #![allow(
     dead_code,
     unreachable_pub,
+    clippy::unwrap_used,
     reason = "every test binary is a crate of its own and uses a part of it"
 )]
 
