@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use crate::analysis::{self, Findings};
 use crate::clock;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::live;
 use crate::plan::Plan;
-use crate::record::{Backend, FORMAT, Header, Record, StopCause};
+use crate::record::{Backend, FORMAT, Header, Record, Recorder, StopCause};
 use crate::report;
 use crate::sample::machine_facts;
 use crate::ui;
@@ -23,7 +23,7 @@ const REPORTS: &str = "reports";
 pub struct Options {
     /// The run directory; none: a new one under `reports/`.
     pub out: Option<PathBuf>,
-    /// Print nothing but the answer's last line.
+    /// Print nothing but the verdict's line.
     pub quiet: bool,
     /// Use colour.
     pub color: bool,
@@ -66,13 +66,21 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
     let binary = env::current_exe().map_err(|cause| {
         Error::failed(format!("failed to find this program's own file: {cause}"))
     })?;
-    let mut observer = ui::progress(
+    let mut recorder = Recorder::create(&directory, &header)?;
+    let view = ui::progress(
         io::stderr(),
         &header.plan,
         options.live_width,
         options.quiet,
     );
-    let cause = live::conduct(&header, &directory, &binary, &warnings, observer.as_mut());
+    let mut observer = ui::Aside::new(view);
+    let cause = live::conduct(
+        &header.plan,
+        &mut recorder,
+        &binary,
+        &warnings,
+        &mut observer,
+    );
     drop(observer);
     let reported = report(&directory, options);
     match (cause, reported) {
@@ -81,6 +89,10 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
             findings,
             cause,
         }),
+        (Ok(StopCause::Interrupted { signal }), Err(error)) => {
+            let kind = Kind::Interrupted { signal };
+            Err(Error::new(kind, format!("interrupted; {error}")))
+        }
         // What ended the run explains why its report may be missing too.
         (Err(error), _) | (Ok(_), Err(error)) => Err(error),
     }
@@ -95,14 +107,10 @@ pub fn report(directory: &Path, options: &Options) -> Result<Findings> {
     let record = Record::open(directory)?;
     let findings = analysis::findings(&record);
     report::write_all(directory, &record, &findings)?;
-    let text = report::text::render(&record, &findings, Some(directory), options.color);
     let text = if options.quiet {
-        text.lines()
-            .next()
-            .map(|line| format!("{line}\n"))
-            .unwrap_or_default()
+        report::text::verdict(&findings)
     } else {
-        text
+        report::text::render(&record, &findings, Some(directory), options.color)
     };
     io::stdout()
         .write_all(text.as_bytes())

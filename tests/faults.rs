@@ -11,24 +11,29 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use common::{events, founding, pids, run_directory, survivors, threadbare, wait_until};
+use common::{alone, events, founding, pids, run_directory, survivors, threadbare, wait_until};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A short run of the founding scenario that is meant to be disturbed.
-fn scenario(folder: &TempDir) -> PathBuf {
+/// A short run of the founding scenario that is meant to be disturbed: a push
+/// at 3 s, a gradual restart at 5 s, the drain from 9 s on.
+fn scenario(folder: &TempDir, interval: &str) -> PathBuf {
     let text = r#"
         warm_up = "1s"
-        end = "30s"
+        end = "9s"
         [[timeline]]
-        at = "4s"
+        at = "3s"
         do = "push"
         set = { "authorization.verification" = "detached" }
+        [[timeline]]
+        at = "5s"
+        do = "restart"
+        pause = "500ms"
     "#;
     let mut table = founding(text);
-    table.insert("title".into(), "Disturbed".into());
+    table.insert("interval".into(), interval.into());
     let file = folder.path().join("disturbed.toml");
     fs::write(&file, toml::to_string(&table).unwrap()).unwrap();
     file
@@ -36,7 +41,7 @@ fn scenario(folder: &TempDir) -> PathBuf {
 
 /// `threadbare run` under way, its output kept.
 fn start(folder: &TempDir) -> Child {
-    let file = scenario(folder);
+    let file = scenario(folder, "500ms");
     threadbare()
         .args(["run", "--out"])
         .arg(run_directory(folder))
@@ -82,25 +87,43 @@ fn assert_reportable_and_incomplete(directory: &Path) {
 
 #[test]
 fn an_interrupt_ends_everything_in_every_phase() {
-    for (event, signal_sent, code) in [
-        ("serving", Signal::INT, 130),
+    let _alone = alone();
+    for (phase, signal_sent, code) in [
+        ("set-up", Signal::INT, 130),
         ("load_started", Signal::INT, 130),
         ("action_ended", Signal::TERM, 143),
+        ("stopped", Signal::INT, 130),
+        ("load_ended", Signal::INT, 130),
     ] {
         let folder = tempfile::tempdir().unwrap();
         let directory = run_directory(&folder);
         let child = start(&folder);
-        wait_for(&directory, event);
+        if phase == "set-up" {
+            wait_until(SOON, phase, || directory.join("fleet").exists());
+        } else {
+            wait_for(&directory, phase);
+        }
         signal(child.id(), signal_sent);
         let (exit, said) = end(child);
-        assert_eq!(exit, Some(code), "after {event}: {said}");
-        assert_eq!(survivors(&directory), [0; 0], "after {event}");
+        assert_eq!(exit, Some(code), "in {phase}: {said}");
+        assert_eq!(survivors(&directory), [0; 0], "in {phase}");
+        wait_until(SOON, "the guardian ends", || guardians().is_empty());
         assert_reportable_and_incomplete(&directory);
     }
 }
 
+/// Guardian processes there are; one run at a time has one.
+fn guardians() -> Vec<String> {
+    fs::read_dir("/proc")
+        .unwrap()
+        .filter_map(|entry| fs::read_to_string(entry.ok()?.path().join("cmdline")).ok())
+        .filter(|line| line.contains("__guardian"))
+        .collect()
+}
+
 #[test]
 fn a_killed_conductor_leaves_no_process_behind() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let directory = run_directory(&folder);
     let child = start(&folder);
@@ -118,6 +141,7 @@ fn a_killed_conductor_leaves_no_process_behind() {
 
 #[test]
 fn an_instance_that_dies_ends_the_run_with_its_name() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let directory = run_directory(&folder);
     let child = start(&folder);
@@ -136,8 +160,8 @@ fn an_instance_that_dies_ends_the_run_with_its_name() {
 }
 
 /// Runs the scenario under a shell's limits.
-fn limited(folder: &TempDir, limits: &str) -> Child {
-    let file = scenario(folder);
+fn limited(folder: &TempDir, interval: &str, limits: &str) -> Child {
+    let file = scenario(folder, interval);
     Command::new("sh")
         .arg("-c")
         .arg(format!("{limits}; exec \"$0\" run --out \"$1\" \"$2\""))
@@ -153,8 +177,9 @@ fn limited(folder: &TempDir, limits: &str) -> Child {
 
 #[test]
 fn too_few_file_descriptors_are_an_unfit_environment() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let (exit, said) = end(limited(&folder, "ulimit -n 200"));
+    let (exit, said) = end(limited(&folder, "500ms", "ulimit -n 200"));
     assert_eq!(exit, Some(3), "{said}");
     assert!(said.contains("open files"), "{said}");
     assert!(!run_directory(&folder).exists());
@@ -162,24 +187,29 @@ fn too_few_file_descriptors_are_an_unfit_environment() {
 
 #[test]
 fn a_file_that_cannot_grow_ends_the_run_cleanly() {
-    // A limit on file size stands for a full disk: the same write fails.
+    let _alone = alone();
+    // A limit on file size stands for a full disk: the same write fails. It is
+    // above the database's size, and short intervals reach it soon.
     let folder = tempfile::tempdir().unwrap();
     let directory = run_directory(&folder);
-    let (exit, said) = end(limited(&folder, "trap '' XFSZ; ulimit -f 64"));
+    let limits = "trap '' XFSZ; ulimit -f 1024";
+    let (exit, said) = end(limited(&folder, "10ms", limits));
     assert_eq!(exit, Some(1), "{said}");
     assert!(said.contains("failed to write"), "{said}");
     assert_eq!(survivors(&directory), [0; 0]);
+    assert_reportable_and_incomplete(&directory);
 }
 
 #[test]
 fn a_fleet_whose_program_is_gone_cannot_start() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("threadbare");
     fs::copy(env!("CARGO_BIN_EXE_threadbare"), &program).unwrap();
     let child = Command::new(&program)
         .args(["run", "--out"])
         .arg(run_directory(&folder))
-        .arg(scenario(&folder))
+        .arg(scenario(&folder, "500ms"))
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
@@ -193,28 +223,42 @@ fn a_fleet_whose_program_is_gone_cannot_start() {
 
 #[test]
 fn a_run_is_never_overwritten() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let directory = run_directory(&folder);
-    fs::create_dir(&directory).unwrap();
-    fs::write(directory.join("precious"), "data").unwrap();
+    let child = start(&folder);
+    wait_for(&directory, "load_started");
+    signal(child.id(), Signal::INT);
+    assert_eq!(end(child).0, Some(130));
+    let content = || -> Vec<(PathBuf, Option<Vec<u8>>)> {
+        let mut files: Vec<_> = fs::read_dir(&directory)
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .map(|path| (path.clone(), fs::read(path).ok()))
+            .collect();
+        files.sort();
+        files
+    };
+    let before = content();
     let (exit, said) = end(start(&folder));
     assert_eq!(exit, Some(2), "{said}");
     assert!(said.contains("--out"), "{said}");
-    assert_eq!(
-        fs::read_to_string(directory.join("precious")).unwrap(),
-        "data"
-    );
+    assert!(before == content(), "the earlier run was changed");
 }
 
 #[test]
 fn a_port_that_is_taken_is_an_unfit_environment() {
+    let _alone = alone();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let output = threadbare()
         .args([
             "target",
             "--listen",
             &taken.local_addr().unwrap().to_string(),
         ])
+        .arg("--data")
+        .arg(folder.path().join("data"))
         .stdin(Stdio::null())
         .output()
         .unwrap();

@@ -15,10 +15,10 @@ tested = false
 phase = "push""#;
 
 fn entries(entries: &[(&str, &str)]) -> String {
-    entries
+    let entries = entries
         .iter()
-        .map(|(at, entry)| format!("[[timeline]]\nat = \"{at}\"\n{entry}\n"))
-        .collect()
+        .map(|(at, entry)| format!("[[timeline]]\nat = \"{at}\"\n{entry}\n"));
+    entries.collect::<Vec<_>>().concat()
 }
 
 fn instances_exhausted(run: &Run) -> usize {
@@ -181,4 +181,33 @@ fn a_gradual_restart_recovers_and_a_wide_one_does_worse() {
     assert!(wide.goodput_share("all traffic") < 0.8 * gradual.goodput_share("all traffic"));
     assert!(gradual.summary["incident"]["recovered_s"].is_f64());
     assert!(wide.summary["incident"]["recovered_s"].is_null());
+}
+
+#[test]
+fn the_shipped_scenario_meets_its_expectations_from_any_folder() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let output = common::threadbare()
+        .args(["run", "missing-await", "--out", "run"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let run = Run::read(folder, output);
+    run.assert_sound();
+    let incident = &run.summary["incident"];
+    assert_eq!(incident["verdict"], "recovered_by_intervention");
+    assert_eq!(incident["sustaining"], "retries");
+    for instant in [
+        "trigger_s",
+        "impact_s",
+        "detected_s",
+        "rollback_rejected_s",
+        "rollback_applied_s",
+        "recovered_s",
+        "recovery_after_rollback_s",
+    ] {
+        assert!(incident[instant].is_f64(), "{instant}");
+    }
 }

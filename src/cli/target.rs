@@ -9,6 +9,7 @@ use clap::Args;
 use super::Code;
 use crate::error::Error;
 use crate::model::Role;
+use crate::record::Event;
 use crate::target::Alone;
 use crate::{clock, live, plan, scenario};
 
@@ -46,7 +47,11 @@ impl Arguments {
             self.listen,
             (&data, &binary),
             &mut announce,
-            |event| eprintln!("{event:?}"),
+            |event| {
+                if let Some(sentence) = in_words(&event) {
+                    eprintln!("threadbare: {sentence}");
+                }
+            },
         )?;
         Ok(128 + signal)
     }
@@ -79,4 +84,15 @@ fn announce(alone: &Alone) {
         token_file.display(),
         token_file.display()
     );
+}
+
+/// What a watcher of the fleet wants to know; none for what is only counted.
+fn in_words(event: &Event) -> Option<String> {
+    match event {
+        Event::Died { source, status } => Some(format!("{source} ended on its own ({status})")),
+        Event::Serving { source, pid } => Some(format!("{source} serves as process {pid}")),
+        Event::Stopped { source, .. } => Some(format!("{source} was stopped")),
+        Event::Warning { text } => Some(text.clone()),
+        _ => None,
+    }
 }

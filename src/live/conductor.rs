@@ -9,18 +9,16 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
-
 use super::guardian::Guardian;
 use super::sampler::Sampler;
+use super::signals::Interrupt;
 use super::timeline::Timeline;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::load::{Command, Generator, Identities, Setup, Update};
 use crate::model::{Alert, AlertChange, Role, Signal};
 use crate::plan::{Action, Plan, Trigger};
-use crate::record::{Counters, Event, Header, Observer, Outcome, Recorder, Sample, StopCause};
+use crate::record::{Counters, Event, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::target::{Fleet, Launch};
 use crate::units::Nanos;
 
@@ -50,12 +48,11 @@ pub(super) enum Message {
     Died(Event),
     /// By the actor: a timeline entry has been carried out.
     ActionEnded { entry: usize, outcome: Outcome },
-    /// By the system.
-    Signal(i32),
+    /// By the system: a signal asks for an end.
+    Interrupted,
 }
 
-/// Carries out the plan of `header` on real processes, and records it in
-/// `directory`. `binary` is this program's own executable, from which the fleet
+/// Carries out the plan on real processes, and records what happens. `binary` is this program's own executable, from which the fleet
 /// and the guardian are started.
 ///
 /// Returns why the run stopped; an interrupted run is recorded as far as it went.
@@ -66,51 +63,40 @@ pub(super) enum Message {
 /// record cannot be written. Nothing is left running, and what was recorded can
 /// still be reported.
 pub fn conduct(
-    header: &Header,
-    directory: &Path,
+    plan: &Plan,
+    recorder: &mut Recorder,
     binary: &Path,
     warnings: &[String],
     observer: &mut dyn Observer,
 ) -> Result<StopCause> {
-    let mut recorder = Recorder::create(directory, header)?;
     let (sender, messages) = mpsc::channel();
-    listen_for_signals(sender.clone())?;
+    let signals = sender.clone();
+    let interrupt = Interrupt::listen(move || {
+        // Nobody listens once the run has ended; then there is nothing to interrupt.
+        let _ = signals.send(Message::Interrupted);
+    })?;
     let guardian = Arc::new(Guardian::start(binary)?);
     let mut run = Run {
-        plan: &header.plan,
-        recorder: &mut recorder,
+        plan,
+        recorder,
         observer,
         guardian: &guardian,
+        interrupt,
         clock: Clock::start(),
         sender,
         messages,
-        timeline: Timeline::new(&header.plan.timeline),
-        alerts: header.plan.alerts.iter().cloned().map(Alert::new).collect(),
+        timeline: Timeline::new(&plan.timeline),
+        alerts: plan.alerts.iter().cloned().map(Alert::new).collect(),
         busy: (0, 0),
     };
-    let cause = run.all(directory, binary, warnings);
+    let cause = run.all(binary, warnings);
     let ended = run.end(cause);
-    // Past this point no process of the run is left.
+    // Past this point no process of the run is left, so what becomes of the
+    // guardian changes nothing about the run: it ends with this process.
     if let Some(guardian) = Arc::into_inner(guardian) {
-        guardian.dismiss()?;
+        let _ = guardian.dismiss();
     }
     ended
-}
-
-fn listen_for_signals(messages: Sender<Message>) -> Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
-        .map_err(|cause| Error::failed(format!("failed to listen for signals: {cause}")))?;
-    thread::spawn(move || {
-        let mut seen = 0;
-        for signal in signals.forever() {
-            seen += 1;
-            // Asked twice, it goes at once; the guardian ends the fleet.
-            if seen > 1 || messages.send(Message::Signal(signal)).is_err() {
-                std::process::exit(128 + signal);
-            }
-        }
-    });
-    Ok(())
 }
 
 /// A run under way.
@@ -119,6 +105,7 @@ struct Run<'a> {
     recorder: &'a mut Recorder,
     observer: &'a mut dyn Observer,
     guardian: &'a Arc<Guardian>,
+    interrupt: Interrupt,
     clock: Clock,
     sender: Sender<Message>,
     messages: Receiver<Message>,
@@ -130,7 +117,7 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Set-up, load, timeline, drain. What it started ends with it.
-    fn all(&mut self, directory: &Path, binary: &Path, warnings: &[String]) -> Result<StopCause> {
+    fn all(&mut self, binary: &Path, warnings: &[String]) -> Result<StopCause> {
         for text in warnings {
             self.event(&Event::Warning { text: text.clone() })?;
         }
@@ -141,7 +128,7 @@ impl Run<'_> {
             spec: &plan.fleet,
             seed: plan.seed,
             clock: self.clock,
-            data: &directory.join("fleet"),
+            data: &self.recorder.directory().join("fleet"),
             binary,
             listen: None,
             on_process: Box::new(move |process| {
@@ -184,10 +171,16 @@ impl Run<'_> {
             generator.command(Command::Stop);
         }
         sampler.stop();
-        generator.join()?;
         fleet.stop();
-        self.drain_messages()?;
-        cause
+        let last = self.last_messages();
+        match cause? {
+            StopCause::Completed => {
+                generator.join()?;
+                last.map(|()| StopCause::Completed)
+            }
+            // A generator that does not end in time ends with this process.
+            stopped => Ok(stopped),
+        }
     }
 
     /// The loop itself, until the load has drained or was interrupted.
@@ -196,36 +189,42 @@ impl Run<'_> {
         generator: &Generator,
         actor: &Sender<(usize, Action)>,
     ) -> Result<StopCause> {
-        let mut interrupted = None;
+        let mut end = self.plan.end + self.plan.drain + PATIENCE;
         loop {
-            while let Some(entry) = self.timeline.take(self.clock.now()) {
-                self.begin(entry, generator, actor)?;
+            let now = self.clock.now();
+            if let Some(signal) = self.interrupt.signal() {
+                end = end.min(now + PATIENCE);
+                if now >= end {
+                    return Ok(StopCause::Interrupted { signal });
+                }
+            } else {
+                if now >= end {
+                    return Err(Error::failed(
+                        "the load generator did not end with the drain, which is a bug of \
+                         threadbare; please report it with the run directory",
+                    ));
+                }
+                while let Some(entry) = self.timeline.take(now) {
+                    self.begin(entry, generator, actor)?;
+                }
             }
-            let beat = self.clock.now() + self.plan.interval;
             let wake = self
                 .timeline
                 .next_deadline()
-                .map_or(beat, |due| due.min(beat));
+                .filter(|_| self.interrupt.signal().is_none())
+                .map_or(end, |due| due.min(end));
             let wait = wake.saturating_sub(self.clock.now());
             let message = match self.messages.recv_timeout(wait.to_duration()) {
                 Ok(message) => message,
-                Err(RecvTimeoutError::Timeout) => {
-                    self.guardian.beat()?;
-                    if let Some((signal, since)) = interrupted
-                        && self.clock.now().saturating_sub(since) > PATIENCE
-                    {
-                        return Ok(StopCause::Interrupted { signal });
-                    }
-                    continue;
-                }
+                Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => {
                     return Err(Error::failed("the run's own threads have ended early"));
                 }
             };
             match message {
                 Message::Load(Update::Finished) => {
-                    return Ok(match interrupted {
-                        Some((signal, _)) => StopCause::Interrupted { signal },
+                    return Ok(match self.interrupt.signal() {
+                        Some(signal) => StopCause::Interrupted { signal },
                         None => StopCause::Completed,
                     });
                 }
@@ -241,10 +240,7 @@ impl Run<'_> {
                 Message::ActionEnded { entry, outcome } => {
                     self.happened(&Event::ActionEnded { entry, outcome })?;
                 }
-                Message::Signal(signal) => {
-                    interrupted.get_or_insert((signal, self.clock.now()));
-                    generator.command(Command::Stop);
-                }
+                Message::Interrupted => generator.command(Command::Stop),
             }
         }
     }
@@ -349,7 +345,7 @@ impl Run<'_> {
         let (busy, all) = std::mem::take(&mut self.busy);
         let saturation = (all > 0).then(|| busy as f64 / all as f64);
         self.alert(Signal::Saturation, from, to, saturation)?;
-        self.guardian.beat()?;
+        self.guardian.check()?;
         self.recorder.flush()
     }
 
@@ -379,21 +375,27 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// What was sent while the threads ended: the last samples.
-    fn drain_messages(&mut self) -> Result<()> {
+    /// What was sent while the threads ended: the last samples, and the last deaths.
+    fn last_messages(&mut self) -> Result<()> {
+        let mut failed = Ok(());
         while let Ok(message) = self.messages.try_recv() {
             match message {
                 Message::Load(Update::Sample(sample)) | Message::Sample(sample) => {
                     self.sample(&sample)?;
                 }
+                Message::Load(Update::Warning(text)) => self.event(&Event::Warning { text })?,
+                Message::Load(Update::Failed(reason)) => failed = Err(Error::failed(reason)),
                 Message::Event(event) => self.event(&event)?,
+                Message::Died(event) => failed = self.died(&event).map(|_| ()),
                 Message::ActionEnded { entry, outcome } => {
                     self.event(&Event::ActionEnded { entry, outcome })?;
                 }
-                _ => {}
+                Message::Load(Update::LoadEnded | Update::Finished)
+                | Message::Sampled { .. }
+                | Message::Interrupted => {}
             }
         }
-        Ok(())
+        failed
     }
 
     /// Closes the record with why the run stopped.
@@ -405,6 +407,18 @@ impl Run<'_> {
             );
             let _ = self.event(&Event::Warning { text });
         }
+        // Interrupted comes first: what fails while everything is being ended is
+        // its consequence, and is told beside it.
+        let cause = match (self.interrupt.signal(), cause) {
+            (Some(signal), cause) => {
+                if let Err(error) = cause {
+                    let text = error.to_string();
+                    let _ = self.event(&Event::Warning { text });
+                }
+                Ok(StopCause::Interrupted { signal })
+            }
+            (None, cause) => cause,
+        };
         let stop = match &cause {
             Ok(stop) => stop.clone(),
             Err(error) => StopCause::Failed {
@@ -415,7 +429,10 @@ impl Run<'_> {
             .event(&Event::RunEnded { cause: stop })
             .and_then(|()| self.recorder.flush());
         // The first failure is the cause; a full disk usually shows twice.
-        cause.and_then(|stop| written.map(|()| stop))
+        match cause {
+            Ok(StopCause::Completed) => written.map(|()| StopCause::Completed),
+            cause => cause,
+        }
     }
 }
 

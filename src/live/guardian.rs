@@ -7,15 +7,17 @@
 //! and misses grandchildren. The processes' own watch on their standard input
 //! would not do alone: a stopped process reads nothing.
 //!
-//! The conductor renews a lease by writing to the guardian's standard input;
-//! silence for longer than the lease counts as death.
+//! The conductor renews a lease by writing to the guardian's standard input,
+//! from a thread that does nothing else; silence for longer than the lease
+//! (a conductor that is stopped, say) counts as death.
 
 use std::io::{BufRead, BufReader, Write as _};
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, PoisonError};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, setsid};
@@ -23,10 +25,11 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, se
 use crate::error::{Error, Result};
 use crate::units::Nanos;
 
-/// Silence after which the conductor counts as dead. It renews the lease at
-/// every interval, at most some seconds apart; a machine that starves it for
-/// longer than this could not have measured anything either.
+/// Silence after which the conductor counts as dead. A machine that starves it
+/// for longer than this could not have measured anything either.
 const LEASE: Nanos = Nanos::from_secs(15);
+/// How often the lease is renewed: often enough that a few late beats are no death.
+const BEAT_EVERY: Nanos = Nanos::from_secs(1);
 
 /// What the conductor tells the guardian, one word a line.
 const WATCH: &str = "watch";
@@ -39,7 +42,15 @@ const READY: &str = "ready";
 #[derive(Debug)]
 pub(super) struct Guardian {
     child: Child,
+    line: Arc<Line>,
+    beats: JoinHandle<()>,
+}
+
+/// The way to the guardian, and whether it still leads there.
+#[derive(Debug)]
+struct Line {
     input: Mutex<ChildStdin>,
+    open: AtomicBool,
 }
 
 impl Guardian {
@@ -69,34 +80,55 @@ impl Guardian {
         if line.trim() != READY {
             return Err(failed(&"it ended at once"));
         }
-        Ok(Self {
-            child,
+        let line = Arc::new(Line {
             input: Mutex::new(input),
-        })
+            open: AtomicBool::new(true),
+        });
+        let beaten = Arc::clone(&line);
+        let beats = thread::spawn(move || {
+            while beaten.open.load(Ordering::Acquire) && beaten.tell(BEAT).is_ok() {
+                thread::park_timeout(BEAT_EVERY.to_duration());
+            }
+        });
+        Ok(Self { child, line, beats })
     }
 
     /// From now on this process ends with the conductor.
     pub(super) fn watch(&self, pid: u32) -> Result<()> {
-        self.tell(&format!("{WATCH} {pid}"))
+        self.line.tell(&format!("{WATCH} {pid}"))
     }
 
-    /// The conductor is alive.
-    pub(super) fn beat(&self) -> Result<()> {
-        self.tell(BEAT)
+    /// Whether the guardian is there.
+    ///
+    /// # Errors
+    ///
+    /// Where it has ended.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.line.open.load(Ordering::Acquire) {
+            return Ok(());
+        }
+        Err(Error::failed(
+            "the guardian process has ended, and a run is not safe without it",
+        ))
     }
 
     /// Nothing is left to guard.
     pub(super) fn dismiss(mut self) -> Result<()> {
-        self.tell(DONE)?;
+        self.line.tell(DONE)?;
+        self.line.open.store(false, Ordering::Release);
+        self.beats.thread().unpark();
         self.child
             .wait()
             .map(|_| ())
             .map_err(|cause| Error::failed(format!("failed to await the guardian: {cause}")))
     }
+}
 
+impl Line {
     fn tell(&self, line: &str) -> Result<()> {
         let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
         writeln!(input, "{line}").map_err(|cause| {
+            self.open.store(false, Ordering::Release);
             Error::failed(format!(
                 "the guardian process has ended ({cause}), and a run is not safe without it"
             ))

@@ -11,6 +11,7 @@ mod guardian;
 mod preflight;
 mod sampler;
 mod serve;
+mod signals;
 mod timeline;
 
 pub use conductor::conduct;

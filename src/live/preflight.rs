@@ -1,5 +1,6 @@
 //! Is this machine fit for the run? Asked before anything is started.
 
+use std::fs;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -10,6 +11,8 @@ use crate::record::Counters;
 use crate::sample::Machine;
 use crate::units::Nanos;
 
+/// The local ports that connections are given (ip(7)).
+const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
 /// How long the processor is watched before a run.
 const WATCH: Nanos = Nanos::from_millis(300);
 /// Busier than this by others, and the reader of the figures must know.
@@ -30,6 +33,7 @@ const DESCRIPTORS_SPARE: u64 = 256;
 /// file descriptors, or a processor that others keep busy.
 pub fn preflight(plan: &Plan) -> Result<Vec<String>> {
     check_descriptors(plan)?;
+    check_ports(plan)?;
     let mut warnings = Vec::new();
     match others_share() {
         Some(share) if share > BUSY_UNFIT => {
@@ -72,6 +76,28 @@ fn check_descriptors(plan: &Plan) -> Result<()> {
                  `ulimit -n {needed}`"
             ))
         })?;
+    }
+    Ok(())
+}
+
+/// Every connection has a local port, at the generator's end and at the balancer's.
+fn check_ports(plan: &Plan) -> Result<()> {
+    let needed = 2 * (u64::from(plan.load.connections) + probes_at_a_time(plan));
+    let range = fs::read_to_string(PORT_RANGE).unwrap_or_default();
+    let ends: Vec<u64> = range
+        .split_whitespace()
+        .filter_map(|end| end.parse().ok())
+        .collect();
+    // Where the kernel does not tell, the run will.
+    let [first, last] = ends[..] else {
+        return Ok(());
+    };
+    let free = (last + 1).saturating_sub(first);
+    if free < needed {
+        return Err(Error::unfit(format!(
+            "the run may need {needed} local ports at a time and {PORT_RANGE} has {free}; widen \
+             the range or lower load.connections in the scenario"
+        )));
     }
     Ok(())
 }

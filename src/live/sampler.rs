@@ -42,7 +42,13 @@ impl Sampler {
                 };
                 // Whole milliseconds, the precision of the latency log.
                 let now = Nanos(clock.now().0 / 1_000_000 * 1_000_000);
-                let to = if last { now.clamp(from, edge) } else { edge };
+                // A reading that comes late covers all the intervals that have passed.
+                let passed = Nanos(now.0 / interval.0 * interval.0);
+                let to = if last {
+                    now.max(from)
+                } else {
+                    edge.max(passed)
+                };
                 if to > from {
                     sample(&fleet, &mut machine, from, to, &messages);
                 }

@@ -49,6 +49,13 @@ pub fn render(
     text
 }
 
+/// The verdict alone, in one line.
+#[must_use]
+pub fn verdict(findings: &Findings) -> String {
+    let word = verdict_word(findings).to_uppercase();
+    format!("{word}  {}\n", verdict_reason(findings))
+}
+
 fn head(text: &mut String, findings: &Findings, paint: Paint) {
     let title = printable(&findings.title);
     let _ = writeln!(text, "{}", paint.bold(&title));

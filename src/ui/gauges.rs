@@ -38,8 +38,6 @@ pub(super) struct Window {
 #[derive(Debug, Default)]
 pub(super) struct Gauges {
     width: Nanos,
-    end: Nanos,
-    rates: Vec<(Nanos, f64)>,
     /// The window being filled: its number, counted from the load's start.
     current: u64,
     filling: Filling,
@@ -59,13 +57,8 @@ struct Filling {
 impl Gauges {
     /// Gauges for a run of this plan.
     pub(super) fn new(plan: &Plan) -> Self {
-        let rates = plan.load.rate.iter();
         Self {
             width: plan.interval.max(WINDOW_MIN),
-            end: plan.end,
-            rates: rates
-                .map(|(from, rate)| (*from, rate.as_per_second()))
-                .collect(),
             ..Self::default()
         }
     }
@@ -101,7 +94,7 @@ impl Gauges {
         Some(Window {
             middle: from.saturating_add(self.width / 2),
             to,
-            offered: self.offered(from),
+            offered: users.first_tries as f64 / seconds,
             goodput: users.ended_well as f64 / seconds,
             error_share: (ended > 0).then(|| users.ended_badly as f64 / ended as f64),
             saturation: read
@@ -109,14 +102,6 @@ impl Gauges {
             queue_depth: read.map(|()| filled.queue_depth_ns / self.width.0 as f64),
             service_p99: filled.service.quantile(0.99),
         })
-    }
-
-    fn offered(&self, at: Nanos) -> f64 {
-        if at >= self.end {
-            return 0.0;
-        }
-        let in_force = self.rates.iter().rev().find(|(from, _)| *from <= at);
-        in_force.map_or(0.0, |(_, rate)| *rate)
     }
 }
 

@@ -4,7 +4,9 @@
 //! terminal, and the run goes on. What was measured is in the record, and the
 //! answer at the end is made from there, not from here.
 
+mod aside;
 mod gauges;
 mod progress;
 
+pub use aside::Aside;
 pub use progress::{Lines, Live, Quiet, progress};

@@ -72,17 +72,7 @@ pub fn run(scenario: &toml::Table) -> Run {
         .arg(&file)
         .output()
         .unwrap();
-    let summary = summary(&folder.path().join("run")).unwrap_or_else(|| {
-        panic!(
-            "no summary; the run said: {}",
-            String::from_utf8_lossy(&output.stderr)
-        )
-    });
-    Run {
-        folder,
-        output,
-        summary,
-    }
+    Run::read(folder, output)
 }
 
 /// `summary.json` of a run directory.
@@ -92,6 +82,21 @@ pub fn summary(directory: &Path) -> Option<Value> {
 }
 
 impl Run {
+    /// The run in the folder's `run`, which printed `output`.
+    pub fn read(folder: TempDir, output: Output) -> Self {
+        let summary = summary(&run_directory(&folder)).unwrap_or_else(|| {
+            panic!(
+                "no summary; the run said: {}",
+                String::from_utf8_lossy(&output.stderr)
+            )
+        });
+        Self {
+            folder,
+            output,
+            summary,
+        }
+    }
+
     /// The phase of this name.
     pub fn phase(&self, name: &str) -> &Value {
         self.summary["phases"]

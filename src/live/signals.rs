@@ -1,0 +1,55 @@
+//! Signals that ask for an end: SIGINT, SIGTERM, SIGHUP.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::error::{Error, Result};
+
+/// Whether, and by which signal, an end was asked for.
+#[derive(Debug, Clone)]
+pub(super) struct Interrupt {
+    raised: Arc<AtomicBool>,
+    number: Arc<AtomicI32>,
+}
+
+impl Interrupt {
+    /// Listens from now on. The first signal is told to `on_first`; the second
+    /// ends this process at once, and the guardian ends the rest.
+    pub(super) fn listen(on_first: impl FnOnce() + Send + 'static) -> Result<Self> {
+        let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
+            .map_err(|cause| Error::failed(format!("failed to listen for signals: {cause}")))?;
+        let interrupt = Self {
+            raised: Arc::default(),
+            number: Arc::default(),
+        };
+        let told = interrupt.clone();
+        thread::spawn(move || {
+            let mut signals = signals.forever();
+            if let Some(signal) = signals.next() {
+                told.number.store(signal, Ordering::Release);
+                told.raised.store(true, Ordering::Release);
+                on_first();
+            }
+            if let Some(signal) = signals.next() {
+                std::process::exit(128 + signal);
+            }
+        });
+        Ok(interrupt)
+    }
+
+    /// The first signal's number, once there was one.
+    pub(super) fn signal(&self) -> Option<i32> {
+        self.raised
+            .load(Ordering::Acquire)
+            .then(|| self.number.load(Ordering::Acquire))
+    }
+
+    /// The flag that is raised with the first signal.
+    pub(super) const fn flag(&self) -> &Arc<AtomicBool> {
+        &self.raised
+    }
+}
