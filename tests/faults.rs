@@ -192,8 +192,8 @@ fn a_file_that_cannot_grow_ends_the_run_cleanly() {
     // above the database's size, and short intervals reach it soon.
     let folder = tempfile::tempdir().unwrap();
     let directory = run_directory(&folder);
-    let limits = "trap '' XFSZ; ulimit -f 1024";
-    let (exit, said) = end(limited(&folder, "10ms", limits));
+    let limits = "trap '' XFSZ; ulimit -f 512";
+    let (exit, said) = end(limited(&folder, "50ms", limits));
     assert_eq!(exit, Some(1), "{said}");
     assert!(said.contains("failed to write"), "{said}");
     assert_eq!(survivors(&directory), [0; 0]);
