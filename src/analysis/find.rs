@@ -44,6 +44,7 @@ pub fn findings(record: &Record) -> Findings {
         interval_s: series.interval.as_secs_f64(),
         ..bare(record, &taken, measurement)
     };
+    findings.warnings.extend(observation.cut_short(plan.end));
     findings.expectations = expectations::results(&findings, &plan.expectations);
     findings.verdict = verdict(&findings);
     findings.sentences = sentences::sentences(&findings);
