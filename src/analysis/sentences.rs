@@ -301,7 +301,7 @@ impl<'a> Teller<'a> {
     }
 
     fn busy_machine(&self) -> Option<String> {
-        let busy = self.findings.measurement.machine_busy_max;
+        let busy = self.findings.measurement.machine_busy_max?;
         (busy > MACHINE_BUSY_WARNING).then(|| {
             format!(
                 "The machine was {} busy in its busiest phase: above {} a lack of processor may be \
