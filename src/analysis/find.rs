@@ -3,8 +3,8 @@
 use super::findings::{Baseline, Findings, Measurement, Validity, Verdict};
 use super::incident::Evidence;
 use super::journal::Taken;
-use super::{exhaustion, expectations, incident, journal, observation, phases, recovery};
-use super::{sentences, series, validity};
+use super::{conservation, exhaustion, expectations, incident, journal, observation, phases};
+use super::{recovery, sentences, series, validity};
 use crate::record::Record;
 
 /// The version of the findings' format.
@@ -40,10 +40,13 @@ pub fn findings(record: &Record) -> Findings {
         instances: series.instances.len() as u64,
         incident: incident::incident(&evidence),
         complete: observation.completed,
-        conservation: validity::conservation(&series),
+        conservation: conservation::conservation(&series),
         interval_s: series.interval.as_secs_f64(),
         ..bare(record, &taken, measurement)
     };
+    let killed = conservation::warnings(record, &series);
+    findings.warnings.extend(killed);
+    findings.warnings.extend(observation.cut_short(plan.end));
     findings.expectations = expectations::results(&findings, &plan.expectations);
     findings.verdict = verdict(&findings);
     findings.sentences = sentences::sentences(&findings);

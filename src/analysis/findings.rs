@@ -84,12 +84,14 @@ pub struct Measurement {
     pub reasons: Vec<String>,
     /// The generator's own error.
     pub send_lag_us: SendLag,
-    /// Busy share of the generator's threads, deliberate spinning not counted, in the worst phase.
-    pub generator_busy: f64,
-    /// Busy share of the whole machine in the worst phase.
-    pub machine_busy_max: f64,
-    /// Share of processor time that the hypervisor gave to others, over the run.
-    pub machine_steal: f64,
+    /// Busy share of the generator's threads, deliberate spinning not counted, in the
+    /// worst phase; null where it was not measured.
+    pub generator_busy: Option<f64>,
+    /// Busy share of the whole machine in the worst phase; null where it was not measured.
+    pub machine_busy_max: Option<f64>,
+    /// Share of processor time that the hypervisor gave to others, over the run; null
+    /// where it was not measured.
+    pub machine_steal: Option<f64>,
 }
 
 /// Whether the generator was the limit.
@@ -281,7 +283,8 @@ pub struct Incident {
     /// The push that began it.
     pub trigger_s: Option<f64>,
     /// The first bucket of the impact: its start, or the trigger where that lies in it.
-    /// The intended start of the first operation that failed is at most one bucket later.
+    /// The intended start of the first operation that failed is at most one bucket
+    /// later, so every figure counted from here is an upper bound, by at most one bucket.
     pub impact_s: Option<f64>,
     /// The first alert after the impact.
     pub detected_s: Option<f64>,

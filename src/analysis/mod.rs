@@ -16,12 +16,14 @@
 //! | `amplification` | who made the load, and what kept it going |
 //! | `recovery` | when was service lost, and when was it back |
 //! | `incident` | the incident's clock and verdict |
-//! | `validity` | was the generator the limit, and does the record add up |
+//! | `conservation` | does the record add up |
+//! | `validity` | was the generator the limit |
 //! | `expectations` | did the run show what it was expected to show |
 //! | `sentences` | all of this in words |
 //! | `find` | the whole, in order |
 
 mod amplification;
+mod conservation;
 mod exhaustion;
 mod expectations;
 mod find;

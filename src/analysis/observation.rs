@@ -1,12 +1,13 @@
 //! How far the record is final: beyond that instant nothing is judged.
 //!
 //! A bucket of operations is final once its last operation has ended or met its
-//! deadline. A run that came to its planned end is final up to it, since the
-//! drain lets everything end. A run that was cut off is final only up to the
-//! first bucket that still had operations under way with time left.
+//! deadline. A run that came to its planned end is final up to it if the drain
+//! let everything end, else up to the first bucket that was still under way. A
+//! run that was cut off is final up to the first bucket that was under way, or
+//! that is missing: it was to be written once it was final.
 
-use super::series::Series;
-use crate::record::{Event, Record, StopCause};
+use super::series::{Bucket, Series};
+use crate::record::{Counters, Event, Record, StopCause};
 use crate::units::Nanos;
 
 /// The part of the run that figures are computed from.
@@ -20,24 +21,37 @@ pub(super) struct Observation {
     pub completed: bool,
 }
 
+impl Observation {
+    /// Tells that a run that came to its end is not final up to it.
+    pub(super) fn cut_short(&self, end: Nanos) -> Option<String> {
+        (self.completed && self.to < end).then(|| {
+            format!(
+                "Operations were still under way when the drain ended, so figures reach {:.1} s of \
+                 {:.1} s: a longer drain lets them end.",
+                self.to.as_secs_f64(),
+                end.as_secs_f64()
+            )
+        })
+    }
+}
+
+/// Whether a run came to its planned end.
+pub(super) fn completed(record: &Record) -> bool {
+    let cause = StopCause::Completed;
+    matches!(record.events.last(), Some((_, Event::RunEnded { cause: last })) if *last == cause)
+}
+
 /// Looks how far a record can be trusted to be final.
 pub(super) fn observation(record: &Record, series: &Series) -> Observation {
     let plan = &record.header.plan;
-    let completed = matches!(
-        record.events.last(),
-        Some((
-            _,
-            Event::RunEnded {
-                cause: StopCause::Completed
-            }
-        ))
-    );
+    let completed = completed(record);
     let from = series.edge_after(plan.warm_up);
     let to = if completed {
-        plan.end
+        drained_until(record, series)
     } else {
-        final_until(record, series).min(plan.end)
+        final_until(record, series)
     };
+    let to = to.min(plan.end);
     Observation {
         from,
         to: to.max(from.min(plan.end)),
@@ -45,21 +59,52 @@ pub(super) fn observation(record: &Record, series: &Series) -> Observation {
     }
 }
 
-/// The end of the last bucket before the first that is not final.
-fn final_until(record: &Record, series: &Series) -> Nanos {
+/// The start of the first bucket that the drain did not let end, or the planned end.
+fn drained_until(record: &Record, series: &Series) -> Nanos {
     let plan = &record.header.plan;
-    // Without a deadline an operation gets as long as the plan gives those at the end.
-    let patience = plan.load.client.deadline.unwrap_or(plan.drain);
-    let stop = record.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
+    let stop = plan.end.saturating_add(plan.drain);
+    let mut buckets = series.buckets.iter();
+    let open = buckets.find(|bucket| under_way(bucket, patience(record), stop));
+    open.map_or(plan.end, |bucket| bucket.from)
+}
+
+/// The end of the last bucket before the first that is missing, cut or under way.
+fn final_until(record: &Record, series: &Series) -> Nanos {
+    let stop = stopped_at(record);
     let mut until = Nanos::ZERO;
     for bucket in &series.buckets {
-        let Some(operations) = bucket.operations else {
+        if bucket.operations.is_none() {
             continue;
-        };
-        if operations.unfinished > 0 && bucket.to.saturating_add(patience) > stop {
+        }
+        let missing = bucket.from > until;
+        let cut = bucket.to.min(record.header.plan.end) > stop;
+        if missing || cut || under_way(bucket, patience(record), stop) {
             break;
         }
         until = bucket.to;
     }
     until
+}
+
+/// How long an operation may take. Without a deadline it gets as long as the
+/// plan gives those at the end.
+fn patience(record: &Record) -> Nanos {
+    let plan = &record.header.plan;
+    plan.load.client.deadline.unwrap_or(plan.drain)
+}
+
+/// Whether operations of a bucket had time left at the stop.
+fn under_way(bucket: &Bucket, patience: Nanos, stop: Nanos) -> bool {
+    let unfinished = bucket.operations.is_some_and(|own| own.unfinished > 0);
+    unfinished && bucket.to.saturating_add(patience) > stop
+}
+
+/// When the load of a run that was cut off stopped. The users' last sample
+/// tells; the journal goes on until the fleet has ended, or has long been still.
+fn stopped_at(record: &Record) -> Nanos {
+    let users = record.samples.iter().filter(|sample| {
+        matches!(sample.counters, Counters::Attempts(_)) && sample.source == "user"
+    });
+    let told = || record.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
+    users.map(|sample| sample.to).max().unwrap_or_else(told)
 }

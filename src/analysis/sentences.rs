@@ -7,11 +7,8 @@
 use super::expectations::decimal;
 use super::findings::{ActionOutcome, ActionTaken, Findings, Incident, Phase, Validity};
 use super::validity::MACHINE_BUSY_WARNING;
-use crate::units::{ClockTime, Nanos};
-
-/// From this scale on a story's seconds are finer than the figures behind
-/// them (one bucket of a second is half a minute), so minutes are shown.
-const STORY_MINUTES_FROM_SCALE: f64 = 30.0;
+use crate::record::story_time;
+use crate::units::Nanos;
 
 /// Fewer extra attempts or probes per operation than this are not worth a sentence.
 const AMPLIFICATION_TOLD_FROM: f64 = 0.1;
@@ -60,10 +57,7 @@ impl<'a> Teller<'a> {
         let Some(story) = self.findings.story else {
             return real;
         };
-        let mut time = story.at(Nanos::from_secs_f64(seconds));
-        if story.scale >= STORY_MINUTES_FROM_SCALE {
-            time = ClockTime::from_seconds((time.as_seconds() + 30) / 60 * 60);
-        }
+        let time = story_time(&story, Nanos::from_secs_f64(seconds));
         format!("{real} ({time})")
     }
 
@@ -307,7 +301,7 @@ impl<'a> Teller<'a> {
     }
 
     fn busy_machine(&self) -> Option<String> {
-        let busy = self.findings.measurement.machine_busy_max;
+        let busy = self.findings.measurement.machine_busy_max?;
         (busy > MACHINE_BUSY_WARNING).then(|| {
             format!(
                 "The machine was {} busy in its busiest phase: above {} a lack of processor may be \

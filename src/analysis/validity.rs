@@ -1,15 +1,17 @@
-//! Whether the figures can be trusted, and whether the record adds up.
+//! Whether the figures can be trusted.
 //!
 //! A slow target and a slow generator look alike in a response time. So a run
 //! in which the generator was the limit is invalid: it neither passes nor
-//! fails. A record that does not add up is our own bug, and just as worthless.
+//! fails; and where nobody measured the generator, nobody knows whether it was.
+//! A record that does not add up (`conservation`) is just as worthless.
 
-use super::findings::{Conservation, Measurement, SendLag, Validity};
+use super::conservation::{conservation, unconserved};
+use super::findings::{Measurement, SendLag, Validity};
 use super::observation::Observation;
 use super::phases::Stretch;
 use super::series::Series;
 use super::totals::Totals;
-use crate::record::{AttemptCounters, Counters, OperationCounters, Record};
+use crate::record::{Backend, Record};
 use crate::units::Nanos;
 
 /// Send lag below this is invisible beside the network and the kernel's own
@@ -28,23 +30,6 @@ const MACHINE_BUSY_MOST: f64 = 0.95;
 /// shipped scenarios promise, so that an incident is not a lack of processor.
 pub(super) const MACHINE_BUSY_WARNING: f64 = 0.75;
 
-/// Where every scheduled operation of the record went.
-pub(super) fn conservation(series: &Series) -> Conservation {
-    let mut total = OperationCounters::default();
-    for operations in series.buckets.iter().filter_map(|bucket| bucket.operations) {
-        total.merge(&operations);
-    }
-    Conservation {
-        scheduled: total.scheduled,
-        succeeded: total.succeeded,
-        failed: total.failed(),
-        timed_out: total.timed_out,
-        missed_deadline: total.missed_deadline,
-        shed: total.shed,
-        unfinished: total.unfinished,
-    }
-}
-
 /// Whether the measurement is valid, and its own errors.
 pub(super) fn measurement(
     record: &Record,
@@ -62,6 +47,7 @@ pub(super) fn measurement(
     let run = Totals::over(series.between(observation.from, observation.to));
     let reasons = [
         unconserved(record, series),
+        unmeasured(record, series, &run),
         late(record, &run),
         shed(series),
         busy_generator(&phases),
@@ -76,9 +62,9 @@ pub(super) fn measurement(
         },
         reasons,
         send_lag_us: send_lag(&run),
-        generator_busy: most(&phases, Totals::generator_busy).map_or(0.0, |(_, busy)| busy),
-        machine_busy_max: most(&phases, Totals::machine_busy).map_or(0.0, |(_, busy)| busy),
-        machine_steal: run.machine_steal().unwrap_or(0.0),
+        generator_busy: most(&phases, Totals::generator_busy).map(|(_, busy)| busy),
+        machine_busy_max: most(&phases, Totals::machine_busy).map(|(_, busy)| busy),
+        machine_steal: run.machine_steal(),
     }
 }
 
@@ -103,6 +89,33 @@ fn send_lag(run: &Totals) -> SendLag {
         p99: micros(lag.quantile(0.99)),
         max: micros(lag.max()),
     }
+}
+
+/// What is missing to tell whether the generator was the limit. A simulation
+/// has neither a generator nor a machine that could be, so it owes nothing.
+fn unmeasured(record: &Record, series: &Series, run: &Totals) -> Option<String> {
+    if record.header.backend != Backend::Live || conservation(series).scheduled == 0 {
+        return None;
+    }
+    let lag = run.send_lag.as_ref().and_then(|lag| lag.quantile(0.99));
+    let missing: Vec<&str> = [
+        (lag.is_none(), "the send lag"),
+        (
+            run.generator_busy().is_none(),
+            "the use of the generator's threads",
+        ),
+        (run.machine_busy().is_none(), "the use of the machine"),
+    ]
+    .into_iter()
+    .filter_map(|(missing, what)| missing.then_some(what))
+    .collect();
+    (!missing.is_empty()).then(|| {
+        format!(
+            "Whether the generator was the limit could not be measured: the record does not hold \
+             {} after the warm-up.",
+            missing.join(" or ")
+        )
+    })
 }
 
 fn late(record: &Record, run: &Totals) -> Option<String> {
@@ -149,48 +162,4 @@ fn busy_machine(phases: &[(&str, Totals)]) -> Option<String> {
             MACHINE_BUSY_MOST * 100.0
         )
     })
-}
-
-/// What does not add up; none where all does, or where the record was cut off
-/// and its last rows may be torn.
-fn unconserved(record: &Record, series: &Series) -> Option<String> {
-    if !record.complete() {
-        return None;
-    }
-    let operations = series.buckets.iter().filter_map(|bucket| bucket.operations);
-    let broken = operations.filter(|counters| !counters.conserved()).count();
-    if broken > 0 {
-        return Some(format!(
-            "The record does not add up, which is a bug of threadbare: in {broken} buckets the \
-             operations that ended and those unfinished are not those scheduled."
-        ));
-    }
-    ["user", "monitor"].into_iter().find_map(|class| {
-        let (totals, in_flight) = attempts_of(record, class)?;
-        let accounted = totals.ended().saturating_add(in_flight);
-        (totals.started() != accounted).then(|| {
-            format!(
-                "The record does not add up, which is a bug of threadbare: of the class `{class}` \
-                 {} attempts started and {accounted} are accounted for.",
-                totals.started()
-            )
-        })
-    })
-}
-
-/// All attempts of a class, and those in flight at its last sample.
-fn attempts_of(record: &Record, class: &str) -> Option<(AttemptCounters, u64)> {
-    let mut totals = AttemptCounters::default();
-    let mut last: Option<(Nanos, u64)> = None;
-    for sample in &record.samples {
-        if let Counters::Attempts(counters) = &sample.counters
-            && sample.source == class
-        {
-            totals.merge(counters);
-            if last.is_none_or(|(to, _)| sample.to >= to) {
-                last = Some((sample.to, counters.in_flight));
-            }
-        }
-    }
-    last.map(|(_, in_flight)| (totals, in_flight))
 }

@@ -251,9 +251,9 @@ pub(super) fn measurement_line(findings: &Findings) -> String {
         lag(measurement.send_lag_us.p50),
         lag(measurement.send_lag_us.p99),
         lag(measurement.send_lag_us.max),
-        percent(measurement.generator_busy),
-        percent(measurement.machine_busy_max),
-        percent(measurement.machine_steal),
+        maybe(measurement.generator_busy, percent),
+        maybe(measurement.machine_busy_max, percent),
+        maybe(measurement.machine_steal, percent),
     )
 }
 

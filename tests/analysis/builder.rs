@@ -251,6 +251,7 @@ pub(crate) fn instance_counters(second: &Second, length: u64) -> InstanceCounter
     let busy_ns = of(second.saturation, WORKERS * length);
     InstanceCounters {
         workers: WORKERS,
+        worker_ns: WORKERS * length,
         busy_ns,
         busy_zombie_ns: of(second.zombie, busy_ns),
         busy_detached_ns: of(second.detached, busy_ns),

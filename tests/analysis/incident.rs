@@ -2,8 +2,11 @@
 
 use threadbare::analysis::{Verdict, findings};
 use threadbare::plan::Action;
+use threadbare::record::{Event, Outcome};
 
-use crate::builder::{GOOD, OUT, Run, Second, applied, close, founding_findings, push, rejected};
+use crate::builder::{
+    GOOD, OUT, Run, Second, admit, applied, close, founding_findings, push, rejected,
+};
 
 #[test]
 fn the_founding_incident_has_the_clock_that_was_built_in() {
@@ -40,6 +43,7 @@ fn verdicts() -> Vec<(&'static str, Run)> {
         ..GOOD
     };
     let pushed = Run::pushed_and_rolled_back;
+    let lasting = || pushed().is(60, 80, OUT);
     let heavier = Second {
         offered: 450,
         failed: 0,
@@ -52,16 +56,39 @@ fn verdicts() -> Vec<(&'static str, Run)> {
         ("slow_drain", pushed().is(60, 85, slow)), // p99 alone holds it back
         (
             "recovered_by_intervention",
-            pushed()
-                .is(60, 80, OUT)
-                .act(79.0, 79.1, Action::Retries { retries: 0 }, "", applied()),
+            lasting().act(79.0, 79.1, Action::Retries { retries: 0 }, "", applied()),
+        ),
+        // What was refused or failed did nothing; what is under way may have.
+        (
+            "slow_drain",
+            lasting().act(
+                79.0,
+                79.1,
+                Action::Restart { pause: None },
+                "",
+                Outcome::Failed {
+                    reason: "another restart is under way".into(),
+                },
+            ),
+        ),
+        (
+            "slow_drain",
+            lasting().act(79.0, 79.1, admit("45 %"), "", rejected()),
+        ),
+        (
+            "recovered_by_intervention",
+            lasting().event(
+                79.0,
+                Event::ActionStarted {
+                    entry: 9,
+                    action: Action::Restart { pause: None },
+                },
+            ),
         ),
         // Switching monitors *on* is no way out.
         (
             "slow_drain",
-            pushed()
-                .is(60, 80, OUT)
-                .act(79.0, 79.1, Action::Monitors { on: true }, "", applied()),
+            lasting().act(79.0, 79.1, Action::Monitors { on: true }, "", applied()),
         ),
         ("relapsed", pushed().is(75, 85, OUT)),
         ("recovered_with_the_trigger", pushed().is(75, 84, OUT)), // less than a hold window

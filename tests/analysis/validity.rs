@@ -2,7 +2,7 @@
 
 use threadbare::analysis::{Conservation, Validity, Verdict, findings};
 use threadbare::plan::{Bound, Figure};
-use threadbare::record::{Counters, Event, StopCause};
+use threadbare::record::{Backend, Counters, Event, InstanceCounters, Measure, Record, StopCause};
 use threadbare::units::Nanos;
 
 use crate::builder::{GOOD, Run, SECOND, Second, at, close, expect, founding};
@@ -131,4 +131,144 @@ fn an_empty_record_has_empty_findings() {
     assert_eq!(found.phases.len(), 0);
     assert_eq!(found.conservation, Conservation::default());
     assert_eq!(found.verdict, Verdict::Failed);
+}
+
+#[test]
+fn what_was_not_measured_is_no_zero_and_not_valid() {
+    let live = || {
+        let mut record = Run::steady().record();
+        record.header.backend = Backend::Live;
+        record
+    };
+    let found = findings(&live());
+    assert_eq!(found.measurement.validity, Validity::Valid);
+    close(found.measurement.generator_busy, 0.1);
+    close(found.measurement.machine_steal, 0.0);
+    let mut record = live();
+    for sample in &mut record.samples {
+        let histograms = &mut sample.histograms;
+        histograms.retain(|(measure, _)| *measure != Measure::SendLag);
+    }
+    let reasons = findings(&record).measurement.reasons;
+    assert!(reasons[0].contains("does not hold the send lag after"));
+    for (source, what) in [
+        ("generator", "the generator's threads"),
+        ("machine", "the machine"),
+    ] {
+        let mut record = live();
+        record.samples.retain(|sample| sample.source != source);
+        let found = findings(&record);
+        assert_eq!(found.verdict, Verdict::Invalid, "{source}");
+        assert!(found.measurement.reasons[0].contains(&format!("the use of {what} after")));
+        let measurement = &found.measurement;
+        assert_eq!(measurement.generator_busy.is_none(), source == "generator");
+        assert_eq!(measurement.machine_busy_max.is_none(), source == "machine");
+        assert_eq!(measurement.machine_steal.is_none(), source == "machine");
+        // A simulation has neither.
+        record.header.backend = Backend::Sim;
+        assert_eq!(findings(&record).measurement.validity, Validity::Valid);
+    }
+}
+
+/// The counters of `instance-2` in one second.
+fn second_instance(record: &mut Record, second: u64) -> &mut InstanceCounters {
+    let sample = record
+        .samples
+        .iter_mut()
+        .find(|s| s.source == "instance-2" && s.from == Nanos(second * SECOND));
+    match &mut sample.unwrap().counters {
+        Counters::Instance(counters) => counters,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn jobs_that_do_not_add_up_are_invalid_unless_an_instance_was_killed() {
+    let balanced = || {
+        let mut record = Run::steady().record();
+        let counters = second_instance(&mut record, 40);
+        (counters.enqueued, counters.finished, counters.lost) = (100, 60, 7);
+        (counters.waiting, counters.running) = (30, 3); // a level: only the last counts
+        let counters = second_instance(&mut record, 99);
+        (counters.expired, counters.waiting, counters.running) = (28, 4, 1);
+        record
+    };
+    assert_eq!(findings(&balanced()).measurement.validity, Validity::Valid);
+    let mut record = balanced();
+    second_instance(&mut record, 40).finished -= 1;
+    let found = findings(&record);
+    assert_eq!(found.verdict, Verdict::Invalid);
+    let reason = &found.measurement.reasons[0];
+    assert!(
+        reason.contains("`instance-2` 100 were enqueued and 99 are accounted for"),
+        "{reason}"
+    );
+    for (event, tolerated) in [
+        (
+            warning("instance-2 gave no final counters: broken pipe"),
+            true,
+        ),
+        (died("instance-2"), true),
+        (
+            warning("instance-20 gave no final counters: broken pipe"),
+            false,
+        ),
+        (died("instance-1"), false),
+    ] {
+        let mut record = record.clone();
+        record.events.insert(1, (at(41.0), event));
+        let found = findings(&record);
+        let valid = found.measurement.validity == Validity::Valid;
+        assert_eq!(valid, tolerated);
+        let told = |warning: &String| warning.starts_with("The jobs of instance-2 do not add up");
+        assert_eq!(found.warnings.iter().any(told), tolerated);
+    }
+    // A run that was interrupted is not asked.
+    record.events.pop();
+    let cause = StopCause::Interrupted { signal: 2 };
+    record.events.push((at(103.0), Event::RunEnded { cause }));
+    assert_eq!(findings(&record).measurement.validity, Validity::Valid);
+}
+
+fn warning(text: &str) -> Event {
+    Event::Warning { text: text.into() }
+}
+
+fn died(source: &str) -> Event {
+    Event::Died {
+        source: source.into(),
+        status: "signal 9".into(),
+    }
+}
+
+#[test]
+fn a_drain_that_was_too_short_leaves_the_last_buckets_out() {
+    let mut run = Run::steady();
+    let pending = Second {
+        unfinished: 20,
+        ..GOOD
+    };
+    run = run.is(97, 100, pending);
+    run.plan.drain = Nanos::from_secs(1);
+    let found = findings(&run.clone().record());
+    assert!(found.complete);
+    // Deadlines of 2 s have passed at 101 s for what was scheduled before 99 s.
+    assert_eq!(found.phases.last().map(|p| p.to_s), Some(99.0));
+    assert!(found.warnings[0].contains("figures reach 99.0 s of 100.0 s"));
+    run.plan.drain = Nanos::from_secs(3);
+    let found = findings(&run.record());
+    assert_eq!(found.phases.last().map(|p| p.to_s), Some(100.0));
+    assert_eq!(found.warnings.len(), 0);
+}
+
+#[test]
+fn a_record_cut_off_ends_at_the_first_bucket_that_is_missing() {
+    let mut record = Run::steady().record();
+    record.events.pop();
+    assert_eq!(findings(&record).phases.last().map(|p| p.to_s), Some(100.0));
+    record.samples.retain(|sample| {
+        let operations = matches!(sample.counters, Counters::Operations(_));
+        !(operations && sample.from == Nanos(70 * SECOND))
+    });
+    assert_eq!(findings(&record).phases.last().map(|p| p.to_s), Some(70.0));
 }

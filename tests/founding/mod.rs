@@ -9,6 +9,7 @@
 
 mod story;
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use threadbare::analysis::Findings;
@@ -37,6 +38,7 @@ fn made_up() -> Record {
         let state = State::at(second, &mut queue, &mut noise);
         samples.extend(state.samples(second, &mut noise));
     }
+    enqueue(&mut samples);
     Record {
         header: Header {
             format: FORMAT,
@@ -48,6 +50,22 @@ fn made_up() -> Record {
         },
         events: story::events(),
         samples,
+    }
+}
+
+/// Jobs come and go as the jobs waiting demand, so that they add up.
+fn enqueue(samples: &mut [Sample]) {
+    /// Jobs an instance serves in a second, at least.
+    const SERVED: u64 = 60;
+    let mut waited: BTreeMap<String, u64> = BTreeMap::new();
+    for sample in samples {
+        if let Counters::Instance(counters) = &mut sample.counters {
+            let before = waited
+                .insert(sample.source.clone(), counters.waiting)
+                .unwrap_or(0);
+            counters.enqueued = SERVED + counters.waiting.saturating_sub(before);
+            counters.finished = SERVED + before.saturating_sub(counters.waiting);
+        }
     }
 }
 
