@@ -522,7 +522,7 @@ fn identity(latency: &str) -> (std::process::Child, String, String) {
         .spawn()
         .unwrap();
     let config = serde_json::json!({
-        "name": "identity", "origin": 0, "token": "secret", "seed": 1,
+        "name": "identity", "token": "secret", "seed": 1,
         "spec": threadbare::model::IdentitySpec {
             latency: latency.parse().unwrap(), capacity: 2, cold_factor: 2.0,
         },

@@ -31,7 +31,7 @@ pub struct Launch<'a> {
     pub spec: &'a FleetSpec,
     /// The seed of its random streams, its users and their tokens.
     pub seed: u64,
-    /// The run's clock.
+    /// Dates what is released through the control listener of [`super::serve_alone`].
     pub clock: Clock,
     /// A directory for the database and the control token, which is made, or
     /// is empty. Beside it, with `.log` added to its name, lies what the parts
@@ -162,7 +162,6 @@ impl Fleet {
         };
         let common = |name: &str| Common {
             name: name.into(),
-            origin: launch.clock.origin(),
             token: launcher.token.clone(),
             seed: launch.seed,
         };
@@ -339,7 +338,6 @@ impl Starter {
         let config = InstanceConfig {
             common: Common {
                 name: name.clone(),
-                origin: self.clock.origin(),
                 token: self.launcher.token.clone(),
                 seed: self.seed,
             },

@@ -18,8 +18,6 @@ use crate::record::{BalancerCounters, Counters, Histogram, IdentityCounters, Ins
 pub(super) struct Common {
     /// The part's name: `instance-1`, `balancer`, `identity`.
     pub name: String,
-    /// The origin of the run's clock.
-    pub origin: u64,
     /// The token that its control listener demands.
     pub token: String,
     /// The seed of its random streams.

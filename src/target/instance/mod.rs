@@ -36,7 +36,7 @@ struct Shared {
 /// Serves until the process ends.
 pub(super) fn serve(config: InstanceConfig) -> Result<()> {
     thread::sleep(config.spec.boot.to_duration());
-    let clock = Clock::with_origin(config.common.origin);
+    let clock = Clock::start();
     let roles = if config.warm {
         RoleCache::warm(service_user(config.spec.users) + 1)
     } else {
