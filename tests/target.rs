@@ -10,6 +10,7 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -472,6 +473,32 @@ fn nothing_is_left_after_a_fleet() {
     for process in processes {
         assert!(!alive(process.pid), "{process:?}");
     }
+}
+
+#[test]
+fn what_a_fleet_writes_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let rig = Rig::launch_in(directory, &small());
+    let contributor = rig.token(Role::Contributor);
+    let (status, text) = rig.ask("POST", LIST, contributor, r#"{"title":"a"}"#);
+    assert_eq!(status, 201, "{text}");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(mode(&entry.path()), 0o600, "{entry:?}");
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort_unstable();
+    let expected = ["control.token", "fleet.db", "fleet.db-shm", "fleet.db-wal"];
+    assert_eq!(names, expected);
+    assert_eq!(mode(rig.fleet.log()), 0o600);
 }
 
 #[test]

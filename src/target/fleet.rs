@@ -4,9 +4,8 @@
 //! it in `gauges`. All methods may be called from different threads. Locks are
 //! taken in the order release, rotation, slot, and never two slots at once.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Condvar, Mutex};
@@ -23,7 +22,7 @@ use super::restart::stop_instance;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{FleetSpec, Release, Settings};
-use crate::record::{Event, write_private};
+use crate::record::{Event, claim_directory, write_private};
 
 /// What is needed to start a fleet.
 pub struct Launch<'a> {
@@ -382,12 +381,7 @@ fn make_directory(data: &Path) -> Result<()> {
             data.display()
         ))
     };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .map_err(failed)?;
-    if fs::read_dir(data).map_err(failed)?.next().is_some() {
+    if !claim_directory(data).map_err(failed)? {
         return Err(Error::usage(format!(
             "{} already holds something; a fleet needs a directory of its own",
             data.display()
