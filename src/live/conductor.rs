@@ -144,6 +144,7 @@ impl Run<'_> {
             data: &directory.join("fleet"),
             binary,
             listen: None,
+            stop: None,
             on_process: Box::new(move |process| {
                 if let Err(error) = guardian.watch(process.pid) {
                     let _ = warnings_to.send(Message::Event(Event::Warning {

@@ -124,6 +124,16 @@ impl Reading {
     }
 }
 
+/// Settings, as they are put to an instance.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct SettingsPut {
+    /// Which put of the fleet it is, from 1 on. One that comes late, after a
+    /// later one, changes nothing.
+    pub order: u64,
+    /// The settings.
+    pub settings: Settings,
+}
+
 /// The balancer's members, as they are put to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Members {

@@ -56,6 +56,7 @@ impl Rig {
             data: &directory.path().join("data"),
             binary: env!("CARGO_BIN_EXE_threadbare").as_ref(),
             listen: None,
+            stop: None,
             on_process: Box::new(move |process| seen.lock().unwrap().push(process)),
         });
         Self {
