@@ -2,9 +2,9 @@
 //!
 //! Everything else is told the time, which is what lets the simulator run the
 //! same policies as the live backend. Instants are [`Nanos`] since the clock's
-//! start and come from `CLOCK_MONOTONIC`, which all processes of one machine
-//! share: a fleet's processes are given the run's origin and so date their
-//! events on the run's own axis.
+//! start and come from `CLOCK_MONOTONIC`. Every process has a clock of its own:
+//! a fleet's processes report differences of their readings only, and what
+//! happens to them is dated by the conductor, on the run's axis.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -12,7 +12,7 @@ use rustix::time::{ClockId, clock_gettime};
 
 use crate::units::Nanos;
 
-/// A monotonic clock with an origin of its own: the start of a run.
+/// A monotonic clock with an origin of its own, such as the start of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Clock {
     origin: u64,
@@ -35,13 +35,8 @@ impl Clock {
         }
     }
 
-    /// The clock with the origin that [`Clock::origin`] gave, here or in another process.
-    #[must_use]
-    pub const fn with_origin(origin: u64) -> Self {
-        Self { origin }
-    }
-
-    /// The origin in nanoseconds of `CLOCK_MONOTONIC`, to be handed to another process.
+    /// The origin in nanoseconds of `CLOCK_MONOTONIC`, for timers of the kernel,
+    /// which are set to absolute instants.
     #[must_use]
     pub const fn origin(self) -> u64 {
         self.origin

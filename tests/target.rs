@@ -10,12 +10,14 @@ mod common;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use common::{Rig, alive, ask, eventually, instance, small, sources};
+use rustix::process::Signal;
 use threadbare::clock::Clock;
 use threadbare::error::Kind;
 use threadbare::model::Role;
@@ -410,7 +412,7 @@ fn an_acknowledged_write_survives_the_kill_of_its_instance() {
         eventually("some writes were acknowledged", || {
             (acknowledged.lock().unwrap().len() > 30).then_some(())
         });
-        kill(rig.pid("instance-1"));
+        signal(rig.pid("instance-1"), Signal::KILL);
     });
     let died = eventually("the death is noticed", || rig.fleet.dead().pop());
     assert_eq!(sources(&[died]), ["died instance-1"]);
@@ -425,15 +427,15 @@ fn an_acknowledged_write_survives_the_kill_of_its_instance() {
     }
 }
 
-fn kill(pid: u32) {
+fn signal(pid: u32, signal: Signal) {
     let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 #[test]
 fn a_gauge_that_cannot_be_read_is_an_event() {
     let rig = Rig::launch(&small());
-    kill(rig.pid("instance-2"));
+    signal(rig.pid("instance-2"), Signal::KILL);
     eventually("it ended", || (!rig.fleet.dead().is_empty()).then_some(()));
     let failed: Vec<_> = rig
         .fleet
@@ -475,6 +477,161 @@ fn nothing_is_left_after_a_fleet() {
 }
 
 #[test]
+fn a_release_holds_for_every_instance_or_for_none() {
+    let rig = Rig::launch(&small());
+    let viewer = rig.token(Role::Viewer);
+    let before = rig.fleet.document();
+    let silent = rig.pid("instance-2");
+    signal(silent, Signal::STOP);
+    let outcome = push(&rig, "deny", Some(2));
+    signal(silent, Signal::CONT);
+    let Outcome::Failed { reason } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(reason.contains("instance-2: "), "{reason}");
+    assert_eq!(rig.fleet.document(), before);
+    // What was put to it while it was silent comes late, and in any order.
+    eventually("it obeys the document in force", || {
+        let answers = (0..20).map(|_| rig.ask("GET", LIST, viewer, "").0);
+        answers
+            .into_iter()
+            .all(|status| status == 200)
+            .then_some(())
+    });
+    assert!(matches!(
+        push(&rig, "deny", Some(2)),
+        Outcome::Applied { .. }
+    ));
+    assert_eq!(rig.fleet.document().version, before.version + 1);
+}
+
+#[test]
+fn an_instance_that_is_down_gets_the_release_when_it_starts() {
+    let rig = Rig::launch(&small());
+    let dead = rig.pid("instance-1");
+    signal(dead, Signal::KILL);
+    eventually("it ended", || (!alive(dead)).then_some(()));
+    let Outcome::Applied { detail } = push(&rig, "deny", None) else {
+        panic!("the other instance has it");
+    };
+    assert!(detail.contains("when they start: instance-1"), "{detail}");
+
+    // Nobody looked before the restart did: the death is told all the same.
+    let events = Mutex::new(Vec::new());
+    let outcome = rig
+        .fleet
+        .restart(None, &|event| events.lock().unwrap().push(event));
+    assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+    assert_eq!(sources(&rig.fleet.dead()), ["died instance-1"]);
+    assert!(rig.fleet.dead().is_empty());
+    assert_incomplete(&events.into_inner().unwrap(), "instance-1");
+    for _ in 0..4 {
+        assert_eq!(rig.ask("GET", LIST, rig.token(Role::Viewer), "").0, 500);
+    }
+}
+
+/// Two instances were restarted, and one of them gave no final counters.
+fn assert_incomplete(events: &[Event], name: &str) {
+    let warnings: Vec<&String> = events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Warning { text } => Some(text),
+            _ => None,
+        })
+        .collect();
+    assert_eq!((events.len(), warnings.len()), (4, 1), "{events:?}");
+    assert!(warnings[0].starts_with(name), "{warnings:?}");
+    assert!(warnings[0].contains("are incomplete"), "{warnings:?}");
+}
+
+#[test]
+fn a_slow_stop_delays_no_gauge() {
+    let rig = Rig::launch(&small());
+    signal(rig.pid("instance-1"), Signal::STOP);
+    let events = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        let restart = scope.spawn(|| {
+            let rig = &rig;
+            rig.fleet
+                .restart(None, &|event| events.lock().unwrap().push(event))
+        });
+        eventually("it is being stopped", || {
+            let running = rig.fleet.processes();
+            let gone = running.iter().all(|process| process.name != "instance-1");
+            gone.then_some(())
+        });
+        let begun = std::time::Instant::now();
+        for sample in rig.fleet.sample(Nanos::ZERO, rig.clock.now()) {
+            assert!(sample.is_ok(), "{sample:?}"); // down on purpose is no failure
+        }
+        assert!(begun.elapsed() < Duration::from_secs(2), "{begun:?}");
+        assert!(!restart.is_finished());
+        let outcome = restart.join().unwrap();
+        assert!(matches!(outcome, Outcome::Applied { .. }), "{outcome:?}");
+    });
+    assert!(rig.fleet.dead().is_empty()); // it was killed, it did not die
+    assert_incomplete(&events.into_inner().unwrap(), "instance-1");
+}
+
+#[test]
+fn a_set_up_can_be_interrupted() {
+    let directory = tempfile::tempdir().unwrap();
+    let mut spec = small();
+    spec.boot = Nanos::from_secs(60);
+    let stop = Arc::new(AtomicBool::new(false));
+    let (raise, seen) = (Arc::clone(&stop), Arc::new(Mutex::new(Vec::new())));
+    let started = Arc::clone(&seen);
+    let begun = std::time::Instant::now();
+    let launched = Fleet::launch(Launch {
+        spec: &spec,
+        seed: 1,
+        clock: Clock::start(),
+        data: &directory.path().join("data"),
+        binary: env!("CARGO_BIN_EXE_threadbare").as_ref(),
+        listen: None,
+        stop: Some(&stop),
+        on_process: Box::new(move |process| {
+            raise.store(process.name == "instance-2", Ordering::Relaxed);
+            started.lock().unwrap().push(process);
+        }),
+    });
+    let error = launched.err().expect("it was interrupted");
+    assert!(error.to_string().contains("interrupted"), "{error}");
+    assert!(begun.elapsed() < Duration::from_secs(20), "{begun:?}");
+    let started = seen.lock().unwrap();
+    assert_eq!(started.len(), 3); // the balancer was not reached
+    for process in started.iter() {
+        assert!(!alive(process.pid), "{process:?}");
+    }
+}
+
+#[test]
+fn what_a_fleet_writes_is_its_owners_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("data");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::set_permissions(&data, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let rig = Rig::launch_in(directory, &small());
+    let contributor = rig.token(Role::Contributor);
+    let (status, text) = rig.ask("POST", LIST, contributor, r#"{"title":"a"}"#);
+    assert_eq!(status, 201, "{text}");
+    let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    assert_eq!(mode(&data), 0o700);
+    let mut names: Vec<String> = Vec::new();
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let entry = entry.unwrap();
+        assert_eq!(mode(&entry.path()), 0o600, "{entry:?}");
+        names.push(entry.file_name().into_string().unwrap());
+    }
+    names.sort_unstable();
+    let expected = ["control.token", "fleet.db", "fleet.db-shm", "fleet.db-wal"];
+    assert_eq!(names, expected);
+    assert_eq!(mode(rig.fleet.log()), 0o600);
+}
+
+#[test]
 fn a_fleet_that_cannot_start_says_why() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let directory = tempfile::tempdir().unwrap();
@@ -505,6 +662,7 @@ fn a_fleet_that_cannot_start_says_why() {
             data: &directory.path().join(name),
             binary: binary.as_ref(),
             listen,
+            stop: None,
             on_process: Box::new(|_| ()),
         });
         let error = started.err().expect("it cannot start");
@@ -522,7 +680,7 @@ fn identity(latency: &str) -> (std::process::Child, String, String) {
         .spawn()
         .unwrap();
     let config = serde_json::json!({
-        "name": "identity", "origin": 0, "token": "secret", "seed": 1,
+        "name": "identity", "token": "secret", "seed": 1,
         "spec": threadbare::model::IdentitySpec {
             latency: latency.parse().unwrap(), capacity: 2, cold_factor: 2.0,
         },
@@ -597,6 +755,8 @@ fn verifications_are_far_more_precise_than_a_millisecond() {
 fn a_fleet_alone_can_be_steered_through_its_control_listener() {
     let directory = tempfile::tempdir().unwrap();
     let (spec, stop) = (small(), AtomicBool::new(false));
+    let watcher = Arc::new(());
+    let kept = Arc::clone(&watcher);
     let mut steered = None;
     let served = std::thread::scope(|scope| {
         let (sender, ready) = std::sync::mpsc::channel();
@@ -609,7 +769,8 @@ fn a_fleet_alone_can_be_steered_through_its_control_listener() {
                 data: &directory.path().join("data"),
                 binary: env!("CARGO_BIN_EXE_threadbare").as_ref(),
                 listen: None,
-                on_process: Box::new(|_| ()),
+                stop: None,
+                on_process: Box::new(move |_| drop(Arc::clone(&kept))),
             };
             let on_event = |_| ();
             serve_alone(
@@ -627,6 +788,10 @@ fn a_fleet_alone_can_be_steered_through_its_control_listener() {
         serving.join().unwrap()
     });
     served.unwrap();
+    assert!(
+        Arc::into_inner(watcher).is_some(),
+        "nobody is told any more"
+    );
     for (what, found, expected) in steered.expect("it served") {
         assert_eq!(found, expected, "{what}");
     }

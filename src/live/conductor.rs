@@ -131,6 +131,7 @@ impl Run<'_> {
             data: &self.recorder.directory().join("fleet"),
             binary,
             listen: None,
+            stop: None,
             on_process: Box::new(move |process| {
                 if let Err(error) = guardian.watch(process.pid) {
                     let _ = warnings_to.send(Message::Event(Event::Warning {

@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
@@ -87,17 +87,12 @@ impl Recorder {
     ///
     /// Where the directory exists and is not empty, or cannot be written.
     pub fn create(directory: &Path, header: &Header) -> Result<Self> {
-        if directory.exists() && !is_empty(directory) {
+        if !claim_directory(directory).map_err(|cause| write_error(directory, &cause))? {
             return Err(Error::usage(format!(
                 "{} already holds something; name another directory with --out, or remove it",
                 directory.display()
             )));
         }
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(directory)
-            .map_err(|cause| write_error(directory, &cause))?;
         let text = serde_json::to_string_pretty(header)
             .map_err(|cause| Error::failed(format!("failed to write {HEADER}: {cause}")))?;
         write_private(directory, HEADER, text.as_bytes())?;
@@ -194,6 +189,25 @@ impl Recorder {
     fn write(&mut self, write: impl FnOnce(&mut Self) -> io::Result<()>) -> Result<()> {
         write(self).map_err(|cause| write_error(&self.directory, &cause))
     }
+}
+
+/// Makes the directory, or takes an empty one, readable by its owner only
+/// either way; false, and nothing is changed, where it holds something already.
+///
+/// # Errors
+///
+/// Where it cannot be made, or belongs to somebody else.
+pub fn claim_directory(directory: &Path) -> io::Result<bool> {
+    if directory.exists() && !is_empty(directory) {
+        return Ok(false);
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
+    // The mode above is that of a new directory; one that was there has its own.
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
+    Ok(true)
 }
 
 /// Writes a file of the run directory, readable by its owner only.
@@ -520,17 +534,22 @@ mod tests {
 
     #[test]
     fn a_run_is_private_and_never_overwritten() {
-        use std::os::unix::fs::PermissionsExt as _;
-
         let root = tempfile::tempdir().unwrap();
-        let directory = root.path().join("run");
-        write(&directory);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(mode(&directory), 0o700);
-        for entry in fs::read_dir(&directory).unwrap() {
-            assert_eq!(mode(&entry.unwrap().path()), 0o600);
+        let open_to_all = fs::Permissions::from_mode(0o755);
+        let (fresh, empty) = (root.path().join("fresh"), root.path().join("empty"));
+        fs::create_dir(&empty).unwrap();
+        fs::set_permissions(&empty, open_to_all.clone()).unwrap();
+        for directory in [fresh, empty] {
+            write(&directory);
+            assert_eq!(mode(&directory), 0o700);
+            for entry in fs::read_dir(&directory).unwrap() {
+                assert_eq!(mode(&entry.unwrap().path()), 0o600);
+            }
+            fs::set_permissions(&directory, open_to_all.clone()).unwrap();
+            let error = Recorder::create(&directory, &header()).unwrap_err();
+            assert_eq!(error.exit_code(), crate::error::EXIT_USAGE);
+            assert_eq!(mode(&directory), 0o755); // a directory in use is left alone
         }
-        let error = Recorder::create(&directory, &header()).unwrap_err();
-        assert_eq!(error.exit_code(), crate::error::EXIT_USAGE);
     }
 }

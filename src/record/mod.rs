@@ -25,7 +25,9 @@ pub use counters::{
     AttemptCounters, BalancerCounters, GeneratorCounters, IdentityCounters, InstanceCounters,
     MachineCounters, OperationCounters,
 };
-pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder, write_private};
+pub use directory::{
+    Backend, FORMAT, Header, MachineFacts, Record, Recorder, claim_directory, write_private,
+};
 pub use event::{Event, Outcome, StopCause};
 pub use histogram::Histogram;
 pub use sample::{Counters, Measure, Observer, Sample};

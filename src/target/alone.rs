@@ -18,15 +18,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use serde::Deserialize;
 
 use super::control;
 use super::database::Tokens;
-use super::fleet::{Fleet, Launch};
+use super::fleet::Fleet;
+use super::launch::Launch;
 use super::wire::{Request, Response};
 use crate::error::Result;
 use crate::record::{Event, Outcome};
@@ -51,22 +52,38 @@ pub struct Alone {
 }
 
 /// Starts a fleet, tells `on_ready` where it is, and serves it until `stop` is
-/// raised; `on_event` is told when a process dies or is restarted.
+/// raised, which also interrupts the set-up; `on_event` is told when a process
+/// dies or is restarted.
+///
+/// When it returns, nothing is left of the fleet: `launch.on_process` has been
+/// dropped, and the control listener answers 503 until this process ends.
 ///
 /// # Errors
 ///
 /// Where the fleet cannot be started.
 pub fn serve_alone(
-    launch: Launch,
+    launch: Launch<'_>,
     stop: &AtomicBool,
     on_ready: &mut dyn FnMut(&Alone),
     on_event: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<()> {
-    let fleet = Arc::new(Fleet::launch(launch)?);
+    let launch = Launch {
+        stop: Some(stop),
+        ..launch
+    };
+    let fleet = match Fleet::launch(launch) {
+        Ok(fleet) => Arc::new(fleet),
+        Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
+        Err(error) => return Err(error),
+    };
     let on_event = Arc::new(on_event);
-    let (steered, told) = (Arc::clone(&fleet), Arc::clone(&on_event));
+    // The listener lives as long as the process, and must not keep the fleet.
+    let (steered, told) = (Arc::downgrade(&fleet), Arc::clone(&on_event));
     let control = control::listen(fleet.token(), move |request| {
-        steer(&steered, &*told, request)
+        match Weak::upgrade(&steered) {
+            Some(fleet) => steer(&fleet, &*told, request),
+            None => Some(Response::error(503, "the fleet has been ended")),
+        }
     })?;
     on_ready(&Alone {
         address: fleet.address(),
@@ -80,7 +97,12 @@ pub fn serve_alone(
         }
         fleet.ending.pause(LOOK_EVERY);
     }
-    fleet.stop();
+    for event in fleet.stop() {
+        // That instances were stopped is no news to whoever stopped them.
+        if !matches!(event, Event::Stopped { .. }) {
+            on_event(event);
+        }
+    }
     Ok(())
 }
 

@@ -6,6 +6,8 @@
 //! statement is one transaction, so no two writers wait for each other in a
 //! circle.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -112,12 +114,25 @@ pub(super) const fn service_user(users: u32) -> u32 {
 /// Makes the database with users 0 to n − 1 in turn over the roles, a service
 /// user, and projects and tasks that are numbered from 1.
 pub(super) fn seed(path: &Path, spec: &FleetSpec, seed: u64) -> Result<Tokens> {
-    fill(path, spec, seed).map_err(|cause| {
+    let failed = |cause: &dyn std::fmt::Display| {
         Error::failed(format!(
             "failed to make the fleet's database {}: {cause}",
             path.display()
         ))
-    })
+    };
+    make_private_file(path).map_err(|cause| failed(&cause))?;
+    fill(path, spec, seed).map_err(|cause| failed(&cause))
+}
+
+/// An empty file that only its owner can read: `SQLite` would make one as the
+/// umask allows. The files that it puts beside it get the same mode.
+fn make_private_file(path: &Path) -> std::io::Result<()> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map(drop)
 }
 
 fn fill(path: &Path, spec: &FleetSpec, seed: u64) -> rusqlite::Result<Tokens> {

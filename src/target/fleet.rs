@@ -1,50 +1,28 @@
-//! The fleet as a whole: started, addressed, ended.
+//! The fleet as a whole: addressed, looked after, ended.
 //!
-//! What can be done to it lies in `operations` and `restart`, what is read from
-//! it in `gauges`. All methods may be called from different threads. Locks are
-//! taken in the order release, rotation, slot, and never two slots at once.
+//! How it is started lies in `launch`, what can be done to it in `operations`
+//! and `restart`, what is read from it in `gauges`. All methods may be called
+//! from different threads. Locks are taken in the order restarting, release,
+//! rotation, slot, and never two slots at once. A slot's lock is held for a
+//! gauge's reading at most, so that a slow instance delays no other's gauges:
+//! whoever stops a part takes it out first.
 
-use std::fs::{self, DirBuilder, File};
-use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt as _;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-use rand::RngExt as _;
-
-use super::database::{self, Tokens};
+use super::database::Tokens;
 use super::gauges::Books;
+use super::launch::Starter;
 use super::lock;
-use super::message::{BalancerConfig, Common, IdentityConfig, InstanceConfig};
-use super::part::{Launcher, Part, Starting};
-use super::restart::stop_instance;
+use super::part::{Part, Starting};
+use super::restart::stop_instances;
 use crate::clock::Clock;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{FleetSpec, Release, Settings};
-use crate::record::{Event, write_private};
-
-/// What is needed to start a fleet.
-pub struct Launch<'a> {
-    /// Its parameters.
-    pub spec: &'a FleetSpec,
-    /// The seed of its random streams, its users and their tokens.
-    pub seed: u64,
-    /// The run's clock.
-    pub clock: Clock,
-    /// A directory for the database and the control token, which is made, or
-    /// is empty. Beside it, with `.log` added to its name, lies what the parts
-    /// wrote to their standard errors.
-    pub data: &'a Path,
-    /// The binary that the parts are started from; its hidden subcommand
-    /// `__part` must call [`super::serve_part`].
-    pub binary: &'a Path,
-    /// Where the balancer listens; none: on a free loopback port.
-    pub listen: Option<SocketAddr>,
-    /// Told of every process as it starts, before it serves.
-    pub on_process: Box<dyn Fn(Process) + Send + Sync>,
-}
+use crate::record::Event;
 
 /// A process of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,16 +37,18 @@ pub struct Process {
 pub struct Fleet {
     pub(super) spec: FleetSpec,
     pub(super) release: Mutex<Release>,
+    /// How many times settings were put to the instances.
+    pub(super) puts: AtomicU64,
     pub(super) rotation: Mutex<Vec<Option<SocketAddr>>>,
     pub(super) instances: Vec<Slot>,
     pub(super) balancer: Slot,
     pub(super) identity: Slot,
     pub(super) restarting: Mutex<()>,
     pub(super) ending: Ending,
-    starter: Starter,
-    tokens: Tokens,
-    token_file: PathBuf,
-    address: SocketAddr,
+    pub(super) starter: Starter,
+    pub(super) tokens: Tokens,
+    pub(super) token_file: PathBuf,
+    pub(super) address: SocketAddr,
 }
 
 /// A place in the fleet and the process that fills it.
@@ -83,13 +63,24 @@ pub(super) struct SlotState {
     /// None while it is restarted, and after the end.
     pub part: Option<Part>,
     pub books: Books,
+    /// How processes ended without having been told to, until it is told.
+    pub deaths: Vec<String>,
+}
+
+impl SlotState {
+    /// Takes note where the process has ended without having been told to.
+    pub(super) fn look(&mut self) {
+        let status = self.part.as_mut().and_then(Part::died);
+        self.deaths.extend(status.map(|status| status.to_string()));
+    }
 }
 
 impl Slot {
-    fn new(name: String, part: Option<Part>) -> Self {
+    /// A place that this part fills.
+    pub(super) fn new(name: String, part: Part) -> Self {
         let state = SlotState {
-            part,
-            books: Books::default(),
+            part: Some(part),
+            ..SlotState::default()
         };
         Self {
             name,
@@ -127,94 +118,7 @@ impl Ending {
     }
 }
 
-/// What it takes to start an instance, first and again.
-struct Starter {
-    launcher: Launcher,
-    clock: Clock,
-    seed: u64,
-    database: PathBuf,
-    identity: SocketAddr,
-    launches: AtomicU32,
-    on_process: Box<dyn Fn(Process) + Send + Sync>,
-}
-
 impl Fleet {
-    /// Seeds the database and starts every process, in the order in which they
-    /// need each other; returns once all of them serve.
-    ///
-    /// # Errors
-    ///
-    /// Where the address is taken or file descriptors have run out (unfit), the
-    /// binary cannot be started or the directory not be written (failed), or
-    /// the directory holds something already (usage). Nothing is left running.
-    pub fn launch(launch: Launch) -> Result<Self> {
-        let spec = launch.spec.clone();
-        make_directory(launch.data)?;
-        check_descriptors(launch.data, 2 + spec.instances as usize)?;
-        let database = launch.data.join("fleet.db");
-        let tokens = database::seed(&database, &spec, launch.seed)?;
-        let token = format!("{:032x}", rand::rng().random::<u128>());
-        write_private(launch.data, TOKEN_FILE, format!("{token}\n").as_bytes())?;
-        let launcher = Launcher {
-            binary: launch.binary.to_owned(),
-            log: log_beside(launch.data),
-            token,
-        };
-        let common = |name: &str| Common {
-            name: name.into(),
-            origin: launch.clock.origin(),
-            token: launcher.token.clone(),
-            seed: launch.seed,
-        };
-        let identity = IdentityConfig {
-            common: common(IDENTITY),
-            spec: spec.identity.clone(),
-        };
-        let identity = launcher.start(IDENTITY, IDENTITY, &identity)?;
-        (launch.on_process)(process(IDENTITY, identity.pid()));
-        let identity = identity.serving(Duration::ZERO)?;
-        let starter = Starter {
-            launcher: launcher.clone(),
-            clock: launch.clock,
-            seed: launch.seed,
-            database,
-            identity: identity.address,
-            launches: AtomicU32::new(0),
-            on_process: launch.on_process,
-        };
-        let parts = starter.first_instances(&spec)?;
-        let members: Vec<SocketAddr> = parts.iter().map(|part| part.address).collect();
-        let balancer = BalancerConfig {
-            common: common(BALANCER),
-            listen: launch
-                .listen
-                .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()),
-            members: members.clone(),
-        };
-        let balancer = launcher.start(BALANCER, BALANCER, &balancer)?;
-        (starter.on_process)(process(BALANCER, balancer.pid()));
-        let balancer = balancer.serving(Duration::ZERO)?;
-        let instances = parts
-            .into_iter()
-            .enumerate()
-            .map(|(index, part)| Slot::new(instance_name(index), Some(part)))
-            .collect();
-        Ok(Self {
-            release: Mutex::new(Release::new(Settings::default())),
-            rotation: Mutex::new(members.into_iter().map(Some).collect()),
-            instances,
-            address: balancer.address,
-            balancer: Slot::new(BALANCER.into(), Some(balancer)),
-            identity: Slot::new(IDENTITY.into(), Some(identity)),
-            restarting: Mutex::default(),
-            ending: Ending::default(),
-            token_file: launch.data.join(TOKEN_FILE),
-            spec,
-            starter,
-            tokens,
-        })
-    }
-
     /// Where the balancer listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
@@ -257,36 +161,44 @@ impl Fleet {
             .collect()
     }
 
-    /// Every process that has ended without having been told to; each once.
+    /// Every process that has ended without having been told to; each once,
+    /// also where another has taken its place since.
     #[must_use]
     pub fn dead(&self) -> Vec<Event> {
         self.slots()
-            .filter_map(|slot| {
+            .flat_map(|slot| {
                 let mut state = lock(&slot.state);
-                let status = state.part.as_mut()?.died()?;
-                Some(Event::Died {
-                    source: slot.name.clone(),
-                    status,
-                })
+                state.look();
+                std::mem::take(&mut state.deaths)
+                    .into_iter()
+                    .map(|status| Event::Died {
+                        source: slot.name.clone(),
+                        status,
+                    })
             })
             .collect()
     }
 
     /// Ends every process and waits for it: first the instances, which give
     /// their final counters, as [`Event::Stopped`] and to the next
-    /// [`Fleet::sample`]. Calling it again does nothing.
+    /// [`Fleet::sample`]. An instance that gives none is killed, which is an
+    /// [`Event::Warning`]; what [`Fleet::dead`] would tell comes too. A restart
+    /// under way is cut short and waited for. Calling it again does nothing.
     pub fn stop(&self) -> Vec<Event> {
         self.ending.begin();
-        let stopped = self
+        let _none_restarts = lock(&self.restarting);
+        let running = self
             .instances
             .iter()
-            .filter_map(|slot| stop_instance(slot).ok())
-            .collect();
+            .filter(|slot| lock(&slot.state).part.is_some());
+        let mut events = stop_instances(running);
+        events.extend(self.dead());
         for slot in self.slots() {
             // Killed where it still runs: it holds nothing that would be lost.
             drop(lock(&slot.state).part.take());
         }
-        stopped
+        self.starter.retire();
+        events
     }
 
     pub(super) fn token(&self) -> &str {
@@ -315,102 +227,10 @@ impl Drop for Fleet {
     }
 }
 
-impl Starter {
-    /// Starts all instances together and waits until they serve. They are warm:
-    /// the fleet is one that has long been in service.
-    fn first_instances(&self, spec: &FleetSpec) -> Result<Vec<Part>> {
-        let starting: Vec<Starting> = (0..spec.instances as usize)
-            .map(|index| self.instance(spec, index, Settings::default(), true))
-            .collect::<Result<_>>()?;
-        starting
-            .into_iter()
-            .map(|instance| instance.serving(spec.boot.to_duration()))
-            .collect()
-    }
-
-    fn instance(
-        &self,
-        spec: &FleetSpec,
-        index: usize,
-        settings: Settings,
-        warm: bool,
-    ) -> Result<Starting> {
-        let name = instance_name(index);
-        let config = InstanceConfig {
-            common: Common {
-                name: name.clone(),
-                origin: self.clock.origin(),
-                token: self.launcher.token.clone(),
-                seed: self.seed,
-            },
-            spec: spec.clone(),
-            launch: self.launches.fetch_add(1, Ordering::Relaxed),
-            warm,
-            settings,
-            identity: self.identity,
-            database: self.database.clone(),
-        };
-        let starting = self.launcher.start("instance", &name, &config)?;
-        (self.on_process)(process(&name, starting.pid()));
-        Ok(starting)
-    }
-}
-
-const TOKEN_FILE: &str = "control.token";
-const IDENTITY: &str = "identity";
-const BALANCER: &str = "balancer";
-
-fn instance_name(index: usize) -> String {
-    format!("instance-{}", index + 1)
-}
-
-fn process(name: &str, pid: u32) -> Process {
+/// A process of the fleet by its part's name.
+pub(super) fn process(name: &str, pid: u32) -> Process {
     Process {
         name: name.into(),
         pid,
     }
-}
-
-fn log_beside(data: &Path) -> PathBuf {
-    let mut name = data.as_os_str().to_owned();
-    name.push(".log");
-    PathBuf::from(name)
-}
-
-fn make_directory(data: &Path) -> Result<()> {
-    let failed = |cause: std::io::Error| {
-        Error::failed(format!(
-            "failed to make {} for the fleet: {cause}",
-            data.display()
-        ))
-    };
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .map_err(failed)?;
-    if fs::read_dir(data).map_err(failed)?.next().is_some() {
-        return Err(Error::usage(format!(
-            "{} already holds something; a fleet needs a directory of its own",
-            data.display()
-        )));
-    }
-    Ok(())
-}
-
-/// File descriptors that a part takes of its conductor: pipes, log, control
-/// connection, and the spare ones of a start.
-const DESCRIPTORS_PER_PART: usize = 8;
-
-/// Finds out whether there are file descriptors enough before anything starts:
-/// what fails for want of one rarely says so.
-fn check_descriptors(data: &Path, parts: usize) -> Result<()> {
-    let wanted = parts * DESCRIPTORS_PER_PART;
-    let probes: std::io::Result<Vec<File>> = (0..wanted).map(|_| File::open(data)).collect();
-    probes.map(drop).map_err(|cause| {
-        Error::unfit(format!(
-            "failed to open {wanted} file descriptors for {parts} processes: {cause}; \
-             raise the limit with `ulimit -n`"
-        ))
-    })
 }

@@ -1,7 +1,8 @@
 //! What the fleet's parts counted, as samples of the record.
 //!
 //! Parts report totals since they began; a sample is the difference of two
-//! readings. Nothing is lost between them: the totals of a process that was
+//! readings, and covers the time between those readings rather than its nominal
+//! interval: `worker_ns` counts how much worker-time that was. Nothing is lost between them: the totals of a process that was
 //! stopped go to the next sample of its name, so that the samples of an
 //! instance add up to what its processes did.
 
@@ -47,9 +48,11 @@ impl Books {
         self.last = None;
     }
 
-    /// What was counted between the last totals and these. Totals that were put
-    /// back to an edge past a change may seem to count backwards; they stand still
-    /// then, so that the differences always add up to the last totals.
+    /// What was counted between the last totals and these: from one reading to
+    /// the next, whenever those were made. How long that was is among the
+    /// counters (`worker_ns`), so a late reading distorts no share. Totals only
+    /// grow; one that seemed to shrink would stand still here, so that no
+    /// difference wraps around and all of them add up to the last totals.
     fn advance(&mut self, mut totals: Totals) -> Totals {
         let difference = match &self.last {
             Some(last) => {

@@ -39,7 +39,7 @@ struct State {
 pub(super) fn serve(config: IdentityConfig) -> Result<()> {
     let common = config.common;
     let identity = Arc::new(Identity {
-        clock: Clock::with_origin(common.origin),
+        clock: Clock::start(),
         spec: config.spec,
         state: Mutex::new(State {
             rng: rng::stream(common.seed, &common.name),

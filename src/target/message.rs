@@ -18,8 +18,6 @@ use crate::record::{BalancerCounters, Counters, Histogram, IdentityCounters, Ins
 pub(super) struct Common {
     /// The part's name: `instance-1`, `balancer`, `identity`.
     pub name: String,
-    /// The origin of the run's clock.
-    pub origin: u64,
     /// The token that its control listener demands.
     pub token: String,
     /// The seed of its random streams.
@@ -124,6 +122,16 @@ impl Reading {
             queue_wait: None,
         }
     }
+}
+
+/// Settings, as they are put to an instance.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct SettingsPut {
+    /// Which put of the fleet it is, from 1 on. One that comes late, after a
+    /// later one, changes nothing.
+    pub order: u64,
+    /// The settings.
+    pub settings: Settings,
 }
 
 /// The balancer's members, as they are put to it.

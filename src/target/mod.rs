@@ -25,6 +25,7 @@ mod fleet;
 mod gauges;
 mod identity;
 mod instance;
+mod launch;
 mod message;
 mod operations;
 mod part;
@@ -34,7 +35,8 @@ mod wire;
 
 pub use alone::{Alone, serve_alone};
 pub use database::Tokens;
-pub use fleet::{Fleet, Launch, Process};
+pub use fleet::{Fleet, Process};
+pub use launch::Launch;
 pub use serve::serve_part;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};

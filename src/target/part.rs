@@ -11,8 +11,8 @@ use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ const START_MAX: Duration = Duration::from_secs(20);
 /// How long a control request may take. Gauges are read every second, and one
 /// that cannot be read is recorded as such rather than waited for.
 const CONTROL_MAX: Duration = Duration::from_millis(500);
+/// How long an interrupt of the set-up may go unnoticed.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a part that was told to stop may take to end before it is killed.
 const STOP_MAX: Duration = Duration::from_secs(2);
 /// How much of the log is looked at for the last words of a part that failed.
@@ -156,12 +158,15 @@ impl Starting {
         self.process.0.id()
     }
 
-    /// Waits until the part serves; `boot` is added to the time it may take.
-    pub(super) fn serving(mut self, boot: Duration) -> Result<Part> {
-        let line = self.answer.recv_timeout(START_MAX + boot);
-        let answer = line
-            .ok()
-            .and_then(|line| serde_json::from_str::<Answer>(&line).ok());
+    /// Waits until the part serves, or `interrupted` says that nobody wants it
+    /// any more; `boot` is added to the time it may take.
+    pub(super) fn serving(
+        mut self,
+        boot: Duration,
+        interrupted: &dyn Fn() -> bool,
+    ) -> Result<Part> {
+        let line = self.line(START_MAX + boot, interrupted)?;
+        let answer = line.and_then(|line| serde_json::from_str::<Answer>(&line).ok());
         match answer {
             Some(Answer::Ready { address, control }) => Ok(Part {
                 pid: self.pid(),
@@ -179,6 +184,21 @@ impl Starting {
                 })
             }
             None => Err(self.silent()),
+        }
+    }
+
+    /// What the part says; none where it ended or said nothing in time.
+    fn line(&self, patience: Duration, interrupted: &dyn Fn() -> bool) -> Result<Option<String>> {
+        let clock = Clock::start();
+        loop {
+            if interrupted() {
+                return Err(Error::failed("the set-up was interrupted"));
+            }
+            match self.answer.recv_timeout(LOOK_EVERY) {
+                Ok(line) => return Ok(Some(line)),
+                Err(RecvTimeoutError::Timeout) if clock.now().to_duration() < patience => {}
+                Err(_) => return Ok(None),
+            }
         }
     }
 
@@ -219,26 +239,28 @@ impl Part {
         target: &str,
         body: &impl Serialize,
     ) -> std::result::Result<T, String> {
-        let body = serde_json::to_vec(body).map_err(|cause| cause.to_string())?;
-        let (status, answer) = self
-            .control
-            .call(method, target, &body)
-            .map_err(|cause| cause.to_string())?;
-        if status != 200 {
-            let text = String::from_utf8_lossy(&answer);
-            return Err(format!("{method} {target} was answered {status}: {text}"));
-        }
-        serde_json::from_slice(&answer).map_err(|cause| cause.to_string())
+        call(&mut self.control, method, target, body)
     }
 
-    /// Its exit status in words, where it has ended by itself; once.
-    pub(super) fn died(&mut self) -> Option<String> {
+    /// Another way to its control listener, for a request that may take longer:
+    /// it can be used while others use the part.
+    pub(super) fn control_within(&self, patience: Duration) -> Client {
+        self.control.another(patience)
+    }
+
+    /// Its exit status, where it has ended by itself; once.
+    pub(super) fn died(&mut self) -> Option<ExitStatus> {
         if self.died {
             return None;
         }
         let status = self.process.0.try_wait().ok().flatten()?;
         self.died = true;
-        Some(status.to_string())
+        Some(status)
+    }
+
+    /// Whether its process has ended.
+    pub(super) fn ended(&mut self) -> bool {
+        matches!(self.process.0.try_wait(), Ok(Some(_)))
     }
 
     /// Waits for the end of a part that was told to stop, and makes it end
@@ -253,4 +275,22 @@ impl Part {
             thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+/// A control request; the answer's content, or why there is none in words.
+pub(super) fn call<T: DeserializeOwned>(
+    control: &mut Client,
+    method: &str,
+    target: &str,
+    body: &impl Serialize,
+) -> std::result::Result<T, String> {
+    let body = serde_json::to_vec(body).map_err(|cause| cause.to_string())?;
+    let (status, answer) = control
+        .call(method, target, &body)
+        .map_err(|cause| cause.to_string())?;
+    if status != 200 {
+        let text = String::from_utf8_lossy(&answer);
+        return Err(format!("{method} {target} was answered {status}: {text}"));
+    }
+    serde_json::from_slice(&answer).map_err(|cause| cause.to_string())
 }

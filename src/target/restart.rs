@@ -4,21 +4,33 @@
 //! and counted), and a new process takes its place with an empty role cache and
 //! the settings in force.
 
+use std::thread;
+use std::time::Duration;
+
 use serde_json::Value;
 
 use super::fleet::{Fleet, Slot};
 use super::gauges::unread;
 use super::lock;
 use super::message::{PartCounters, Reading};
-use super::operations::put_settings;
-use super::part::Starting;
+use super::operations::PUT_MAX;
+use super::part::{self, Part, Starting};
+use crate::model::Settings;
 use crate::record::{Event, Outcome};
 use crate::units::Nanos;
+
+/// How long an instance may take to give its final counters: they are lost
+/// otherwise, and a machine that is short of processors is slow.
+const STOP_MAX: Duration = Duration::from_secs(5);
 
 impl Fleet {
     /// Restarts every instance: without a pause all at once, else one after the
     /// other, each in service again for the pause before the next leaves it.
-    /// Returns when all serve again; [`Fleet::stop`] cuts it short.
+    /// Returns when all serve again; [`Fleet::stop`] cuts it short and waits
+    /// for it, so `on_event` must not call that.
+    ///
+    /// An instance that had died comes back too; its death is told by
+    /// [`Fleet::dead`].
     pub fn restart(&self, pause: Option<Nanos>, on_event: &dyn Fn(Event)) -> Outcome {
         let Ok(_alone) = self.restarting.try_lock() else {
             return Outcome::Failed {
@@ -33,7 +45,9 @@ impl Fleet {
         let last = groups.len().saturating_sub(1);
         let mut failures = Vec::new();
         for (place, group) in groups.into_iter().enumerate() {
-            self.restart_group(group, on_event, &mut failures);
+            if !self.ending.begun() {
+                self.restart_group(group, on_event, &mut failures);
+            }
             if self.ending.begun() {
                 failures.push("the fleet was ended".to_owned());
                 break;
@@ -61,13 +75,9 @@ impl Fleet {
         if let Err(reason) = self.rotate(group.iter().map(|index| (*index, None))) {
             failures.push(reason);
         }
-        for index in group {
-            match stop_instance(&self.instances[*index]) {
-                Ok(stopped) => on_event(stopped),
-                // It had died, which is told by `Fleet::dead`: a restart brings it back.
-                Err(cause) => on_event(Event::Warning { text: cause }),
-            }
-        }
+        stop_instances(group.iter().map(|index| &self.instances[*index]))
+            .into_iter()
+            .for_each(on_event);
         let settings = lock(&self.release).active().settings;
         let starting: Vec<_> = group
             .iter()
@@ -77,7 +87,7 @@ impl Fleet {
         for (index, starting) in starting {
             match starting
                 .map_err(|error| error.to_string())
-                .and_then(|starting| self.fill_slot(index, starting))
+                .and_then(|starting| self.fill_slot(index, starting, settings))
             {
                 Ok(serving) => on_event(serving),
                 Err(reason) => failures.push(reason),
@@ -93,54 +103,103 @@ impl Fleet {
         }
     }
 
-    /// Waits until a new process serves and gives it its place.
-    fn fill_slot(&self, index: usize, starting: Starting) -> Result<Event, String> {
+    /// Waits until a new process, configured with these settings, serves, and
+    /// gives it its place.
+    fn fill_slot(
+        &self,
+        index: usize,
+        starting: Starting,
+        configured: Settings,
+    ) -> Result<Event, String> {
         let part = starting
-            .serving(self.spec.boot.to_duration())
+            .serving(self.spec.boot.to_duration(), &|| self.ending.begun())
             .map_err(|error| error.to_string())?;
         let slot = &self.instances[index];
-        // A release made since the process was configured must not pass it by.
+        // A release made since the process was configured must not pass it by:
+        // until it has its place here none other is made.
         let release = lock(&self.release);
-        let serving = {
-            let mut state = lock(&slot.state);
-            if self.ending.begun() {
-                return Err(format!("{} was ended while it started", slot.name));
-            }
-            state.books.begin();
-            let pid = part.pid;
-            state.part = Some(part);
-            Event::Serving {
-                source: slot.name.clone(),
-                pid,
-            }
-        };
-        put_settings(slot, release.active().settings)?;
-        Ok(serving)
+        let settings = release.active().settings;
+        if settings != configured {
+            let put = self.next_put(settings);
+            let mut control = part.control_within(PUT_MAX);
+            part::call::<Value>(&mut control, "PUT", "/settings", &put).map_err(|cause| {
+                format!(
+                    "{} was ended, since it did not accept its settings: {cause}",
+                    slot.name
+                )
+            })?;
+        }
+        let mut state = lock(&slot.state);
+        state.books.begin();
+        let pid = part.pid;
+        state.part = Some(part);
+        Ok(Event::Serving {
+            source: slot.name.clone(),
+            pid,
+        })
     }
 }
 
-/// Stops an instance for good; its final counters go into the event and to
-/// the next sample.
-pub(super) fn stop_instance(slot: &Slot) -> Result<Event, String> {
-    let mut state = lock(&slot.state);
+/// Stops these instances together and for good; what became of each.
+pub(super) fn stop_instances<'a>(slots: impl Iterator<Item = &'a Slot>) -> Vec<Event> {
+    thread::scope(|scope| {
+        let stops: Vec<_> = slots
+            .map(|slot| scope.spawn(move || stop_instance(slot)))
+            .collect();
+        stops
+            .into_iter()
+            .map(|stop| stop.join().expect("stopping an instance does not panic"))
+            .collect()
+    })
+}
+
+/// Stops an instance; its final counters go into the event and to the next
+/// sample. Its lock is not held meanwhile: the gauges of the others are read on.
+fn stop_instance(slot: &Slot) -> Event {
     let name = &slot.name;
-    let mut part = state
-        .part
-        .take()
-        .ok_or_else(|| format!("{name} was not running"))?;
-    let reading = part
-        .call::<Reading>("POST", "/stop", &Value::Null)
-        .map_err(|cause| format!("{name} gave no final counters: {cause}"));
-    if reading.is_ok() {
-        part.end();
-    }
-    let reading = reading?;
-    let PartCounters::Instance(counters) = reading.counters else {
-        return Err(unread(name));
+    let taken = {
+        let mut state = lock(&slot.state);
+        // Whoever died before it could be stopped has died all the same.
+        state.look();
+        state.part.take()
     };
-    state.books.close(&reading);
+    let Some(mut part) = taken else {
+        let text = format!("{name} was not running when it was to be stopped");
+        return Event::Warning { text };
+    };
+    let result = last_reading(slot, &mut part);
+    if result.is_ok() {
+        part.end();
+    } else {
+        // It may have ended between the look and the call.
+        let died = part.died().filter(|status| !status.success());
+        let status = died.map(|status| status.to_string());
+        lock(&slot.state).deaths.extend(status);
+    }
+    match result {
+        Ok(stopped) => stopped,
+        Err(cause) => Event::Warning {
+            text: format!(
+                "{name} gave no final counters ({cause}), so the counters of that instance are \
+                 incomplete: what it did since they were last read is missing"
+            ),
+        },
+    }
+}
+
+/// Tells an instance to stop and enters its last reading into the books.
+fn last_reading(slot: &Slot, part: &mut Part) -> Result<Event, String> {
+    if part.ended() {
+        return Err("it had ended on its own".to_owned());
+    }
+    let mut control = part.control_within(STOP_MAX);
+    let reading: Reading = part::call(&mut control, "POST", "/stop", &Value::Null)?;
+    let PartCounters::Instance(counters) = reading.counters else {
+        return Err(unread(&slot.name));
+    };
+    lock(&slot.state).books.close(&reading);
     Ok(Event::Stopped {
-        source: name.clone(),
+        source: slot.name.clone(),
         counters,
     })
 }

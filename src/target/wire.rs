@@ -268,6 +268,17 @@ impl Client {
         }
     }
 
+    /// A client like this one, with a connection of its own and this timeout.
+    pub(super) fn another(&self, timeout: Duration) -> Self {
+        Self {
+            address: self.address,
+            headers: self.headers.clone(),
+            timeout,
+            stream: None,
+            buffer: Vec::new(),
+        }
+    }
+
     /// Sends a request and waits for its answer: status and body. Where the
     /// kept connection turns out to have been closed, once more on a new one.
     pub(super) fn call(

@@ -41,7 +41,11 @@ pub(crate) fn small() -> FleetSpec {
 
 impl Rig {
     pub(crate) fn launch(spec: &FleetSpec) -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        Self::launch_in(tempfile::tempdir().unwrap(), spec)
+    }
+
+    /// A fleet in `data` of this directory.
+    pub(crate) fn launch_in(directory: tempfile::TempDir, spec: &FleetSpec) -> Self {
         let processes = Arc::new(Mutex::new(Vec::new()));
         let seen = Arc::clone(&processes);
         let clock = Clock::start();
@@ -52,6 +56,7 @@ impl Rig {
             data: &directory.path().join("data"),
             binary: env!("CARGO_BIN_EXE_threadbare").as_ref(),
             listen: None,
+            stop: None,
             on_process: Box::new(move |process| seen.lock().unwrap().push(process)),
         });
         Self {

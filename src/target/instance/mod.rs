@@ -17,26 +17,26 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use super::database::{Database, service_user};
-use super::message::{Answer, InstanceConfig};
+use super::message::{Answer, InstanceConfig, SettingsPut};
 use super::wire::{Request, Response};
 use super::{connections, control, lock, serve};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::{RoleCache, Settings};
+use crate::model::RoleCache;
 use pool::Pool;
 use worker::Worker;
 
 /// What the workers of an instance share.
 struct Shared {
     pool: Pool,
-    settings: Mutex<Settings>,
+    settings: Mutex<SettingsPut>,
     roles: Mutex<RoleCache>,
 }
 
 /// Serves until the process ends.
 pub(super) fn serve(config: InstanceConfig) -> Result<()> {
     thread::sleep(config.spec.boot.to_duration());
-    let clock = Clock::with_origin(config.common.origin);
+    let clock = Clock::start();
     let roles = if config.warm {
         RoleCache::warm(service_user(config.spec.users) + 1)
     } else {
@@ -44,7 +44,10 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
     };
     let shared = Arc::new(Shared {
         pool: Pool::new(clock, config.spec.workers, config.spec.queue),
-        settings: Mutex::new(config.settings),
+        settings: Mutex::new(SettingsPut {
+            order: 0,
+            settings: config.settings,
+        }),
         roles: Mutex::new(roles),
     });
     for index in 0..config.spec.workers as usize {
@@ -74,10 +77,13 @@ impl Shared {
         Some(match (request.method.as_str(), request.path()) {
             ("GET", "/gauges") => Response::json(200, &self.pool.read()),
             ("POST", "/gauges/mark") => Response::json(200, &self.pool.mark()),
-            ("PUT", "/settings") => match serde_json::from_slice(&request.body) {
-                Ok(settings) => {
-                    *lock(&self.settings) = settings;
-                    Response::json(200, &settings)
+            ("PUT", "/settings") => match serde_json::from_slice::<SettingsPut>(&request.body) {
+                Ok(put) => {
+                    let mut in_force = lock(&self.settings);
+                    if put.order >= in_force.order {
+                        *in_force = put;
+                    }
+                    Response::json(200, &*in_force)
                 }
                 Err(cause) => Response::error(400, &format!("not settings: {cause}")),
             },

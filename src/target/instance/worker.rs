@@ -132,7 +132,7 @@ impl Worker {
     }
 
     fn authorize(&mut self, user: u32, call: &Call) -> Authorization {
-        let settings = *lock(&self.shared.settings);
+        let settings = lock(&self.shared.settings).settings;
         if settings.verification == Verification::Awaited {
             return self.verify_and_check(user, call);
         }
