@@ -131,7 +131,7 @@ impl Run<'_> {
             data: &self.recorder.directory().join("fleet"),
             binary,
             listen: None,
-            stop: None,
+            stop: Some(self.interrupt.flag()),
             on_process: Box::new(move |process| {
                 if let Err(error) = guardian.watch(process.pid) {
                     let _ = warnings_to.send(Message::Event(Event::Warning {
@@ -172,8 +172,10 @@ impl Run<'_> {
             generator.command(Command::Stop);
         }
         sampler.stop();
-        fleet.stop();
         let last = self.last_messages();
+        for event in fleet.stop() {
+            self.event(&event)?;
+        }
         match cause? {
             StopCause::Completed => {
                 generator.join()?;

@@ -41,7 +41,7 @@ pub fn serve(
         data,
         binary,
         listen,
-        stop: Some(&stop),
+        stop: None,
         on_process: Box::new(move |process| {
             if let Err(error) = watcher.watch(process.pid) {
                 eprintln!("threadbare: {error}");
