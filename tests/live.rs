@@ -14,6 +14,15 @@ schema = 2
 tested = false
 phase = "push""#;
 
+const MONITORS_OFF: &str = r#"do = "monitors"
+on = false
+phase = "monitors off""#;
+
+/// An entry that changes nothing and only begins a phase.
+fn mark(phase: &str) -> String {
+    format!("do = \"admit\"\nshare = \"100 %\"\nphase = \"{phase}\"")
+}
+
 fn entries(entries: &[(&str, &str)]) -> String {
     let entries = entries
         .iter()
@@ -69,35 +78,22 @@ fn monitors_exhaust_it_and_rollback_alone_does_not_bring_it_back() {
     let _alone = alone();
     let timeline = entries(&[
         ("7s", PUSH),
+        ("12s", &mark("push, later")),
+        ("32s", MONITORS_OFF),
+        ("34s", &mark("monitors off, later")),
+        ("36s", "do = \"rollback\"\nphase = \"refused\""),
+        // What begins before this has met its deadline of 2 s before the next rollback.
+        ("37s", &mark("refused, later")),
+        ("39s", "do = \"waive\"\ncheck = \"schema current\""),
+        ("39s", "do = \"rollback\"\nphase = \"rollback\""),
+        ("44s", &mark("rollback, later")),
         (
-            "12s",
-            "do = \"admit\"\nshare = \"100 %\"\nphase = \"push, later\"",
-        ),
-        (
-            "17s",
-            "do = \"monitors\"\non = false\nphase = \"monitors off\"",
-        ),
-        (
-            "21s",
-            "do = \"admit\"\nshare = \"100 %\"\nphase = \"monitors off, later\"",
-        ),
-        ("25s", "do = \"rollback\"\nphase = \"refused\""),
-        ("27s", "do = \"waive\"\ncheck = \"schema current\""),
-        ("27s", "do = \"rollback\"\nphase = \"rollback\""),
-        (
-            "33s",
-            "do = \"admit\"\nshare = \"100 %\"\nphase = \"rollback, later\"",
-        ),
-        (
-            "40s",
+            "50s",
             "do = \"retries\"\nretries = 0\nphase = \"retries off\"",
         ),
-        (
-            "58s",
-            "do = \"admit\"\nshare = \"100 %\"\nphase = \"at the end\"",
-        ),
+        ("66s", &mark("at the end")),
     ]);
-    let scenario = founding(&format!("warm_up = \"2s\"\nend = \"68s\"\n{timeline}"));
+    let scenario = founding(&format!("warm_up = \"2s\"\nend = \"73s\"\n{timeline}"));
     let run = run(&scenario);
     run.assert_sound();
 
@@ -122,11 +118,11 @@ fn monitors_exhaust_it_and_rollback_alone_does_not_bring_it_back() {
 
     // The first rollback is refused for a reason and changes nothing.
     let incident = &run.summary["incident"];
-    assert!(incident["rollback_rejected_s"].as_f64().unwrap() >= 25.0);
+    assert!(incident["rollback_rejected_s"].as_f64().unwrap() >= 36.0);
     let because = incident["rollback_rejected_because"].as_str().unwrap();
     assert!(because.contains("schema"), "{because}");
     assert!(run.figure("refused", "error_share") > 0.99);
-    assert!(incident["rollback_applied_s"].as_f64().unwrap() >= 27.0);
+    assert!(incident["rollback_applied_s"].as_f64().unwrap() >= 39.0);
 
     // The second is applied, and service does not come back …
     for phase in ["rollback", "rollback, later"] {

@@ -125,6 +125,8 @@ impl Run {
     /// What must hold of every run: a valid measurement, nothing lost, nothing
     /// printed that was not measured, and processor to spare.
     pub fn assert_sound(&self) {
+        // Shown only where a test fails: what was seen, as a user would see it.
+        eprintln!("{}", String::from_utf8_lossy(&self.output.stdout));
         let summary = &self.summary;
         assert_eq!(
             summary["measurement"]["validity"], "valid",
