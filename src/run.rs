@@ -3,17 +3,22 @@
 
 use std::env;
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::{self, Findings};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
 use crate::live;
+use crate::load::Work;
 use crate::plan::Plan;
-use crate::record::{Backend, FORMAT, Header, Record, Recorder, StopCause};
+use crate::record::{
+    Backend, Event, FORMAT, Header, Observer, Record, Recorder, Sample, StopCause, Tally,
+};
 use crate::report;
 use crate::sample::machine_facts;
 use crate::ui;
+use crate::units::Nanos;
 
 /// Where runs land unless `--out` says otherwise.
 const REPORTS: &str = "reports";
@@ -51,14 +56,7 @@ pub struct Finished {
 /// is still reported, marked incomplete, before the error is returned.
 pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
     let warnings = live::preflight(&plan)?;
-    let header = Header {
-        format: FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        backend: Backend::Live,
-        started_wall_ms: clock::wall_millis(),
-        machine: machine_facts(),
-        plan,
-    };
+    let header = header(plan);
     let directory = options.out.clone().unwrap_or_else(|| {
         let stamp = clock::stamp(header.started_wall_ms);
         Path::new(REPORTS).join(format!("{}-{stamp}", header.plan.scenario))
@@ -95,6 +93,66 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
         }
         // What ended the run explains why its report may be missing too.
         (Err(error), _) | (Ok(_), Err(error)) => Err(error),
+    }
+}
+
+/// Offers a plan's load to somebody else's target, and keeps of it what does
+/// not grow with the run: one sample for each source.
+///
+/// # Errors
+///
+/// As [`live::offer`].
+pub fn load(
+    plan: Plan,
+    address: SocketAddr,
+    work: Work,
+    options: &Options,
+) -> Result<(Record, Findings, StopCause)> {
+    let header = header(plan);
+    let view = ui::progress(
+        io::stderr(),
+        &header.plan,
+        options.live_width,
+        options.quiet,
+    );
+    let mut kept = Kept {
+        view: ui::Aside::new(view),
+        tally: Tally::default(),
+    };
+    let cause = live::offer(&header.plan, address, work, &mut kept)?;
+    drop(kept.view);
+    let record = kept.tally.into_record(header);
+    let findings = analysis::findings(&record);
+    Ok((record, findings, cause))
+}
+
+/// Shown and added up.
+struct Kept {
+    view: ui::Aside,
+    tally: Tally,
+}
+
+impl Observer for Kept {
+    fn event(&mut self, at: Nanos, event: &Event) {
+        self.view.event(at, event);
+        self.tally.event(at, event);
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        self.view.sample(sample);
+        self.tally.sample(sample);
+    }
+}
+
+/// What a live record of a plan says of itself.
+fn header(plan: Plan) -> Header {
+    Header {
+        format: FORMAT,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        backend: Backend::Live,
+        started_wall_ms: clock::wall_millis(),
+        machine: machine_facts(),
+        plan,
     }
 }
 

@@ -50,8 +50,10 @@ pub(super) fn measurement(
         unmeasured(record, series, &run),
         late(record, &run),
         shed(series),
-        busy_generator(&phases),
-        busy_machine(&phases),
+        // A closed loop goes as fast as something lets it: what that was is its
+        // answer, not its fault.
+        open_loop(record).then(|| busy_generator(&phases)).flatten(),
+        open_loop(record).then(|| busy_machine(&phases)).flatten(),
     ];
     let reasons: Vec<String> = reasons.into_iter().flatten().collect();
     Measurement {
@@ -66,6 +68,11 @@ pub(super) fn measurement(
         machine_busy_max: most(&phases, Totals::machine_busy).map(|(_, busy)| busy),
         machine_steal: run.machine_steal(),
     }
+}
+
+/// Whether arrivals come at a rate, whatever the target does.
+fn open_loop(record: &Record) -> bool {
+    record.header.plan.load.drive.closed.is_none()
 }
 
 /// The phase in which a share was largest.

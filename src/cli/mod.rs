@@ -5,6 +5,7 @@
 
 mod check;
 mod list;
+mod load;
 mod report;
 mod run;
 mod schema;
@@ -38,6 +39,7 @@ const EXAMPLES: &str = "\
 Examples:
   threadbare list                        what incidents are there
   threadbare run missing-await           rehearse the founding incident (about two minutes)
+  threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
   threadbare check my-incident.toml      every mistake in a scenario, with its place
   threadbare report reports/RUN          the answer of an earlier run again
   threadbare target                      the fleet alone, for curl or another load generator
@@ -49,7 +51,7 @@ Exit codes: 0 passed, 1 failed to run, 2 wrong usage or scenario, 3 environment 
 #[derive(Debug, Clone, Args)]
 struct View {
     /// Print only the verdict's line
-    #[arg(long, short, global = true)]
+    #[arg(long, global = true)]
     quiet: bool,
     /// No colour (also with `NO_COLOR` set, or when the output is no terminal)
     #[arg(long, global = true)]
@@ -63,6 +65,8 @@ struct View {
 enum Command {
     /// Drive the fleet through a scenario, measure, report
     Run(run::Arguments),
+    /// Load any HTTP server at a rate or in a closed loop, and measure
+    Load(load::Arguments),
     /// Find every mistake in a scenario file; executes nothing
     Check(check::Arguments),
     /// The scenarios that come with threadbare, and what each claims
@@ -100,6 +104,7 @@ pub fn main() -> i32 {
     let view = &arguments.view;
     let done = match arguments.command {
         Command::Run(arguments) => arguments.run(view),
+        Command::Load(arguments) => arguments.run(view),
         Command::Check(arguments) => arguments.run(view),
         Command::List => list::run(),
         Command::Report(arguments) => arguments.run(view),

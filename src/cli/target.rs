@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::model::Role;
 use crate::record::Event;
 use crate::target::Alone;
-use crate::{clock, live, plan, scenario};
+use crate::{clock, live, scenario};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -34,7 +34,6 @@ impl Arguments {
             )));
         }
         let scenario = scenario::load(&self.scenario, false)?;
-        let plan = plan::build(&scenario, None);
         let data = self.data.unwrap_or_else(|| {
             Path::new("reports").join(format!("target-{}", clock::stamp(clock::wall_millis())))
         });
@@ -42,8 +41,8 @@ impl Arguments {
             Error::failed(format!("failed to find this program's own file: {cause}"))
         })?;
         let signal = live::serve(
-            &plan.fleet,
-            plan.seed,
+            &scenario.fleet,
+            scenario.seed,
             self.listen,
             (&data, &binary),
             &mut announce,

@@ -15,7 +15,7 @@ use super::signals::Interrupt;
 use super::timeline::Timeline;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::load::{Command, Generator, Identities, Setup, Update};
+use crate::load::{Command, Generator, Identities, Setup, Update, Work};
 use crate::model::{Alert, AlertChange, Role, Signal};
 use crate::plan::{Action, Plan, Trigger};
 use crate::record::{Counters, Event, Observer, Outcome, Recorder, Sample, StopCause};
@@ -124,8 +124,11 @@ impl Run<'_> {
         let plan = self.plan;
         let guardian = Arc::clone(self.guardian);
         let warnings_to = self.sender.clone();
+        let spec = plan.fleet.as_ref().ok_or_else(|| {
+            Error::usage("the plan names no fleet, and `run` knows no other target yet")
+        })?;
         let fleet = Arc::new(Fleet::launch(Launch {
-            spec: &plan.fleet,
+            spec,
             seed: plan.seed,
             clock: self.clock,
             data: &self.recorder.directory().join("fleet"),
@@ -152,7 +155,7 @@ impl Run<'_> {
             &Setup {
                 plan: plan.clone(),
                 address: fleet.address(),
-                identities: identities(&fleet),
+                work: Work::Fleet(identities(&fleet)),
                 clock: self.clock,
             },
             move |update| {

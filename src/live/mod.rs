@@ -8,6 +8,7 @@
 
 mod conductor;
 mod guardian;
+mod offer;
 mod preflight;
 mod sampler;
 mod serve;
@@ -16,5 +17,6 @@ mod timeline;
 
 pub use conductor::conduct;
 pub use guardian::guard;
+pub use offer::offer;
 pub use preflight::preflight;
 pub use serve::serve;

@@ -4,10 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use super::asked::Asked;
 use super::engine::Engine;
 use super::poller::{Poller, Waker};
+use super::schedule::Slice;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::Role;
@@ -33,6 +36,43 @@ impl fmt::Debug for Identities {
     }
 }
 
+/// What operations ask for.
+#[derive(Debug, Clone)]
+pub enum Work {
+    /// The embedded fleet's requests, as the plan mixes them, by these users.
+    Fleet(Identities),
+    /// One request, always the same.
+    Http(HttpRequest),
+}
+
+/// A request that the user wrote.
+///
+/// Printing it for debugging shows no header's value: some are secrets.
+#[derive(Clone)]
+pub struct HttpRequest {
+    /// The method, such as `GET`.
+    pub method: String,
+    /// Path and query.
+    pub target: String,
+    /// The `host` field, unless `headers` has one.
+    pub host: String,
+    /// Names and values.
+    pub headers: Vec<(String, String)>,
+    /// The body; empty for none.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for HttpRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (headers, bytes) = (self.headers.len(), self.body.len());
+        write!(
+            f,
+            "{} {} ({headers} headers and {bytes} bytes of body not shown)",
+            self.method, self.target
+        )
+    }
+}
+
 /// What a generator needs to know.
 #[derive(Debug, Clone)]
 pub struct Setup {
@@ -40,8 +80,8 @@ pub struct Setup {
     pub plan: Plan,
     /// Where requests go; the host that the user named has been resolved.
     pub address: SocketAddr,
-    /// Who asks.
-    pub identities: Identities,
+    /// What is asked, and who asks.
+    pub work: Work,
     /// The run's clock; its zero is the start of the load and may lie ahead.
     pub clock: Clock,
 }
@@ -77,11 +117,17 @@ pub enum Update {
     Failed(String),
 }
 
-/// A generator at work, in a thread of its own.
+/// A generator at work, in threads of its own.
 ///
-/// Dropping it stops the load and does not wait for the thread.
+/// Dropping it stops the load and does not wait for the threads.
 #[derive(Debug)]
 pub struct Generator {
+    slices: Vec<Worker>,
+}
+
+/// One thread of it, with its slice of the load.
+#[derive(Debug)]
+struct Worker {
     commands: Sender<Command>,
     waker: Waker,
     thread: Option<JoinHandle<()>>,
@@ -90,8 +136,10 @@ pub struct Generator {
 impl Generator {
     /// Starts a generator; the load begins at the clock's zero.
     ///
-    /// `updates` is called on the generator's own thread: while it works, no
-    /// load is sent, so it should do no more than pass things on.
+    /// `updates` is called on the generator's own threads, by one at a time:
+    /// while it works no load is sent, so it should do no more than pass
+    /// things on. Each thread tells its own samples, and those of one source
+    /// and interval add up.
     ///
     /// # Errors
     ///
@@ -99,7 +147,56 @@ impl Generator {
     /// without a token, a token that would break the request, no subject to
     /// ask about), or the machine gives no file descriptors or no thread.
     pub fn start(setup: &Setup, updates: impl FnMut(Update) + Send + 'static) -> Result<Self> {
-        let users = check(setup)?;
+        let asked = check(setup)?;
+        let of = setup.plan.load.drive.threads;
+        let told = Told::new(of, updates);
+        let mut generator = Self { slices: Vec::new() };
+        for index in 0..of {
+            let slice = Slice { index, of };
+            let worker = Worker::start(setup, asked.clone(), slice, told.clone())?;
+            generator.slices.push(worker);
+        }
+        Ok(generator)
+    }
+
+    /// Tells it something; without effect where it has finished already.
+    pub fn command(&self, command: Command) {
+        for worker in &self.slices {
+            if worker.commands.send(command).is_ok() {
+                worker.waker.wake();
+            }
+        }
+    }
+
+    /// Waits until it has finished; it finishes by itself after the drain.
+    ///
+    /// # Errors
+    ///
+    /// Where a thread of it died, which is a bug.
+    pub fn join(mut self) -> Result<()> {
+        let mut all = Ok(());
+        for worker in &mut self.slices {
+            let joined = worker.thread.take().map_or(Ok(()), JoinHandle::join);
+            if joined.is_err() {
+                all = Err(Error::failed(
+                    "a thread of the load generator died, which is a bug; please report it",
+                ));
+            }
+        }
+        all
+    }
+}
+
+impl Drop for Generator {
+    fn drop(&mut self) {
+        if self.slices.iter().any(|worker| worker.thread.is_some()) {
+            self.command(Command::Stop);
+        }
+    }
+}
+
+impl Worker {
+    fn start(setup: &Setup, asked: Asked, slice: Slice, told: Told) -> Result<Self> {
         let machine = |what: &str, cause: &dyn fmt::Display| {
             Error::unfit(format!(
                 "failed to start the load generator: {what}: {cause}; free some and run again"
@@ -108,9 +205,10 @@ impl Generator {
         let (poller, waker) = Poller::new(setup.clock)
             .map_err(|cause| machine("no file descriptor for its timers", &cause))?;
         let (commands, receiver) = channel();
-        let engine = Engine::new(setup, users, poller, receiver, Box::new(updates));
+        let updates = Box::new(move |update| told.tell(update));
+        let engine = Engine::new(setup, asked, slice, poller, receiver, updates);
         let thread = thread::Builder::new()
-            .name("load-1".to_owned())
+            .name(format!("load-{}", slice.index + 1))
             .spawn(move || engine.run())
             .map_err(|cause| machine("no thread", &cause))?;
         Ok(Self {
@@ -119,71 +217,77 @@ impl Generator {
             thread: Some(thread),
         })
     }
+}
 
-    /// Tells it something; without effect where it has finished already.
-    pub fn command(&self, command: Command) {
-        if self.commands.send(command).is_ok() {
-            self.waker.wake();
-        }
+/// What the threads tell, passed on as from one.
+#[derive(Clone)]
+struct Told(Arc<Mutex<Telling>>);
+
+struct Telling {
+    updates: Box<dyn FnMut(Update) + Send>,
+    /// Threads whose load has not ended yet.
+    loading: u32,
+    /// Threads that have not finished yet.
+    working: u32,
+    warnings: Vec<String>,
+}
+
+impl Told {
+    fn new(threads: u32, updates: impl FnMut(Update) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Telling {
+            updates: Box::new(updates),
+            loading: threads,
+            working: threads,
+            warnings: Vec::new(),
+        })))
     }
 
-    /// Waits until it has finished; it finishes by itself after the drain.
-    ///
-    /// # Errors
-    ///
-    /// Where its thread died, which is a bug.
-    pub fn join(mut self) -> Result<()> {
-        let thread = self.thread.take();
-        thread.map_or(Ok(()), JoinHandle::join).map_err(|_| {
-            Error::failed("the load generator's thread died, which is a bug; please report it")
-        })
+    /// Passes a sample on at once, an end with the last thread's, a warning once.
+    fn tell(&self, update: Update) {
+        let mut telling = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let passed_on = match &update {
+            Update::Sample(_) | Update::Failed(_) => true,
+            Update::LoadEnded => {
+                telling.loading -= 1;
+                telling.loading == 0
+            }
+            Update::Finished => {
+                telling.working -= 1;
+                telling.working == 0
+            }
+            Update::Warning(text) => {
+                let new = !telling.warnings.contains(text);
+                if new {
+                    telling.warnings.push(text.clone());
+                }
+                new
+            }
+        };
+        if passed_on {
+            (telling.updates)(update);
+        }
     }
 }
 
-impl Drop for Generator {
-    fn drop(&mut self) {
-        if self.thread.is_some() {
-            self.command(Command::Stop);
-        }
-    }
-}
-
-/// Finds the plan fit for the engine: the tokens that each entry of the mix chooses from.
-fn check(setup: &Setup) -> Result<Vec<Vec<String>>> {
+/// Finds the plan fit for the engine.
+fn check(setup: &Setup) -> Result<Asked> {
     let plan = &setup.plan;
-    let load = &plan.load;
     let unfit = |what: &str| Err(Error::usage(format!("failed to plan the load: {what}")));
-    let weights = load
-        .mix
-        .iter()
-        .try_fold(0u32, |sum, entry| sum.checked_add(entry.weight));
-    if weights.is_none_or(|sum| sum == 0) || u16::try_from(load.mix.len()).is_err() {
-        return unfit("the weights of `mix` must add up to more than zero");
-    }
+    let (load, drive) = (&plan.load, plan.load.drive);
     if load.connections == 0 {
         return unfit("`connections` must be at least 1");
     }
+    if drive.threads == 0 || drive.threads > load.connections {
+        return unfit("there must be a thread, and no more threads than connections");
+    }
+    if drive
+        .closed
+        .is_some_and(|closed| closed.users < drive.threads)
+    {
+        return unfit("there must be no more threads than users");
+    }
     if plan.interval < Nanos::from_millis(1) {
         return unfit("`interval` must be at least 1ms");
-    }
-    if plan.fleet.projects == 0 || plan.fleet.tasks == 0 {
-        return unfit("there must be at least one project and one task to ask about");
-    }
-    let mut tokens = vec![&setup.identities.service];
-    let mut users = Vec::new();
-    for entry in &load.mix {
-        let of_role = setup.identities.users.get(&entry.role);
-        let Some(of_role) = of_role.filter(|tokens| !tokens.is_empty()) else {
-            return unfit(&format!("no user has the role {}", entry.role.name()));
-        };
-        tokens.extend(of_role);
-        users.push(of_role.clone());
-    }
-    if !tokens
-        .iter()
-        .all(|token| token.bytes().all(|byte| byte.is_ascii_graphic()))
-    {
-        return unfit("a bearer token holds a character that HTTP does not allow in one");
     }
     let paths = plan.monitors.iter().map(|monitor| monitor.probe.as_bytes());
     if !paths
@@ -192,5 +296,5 @@ fn check(setup: &Setup) -> Result<Vec<Vec<String>>> {
     {
         return unfit("a monitor's `probe` must be a path such as \"/readyz\"");
     }
-    Ok(users)
+    Asked::new(setup)
 }

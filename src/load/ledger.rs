@@ -146,7 +146,8 @@ impl Ledger {
         self.generator.connections_open = counters.connections_open;
         self.generator.backlog_max = self.waiting;
         counters.threads = 1;
-        counters.cpu_ns = cpu.saturating_sub(self.cpu_before).0;
+        let cpu_ns = cpu.saturating_sub(self.cpu_before).0;
+        counters.cpu_ns = cpu_ns.saturating_sub(counters.spin_ns);
         self.cpu_before = cpu;
         let histograms = taken([
             (Measure::SendLag, &mut self.send_lag),
@@ -229,6 +230,11 @@ impl Ledger {
 
     pub(super) fn pool_wait(&mut self, wait: Nanos) {
         self.pool_wait.record(wait);
+    }
+
+    /// The thread has spun on purpose for so long.
+    pub(super) const fn spun(&mut self, time: Nanos) {
+        self.generator.spin_ns += time.0;
     }
 
     pub(super) const fn connection_opened(&mut self) {

@@ -28,6 +28,7 @@
 //! its connection, and one that comes after is taken for that request's:
 //! HTTP/1.1 cannot tell.
 
+mod asked;
 mod buckets;
 mod codec;
 mod connection;
@@ -41,4 +42,4 @@ mod schedule;
 mod slots;
 mod socket;
 
-pub use generator::{Command, Generator, Identities, Setup, Update};
+pub use generator::{Command, Generator, HttpRequest, Identities, Setup, Update, Work};

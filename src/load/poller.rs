@@ -7,7 +7,7 @@
 
 use rustix::buffer::spare_capacity;
 use rustix::event::epoll::{self, CreateFlags, Event, EventData, EventFlags};
-use rustix::event::{EventfdFlags, eventfd};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::{Errno, read, write};
 use rustix::time::{
@@ -104,19 +104,39 @@ impl Poller {
         )
     }
 
-    /// Waits until something is ready or `until` has come; without it, only looks.
-    pub(super) fn wait(&mut self, until: Option<Nanos>, ready: &mut Ready) -> Result<(), Errno> {
+    /// Waits until something is ready or `until` has come.
+    pub(super) fn wait(&mut self, until: Nanos, ready: &mut Ready) -> Result<(), Errno> {
+        self.arm(until)?;
+        self.take(None, ready)
+    }
+
+    /// Waits until `until` has come or somebody asks for attention, whatever
+    /// the sockets do, and then takes all that is ready.
+    pub(super) fn sleep(&mut self, until: Nanos, ready: &mut Ready) -> Result<(), Errno> {
+        self.arm(until)?;
+        let mut clocks = [
+            PollFd::new(&self.timer, PollFlags::IN),
+            PollFd::new(&self.wake, PollFlags::IN),
+        ];
+        match poll(&mut clocks, None) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(error) => return Err(error),
+        }
+        // Reading makes the timer quiet until it is set again.
+        let _ = read(&self.timer, &mut [0u8; 8]);
+        self.look(ready)
+    }
+
+    /// Takes what is ready, and waits for nothing.
+    pub(super) fn look(&mut self, ready: &mut Ready) -> Result<(), Errno> {
         let at_once = Timespec {
             tv_sec: 0,
             tv_nsec: 0,
         };
-        let timeout = match until {
-            Some(until) => {
-                self.arm(until)?;
-                None
-            }
-            None => Some(&at_once),
-        };
+        self.take(Some(&at_once), ready)
+    }
+
+    fn take(&mut self, timeout: Option<&Timespec>, ready: &mut Ready) -> Result<(), Errno> {
         ready.events.clear();
         ready.events.reserve(EVENTS_MAX);
         match epoll::wait(&self.epoll, spare_capacity(&mut ready.events), timeout) {

@@ -5,6 +5,7 @@
 
 use std::net::SocketAddr;
 
+use super::generator::HttpRequest;
 use super::schedule::Draft;
 use crate::plan::{MixEntry, Request};
 
@@ -13,13 +14,25 @@ const CREATE_BODY: &str = r#"{"title":"filed under load"}"#;
 /// How a task is updated.
 const UPDATE_BODY: &str = r#"{"done":true}"#;
 
-/// The surroundings of one entry's subject and token.
-#[derive(Debug)]
+/// The bytes of one entry of the mix.
+#[derive(Debug, Clone)]
 struct Template {
-    before_subject: String,
-    before_token: String,
-    after_token: String,
+    bytes: Bytes,
     idempotent: bool,
+    /// Whether the response has no body whatever it says (HEAD).
+    to_head: bool,
+}
+
+#[derive(Debug, Clone)]
+enum Bytes {
+    /// The surroundings of a subject and a token.
+    Around {
+        before_subject: String,
+        before_token: String,
+        after_token: String,
+    },
+    /// Always the same.
+    Whole(Vec<u8>),
 }
 
 impl Template {
@@ -39,25 +52,67 @@ impl Template {
             ),
         };
         Self {
-            before_subject: format!("{method} {before}"),
-            before_token: format!("{after} HTTP/1.1\r\n{}", fields(host)),
-            after_token,
-            // RFC 9110, section 9.2.2; PATCH and POST are not.
-            idempotent: method == "GET",
+            bytes: Bytes::Around {
+                before_subject: format!("{method} {before}"),
+                before_token: format!("{after} HTTP/1.1\r\n{}", fields(host)),
+                after_token,
+            },
+            idempotent: idempotent(method),
+            to_head: false,
+        }
+    }
+
+    fn whole(request: &HttpRequest) -> Self {
+        let has = |name: &str| {
+            let mut names = request.headers.iter();
+            names.any(|(given, _)| given.eq_ignore_ascii_case(name))
+        };
+        let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
+        let mut field = |name: &str, value: &str| {
+            head.extend([name, ": ", value, "\r\n"]);
+        };
+        if !has("host") {
+            field("host", &request.host);
+        }
+        if !has("user-agent") {
+            field("user-agent", AGENT);
+        }
+        let expects_body = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
+        if !has("content-length") && (expects_body || !request.body.is_empty()) {
+            field("content-length", &request.body.len().to_string());
+        }
+        for (name, value) in &request.headers {
+            field(name, value);
+        }
+        let mut bytes = head.into_bytes();
+        bytes.extend_from_slice(b"\r\n");
+        bytes.extend_from_slice(&request.body);
+        Self {
+            bytes: Bytes::Whole(bytes),
+            idempotent: idempotent(&request.method),
+            to_head: request.method == "HEAD",
         }
     }
 }
 
-/// The fields that every request has, up to the token.
-fn fields(host: &str) -> String {
-    format!(
-        "host: {host}\r\nuser-agent: threadbare/{}\r\nauthorization: Bearer ",
-        env!("CARGO_PKG_VERSION")
+/// How threadbare introduces itself.
+const AGENT: &str = concat!("threadbare/", env!("CARGO_PKG_VERSION"));
+
+/// Whether doing it twice is the same as doing it once: RFC 9110, section 9.2.2.
+fn idempotent(method: &str) -> bool {
+    matches!(
+        method,
+        "GET" | "HEAD" | "OPTIONS" | "TRACE" | "PUT" | "DELETE"
     )
 }
 
+/// The fields that every request to the fleet has, up to the token.
+fn fields(host: &str) -> String {
+    format!("host: {host}\r\nuser-agent: {AGENT}\r\nauthorization: Bearer ")
+}
+
 /// Formats the requests of users.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Requests {
     templates: Vec<Template>,
     /// Tokens of the users that each entry chooses from.
@@ -65,8 +120,16 @@ pub(super) struct Requests {
 }
 
 impl Requests {
+    /// One request, always the same.
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        Self {
+            templates: vec![Template::whole(request)],
+            tokens: Vec::new(),
+        }
+    }
+
     /// Requests to `address` for the entries of a mix, each with its users' tokens.
-    pub(super) fn new(address: &SocketAddr, mix: &[MixEntry], tokens: Vec<Vec<String>>) -> Self {
+    pub(super) fn fleet(address: &SocketAddr, mix: &[MixEntry], tokens: Vec<Vec<String>>) -> Self {
         let host = address.to_string();
         let templates = mix
             .iter()
@@ -79,12 +142,25 @@ impl Requests {
     pub(super) fn write(&self, draft: &Draft, bytes: &mut Vec<u8>) {
         bytes.clear();
         let entry = usize::from(draft.entry);
-        let template = &self.templates[entry];
-        bytes.extend_from_slice(template.before_subject.as_bytes());
-        write_number(draft.subject, bytes);
-        bytes.extend_from_slice(template.before_token.as_bytes());
-        bytes.extend_from_slice(self.tokens[entry][draft.user as usize].as_bytes());
-        bytes.extend_from_slice(template.after_token.as_bytes());
+        match &self.templates[entry].bytes {
+            Bytes::Whole(whole) => bytes.extend_from_slice(whole),
+            Bytes::Around {
+                before_subject,
+                before_token,
+                after_token,
+            } => {
+                bytes.extend_from_slice(before_subject.as_bytes());
+                write_number(draft.subject, bytes);
+                bytes.extend_from_slice(before_token.as_bytes());
+                bytes.extend_from_slice(self.tokens[entry][draft.user as usize].as_bytes());
+                bytes.extend_from_slice(after_token.as_bytes());
+            }
+        }
+    }
+
+    /// Whether the response to it has no body whatever it says.
+    pub(super) fn to_head(&self, draft: &Draft) -> bool {
+        self.templates[usize::from(draft.entry)].to_head
     }
 
     /// Whether making the request twice is the same as making it once.
@@ -134,7 +210,7 @@ mod tests {
             .map(|(request, _)| entry(*request))
             .collect();
         let tokens = vec![vec!["a".to_owned(), "b".to_owned()]; mix.len()];
-        let requests = Requests::new(&address, &mix, tokens);
+        let requests = Requests::fleet(&address, &mix, tokens);
         let mut bytes = b"what was there before".to_vec();
         let mut texts = Vec::new();
         for index in 0..4 {

@@ -2,12 +2,18 @@
 //!
 //! Every draw comes from a stream of its own and happens once for each
 //! operation, in order; so the schedule is the same for a seed whatever the
-//! target does.
+//! target does. A slice of it draws for every operation and keeps each n-th:
+//! so the union of n slices is the whole, byte for byte, however many there are.
+//!
+//! In a closed loop there is no schedule: a user's next operation is due a
+//! think time after the last has ended. Only what it asks for is drawn.
+
+use std::collections::VecDeque;
 
 use rand::RngExt as _;
 
 use crate::model::Arrivals;
-use crate::plan::{Plan, Request};
+use crate::plan::Plan;
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
 
@@ -24,19 +30,51 @@ pub(super) struct Draft {
     pub(super) user: u32,
 }
 
+/// Which part of a load a thread takes: each `of`-th operation from `index` on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Slice {
+    pub(super) index: u32,
+    pub(super) of: u32,
+}
+
+impl Slice {
+    /// This slice's part of a whole number, so that the parts add up to it.
+    pub(super) const fn share(self, whole: u64) -> u64 {
+        let (index, of) = (self.index as u64, self.of as u64);
+        whole / of + (index < whole % of) as u64
+    }
+}
+
 /// What an entry of the mix chooses from.
-#[derive(Debug)]
-struct Choice {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Choice {
     /// Sum of the weights up to and including this entry's.
-    weight_end: u32,
-    subjects: u32,
-    users: u32,
+    pub(super) weight_end: u32,
+    pub(super) subjects: u32,
+    pub(super) users: u32,
+}
+
+/// Where the next intended start comes from.
+#[derive(Debug)]
+enum Source {
+    Open(Box<Arrivals>),
+    /// Users who are free, in the order in which their think times end.
+    Closed {
+        free: VecDeque<Nanos>,
+        think: Nanos,
+        until: Nanos,
+    },
 }
 
 /// Scheduled operations in the order of their intended starts.
 #[derive(Debug)]
 pub(super) struct Schedule {
-    arrivals: Arrivals,
+    source: Source,
+    slice: Slice,
+    /// Operations drawn so far; in an open loop, other slices' included.
+    drawn: u64,
+    /// Draws at most.
+    limit: u64,
     choices: Vec<Choice>,
     mix_rng: StdRng,
     parameters_rng: StdRng,
@@ -44,36 +82,35 @@ pub(super) struct Schedule {
 }
 
 impl Schedule {
-    /// The schedule of a plan whose mix and fleet were found fit; `users`: how
-    /// many each entry of the mix chooses from.
-    pub(super) fn new(plan: &Plan, users: &[u32]) -> Self {
-        let mut weight_end = 0;
-        let choices = plan
-            .load
-            .mix
-            .iter()
-            .zip(users)
-            .map(|(entry, users)| {
-                weight_end += entry.weight;
-                let subjects = match entry.request {
-                    Request::UpdateTask => plan.fleet.tasks,
-                    _ => plan.fleet.projects,
-                };
-                Choice {
-                    weight_end,
-                    subjects,
-                    users: *users,
-                }
-            })
-            .collect();
+    /// A slice of the schedule of a plan that was found fit; `choices`: what
+    /// each entry of the mix chooses from.
+    pub(super) fn new(plan: &Plan, choices: Vec<Choice>, slice: Slice) -> Self {
         let stream = |name| rng::stream(plan.seed, name);
-        let mut schedule = Self {
-            arrivals: Arrivals::new(
+        let drive = plan.load.drive;
+        let source = match drive.closed {
+            Some(closed) => Source::Closed {
+                free: (0..slice.share(closed.users.into()))
+                    .map(|_| Nanos::ZERO)
+                    .collect(),
+                think: closed.think,
+                until: plan.end,
+            },
+            None => Source::Open(Box::new(Arrivals::new(
                 plan.load.process,
                 &plan.load.rate,
                 plan.end,
                 stream("arrivals"),
-            ),
+            ))),
+        };
+        let mut schedule = Self {
+            source,
+            slice,
+            drawn: 0,
+            limit: match (drive.operations, drive.closed) {
+                (None, _) => u64::MAX,
+                (Some(all), None) => all,
+                (Some(all), Some(_)) => slice.share(all),
+            },
             choices,
             mix_rng: stream("mix"),
             parameters_rng: stream("parameters"),
@@ -83,7 +120,8 @@ impl Schedule {
         schedule
     }
 
-    /// When the next operation is to start; none after the last.
+    /// When the next operation is to start; none after the last, and none in a
+    /// closed loop while every user waits.
     pub(super) fn next_intended(&self) -> Option<Nanos> {
         self.next.map(|draft| draft.intended)
     }
@@ -95,19 +133,63 @@ impl Schedule {
         Some(taken)
     }
 
+    /// An operation has ended at `now`: in a closed loop its user is free again.
+    pub(super) fn ended(&mut self, now: Nanos) {
+        if let Source::Closed { free, think, .. } = &mut self.source {
+            free.push_back(now.saturating_add(*think));
+            if self.next.is_none() {
+                self.next = self.draw();
+            }
+        }
+    }
+
+    /// Whether no operation will be scheduled any more, although its time is not over.
+    pub(super) const fn exhausted(&self) -> bool {
+        self.drawn >= self.limit && self.next.is_none()
+    }
+
     fn draw(&mut self) -> Option<Draft> {
-        let intended = self.arrivals.next()?;
+        loop {
+            if self.drawn >= self.limit {
+                return None;
+            }
+            let (intended, own) = match &mut self.source {
+                Source::Open(arrivals) => {
+                    let turn = self.drawn % u64::from(self.slice.of);
+                    (arrivals.next()?, turn == u64::from(self.slice.index))
+                }
+                Source::Closed { free, until, .. } => {
+                    let at = free.pop_front().filter(|at| at < until)?;
+                    (at, true)
+                }
+            };
+            self.drawn += 1;
+            let draft = self.choose(intended)?;
+            if own {
+                return Some(draft);
+            }
+        }
+    }
+
+    fn choose(&mut self, intended: Nanos) -> Option<Draft> {
         let weights = self.choices.last()?.weight_end;
-        let chosen = self.mix_rng.random_range(0..weights);
+        let chosen = match self.choices.len() {
+            1 => 0,
+            _ => self.mix_rng.random_range(0..weights),
+        };
         let entry = self
             .choices
             .partition_point(|choice| choice.weight_end <= chosen);
         let choice = &self.choices[entry];
+        let mut any = |of: u32, first: u32| match of {
+            1 => first,
+            of => self.parameters_rng.random_range(first..first + of),
+        };
         Some(Draft {
             intended,
             entry: u16::try_from(entry).unwrap_or(u16::MAX),
-            subject: self.parameters_rng.random_range(1..=choice.subjects),
-            user: self.parameters_rng.random_range(0..choice.users),
+            subject: any(choice.subjects, 1),
+            user: any(choice.users, 0),
         })
     }
 }

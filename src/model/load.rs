@@ -23,6 +23,65 @@ pub struct Load {
     pub connections: u32,
     /// Operations that may wait for a connection; one more is shed.
     pub backlog: u32,
+    /// How the generator goes about it.
+    #[serde(default)]
+    pub drive: Drive,
+}
+
+/// How the generator offers a load.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Drive {
+    /// Users who wait for each answer, in place of arrivals at a rate.
+    pub closed: Option<ClosedLoop>,
+    /// Operations at most; none: as many as the time allows.
+    pub operations: Option<u64>,
+    /// How closely sends follow their intended starts.
+    pub pacing: Pacing,
+    /// Threads that share the load, each with its own connections.
+    pub threads: u32,
+}
+
+impl Default for Drive {
+    fn default() -> Self {
+        Self {
+            closed: None,
+            operations: None,
+            pacing: Pacing::default(),
+            threads: 1,
+        }
+    }
+}
+
+/// A closed loop: each user starts an operation a think time after the last has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClosedLoop {
+    /// Users, each with one operation at a time.
+    pub users: u32,
+    /// Pause between an operation's end and the user's next.
+    pub think: Nanos,
+}
+
+/// How closely sends follow their intended starts, and what that costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Pacing {
+    /// Spins for the last microseconds before an arrival.
+    Precise,
+    /// A kernel timer for each arrival.
+    #[default]
+    Balanced,
+    /// What is due is gathered for up to a millisecond: arrivals are due on ticks.
+    Thrifty,
+}
+
+impl Pacing {
+    /// All pacings with the names that users give them.
+    pub const ALL: [(Self, &'static str); 3] = [
+        (Self::Precise, "precise"),
+        (Self::Balanced, "balanced"),
+        (Self::Thrifty, "thrifty"),
+    ];
 }
 
 /// One kind of operation.

@@ -32,7 +32,7 @@ pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
 pub use fleet::{FleetSpec, IdentitySpec, Role, Unverified, Verification};
 pub use level::{Level, LevelReading};
-pub use load::{Load, MixEntry, Request};
+pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};

@@ -27,7 +27,7 @@ pub fn build(scenario: &Scenario, seed: Option<u64>) -> Plan {
         end: scenario.end,
         drain: scenario.drain,
         interval: scenario.interval,
-        fleet: scenario.fleet.clone(),
+        fleet: Some(scenario.fleet.clone()),
         load: scenario.load.clone(),
         monitors: scenario.monitors.clone(),
         alerts: scenario.alerts.clone(),

@@ -9,7 +9,8 @@ mod build;
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::{
-    Action, Bound, Expectation, Figure, Load, MixEntry, RecoveryRule, Request, Trigger, Unit, When,
+    Action, Bound, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing, RecoveryRule,
+    Request, Trigger, Unit, When,
 };
 use crate::model::{AlertRule, FleetSpec, MonitorPolicy};
 use crate::units::{ClockTime, Nanos};
@@ -39,8 +40,8 @@ pub struct Plan {
     pub drain: Nanos,
     /// Width of the buckets that the record counts in.
     pub interval: Nanos,
-    /// The fleet that is driven.
-    pub fleet: FleetSpec,
+    /// The fleet that is driven; none where the target is somebody else's.
+    pub fleet: Option<FleetSpec>,
     /// What users do.
     pub load: Load,
     /// What monitors do.

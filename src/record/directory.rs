@@ -403,7 +403,7 @@ mod tests {
     use super::super::{AttemptCounters, OperationCounters, StopCause};
     use super::*;
     use crate::model::{ArrivalProcess, Backoff, ClientPolicy};
-    use crate::plan::{Load, Plan, RecoveryRule};
+    use crate::plan::{Drive, Load, Plan, RecoveryRule};
 
     fn header() -> Header {
         let second = "constant(1ms)".parse().unwrap();
@@ -424,7 +424,7 @@ mod tests {
                 end: Nanos::from_secs(1),
                 drain: Nanos::from_secs(1),
                 interval: Nanos::from_secs(1),
-                fleet: crate::model::FleetSpec {
+                fleet: Some(crate::model::FleetSpec {
                     instances: 1,
                     workers: 1,
                     queue: "unbounded".parse().unwrap(),
@@ -439,7 +439,7 @@ mod tests {
                     projects: 1,
                     tasks: 1,
                     boot: Nanos::ZERO,
-                },
+                }),
                 load: Load {
                     process: ArrivalProcess::Constant,
                     rate: Vec::new(),
@@ -452,6 +452,7 @@ mod tests {
                     },
                     connections: 1,
                     backlog: 1,
+                    drive: Drive::default(),
                 },
                 monitors: Vec::new(),
                 alerts: Vec::new(),

@@ -19,6 +19,7 @@ mod directory;
 mod event;
 mod histogram;
 mod sample;
+mod tally;
 mod text;
 
 pub use counters::{
@@ -31,4 +32,5 @@ pub use directory::{
 pub use event::{Event, Outcome, StopCause};
 pub use histogram::Histogram;
 pub use sample::{Counters, Measure, Observer, Sample};
+pub use tally::Tally;
 pub use text::{action_text, outcome_text, printable, story_time};

@@ -3,6 +3,7 @@
 use super::figures::{count, plural, utc};
 use crate::analysis::Findings;
 use crate::model::Backoff;
+use crate::model::FleetSpec;
 use crate::plan::Plan;
 use crate::record::{Backend, Record, printable};
 
@@ -58,9 +59,9 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
                 machine.kernel
             ),
         ),
-        ("fleet", fleet(plan)),
-        ("users", users(plan)),
     ];
+    facts.extend(plan.fleet.as_ref().map(|spec| ("fleet", fleet(spec))));
+    facts.push(("users", users(plan)));
     facts.extend(plan.monitors.iter().map(|monitor| {
         let text = format!(
             "{}: {} probing {} every {} each, every {} after a failure{}",
@@ -91,8 +92,7 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
     facts
 }
 
-fn fleet(plan: &Plan) -> String {
-    let fleet = &plan.fleet;
+fn fleet(fleet: &FleetSpec) -> String {
     format!(
         "{} of {}; queue {}; verification {}, {} at a time, {}× longer with a cold cache",
         plural(fleet.instances as usize, "instance"),

@@ -14,6 +14,7 @@ mod files;
 pub mod html;
 pub mod json;
 pub mod junit;
+pub mod load;
 pub mod markdown;
 mod moments;
 mod phase_table;

@@ -12,7 +12,8 @@ use super::leaf::{Placed, Text};
 use super::quantities::Moment;
 use super::{Scenario, Story, expectations, timeline};
 use crate::model::{
-    AlertRule, ClientPolicy, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
+    AlertRule, ClientPolicy, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy,
+    RecoveryRule,
 };
 use crate::units::Nanos;
 
@@ -225,6 +226,7 @@ impl Reader {
             },
             connections: load.connections,
             backlog: load.backlog,
+            drive: Drive::default(),
         })
     }
 

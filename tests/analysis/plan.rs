@@ -3,7 +3,7 @@
 use threadbare::model::{
     ArrivalProcess, Backoff, ClientPolicy, Distribution, FleetSpec, IdentitySpec,
 };
-use threadbare::plan::{Load, Plan, RecoveryRule, Story};
+use threadbare::plan::{Drive, Load, Plan, RecoveryRule, Story};
 use threadbare::units::Nanos;
 
 pub(crate) fn plan() -> Plan {
@@ -22,7 +22,7 @@ pub(crate) fn plan() -> Plan {
         end: Nanos::from_secs(100),
         drain: Nanos::from_secs(3),
         interval: Nanos::from_secs(1),
-        fleet: FleetSpec {
+        fleet: Some(FleetSpec {
             instances: 4,
             workers: 4,
             queue: "unbounded".parse().unwrap(),
@@ -37,7 +37,7 @@ pub(crate) fn plan() -> Plan {
             projects: 1,
             tasks: 1,
             boot: Nanos::ZERO,
-        },
+        }),
         load: Load {
             process: ArrivalProcess::Poisson,
             rate: Vec::new(),
@@ -50,6 +50,7 @@ pub(crate) fn plan() -> Plan {
             },
             connections: 1000,
             backlog: 1000,
+            drive: Drive::default(),
         },
         monitors: Vec::new(),
         alerts: Vec::new(),

@@ -3,7 +3,7 @@
 use threadbare::model::{
     ArrivalProcess, Backoff, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role,
 };
-use threadbare::plan::{Load, MixEntry, Plan, RecoveryRule, Request};
+use threadbare::plan::{Drive, Load, MixEntry, Plan, RecoveryRule, Request};
 use threadbare::units::{Nanos, Rate};
 
 pub(crate) fn ms(value: u64) -> Nanos {
@@ -24,7 +24,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
         end,
         drain: ms(2_000),
         interval: ms(100),
-        fleet: FleetSpec {
+        fleet: Some(FleetSpec {
             instances: 1,
             workers: 1,
             queue: "unbounded".parse().unwrap(),
@@ -39,7 +39,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
             projects: 10,
             tasks: 1_000,
             boot: Nanos::ZERO,
-        },
+        }),
         load: Load {
             process: ArrivalProcess::Constant,
             rate: vec![(Nanos::ZERO, Rate::per_second(rate).unwrap())],
@@ -52,6 +52,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
             },
             connections: 64,
             backlog: 10_000,
+            drive: Drive::default(),
         },
         monitors: Vec::new(),
         alerts: Vec::new(),

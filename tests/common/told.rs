@@ -5,7 +5,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use threadbare::clock::Clock;
-use threadbare::load::{Generator, Identities, Setup, Update};
+use threadbare::load::{Generator, Identities, Setup, Update, Work};
 use threadbare::model::Role;
 use threadbare::plan::Plan;
 use threadbare::record::{
@@ -25,10 +25,10 @@ pub(crate) fn setup_in(plan: &Plan, address: SocketAddr, ahead: Nanos) -> Setup 
     Setup {
         plan: plan.clone(),
         address,
-        identities: Identities {
+        work: Work::Fleet(Identities {
             users: Role::ALL.into_iter().map(of).collect(),
             service: "service".into(),
-        },
+        }),
         clock: Clock::start_in(ahead),
     }
 }

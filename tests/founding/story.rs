@@ -6,8 +6,8 @@ use threadbare::model::{
     ArrivalProcess, Backoff, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role,
 };
 use threadbare::plan::{
-    Action, Bound, Entry, Expectation, Figure, Load, MixEntry, Plan, RecoveryRule, Request, Story,
-    When,
+    Action, Bound, Drive, Entry, Expectation, Figure, Load, MixEntry, Plan, RecoveryRule, Request,
+    Story, When,
 };
 use threadbare::record::{Event, Outcome, StopCause};
 use threadbare::units::{ClockTime, Nanos, Rate, Ratio};
@@ -152,7 +152,7 @@ pub(crate) fn plan() -> Plan {
         end: Nanos::from_secs(SECONDS),
         drain: Nanos::from_secs(3),
         interval: Nanos::from_secs(1),
-        fleet: FleetSpec {
+        fleet: Some(FleetSpec {
             instances: 4,
             workers: 4,
             queue: "unbounded".parse().unwrap(),
@@ -167,7 +167,7 @@ pub(crate) fn plan() -> Plan {
             projects: 50,
             tasks: 2_000,
             boot: Nanos::from_millis(800),
-        },
+        }),
         load: Load {
             process: ArrivalProcess::Poisson,
             rate: vec![(Nanos::ZERO, Rate::per_second(350.0).unwrap())],
@@ -185,6 +185,7 @@ pub(crate) fn plan() -> Plan {
             },
             connections: 2_000,
             backlog: 10_000,
+            drive: Drive::default(),
         },
         monitors: vec![MonitorPolicy {
             name: "deep health".into(),

@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use crate::common::plan::{monitor, ms, plan};
 use crate::common::server::{Answer, Server};
 use crate::common::told::{Told, run, setup, setup_in, start};
-use threadbare::load::{Command, Generator, Setup, Update};
+use threadbare::load::{Command, Generator, Identities, Setup, Update, Work};
 use threadbare::model::MonitorPolicy;
 use threadbare::record::Counters;
 use threadbare::units::Nanos;
@@ -131,10 +131,11 @@ fn a_plan_that_cannot_be_carried_out_is_refused_with_the_reason() {
         ),
         (|setup| setup.plan.load.connections = 0, "connections"),
         (|setup| setup.plan.interval = Nanos::ZERO, "interval"),
-        (|setup| setup.plan.fleet.projects = 0, "project"),
-        (|setup| setup.identities.users.clear(), "manager"),
+        (|setup| setup.plan.fleet = None, "project"),
+        (|setup| setup.plan.load.drive.threads = 65, "threads"),
+        (|setup| identities(setup).users.clear(), "manager"),
         (
-            |setup| setup.identities.service = "a\r\nb: c".into(),
+            |setup| identities(setup).service = "a\r\nb: c".into(),
             "token",
         ),
         (
@@ -147,5 +148,13 @@ fn a_plan_that_cannot_be_carried_out_is_refused_with_the_reason() {
     ] {
         let text = refusal(change);
         assert!(text.contains(reason), "{text}");
+    }
+}
+
+/// Who asks in a setup of the fleet's requests.
+fn identities(setup: &mut Setup) -> &mut Identities {
+    match &mut setup.work {
+        Work::Fleet(identities) => identities,
+        Work::Http(request) => panic!("{request:?}"),
     }
 }

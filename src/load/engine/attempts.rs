@@ -45,10 +45,17 @@ impl Engine {
         {
             operation.connection = Some(slot);
         }
+        let to_head = match owner {
+            Owner::Operation(operation) => self
+                .operations
+                .get(operation)
+                .is_some_and(|operation| self.requests.to_head(&operation.draft)),
+            Owner::Probe { .. } => false,
+        };
         let until = sent.saturating_add(timeout);
         self.timeouts[lane].push(slot, until);
         if let Some(connection) = self.connections.get_mut(slot) {
-            connection.reader.begin(false);
+            connection.reader.begin(to_head);
             connection.attempt = Some(Attempt {
                 owner,
                 which,

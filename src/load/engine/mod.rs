@@ -20,23 +20,35 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
 use self::operations::ActiveOperation;
+use super::asked::Asked;
 use super::connection::{Connection, Pool};
 use super::generator::{Command, Setup, Update};
 use super::ledger::{Class, Ledger};
 use super::poller::{Poller, Ready};
 use super::probes::Probes;
 use super::request::Requests;
-use super::schedule::Schedule;
+use super::schedule::{Schedule, Slice};
 use super::slots::{Slab, SlotQueue};
 use super::socket;
 use crate::clock::{self, Clock};
-use crate::model::ClientPolicy;
+use crate::model::{ClientPolicy, Pacing};
 use crate::units::Nanos;
 
 /// Due things served before the sockets are looked at again.
 const BATCH: usize = 64;
 /// Bytes read at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
+
+/// How long before an instant precise pacing begins to spin: longer than most
+/// wake-ups of a virtual machine's idle core take.
+const SPIN: Nanos = Nanos::from_micros(60);
+/// Width of the ticks on which thrifty pacing wakes up.
+const TICK: Nanos = Nanos::from_millis(1);
+
+/// The first tick at or after an instant.
+const fn tick_after(instant: Nanos) -> Nanos {
+    Nanos(instant.0.div_ceil(TICK.0).saturating_mul(TICK.0))
+}
 
 /// Who is told.
 pub(super) type Updates = Box<dyn FnMut(Update) + Send>;
@@ -67,6 +79,9 @@ pub(super) struct Engine {
     /// Of each entry of the mix: whether it is to be refused.
     refused: Vec<bool>,
     backlog: usize,
+    pacing: Pacing,
+    /// Whether users wait for their answers.
+    closed: bool,
     end: Nanos,
     drained: Nanos,
 
@@ -98,20 +113,23 @@ pub(super) struct Engine {
 }
 
 impl Engine {
-    /// An engine for a setup that was found fit; `users`: tokens by entry of the mix.
+    /// An engine for a slice of a setup that was found fit.
     pub(super) fn new(
         setup: &Setup,
-        users: Vec<Vec<String>>,
+        asked: Asked,
+        slice: Slice,
         poller: Poller,
         commands: Receiver<Command>,
         updates: Updates,
     ) -> Self {
         let plan = &setup.plan;
-        let counts: Vec<u32> = users
-            .iter()
-            .map(|tokens| u32::try_from(tokens.len()).unwrap_or(u32::MAX))
-            .collect();
-        let service = &setup.identities.service;
+        let part = |whole: u32| usize::try_from(slice.share(whole.into())).unwrap_or(usize::MAX);
+        let connections = part(plan.load.connections).max(1);
+        // Monitors are few and of one mind: the first slice has them all.
+        let monitors = match slice.index {
+            0 => plan.monitors.as_slice(),
+            _ => &[],
+        };
         Self {
             clock: setup.clock,
             poller,
@@ -119,23 +137,23 @@ impl Engine {
             updates,
             address: setup.address,
             policy: plan.load.client.clone(),
-            refused: plan.load.mix.iter().map(|entry| entry.refused).collect(),
-            backlog: plan.load.backlog as usize,
+            refused: asked.refused,
+            backlog: part(plan.load.backlog),
+            pacing: plan.load.drive.pacing,
+            closed: plan.load.drive.closed.is_some(),
             end: plan.end,
             drained: plan.end + plan.drain,
-            schedule: Schedule::new(plan, &counts),
-            requests: Requests::new(&setup.address, &plan.load.mix, users),
+            schedule: Schedule::new(plan, asked.choices, slice),
+            requests: asked.requests,
             operations: Slab::new(),
             deadlines: SlotQueue::new(),
             retries: SlotQueue::new(),
             waiting: SlotQueue::new(),
-            probes: Probes::new(&plan.monitors, plan.end, &setup.address, service),
+            probes: Probes::new(monitors, plan.end, &setup.address, &asked.service),
             connections: Slab::new(),
-            users: Pool::new(plan.load.connections as usize),
+            users: Pool::new(connections),
             monitors: Pool::new(usize::MAX),
-            timeouts: (0..=plan.monitors.len())
-                .map(|_| SlotQueue::new())
-                .collect(),
+            timeouts: (0..=monitors.len()).map(|_| SlotQueue::new()).collect(),
             next_serial: 0,
             again: Vec::new(),
             ledger: Ledger::new(plan.interval, plan.end, Nanos::ZERO),
@@ -170,7 +188,7 @@ impl Engine {
     fn await_start(&mut self) -> Result<(), Errno> {
         let mut ready = Ready::default();
         while self.clock.now() == Nanos::ZERO && !self.stopped {
-            self.poller.wait(Some(Nanos(1)), &mut ready)?;
+            self.poller.wait(Nanos(1), &mut ready)?;
             self.obey(&ready);
         }
         Ok(())
@@ -186,14 +204,45 @@ impl Engine {
                 return Ok(());
             }
             let until = self.next_instant();
-            let until = (!more && self.again.is_empty() && until > self.now()).then_some(until);
-            self.poller.wait(until, &mut ready)?;
+            let now = self.now();
+            let until = (!more && self.again.is_empty() && until > now).then_some(until);
+            match until {
+                Some(until) => self.pause(now, until, &mut ready)?,
+                None => self.poller.look(&mut ready)?,
+            }
             for (token, flags) in ready.sockets() {
                 self.on_socket(token, flags);
                 self.serve_waiting();
+                self.serve_free_users();
             }
             self.read_again();
             self.obey(&ready);
+        }
+    }
+
+    /// Waits for sockets and for `until`, as closely as the pacing asks.
+    fn pause(&mut self, now: Nanos, until: Nanos, ready: &mut Ready) -> Result<(), Errno> {
+        match self.pacing {
+            Pacing::Balanced => self.poller.wait(until, ready),
+            Pacing::Precise if until.saturating_sub(now) > SPIN => {
+                self.poller.wait(until.saturating_sub(SPIN), ready)
+            }
+            Pacing::Precise => {
+                self.poller.look(ready)?;
+                let spun = self.clock.now().saturating_sub(now);
+                self.ledger.spun(spun);
+                Ok(())
+            }
+            Pacing::Thrifty => {
+                // Responses are harvested on ticks too, as long as any is awaited.
+                let idle = self.operations.is_empty() && self.probes.under_way() == 0;
+                let until = if idle {
+                    until
+                } else {
+                    until.min(Nanos(now.0 + 1))
+                };
+                self.poller.sleep(tick_after(until), ready)
+            }
         }
     }
 
@@ -282,7 +331,8 @@ impl Engine {
         let updates = &mut self.updates;
         let mut emit = |sample| updates(Update::Sample(sample));
         self.ledger.settle(now, scheduled_to, &mut emit);
-        if !self.load_ended && now >= self.end && scheduled_to == Nanos::MAX {
+        let last = now >= self.end || self.schedule.exhausted();
+        if !self.load_ended && last && scheduled_to == Nanos::MAX {
             self.load_ended = true;
             (self.updates)(Update::LoadEnded);
         }

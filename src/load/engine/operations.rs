@@ -41,6 +41,17 @@ impl Engine {
         self.seek_connection(slot);
     }
 
+    /// In a closed loop, who has just been answered asks again at once, before
+    /// the other answers of this wake-up are looked at.
+    pub(super) fn serve_free_users(&mut self) {
+        if self.closed {
+            let now = self.now();
+            while self.schedule.next_intended().is_some_and(|at| at <= now) {
+                self.arrive();
+            }
+        }
+    }
+
     /// An operation needs a connection: it takes one, waits for one, or is shed.
     pub(super) fn seek_connection(&mut self, slot: u32) {
         if self.waiting.is_empty() && self.users.has_room() {
@@ -124,6 +135,7 @@ impl Engine {
         let Some(operation) = self.operations.remove(slot) else {
             return;
         };
+        self.schedule.ended(now);
         self.deadlines.remove(slot);
         self.retries.remove(slot);
         if let Some(since) = self.waiting.remove(slot) {

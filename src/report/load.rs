@@ -1,0 +1,265 @@
+//! The answer of `threadbare load`: one table, in the order in which it is read.
+//!
+//! The headline is goodput, and where nothing succeeded it says so: a rate of
+//! failures is never printed as throughput. Response time counts from the
+//! intended start and service time from the send; they stand side by side,
+//! since the difference between them is what a closed tool would hide.
+
+use std::fmt::Write as _;
+
+use crate::analysis::{Findings, Validity};
+use crate::plan::Pacing;
+use crate::record::{AttemptCounters, Counters, Histogram, Measure, OperationCounters, Record};
+use crate::units::Nanos;
+
+/// The percentiles shown, in percent.
+const SPECTRUM: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
+/// A closed loop whose generator is busier than this was limited by it.
+const LIMITING: f64 = 0.90;
+
+/// What a record of a load alone holds.
+#[derive(Debug, Default)]
+struct Totals<'a> {
+    operations: OperationCounters,
+    attempts: AttemptCounters,
+    opened: u64,
+    response: Option<&'a Histogram>,
+    service: Option<&'a Histogram>,
+    pool_wait: Option<&'a Histogram>,
+    send_lag: Option<&'a Histogram>,
+}
+
+impl<'a> Totals<'a> {
+    fn of(record: &'a Record) -> Self {
+        let mut totals = Self::default();
+        for sample in &record.samples {
+            match sample.counters {
+                Counters::Operations(counters) => {
+                    totals.operations = counters;
+                    totals.response = sample.histogram(Measure::Response);
+                }
+                Counters::Attempts(counters) if sample.source == "user" => {
+                    totals.attempts = counters;
+                    totals.service = sample.histogram(Measure::Service);
+                }
+                Counters::Generator(counters) => {
+                    totals.opened = counters.connections_opened;
+                    totals.pool_wait = sample.histogram(Measure::PoolWait);
+                    totals.send_lag = sample.histogram(Measure::SendLag);
+                }
+                _ => {}
+            }
+        }
+        totals
+    }
+}
+
+/// The response times of succeeded operations, for other tools; none where none succeeded.
+#[must_use]
+pub fn response(record: &Record) -> Option<&Histogram> {
+    Totals::of(record).response
+}
+
+/// The table, with a newline at its end. `record` holds one sample for each source.
+#[must_use]
+pub fn render(record: &Record, findings: &Findings) -> String {
+    let totals = Totals::of(record);
+    let seconds = record.header.plan.end.as_secs_f64();
+    let mut text = String::new();
+    // Writing to a string cannot fail.
+    let _ = write!(text, "{}", headline(&totals, seconds));
+    let _ = write!(text, "{}", spectrum(&totals));
+    let _ = write!(text, "{}", counts(&totals));
+    let _ = write!(text, "{}", generator(record, findings, &totals));
+    text
+}
+
+fn headline(totals: &Totals, seconds: f64) -> String {
+    let operations = &totals.operations;
+    let (scheduled, succeeded) = (operations.scheduled, operations.succeeded);
+    let goodput = succeeded as f64 / seconds;
+    let offered = scheduled as f64 / seconds;
+    if scheduled == 0 {
+        return "Nothing was sent.\n\n".into();
+    }
+    if succeeded == 0 {
+        return format!(
+            "NOTHING SUCCEEDED: none of {scheduled} operations in {seconds:.1} s; {}.\n\n",
+            worst(operations)
+        );
+    }
+    let share = 100.0 * succeeded as f64 / scheduled as f64;
+    format!(
+        "{goodput:.1} operations/s succeeded, {offered:.1}/s offered, over {seconds:.1} s: \
+         {succeeded} of {scheduled} ({share:.2} %)\n\n"
+    )
+}
+
+/// Every way in which operations ended without success, with how many did.
+fn failures(operations: &OperationCounters) -> [(&'static str, u64); 9] {
+    [
+        ("server errors (5xx)", operations.failed_server_error),
+        ("unexpected statuses", operations.failed_refused),
+        ("wrongly allowed", operations.failed_wrongly_allowed),
+        ("connection failed", operations.failed_connection),
+        ("not HTTP", operations.failed_protocol),
+        ("timed out", operations.timed_out),
+        ("missed the deadline", operations.missed_deadline),
+        ("shed by the generator", operations.shed),
+        ("unfinished", operations.unfinished),
+    ]
+}
+
+fn worst(operations: &OperationCounters) -> String {
+    let ways = failures(operations).into_iter();
+    let (way, count) = ways.max_by_key(|(_, count)| *count).unwrap_or_default();
+    format!("{count} {way}")
+}
+
+fn spectrum(totals: &Totals) -> String {
+    let mut text = format!(
+        "  {:<10} {:>14} {:>14}\n",
+        "latency", "response time", "service time"
+    );
+    for percent in SPECTRUM {
+        let at = |histogram: Option<&Histogram>| {
+            let value = histogram.and_then(|histogram| {
+                if percent < 100.0 {
+                    histogram.quantile(percent / 100.0)
+                } else {
+                    histogram.max()
+                }
+            });
+            value.map_or_else(|| "–".into(), duration)
+        };
+        let name = if percent < 100.0 {
+            format!("p{percent}")
+        } else {
+            "max".into()
+        };
+        let (response, service) = (at(totals.response), at(totals.service));
+        let _ = writeln!(text, "  {name:<10} {response:>14} {service:>14}");
+    }
+    let mean = |histogram: Option<&Histogram>| {
+        let value = histogram.and_then(Histogram::mean);
+        value.map_or_else(|| "–".into(), duration)
+    };
+    let (response, service) = (mean(totals.response), mean(totals.service));
+    let _ = writeln!(text, "  {:<10} {response:>14} {service:>14}", "mean");
+    text.push_str(
+        "  response time: of succeeded operations, from the intended start; service time: of \
+         answered attempts, from the send\n\n",
+    );
+    text
+}
+
+fn counts(totals: &Totals) -> String {
+    let attempts = &totals.attempts;
+    let mut text = format!(
+        "  statuses      2xx {}, 3xx {}, 4xx {}, 5xx {}\n",
+        attempts.status_2xx, attempts.status_3xx, attempts.status_4xx, attempts.status_5xx
+    );
+    let failed: Vec<String> = failures(&totals.operations)
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(way, count)| format!("{way} {count}"))
+        .collect();
+    let failed = if failed.is_empty() {
+        "none".into()
+    } else {
+        failed.join(", ")
+    };
+    let _ = writeln!(text, "  failures      {failed}");
+    let _ = writeln!(
+        text,
+        "  attempts      {} first tries, {} retries, {} resends on a stale connection; {} \
+         connections opened",
+        attempts.first_tries, attempts.retries, attempts.resends, totals.opened
+    );
+    let waited = totals.pool_wait.and_then(|wait| wait.quantile(0.99));
+    let waited = waited.unwrap_or(Nanos::ZERO);
+    let _ = writeln!(
+        text,
+        "  pool wait     p99 {} (no connection free: the target's doing)",
+        duration(waited)
+    );
+    text
+}
+
+fn generator(record: &Record, findings: &Findings, totals: &Totals) -> String {
+    let drive = record.header.plan.load.drive;
+    let measurement = &findings.measurement;
+    let mut text = String::new();
+    let at = |quantile| {
+        let value = totals.send_lag.and_then(|lag| lag.quantile(quantile));
+        value.map_or_else(|| "–".into(), duration)
+    };
+    let pacing = match drive.pacing {
+        _ if drive.closed.is_some() => "closed loop",
+        Pacing::Precise => "precise",
+        Pacing::Balanced => "balanced",
+        Pacing::Thrifty => "thrifty: arrivals are due on ticks of 1 ms",
+    };
+    let _ = writeln!(
+        text,
+        "  send lag      p50 {}, p90 {}, p99 {}, max {} ({pacing})",
+        at(0.5),
+        at(0.9),
+        at(0.99),
+        at(1.0)
+    );
+    let percent = |share: Option<f64>| {
+        share.map_or_else(|| "–".into(), |share| format!("{:.0} %", share * 100.0))
+    };
+    let _ = writeln!(
+        text,
+        "  generator     {} busy, machine {} busy",
+        percent(measurement.generator_busy),
+        percent(measurement.machine_busy_max)
+    );
+    if drive.closed.is_some() {
+        let _ = writeln!(text, "  limited by    {}", limiter(findings));
+    }
+    let _ = match measurement.validity {
+        Validity::Valid => writeln!(text, "  validity      valid"),
+        Validity::Invalid => writeln!(
+            text,
+            "  validity      INVALID: {}",
+            measurement.reasons.join(" ")
+        ),
+    };
+    for warning in &findings.warnings {
+        let _ = writeln!(text, "  warning       {warning}");
+    }
+    text
+}
+
+/// What a closed loop went as fast as.
+fn limiter(findings: &Findings) -> &'static str {
+    let measurement = &findings.measurement;
+    let above = |share: Option<f64>| share.is_some_and(|share| share > LIMITING);
+    if above(measurement.generator_busy) {
+        "the generator: its threads were busy; add --threads, or take the figure as a lower bound"
+    } else if above(measurement.machine_busy_max) {
+        "this machine: no processor was free"
+    } else {
+        "the target, or the number of connections"
+    }
+}
+
+/// A duration with three significant digits in the unit that suits it.
+fn duration(value: Nanos) -> String {
+    let nanos = value.0 as f64;
+    let (number, unit) = match value.0 {
+        0..1_000 => (nanos, "ns"),
+        1_000..1_000_000 => (nanos / 1e3, "µs"),
+        1_000_000..1_000_000_000 => (nanos / 1e6, "ms"),
+        _ => (nanos / 1e9, "s"),
+    };
+    let digits = match number {
+        number if unit == "ns" || number >= 100.0 => 0,
+        number if number >= 10.0 => 1,
+        _ => 2,
+    };
+    format!("{number:.digits$} {unit}")
+}
