@@ -792,6 +792,8 @@ fn a_fleet_alone_can_be_steered_through_its_control_listener() {
         Arc::into_inner(watcher).is_some(),
         "nobody is told any more"
     );
+    let token = directory.path().join("data").join("control.token");
+    assert!(!token.exists(), "the token outlives the fleet");
     for (what, found, expected) in steered.expect("it served") {
         assert_eq!(found, expected, "{what}");
     }

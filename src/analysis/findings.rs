@@ -282,7 +282,8 @@ pub struct ExhaustionWindow {
 pub struct Incident {
     /// The push that began it.
     pub trigger_s: Option<f64>,
-    /// The first bucket of the impact: its start, or the trigger where that lies in it.
+    /// In the first bucket that was hit, the intended start of the first
+    /// operation that failed, at the earliest the trigger.
     /// The intended start of the first operation that failed is at most one bucket
     /// later, so every figure counted from here is an upper bound, by at most one bucket.
     pub impact_s: Option<f64>,

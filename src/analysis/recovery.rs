@@ -125,7 +125,10 @@ impl<'a> Service<'a> {
         self.rule.hold.max(self.series.interval)
     }
 
-    /// The first bucket of the impact: its start, or the trigger inside it.
+    /// The impact: in the first bucket that is hit, the intended start of the
+    /// first operation that failed. Where the record does not tell it (nothing
+    /// failed, but operations were still under way at the stop, or it is older
+    /// than this counter), the bucket's start; the trigger where that is later.
     pub(super) fn impact(&self, trigger: Nanos) -> Option<Nanos> {
         let from = self.series.edge_before(trigger);
         let first = self.since(from).iter().find(|bucket| {
@@ -134,7 +137,10 @@ impl<'a> Service<'a> {
                 && !(self.goodput_at_least(&operations, self.rule.goodput)
                     && self.errors_within(&operations))
         });
-        first.map(|bucket| bucket.from.max(trigger))
+        first.map(|bucket| {
+            let failed = bucket.operations.and_then(|own| own.first_failed());
+            failed.unwrap_or(bucket.from).max(trigger)
+        })
     }
 
     /// The start of the first hold window at or after `after` in which the

@@ -53,6 +53,9 @@ impl Buckets {
         let bucket = self.at(intended);
         bucket.under_way -= 1;
         let counters = &mut bucket.counters;
+        if terminal != Terminal::Succeeded {
+            counters.note_failed(intended);
+        }
         let counter = match terminal {
             Terminal::Succeeded => {
                 bucket.response.record(now.saturating_sub(intended));
@@ -193,6 +196,8 @@ mod tests {
         );
         let all: Vec<_> = left.iter().map(counters).collect();
         assert_eq!((all[0].succeeded, all[0].timed_out, all[1].shed), (1, 1, 1));
+        let first: Vec<_> = all.iter().map(OperationCounters::first_failed).collect();
+        assert_eq!(first, [Some(ms(120)), Some(ms(10)), None]);
         assert_eq!((all[2].scheduled, all[2].unfinished), (1, 1));
         assert!(all.iter().all(OperationCounters::conserved));
         let response = left[0].histogram(Measure::Response).unwrap();

@@ -21,6 +21,7 @@ mod monitor;
 mod queue;
 mod release;
 mod role_cache;
+mod story;
 
 pub use action::{Action, Trigger, When};
 pub use admission::Admission;
@@ -37,3 +38,4 @@ pub use monitor::{Monitor, MonitorPolicy};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
 pub use role_cache::RoleCache;
+pub use story::Story;

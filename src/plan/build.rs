@@ -3,7 +3,7 @@
 //! It reads no clock and draws no number: the same scenario and seed give the
 //! same plan, and the seed is the only thing that may come from outside.
 
-use super::{Entry, Plan, Story};
+use super::{Entry, Plan};
 use crate::scenario::{Scenario, phase_names};
 
 /// The plan of a scenario, with this seed or else the scenario's own.
@@ -19,10 +19,7 @@ pub fn build(scenario: &Scenario, seed: Option<u64>) -> Plan {
         claim: scenario.claim.clone(),
         source: scenario.source.clone(),
         seed: seed.unwrap_or(scenario.seed),
-        story: scenario.story.map(|story| Story {
-            starts: story.starts,
-            scale: story.scale,
-        }),
+        story: scenario.story,
         warm_up: scenario.warm_up,
         end: scenario.end,
         drain: scenario.drain,

@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::model::{
     Action, Bound, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing, RecoveryRule,
-    Request, Trigger, Unit, When,
+    Request, Story, Trigger, Unit, When,
 };
 use crate::model::{AlertRule, FleetSpec, MonitorPolicy};
-use crate::units::{ClockTime, Nanos};
+use crate::units::Nanos;
 
 pub use build::build;
 
@@ -54,30 +54,6 @@ pub struct Plan {
     pub recovery: RecoveryRule,
     /// What the run is expected to show.
     pub expectations: Vec<Expectation>,
-}
-
-/// The incident's clock: story time = `starts` + real time × `scale`.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
-pub struct Story {
-    /// The story's time at the start of the run.
-    #[schemars(with = "String")]
-    pub starts: ClockTime,
-    /// Story seconds per real second.
-    pub scale: f64,
-}
-
-impl Story {
-    /// The story's time at an instant of the run.
-    #[must_use]
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "a story spans hours; `as` saturates"
-    )]
-    pub fn at(&self, instant: Nanos) -> ClockTime {
-        let seconds = (instant.as_secs_f64() * self.scale).round() as u32;
-        ClockTime::from_seconds(self.starts.as_seconds().saturating_add(seconds))
-    }
 }
 
 /// One thing that is done, and when.

@@ -1,9 +1,12 @@
 //! What is counted in each interval, one struct for each thing that counts.
 //!
 //! All values are integers and merge by addition, except those that end in
-//! `_max`, which merge by maximum; so slices, threads and machines add up
-//! exactly. Times are in nanoseconds and end in `_ns`; an `_ns` counter of a
+//! `_max`, which merge by maximum, and those that end in `_min`, which merge to
+//! the least that is not zero (zero: there was none); so slices, threads and
+//! machines add up exactly. Times are in nanoseconds and end in `_ns`; an `_ns` counter of a
 //! level is its time integral (level × nanoseconds).
+
+use crate::units::Nanos;
 
 /// Declares a struct of counters that can be written to and read from rows.
 macro_rules! counters {
@@ -41,6 +44,12 @@ macro_rules! counters {
 fn merge(name: &str, into: &mut u64, value: u64) {
     if name.ends_with("_max") {
         *into = (*into).max(value);
+    } else if name.ends_with("_min") {
+        *into = match (*into, value) {
+            (one, 0) => one,
+            (0, other) => other,
+            (one, other) => one.min(other),
+        };
     } else {
         // A damaged series may hold any number; a sum past the range stays at its end.
         *into = into.saturating_add(value);
@@ -73,6 +82,9 @@ counters! {
         shed,
         /// Still under way when the observation stopped: censored.
         unfinished,
+        /// Intended start of the first that ended without success, in
+        /// nanoseconds since the load's zero plus one; zero where none did.
+        first_failed_min,
     }
 }
 
@@ -95,6 +107,23 @@ impl OperationCounters {
             .saturating_add(self.timed_out)
             .saturating_add(self.missed_deadline)
             .saturating_add(self.shed)
+    }
+
+    /// Notes that an operation with this intended start ended without success.
+    pub const fn note_failed(&mut self, intended: Nanos) {
+        let noted = intended.0.saturating_add(1);
+        if self.first_failed_min == 0 || noted < self.first_failed_min {
+            self.first_failed_min = noted;
+        }
+    }
+
+    /// The intended start of the first operation that ended without success.
+    #[must_use]
+    pub const fn first_failed(&self) -> Option<Nanos> {
+        match self.first_failed_min.checked_sub(1) {
+            Some(intended) => Some(Nanos(intended)),
+            None => None,
+        }
     }
 
     /// Whether every scheduled operation is accounted for (docs/TERMS.md, "Conservation").

@@ -1,9 +1,9 @@
 //! What a scenario says, once it is known to be valid.
 
 use crate::model::{
-    Action, AlertRule, Expectation, FleetSpec, Load, MonitorPolicy, RecoveryRule, When,
+    Action, AlertRule, Expectation, FleetSpec, Load, MonitorPolicy, RecoveryRule, Story, When,
 };
-use crate::units::{ClockTime, Nanos};
+use crate::units::Nanos;
 
 /// What a scenario file says, valid as a whole; instants are those of the run.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,26 +42,6 @@ pub struct Scenario {
     pub recovery: RecoveryRule,
     /// What the run is expected to show.
     pub expectations: Vec<Expectation>,
-}
-
-/// The incident's own clock.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Story {
-    /// The story's time at the start of the run.
-    pub starts: ClockTime,
-    /// Story seconds per real second.
-    pub scale: f64,
-}
-
-impl Story {
-    /// The run's instant at a time of the story's day; a time before the start
-    /// is that of the next day.
-    #[must_use]
-    pub fn instant(&self, time: ClockTime) -> Nanos {
-        const DAY: u32 = 86_400;
-        let seconds = (time.as_seconds() + DAY - self.starts.as_seconds()) % DAY;
-        Nanos::from_secs_f64(f64::from(seconds) / self.scale)
-    }
 }
 
 /// One thing that is done, and when.

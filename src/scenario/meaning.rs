@@ -10,10 +10,10 @@ use super::diagnostics::{Mistake, suggest};
 use super::file::{self, File};
 use super::leaf::{Placed, Text};
 use super::quantities::Moment;
-use super::{Scenario, Story, expectations, timeline};
+use super::{Scenario, expectations, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy,
-    RecoveryRule,
+    RecoveryRule, Story,
 };
 use crate::units::Nanos;
 

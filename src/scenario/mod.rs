@@ -30,7 +30,7 @@ mod structure;
 mod timeline;
 mod wording;
 
-pub use content::{Entry, Scenario, Story};
+pub use content::{Entry, Scenario};
 pub use diagnostics::{Diagnostics, Mistake};
 pub use parse::parse;
 pub use phases::{BASELINE, phase_names};

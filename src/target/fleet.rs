@@ -7,6 +7,7 @@
 //! gauge's reading at most, so that a slow instance delays no other's gauges:
 //! whoever stops a part takes it out first.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
@@ -198,6 +199,8 @@ impl Fleet {
             drop(lock(&slot.state).part.take());
         }
         self.starter.retire();
+        // Nobody listens for it any more; where it cannot be removed, it opens nothing.
+        let _ = fs::remove_file(&self.token_file);
         events
     }
 
