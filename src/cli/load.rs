@@ -22,10 +22,11 @@ use crate::{report, run};
 pub(super) struct Arguments {
     /// What is asked for, such as `http://127.0.0.1:8080/`
     url: String,
-    /// Operations per second in all, whatever the target does [default: a closed
-    /// loop: each connection asks again as soon as it is answered]
-    #[arg(short = 'R', long, short_alias = 'q', value_name = "RATE", value_parser = rate)]
-    rate: Option<Rate>,
+    /// Operations per second in all, whatever the target does: `2000`, a ramp
+    /// `1000:20000`, or steps of equal length `1000,2000,4000` [default: a closed
+    /// loop, in which each connection asks again as soon as it is answered]
+    #[arg(short = 'R', long, short_alias = 'q', value_name = "RATE", value_parser = offered)]
+    rate: Option<Offered>,
     /// Connections at most; past them operations wait for one
     #[arg(short, long, value_name = "N", default_value_t = 64)]
     connections: u32,
@@ -82,6 +83,9 @@ pub(super) struct Arguments {
     /// Operations that may wait for a connection; one more is shed, and the run is invalid
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     backlog: u32,
+    /// A connection for each request
+    #[arg(long)]
+    disable_keepalive: bool,
     /// A host other than this machine that may be loaded, exactly as the URL names it
     #[arg(long, value_name = "HOST")]
     allow: Option<String>,
@@ -124,6 +128,46 @@ enum Closeness {
     Balanced,
     /// Gathers what is due for up to a millisecond
     Thrifty,
+}
+
+/// A rate over the time of the load.
+#[derive(Debug, Clone)]
+struct Offered {
+    /// Steps of equal length.
+    steps: Vec<Rate>,
+    /// Where the only step goes to in a straight line.
+    ramp_to: Option<Rate>,
+}
+
+impl Offered {
+    /// Operations per second on average.
+    fn mean(&self) -> f64 {
+        let rates = || self.steps.iter().chain(&self.ramp_to);
+        rates().map(|rate| rate.as_per_second()).sum::<f64>() / rates().count() as f64
+    }
+
+    /// The rate in force from each instant on.
+    fn starts_until(&self, end: Nanos) -> Vec<(Nanos, Rate)> {
+        let length = end / self.steps.len() as u64;
+        let starts = (0..).map(|step| length * step);
+        starts.zip(self.steps.iter().copied()).collect()
+    }
+}
+
+fn offered(text: &str) -> std::result::Result<Offered, String> {
+    if let Some((from, to)) = text.split_once(':') {
+        return Ok(Offered {
+            steps: vec![rate(from)?],
+            ramp_to: Some(rate(to)?),
+        });
+    }
+    Ok(Offered {
+        steps: text
+            .split(',')
+            .map(rate)
+            .collect::<std::result::Result<_, _>>()?,
+        ramp_to: None,
+    })
 }
 
 fn rate(text: &str) -> std::result::Result<Rate, String> {
@@ -237,7 +281,10 @@ impl Arguments {
     }
 
     fn headers(&self) -> Result<Vec<(String, String)>> {
-        let parsed = self.headers.iter().map(|header| {
+        let close = self
+            .disable_keepalive
+            .then(|| "connection: close".to_owned());
+        let parsed = self.headers.iter().chain(&close).map(|header| {
             let (name, value) = header.split_once(':').ok_or_else(|| {
                 Error::usage(
                     "a header has no colon; write it as -H 'accept: application/json'".to_owned(),
@@ -274,7 +321,10 @@ impl Arguments {
                     Spread::Constant => ArrivalProcess::Constant,
                     Spread::Poisson => ArrivalProcess::Poisson,
                 },
-                rate: self.rate.iter().map(|rate| (Nanos::ZERO, *rate)).collect(),
+                rate: self
+                    .rate
+                    .as_ref()
+                    .map_or_else(Vec::new, |rate| rate.starts_until(self.end())),
                 mix: Vec::new(),
                 client: ClientPolicy {
                     timeout: self.timeout,
@@ -286,7 +336,9 @@ impl Arguments {
                 backlog: self.backlog,
                 drive: Drive {
                     closed,
+                    ramp_to: self.rate.as_ref().and_then(|rate| rate.ramp_to),
                     operations: self.operations,
+                    fresh_connections: self.disable_keepalive,
                     pacing: match self.pacing {
                         Closeness::Precise => Pacing::Precise,
                         Closeness::Balanced => Pacing::Balanced,
@@ -305,9 +357,9 @@ impl Arguments {
 
     /// The end of the load: a count of operations at a rate takes its own time.
     fn end(&self) -> Nanos {
-        match (self.operations, self.rate) {
+        match (self.operations, &self.rate) {
             (Some(operations), Some(rate)) => {
-                let seconds = operations as f64 / rate.as_per_second();
+                let seconds = operations as f64 / rate.mean();
                 // The last one is due at that instant, and the end is exclusive.
                 Nanos(Nanos::from_secs_f64(seconds).0 + 1_000_000)
             }

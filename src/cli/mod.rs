@@ -66,7 +66,7 @@ enum Command {
     /// Drive the fleet through a scenario, measure, report
     Run(run::Arguments),
     /// Load any HTTP server at a rate or in a closed loop, and measure
-    Load(load::Arguments),
+    Load(Box<load::Arguments>),
     /// Find every mistake in a scenario file; executes nothing
     Check(check::Arguments),
     /// The scenarios that come with threadbare, and what each claims

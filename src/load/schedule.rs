@@ -87,20 +87,18 @@ impl Schedule {
     pub(super) fn new(plan: &Plan, choices: Vec<Choice>, slice: Slice) -> Self {
         let stream = |name| rng::stream(plan.seed, name);
         let drive = plan.load.drive;
-        let source = match drive.closed {
-            Some(closed) => Source::Closed {
+        let source = if let Some(closed) = drive.closed {
+            Source::Closed {
                 free: (0..slice.share(closed.users.into()))
                     .map(|_| Nanos::ZERO)
                     .collect(),
                 think: closed.think,
                 until: plan.end,
-            },
-            None => Source::Open(Box::new(Arrivals::new(
-                plan.load.process,
-                &plan.load.rate,
-                plan.end,
-                stream("arrivals"),
-            ))),
+            }
+        } else {
+            let (load, rng) = (&plan.load, stream("arrivals"));
+            let arrivals = Arrivals::new(load.process, &load.rate, plan.end, rng);
+            Source::Open(Box::new(arrivals.ramp_to(drive.ramp_to)))
         };
         let mut schedule = Self {
             source,

@@ -42,6 +42,8 @@ pub struct Arrivals {
     integral: f64,
     /// Unit-rate count that the next arrival must reach.
     count: f64,
+    /// Rate at `until`, which the last step's rises or falls to in a straight line.
+    ramp_to: Option<Rate>,
     until: Nanos,
     rng: StdRng,
 }
@@ -64,10 +66,42 @@ impl Arrivals {
             step: 0,
             integral: 0.0,
             count: 0.0,
+            ramp_to: None,
             until,
             rng,
         }
     }
+
+    /// From the last step on, the rate goes in a straight line to this one at the end.
+    #[must_use]
+    pub const fn ramp_to(mut self, rate: Option<Rate>) -> Self {
+        self.ramp_to = rate;
+        self
+    }
+
+    /// Start, length in seconds, rate at the start and its change per second of
+    /// the step in which the next arrival is looked for.
+    fn segment(&self) -> Option<(Nanos, f64, f64, f64)> {
+        let (from, rate) = *self.steps.get(self.step)?;
+        let next = self.steps.get(self.step + 1);
+        let end = next.map_or(self.until, |(end, _)| *end);
+        let (length, rate) = (end.saturating_sub(from).as_secs_f64(), rate.as_per_second());
+        let slope = match self.ramp_to {
+            Some(to) if next.is_none() && length > 0.0 => (to.as_per_second() - rate) / length,
+            _ => 0.0,
+        };
+        Some((from, length, rate, slope))
+    }
+}
+
+/// How long it takes until the integral of a rate that changes by `slope` per
+/// second reaches `area`: the root of rate·t + slope·t²/2 = area, in the form
+/// that loses no digits where the slope is small.
+fn time_to(area: f64, rate: f64, slope: f64) -> f64 {
+    if slope == 0.0 {
+        return area / rate;
+    }
+    2.0 * area / (rate + (rate * rate + 2.0 * slope * area).max(0.0).sqrt())
 }
 
 impl Iterator for Arrivals {
@@ -79,13 +113,12 @@ impl Iterator for Arrivals {
             ArrivalProcess::Poisson => Exp1.sample(&mut self.rng),
         };
         loop {
-            let (from, rate) = *self.steps.get(self.step)?;
-            let rate = rate.as_per_second();
-            let end = self.steps.get(self.step + 1).map_or(self.until, |s| s.0);
-            let area = rate * end.saturating_sub(from).as_secs_f64();
-            if self.integral + area >= self.count && rate > 0.0 {
-                let into = Nanos::from_secs_f64((self.count - self.integral) / rate);
-                return Some(from + into).filter(|at| *at < self.until);
+            let (from, length, rate, slope) = self.segment()?;
+            let area = (rate + slope * length / 2.0) * length;
+            if self.integral + area >= self.count && area > 0.0 {
+                let into = time_to(self.count - self.integral, rate, slope);
+                let at = from + Nanos::from_secs_f64(into);
+                return Some(at).filter(|at| *at < self.until);
             }
             self.integral += area;
             self.step += 1;
@@ -132,6 +165,48 @@ mod tests {
         assert!((99..=100).contains(&between(0, 10)));
         assert!(between(10, 20) <= 1); // the hundredth falls on the edge
         assert!((999..=1000).contains(&between(20, 30)));
+    }
+
+    #[test]
+    fn a_ramp_follows_its_integral() {
+        let rng = rng::stream(1, "arrivals");
+        let steps = [(Nanos::ZERO, rate(100.0))];
+        let at: Vec<Nanos> =
+            Arrivals::new(ArrivalProcess::Constant, &steps, Nanos::from_secs(10), rng)
+                .ramp_to(Some(rate(300.0)))
+                .collect();
+        // 100 t + 10 t²: 2,000 by the end, and the last is due at the end, which is excluded.
+        assert_eq!(at.len(), 1_999);
+        for (index, at) in at.iter().enumerate() {
+            let t = at.as_secs_f64();
+            let count = 100.0 * t + 10.0 * t * t;
+            assert!((count - (index + 1) as f64).abs() < 1e-6, "{count}");
+        }
+    }
+
+    #[test]
+    fn poisson_arrivals_on_a_ramp_pass_a_kolmogorov_smirnov_test() {
+        let rng = rng::stream(1, "arrivals");
+        let steps = [(Nanos::ZERO, rate(50.0))];
+        let at = Arrivals::new(ArrivalProcess::Poisson, &steps, Nanos::from_secs(60), rng)
+            .ramp_to(Some(rate(650.0)));
+        // In the time that the integral of the rate tells, the gaps are Exp(1).
+        let integral = |at: Nanos| {
+            let t = at.as_secs_f64();
+            50.0 * t + 5.0 * t * t
+        };
+        let counts: Vec<f64> = at.map(integral).collect();
+        let mut gaps: Vec<f64> = counts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        gaps.sort_by(f64::total_cmp);
+        let n = gaps.len() as f64;
+        let distances = gaps.iter().enumerate().map(|(index, gap)| {
+            let (below, above) = (index as f64 / n, (index + 1) as f64 / n);
+            let expected = 1.0 - (-gap).exp();
+            (expected - below).abs().max((expected - above).abs())
+        });
+        let distance = distances.fold(0.0, f64::max);
+        assert!(n > 20_000.0);
+        assert!(distance < 1.63 / n.sqrt(), "D = {distance}, n = {n}");
     }
 
     #[test]

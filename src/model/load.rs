@@ -29,13 +29,18 @@ pub struct Load {
 }
 
 /// How the generator offers a load.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Drive {
     /// Users who wait for each answer, in place of arrivals at a rate.
     pub closed: Option<ClosedLoop>,
+    /// From the last rate on, the rate goes in a straight line to this one at
+    /// the end of the load.
+    pub ramp_to: Option<Rate>,
     /// Operations at most; none: as many as the time allows.
     pub operations: Option<u64>,
+    /// Whether each request gets a connection of its own.
+    pub fresh_connections: bool,
     /// How closely sends follow their intended starts.
     pub pacing: Pacing,
     /// Threads that share the load, each with its own connections.
@@ -46,7 +51,9 @@ impl Default for Drive {
     fn default() -> Self {
         Self {
             closed: None,
+            ramp_to: None,
             operations: None,
+            fresh_connections: false,
             pacing: Pacing::default(),
             threads: 1,
         }

@@ -6,6 +6,7 @@
 mod common;
 
 mod control;
+mod drive;
 mod hostile;
 mod limits;
 mod truth;

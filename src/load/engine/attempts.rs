@@ -168,7 +168,10 @@ impl Engine {
         connection.attempt = None;
         connection.served = true;
         let class = connection.class;
-        let keep = reusable && response.keep_alive && connection.unsent.is_empty();
+        let keep = reusable
+            && response.keep_alive
+            && connection.unsent.is_empty()
+            && !self.drive.fresh_connections;
         self.timeouts[attempt.lane].remove(slot);
         let service = now.saturating_sub(attempt.sent);
         self.ledger.answered(class, response.status, service);

@@ -31,7 +31,7 @@ use super::schedule::{Schedule, Slice};
 use super::slots::{Slab, SlotQueue};
 use super::socket;
 use crate::clock::{self, Clock};
-use crate::model::{ClientPolicy, Pacing};
+use crate::model::{ClientPolicy, Drive, Pacing};
 use crate::units::Nanos;
 
 /// Due things served before the sockets are looked at again.
@@ -79,9 +79,7 @@ pub(super) struct Engine {
     /// Of each entry of the mix: whether it is to be refused.
     refused: Vec<bool>,
     backlog: usize,
-    pacing: Pacing,
-    /// Whether users wait for their answers.
-    closed: bool,
+    drive: Drive,
     end: Nanos,
     drained: Nanos,
 
@@ -139,8 +137,7 @@ impl Engine {
             policy: plan.load.client.clone(),
             refused: asked.refused,
             backlog: part(plan.load.backlog),
-            pacing: plan.load.drive.pacing,
-            closed: plan.load.drive.closed.is_some(),
+            drive: plan.load.drive,
             end: plan.end,
             drained: plan.end + plan.drain,
             schedule: Schedule::new(plan, asked.choices, slice),
@@ -222,7 +219,7 @@ impl Engine {
 
     /// Waits for sockets and for `until`, as closely as the pacing asks.
     fn pause(&mut self, now: Nanos, until: Nanos, ready: &mut Ready) -> Result<(), Errno> {
-        match self.pacing {
+        match self.drive.pacing {
             Pacing::Balanced => self.poller.wait(until, ready),
             Pacing::Precise if until.saturating_sub(now) > SPIN => {
                 self.poller.wait(until.saturating_sub(SPIN), ready)

@@ -44,7 +44,7 @@ impl Engine {
     /// In a closed loop, who has just been answered asks again at once, before
     /// the other answers of this wake-up are looked at.
     pub(super) fn serve_free_users(&mut self) {
-        if self.closed {
+        if self.drive.closed.is_some() {
             let now = self.now();
             while self.schedule.next_intended().is_some_and(|at| at <= now) {
                 self.arrive();

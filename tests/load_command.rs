@@ -1,0 +1,129 @@
+//! `threadbare load` as its user meets it.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[expect(dead_code, reason = "shared with load/, which uses all of it")]
+mod common;
+
+use std::net::TcpListener;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use common::server::{Answer, Server};
+
+fn load(url: &str, flags: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_threadbare"))
+        .args(["load", url])
+        .args(flags)
+        .output()
+        .unwrap()
+}
+
+fn out(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn error(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// The figure of a summary at a path such as `measurement/validity`.
+fn figure(output: &Output, path: &str) -> serde_json::Value {
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    summary.pointer(&format!("/{path}")).cloned().unwrap()
+}
+
+#[test]
+fn an_open_load_tells_the_table_that_people_know() {
+    let server = Server::start(|_| Answer::status(200).after(Duration::from_millis(2)));
+    let url = format!("http://{}/", server.address());
+    let output = load(&url, &["-R", "200", "-d", "1s", "--quiet"]);
+    assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+    let text = out(&output);
+    assert!(text.starts_with("199.0 operations/s succeeded"), "{text}");
+    for row in [
+        "p50 ",
+        "p99.99 ",
+        "max ",
+        "2xx 199",
+        "send lag",
+        "validity      valid",
+    ] {
+        assert!(text.contains(row), "{row}: {text}");
+    }
+    assert_eq!(server.requests().len(), 199);
+}
+
+#[test]
+fn a_target_that_refuses_everything_has_no_rate() {
+    // A port that was just free: nobody listens on it.
+    let free = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
+    for flags in [["-R", "100"], ["-c", "4"]] {
+        let output = load(
+            &format!("http://{free}/"),
+            &[&flags[..], &["-n", "50"]].concat(),
+        );
+        let text = out(&output);
+        assert!(text.starts_with("NOTHING SUCCEEDED"), "{text}");
+        assert!(text.contains("50 connection failed"), "{text}");
+        assert!(!text.contains("operations/s"), "{text}");
+    }
+}
+
+#[test]
+fn a_summary_keeps_the_contract_and_a_ramp_its_count() {
+    let server = Server::start(|_| Answer::status(200));
+    let url = format!("http://{}/", server.address());
+    let output = load(&url, &["-R", "100:300", "-d", "1s", "--json"]);
+    assert_eq!(figure(&output, "conservation/scheduled"), 199);
+    assert_eq!(figure(&output, "measurement/validity"), "valid");
+    assert_eq!(figure(&output, "complete"), true);
+    let steps = load(&url, &["-R", "100,300", "-d", "1s", "--json"]);
+    assert_eq!(figure(&steps, "conservation/scheduled"), 199);
+}
+
+#[test]
+fn a_load_past_its_backlog_is_invalid_and_not_slow() {
+    let server = Server::start(|_| Answer::never());
+    let url = format!("http://{}/", server.address());
+    let flags = [
+        "-R",
+        "200",
+        "-d",
+        "1s",
+        "-c",
+        "1",
+        "--backlog",
+        "5",
+        "--timeout",
+        "1s",
+    ];
+    let output = load(&url, &flags);
+    assert_eq!(output.status.code(), Some(97), "{}", out(&output));
+    assert!(out(&output).contains("INVALID: The generator shed"));
+}
+
+#[test]
+fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
+    let server = Server::start(|_| Answer::status(200));
+    let url = format!("http://{}/", server.address());
+    let cases: [(&str, &[&str], &str); 8] = [
+        ("http://192.0.2.1/", &[], "--allow 192.0.2.1"),
+        ("ftp://127.0.0.1/", &[], "is not http"),
+        ("127.0.0.1:80", &[], "has no scheme"),
+        ("http://a:b@127.0.0.1/", &[], "user's name"),
+        (&url, &["-R", "0"], "more than zero"),
+        (&url, &["-H", "no colon"], "has no colon"),
+        (&url, &["-t", "9", "-c", "4"], "no more threads"),
+        (&url, &["-D", "/no/such/file"], "failed to read the body"),
+    ];
+    for (url, flags, sentence) in cases {
+        let output = load(url, flags);
+        assert_eq!(output.status.code(), Some(2), "{url} {flags:?}");
+        assert!(error(&output).contains(sentence), "{}", error(&output));
+    }
+    assert_eq!(server.requests().len(), 0);
+}
