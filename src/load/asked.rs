@@ -27,7 +27,7 @@ impl Asked {
     pub(super) fn new(setup: &Setup) -> Result<Self> {
         match &setup.work {
             Work::Fleet(identities) => fleet(setup, identities),
-            Work::Http(request) => http(request),
+            Work::Http(request) => http(setup, request),
         }
     }
 }
@@ -36,7 +36,7 @@ fn unfit<T>(what: &str) -> Result<T> {
     Err(Error::usage(format!("failed to plan the load: {what}")))
 }
 
-fn http(request: &HttpRequest) -> Result<Asked> {
+fn http(setup: &Setup, request: &HttpRequest) -> Result<Asked> {
     let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     let value = |text: &str| !text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
     if !token(&request.method) {
@@ -60,7 +60,7 @@ fn http(request: &HttpRequest) -> Result<Asked> {
             users: 1,
         }],
         refused: vec![false],
-        requests: Requests::of(request),
+        requests: Requests::of(request, &setup.endpoint),
         service: String::new(),
     })
 }
@@ -90,7 +90,7 @@ fn fleet(setup: &Setup, identities: &Identities) -> Result<Asked> {
     Ok(Asked {
         choices: choices.collect(),
         refused: plan.load.mix.iter().map(|entry| entry.refused).collect(),
-        requests: Requests::fleet(&setup.address, &plan.load.mix, users),
+        requests: Requests::fleet(&setup.endpoint.address.to_string(), &plan.load.mix, users),
         service: identities.service.clone(),
     })
 }

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::asked::Asked;
+use super::endpoint::{Endpoint, Protocol};
 use super::engine::Engine;
 use super::poller::{Poller, Waker};
 use super::schedule::Slice;
@@ -78,8 +78,8 @@ impl fmt::Debug for HttpRequest {
 pub struct Setup {
     /// What to do: of it, the load, the monitors, the seed and the times count.
     pub plan: Plan,
-    /// Where requests go; the host that the user named has been resolved.
-    pub address: SocketAddr,
+    /// Where requests go, and by what.
+    pub endpoint: Endpoint,
     /// What is asked, and who asks.
     pub work: Work,
     /// The run's clock; its zero is the start of the load and may lie ahead.
@@ -285,6 +285,14 @@ fn check(setup: &Setup) -> Result<Asked> {
         .is_some_and(|closed| closed.users < drive.threads)
     {
         return unfit("there must be no more threads than users");
+    }
+    if let Protocol::Http2 { streams } = setup.endpoint.protocol {
+        if streams == 0 || drive.fresh_connections {
+            return unfit("an HTTP/2 connection is kept, and has at least one stream");
+        }
+        if !plan.monitors.is_empty() || matches!(setup.work, Work::Fleet(_)) {
+            return unfit("the fleet and its monitors speak HTTP/1.1");
+        }
     }
     if plan.interval < Nanos::from_millis(1) {
         return unfit("`interval` must be at least 1ms");

@@ -3,9 +3,11 @@
 //! A request is a head with one number and one token in it; so it is copied
 //! together from what surrounds them, into a buffer that is used again.
 
-use std::net::SocketAddr;
+use std::borrow::Cow;
 
+use super::endpoint::{Endpoint, Protocol};
 use super::generator::HttpRequest;
+use super::http2::write_field;
 use super::schedule::Draft;
 use crate::plan::{MixEntry, Request};
 
@@ -33,6 +35,8 @@ enum Bytes {
     },
     /// Always the same.
     Whole(Vec<u8>),
+    /// Always the same, as HTTP/2's field block and body.
+    Fields { block: Vec<u8>, body: Vec<u8> },
 }
 
 impl Template {
@@ -62,37 +66,94 @@ impl Template {
         }
     }
 
-    fn whole(request: &HttpRequest) -> Self {
-        let has = |name: &str| {
-            let mut names = request.headers.iter();
-            names.any(|(given, _)| given.eq_ignore_ascii_case(name))
+    fn http(request: &HttpRequest, endpoint: &Endpoint) -> Self {
+        let bytes = match endpoint.protocol {
+            Protocol::Http1 => Bytes::Whole(whole(request)),
+            Protocol::Http2 { .. } => Bytes::Fields {
+                block: block(request, endpoint.tls.is_some()),
+                body: request.body.clone(),
+            },
         };
-        let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
-        let mut field = |name: &str, value: &str| {
-            head.extend([name, ": ", value, "\r\n"]);
-        };
-        if !has("host") {
-            field("host", &request.host);
-        }
-        if !has("user-agent") {
-            field("user-agent", AGENT);
-        }
-        let expects_body = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
-        if !has("content-length") && (expects_body || !request.body.is_empty()) {
-            field("content-length", &request.body.len().to_string());
-        }
-        for (name, value) in &request.headers {
-            field(name, value);
-        }
-        let mut bytes = head.into_bytes();
-        bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(&request.body);
         Self {
-            bytes: Bytes::Whole(bytes),
+            bytes,
             idempotent: idempotent(&request.method),
             to_head: request.method == "HEAD",
         }
     }
+}
+
+/// The header fields of a request but its host: first what the user did not
+/// name, and among it the length of a body, or of none where one is expected.
+fn headers(request: &HttpRequest) -> Vec<(&str, Cow<'_, str>)> {
+    let has = |name: &str| {
+        let mut names = request.headers.iter();
+        names.any(|(given, _)| given.eq_ignore_ascii_case(name))
+    };
+    let mut headers: Vec<(&str, Cow<'_, str>)> = Vec::new();
+    if !has("user-agent") {
+        headers.push(("user-agent", AGENT.into()));
+    }
+    let expects_body = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
+    if !has("content-length") && (expects_body || !request.body.is_empty()) {
+        headers.push(("content-length", request.body.len().to_string().into()));
+    }
+    let given = request.headers.iter();
+    let given = given.filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
+    headers.extend(given.map(|(name, value)| (name.as_str(), value.into())));
+    headers
+}
+
+/// The host that a request names.
+fn host(request: &HttpRequest) -> &str {
+    let mut headers = request.headers.iter();
+    let given = headers.find(|(name, _)| name.eq_ignore_ascii_case("host"));
+    given.map_or(&request.host, |(_, value)| value)
+}
+
+/// A request as HTTP/1.1 writes it.
+fn whole(request: &HttpRequest) -> Vec<u8> {
+    let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
+    let mut field = |name: &str, value: &str| {
+        head.extend([name, ": ", value, "\r\n"]);
+    };
+    field("host", host(request));
+    for (name, value) in headers(request) {
+        field(name, &value);
+    }
+    let mut bytes = head.into_bytes();
+    bytes.extend_from_slice(b"\r\n");
+    bytes.extend_from_slice(&request.body);
+    bytes
+}
+
+/// Fields that say something about an HTTP/1.1 connection, and that HTTP/2 does
+/// not know (RFC 9113, section 8.2.2).
+const OF_A_CONNECTION: [&str; 5] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// The field block of a request, as HTTP/2 writes it.
+fn block(request: &HttpRequest, encrypted: bool) -> Vec<u8> {
+    let scheme = if encrypted { "https" } else { "http" };
+    let mut block = Vec::new();
+    let mut field = |name: &str, value: &str| {
+        write_field(name.as_bytes(), value.as_bytes(), &mut block);
+    };
+    field(":method", &request.method);
+    field(":scheme", scheme);
+    field(":authority", host(request));
+    field(":path", &request.target);
+    for (name, value) in headers(request) {
+        let name = name.to_ascii_lowercase();
+        if !OF_A_CONNECTION.contains(&name.as_str()) {
+            field(&name, &value);
+        }
+    }
+    block
 }
 
 /// How threadbare introduces itself.
@@ -121,19 +182,18 @@ pub(super) struct Requests {
 
 impl Requests {
     /// One request, always the same.
-    pub(super) fn of(request: &HttpRequest) -> Self {
+    pub(super) fn of(request: &HttpRequest, endpoint: &Endpoint) -> Self {
         Self {
-            templates: vec![Template::whole(request)],
+            templates: vec![Template::http(request, endpoint)],
             tokens: Vec::new(),
         }
     }
 
-    /// Requests to `address` for the entries of a mix, each with its users' tokens.
-    pub(super) fn fleet(address: &SocketAddr, mix: &[MixEntry], tokens: Vec<Vec<String>>) -> Self {
-        let host = address.to_string();
+    /// Requests to `host` for the entries of a mix, each with its users' tokens.
+    pub(super) fn fleet(host: &str, mix: &[MixEntry], tokens: Vec<Vec<String>>) -> Self {
         let templates = mix
             .iter()
-            .map(|entry| Template::new(entry.request, &host))
+            .map(|entry| Template::new(entry.request, host))
             .collect();
         Self { templates, tokens }
     }
@@ -144,6 +204,8 @@ impl Requests {
         let entry = usize::from(draft.entry);
         match &self.templates[entry].bytes {
             Bytes::Whole(whole) => bytes.extend_from_slice(whole),
+            // Written by `write_fields`.
+            Bytes::Fields { .. } => {}
             Bytes::Around {
                 before_subject,
                 before_token,
@@ -155,6 +217,22 @@ impl Requests {
                 bytes.extend_from_slice(self.tokens[entry][draft.user as usize].as_bytes());
                 bytes.extend_from_slice(after_token.as_bytes());
             }
+        }
+    }
+
+    /// Writes a request's field block over what is in `block`: the request's body.
+    pub(super) fn write_fields(&self, draft: &Draft, block: &mut Vec<u8>) -> &[u8] {
+        block.clear();
+        match &self.templates[usize::from(draft.entry)].bytes {
+            Bytes::Fields {
+                block: fields,
+                body,
+            } => {
+                block.extend_from_slice(fields);
+                body
+            }
+            // Written by `write`.
+            Bytes::Whole(_) | Bytes::Around { .. } => &[],
         }
     }
 
@@ -170,9 +248,8 @@ impl Requests {
 }
 
 /// The bytes of a monitor's request.
-pub(super) fn probe(address: &SocketAddr, path: &str, token: &str) -> Vec<u8> {
-    let host = address.to_string();
-    format!("GET {path} HTTP/1.1\r\n{}{token}\r\n\r\n", fields(&host)).into_bytes()
+pub(super) fn probe(host: &str, path: &str, token: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\n{}{token}\r\n\r\n", fields(host)).into_bytes()
 }
 
 /// Appends a number in decimal digits.
@@ -198,7 +275,6 @@ mod tests {
 
     #[test]
     fn requests_are_what_a_server_expects() {
-        let address = "127.0.0.1:8080".parse().unwrap();
         let entry = |request| MixEntry {
             weight: 1,
             request,
@@ -210,7 +286,7 @@ mod tests {
             .map(|(request, _)| entry(*request))
             .collect();
         let tokens = vec![vec!["a".to_owned(), "b".to_owned()]; mix.len()];
-        let requests = Requests::fleet(&address, &mix, tokens);
+        let requests = Requests::fleet("127.0.0.1:8080", &mix, tokens);
         let mut bytes = b"what was there before".to_vec();
         let mut texts = Vec::new();
         for index in 0..4 {

@@ -35,6 +35,10 @@ pub(super) enum Broken {
     Interim,
     /// The connection ended before the response did.
     Truncated,
+    /// A frame of HTTP/2 is not what or where it may be.
+    Frame,
+    /// The header fields of HTTP/2 cannot be read, or have no status.
+    Fields,
 }
 
 /// A whole response, as far as anybody cares.

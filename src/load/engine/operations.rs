@@ -12,8 +12,8 @@ use crate::units::Nanos;
 pub(in super::super) struct ActiveOperation {
     pub(super) draft: Draft,
     pub(super) machine: Operation,
-    /// The connection of the attempt under way.
-    pub(super) connection: Option<u32>,
+    /// The attempt under way.
+    pub(super) attempt: Option<u32>,
     tried: bool,
     /// How long it waited for a connection before its first try.
     waited: Nanos,
@@ -31,7 +31,7 @@ impl Engine {
         let slot = self.operations.insert(ActiveOperation {
             draft,
             machine,
-            connection: None,
+            attempt: None,
             tried: false,
             waited: Nanos::ZERO,
         });
@@ -111,7 +111,7 @@ impl Engine {
         let Some(operation) = self.operations.get_mut(slot) else {
             return;
         };
-        operation.connection = None;
+        operation.attempt = None;
         match operation.machine.on(now, outcome, &self.policy) {
             Next::Retry(at) => self.retries.push(slot, at),
             Next::Ended(terminal) => self.end_operation(slot, terminal, now),
@@ -121,12 +121,12 @@ impl Engine {
     /// The deadline has come: whatever is under way for the operation is given up.
     pub(super) fn miss_deadline(&mut self, slot: u32) {
         let now = self.now();
-        let connection = self
+        let attempt = self
             .operations
             .get(slot)
-            .and_then(|operation| operation.connection);
-        if let Some(connection) = connection {
-            self.give_up(connection, Unanswered::Cancelled);
+            .and_then(|operation| operation.attempt);
+        if let Some(attempt) = attempt {
+            self.give_up(attempt, Unanswered::Cancelled);
         }
         self.end_operation(slot, Terminal::MissedDeadline, now);
     }
