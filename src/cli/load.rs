@@ -10,12 +10,12 @@ use hyper::Uri;
 use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
-use crate::load::{Address, Endpoint, HttpRequest, Protocol, Tls, TlsOptions, Work};
-use crate::model::{ArrivalProcess, Backoff, ClientPolicy};
+use crate::load::{Address, Endpoint, Protocol, Tls, TlsOptions, Work};
+use crate::model::{ArrivalProcess, Backoff, ClientPolicy, HttpWork, Part, Step, Template};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, RecoveryRule};
 use crate::record::{Record, StopCause};
 use crate::units::{Nanos, Rate};
-use crate::{report, run};
+use crate::{report, run, scenario};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -63,6 +63,10 @@ pub(super) struct Arguments {
         conflicts_with = "rate"
     )]
     think: Nanos,
+    /// A file of operations, with weights, steps, values and checks (docs/LOAD.md);
+    /// the URL then names the host only
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["method", "body", "body_file"])]
+    file: Option<PathBuf>,
     /// The method [default: GET, or POST with a body]
     #[arg(short, long, value_name = "METHOD")]
     method: Option<String>,
@@ -136,6 +140,7 @@ Examples:
   threadbare load http://127.0.0.1:8080/ -R 30000 -d 30s    an open loop: 30,000/s, whatever comes
   threadbare load http://127.0.0.1:8080/ -c 64 -d 10s       a closed loop, as fast as it goes
   threadbare load http://127.0.0.1:8080/ -R 200 --arrivals poisson --deadline 1s
+  threadbare load http://127.0.0.1:8080/ -R 500 --file shop.toml    operations of several steps
   threadbare load https://localhost:8443/ --http2 -c 4 --streams 32 --cacert ca.pem
 
 Exit codes: 0 measured, 1 failed to run, 2 wrong usage, 3 environment unfit,
@@ -235,14 +240,15 @@ fn rate(text: &str) -> std::result::Result<Rate, String> {
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let (endpoint, request) = self.request()?;
-        let plan = self.plan(&request);
+        let (endpoint, host, work) = self.request(view)?;
+        let plan = self.plan(&host, &work);
         let quiet = view.quiet || self.json;
         let options = run::Options {
             quiet,
             ..view.options(None)
         };
-        let (record, findings, cause) = run::load(plan, endpoint, Work::Http(request), &options)?;
+        let (record, findings, cause) =
+            run::load(plan, endpoint, Work::Http { host, work }, &options)?;
         let answer = if self.json {
             report::json::render(&findings)?
         } else {
@@ -259,8 +265,8 @@ impl Arguments {
         })
     }
 
-    /// Where requests go, and what they are.
-    fn request(&self) -> Result<(Endpoint, HttpRequest)> {
+    /// Where requests go, the host that they name, and what they are.
+    fn request(&self, view: &View) -> Result<(Endpoint, String, HttpWork)> {
         let wrong = |what: &str| {
             Error::usage(format!(
                 "`{}` {what}; write a URL such as http://127.0.0.1:8080/",
@@ -278,20 +284,16 @@ impl Arguments {
         if authority.as_str().contains('@') {
             return Err(wrong("holds a user's name: give it as a header instead"));
         }
-        let body = self.body()?;
-        let method = match &self.method {
-            Some(method) => method.clone(),
-            None if body.is_empty() => "GET".into(),
-            None => "POST".into(),
-        };
-        let request = HttpRequest {
-            method,
-            target: uri
-                .path_and_query()
-                .map_or_else(|| "/".into(), |target| target.as_str().to_owned()),
-            host: authority.as_str().to_owned(),
-            headers: self.headers()?,
-            body,
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        let work = match &self.file {
+            None => self.work(target)?,
+            Some(_) if target != "/" => {
+                return Err(wrong("has a path, and the file of operations has its own"));
+            }
+            Some(file) => {
+                let colour = view.color(&io::stderr());
+                self.with_headers(scenario::load_operations(file, colour)?)?
+            }
         };
         let host = authority.host().trim_matches(['[', ']']);
         let port = authority.port_u16();
@@ -309,7 +311,52 @@ impl Arguments {
                 Protocol::Http1
             },
         };
-        Ok((endpoint, request))
+        Ok((endpoint, authority.as_str().to_owned(), work))
+    }
+
+    /// Operations whose every request has the headers of the command line too,
+    /// in place of its own of those names.
+    fn with_headers(&self, mut work: HttpWork) -> Result<HttpWork> {
+        let given = self.headers()?;
+        let steps = work.operations.iter_mut().flat_map(|kind| &mut kind.steps);
+        for step in steps {
+            for (name, value) in &given {
+                step.headers
+                    .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+                let value = vec![Part::Literal(value.clone().into_bytes())];
+                step.headers.push((name.clone(), value));
+            }
+        }
+        Ok(work)
+    }
+
+    /// What operations are: one request, always the same.
+    fn work(&self, target: &str) -> Result<HttpWork> {
+        let body = self.body()?;
+        let method = match &self.method {
+            Some(method) => method.clone(),
+            None if body.is_empty() => "GET".into(),
+            None => "POST".into(),
+        };
+        let literal = |text: Vec<u8>| -> Template {
+            if text.is_empty() {
+                Vec::new()
+            } else {
+                vec![Part::Literal(text)]
+            }
+        };
+        let headers = self.headers()?.into_iter();
+        // The path without its query: what stands there may be secret.
+        let path = target.split('?').next().unwrap_or_default();
+        let name = format!("{method} {path}");
+        let step = Step {
+            headers: headers
+                .map(|(name, value)| (name, literal(value.into_bytes())))
+                .collect(),
+            body: literal(body),
+            ..Step::new(&method, target)
+        };
+        Ok(HttpWork::single(name, step))
     }
 
     fn tls(&self, host: &str) -> Result<Tls> {
@@ -382,7 +429,7 @@ impl Arguments {
         parsed.collect()
     }
 
-    fn plan(&self, request: &HttpRequest) -> Plan {
+    fn plan(&self, host: &str, work: &HttpWork) -> Plan {
         let at_a_time = if self.http2 { self.streams } else { 1 };
         let closed = self.rate.is_none().then_some(ClosedLoop {
             users: self.connections.saturating_mul(at_a_time),
@@ -390,10 +437,10 @@ impl Arguments {
         });
         Plan {
             scenario: "load".into(),
-            // The URL without its query: what stands there may be secret.
             title: {
-                let path = request.target.split('?').next().unwrap_or_default();
-                format!("{} {}{path}", request.method, request.host)
+                let names = work.operations.iter().map(|kind| kind.name.as_str());
+                let names: Vec<_> = names.collect();
+                format!("{host}: {}", names.join(", "))
             },
             claim: String::new(),
             source: String::new(),

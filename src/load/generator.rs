@@ -13,7 +13,7 @@ use super::poller::{Poller, Waker};
 use super::schedule::Slice;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::Role;
+use crate::model::{HttpWork, Role};
 use crate::plan::Plan;
 use crate::record::Sample;
 use crate::units::Nanos;
@@ -37,39 +37,30 @@ impl fmt::Debug for Identities {
 }
 
 /// What operations ask for.
-#[derive(Debug, Clone)]
+///
+/// Printing it for debugging shows no request: some hold secrets.
+#[derive(Clone)]
 pub enum Work {
     /// The embedded fleet's requests, as the plan mixes them, by these users.
     Fleet(Identities),
-    /// One request, always the same.
-    Http(HttpRequest),
+    /// The user's own operations.
+    Http {
+        /// The `host` field of requests that have none of their own.
+        host: String,
+        /// What they are.
+        work: HttpWork,
+    },
 }
 
-/// A request that the user wrote.
-///
-/// Printing it for debugging shows no header's value: some are secrets.
-#[derive(Clone)]
-pub struct HttpRequest {
-    /// The method, such as `GET`.
-    pub method: String,
-    /// Path and query.
-    pub target: String,
-    /// The `host` field, unless `headers` has one.
-    pub host: String,
-    /// Names and values.
-    pub headers: Vec<(String, String)>,
-    /// The body; empty for none.
-    pub body: Vec<u8>,
-}
-
-impl fmt::Debug for HttpRequest {
+impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (headers, bytes) = (self.headers.len(), self.body.len());
-        write!(
-            f,
-            "{} {} ({headers} headers and {bytes} bytes of body not shown)",
-            self.method, self.target
-        )
+        match self {
+            Self::Fleet(identities) => identities.fmt(f),
+            Self::Http { host, work } => {
+                let kinds = work.operations.len();
+                write!(f, "{kinds} kinds of operations at {host}, not shown")
+            }
+        }
     }
 }
 

@@ -47,5 +47,5 @@ mod stream;
 mod tls;
 
 pub use endpoint::{Address, Endpoint, Protocol};
-pub use generator::{Command, Generator, HttpRequest, Identities, Setup, Update, Work};
+pub use generator::{Command, Generator, Identities, Setup, Update, Work};
 pub use tls::{Tls, TlsOptions};

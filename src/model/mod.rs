@@ -22,6 +22,7 @@ mod queue;
 mod release;
 mod role_cache;
 mod story;
+mod work;
 
 pub use action::{Action, Trigger, When};
 pub use admission::Admission;
@@ -39,3 +40,6 @@ pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
 pub use role_cache::RoleCache;
 pub use story::Story;
+pub use work::{
+    Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
+};

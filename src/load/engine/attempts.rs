@@ -16,7 +16,7 @@ use super::super::slots::Slab;
 use super::super::socket::Fault;
 use super::super::stream::Stream;
 use super::{Engine, Unanswered};
-use crate::model::AttemptOutcome;
+use crate::model::{AttemptOutcome, Content};
 use crate::units::Nanos;
 
 /// The lane of users' timeouts; a group's is one past its index.
@@ -57,14 +57,14 @@ impl Engine {
             operation.attempt = Some(place);
         }
         self.timeouts[lane].push(place, until);
-        let to_head = self.to_head(owner);
+        let (to_head, keep) = self.reading(owner);
         match self
             .connections
             .get_mut(slot)
             .map(|found| &mut found.exchange)
         {
             Some(Exchange::One { attempt, reader }) => {
-                reader.begin(to_head);
+                reader.begin(to_head, keep);
                 *attempt = Some(place);
                 self.send_request(slot);
             }
@@ -86,15 +86,21 @@ impl Engine {
         self.launch(owner, Try::First, now);
     }
 
-    /// Whether the response to the owner's request has no body whatever it says.
-    fn to_head(&self, owner: Owner) -> bool {
-        match owner {
-            Owner::Operation(operation) => self
-                .operations
-                .get(operation)
-                .is_some_and(|operation| self.requests.to_head(&operation.draft)),
-            Owner::Probe { .. } => false,
-        }
+    /// Of the response to the owner's request: whether it has no body whatever
+    /// it says, and whether it is kept.
+    pub(super) fn reading(&self, owner: Owner) -> (bool, bool) {
+        let Owner::Operation(operation) = owner else {
+            return (false, false);
+        };
+        let read = self.operations.get(operation).map(|operation| {
+            let (draft, step) = (&operation.draft, operation.step);
+            let requests = &self.requests;
+            (
+                requests.to_head(draft, step),
+                requests.looks_inside(draft, step),
+            )
+        });
+        read.unwrap_or_default()
     }
 
     /// A connection for an attempt. Of HTTP/1.1's kept ones the warmest, and
@@ -162,7 +168,7 @@ impl Engine {
         let request = match attempt.owner {
             Owner::Operation(operation) => {
                 if let Some(operation) = self.operations.get(operation) {
-                    self.requests.write(&operation.draft, &mut self.request);
+                    self.requests.write(operation.asking(), &mut self.request);
                 }
                 self.request.as_slice()
             }
@@ -236,9 +242,10 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        let Exchange::One { attempt, .. } = &mut connection.exchange else {
+        let Exchange::One { attempt, reader } = &mut connection.exchange else {
             return;
         };
+        let content = reader.take_content();
         let Some(place) = attempt.take() else {
             return;
         };
@@ -257,34 +264,58 @@ impl Engine {
         } else {
             self.close(slot);
         }
-        self.conclude(place, class, response, now);
+        self.conclude(place, class, response, content.as_deref(), now);
     }
 
-    /// Ends an attempt with its response.
-    pub(super) fn conclude(&mut self, place: u32, class: Class, response: Response, now: Nanos) {
+    /// Ends an attempt with its response, and what was kept of it.
+    pub(super) fn conclude(
+        &mut self,
+        place: u32,
+        class: Class,
+        response: Response,
+        content: Option<&Content>,
+        now: Nanos,
+    ) {
         let Some(attempt) = self.attempts.remove(place) else {
             return;
         };
         self.timeouts[attempt.lane].remove(place);
         let service = now.saturating_sub(attempt.sent);
         self.ledger.answered(class, response.status, service);
-        let outcome = self.judge(attempt.owner, response.status);
+        let outcome = self.judge(attempt.owner, response.status, content);
         self.tell_owner(attempt.owner, outcome, now);
     }
 
     /// What a response means to who asked.
-    fn judge(&self, owner: Owner, status: u16) -> AttemptOutcome {
-        let refusal_expected = match owner {
-            Owner::Operation(slot) => self
-                .operations
-                .get(slot)
-                .is_some_and(|operation| self.refused[usize::from(operation.draft.entry)]),
-            Owner::Probe { .. } => false,
+    fn judge(&mut self, owner: Owner, status: u16, content: Option<&Content>) -> AttemptOutcome {
+        let success = (200..=299).contains(&status);
+        let operation = match owner {
+            Owner::Operation(slot) => self.operations.get_mut(slot),
+            Owner::Probe { .. } => None,
         };
-        match (refusal_expected, status) {
-            (true, 403) | (false, 200..=299) => AttemptOutcome::Expected,
-            (true, 200..=299) => AttemptOutcome::WronglyAllowed,
-            _ => AttemptOutcome::Unexpected { status },
+        let Some(operation) = operation else {
+            return if success {
+                AttemptOutcome::Expected
+            } else {
+                AttemptOutcome::Unexpected { status }
+            };
+        };
+        let (draft, step, requests) = (&operation.draft, operation.step, &self.requests);
+        let expected = requests.expected(draft, step);
+        if !expected.allows(status) {
+            return if success && !expected.success() {
+                AttemptOutcome::WronglyAllowed
+            } else {
+                AttemptOutcome::Unexpected { status }
+            };
+        }
+        let captured = &mut operation.captured;
+        let accepted =
+            content.is_none_or(|content| requests.accepts(draft, step, content, captured));
+        if accepted {
+            AttemptOutcome::Expected
+        } else {
+            AttemptOutcome::CheckFailed
         }
     }
 
@@ -377,7 +408,8 @@ impl Engine {
             Owner::Operation(slot) => self.operations.get(slot).is_some_and(|operation| {
                 attempt.which != Try::Resend
                     && now < operation.machine.deadline(&self.policy)
-                    && (!attempt.handed_over || self.requests.idempotent(&operation.draft))
+                    && (!attempt.handed_over
+                        || self.requests.idempotent(&operation.draft, operation.step))
             }),
         }
     }

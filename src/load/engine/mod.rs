@@ -62,7 +62,7 @@ enum Due {
     Timeout(u32),
     /// The operation in this slot has met its deadline.
     Deadline(u32),
-    /// The operation in this slot tries again.
+    /// The operation in this slot tries again, or goes on with its next step.
     Retry(u32),
     /// The next operation starts.
     Arrival,
@@ -78,8 +78,6 @@ pub(super) struct Engine {
     updates: Updates,
     endpoint: Endpoint,
     policy: ClientPolicy,
-    /// Of each entry of the mix: whether it is to be refused.
-    refused: Vec<bool>,
     backlog: usize,
     drive: Drive,
     end: Nanos,
@@ -142,7 +140,6 @@ impl Engine {
             updates,
             endpoint: setup.endpoint.clone(),
             policy: plan.load.client.clone(),
-            refused: asked.refused,
             backlog: part(plan.load.backlog),
             drive: plan.load.drive,
             end: plan.end,

@@ -19,6 +19,10 @@ impl Engine {
     /// Opens a stream for an attempt. What it has to send is gathered, and
     /// leaves with what others have to send in the same turn.
     pub(super) fn open_stream(&mut self, slot: u32, place: u32) {
+        let Some(owner) = self.attempts.get(place).map(|attempt| attempt.owner) else {
+            return;
+        };
+        let (_, keep) = self.reading(owner);
         let Some(attempt) = self.attempts.get_mut(place) else {
             return;
         };
@@ -32,9 +36,10 @@ impl Engine {
         if let Owner::Operation(operation) = attempt.owner
             && let Some(operation) = self.operations.get(operation)
         {
-            let requests = &self.requests;
-            let body = requests.write_fields(&operation.draft, &mut self.request);
-            attempt.stream = session.open(place, &self.request, body, &mut connection.unsent);
+            let body = self
+                .requests
+                .write_fields(operation.asking(), &mut self.request);
+            attempt.stream = session.open(place, keep, &self.request, body, &mut connection.unsent);
         }
         self.unflushed.push(slot);
         self.keep_in_pool(slot);
@@ -107,7 +112,7 @@ impl Engine {
     fn take_answer(&mut self, slot: u32, place: u32, answer: Answer) {
         let now = self.now();
         match answer {
-            Answer::Response(response) => {
+            Answer::Response(response, content) => {
                 if late(&self.attempts, place, now) {
                     return self.time_out(place);
                 }
@@ -115,7 +120,7 @@ impl Engine {
                     connection.served = true;
                     let class = connection.class;
                     self.keep_in_pool(slot);
-                    self.conclude(place, class, response, now);
+                    self.conclude(place, class, response, content.as_deref(), now);
                 }
             }
             // Not processed, so doing it again does not do it twice.

@@ -10,6 +10,71 @@ const STATUS_FIRST: u64 = 8;
 /// Entries of the static table.
 const STATIC_ENTRIES: u64 = 61;
 
+/// An entry of the static table (RFC 7541, appendix A); those of a request,
+/// which no response has, are left out.
+fn static_entry(entry: u64) -> (&'static str, &'static str) {
+    let index = entry
+        .checked_sub(15)
+        .and_then(|index| usize::try_from(index).ok());
+    let name = index.and_then(|index| STATIC_NAMES.get(index));
+    match (entry, name) {
+        (16, _) => ("accept-encoding", "gzip, deflate"),
+        (_, Some(name)) => (name, ""),
+        (_, None) => (":", ""),
+    }
+}
+
+/// Names of the static table from entry 15 on.
+const STATIC_NAMES: [&str; 47] = [
+    "accept-charset",
+    "accept-encoding",
+    "accept-language",
+    "accept-ranges",
+    "accept",
+    "access-control-allow-origin",
+    "age",
+    "allow",
+    "authorization",
+    "cache-control",
+    "content-disposition",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-location",
+    "content-range",
+    "content-type",
+    "cookie",
+    "date",
+    "etag",
+    "expect",
+    "expires",
+    "from",
+    "host",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-range",
+    "if-unmodified-since",
+    "last-modified",
+    "link",
+    "location",
+    "max-forwards",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "range",
+    "referer",
+    "refresh",
+    "retry-after",
+    "server",
+    "set-cookie",
+    "strict-transport-security",
+    "transfer-encoding",
+    "user-agent",
+    "vary",
+    "via",
+    "www-authenticate",
+];
+
 /// Appends a field that is in no table: a name and a value, as they are.
 pub(in super::super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     out.push(0);
@@ -18,8 +83,13 @@ pub(in super::super) fn write_field(name: &[u8], value: &[u8], out: &mut Vec<u8>
 }
 
 fn write_text(text: &[u8], out: &mut Vec<u8>) {
-    write_number(text.len() as u64, out);
+    write_length(text.len(), out);
     out.extend_from_slice(text);
+}
+
+/// Appends the length of a text that follows as it is.
+pub(in super::super) fn write_length(length: usize, out: &mut Vec<u8>) {
+    write_number(length as u64, out);
 }
 
 /// Appends a number with a prefix of seven bits, the eighth being zero (section 5.1).
@@ -141,6 +211,35 @@ impl<'a> Fields<'a> {
         number.map(Some).ok_or(Broken::Fields)
     }
 
+    /// Keeps the fields that are none of the protocol's own, with their names
+    /// and values decoded. Only of a block in which a status was found.
+    pub(super) fn keep(mut self, fields: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), Broken> {
+        while let Some(first) = self.rest.first() {
+            let (name, value) = match first {
+                0x80.. => {
+                    let (name, value) = static_entry(self.number(7)?);
+                    (name.as_bytes().to_vec(), value.as_bytes().to_vec())
+                }
+                0x20..0x40 => {
+                    self.number(5)?;
+                    continue;
+                }
+                _ => {
+                    let bits = if *first >= 0x40 { 6 } else { 4 };
+                    let name = match self.number(bits)? {
+                        0 => self.text()?.decoded()?,
+                        entry => static_entry(entry).0.as_bytes().to_vec(),
+                    };
+                    (name, self.text()?.decoded()?)
+                }
+            };
+            if !name.starts_with(b":") {
+                fields.push((name, value));
+            }
+        }
+        Ok(())
+    }
+
     /// A number whose first bits are the lowest of the first byte (section 5.1).
     fn number(&mut self, bits: u32) -> Result<u64, Broken> {
         let most = (1u64 << bits) - 1;
@@ -194,6 +293,29 @@ mod tests {
         write_field(b":status", b"503", &mut block);
         write_field(b"x-long", &[b'x'; 300], &mut block);
         assert_eq!(status(&block), Ok(503));
+    }
+
+    #[test]
+    fn fields_are_kept_by_their_names() {
+        // :status 200, then etag and location by the table, and one of its own;
+        // "www.example.com" is packed (RFC 7541, C.4.1).
+        let packed = [
+            0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff,
+        ];
+        let mut block = vec![0x88, 0x0f, 34 - 15, 2, b'v', b'7', 0x0f, 46 - 15, 0x8c];
+        block.extend(packed);
+        write_field(b"x-own", b"yes", &mut block);
+        let mut fields = Vec::new();
+        Fields::new(&block).keep(&mut fields).unwrap();
+        let field = |name: &str, value: &str| (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        assert_eq!(
+            fields,
+            [
+                field("etag", "v7"),
+                field("location", "www.example.com"),
+                field("x-own", "yes"),
+            ]
+        );
     }
 
     #[test]

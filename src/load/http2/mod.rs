@@ -15,12 +15,13 @@ mod fields;
 mod frame;
 
 use self::fields::Fields;
-pub(super) use self::fields::write_field;
+pub(super) use self::fields::{write_field, write_length};
 use self::frame::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, FRAME_MAX, GOAWAY, HEAD_BYTES, HEADERS, Head,
     PADDED, PING, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
 use super::codec::{Broken, Response};
+use crate::model::Content;
 
 /// What every connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -36,10 +37,10 @@ const FIELDS_MAX: usize = 64 * 1024;
 const INTERIM_MAX: u8 = 16;
 
 /// What a server made of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug)]
 pub(super) enum Answer {
-    /// A whole response.
-    Response(Response),
+    /// A whole response, and what was kept of it.
+    Response(Response, Option<Box<Content>>),
     /// Nothing, and it says so: the request may be made again.
     Refused,
     /// It broke off.
@@ -61,6 +62,8 @@ struct Stream {
     received: i64,
     /// What of the body waits for room.
     body: Vec<u8>,
+    /// What is kept of the response, where anything is.
+    content: Option<Box<Content>>,
 }
 
 /// An HTTP/2 connection, from the client's side.
@@ -138,7 +141,15 @@ impl Session {
     }
 
     /// Makes a request of a field block and a body: the number of its stream.
-    pub(super) fn open(&mut self, place: u32, block: &[u8], body: &[u8], out: &mut Vec<u8>) -> u32 {
+    /// `keep`: the response is kept.
+    pub(super) fn open(
+        &mut self,
+        place: u32,
+        keep: bool,
+        block: &[u8],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> u32 {
         let id = self.next_id;
         self.next_id += 2;
         let end = if body.is_empty() { END_STREAM } else { 0 };
@@ -158,6 +169,7 @@ impl Session {
             window: self.window_of_streams,
             received: 0,
             body: body.to_vec(),
+            content: keep.then(Box::default),
         });
         if !body.is_empty() {
             let index = self.streams.len() - 1;
@@ -305,7 +317,7 @@ impl Session {
         answers: &mut Vec<(u32, u32, Answer)>,
     ) -> Result<(), Broken> {
         let bytes = i64::try_from(payload.len()).unwrap_or(i64::MAX);
-        unpadded(head, payload)?;
+        let data = unpadded(head, payload)?;
         self.received += bytes;
         if self.received >= REPLENISH_AT {
             frame::window_update(0, std::mem::take(&mut self.received), out);
@@ -321,6 +333,9 @@ impl Session {
         stream.received += bytes;
         if stream.received >= REPLENISH_AT {
             frame::window_update(stream.id, std::mem::take(&mut stream.received), out);
+        }
+        if let Some(content) = &mut stream.content {
+            content.add(data);
         }
         if head.flags & END_STREAM != 0 {
             self.end(index, answers);
@@ -351,7 +366,12 @@ impl Session {
                         return Err(Broken::Interim);
                     }
                 }
-                _ => stream.status = status,
+                _ => {
+                    stream.status = status;
+                    if let Some(content) = &mut stream.content {
+                        Fields::new(block).keep(&mut content.headers)?;
+                    }
+                }
             }
         } else if !ended {
             return Err(Broken::Frame);
@@ -377,7 +397,8 @@ impl Session {
             status: stream.status,
             keep_alive: true,
         };
-        answers.push((stream.place, stream.id, Answer::Response(response)));
+        let answer = Answer::Response(response, stream.content);
+        answers.push((stream.place, stream.id, answer));
     }
 
     fn take_settings(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
