@@ -286,6 +286,16 @@ fn check(setup: &Setup) -> Result<Asked> {
     {
         return unfit("there must be no more threads than users");
     }
+    if load.client.breaker.is_some()
+        && drive
+            .closed
+            .is_some_and(|closed| closed.think == Nanos::ZERO)
+    {
+        // Whoever is shed asks again at once, and so a million times a second.
+        return unfit(
+            "in a closed loop a circuit breaker needs users who think between operations",
+        );
+    }
     if plan.interval < Nanos::from_millis(1) {
         return unfit("`interval` must be at least 1ms");
     }

@@ -78,8 +78,10 @@ counters! {
         timed_out,
         /// The deadline came first.
         missed_deadline,
-        /// Given up by the generator at its backlog bound.
+        /// Given up by the generator at its backlog bound, or by its circuit breaker.
         shed,
+        /// Of them: by the circuit breaker, as the client it plays would.
+        shed_by_breaker,
         /// Still under way when the observation stopped: censored.
         unfinished,
         /// Intended start of the first that ended without success, in
@@ -130,6 +132,7 @@ impl OperationCounters {
     #[must_use]
     pub const fn conserved(&self) -> bool {
         self.scheduled == self.ended().saturating_add(self.unfinished)
+            && self.shed_by_breaker <= self.shed
     }
 }
 

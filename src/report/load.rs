@@ -96,7 +96,7 @@ fn headline(totals: &Totals, seconds: f64) -> String {
 }
 
 /// Every way in which operations ended without success, with how many did.
-fn failures(operations: &OperationCounters) -> [(&'static str, u64); 9] {
+fn failures(operations: &OperationCounters) -> [(&'static str, u64); 10] {
     [
         ("server errors (5xx)", operations.failed_server_error),
         ("unexpected statuses", operations.failed_refused),
@@ -105,7 +105,11 @@ fn failures(operations: &OperationCounters) -> [(&'static str, u64); 9] {
         ("not HTTP", operations.failed_protocol),
         ("timed out", operations.timed_out),
         ("missed the deadline", operations.missed_deadline),
-        ("shed by the generator", operations.shed),
+        (
+            "shed by the generator",
+            operations.shed.saturating_sub(operations.shed_by_breaker),
+        ),
+        ("shed by the breaker", operations.shed_by_breaker),
         ("unfinished", operations.unfinished),
     ]
 }

@@ -12,8 +12,11 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::quantities::{After, Condition, Moment, Pause, Positive, ProbePath, Share};
-use crate::model::{ArrivalProcess, Distribution, Figure, QueuePolicy, Request, Role};
+use super::quantities::{After, Condition, Moment, Positive, ProbePath, Share};
+use crate::model::{
+    ArrivalProcess, Backoff, BreakerPolicy, Distribution, Figure, QueuePolicy, Request,
+    RetryBudgetPolicy, Retryable, Role,
+};
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
 /// A value and where in the file it stands; 0..0 where it is a default.
@@ -140,6 +143,12 @@ impl Named for Request {
     }
 }
 
+impl Named for Retryable {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
 impl Named for Role {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.map(|role| (role, role.name())).to_vec()
@@ -171,14 +180,16 @@ quantity!(ClockTime, "time of day", "16:30");
 quantity!(Moment, "moment", "16:30");
 quantity!(Distribution, "distribution", "exponential(mean 4ms)");
 quantity!(QueuePolicy, "queue policy", "unbounded");
-quantity!(Pause, "back-off", "none");
+quantity!(Backoff, "back-off", "exponential 50ms..2s, full jitter");
+quantity!(RetryBudgetPolicy, "retry budget", "20 %, reserve 10/s");
+quantity!(BreakerPolicy, "circuit breaker", "5 failures, pause 5s");
 quantity!(Condition, "condition", "error share > 50 %");
 quantity!(After, "event", "rollback rejected");
 quantity!(ProbePath, "path", "/readyz");
 
 /// Formats with what holds a text against them.
 type Check = fn(&str) -> Result<(), UnitError>;
-const FORMATS: [(&str, Check); 12] = [
+const FORMATS: [(&str, Check); 14] = [
     format::<Nanos>(),
     format::<Positive>(),
     format::<Rate>(),
@@ -187,7 +198,9 @@ const FORMATS: [(&str, Check); 12] = [
     format::<Moment>(),
     format::<Distribution>(),
     format::<QueuePolicy>(),
-    format::<Pause>(),
+    format::<Backoff>(),
+    format::<RetryBudgetPolicy>(),
+    format::<BreakerPolicy>(),
     format::<Condition>(),
     format::<After>(),
     format::<ProbePath>(),

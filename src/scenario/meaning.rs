@@ -12,8 +12,7 @@ use super::leaf::{Placed, Text};
 use super::quantities::Moment;
 use super::{Scenario, expectations, timeline};
 use crate::model::{
-    AlertRule, ClientPolicy, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy,
-    RecoveryRule, Story,
+    AlertRule, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy, RecoveryRule, Story,
 };
 use crate::units::Nanos;
 
@@ -218,12 +217,7 @@ impl Reader {
             process: load.arrivals.0,
             rate,
             mix: mix.collect::<Option<_>>()?,
-            client: ClientPolicy {
-                timeout: load.client.timeout.0.0,
-                deadline: load.client.deadline.map(|deadline| deadline.0.0),
-                retries: load.client.retries,
-                backoff: load.client.backoff.0.0,
-            },
+            client: load.client.policy(),
             connections: load.connections,
             backlog: load.backlog,
             drive: Drive::default(),

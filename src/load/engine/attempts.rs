@@ -180,12 +180,12 @@ impl Engine {
         } else {
             self.close(slot);
         }
-        let outcome = self.judge(attempt.owner, response.status);
+        let outcome = self.judge(attempt.owner, response);
         self.tell_owner(attempt.owner, outcome, now);
     }
 
     /// What a response means to who asked.
-    fn judge(&self, owner: Owner, status: u16) -> AttemptOutcome {
+    fn judge(&self, owner: Owner, response: Response) -> AttemptOutcome {
         let refusal_expected = match owner {
             Owner::Operation(slot) => self
                 .operations
@@ -193,10 +193,13 @@ impl Engine {
                 .is_some_and(|operation| self.refused[usize::from(operation.draft.entry)]),
             Owner::Probe { .. } => false,
         };
-        match (refusal_expected, status) {
+        match (refusal_expected, response.status) {
             (true, 403) | (false, 200..=299) => AttemptOutcome::Expected,
             (true, 200..=299) => AttemptOutcome::WronglyAllowed,
-            _ => AttemptOutcome::Unexpected { status },
+            (_, status) => AttemptOutcome::Unexpected {
+                status,
+                retry_after: response.retry_after,
+            },
         }
     }
 

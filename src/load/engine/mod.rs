@@ -31,7 +31,8 @@ use super::schedule::{Schedule, Slice};
 use super::slots::{Slab, SlotQueue};
 use super::socket;
 use crate::clock::{self, Clock};
-use crate::model::{ClientPolicy, Drive, Pacing};
+use crate::model::{Client, ClientPolicy, Drive, Pacing};
+use crate::rng;
 use crate::units::Nanos;
 
 /// Due things served before the sockets are looked at again.
@@ -48,6 +49,12 @@ const TICK: Nanos = Nanos::from_millis(1);
 /// The first tick at or after an instant.
 const fn tick_after(instant: Nanos) -> Nanos {
     Nanos(instant.0.div_ceil(TICK.0).saturating_mul(TICK.0))
+}
+
+/// The random numbers of a slice's pauses: a stream of its own, so that retries
+/// draw nothing from the schedule, and threads do not pause in step.
+fn jitter(seed: u64, slice: Slice) -> rng::StdRng {
+    rng::stream(seed, &format!("jitter {}", slice.index))
 }
 
 /// Who is told.
@@ -76,6 +83,7 @@ pub(super) struct Engine {
     updates: Updates,
     address: SocketAddr,
     policy: ClientPolicy,
+    client: Client,
     /// Of each entry of the mix: whether it is to be refused.
     refused: Vec<bool>,
     backlog: usize,
@@ -135,6 +143,7 @@ impl Engine {
             updates,
             address: setup.address,
             policy: plan.load.client.clone(),
+            client: Client::new(&plan.load.client, jitter(plan.seed, slice)),
             refused: asked.refused,
             backlog: part(plan.load.backlog),
             drive: plan.load.drive,

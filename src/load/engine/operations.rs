@@ -4,7 +4,7 @@ use super::super::connection::Owner;
 use super::super::ledger::{Try, Unanswered};
 use super::super::schedule::Draft;
 use super::Engine;
-use crate::model::{AttemptOutcome, Next, Operation, Terminal};
+use crate::model::{AttemptOutcome, Next, Operation, Pass, Terminal};
 use crate::units::Nanos;
 
 /// An operation that has been scheduled and has not ended.
@@ -26,7 +26,11 @@ impl Engine {
             return;
         };
         self.ledger.scheduled(draft.intended);
-        let machine = Operation::new(draft.intended);
+        let Some(pass) = self.admit() else {
+            let now = self.now();
+            return self.count_end(draft.intended, Terminal::ShedByBreaker, now);
+        };
+        let machine = Operation::new(draft.intended, pass);
         let deadline = machine.deadline(&self.policy);
         let slot = self.operations.insert(ActiveOperation {
             draft,
@@ -39,6 +43,17 @@ impl Engine {
             self.deadlines.push(slot, deadline);
         }
         self.seek_connection(slot);
+    }
+
+    /// The client lets an operation begin, or sheds it; only a breaker has to
+    /// be told the time.
+    fn admit(&mut self) -> Option<Pass> {
+        let now = if self.client.has_breaker() {
+            self.now()
+        } else {
+            Nanos::ZERO
+        };
+        self.client.admit(now)
     }
 
     /// In a closed loop, who has just been answered asks again at once, before
@@ -99,6 +114,9 @@ impl Engine {
         let first = !std::mem::replace(&mut operation.tried, true);
         let (intended, waited) = (operation.draft.intended, operation.waited);
         let which = if first { Try::First } else { Try::Retry };
+        if first {
+            self.client.first_try();
+        }
         self.launch(Owner::Operation(slot), which, now);
         if first {
             let lag = now.saturating_sub(intended).saturating_sub(waited);
@@ -112,7 +130,10 @@ impl Engine {
             return;
         };
         operation.connection = None;
-        match operation.machine.on(now, outcome, &self.policy) {
+        match operation
+            .machine
+            .on(now, outcome, &self.policy, &mut self.client)
+        {
             Next::Retry(at) => self.retries.push(slot, at),
             Next::Ended(terminal) => self.end_operation(slot, terminal, now),
         }
@@ -135,7 +156,7 @@ impl Engine {
         let Some(operation) = self.operations.remove(slot) else {
             return;
         };
-        self.schedule.ended(now);
+        self.client.ended(&operation.machine, terminal, now);
         self.deadlines.remove(slot);
         self.retries.remove(slot);
         if let Some(since) = self.waiting.remove(slot) {
@@ -143,7 +164,12 @@ impl Engine {
             // It had none to the end: the wait was at least this long.
             self.ledger.pool_wait(now.saturating_sub(since));
         }
-        self.ledger
-            .operation_ended(operation.draft.intended, terminal, now);
+        self.count_end(operation.draft.intended, terminal, now);
+    }
+
+    /// An operation has ended, whether or not it had begun.
+    fn count_end(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
+        self.schedule.ended(now);
+        self.ledger.operation_ended(intended, terminal, now);
     }
 }
