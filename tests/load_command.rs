@@ -139,7 +139,7 @@ fn clients_behave_as_the_flags_say() {
 fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
     let server = Server::start(|_| Answer::status(200));
     let url = format!("http://{}/", server.address());
-    let cases: [(&str, &[&str], &str); 11] = [
+    let cases: [(&str, &[&str], &str); 12] = [
         ("http://192.0.2.1/", &[], "--allow 192.0.2.1"),
         ("ftp://127.0.0.1/", &[], "is not http"),
         ("127.0.0.1:80", &[], "has no scheme"),
@@ -151,6 +151,7 @@ fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
         (&url, &["--backoff", "exponential"], "not a back-off"),
         (&url, &["--retry-on", "rain"], "may be retried"),
         (&url, &["--breaker", "5 failures"], "users who think"),
+        (&url, &["--hedge-after", "1s", "-m", "POST"], "made twice"),
     ];
     for (url, flags, sentence) in cases {
         let output = load(url, flags);

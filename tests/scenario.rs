@@ -196,8 +196,9 @@ interval = "1500us"
 
 [load]
 rate = "2000000/s"
-mix = [{ weight = 1, request = "list tasks", role = "viewer" }]
+mix = [{ weight = 1, request = "create task", role = "contributor" }]
 step = [{ at = "3min", rate = "10/s" }]
+client = { timeout = "200ms", hedge_after = "200ms" }
 
 [[monitor]]
 name = "health"
@@ -395,7 +396,7 @@ fn the_guide_is_right_and_complete() {
         .unwrap()
         .load
         .client;
-    assert!(client.respect_retry_after && client.breaker.is_some());
+    assert!(client.respect_retry_after && client.hedge_after.is_some());
 
     let schema: serde_json::Value = serde_json::from_str(&scenario::schema()).unwrap();
     let mut keys = Vec::new();

@@ -40,6 +40,10 @@ pub(super) struct ClientArguments {
     /// `50 % of 100, trials 3`; each thread has its own [default: never]
     #[arg(long, value_name = "BREAKER")]
     breaker: Option<BreakerPolicy>,
+    /// Make a second attempt beside a first try that is unanswered for so long,
+    /// where the method allows it twice; the first answer counts [default: never]
+    #[arg(long, value_name = "TIME")]
+    hedge_after: Option<Nanos>,
 }
 
 impl ClientArguments {
@@ -53,6 +57,7 @@ impl ClientArguments {
             respect_retry_after: self.respect_retry_after,
             retry_budget: self.retry_budget,
             breaker: self.breaker,
+            hedge_after: self.hedge_after,
         }
     }
 

@@ -286,7 +286,14 @@ fn check(setup: &Setup) -> Result<Asked> {
     {
         return unfit("there must be no more threads than users");
     }
-    if load.client.breaker.is_some()
+    let client = &load.client;
+    if client
+        .hedge_after
+        .is_some_and(|after| after >= client.timeout)
+    {
+        return unfit("a hedge must come before the timeout of what it is to stand in for");
+    }
+    if client.breaker.is_some()
         && drive
             .closed
             .is_some_and(|closed| closed.think == Nanos::ZERO)
@@ -306,5 +313,9 @@ fn check(setup: &Setup) -> Result<Asked> {
     {
         return unfit("a monitor's `probe` must be a path such as \"/readyz\"");
     }
-    Asked::new(setup)
+    let asked = Asked::new(setup)?;
+    if client.hedge_after.is_some() && !asked.requests.any_idempotent() {
+        return unfit("nothing can be hedged, since no request may be made twice, as a GET may");
+    }
+    Ok(asked)
 }

@@ -163,6 +163,11 @@ impl Requests {
         self.templates[usize::from(draft.entry)].to_head
     }
 
+    /// Whether any request may be made twice.
+    pub(super) fn any_idempotent(&self) -> bool {
+        self.templates.iter().any(|template| template.idempotent)
+    }
+
     /// Whether making the request twice is the same as making it once.
     pub(super) fn idempotent(&self, draft: &Draft) -> bool {
         self.templates[usize::from(draft.entry)].idempotent

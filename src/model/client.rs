@@ -39,6 +39,9 @@ pub struct ClientPolicy {
     /// When no operation is begun.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub breaker: Option<BreakerPolicy>,
+    /// How long a first try goes unanswered before a second one is made beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hedge_after: Option<Nanos>,
 }
 
 impl Default for ClientPolicy {
@@ -53,6 +56,7 @@ impl Default for ClientPolicy {
             respect_retry_after: false,
             retry_budget: None,
             breaker: None,
+            hedge_after: None,
         }
     }
 }
@@ -194,8 +198,9 @@ impl Client {
         }
     }
 
-    /// Whether the budget grants a retry at `now`, which takes it out.
-    fn grants_retry(&mut self, now: Nanos) -> bool {
+    /// Whether the budget grants one attempt more at `now`, which takes it out:
+    /// a retry, or a hedge, which is load just as well.
+    pub fn grants_retry(&mut self, now: Nanos) -> bool {
         let budget = self.budget.as_mut();
         budget.is_none_or(|budget| budget.retry(now))
     }
@@ -221,6 +226,16 @@ pub enum AttemptOutcome {
     ConnectionFailed,
     /// The response was not HTTP.
     ProtocolError,
+}
+
+impl AttemptOutcome {
+    /// Whether a response came, of whatever kind.
+    const fn is_answer(self) -> bool {
+        match self {
+            Self::Expected | Self::Unexpected { .. } | Self::WronglyAllowed => true,
+            Self::TimedOut | Self::ConnectionFailed | Self::ProtocolError => false,
+        }
+    }
 }
 
 /// Why an operation failed, from its last attempt.
@@ -259,6 +274,8 @@ pub enum Terminal {
 /// What to do after an attempt's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Next {
+    /// Wait for the other attempt that is under way.
+    AwaitOther,
     /// Try again at this instant.
     Retry(Nanos),
     /// The operation has ended.
@@ -304,7 +321,20 @@ impl Operation {
             .map_or(Nanos::MAX, |limit| self.intended.saturating_add(limit))
     }
 
-    /// Takes an attempt's end at `now`.
+    /// When a second attempt is made beside a first try sent at `sent`, should
+    /// that be unanswered then; none where nobody would wait for it.
+    #[must_use]
+    pub fn hedge_at(&self, sent: Nanos, policy: &ClientPolicy) -> Option<Nanos> {
+        let at = sent.saturating_add(policy.hedge_after?);
+        (at < self.deadline(policy)).then_some(at)
+    }
+
+    /// Takes an attempt's end at `now`; `another`: whether one more is under way.
+    ///
+    /// The first answer decides, whatever it is; while another attempt may
+    /// still be answered, one that was not decides nothing (Dean and Barroso,
+    /// "The Tail at Scale", 2013: hedged requests). Whatever is under way after
+    /// a decision is to be cancelled.
     ///
     /// Answers, timeouts and broken connections are retried as the policy says;
     /// an unexpected answer that is neither 5xx nor 429 is final, since the same
@@ -316,12 +346,16 @@ impl Operation {
         &mut self,
         now: Nanos,
         outcome: AttemptOutcome,
+        another: bool,
         policy: &ClientPolicy,
         client: &mut Client,
     ) -> Next {
         let deadline = self.deadline(policy);
         if now >= deadline {
             return Next::Ended(Terminal::MissedDeadline);
+        }
+        if another && !outcome.is_answer() {
+            return Next::AwaitOther;
         }
         let retried = Retryable::of(outcome).is_some_and(|it| policy.retry_on.0.contains(&it));
         if retried && self.retries_made < policy.retries {
@@ -398,7 +432,7 @@ mod tests {
 
     /// What comes of the first attempt's end after 10 ms.
     fn first(outcome: AttemptOutcome, policy: &ClientPolicy) -> Next {
-        operation(Nanos::ZERO).on(MS(10), outcome, policy, &mut client(policy))
+        operation(Nanos::ZERO).on(MS(10), outcome, false, policy, &mut client(policy))
     }
 
     #[test]
@@ -451,12 +485,24 @@ mod tests {
         let (mut client, mut operation) = (client(&policy), operation(Nanos::ZERO));
         for (ended, at) in [(500, 550), (1_050, 1_150)] {
             assert_eq!(
-                operation.on(MS(ended), AttemptOutcome::TimedOut, &policy, &mut client),
+                operation.on(
+                    MS(ended),
+                    AttemptOutcome::TimedOut,
+                    false,
+                    &policy,
+                    &mut client
+                ),
                 Next::Retry(MS(at))
             );
         }
         assert_eq!(
-            operation.on(MS(1_650), AttemptOutcome::TimedOut, &policy, &mut client),
+            operation.on(
+                MS(1_650),
+                AttemptOutcome::TimedOut,
+                false,
+                &policy,
+                &mut client
+            ),
             Next::Ended(Terminal::TimedOut)
         );
         assert_eq!(operation.retries_made(), 2);
@@ -469,12 +515,18 @@ mod tests {
         // A success after the deadline is none.
         let late = Nanos::from_secs(12);
         assert_eq!(
-            operation.on(late, AttemptOutcome::Expected, &policy, &mut client),
+            operation.on(late, AttemptOutcome::Expected, false, &policy, &mut client),
             Next::Ended(Terminal::MissedDeadline)
         );
         // No retry that could only start after it.
         assert_eq!(
-            operation.on(MS(11_950), AttemptOutcome::TimedOut, &policy, &mut client),
+            operation.on(
+                MS(11_950),
+                AttemptOutcome::TimedOut,
+                false,
+                &policy,
+                &mut client
+            ),
             Next::Ended(Terminal::TimedOut)
         );
     }
@@ -507,26 +559,68 @@ mod tests {
         policy.retry_budget = Some("50 %, burst 2".parse().unwrap());
         let mut client = client(&policy);
         // Neither a final answer nor a retry past the deadline takes a token out.
-        operation(Nanos::ZERO).on(MS(1), status(404), &policy, &mut client);
+        operation(Nanos::ZERO).on(MS(1), status(404), false, &policy, &mut client);
         let hasty = ClientPolicy {
             backoff: "1h".parse().unwrap(),
             ..policy.clone()
         };
-        operation(Nanos::ZERO).on(MS(1), status(500), &hasty, &mut client);
+        operation(Nanos::ZERO).on(MS(1), status(500), false, &hasty, &mut client);
         let mut first = operation(Nanos::ZERO);
         for next in [
             Next::Retry(MS(1)),
             Next::Retry(MS(1)),
             Next::Ended(Terminal::Failed(FailureKind::ServerError)),
         ] {
-            assert_eq!(first.on(MS(1), status(500), &policy, &mut client), next);
+            assert_eq!(
+                first.on(MS(1), status(500), false, &policy, &mut client),
+                next
+            );
         }
         assert_eq!(first.retries_made(), 2);
         // Two first tries pay for one retry.
         client.first_try();
         client.first_try();
-        let next = operation(MS(1)).on(MS(2), AttemptOutcome::TimedOut, &policy, &mut client);
+        let next =
+            operation(MS(1)).on(MS(2), AttemptOutcome::TimedOut, false, &policy, &mut client);
         assert_eq!(next, Next::Retry(MS(2)));
+    }
+
+    #[test]
+    fn the_first_answer_decides_and_what_is_none_waits_for_the_other() {
+        let policy = policy(1, "none");
+        let on = |outcome, another| {
+            operation(Nanos::ZERO).on(MS(10), outcome, another, &policy, &mut client(&policy))
+        };
+        for unanswered in [
+            AttemptOutcome::TimedOut,
+            AttemptOutcome::ConnectionFailed,
+            AttemptOutcome::ProtocolError,
+        ] {
+            assert_eq!(on(unanswered, true), Next::AwaitOther);
+            assert_eq!(on(unanswered, false), Next::Retry(MS(10)));
+        }
+        let succeeded = Next::Ended(Terminal::Succeeded);
+        assert_eq!(on(AttemptOutcome::Expected, true), succeeded);
+        assert_eq!(on(status(500), true), Next::Retry(MS(10)));
+        let late = operation(Nanos::ZERO).on(
+            Nanos::from_secs(2),
+            AttemptOutcome::TimedOut,
+            true,
+            &policy,
+            &mut client(&policy),
+        );
+        assert_eq!(late, Next::Ended(Terminal::MissedDeadline));
+    }
+
+    #[test]
+    fn a_hedge_that_nobody_would_wait_for_is_not_made() {
+        let mut policy = policy(0, "none");
+        let operation = operation(MS(100));
+        assert_eq!(operation.hedge_at(MS(100), &policy), None);
+        policy.hedge_after = Some(MS(300));
+        assert_eq!(operation.hedge_at(MS(150), &policy), Some(MS(450)));
+        assert_eq!(operation.hedge_at(MS(1_799), &policy), Some(MS(2_099)));
+        assert_eq!(operation.hedge_at(MS(1_800), &policy), None);
     }
 
     #[test]
@@ -540,6 +634,7 @@ mod tests {
         policy.respect_retry_after = true;
         policy.retry_budget = Some("20 %, reserve 10/s".parse().unwrap());
         policy.breaker = Some("50 % of 100, trials 3".parse().unwrap());
+        policy.hedge_after = Some(MS(50));
         let text = serde_json::to_string(&policy).unwrap();
         assert_eq!(serde_json::from_str::<ClientPolicy>(&text).unwrap(), policy);
     }

@@ -143,6 +143,8 @@ counters! {
         first_tries,
         /// Retries that started.
         retries,
+        /// Attempts beside a first try that was still unanswered.
+        hedges,
         /// Attempts repeated at once because a kept connection had gone stale.
         resends,
         /// Attempts that ended with a response.
@@ -161,7 +163,8 @@ counters! {
         connection_errors,
         /// Attempts whose response was not HTTP.
         protocol_errors,
-        /// Attempts given up because their operation had ended.
+        /// Attempts given up because their operation had ended or another one
+        /// of it was answered.
         cancelled,
         /// Attempts under way at the end of the interval: a level, not a sum.
         in_flight,
@@ -178,6 +181,7 @@ impl AttemptCounters {
     pub const fn started(&self) -> u64 {
         self.first_tries
             .saturating_add(self.retries)
+            .saturating_add(self.hedges)
             .saturating_add(self.resends)
     }
 

@@ -166,6 +166,9 @@ fn retries(client: &ClientPolicy) -> String {
     if let Some(budget) = client.retry_budget {
         let _ = write!(text, ", retry budget {budget}");
     }
+    if let Some(after) = client.hedge_after {
+        let _ = write!(text, ", hedged after {after}");
+    }
     if let Some(breaker) = client.breaker {
         let _ = write!(text, ", circuit breaker after {breaker}");
     }

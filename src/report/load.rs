@@ -174,11 +174,15 @@ fn counts(totals: &Totals) -> String {
         failed.join(", ")
     };
     let _ = writeln!(text, "  failures      {failed}");
+    let hedges = match attempts.hedges {
+        0 => String::new(),
+        hedges => format!(", {hedges} hedges"),
+    };
     let _ = writeln!(
         text,
-        "  attempts      {} first tries, {} retries, {} resends on a stale connection; {} \
+        "  attempts      {} first tries, {} retries{}, {} resends on a stale connection; {} \
          connections opened",
-        attempts.first_tries, attempts.retries, attempts.resends, totals.opened
+        attempts.first_tries, attempts.retries, hedges, attempts.resends, totals.opened
     );
     let waited = totals.pool_wait.and_then(|wait| wait.quantile(0.99));
     let waited = waited.unwrap_or(Nanos::ZERO);

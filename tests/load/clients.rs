@@ -4,11 +4,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use crate::common::plan::{ms, plan};
-use crate::common::server::{Answer, Server};
-use crate::common::told::run;
+use crate::common::plan::{entry, ms, plan};
+use crate::common::server::{Answer, Server, Then};
+use crate::common::told::{Told, run};
 use threadbare::model::{ArrivalProcess, Retryable};
-use threadbare::plan::{ClosedLoop, Plan};
+use threadbare::plan::{ClosedLoop, MixEntry, Plan, Request};
 
 /// One operation with one retry.
 fn one_retried() -> Plan {
@@ -151,6 +151,84 @@ fn in_a_closed_loop_who_is_shed_thinks_before_asking_again() {
     assert!(operations.scheduled <= 100, "{operations:?}");
     assert!(operations.shed_by_breaker > 0 && operations.succeeded > 0);
     assert_eq!(operations.shed_by_breaker, operations.shed);
+}
+
+/// One operation whose first try gets the first of these answers, and so on;
+/// what comes after them succeeds.
+fn hedged(answers: Vec<Answer>, change: fn(&mut Plan)) -> Told {
+    let seen = AtomicUsize::new(0);
+    let server = Server::start(move |_| {
+        let before = seen.fetch_add(1, Ordering::SeqCst);
+        answers.get(before).cloned().unwrap_or(Answer::status(200))
+    });
+    let mut plan = one_retried();
+    plan.load.client.timeout = ms(10_000);
+    plan.load.client.hedge_after = Some(ms(50));
+    change(&mut plan);
+    let told = run(&plan, server.address());
+    assert_eq!(server.requests().len() as u64, told.user.started());
+    assert_eq!(told.user.first_tries, 1);
+    told
+}
+
+#[test]
+fn the_first_answer_of_a_try_and_its_hedge_counts() {
+    // The first try is never answered, its hedge is.
+    let told = hedged(vec![Answer::never()], |_| ());
+    let user = &told.user;
+    assert_eq!(told.operations.succeeded, 1);
+    assert_eq!((user.hedges, user.cancelled, user.retries), (1, 1, 0));
+    // An error is an answer: it is retried, and the first try is given up.
+    let told = hedged(vec![Answer::never(), Answer::status(500)], |_| ());
+    let user = &told.user;
+    assert_eq!(told.operations.succeeded, 1);
+    assert_eq!((user.hedges, user.cancelled, user.retries), (1, 1, 1));
+    // A broken connection is none: the other is waited for.
+    let slow = Duration::from_secs(1);
+    let breaks = Answer::text("").then(Then::Close).after(slow / 2);
+    let told = hedged(vec![breaks, Answer::status(200).after(slow)], |plan| {
+        plan.load.client.retries = 0;
+    });
+    let user = &told.user;
+    assert_eq!((told.operations.succeeded, user.hedges), (1, 1));
+    assert_eq!(user.connection_errors + user.cancelled, 1);
+    // Answered in time, nothing is hedged.
+    let told = hedged(vec![], |plan| {
+        plan.load.client.hedge_after = Some(ms(9_999));
+    });
+    assert_eq!((told.operations.succeeded, told.user.hedges), (1, 0));
+}
+
+#[test]
+fn a_hedge_needs_a_connection_a_token_and_a_request_that_may_be_made_twice() {
+    let hedges = |change: fn(&mut Plan)| {
+        let server = Server::start(|_| Answer::never());
+        let mut plan = one_retried();
+        plan.load.client.retries = 0;
+        plan.load.client.timeout = ms(300);
+        plan.load.client.hedge_after = Some(ms(50));
+        change(&mut plan);
+        let told = run(&plan, server.address());
+        assert_eq!(told.operations.timed_out, told.operations.scheduled);
+        assert_eq!(told.user.timeouts, told.user.started());
+        told.user.hedges
+    };
+    assert_eq!(hedges(|_| ()), 1);
+    assert_eq!(hedges(|plan| plan.load.connections = 1), 0);
+    let one_token: fn(&mut Plan) = |plan| {
+        plan.load.drive.operations = Some(3);
+        plan.load.client.retry_budget = Some("0 %, burst 1".parse().unwrap());
+    };
+    assert_eq!(hedges(one_token), 1);
+    let an_update: fn(&mut Plan) = |plan| {
+        // That there is a request that could be hedged is what the plan needs.
+        let list = MixEntry {
+            weight: 0,
+            ..entry(Request::ListTasks)
+        };
+        plan.load.mix = vec![entry(Request::UpdateTask), list];
+    };
+    assert_eq!(hedges(an_update), 0);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::common::server::{Answer, Server};
 use crate::common::told::{Told, run, setup, setup_in, start};
 use threadbare::load::{Command, Generator, Identities, Setup, Update, Work};
 use threadbare::model::MonitorPolicy;
-use threadbare::plan::ClosedLoop;
+use threadbare::plan::{ClosedLoop, Request};
 use threadbare::record::Counters;
 use threadbare::units::Nanos;
 
@@ -141,6 +141,17 @@ fn a_plan_that_cannot_be_carried_out_is_refused_with_the_reason() {
                 setup.plan.load.client.breaker = Some("5 failures".parse().unwrap());
             },
             "circuit breaker",
+        ),
+        (
+            |setup| setup.plan.load.client.hedge_after = Some(setup.plan.load.client.timeout),
+            "before the timeout",
+        ),
+        (
+            |setup| {
+                setup.plan.load.mix[0].request = Request::CreateTask;
+                setup.plan.load.client.hedge_after = Some(ms(10));
+            },
+            "made twice",
         ),
         (|setup| identities(setup).users.clear(), "manager"),
         (

@@ -28,7 +28,7 @@ impl Engine {
         };
         let kept = match which {
             Try::Resend => None,
-            Try::First | Try::Retry => self.pool(class).idle.pop_back(),
+            Try::First | Try::Retry | Try::Hedge => self.pool(class).idle.pop_back(),
         };
         self.ledger.attempt_started(class, which);
         let slot = match kept.map_or_else(|| self.connect(class), Ok) {
@@ -43,7 +43,7 @@ impl Engine {
         if let Owner::Operation(operation) = owner
             && let Some(operation) = self.operations.get_mut(operation)
         {
-            operation.connection = Some(slot);
+            operation.under_way.begin(slot);
         }
         let to_head = match owner {
             Owner::Operation(operation) => self
@@ -172,6 +172,7 @@ impl Engine {
             && response.keep_alive
             && connection.unsent.is_empty()
             && !self.drive.fresh_connections;
+        self.release(attempt.owner, slot);
         self.timeouts[attempt.lane].remove(slot);
         let service = now.saturating_sub(attempt.sent);
         self.ledger.answered(class, response.status, service);
@@ -182,6 +183,15 @@ impl Engine {
         }
         let outcome = self.judge(attempt.owner, response);
         self.tell_owner(attempt.owner, outcome, now);
+    }
+
+    /// The attempt on this connection is under way no more for who made it.
+    fn release(&mut self, owner: Owner, slot: u32) {
+        if let Owner::Operation(operation) = owner
+            && let Some(operation) = self.operations.get_mut(operation)
+        {
+            operation.under_way.end(slot);
+        }
     }
 
     /// What a response means to who asked.
@@ -269,6 +279,7 @@ impl Engine {
         let attempt = self.connections.get_mut(slot)?.attempt.take();
         if let Some(attempt) = &attempt {
             let class = self.connections.get(slot)?.class;
+            self.release(attempt.owner, slot);
             self.timeouts[attempt.lane].remove(slot);
             self.ledger.unanswered(class, how);
         }

@@ -69,6 +69,8 @@ enum Due {
     Deadline(u32),
     /// The operation in this slot tries again.
     Retry(u32),
+    /// The operation in this slot makes another attempt beside its first try.
+    Hedge(u32),
     /// The next operation starts.
     Arrival,
     /// This monitor probes.
@@ -96,6 +98,8 @@ pub(super) struct Engine {
     operations: Slab<ActiveOperation>,
     deadlines: SlotQueue,
     retries: SlotQueue,
+    /// Operations whose first try is under way, with the instant of their hedge.
+    hedges: SlotQueue,
     /// Operations that found no connection free, with the instant they did.
     waiting: SlotQueue,
     probes: Probes,
@@ -154,6 +158,7 @@ impl Engine {
             operations: Slab::new(),
             deadlines: SlotQueue::new(),
             retries: SlotQueue::new(),
+            hedges: SlotQueue::new(),
             waiting: SlotQueue::new(),
             probes: Probes::new(monitors, plan.end, &setup.address, &asked.service),
             connections: Slab::new(),
@@ -283,6 +288,7 @@ impl Engine {
                 self.retries.remove(operation);
                 self.seek_connection(operation);
             }
+            Due::Hedge(operation) => self.hedge(operation),
             Due::Arrival => self.arrive(),
             Due::Probe(monitor) => self.start_probe(monitor),
         }
@@ -311,6 +317,7 @@ impl Engine {
                 .front()
                 .map(|(at, slot)| (at, Due::Retry(slot))),
         );
+        consider(self.hedges.front().map(|(at, slot)| (at, Due::Hedge(slot))));
         consider(self.schedule.next_intended().map(|at| (at, Due::Arrival)));
         consider(
             self.probes

@@ -12,11 +12,36 @@ use crate::units::Nanos;
 pub(in super::super) struct ActiveOperation {
     pub(super) draft: Draft,
     pub(super) machine: Operation,
-    /// The connection of the attempt under way.
-    pub(super) connection: Option<u32>,
+    pub(super) under_way: UnderWay,
     tried: bool,
     /// How long it waited for a connection before its first try.
     waited: Nanos,
+}
+
+/// The attempts of an operation under way, by their connections: one, or the
+/// first try and its hedge.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay([Option<u32>; 2]);
+
+impl UnderWay {
+    pub(super) fn begin(&mut self, attempt: u32) {
+        let free = self.0.iter_mut().find(|place| place.is_none());
+        *free.expect("an operation has two attempts under way at most") = Some(attempt);
+    }
+
+    pub(super) fn end(&mut self, attempt: u32) {
+        for place in &mut self.0 {
+            place.take_if(|under_way| *under_way == attempt);
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.0.iter().any(Option::is_some)
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        self.0.iter_mut().find_map(Option::take)
+    }
 }
 
 impl Engine {
@@ -35,7 +60,7 @@ impl Engine {
         let slot = self.operations.insert(ActiveOperation {
             draft,
             machine,
-            connection: None,
+            under_way: UnderWay::default(),
             tried: false,
             waited: Nanos::ZERO,
         });
@@ -116,6 +141,10 @@ impl Engine {
         let which = if first { Try::First } else { Try::Retry };
         if first {
             self.client.first_try();
+            let hedge_at = operation.machine.hedge_at(now, &self.policy);
+            if let Some(at) = hedge_at.filter(|_| self.requests.idempotent(&operation.draft)) {
+                self.hedges.push(slot, at);
+            }
         }
         self.launch(Owner::Operation(slot), which, now);
         if first {
@@ -124,35 +153,51 @@ impl Engine {
         }
     }
 
+    /// The operation's first try is unanswered for so long that another is made
+    /// beside it: one that had to wait for a connection would come too late to help.
+    pub(super) fn hedge(&mut self, slot: u32) {
+        self.hedges.remove(slot);
+        let now = self.now();
+        let room = self.waiting.is_empty() && self.users.has_room();
+        if room && self.client.grants_retry(now) {
+            self.launch(Owner::Operation(slot), Try::Hedge, now);
+        }
+    }
+
     /// An attempt of the operation has ended at `now`.
     pub(super) fn attempt_ended(&mut self, slot: u32, outcome: AttemptOutcome, now: Nanos) {
         let Some(operation) = self.operations.get_mut(slot) else {
             return;
         };
-        operation.connection = None;
-        match operation
-            .machine
-            .on(now, outcome, &self.policy, &mut self.client)
-        {
-            Next::Retry(at) => self.retries.push(slot, at),
+        let another = operation.under_way.any();
+        let machine = &mut operation.machine;
+        match machine.on(now, outcome, another, &self.policy, &mut self.client) {
+            Next::AwaitOther => {}
+            Next::Retry(at) => {
+                self.give_up_attempts(slot);
+                self.retries.push(slot, at);
+            }
             Next::Ended(terminal) => self.end_operation(slot, terminal, now),
         }
     }
 
-    /// The deadline has come: whatever is under way for the operation is given up.
+    /// The deadline has come.
     pub(super) fn miss_deadline(&mut self, slot: u32) {
         let now = self.now();
-        let connection = self
-            .operations
-            .get(slot)
-            .and_then(|operation| operation.connection);
-        if let Some(connection) = connection {
-            self.give_up(connection, Unanswered::Cancelled);
-        }
         self.end_operation(slot, Terminal::MissedDeadline, now);
     }
 
+    /// Nobody waits any more for what is under way for the operation.
+    fn give_up_attempts(&mut self, slot: u32) {
+        self.hedges.remove(slot);
+        let under_way = |engine: &mut Self| engine.operations.get_mut(slot)?.under_way.take();
+        while let Some(attempt) = under_way(self) {
+            self.give_up(attempt, Unanswered::Cancelled);
+        }
+    }
+
     fn end_operation(&mut self, slot: u32, terminal: Terminal, now: Nanos) {
+        self.give_up_attempts(slot);
         let Some(operation) = self.operations.remove(slot) else {
             return;
         };

@@ -107,6 +107,9 @@ pub(in crate::scenario) struct Client {
     /// What opens the clients' circuit breaker, and for how long: "5 failures"
     /// in a row, or "50 % of 100".
     pub(in crate::scenario) breaker: Option<Text<BreakerPolicy>>,
+    /// How long the first try of a request that may be made twice (GET) goes
+    /// unanswered before a second one is made beside it.
+    pub(in crate::scenario) hedge_after: Option<PlacedText<Positive>>,
 }
 
 impl Default for Client {
@@ -121,6 +124,7 @@ impl Default for Client {
             respect_retry_after: policy.respect_retry_after,
             retry_budget: policy.retry_budget.map(Text),
             breaker: policy.breaker.map(Text),
+            hedge_after: policy.hedge_after.map(|after| Text(Positive(after)).into()),
         }
     }
 }
@@ -137,6 +141,7 @@ impl Client {
             respect_retry_after: self.respect_retry_after,
             retry_budget: self.retry_budget.map(|budget| budget.0),
             breaker: self.breaker.map(|breaker| breaker.0),
+            hedge_after: self.hedge_after.as_ref().map(|after| after.value.0.0),
         }
     }
 }
