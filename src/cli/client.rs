@@ -61,8 +61,11 @@ impl ClientArguments {
         }
     }
 
-    /// How long an operation that began last may take, its retries left out.
+    /// How long what is under way may take to end: one attempt, and the pauses
+    /// of the retries before it; with a deadline, no longer than that.
     pub(super) fn longest(&self) -> Nanos {
-        self.deadline.unwrap_or(Nanos::ZERO).max(self.timeout)
+        let pauses = self.backoff.longest().0.saturating_mul(self.retries.into());
+        let patience = self.timeout.saturating_add(Nanos(pauses));
+        self.deadline.unwrap_or(patience).max(self.timeout)
     }
 }

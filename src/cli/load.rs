@@ -31,7 +31,8 @@ pub(super) struct Arguments {
     /// Connections at most; past them operations wait for one
     #[arg(short, long, value_name = "N", default_value_t = 64)]
     connections: u32,
-    /// How long operations are scheduled; what is under way then may end for the timeout
+    /// How long operations are scheduled; what is under way then may end for the
+    /// timeout and the pauses of its retries, or the deadline
     #[arg(
         short,
         long,

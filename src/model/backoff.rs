@@ -72,6 +72,16 @@ impl Backoff {
             } => jitter.of(exponential(base, factor, max, retry), rng),
         }
     }
+
+    /// The longest pause there is.
+    #[must_use]
+    pub const fn longest(&self) -> Nanos {
+        match *self {
+            Self::None => Nanos::ZERO,
+            Self::Fixed(pause) => pause,
+            Self::Exponential { max, .. } => max,
+        }
+    }
 }
 
 /// base × factorⁿ⁻¹, at most `max`: multiplied step by step, since the result

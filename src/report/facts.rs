@@ -158,10 +158,10 @@ fn retries(client: &ClientPolicy) -> String {
             .filter(|(outcome, _)| client.retry_on.iter().any(|it| it == *outcome))
             .map(|(_, word)| word)
             .collect();
-        let _ = write!(text, " on {}", words.join(", "));
+        let _ = write!(text, " (on {})", words.join(", "));
     }
     if client.respect_retry_after {
-        text.push_str(" or later, as Retry-After asks");
+        text.push_str(", Retry-After respected");
     }
     if let Some(budget) = client.retry_budget {
         let _ = write!(text, ", retry budget {budget}");
@@ -170,7 +170,7 @@ fn retries(client: &ClientPolicy) -> String {
         let _ = write!(text, ", hedged after {after}");
     }
     if let Some(breaker) = client.breaker {
-        let _ = write!(text, ", circuit breaker after {breaker}");
+        let _ = write!(text, ", circuit breaker {breaker}");
     }
     text
 }

@@ -28,7 +28,7 @@ use super::poller::{Poller, Ready};
 use super::probes::Probes;
 use super::request::Requests;
 use super::schedule::{Schedule, Slice};
-use super::slots::{Slab, SlotQueue};
+use super::slots::{Slab, SlotQueue, SlotTree};
 use super::socket;
 use crate::clock::{self, Clock};
 use crate::model::{Client, ClientPolicy, Drive, Pacing};
@@ -97,7 +97,7 @@ pub(super) struct Engine {
     requests: Requests,
     operations: Slab<ActiveOperation>,
     deadlines: SlotQueue,
-    retries: SlotQueue,
+    retries: SlotTree,
     /// Operations whose first try is under way, with the instant of their hedge.
     hedges: SlotQueue,
     /// Operations that found no connection free, with the instant they did.
@@ -157,7 +157,7 @@ impl Engine {
             requests: asked.requests,
             operations: Slab::new(),
             deadlines: SlotQueue::new(),
-            retries: SlotQueue::new(),
+            retries: SlotTree::default(),
             hedges: SlotQueue::new(),
             waiting: SlotQueue::new(),
             probes: Probes::new(monitors, plan.end, &setup.address, &asked.service),
