@@ -28,6 +28,10 @@ pub(super) struct Draft {
     pub(super) subject: u32,
     /// Which of the entry's users asks.
     pub(super) user: u32,
+    /// Its number in the load, from zero on.
+    pub(super) number: u64,
+    /// What its values are drawn by; zero where none are.
+    pub(super) chance: u64,
 }
 
 /// Which part of a load a thread takes: each `of`-th operation from `index` on.
@@ -52,6 +56,8 @@ pub(super) struct Choice {
     pub(super) weight_end: u32,
     pub(super) subjects: u32,
     pub(super) users: u32,
+    /// Whether values are drawn besides.
+    pub(super) values: bool,
 }
 
 /// Where the next intended start comes from.
@@ -161,15 +167,20 @@ impl Schedule {
                     (at, true)
                 }
             };
+            let (index, of) = (u64::from(self.slice.index), u64::from(self.slice.of));
+            let number = match self.source {
+                Source::Open(_) => self.drawn,
+                Source::Closed { .. } => self.drawn * of + index,
+            };
             self.drawn += 1;
-            let draft = self.choose(intended)?;
+            let draft = self.choose(intended, number)?;
             if own {
                 return Some(draft);
             }
         }
     }
 
-    fn choose(&mut self, intended: Nanos) -> Option<Draft> {
+    fn choose(&mut self, intended: Nanos, number: u64) -> Option<Draft> {
         let weights = self.choices.last()?.weight_end;
         let chosen = match self.choices.len() {
             1 => 0,
@@ -188,6 +199,12 @@ impl Schedule {
             entry: u16::try_from(entry).unwrap_or(u16::MAX),
             subject: any(choice.subjects, 1),
             user: any(choice.users, 0),
+            number,
+            chance: if choice.values {
+                self.parameters_rng.random()
+            } else {
+                0
+            },
         })
     }
 }

@@ -244,7 +244,9 @@ impl Breaker {
 const fn failed(terminal: Terminal) -> Option<bool> {
     match terminal {
         Terminal::Succeeded
-        | Terminal::Failed(FailureKind::Refused | FailureKind::WronglyAllowed) => Some(false),
+        | Terminal::Failed(
+            FailureKind::Refused | FailureKind::WronglyAllowed | FailureKind::Check,
+        ) => Some(false),
         Terminal::Failed(
             FailureKind::ServerError | FailureKind::Connection | FailureKind::Protocol,
         )

@@ -98,7 +98,8 @@ impl Retryable {
             AttemptOutcome::ProtocolError => Some(Self::Protocol),
             AttemptOutcome::Expected
             | AttemptOutcome::Unexpected { .. }
-            | AttemptOutcome::WronglyAllowed => None,
+            | AttemptOutcome::WronglyAllowed
+            | AttemptOutcome::CheckFailed => None,
         }
     }
 }
@@ -220,6 +221,8 @@ pub enum AttemptOutcome {
     },
     /// A request that should have been refused was not.
     WronglyAllowed,
+    /// The status was expected, and the rest of the response was not.
+    CheckFailed,
     /// No response within the timeout.
     TimedOut,
     /// The connection was refused, reset or closed.
@@ -232,7 +235,9 @@ impl AttemptOutcome {
     /// Whether a response came, of whatever kind.
     const fn is_answer(self) -> bool {
         match self {
-            Self::Expected | Self::Unexpected { .. } | Self::WronglyAllowed => true,
+            Self::Expected | Self::Unexpected { .. } | Self::WronglyAllowed | Self::CheckFailed => {
+                true
+            }
             Self::TimedOut | Self::ConnectionFailed | Self::ProtocolError => false,
         }
     }
@@ -248,6 +253,8 @@ pub enum FailureKind {
     Refused,
     /// Answered, though it should have been refused.
     WronglyAllowed,
+    /// Answered with an expected status, and the rest was not as expected.
+    Check,
     /// The connection was refused, reset or closed.
     Connection,
     /// The response was not HTTP.
@@ -321,6 +328,11 @@ impl Operation {
             .map_or(Nanos::MAX, |limit| self.intended.saturating_add(limit))
     }
 
+    /// Goes on with its next step, whose retries count anew.
+    pub const fn next_step(&mut self) {
+        self.retries_made = 0;
+    }
+
     /// When a second attempt is made beside a first try sent at `sent`, should
     /// that be unanswered then; none where nobody would wait for it.
     #[must_use]
@@ -392,6 +404,7 @@ const fn terminal(outcome: AttemptOutcome) -> Terminal {
             Terminal::Failed(FailureKind::ServerError)
         }
         AttemptOutcome::Unexpected { .. } => Terminal::Failed(FailureKind::Refused),
+        AttemptOutcome::CheckFailed => Terminal::Failed(FailureKind::Check),
         AttemptOutcome::TimedOut => Terminal::TimedOut,
         AttemptOutcome::ConnectionFailed => Terminal::Failed(FailureKind::Connection),
         AttemptOutcome::ProtocolError => Terminal::Failed(FailureKind::Protocol),

@@ -26,6 +26,7 @@ mod release;
 mod retry_budget;
 mod role_cache;
 mod story;
+mod work;
 
 pub use action::{Action, Trigger, When};
 pub use admission::Admission;
@@ -49,5 +50,8 @@ pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Setti
 pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use role_cache::RoleCache;
 pub use story::Story;
+pub use work::{
+    Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
+};
 
 use clause::clause;

@@ -12,10 +12,11 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::operations::{Capturing, Check, HeaderLine, RequestLine};
 use super::quantities::{After, Condition, Moment, Positive, ProbePath, Share};
 use crate::model::{
     ArrivalProcess, Backoff, BreakerPolicy, Distribution, Figure, QueuePolicy, Request,
-    RetryBudgetPolicy, Retryable, Role,
+    RetryBudgetPolicy, Retryable, Role, RowOrder,
 };
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
@@ -149,6 +150,12 @@ impl Named for Retryable {
     }
 }
 
+impl Named for RowOrder {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
 impl Named for Role {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.map(|role| (role, role.name())).to_vec()
@@ -186,10 +193,14 @@ quantity!(BreakerPolicy, "circuit breaker", "5 failures, pause 5s");
 quantity!(Condition, "condition", "error share > 50 %");
 quantity!(After, "event", "rollback rejected");
 quantity!(ProbePath, "path", "/readyz");
+quantity!(RequestLine, "request", "GET /items/7");
+quantity!(HeaderLine, "header", "accept: application/json");
+quantity!(Check, "check", "status 200..299");
+quantity!(Capturing, "capture", "order = body /id");
 
 /// Formats with what holds a text against them.
-type Check = fn(&str) -> Result<(), UnitError>;
-const FORMATS: [(&str, Check); 14] = [
+type Holds = fn(&str) -> Result<(), UnitError>;
+const FORMATS: [(&str, Holds); 18] = [
     format::<Nanos>(),
     format::<Positive>(),
     format::<Rate>(),
@@ -204,9 +215,13 @@ const FORMATS: [(&str, Check); 14] = [
     format::<Condition>(),
     format::<After>(),
     format::<ProbePath>(),
+    format::<RequestLine>(),
+    format::<HeaderLine>(),
+    format::<Check>(),
+    format::<Capturing>(),
 ];
 
-const fn format<T: Quantity>() -> (&'static str, Check) {
+const fn format<T: Quantity>() -> (&'static str, Holds) {
     (T::FORMAT, |text| text.parse::<T>().map(|_| ()))
 }
 

@@ -1,13 +1,15 @@
 //! What clients do about a target that fails: pause, spend a budget, stop asking.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::common::plan::{entry, ms, plan};
 use crate::common::server::{Answer, Server, Then};
-use crate::common::told::{Told, run};
-use threadbare::model::{ArrivalProcess, Retryable};
+use crate::common::told::{Told, run, setup, start};
+use threadbare::load::Work;
+use threadbare::model::{ArrivalProcess, HttpWork, Retryable, Step};
 use threadbare::plan::{ClosedLoop, MixEntry, Plan, Request};
 
 /// One operation with one retry.
@@ -197,6 +199,37 @@ fn the_first_answer_of_a_try_and_its_hedge_counts() {
         plan.load.client.hedge_after = Some(ms(9_999));
     });
     assert_eq!((told.operations.succeeded, told.user.hedges), (1, 0));
+}
+
+#[test]
+fn each_step_of_an_operation_is_hedged_by_itself() {
+    // Of each step the first try is never answered, and its hedge is.
+    let seen = AtomicUsize::new(0);
+    let server = Server::start(move |_| match seen.fetch_add(1, Ordering::SeqCst) % 2 {
+        0 => Answer::never(),
+        _ => Answer::status(200),
+    });
+    let mut plan = one_retried();
+    plan.load.client.hedge_after = Some(ms(50));
+    plan.load.mix.clear();
+    plan.fleet = None;
+    let mut work = HttpWork::single("browse".into(), Step::new("GET", "/first"));
+    work.operations[0].steps.push(Step::new("GET", "/second"));
+    let mut setup = setup(&plan, server.address());
+    setup.work = Work::Http {
+        host: "example.test".into(),
+        work,
+    };
+    let (updates, receiver) = channel();
+    let generator = start(&setup, updates);
+    let told = Told::gather(&plan, &receiver);
+    generator.join().unwrap();
+    let user = &told.user;
+    assert_eq!((told.operations.succeeded, user.first_tries), (1, 2));
+    assert_eq!((user.hedges, user.cancelled, user.retries), (2, 2, 0));
+    let lines = server.requests().into_iter().map(|it| it.line().to_owned());
+    let expected = ["/first", "/first", "/second", "/second"];
+    assert!(lines.eq(expected.map(|path| format!("GET {path} HTTP/1.1"))));
 }
 
 #[test]

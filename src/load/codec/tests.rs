@@ -5,7 +5,7 @@ use super::*;
 /// Reads `bytes` in pieces of these sizes (the last for ever), then ends the connection.
 fn read(bytes: &[u8], pieces: &[usize], to_head: bool) -> Result<(Response, usize), Broken> {
     let mut reader = ResponseReader::new();
-    reader.begin(to_head);
+    reader.begin(to_head, false);
     let mut used_before = 0;
     let mut rest = bytes;
     for index in 0.. {
@@ -54,7 +54,7 @@ fn a_delay_in_seconds_is_read_and_a_date_is_passed_over() {
         ("retry-after: 1\r\n", Some(Nanos::from_secs(1))),
         ("", None),
     ] {
-        reader.begin(false);
+        reader.begin(false, false);
         let text = format!("HTTP/1.1 503 No\r\n{field}content-length: 0\r\n\r\n");
         match reader.feed(text.as_bytes()).unwrap() {
             Progress::Complete { response, .. } => assert_eq!(response.retry_after, expected),

@@ -2,6 +2,7 @@
 
 use super::super::connection::Owner;
 use super::super::ledger::{Try, Unanswered};
+use super::super::request::Asking;
 use super::super::schedule::Draft;
 use super::Engine;
 use crate::model::{AttemptOutcome, Next, Operation, Pass, Terminal};
@@ -13,13 +14,18 @@ pub(in super::super) struct ActiveOperation {
     pub(super) draft: Draft,
     pub(super) machine: Operation,
     pub(super) under_way: UnderWay,
+    /// Whether the current step has been tried.
     tried: bool,
+    /// Which of its steps is under way.
+    pub(super) step: usize,
+    /// What its steps have captured so far.
+    pub(super) captured: Vec<String>,
     /// How long it waited for a connection before its first try.
     waited: Nanos,
 }
 
-/// The attempts of an operation under way, by their connections: one, or the
-/// first try and its hedge.
+/// The attempts of an operation under way, by their slots: one, or a first try
+/// and its hedge.
 #[derive(Debug, Default)]
 pub(super) struct UnderWay([Option<u32>; 2]);
 
@@ -44,6 +50,17 @@ impl UnderWay {
     }
 }
 
+impl ActiveOperation {
+    /// What the request of its current step is made for.
+    pub(super) fn asking(&self) -> Asking<'_> {
+        Asking {
+            draft: &self.draft,
+            step: self.step,
+            captured: &self.captured,
+        }
+    }
+}
+
 impl Engine {
     /// The next scheduled operation starts.
     pub(super) fn arrive(&mut self) {
@@ -62,6 +79,8 @@ impl Engine {
             machine,
             under_way: UnderWay::default(),
             tried: false,
+            step: 0,
+            captured: Vec::new(),
             waited: Nanos::ZERO,
         });
         if deadline < Nanos::MAX {
@@ -118,6 +137,7 @@ impl Engine {
             self.ledger.pool_wait(waited);
             if let Some(operation) = self.operations.get_mut(slot)
                 && !operation.tried
+                && operation.step == 0
             {
                 operation.waited = waited;
             }
@@ -137,17 +157,20 @@ impl Engine {
             return self.end_operation(slot, Terminal::MissedDeadline, now);
         }
         let first = !std::mem::replace(&mut operation.tried, true);
+        let starts = first && operation.step == 0;
         let (intended, waited) = (operation.draft.intended, operation.waited);
         let which = if first { Try::First } else { Try::Retry };
         if first {
             self.client.first_try();
             let hedge_at = operation.machine.hedge_at(now, &self.policy);
-            if let Some(at) = hedge_at.filter(|_| self.requests.idempotent(&operation.draft)) {
+            if let Some(at) =
+                hedge_at.filter(|_| self.requests.idempotent(&operation.draft, operation.step))
+            {
                 self.hedges.push(slot, at);
             }
         }
         self.launch(Owner::Operation(slot), which, now);
-        if first {
+        if starts {
             let lag = now.saturating_sub(intended).saturating_sub(waited);
             self.ledger.send_lag(lag);
         }
@@ -176,6 +199,15 @@ impl Engine {
             Next::Retry(at) => {
                 self.give_up_attempts(slot);
                 self.retries.push(slot, at);
+            }
+            Next::Ended(Terminal::Succeeded)
+                if operation.step + 1 < self.requests.steps(&operation.draft) =>
+            {
+                operation.step += 1;
+                operation.tried = false;
+                operation.machine.next_step();
+                self.give_up_attempts(slot);
+                self.retries.push(slot, now);
             }
             Next::Ended(terminal) => self.end_operation(slot, terminal, now),
         }
