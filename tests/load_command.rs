@@ -107,10 +107,39 @@ fn a_load_past_its_backlog_is_invalid_and_not_slow() {
 }
 
 #[test]
+fn clients_behave_as_the_flags_say() {
+    let server = Server::start(|_| Answer::status(429));
+    let url = format!("http://{}/", server.address());
+    let retrying = [
+        "--retries",
+        "2",
+        "--backoff",
+        "exponential 1ms..2ms, full jitter",
+        "--retry-on",
+        "timeout,too_many_requests",
+        "--retry-budget",
+        "0 %, burst 3",
+        "--respect-retry-after",
+    ];
+    let output = load(&url, &[&["-R", "100", "-n", "20"], &retrying[..]].concat());
+    let text = out(&output);
+    assert!(text.contains("20 first tries, 3 retries"), "{text}");
+
+    let server = Server::start(|_| Answer::status(500));
+    let url = format!("http://{}/", server.address());
+    let flags = ["-R", "100", "-n", "50", "--breaker", "5 failures, pause 1h"];
+    let output = load(&url, &flags);
+    let text = out(&output);
+    assert!(text.contains("shed by the breaker"), "{text}");
+    // That is no fault of the generator's.
+    assert!(!text.contains("The generator shed"), "{text}");
+}
+
+#[test]
 fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
     let server = Server::start(|_| Answer::status(200));
     let url = format!("http://{}/", server.address());
-    let cases: [(&str, &[&str], &str); 8] = [
+    let cases: [(&str, &[&str], &str); 12] = [
         ("http://192.0.2.1/", &[], "--allow 192.0.2.1"),
         ("ftp://127.0.0.1/", &[], "is neither http"),
         ("127.0.0.1:80", &[], "has no scheme"),
@@ -119,6 +148,10 @@ fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
         (&url, &["-H", "no colon"], "has no colon"),
         (&url, &["-t", "9", "-c", "4"], "no more threads"),
         (&url, &["-D", "/no/such/file"], "failed to read the body"),
+        (&url, &["--backoff", "exponential"], "not a back-off"),
+        (&url, &["--retry-on", "rain"], "may be retried"),
+        (&url, &["--breaker", "5 failures"], "users who think"),
+        (&url, &["--hedge-after", "1s", "-m", "POST"], "made twice"),
     ];
     for (url, flags, sentence) in cases {
         let output = load(url, flags);

@@ -138,7 +138,15 @@ mix = [
   { request = "dance", rolle = "viewer" },
   "list tasks",
 ]
-client = { timeout = "500", retries = 1000, backoff = "exponential" }
+
+[load.client]
+timeout = "500"
+retries = 1000
+backoff = "exponential"
+retry_on = ["server_eror", 429]
+respect_retry_after = "yes"
+retry_budget = "20"
+breaker = "five failures"
 
 [[load.step]]
 at = "20s"
@@ -188,8 +196,9 @@ interval = "1500us"
 
 [load]
 rate = "2000000/s"
-mix = [{ weight = 1, request = "list tasks", role = "viewer" }]
+mix = [{ weight = 1, request = "create task", role = "contributor" }]
 step = [{ at = "3min", rate = "10/s" }]
+client = { timeout = "200ms", hedge_after = "200ms" }
 
 [[monitor]]
 name = "health"
@@ -375,9 +384,19 @@ proptest! {
 fn the_guide_is_right_and_complete() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SCENARIOS.md");
     let guide = std::fs::read_to_string(path).unwrap();
-    let smallest = guide.split("```toml\n").nth(1).unwrap();
-    let smallest = smallest.split("```").next().unwrap();
+    let example = |holds: &str| {
+        let examples = guide.split("```toml\n").skip(1);
+        let mut examples = examples.map(|text| text.split("```").next().unwrap());
+        examples.find(|text| text.contains(holds)).unwrap()
+    };
+    let smallest = example("title = ");
     scenario::parse("smallest", "SCENARIOS.md", smallest).unwrap();
+    let careful = format!("{smallest}\n{}", example("[load.client]"));
+    let client = scenario::parse("careful", "SCENARIOS.md", &careful)
+        .unwrap()
+        .load
+        .client;
+    assert!(client.respect_retry_after && client.hedge_after.is_some());
 
     let schema: serde_json::Value = serde_json::from_str(&scenario::schema()).unwrap();
     let mut keys = Vec::new();

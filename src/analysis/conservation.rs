@@ -26,6 +26,7 @@ pub(super) fn conservation(series: &Series) -> Conservation {
         timed_out: total.timed_out,
         missed_deadline: total.missed_deadline,
         shed: total.shed,
+        shed_by_breaker: total.shed_by_breaker,
         unfinished: total.unfinished,
     }
 }

@@ -183,7 +183,8 @@ pub struct ScrapeFailures {
     pub last_s: f64,
 }
 
-/// Where every scheduled operation went; the keys are exactly these.
+/// Where every scheduled operation went; the keys are exactly these, the last
+/// only where it is not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Conservation {
     /// Scheduled.
@@ -196,10 +197,18 @@ pub struct Conservation {
     pub timed_out: u64,
     /// The deadline came first.
     pub missed_deadline: u64,
-    /// Given up by the generator.
+    /// Given up by the generator, or not begun by its circuit breaker.
     pub shed: u64,
     /// Under way when the observation stopped.
     pub unfinished: u64,
+    /// Of those shed: by the circuit breaker.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub shed_by_breaker: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// A stretch of the run between two actions.

@@ -141,7 +141,11 @@ fn late(record: &Record, run: &Totals) -> Option<String> {
 }
 
 fn shed(series: &Series) -> Option<String> {
-    let shed = conservation(series).shed;
+    let conservation = conservation(series);
+    // What a circuit breaker sheds is the client's doing, which is what is measured.
+    let shed = conservation
+        .shed
+        .saturating_sub(conservation.shed_by_breaker);
     (shed > 0).then(|| {
         format!("The generator shed {shed} operations, since too many waited for a connection.")
     })

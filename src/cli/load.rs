@@ -7,11 +7,12 @@ use std::{fs, io};
 use clap::{Args, ValueEnum};
 use hyper::Uri;
 
+use super::client::ClientArguments;
 use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Tls, TlsOptions, Work};
-use crate::model::{ArrivalProcess, Backoff, ClientPolicy, HttpWork, Part, Step, Template};
+use crate::model::{ArrivalProcess, HttpWork, Part, Step, Template};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, RecoveryRule};
 use crate::record::{Record, StopCause};
 use crate::units::{Nanos, Rate};
@@ -34,7 +35,8 @@ pub(super) struct Arguments {
     /// Connections at most; past them operations wait for one
     #[arg(short, long, value_name = "N", default_value_t = 64)]
     connections: u32,
-    /// How long operations are scheduled; what is under way then may end for the timeout
+    /// How long operations are scheduled; what is under way then may end for the
+    /// timeout and the pauses of its retries, or the deadline
     #[arg(
         short,
         long,
@@ -79,15 +81,8 @@ pub(super) struct Arguments {
     /// A file that holds the body
     #[arg(short = 'D', long, value_name = "FILE")]
     body_file: Option<PathBuf>,
-    /// Limit on one attempt, from its send
-    #[arg(long, value_name = "TIME", default_value = "5s")]
-    timeout: Nanos,
-    /// Limit on an operation, from its intended start [default: none]
-    #[arg(long, value_name = "TIME")]
-    deadline: Option<Nanos>,
-    /// Attempts after the first, on 5xx, timeout and broken connections
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    retries: u32,
+    #[command(flatten)]
+    client: ClientArguments,
     /// Operations that may wait for a connection; one more is shed, and the run is invalid
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     backlog: u32,
@@ -448,7 +443,7 @@ impl Arguments {
             story: None,
             warm_up: Nanos::ZERO,
             end: self.end(),
-            drain: self.deadline.unwrap_or(Nanos::ZERO).max(self.timeout),
+            drain: self.client.longest(),
             interval: Nanos::from_secs(1),
             fleet: None,
             load: Load {
@@ -461,12 +456,7 @@ impl Arguments {
                     .as_ref()
                     .map_or_else(Vec::new, |rate| rate.starts_until(self.end())),
                 mix: Vec::new(),
-                client: ClientPolicy {
-                    timeout: self.timeout,
-                    deadline: self.deadline,
-                    retries: self.retries,
-                    backoff: Backoff::None,
-                },
+                client: self.client.policy(),
                 connections: self.connections,
                 backlog: self.backlog,
                 drive: Drive {

@@ -70,6 +70,10 @@ impl Buckets {
             Terminal::TimedOut => &mut counters.timed_out,
             Terminal::MissedDeadline => &mut counters.missed_deadline,
             Terminal::Shed => &mut counters.shed,
+            Terminal::ShedByBreaker => {
+                counters.shed_by_breaker += 1;
+                &mut counters.shed
+            }
         };
         *counter += 1;
     }

@@ -277,6 +277,23 @@ fn check(setup: &Setup) -> Result<Asked> {
     {
         return unfit("there must be no more threads than users");
     }
+    let client = &load.client;
+    if client
+        .hedge_after
+        .is_some_and(|after| after >= client.timeout)
+    {
+        return unfit("a hedge must come before the timeout of what it is to stand in for");
+    }
+    if client.breaker.is_some()
+        && drive
+            .closed
+            .is_some_and(|closed| closed.think == Nanos::ZERO)
+    {
+        // Whoever is shed asks again at once, and so a million times a second.
+        return unfit(
+            "in a closed loop a circuit breaker needs users who think between operations",
+        );
+    }
     if let Protocol::Http2 { streams } = setup.endpoint.protocol {
         if streams == 0 || drive.fresh_connections {
             return unfit("an HTTP/2 connection is kept, and has at least one stream");
@@ -295,5 +312,9 @@ fn check(setup: &Setup) -> Result<Asked> {
     {
         return unfit("a monitor's `probe` must be a path such as \"/readyz\"");
     }
-    Asked::new(setup)
+    let asked = Asked::new(setup)?;
+    if client.hedge_after.is_some() && !asked.requests.any_idempotent() {
+        return unfit("nothing can be hedged, since no request may be made twice, as a GET may");
+    }
+    Ok(asked)
 }

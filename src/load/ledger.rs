@@ -26,6 +26,8 @@ pub(super) enum Class {
 pub(super) enum Try {
     First,
     Retry,
+    /// Beside a first try that is still unanswered.
+    Hedge,
     /// The same request again, since the kept connection had gone stale.
     Resend,
 }
@@ -194,6 +196,7 @@ impl Ledger {
         match which {
             Try::First => attempts.counters.first_tries += 1,
             Try::Retry => attempts.counters.retries += 1,
+            Try::Hedge => attempts.counters.hedges += 1,
             Try::Resend => attempts.counters.resends += 1,
         }
     }

@@ -391,6 +391,11 @@ impl Requests {
         self.form(draft, step).to_head
     }
 
+    /// Whether any request may be made twice.
+    pub(super) fn any_idempotent(&self) -> bool {
+        self.entries.iter().flatten().any(|form| form.idempotent)
+    }
+
     /// Whether making the request twice is the same as making it once.
     pub(super) fn idempotent(&self, draft: &Draft, step: usize) -> bool {
         self.form(draft, step).idempotent

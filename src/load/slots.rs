@@ -4,7 +4,10 @@
 //! timeouts and deadlines have one length each, so their order is the order of
 //! their starts, and a linked list through an array arms and disarms in
 //! constant time, holds nothing that is over, and allocates nothing once it
-//! has grown to what is under way at a time.
+//! has grown to what is under way at a time. Retries are the exception: their
+//! pauses have any length, so a tree keeps them.
+
+use std::collections::BTreeSet;
 
 use crate::units::Nanos;
 
@@ -187,6 +190,46 @@ impl SlotQueue {
     }
 }
 
+/// Slots in the order of instants that come in any order, as those of retries
+/// do whose pauses grow or have jitter: a [`SlotQueue`] would walk past all that
+/// are later. Those of one instant keep the order they came in.
+#[derive(Debug, Default)]
+pub(super) struct SlotTree {
+    order: BTreeSet<(Nanos, u64, u32)>,
+    /// Of each slot that is in it, its place in the order.
+    queued: Vec<Option<(Nanos, u64)>>,
+    pushed: u64,
+}
+
+impl SlotTree {
+    /// Puts a slot in for an instant.
+    ///
+    /// # Panics
+    ///
+    /// Where the slot is in it already.
+    pub(super) fn push(&mut self, slot: u32, at: Nanos) {
+        if self.queued.len() <= slot as usize {
+            self.queued.resize(slot as usize + 1, None);
+        }
+        self.pushed += 1;
+        let before = self.queued[slot as usize].replace((at, self.pushed));
+        assert!(before.is_none(), "a slot is queued once");
+        self.order.insert((at, self.pushed, slot));
+    }
+
+    /// Takes a slot out: its instant, where it was in.
+    pub(super) fn remove(&mut self, slot: u32) -> Option<Nanos> {
+        let (at, number) = self.queued.get_mut(slot as usize)?.take()?;
+        self.order.remove(&(at, number, slot));
+        Some(at)
+    }
+
+    /// The earliest, with its instant.
+    pub(super) fn front(&self) -> Option<(Nanos, u32)> {
+        self.order.first().map(|(at, _, slot)| (*at, *slot))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,22 +252,24 @@ mod tests {
     proptest! {
         /// Against a plain sorted list: (slot, instant) to push, or a slot to remove.
         #[test]
-        fn a_queue_is_a_stable_sorted_list(
+        fn a_queue_and_a_tree_are_stable_sorted_lists(
             steps in proptest::collection::vec((0u32..12, proptest::option::of(0u64..6)), 0..200),
         ) {
-            let mut queue = SlotQueue::new();
+            let (mut queue, mut tree) = (SlotQueue::new(), SlotTree::default());
             let mut model: Vec<(Nanos, u32)> = Vec::new();
             for (slot, at) in steps {
                 let present = model.iter().position(|entry| entry.1 == slot);
                 match (at, present) {
                     (Some(at), None) => {
                         queue.push(slot, Nanos(at));
+                        tree.push(slot, Nanos(at));
                         model.push((Nanos(at), slot));
                         model.sort_by_key(|entry| entry.0);
                     }
                     (None, _) => {
                         let expected = present.map(|place| model[place].0);
                         prop_assert_eq!(queue.remove(slot), expected);
+                        prop_assert_eq!(tree.remove(slot), expected);
                         if let Some(place) = present {
                             model.remove(place);
                         }
@@ -232,6 +277,7 @@ mod tests {
                     (Some(_), Some(_)) => {}
                 }
                 prop_assert_eq!(queue.front(), model.first().copied());
+                prop_assert_eq!(tree.front(), queue.front());
                 prop_assert_eq!(queue.len(), model.len());
             }
             prop_assert_eq!(queue.pop_back(), model.pop().map(|entry| entry.1));

@@ -10,7 +10,10 @@ mod action;
 mod admission;
 mod alert;
 mod arrivals;
+mod backoff;
 mod balancer;
+mod breaker;
+mod clause;
 mod client;
 mod distribution;
 mod expectation;
@@ -20,6 +23,7 @@ mod load;
 mod monitor;
 mod queue;
 mod release;
+mod retry_budget;
 mod role_cache;
 mod story;
 mod work;
@@ -28,8 +32,13 @@ pub use action::{Action, Trigger, When};
 pub use admission::Admission;
 pub use alert::{Alert, AlertChange, AlertRule, Signal};
 pub use arrivals::{ArrivalProcess, Arrivals};
+pub use backoff::{Backoff, Jitter};
 pub use balancer::RoundRobin;
-pub use client::{AttemptOutcome, Backoff, ClientPolicy, FailureKind, Next, Operation, Terminal};
+pub use breaker::{Breaker, BreakerPolicy, Pass, Trip};
+pub use client::{
+    AttemptOutcome, Client, ClientPolicy, FailureKind, Next, Operation, RetryOn, Retryable,
+    Terminal,
+};
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
 pub use fleet::{FleetSpec, IdentitySpec, Role, Unverified, Verification};
@@ -38,8 +47,11 @@ pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use role_cache::RoleCache;
 pub use story::Story;
 pub use work::{
     Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
 };
+
+use clause::clause;

@@ -80,8 +80,10 @@ counters! {
         timed_out,
         /// The deadline came first.
         missed_deadline,
-        /// Given up by the generator at its backlog bound.
+        /// Given up by the generator at its backlog bound, or by its circuit breaker.
         shed,
+        /// Of them: by the circuit breaker, as the client it plays would.
+        shed_by_breaker,
         /// Still under way when the observation stopped: censored.
         unfinished,
         /// Intended start of the first that ended without success, in
@@ -133,6 +135,7 @@ impl OperationCounters {
     #[must_use]
     pub const fn conserved(&self) -> bool {
         self.scheduled == self.ended().saturating_add(self.unfinished)
+            && self.shed_by_breaker <= self.shed
     }
 }
 
@@ -143,6 +146,8 @@ counters! {
         first_tries,
         /// Retries that started.
         retries,
+        /// Attempts beside a first try that was still unanswered.
+        hedges,
         /// Attempts repeated at once because a kept connection had gone stale.
         resends,
         /// Attempts that ended with a response.
@@ -161,7 +166,8 @@ counters! {
         connection_errors,
         /// Attempts whose response was not HTTP.
         protocol_errors,
-        /// Attempts given up because their operation had ended.
+        /// Attempts given up because their operation had ended or another one
+        /// of it was answered.
         cancelled,
         /// Attempts under way at the end of the interval: a level, not a sum.
         in_flight,
@@ -178,6 +184,7 @@ impl AttemptCounters {
     pub const fn started(&self) -> u64 {
         self.first_tries
             .saturating_add(self.retries)
+            .saturating_add(self.hedges)
             .saturating_add(self.resends)
     }
 

@@ -402,7 +402,7 @@ fn read_latency(directory: &Path, bytes: &[u8], samples: &mut [Sample]) -> Resul
 mod tests {
     use super::super::{AttemptCounters, OperationCounters, StopCause};
     use super::*;
-    use crate::model::{ArrivalProcess, Backoff, ClientPolicy};
+    use crate::model::{ArrivalProcess, ClientPolicy};
     use crate::plan::{Drive, Load, Plan, RecoveryRule};
 
     fn header() -> Header {
@@ -448,7 +448,7 @@ mod tests {
                         timeout: Nanos::from_secs(1),
                         deadline: None,
                         retries: 0,
-                        backoff: Backoff::None,
+                        ..ClientPolicy::default()
                     },
                     connections: 1,
                     backlog: 1,

@@ -162,7 +162,8 @@ impl<'a> Rows<'a> {
                 }),
                 self.rate("retries", "retries", "area", |bucket| {
                     let users = bucket.users?;
-                    Some(users.retries.saturating_add(users.resends))
+                    let again = users.retries.saturating_add(users.hedges);
+                    Some(again.saturating_add(users.resends))
                 }),
                 self.rate("probes", "probes", "area", Bucket::probes),
             ],

@@ -1,9 +1,10 @@
 //! How a run was made: what a reader needs to judge it, and to make it again.
 
+use std::fmt::Write as _;
+
 use super::figures::{count, plural, utc};
 use crate::analysis::Findings;
-use crate::model::Backoff;
-use crate::model::FleetSpec;
+use crate::model::{Backoff, ClientPolicy, FleetSpec, Retryable};
 use crate::plan::Plan;
 use crate::record::{Backend, Record, printable};
 
@@ -112,18 +113,14 @@ fn users(plan: &Plan) -> String {
         .map(|(from, rate)| format!("{rate} from {from}"))
         .collect();
     let client = &load.client;
-    let pause = match client.backoff {
-        Backoff::None => "at once".to_owned(),
-        Backoff::Fixed(pause) => format!("after {pause}"),
-    };
     let deadline = client
         .deadline
         .map_or_else(|| "no deadline".to_owned(), |d| format!("deadline {d}"));
     format!(
-        "{}; timeout {}, {} {pause}, {deadline}; at most {}",
+        "{}; timeout {}, {}, {deadline}; at most {}",
         rates.join(", "),
         client.timeout,
-        retries(client.retries),
+        retries(client),
         plural(load.connections as usize, "connection")
     )
 }
@@ -142,10 +139,38 @@ fn recovered(plan: &Plan) -> String {
     )
 }
 
-fn retries(retries: u32) -> String {
-    match retries {
-        0 => "no retry".into(),
-        1 => "1 retry".into(),
-        many => format!("{many} retries"),
+/// How clients retry, and when they do not: what is said of a plain client is short.
+fn retries(client: &ClientPolicy) -> String {
+    let pause = match client.backoff {
+        Backoff::None => "at once".to_owned(),
+        Backoff::Fixed(pause) => format!("after {pause}"),
+        growing @ Backoff::Exponential { .. } => format!("after {growing}"),
+    };
+    let mut text = match client.retries {
+        0 => format!("no retry {pause}"),
+        1 => format!("1 retry {pause}"),
+        many => format!("{many} retries {pause}"),
+    };
+    // Writing to a string cannot fail.
+    if !client.retry_on.is_default() {
+        let words = Retryable::ALL.into_iter();
+        let words: Vec<_> = words
+            .filter(|(outcome, _)| client.retry_on.iter().any(|it| it == *outcome))
+            .map(|(_, word)| word)
+            .collect();
+        let _ = write!(text, " (on {})", words.join(", "));
     }
+    if client.respect_retry_after {
+        text.push_str(", Retry-After respected");
+    }
+    if let Some(budget) = client.retry_budget {
+        let _ = write!(text, ", retry budget {budget}");
+    }
+    if let Some(after) = client.hedge_after {
+        let _ = write!(text, ", hedged after {after}");
+    }
+    if let Some(breaker) = client.breaker {
+        let _ = write!(text, ", circuit breaker {breaker}");
+    }
+    text
 }

@@ -100,7 +100,7 @@ fn headline(totals: &Totals, seconds: f64) -> String {
 }
 
 /// Every way in which operations ended without success, with how many did.
-fn failures(operations: &OperationCounters) -> [(&'static str, u64); 10] {
+fn failures(operations: &OperationCounters) -> [(&'static str, u64); 11] {
     [
         ("server errors (5xx)", operations.failed_server_error),
         ("unexpected statuses", operations.failed_refused),
@@ -110,7 +110,11 @@ fn failures(operations: &OperationCounters) -> [(&'static str, u64); 10] {
         ("not HTTP", operations.failed_protocol),
         ("timed out", operations.timed_out),
         ("missed the deadline", operations.missed_deadline),
-        ("shed by the generator", operations.shed),
+        (
+            "shed by the generator",
+            operations.shed.saturating_sub(operations.shed_by_breaker),
+        ),
+        ("shed by the breaker", operations.shed_by_breaker),
         ("unfinished", operations.unfinished),
     ]
 }
@@ -175,11 +179,15 @@ fn counts(totals: &Totals) -> String {
         failed.join(", ")
     };
     let _ = writeln!(text, "  failures      {failed}");
+    let hedges = match attempts.hedges {
+        0 => String::new(),
+        hedges => format!(", {hedges} hedges"),
+    };
     let _ = writeln!(
         text,
-        "  attempts      {} first tries, {} retries, {} resends on a stale connection; {} \
+        "  attempts      {} first tries, {} retries{}, {} resends on a stale connection; {} \
          connections opened",
-        attempts.first_tries, attempts.retries, attempts.resends, totals.opened
+        attempts.first_tries, attempts.retries, hedges, attempts.resends, totals.opened
     );
     let _ = writeln!(
         text,

@@ -13,8 +13,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::operations::{Capturing, Check, HeaderLine, RequestLine};
-use super::quantities::{After, Condition, Moment, Pause, Positive, ProbePath, Share};
-use crate::model::{ArrivalProcess, Distribution, Figure, QueuePolicy, Request, Role, RowOrder};
+use super::quantities::{After, Condition, Moment, Positive, ProbePath, Share};
+use crate::model::{
+    ArrivalProcess, Backoff, BreakerPolicy, Distribution, Figure, QueuePolicy, Request,
+    RetryBudgetPolicy, Retryable, Role, RowOrder,
+};
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
 /// A value and where in the file it stands; 0..0 where it is a default.
@@ -141,6 +144,12 @@ impl Named for Request {
     }
 }
 
+impl Named for Retryable {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
 impl Named for RowOrder {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.to_vec()
@@ -178,7 +187,9 @@ quantity!(ClockTime, "time of day", "16:30");
 quantity!(Moment, "moment", "16:30");
 quantity!(Distribution, "distribution", "exponential(mean 4ms)");
 quantity!(QueuePolicy, "queue policy", "unbounded");
-quantity!(Pause, "back-off", "none");
+quantity!(Backoff, "back-off", "exponential 50ms..2s, full jitter");
+quantity!(RetryBudgetPolicy, "retry budget", "20 %, reserve 10/s");
+quantity!(BreakerPolicy, "circuit breaker", "5 failures, pause 5s");
 quantity!(Condition, "condition", "error share > 50 %");
 quantity!(After, "event", "rollback rejected");
 quantity!(ProbePath, "path", "/readyz");
@@ -189,7 +200,7 @@ quantity!(Capturing, "capture", "order = body /id");
 
 /// Formats with what holds a text against them.
 type Holds = fn(&str) -> Result<(), UnitError>;
-const FORMATS: [(&str, Holds); 16] = [
+const FORMATS: [(&str, Holds); 18] = [
     format::<Nanos>(),
     format::<Positive>(),
     format::<Rate>(),
@@ -198,7 +209,9 @@ const FORMATS: [(&str, Holds); 16] = [
     format::<Moment>(),
     format::<Distribution>(),
     format::<QueuePolicy>(),
-    format::<Pause>(),
+    format::<Backoff>(),
+    format::<RetryBudgetPolicy>(),
+    format::<BreakerPolicy>(),
     format::<Condition>(),
     format::<After>(),
     format::<ProbePath>(),

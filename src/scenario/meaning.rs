@@ -12,8 +12,8 @@ use super::leaf::{Placed, Text};
 use super::quantities::Moment;
 use super::{Scenario, expectations, timeline};
 use crate::model::{
-    AlertRule, ClientPolicy, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy,
-    RecoveryRule, Story,
+    AlertRule, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
+    Request, Story,
 };
 use crate::units::Nanos;
 
@@ -206,6 +206,7 @@ impl Reader {
             }
         }
         rate.sort_by_key(|(at, _)| *at);
+        self.hedge(load);
         let mix = load.mix.as_ref()?.iter().map(|entry| {
             Some(MixEntry {
                 weight: entry.weight?,
@@ -218,16 +219,33 @@ impl Reader {
             process: load.arrivals.0,
             rate,
             mix: mix.collect::<Option<_>>()?,
-            client: ClientPolicy {
-                timeout: load.client.timeout.0.0,
-                deadline: load.client.deadline.map(|deadline| deadline.0.0),
-                retries: load.client.retries,
-                backoff: load.client.backoff.0.0,
-            },
+            client: load.client.policy(),
             connections: load.connections,
             backlog: load.backlog,
             drive: Drive::default(),
         })
+    }
+
+    fn hedge(&mut self, load: &file::Load) {
+        let Some(after) = &load.client.hedge_after else {
+            return;
+        };
+        let timeout = load.client.timeout.0.0;
+        if after.value.0.0 >= timeout {
+            self.report(
+                after,
+                format!("an attempt has timed out after {timeout}, before it would be hedged"),
+                "too late",
+                "write a fraction of `timeout`, such as the time that one answer of twenty takes",
+            );
+        }
+        // What could not be read may be a request that is made twice.
+        let twice = |entry: &file::Mix| entry.request.is_none_or(|it| it.0 == Request::ListTasks);
+        if load.mix.as_ref().is_some_and(|mix| !mix.iter().any(twice)) {
+            let message = "no request of `mix` may be made twice, so none is hedged";
+            let suggestion = "add \"list tasks\" to `mix`, or take this out";
+            self.report(after, message, "without effect", suggestion);
+        }
     }
 
     fn rate(&mut self, rate: &Placed<Text<crate::units::Rate>>) {

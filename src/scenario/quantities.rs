@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::model::{Backoff, Signal, Trigger};
+use crate::model::{Signal, Trigger};
 use crate::units::{ClockTime, Nanos, Ratio, UnitError};
 
 /// A duration that is not zero.
@@ -79,34 +79,6 @@ impl FromStr for Moment {
                  or a duration since the start of the run, for example \"18s\"",
             )
         })
-    }
-}
-
-/// The pause before a retry.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Pause(pub(super) Backoff);
-
-impl FromStr for Pause {
-    type Err = UnitError;
-
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        let expected = "\"none\" or the pause before each retry, for example \"100ms\"";
-        match text.trim() {
-            "none" => Ok(Self(Backoff::None)),
-            pause => pause
-                .parse()
-                .map(|pause| Self(Backoff::Fixed(pause)))
-                .map_err(|_| UnitError::new(text, expected)),
-        }
-    }
-}
-
-impl fmt::Display for Pause {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            Backoff::None => f.write_str("none"),
-            Backoff::Fixed(pause) => pause.fmt(f),
-        }
     }
 }
 

@@ -98,7 +98,13 @@ impl Structure {
             ("object", ["array"]) => format!("write [[{0}]] instead of [{0}]", place.path()),
             _ => example(schema).map_or_else(
                 || format!("write {}", names.join(" or ")),
-                |example| format!("write it like `{} = {example}`", place.key),
+                |example| {
+                    if place.in_array {
+                        format!("write it like `{example}`")
+                    } else {
+                        format!("write it like `{} = {example}`", place.key)
+                    }
+                },
             ),
         };
         self.report(Mistake::new(

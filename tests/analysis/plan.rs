@@ -1,8 +1,6 @@
 //! The plan of every synthetic run; only what analysis reads of it matters.
 
-use threadbare::model::{
-    ArrivalProcess, Backoff, ClientPolicy, Distribution, FleetSpec, IdentitySpec,
-};
+use threadbare::model::{ArrivalProcess, ClientPolicy, Distribution, FleetSpec, IdentitySpec};
 use threadbare::plan::{Drive, Load, Plan, RecoveryRule, Story};
 use threadbare::units::Nanos;
 
@@ -46,7 +44,7 @@ pub(crate) fn plan() -> Plan {
                 timeout: Nanos::from_millis(500),
                 deadline: Some(Nanos::from_secs(2)),
                 retries: 3,
-                backoff: Backoff::None,
+                ..ClientPolicy::default()
             },
             connections: 1000,
             backlog: 1000,

@@ -67,6 +67,44 @@ fn a_generator_that_was_the_limit_makes_the_measurement_invalid() {
 }
 
 #[test]
+fn what_the_breaker_shed_is_the_clients_doing_and_no_fault_of_the_generator() {
+    // In one bucket five were shed, so many of them by the breaker.
+    let found = |by_breaker: u64| {
+        let mut record = Run::steady()
+            .is(50, 51, Second { shed: 5, ..GOOD })
+            .record();
+        for sample in &mut record.samples {
+            if let Counters::Operations(counters) = &mut sample.counters {
+                counters.shed_by_breaker = counters.shed.min(by_breaker);
+            }
+        }
+        findings(&record)
+    };
+    let all = found(5);
+    assert_eq!(all.measurement.validity, Validity::Valid);
+    assert_eq!(
+        (all.conservation.shed, all.conservation.shed_by_breaker),
+        (5, 5)
+    );
+    let some = found(3).measurement;
+    assert_eq!(some.validity, Validity::Invalid);
+    assert!(
+        some.reasons[0].contains("shed 2 operations"),
+        "{:?}",
+        some.reasons
+    );
+    // More by the breaker than in all is no record of ours.
+    let mut record = Run::steady().record();
+    for sample in &mut record.samples {
+        if let Counters::Operations(counters) = &mut sample.counters {
+            counters.shed_by_breaker = 1;
+        }
+    }
+    let reasons = findings(&record).measurement.reasons;
+    assert!(reasons[0].contains("bug of threadbare"), "{reasons:?}");
+}
+
+#[test]
 fn a_record_that_does_not_add_up_is_invalid() {
     let mut record = founding().record();
     assert_eq!(findings(&record).measurement.validity, Validity::Valid);

@@ -1,7 +1,7 @@
 //! Plans for tests: a constant rate of listed tasks, patiently, unless told otherwise.
 
 use threadbare::model::{
-    ArrivalProcess, Backoff, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role,
+    ArrivalProcess, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role,
 };
 use threadbare::plan::{Drive, Load, MixEntry, Plan, RecoveryRule, Request};
 use threadbare::units::{Nanos, Rate};
@@ -48,7 +48,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
                 timeout: ms(5_000),
                 deadline: None,
                 retries: 0,
-                backoff: Backoff::None,
+                ..ClientPolicy::default()
             },
             connections: 64,
             backlog: 10_000,

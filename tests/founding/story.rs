@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use threadbare::model::{
-    ArrivalProcess, Backoff, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role,
+    ArrivalProcess, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role,
 };
 use threadbare::plan::{
     Action, Bound, Drive, Entry, Expectation, Figure, Load, MixEntry, Plan, RecoveryRule, Request,
@@ -181,7 +181,7 @@ pub(crate) fn plan() -> Plan {
                 timeout: Nanos::from_millis(500),
                 deadline: Some(Nanos::from_secs(2)),
                 retries: 3,
-                backoff: Backoff::None,
+                ..ClientPolicy::default()
             },
             connections: 2_000,
             backlog: 10_000,

@@ -7,6 +7,7 @@ use crate::common::server::{Answer, Server};
 use crate::common::told::{Told, run, setup, setup_in, start};
 use threadbare::load::{Command, Generator, Identities, Setup, Update, Work};
 use threadbare::model::MonitorPolicy;
+use threadbare::plan::{ClosedLoop, Request};
 use threadbare::record::Counters;
 use threadbare::units::Nanos;
 
@@ -133,6 +134,25 @@ fn a_plan_that_cannot_be_carried_out_is_refused_with_the_reason() {
         (|setup| setup.plan.interval = Nanos::ZERO, "interval"),
         (|setup| setup.plan.fleet = None, "project"),
         (|setup| setup.plan.load.drive.threads = 65, "threads"),
+        (
+            |setup| {
+                let think = Nanos::ZERO;
+                setup.plan.load.drive.closed = Some(ClosedLoop { users: 1, think });
+                setup.plan.load.client.breaker = Some("5 failures".parse().unwrap());
+            },
+            "circuit breaker",
+        ),
+        (
+            |setup| setup.plan.load.client.hedge_after = Some(setup.plan.load.client.timeout),
+            "before the timeout",
+        ),
+        (
+            |setup| {
+                setup.plan.load.mix[0].request = Request::CreateTask;
+                setup.plan.load.client.hedge_after = Some(ms(10));
+            },
+            "made twice",
+        ),
         (|setup| identities(setup).users.clear(), "manager"),
         (
             |setup| identities(setup).service = "a\r\nb: c".into(),

@@ -12,6 +12,7 @@ mod chunked;
 use chunked::Chunks;
 
 use crate::model::Content;
+use crate::units::Nanos;
 
 /// Bytes of a response's head at most; the common servers send at most 8 KiB.
 const HEAD_MAX: usize = 16 * 1024;
@@ -50,6 +51,10 @@ pub(super) struct Response {
     pub(super) status: u16,
     /// Whether the server keeps the connection for another request.
     pub(super) keep_alive: bool,
+    /// How long the server asks to be left alone (RFC 9110, section 10.2.3),
+    /// where it says so in seconds. A date is passed over: it would have to be
+    /// held against a clock that need not be the server's.
+    pub(super) retry_after: Option<Nanos>,
 }
 
 /// What came of some bytes.
@@ -96,6 +101,7 @@ impl ResponseReader {
             response: Response {
                 status: 0,
                 keep_alive: false,
+                retry_after: None,
             },
             to_head: false,
             interim: 0,
@@ -211,6 +217,7 @@ impl ResponseReader {
         self.response = Response {
             status: head.status,
             keep_alive: head.keep_alive,
+            retry_after: head.retry_after,
         };
         self.state = match head.status {
             101 => return Err(Broken::Upgrade),
@@ -247,6 +254,7 @@ enum Body {
 struct Head {
     status: u16,
     keep_alive: bool,
+    retry_after: Option<Nanos>,
     body: Body,
 }
 
@@ -275,6 +283,7 @@ fn parse_head(
             .collect();
     }
     let mut keep_alive = version == 1;
+    let mut retry_after = None;
     let mut stated_length = None;
     let mut coded = None;
     for field in response.headers {
@@ -295,6 +304,8 @@ fn parse_head(
                     keep_alive = true;
                 }
             }
+        } else if field.name.eq_ignore_ascii_case("retry-after") {
+            retry_after = delay(field.value);
         }
     }
     // A transfer coding overrides a length (RFC 9112, section 6.3, item 3).
@@ -306,6 +317,7 @@ fn parse_head(
     let head = Head {
         status,
         keep_alive,
+        retry_after,
         body,
     };
     Ok(Some((length, head)))
@@ -314,6 +326,16 @@ fn parse_head(
 /// The items of a comma-separated field.
 fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
+}
+
+/// A delay in whole seconds; none where it is anything else, such as a date.
+pub(super) fn delay(value: &[u8]) -> Option<Nanos> {
+    let digits = value.trim_ascii();
+    let whole = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    let text = std::str::from_utf8(digits).ok().filter(|_| whole)?;
+    // More than fits is for ever, either way.
+    let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
+    Some(Nanos(seconds.saturating_mul(Nanos::from_secs(1).0)))
 }
 
 /// A length, also where it is repeated in one field ("5, 5").

@@ -24,7 +24,43 @@ fn read(bytes: &[u8], pieces: &[usize], to_head: bool) -> Result<(Response, usiz
 }
 
 fn response(status: u16, keep_alive: bool) -> Response {
-    Response { status, keep_alive }
+    Response {
+        status,
+        keep_alive,
+        retry_after: None,
+    }
+}
+
+#[test]
+fn a_delay_in_seconds_is_read_and_a_date_is_passed_over() {
+    for (value, expected) in [
+        ("0", Some(Nanos::ZERO)),
+        ("120", Some(Nanos::from_secs(120))),
+        (" 7 ", Some(Nanos::from_secs(7))),
+        ("99999999999999999999999", Some(Nanos::MAX)),
+        ("Fri, 31 Dec 1999 23:59:59 GMT", None),
+        ("1.5", None),
+        ("-1", None),
+        ("+1", None),
+        ("", None),
+    ] {
+        let text = format!("HTTP/1.1 503 No\r\nRetry-After: {value}\r\ncontent-length: 0\r\n\r\n");
+        let (response, _) = read(text.as_bytes(), &[text.len()], false).unwrap();
+        assert_eq!(response.retry_after, expected, "{value}");
+    }
+    // Of this response, not of the one before.
+    let mut reader = ResponseReader::new();
+    for (field, expected) in [
+        ("retry-after: 1\r\n", Some(Nanos::from_secs(1))),
+        ("", None),
+    ] {
+        reader.begin(false, false);
+        let text = format!("HTTP/1.1 503 No\r\n{field}content-length: 0\r\n\r\n");
+        match reader.feed(text.as_bytes()).unwrap() {
+            Progress::Complete { response, .. } => assert_eq!(response.retry_after, expected),
+            Progress::Incomplete => panic!("{text}"),
+        }
+    }
 }
 
 #[test]

@@ -54,7 +54,7 @@ impl Engine {
         if let Owner::Operation(operation) = owner
             && let Some(operation) = self.operations.get_mut(operation)
         {
-            operation.attempt = Some(place);
+            operation.under_way.begin(place);
         }
         self.timeouts[lane].push(place, until);
         let (to_head, keep) = self.reading(owner);
@@ -110,7 +110,7 @@ impl Engine {
         if let Protocol::Http1 = self.endpoint.protocol {
             let kept = match which {
                 Try::Resend => None,
-                Try::First | Try::Retry => self.pool(class).idle.pop_back(),
+                Try::First | Try::Retry | Try::Hedge => self.pool(class).idle.pop_back(),
             };
             return kept.map_or_else(|| self.connect(class), Ok);
         }
@@ -290,15 +290,39 @@ impl Engine {
         let Some(attempt) = self.attempts.remove(place) else {
             return;
         };
+        self.release(attempt.owner, place);
         self.timeouts[attempt.lane].remove(place);
         let service = now.saturating_sub(attempt.sent);
         self.ledger.answered(class, response.status, service);
-        let outcome = self.judge(attempt.owner, response.status, content);
+        let outcome = self.judge(attempt.owner, response, content);
         self.tell_owner(attempt.owner, outcome, now);
     }
 
+    /// The attempt is under way no more for who made it.
+    fn release(&mut self, owner: Owner, place: u32) {
+        if let Owner::Operation(operation) = owner
+            && let Some(operation) = self.operations.get_mut(operation)
+        {
+            operation.under_way.end(place);
+        }
+    }
+
     /// What a response means to who asked.
-    fn judge(&mut self, owner: Owner, status: u16, content: Option<&Content>) -> AttemptOutcome {
+    fn judge(
+        &mut self,
+        owner: Owner,
+        response: Response,
+        content: Option<&Content>,
+    ) -> AttemptOutcome {
+        let Response {
+            status,
+            retry_after,
+            ..
+        } = response;
+        let unexpected = AttemptOutcome::Unexpected {
+            status,
+            retry_after,
+        };
         let success = (200..=299).contains(&status);
         let operation = match owner {
             Owner::Operation(slot) => self.operations.get_mut(slot),
@@ -308,7 +332,7 @@ impl Engine {
             return if success {
                 AttemptOutcome::Expected
             } else {
-                AttemptOutcome::Unexpected { status }
+                unexpected
             };
         };
         let (draft, step, requests) = (&operation.draft, operation.step, &self.requests);
@@ -317,7 +341,7 @@ impl Engine {
             return if success && !expected.success() {
                 AttemptOutcome::WronglyAllowed
             } else {
-                AttemptOutcome::Unexpected { status }
+                unexpected
             };
         }
         let captured = &mut operation.captured;
@@ -428,6 +452,7 @@ impl Engine {
     /// Strikes an attempt off that ends without a response.
     fn forget(&mut self, place: u32, how: Unanswered) -> Option<Attempt> {
         let attempt = self.attempts.remove(place)?;
+        self.release(attempt.owner, place);
         self.timeouts[attempt.lane].remove(place);
         let class = match attempt.owner {
             Owner::Operation(_) => Class::User,

@@ -31,10 +31,11 @@ use super::poller::{Poller, Ready};
 use super::probes::Probes;
 use super::request::Requests;
 use super::schedule::{Schedule, Slice};
-use super::slots::{Slab, SlotQueue};
+use super::slots::{Slab, SlotQueue, SlotTree};
 use super::socket::Notes;
 use crate::clock::{self, Clock};
-use crate::model::{ClientPolicy, Drive, Pacing};
+use crate::model::{Client, ClientPolicy, Drive, Pacing};
+use crate::rng;
 use crate::units::Nanos;
 
 /// Due things served before the sockets are looked at again.
@@ -53,6 +54,12 @@ const fn tick_after(instant: Nanos) -> Nanos {
     Nanos(instant.0.div_ceil(TICK.0).saturating_mul(TICK.0))
 }
 
+/// The random numbers of a slice's pauses: a stream of its own, so that retries
+/// draw nothing from the schedule, and threads do not pause in step.
+fn jitter(seed: u64, slice: Slice) -> rng::StdRng {
+    rng::stream(seed, &format!("jitter {}", slice.index))
+}
+
 /// Who is told.
 pub(super) type Updates = Box<dyn FnMut(Update) + Send>;
 
@@ -65,6 +72,8 @@ enum Due {
     Deadline(u32),
     /// The operation in this slot tries again, or goes on with its next step.
     Retry(u32),
+    /// The operation in this slot makes another attempt beside its first try.
+    Hedge(u32),
     /// The next operation starts.
     Arrival,
     /// This monitor probes.
@@ -79,6 +88,7 @@ pub(super) struct Engine {
     updates: Updates,
     endpoint: Endpoint,
     policy: ClientPolicy,
+    client: Client,
     backlog: usize,
     drive: Drive,
     end: Nanos,
@@ -88,7 +98,9 @@ pub(super) struct Engine {
     requests: Requests,
     operations: Slab<ActiveOperation>,
     deadlines: SlotQueue,
-    retries: SlotQueue,
+    retries: SlotTree,
+    /// Operations whose first try is under way, with the instant of their hedge.
+    hedges: SlotQueue,
     /// Operations that found no connection free, with the instant they did.
     waiting: SlotQueue,
     probes: Probes,
@@ -147,6 +159,7 @@ impl Engine {
             updates,
             endpoint: setup.endpoint.clone(),
             policy: plan.load.client.clone(),
+            client: Client::new(&plan.load.client, jitter(plan.seed, slice)),
             backlog: part(plan.load.backlog),
             drive: plan.load.drive,
             end: plan.end,
@@ -155,7 +168,8 @@ impl Engine {
             requests: asked.requests,
             operations: Slab::new(),
             deadlines: SlotQueue::new(),
-            retries: SlotQueue::new(),
+            retries: SlotTree::default(),
+            hedges: SlotQueue::new(),
             waiting: SlotQueue::new(),
             probes: Probes::new(
                 monitors,
@@ -301,6 +315,7 @@ impl Engine {
                 self.retries.remove(operation);
                 self.seek_connection(operation);
             }
+            Due::Hedge(operation) => self.hedge(operation),
             Due::Arrival => self.arrive(),
             Due::Probe(monitor) => self.start_probe(monitor),
         }
@@ -329,6 +344,7 @@ impl Engine {
                 .front()
                 .map(|(at, slot)| (at, Due::Retry(slot))),
         );
+        consider(self.hedges.front().map(|(at, slot)| (at, Due::Hedge(slot))));
         consider(self.schedule.next_intended().map(|at| (at, Due::Arrival)));
         consider(
             self.probes

@@ -5,7 +5,7 @@ use super::super::ledger::{Try, Unanswered};
 use super::super::request::Asking;
 use super::super::schedule::Draft;
 use super::Engine;
-use crate::model::{AttemptOutcome, Next, Operation, Terminal};
+use crate::model::{AttemptOutcome, Next, Operation, Pass, Terminal};
 use crate::units::Nanos;
 
 /// An operation that has been scheduled and has not ended.
@@ -13,8 +13,7 @@ use crate::units::Nanos;
 pub(in super::super) struct ActiveOperation {
     pub(super) draft: Draft,
     pub(super) machine: Operation,
-    /// The attempt under way.
-    pub(super) attempt: Option<u32>,
+    pub(super) under_way: UnderWay,
     /// Whether the current step has been tried.
     tried: bool,
     /// Which of its steps is under way.
@@ -23,6 +22,32 @@ pub(in super::super) struct ActiveOperation {
     pub(super) captured: Vec<String>,
     /// How long it waited for a connection before its first try.
     waited: Nanos,
+}
+
+/// The attempts of an operation under way, by their slots: one, or a first try
+/// and its hedge.
+#[derive(Debug, Default)]
+pub(super) struct UnderWay([Option<u32>; 2]);
+
+impl UnderWay {
+    pub(super) fn begin(&mut self, attempt: u32) {
+        let free = self.0.iter_mut().find(|place| place.is_none());
+        *free.expect("an operation has two attempts under way at most") = Some(attempt);
+    }
+
+    pub(super) fn end(&mut self, attempt: u32) {
+        for place in &mut self.0 {
+            place.take_if(|under_way| *under_way == attempt);
+        }
+    }
+
+    fn any(&self) -> bool {
+        self.0.iter().any(Option::is_some)
+    }
+
+    fn take(&mut self) -> Option<u32> {
+        self.0.iter_mut().find_map(Option::take)
+    }
 }
 
 impl ActiveOperation {
@@ -43,12 +68,16 @@ impl Engine {
             return;
         };
         self.ledger.scheduled(draft.intended);
-        let machine = Operation::new(draft.intended);
+        let Some(pass) = self.admit() else {
+            let now = self.now();
+            return self.count_end(draft.intended, Terminal::ShedByBreaker, now);
+        };
+        let machine = Operation::new(draft.intended, pass);
         let deadline = machine.deadline(&self.policy);
         let slot = self.operations.insert(ActiveOperation {
             draft,
             machine,
-            attempt: None,
+            under_way: UnderWay::default(),
             tried: false,
             step: 0,
             captured: Vec::new(),
@@ -58,6 +87,17 @@ impl Engine {
             self.deadlines.push(slot, deadline);
         }
         self.seek_connection(slot);
+    }
+
+    /// The client lets an operation begin, or sheds it; only a breaker has to
+    /// be told the time.
+    fn admit(&mut self) -> Option<Pass> {
+        let now = if self.client.has_breaker() {
+            self.now()
+        } else {
+            Nanos::ZERO
+        };
+        self.client.admit(now)
     }
 
     /// In a closed loop, who has just been answered asks again at once, before
@@ -120,10 +160,30 @@ impl Engine {
         let starts = first && operation.step == 0;
         let (intended, waited) = (operation.draft.intended, operation.waited);
         let which = if first { Try::First } else { Try::Retry };
+        if first {
+            self.client.first_try();
+            let hedge_at = operation.machine.hedge_at(now, &self.policy);
+            if let Some(at) =
+                hedge_at.filter(|_| self.requests.idempotent(&operation.draft, operation.step))
+            {
+                self.hedges.push(slot, at);
+            }
+        }
         self.launch(Owner::Operation(slot), which, now);
         if starts {
             let lag = now.saturating_sub(intended).saturating_sub(waited);
             self.ledger.send_lag(lag);
+        }
+    }
+
+    /// The operation's first try is unanswered for so long that another is made
+    /// beside it: one that had to wait for a connection would come too late to help.
+    pub(super) fn hedge(&mut self, slot: u32) {
+        self.hedges.remove(slot);
+        let now = self.now();
+        let room = self.waiting.is_empty() && self.users.has_room();
+        if room && self.client.grants_retry(now) {
+            self.launch(Owner::Operation(slot), Try::Hedge, now);
         }
     }
 
@@ -132,39 +192,48 @@ impl Engine {
         let Some(operation) = self.operations.get_mut(slot) else {
             return;
         };
-        operation.attempt = None;
-        match operation.machine.on(now, outcome, &self.policy) {
-            Next::Retry(at) => self.retries.push(slot, at),
+        let another = operation.under_way.any();
+        let machine = &mut operation.machine;
+        match machine.on(now, outcome, another, &self.policy, &mut self.client) {
+            Next::AwaitOther => {}
+            Next::Retry(at) => {
+                self.give_up_attempts(slot);
+                self.retries.push(slot, at);
+            }
             Next::Ended(Terminal::Succeeded)
                 if operation.step + 1 < self.requests.steps(&operation.draft) =>
             {
                 operation.step += 1;
                 operation.tried = false;
                 operation.machine.next_step();
+                self.give_up_attempts(slot);
                 self.retries.push(slot, now);
             }
             Next::Ended(terminal) => self.end_operation(slot, terminal, now),
         }
     }
 
-    /// The deadline has come: whatever is under way for the operation is given up.
+    /// The deadline has come.
     pub(super) fn miss_deadline(&mut self, slot: u32) {
         let now = self.now();
-        let attempt = self
-            .operations
-            .get(slot)
-            .and_then(|operation| operation.attempt);
-        if let Some(attempt) = attempt {
-            self.give_up(attempt, Unanswered::Cancelled);
-        }
         self.end_operation(slot, Terminal::MissedDeadline, now);
     }
 
+    /// Nobody waits any more for what is under way for the operation.
+    fn give_up_attempts(&mut self, slot: u32) {
+        self.hedges.remove(slot);
+        let under_way = |engine: &mut Self| engine.operations.get_mut(slot)?.under_way.take();
+        while let Some(attempt) = under_way(self) {
+            self.give_up(attempt, Unanswered::Cancelled);
+        }
+    }
+
     fn end_operation(&mut self, slot: u32, terminal: Terminal, now: Nanos) {
+        self.give_up_attempts(slot);
         let Some(operation) = self.operations.remove(slot) else {
             return;
         };
-        self.schedule.ended(now);
+        self.client.ended(&operation.machine, terminal, now);
         self.deadlines.remove(slot);
         self.retries.remove(slot);
         if let Some(since) = self.waiting.remove(slot) {
@@ -172,7 +241,12 @@ impl Engine {
             // It had none to the end: the wait was at least this long.
             self.ledger.pool_wait(now.saturating_sub(since));
         }
-        self.ledger
-            .operation_ended(operation.draft.intended, terminal, now);
+        self.count_end(operation.draft.intended, terminal, now);
+    }
+
+    /// An operation has ended, whether or not it had begun.
+    fn count_end(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
+        self.schedule.ended(now);
+        self.ledger.operation_ended(intended, terminal, now);
     }
 }

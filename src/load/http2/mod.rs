@@ -20,8 +20,9 @@ use self::frame::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, FRAME_MAX, GOAWAY, HEAD_BYTES, HEADERS, Head,
     PADDED, PING, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
-use super::codec::{Broken, Response};
+use super::codec::{Broken, Response, delay};
 use crate::model::Content;
+use crate::units::Nanos;
 
 /// What every connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -55,6 +56,8 @@ struct Stream {
     place: u32,
     /// The response's status; 0 until it has come.
     status: u16,
+    /// How long the server asks to be left alone.
+    retry_after: Option<Nanos>,
     interim: u8,
     /// Bytes of the body that the server takes.
     window: i64,
@@ -165,6 +168,7 @@ impl Session {
             id,
             place,
             status: 0,
+            retry_after: None,
             interim: 0,
             window: self.window_of_streams,
             received: 0,
@@ -368,6 +372,7 @@ impl Session {
                 }
                 _ => {
                     stream.status = status;
+                    stream.retry_after = retry_after(status, block);
                     if let Some(content) = &mut stream.content {
                         Fields::new(block).keep(&mut content.headers)?;
                     }
@@ -396,6 +401,7 @@ impl Session {
         let response = Response {
             status: stream.status,
             keep_alive: true,
+            retry_after: stream.retry_after,
         };
         let answer = Answer::Response(response, stream.content);
         answers.push((stream.place, stream.id, answer));
@@ -487,6 +493,21 @@ fn unpadded<'a>(head: &Head, payload: &'a [u8]) -> Result<&'a [u8], Broken> {
     let (padding, rest) = payload.split_first().ok_or(Broken::Frame)?;
     let length = rest.len().checked_sub(usize::from(*padding));
     length.map(|length| &rest[..length]).ok_or(Broken::Frame)
+}
+
+/// The delay that a response asks for. Only of those that anybody retries:
+/// the fields of the others are not worth decoding.
+fn retry_after(status: u16, block: &[u8]) -> Option<Nanos> {
+    if status != 429 && status < 500 {
+        return None;
+    }
+    let mut fields = Vec::new();
+    Fields::new(block).keep(&mut fields).ok()?;
+    let (_, value) = fields
+        .iter()
+        .rev()
+        .find(|(name, _)| name == b"retry-after")?;
+    delay(value)
 }
 
 #[cfg(test)]

@@ -76,6 +76,35 @@ fn responses_are_whole_however_they_are_cut() {
 }
 
 #[test]
+fn a_delay_is_read_where_somebody_may_retry() {
+    for (status, value, expected) in [
+        ("503", "7", Some(Nanos::from_secs(7))),
+        ("429", "0", Some(Nanos::ZERO)),
+        ("503", "Fri, 31 Dec 1999 23:59:59 GMT", None),
+        ("200", "7", None),
+    ] {
+        let mut block = Vec::new();
+        fields::write_field(b":status", status.as_bytes(), &mut block);
+        fields::write_field(b"retry-after", value.as_bytes(), &mut block);
+        let mut answers = Vec::new();
+        let bytes = [
+            frame(SETTINGS, 0, 0, &[]),
+            frame(HEADERS, END_HEADERS | END_STREAM, 1, &block),
+        ]
+        .concat();
+        session(1)
+            .feed(&bytes, &mut Vec::new(), &mut answers)
+            .unwrap();
+        match &answers[..] {
+            [(_, _, Answer::Response(response, _))] => {
+                assert_eq!(response.retry_after, expected, "{status} {value}");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
 fn the_protocol_is_answered() {
     let mut out = Vec::new();
     session(2)

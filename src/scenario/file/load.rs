@@ -3,10 +3,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{PlacedText, text};
-use crate::model::{ArrivalProcess, Request, Role};
+use super::PlacedText;
+use crate::model::{
+    ArrivalProcess, Backoff, BreakerPolicy, ClientPolicy, Request, RetryBudgetPolicy, Retryable,
+    Role,
+};
 use crate::scenario::leaf::{Text, Word};
-use crate::scenario::quantities::{Moment, Pause, Positive};
+use crate::scenario::quantities::{Moment, Positive};
 use crate::units::Rate;
 
 /// What users do: when, what and how patiently.
@@ -92,17 +95,53 @@ pub(in crate::scenario) struct Client {
     /// Attempts after the first.
     #[schemars(range(min = 0, max = 100))]
     pub(in crate::scenario) retries: u32,
-    /// The pause before each retry, or "none".
-    pub(in crate::scenario) backoff: Text<Pause>,
+    /// The pause before each retry: "none", always the same such as "100ms", or
+    /// "exponential 50ms..2s".
+    pub(in crate::scenario) backoff: Text<Backoff>,
+    /// The outcomes of an attempt that are retried.
+    pub(in crate::scenario) retry_on: Vec<Word<Retryable>>,
+    /// Whether a pause is at least as long as the answer asks for, in seconds, with Retry-After.
+    pub(in crate::scenario) respect_retry_after: bool,
+    /// How many retries all operations together may make, as a share of the first tries.
+    pub(in crate::scenario) retry_budget: Option<Text<RetryBudgetPolicy>>,
+    /// What opens the clients' circuit breaker, and for how long: "5 failures"
+    /// in a row, or "50 % of 100".
+    pub(in crate::scenario) breaker: Option<Text<BreakerPolicy>>,
+    /// How long the first try of a request that may be made twice (GET) goes
+    /// unanswered before a second one is made beside it.
+    pub(in crate::scenario) hedge_after: Option<PlacedText<Positive>>,
 }
 
 impl Default for Client {
     fn default() -> Self {
+        let policy = ClientPolicy::default();
         Self {
-            timeout: text("1s"),
-            deadline: None,
-            retries: 0,
-            backoff: text("none"),
+            timeout: Text(Positive(policy.timeout)),
+            deadline: policy.deadline.map(|deadline| Text(Positive(deadline))),
+            retries: policy.retries,
+            backoff: Text(policy.backoff),
+            retry_on: policy.retry_on.iter().map(Word).collect(),
+            respect_retry_after: policy.respect_retry_after,
+            retry_budget: policy.retry_budget.map(Text),
+            breaker: policy.breaker.map(Text),
+            hedge_after: policy.hedge_after.map(|after| Text(Positive(after)).into()),
+        }
+    }
+}
+
+impl Client {
+    /// The policy that this says.
+    pub(in crate::scenario) fn policy(&self) -> ClientPolicy {
+        ClientPolicy {
+            timeout: self.timeout.0.0,
+            deadline: self.deadline.map(|deadline| deadline.0.0),
+            retries: self.retries,
+            backoff: self.backoff.0,
+            retry_on: self.retry_on.iter().map(|outcome| outcome.0).collect(),
+            respect_retry_after: self.respect_retry_after,
+            retry_budget: self.retry_budget.map(|budget| budget.0),
+            breaker: self.breaker.map(|breaker| breaker.0),
+            hedge_after: self.hedge_after.as_ref().map(|after| after.value.0.0),
         }
     }
 }

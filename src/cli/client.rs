@@ -1,0 +1,71 @@
+//! Arguments that say how clients behave: the flags of a [`ClientPolicy`].
+
+use clap::Args;
+
+use crate::model::{Backoff, BreakerPolicy, ClientPolicy, RetryBudgetPolicy, Retryable};
+use crate::units::Nanos;
+
+#[derive(Debug, Args)]
+pub(super) struct ClientArguments {
+    /// Limit on one attempt, from its send
+    #[arg(long, value_name = "TIME", default_value = "5s")]
+    timeout: Nanos,
+    /// Limit on an operation, from its intended start [default: none]
+    #[arg(long, value_name = "TIME")]
+    deadline: Option<Nanos>,
+    /// Attempts after the first
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    retries: u32,
+    /// Pause before each retry: `none`, `100ms`, or such as
+    /// `exponential 50ms..2s, full jitter`, also with `factor 3` or `equal jitter`
+    #[arg(long, value_name = "PAUSE", default_value_t = Backoff::None)]
+    backoff: Backoff,
+    /// Outcomes that are retried, of these and `too_many_requests`
+    #[arg(
+        long,
+        value_name = "OUTCOMES",
+        value_delimiter = ',',
+        default_value = "server_error,timeout,connection,protocol"
+    )]
+    retry_on: Vec<Retryable>,
+    /// Pause for at least as many seconds as an answer's `Retry-After` asks for
+    #[arg(long)]
+    respect_retry_after: bool,
+    /// Retries of all operations together as a share of the first tries, such
+    /// as `20 %` or `20 %, reserve 10/s, burst 50`; each thread has its own
+    /// [default: none]
+    #[arg(long, value_name = "BUDGET")]
+    retry_budget: Option<RetryBudgetPolicy>,
+    /// Begin nothing after failures, such as `5 failures, pause 5s` in a row or
+    /// `50 % of 100, trials 3`; each thread has its own [default: never]
+    #[arg(long, value_name = "BREAKER")]
+    breaker: Option<BreakerPolicy>,
+    /// Make a second attempt beside a first try that is unanswered for so long,
+    /// where the method allows it twice; the first answer counts [default: never]
+    #[arg(long, value_name = "TIME")]
+    hedge_after: Option<Nanos>,
+}
+
+impl ClientArguments {
+    pub(super) fn policy(&self) -> ClientPolicy {
+        ClientPolicy {
+            timeout: self.timeout,
+            deadline: self.deadline,
+            retries: self.retries,
+            backoff: self.backoff,
+            retry_on: self.retry_on.iter().copied().collect(),
+            respect_retry_after: self.respect_retry_after,
+            retry_budget: self.retry_budget,
+            breaker: self.breaker,
+            hedge_after: self.hedge_after,
+        }
+    }
+
+    /// How long what is under way may take to end: one attempt, and the pauses
+    /// of the retries before it; with a deadline, no longer than that.
+    pub(super) fn longest(&self) -> Nanos {
+        let pauses = self.backoff.longest().0.saturating_mul(self.retries.into());
+        let patience = self.timeout.saturating_add(Nanos(pauses));
+        self.deadline.unwrap_or(patience).max(self.timeout)
+    }
+}
