@@ -1,20 +1,22 @@
 //! `threadbare load`: a load on any HTTP server, and what came of it.
 
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
-use std::{fs, io};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 use clap::{Args, ValueEnum};
 use hyper::Uri;
 
+use super::offered::Offered;
 use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::load::{HttpRequest, Work};
-use crate::model::{ArrivalProcess, Backoff, ClientPolicy};
+use crate::model::{ArrivalProcess, Backoff, ClientPolicy, Replay};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, RecoveryRule};
 use crate::record::{Record, StopCause};
-use crate::units::{Nanos, Rate};
+use crate::units::Nanos;
 use crate::{report, run};
 
 #[derive(Debug, Args)]
@@ -23,22 +25,23 @@ pub(super) struct Arguments {
     /// What is asked for, such as `http://127.0.0.1:8080/`
     url: String,
     /// Operations per second in all, whatever the target does: `2000`, a ramp
-    /// `1000:20000`, or steps of equal length `1000,2000,4000` [default: a closed
-    /// loop, in which each connection asks again as soon as it is answered]
-    #[arg(short = 'R', long, short_alias = 'q', value_name = "RATE", value_parser = offered)]
+    /// `1000:20000`, steps of equal length `1000,2000,4000`, a rate with spikes
+    /// `1000,5000@10s+5s` (5000 from 10 s on, for 5 s) or a sine `1000~500/30s`
+    /// (1000 ± 500, a swing every 30 s) [default: a closed loop, in which each
+    /// connection asks again as soon as it is answered]
+    #[arg(short = 'R', long, short_alias = 'q', value_name = "RATE")]
     rate: Option<Offered>,
+    /// A file of recorded times to offer again: in each line the seconds since
+    /// the start, such as `12.345`; `#` begins a comment
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "arrivals", "think"])]
+    replay: Option<PathBuf>,
     /// Connections at most; past them operations wait for one
     #[arg(short, long, value_name = "N", default_value_t = 64)]
     connections: u32,
-    /// How long operations are scheduled; what is under way then may end for the timeout
-    #[arg(
-        short,
-        long,
-        short_alias = 'z',
-        value_name = "TIME",
-        default_value = "10s"
-    )]
-    duration: Nanos,
+    /// How long operations are scheduled; what is under way then may end for the
+    /// timeout [default: 10s, or until the last recorded time]
+    #[arg(short, long, short_alias = 'z', value_name = "TIME")]
+    duration: Option<Nanos>,
     /// Operations at most [default: as many as the time allows]
     #[arg(short = 'n', long, value_name = "N")]
     operations: Option<u64>,
@@ -103,11 +106,18 @@ pub(super) struct Arguments {
     latency_correction: bool,
 }
 
+/// How long operations are scheduled, unless something else says so.
+const DURATION: Nanos = Nanos::from_secs(10);
+/// Bytes of a file of recorded times at most: some five million of them.
+const RECORDING_MAX: u64 = 64 << 20;
+
 const EXAMPLES: &str = "\
 Examples:
   threadbare load http://127.0.0.1:8080/ -R 30000 -d 30s    an open loop: 30,000/s, whatever comes
   threadbare load http://127.0.0.1:8080/ -c 64 -d 10s       a closed loop, as fast as it goes
   threadbare load http://127.0.0.1:8080/ -R 200 --arrivals poisson --deadline 1s
+  threadbare load http://127.0.0.1:8080/ -R 1000~500/30s -d 2min
+  threadbare load http://127.0.0.1:8080/ --replay times.txt
 
 Exit codes: 0 measured, 1 failed to run, 2 wrong usage, 3 environment unfit,
 97 the generator was the bottleneck, 130/143 interrupted.";
@@ -130,60 +140,10 @@ enum Closeness {
     Thrifty,
 }
 
-/// A rate over the time of the load.
-#[derive(Debug, Clone)]
-struct Offered {
-    /// Steps of equal length.
-    steps: Vec<Rate>,
-    /// Where the only step goes to in a straight line.
-    ramp_to: Option<Rate>,
-}
-
-impl Offered {
-    /// Operations per second on average.
-    fn mean(&self) -> f64 {
-        let rates = || self.steps.iter().chain(&self.ramp_to);
-        rates().map(|rate| rate.as_per_second()).sum::<f64>() / rates().count() as f64
-    }
-
-    /// The rate in force from each instant on.
-    fn starts_until(&self, end: Nanos) -> Vec<(Nanos, Rate)> {
-        let length = end / self.steps.len() as u64;
-        let starts = (0..).map(|step| length * step);
-        starts.zip(self.steps.iter().copied()).collect()
-    }
-}
-
-fn offered(text: &str) -> std::result::Result<Offered, String> {
-    if let Some((from, to)) = text.split_once(':') {
-        return Ok(Offered {
-            steps: vec![rate(from)?],
-            ramp_to: Some(rate(to)?),
-        });
-    }
-    Ok(Offered {
-        steps: text
-            .split(',')
-            .map(rate)
-            .collect::<std::result::Result<_, _>>()?,
-        ramp_to: None,
-    })
-}
-
-fn rate(text: &str) -> std::result::Result<Rate, String> {
-    let number = text.parse::<f64>().ok().and_then(Rate::per_second);
-    let rate = number.map_or_else(|| text.parse::<Rate>().map_err(|e| e.to_string()), Ok)?;
-    if rate.as_per_second() > 0.0 {
-        Ok(rate)
-    } else {
-        Err("a rate must be more than zero".into())
-    }
-}
-
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let (address, request) = self.request()?;
-        let plan = self.plan(&request);
+        let plan = self.plan(&request)?;
         let quiet = view.quiet || self.json;
         let options = run::Options {
             quiet,
@@ -295,12 +255,14 @@ impl Arguments {
         parsed.collect()
     }
 
-    fn plan(&self, request: &HttpRequest) -> Plan {
-        let closed = self.rate.is_none().then_some(ClosedLoop {
+    fn plan(&self, request: &HttpRequest) -> Result<Plan> {
+        let replay = self.replay.as_deref().map(recorded).transpose()?;
+        let closed = (self.rate.is_none() && replay.is_none()).then_some(ClosedLoop {
             users: self.connections,
             think: self.think,
         });
-        Plan {
+        let end = self.end(replay.as_ref());
+        Ok(Plan {
             scenario: "load".into(),
             // The URL without its query: what stands there may be secret.
             title: {
@@ -312,7 +274,7 @@ impl Arguments {
             seed: self.seed,
             story: None,
             warm_up: Nanos::ZERO,
-            end: self.end(),
+            end,
             drain: self.deadline.unwrap_or(Nanos::ZERO).max(self.timeout),
             interval: Nanos::from_secs(1),
             fleet: None,
@@ -324,7 +286,8 @@ impl Arguments {
                 rate: self
                     .rate
                     .as_ref()
-                    .map_or_else(Vec::new, |rate| rate.starts_until(self.end())),
+                    .map_or_else(Vec::new, |rate| rate.pieces(end)),
+                replay,
                 mix: Vec::new(),
                 client: ClientPolicy {
                     timeout: self.timeout,
@@ -336,7 +299,6 @@ impl Arguments {
                 backlog: self.backlog,
                 drive: Drive {
                     closed,
-                    ramp_to: self.rate.as_ref().and_then(|rate| rate.ramp_to),
                     operations: self.operations,
                     fresh_connections: self.disable_keepalive,
                     pacing: match self.pacing {
@@ -352,20 +314,41 @@ impl Arguments {
             timeline: Vec::new(),
             recovery: RecoveryRule::default(),
             expectations: Vec::new(),
-        }
+        })
     }
 
-    /// The end of the load: a count of operations at a rate takes its own time.
-    fn end(&self) -> Nanos {
-        match (self.operations, &self.rate) {
-            (Some(operations), Some(rate)) => {
-                let seconds = operations as f64 / rate.mean();
-                // The last one is due at that instant, and the end is exclusive.
-                Nanos(Nanos::from_secs_f64(seconds).0 + 1_000_000)
-            }
-            _ => self.duration,
+    /// The end of the load: a count of operations at a rate takes its own time,
+    /// and so does a recording.
+    fn end(&self, replay: Option<&Replay>) -> Nanos {
+        let last = match (self.operations, &self.rate, replay) {
+            (Some(operations), Some(rate), _) => Some(rate.time_for(operations)),
+            (_, _, Some(_)) if self.duration.is_some() => None,
+            (_, _, Some(replay)) => replay.last(),
+            _ => None,
+        };
+        match last {
+            // The last one is due at that instant, and the end is exclusive.
+            Some(last) => last.saturating_add(Nanos::from_millis(1)),
+            None => self.duration.unwrap_or(DURATION),
         }
     }
+}
+
+/// The times that a file holds.
+fn recorded(file: &Path) -> Result<Replay> {
+    let wrong = |cause: &dyn fmt::Display| {
+        let file = file.display();
+        Error::usage(format!(
+            "failed to read the recorded times in {file}: {cause}"
+        ))
+    };
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(file).map_err(|cause| wrong(&cause))?;
+    let read = opened.take(RECORDING_MAX + 1).read_to_end(&mut bytes);
+    if read.map_err(|cause| wrong(&cause))? as u64 > RECORDING_MAX {
+        return Err(wrong(&"it is longer than 64 MiB; split it"));
+    }
+    Replay::parse(&String::from_utf8_lossy(&bytes)).map_err(|cause| wrong(&cause))
 }
 
 fn write_histogram(file: &PathBuf, record: &Record) -> Result<()> {

@@ -6,6 +6,7 @@
 mod check;
 mod list;
 mod load;
+mod offered;
 mod report;
 mod run;
 mod schema;

@@ -20,7 +20,9 @@ mod load;
 mod monitor;
 mod queue;
 mod release;
+mod replay;
 mod role_cache;
+mod shape;
 mod story;
 
 pub use action::{Action, Trigger, When};
@@ -37,5 +39,7 @@ pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub use replay::{Replay, ReplayError};
 pub use role_cache::RoleCache;
+pub use shape::Shape;
 pub use story::Story;
