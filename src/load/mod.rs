@@ -42,4 +42,5 @@ mod schedule;
 mod slots;
 mod socket;
 
+pub use codec::{Broken, Progress, Response, ResponseReader};
 pub use generator::{Command, Generator, HttpRequest, Identities, Setup, Update, Work};
