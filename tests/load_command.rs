@@ -142,6 +142,30 @@ fn a_load_past_its_backlog_is_invalid_and_not_slow() {
 }
 
 #[test]
+fn a_rate_past_the_generators_capacity_is_invalid_and_not_slow() {
+    let server = Server::start(|_| Answer::status(200));
+    let url = format!("http://{}/", server.address());
+    // No thread sends four million requests a second.
+    let flags = [
+        "-R",
+        "4000000",
+        "-d",
+        "1s",
+        "--timeout",
+        "1s",
+        "--deadline",
+        "1s",
+    ];
+    let output = load(&url, &flags);
+    assert_eq!(output.status.code(), Some(97), "{}", out(&output));
+    assert!(
+        out(&output).contains("INVALID: The generator"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
 fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
     let server = Server::start(|_| Answer::status(200));
     let url = format!("http://{}/", server.address());
