@@ -62,7 +62,7 @@ fn confidence(batches: &[f64]) -> (f64, f64) {
 
 /// The mean response time of each batch of a plan's operations but the first,
 /// in seconds, at workers who need no time but their service's.
-fn ideal(plan: &Plan, mut service: impl FnMut() -> Duration) -> Vec<f64> {
+fn ideal(plan: &Plan, mut service: impl FnMut() -> f64) -> Vec<f64> {
     let stream = rng::stream(plan.seed, "arrivals");
     let load = &plan.load;
     // When each worker will be free, the earliest first (Kiefer and Wolfowitz, 1955).
@@ -70,7 +70,7 @@ fn ideal(plan: &Plan, mut service: impl FnMut() -> Duration) -> Vec<f64> {
     let mut batches: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
     for at in Arrivals::new(load.process, &load.rate, plan.end, stream) {
         let came = at.as_secs_f64();
-        let left = free[0].max(came) + service().as_secs_f64();
+        let left = free[0].max(came) + service();
         free[0] = left;
         free.sort_by(f64::total_cmp);
         let (sum, count) = batches.entry(at.0 / plan.interval.0).or_default();
@@ -133,10 +133,10 @@ fn visited(plan: &Plan, workers: u32, services: Services) -> (Arc<Station>, Told
 ///
 /// A run of seconds is a sample, and its arrivals and services are known from
 /// their seeds; so how far the same sample strays from theory at ideal workers
-/// is known as well, and taken away (a control variate: its own mean is
-/// Erlang's exactly). What is left is what the run adds: the way there and
-/// back, known from a run in which nobody waits, and chance, which the spread of
-/// the batches tells.
+/// is known as well, and taken away (a control variate, whose own mean is
+/// theory's: `the_arrivals_alone_wait_as_theory_says`). What is left is what the
+/// run adds: the way there and back, known from a run in which nobody waits, and
+/// chance, which the spread of the batches tells.
 fn agrees_with_theory(services: Services, factor: impl Fn(u32, f64) -> f64) {
     let theory =
         |workers, service| service + factor(workers, service) * mean_wait(workers, RATE, service);
@@ -151,20 +151,23 @@ fn agrees_with_theory(services: Services, factor: impl Fn(u32, f64) -> f64) {
     let plan = poisson(ms(400));
     let (station, told) = visited(&plan, WORKERS, services);
     let mut draws = rng::stream(1, "service");
-    let mut all = Vec::new();
-    let sample = ideal(&plan, || {
-        all.push(services(&mut draws));
-        all[all.len() - 1]
-    });
+    let count = told.operations.scheduled;
+    let meant: Vec<f64> = (0..count)
+        .map(|_| services(&mut draws).as_secs_f64())
+        .collect();
+    // Real workers sleep a little longer than they mean to.
+    let longer = station.mean_service() - meant.iter().sum::<f64>() / count as f64;
+    let service = SERVICE.as_secs_f64() + longer;
+    let mut each = meant.iter().map(|meant| meant + longer);
+    let sample = ideal(&plan, || each.next().unwrap());
     let pairs = measured(&told).into_iter().zip(sample);
     let more: Vec<f64> = pairs.map(|(measured, ideal)| measured - ideal).collect();
     let (more, more_half) = confidence(&more);
-    let measured = theory(WORKERS, SERVICE.as_secs_f64()) + more - way;
-    let half = more_half + way_half;
-    // Real workers sleep a little longer than they mean to.
-    let meant = all.iter().sum::<Duration>().as_secs_f64() / all.len() as f64;
-    let service = SERVICE.as_secs_f64() + station.mean_service() - meant;
     let expected = |workers| theory(workers, service);
+    let measured = expected(WORKERS) + more - way;
+    // The way is another run's, in which fewer threads woke each other: it is
+    // taken as known to a factor of two.
+    let half = more_half + way_half + way;
     let shown = format!(
         "measured {:.3} ms ± {:.3}, theory {:.3}, with a worker more {:.3}; service {:.3}, way {:.3}",
         measured * 1e3,
@@ -215,7 +218,7 @@ fn the_arrivals_alone_wait_as_theory_says() {
         (even, wait * even_service(WORKERS, RATE, service)),
     ] {
         let mut draws = rng::stream(1, "service");
-        let (mean, half) = confidence(&ideal(&plan, || services(&mut draws)));
+        let (mean, half) = confidence(&ideal(&plan, || services(&mut draws).as_secs_f64()));
         let shown = format!("{mean} s ± {half}, theory {}", service + wait);
         assert!((mean - service - wait).abs() < half, "{shown}");
         assert!(half < 0.05 * wait, "too wide to prove anything: {shown}");
