@@ -11,8 +11,15 @@ pub(crate) struct Station {
     free: Mutex<u32>,
     freed: Condvar,
     start: Instant,
-    /// When each came and left, in nanoseconds since the start.
-    visits: Mutex<Vec<(u64, u64)>>,
+    visits: Mutex<Vec<Visit>>,
+}
+
+/// A visit, in nanoseconds since the station's start.
+struct Visit {
+    came: u64,
+    left: u64,
+    /// How long its service was meant to take.
+    service: u64,
 }
 
 impl Station {
@@ -39,19 +46,24 @@ impl Station {
         thread::sleep(service);
         // Noted before the next one begins, so that no two hold one worker.
         let left = self.now();
-        self.visits.lock().unwrap().push((came, left));
+        let service = nanos(service);
+        self.visits.lock().unwrap().push(Visit {
+            came,
+            left,
+            service,
+        });
         *self.free.lock().unwrap() += 1;
         self.freed.notify_one();
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_nanos()).unwrap()
+        nanos(self.start.elapsed())
     }
 
     /// How many nanoseconds each visit lasted, sorted.
     pub(crate) fn stays(&self) -> Vec<u64> {
         let visits = self.visits.lock().unwrap();
-        let mut stays: Vec<u64> = visits.iter().map(|(came, left)| left - came).collect();
+        let mut stays: Vec<u64> = visits.iter().map(|it| it.left - it.came).collect();
         stays.sort_unstable();
         stays
     }
@@ -62,22 +74,39 @@ impl Station {
         self.stays().iter().map(|stay| *stay as f64 / 1e9).sum()
     }
 
-    /// Seconds that a visit held a worker on average: the integral of min(number
-    /// here, workers) / visits. The time that a thread takes to wake up after a
-    /// worker came free is in it, since the worker serves nobody meanwhile.
-    pub(crate) fn mean_service(&self) -> f64 {
+    /// Seconds by which a visit held a worker longer than it was meant to: in
+    /// each stretch the integral of min(number here, workers), less what was
+    /// meant, over the visits; the median of the stretches, since a machine may
+    /// stall. The time that a thread takes to wake up after a worker came free is
+    /// in it, since the worker serves nobody meanwhile.
+    pub(crate) fn overrun(&self, stretch: Duration) -> f64 {
         let visits = self.visits.lock().unwrap();
-        let mut changes: Vec<(u64, f64)> = visits
+        let mut changes: Vec<(u64, f64, u64)> = visits
             .iter()
-            .flat_map(|(came, left)| [(*came, 1.0), (*left, -1.0)])
+            .flat_map(|it| [(it.came, 1.0, 0), (it.left, -1.0, it.service)])
             .collect();
-        changes.sort_unstable_by_key(|(at, _)| *at);
-        let (mut held, mut here, mut since) = (0.0, 0.0_f64, 0);
-        for (at, change) in changes {
-            held += here.min(f64::from(self.workers)) * (at - since) as f64;
-            here += change;
-            since = at;
-        }
-        held / 1e9 / visits.len() as f64
+        changes.sort_unstable_by_key(|(at, _, _)| *at);
+        let workers = f64::from(self.workers);
+        let (mut here, mut since) = (0.0_f64, changes[0].0);
+        let stretches = changes.chunk_by(|a, b| a.0 / nanos(stretch) == b.0 / nanos(stretch));
+        let mut overruns: Vec<f64> = stretches
+            .map(|changes| {
+                let (mut held, mut ended) = (0.0, 0.0);
+                for (at, change, service) in changes {
+                    held += here.min(workers) * (at - since) as f64 - *service as f64;
+                    here += change;
+                    since = *at;
+                    ended += f64::from(u8::from(*change < 0.0));
+                }
+                held / 1e9 / ended
+            })
+            .filter(|overrun| overrun.is_finite())
+            .collect();
+        overruns.sort_by(f64::total_cmp);
+        overruns[overruns.len() / 2]
     }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap()
 }
