@@ -3,14 +3,13 @@
 
 use std::env;
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use crate::analysis::{self, Findings};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
 use crate::live;
-use crate::load::Work;
+use crate::load::{Endpoint, Work};
 use crate::plan::Plan;
 use crate::record::{
     Backend, Event, FORMAT, Header, Observer, Record, Recorder, Sample, StopCause, Tally,
@@ -104,7 +103,7 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
 /// As [`live::offer`].
 pub fn load(
     plan: Plan,
-    address: SocketAddr,
+    endpoint: Endpoint,
     work: Work,
     options: &Options,
 ) -> Result<(Record, Findings, StopCause)> {
@@ -119,7 +118,7 @@ pub fn load(
         view: ui::Aside::new(view),
         tally: Tally::default(),
     };
-    let cause = live::offer(&header.plan, address, work, &mut kept)?;
+    let cause = live::offer(&header.plan, endpoint, work, &mut kept)?;
     drop(kept.view);
     let record = kept.tally.into_record(header);
     let findings = analysis::findings(&record);

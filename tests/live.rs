@@ -133,20 +133,24 @@ fn monitors_exhaust_it_and_rollback_alone_does_not_bring_it_back() {
     assert!(run.goodput_share("at the end") > 0.95);
 }
 
-/// Push, rollback, monitors off, stuck; then a restart at 20 s.
+/// Push, rollback, monitors off, stuck; then a restart at 33 s.
+///
+/// The push lasts long enough that the backlog, which grows by 130 to 270/s, is
+/// far past what drains by itself: (services - retried load) × timeout, near
+/// 1,000 here.
 fn restart(rest: &[(&str, &str)]) -> Run {
     let stuck = [
         ("6s", PUSH),
         (
-            "13s",
+            "26s",
             "do = \"monitors\"\non = false\nphase = \"monitors off\"",
         ),
-        ("13s", "do = \"waive\"\ncheck = \"schema current\""),
-        ("13s", "do = \"rollback\"\nphase = \"rollback\""),
+        ("26s", "do = \"waive\"\ncheck = \"schema current\""),
+        ("26s", "do = \"rollback\"\nphase = \"rollback\""),
     ];
     let timeline = entries(&[&stuck, rest].concat());
     let run = run(&founding(&format!(
-        "warm_up = \"2s\"\nend = \"48s\"\n{timeline}"
+        "warm_up = \"2s\"\nend = \"61s\"\n{timeline}"
     )));
     run.assert_sound();
     assert!(run.goodput_share("rollback") < 0.5);
@@ -157,22 +161,22 @@ fn restart(rest: &[(&str, &str)]) -> Run {
 fn a_gradual_restart_recovers_and_a_wide_one_does_worse() {
     let _alone = alone();
     let raised = (
-        "32.6s",
+        "45.6s",
         "do = \"admit\"\nshare = \"100 %\"\nphase = \"all traffic\"",
     );
     let gradual = restart(&[
-        ("20s", "do = \"admit\"\nshare = \"10 %\""),
+        ("33s", "do = \"admit\"\nshare = \"10 %\""),
         (
-            "20s",
+            "33s",
             "do = \"restart\"\npause = \"1s\"\nphase = \"restart\"",
         ),
         (
-            "30.8s",
+            "43.8s",
             "do = \"admit\"\nshare = \"45 %\"\nphase = \"45 %\"",
         ),
         raised,
     ]);
-    let wide = restart(&[("20s", "do = \"restart\"\nphase = \"restart\""), raised]);
+    let wide = restart(&[("33s", "do = \"restart\"\nphase = \"restart\""), raised]);
     assert!(gradual.goodput_share("all traffic") > 0.95);
     assert!(wide.goodput_share("all traffic") < 0.8 * gradual.goodput_share("all traffic"));
     assert!(gradual.summary["incident"]["recovered_s"].is_f64());

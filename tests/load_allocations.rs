@@ -10,7 +10,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
-use threadbare::load::{Generator, HttpRequest, Setup, Update, Work};
+use threadbare::load::{Generator, Setup, Update, Work};
+use threadbare::model::{HttpWork, Step};
 
 #[expect(dead_code, reason = "shared with load/, which uses all of it")]
 mod common;
@@ -49,13 +50,10 @@ fn allocations(operations: u64) -> usize {
         think: threadbare::units::Nanos::ZERO,
     });
     let setup = Setup {
-        work: Work::Http(HttpRequest {
-            method: "GET".into(),
-            target: "/".into(),
+        work: Work::Http {
             host: "localhost".into(),
-            headers: Vec::new(),
-            body: Vec::new(),
-        }),
+            work: HttpWork::single("get".into(), Step::new("GET", "/")),
+        },
         ..common::told::setup(&plan, address)
     };
     let (sender, receiver) = channel();

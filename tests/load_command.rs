@@ -171,7 +171,7 @@ fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
     let url = format!("http://{}/", server.address());
     let cases: [(&str, &[&str], &str); 11] = [
         ("http://192.0.2.1/", &[], "--allow 192.0.2.1"),
-        ("ftp://127.0.0.1/", &[], "is not http"),
+        ("ftp://127.0.0.1/", &[], "is neither http"),
         ("127.0.0.1:80", &[], "has no scheme"),
         ("http://a:b@127.0.0.1/", &[], "user's name"),
         (&url, &["-R", "0"], "more than zero"),

@@ -12,17 +12,21 @@ use super::offered::Offered;
 use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
-use crate::load::{HttpRequest, Work};
-use crate::model::{ArrivalProcess, Backoff, ClientPolicy, Replay};
+use crate::load::{Address, Endpoint, Protocol, Tls, TlsOptions, Work};
+use crate::model::{ArrivalProcess, Backoff, ClientPolicy, HttpWork, Part, Replay, Step, Template};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, RecoveryRule};
 use crate::record::{Record, StopCause};
 use crate::units::Nanos;
-use crate::{report, run};
+use crate::{report, run, scenario};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub(super) struct Arguments {
-    /// What is asked for, such as `http://127.0.0.1:8080/`
+    /// What is asked for, such as `http://127.0.0.1:8080/` or `https://localhost:8443/`
     url: String,
     /// Operations per second in all, whatever the target does: `2000`, a ramp
     /// `1000:20000`, steps of equal length `1000,2000,4000`, a rate with spikes
@@ -62,6 +66,10 @@ pub(super) struct Arguments {
         conflicts_with = "rate"
     )]
     think: Nanos,
+    /// A file of operations, with weights, steps, values and checks (docs/LOAD.md);
+    /// the URL then names the host only
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["method", "body", "body_file"])]
+    file: Option<PathBuf>,
     /// The method [default: GET, or POST with a body]
     #[arg(short, long, value_name = "METHOD")]
     method: Option<String>,
@@ -89,6 +97,30 @@ pub(super) struct Arguments {
     /// A connection for each request
     #[arg(long)]
     disable_keepalive: bool,
+    /// HTTP/2: without encryption from the first byte, or by ALPN
+    #[arg(long, conflicts_with = "disable_keepalive")]
+    http2: bool,
+    /// Requests that an HTTP/2 connection carries at a time, at most
+    #[arg(long, value_name = "N", default_value_t = 32, requires = "http2")]
+    streams: u32,
+    /// A Unix socket to connect to, in place of the URL's host
+    #[arg(long, value_name = "FILE", conflicts_with = "resolve")]
+    unix_socket: Option<PathBuf>,
+    /// An address for a host, as `HOST:PORT:ADDRESS`; may be repeated
+    #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = override_of)]
+    resolve: Vec<Override>,
+    /// Trust any certificate
+    #[arg(short = 'k', long)]
+    insecure: bool,
+    /// A file of certificates (PEM) to trust in place of the system's
+    #[arg(long, value_name = "FILE", conflicts_with = "insecure")]
+    cacert: Option<PathBuf>,
+    /// A file with the client's certificate chain (PEM)
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// A file with the client's private key (PEM)
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
     /// A host other than this machine that may be loaded, exactly as the URL names it
     #[arg(long, value_name = "HOST")]
     allow: Option<String>,
@@ -118,6 +150,8 @@ Examples:
   threadbare load http://127.0.0.1:8080/ -R 200 --arrivals poisson --deadline 1s
   threadbare load http://127.0.0.1:8080/ -R 1000~500/30s -d 2min
   threadbare load http://127.0.0.1:8080/ --replay times.txt
+  threadbare load http://127.0.0.1:8080/ -R 500 --file shop.toml    operations of several steps
+  threadbare load https://localhost:8443/ --http2 -c 4 --streams 32 --cacert ca.pem
 
 Exit codes: 0 measured, 1 failed to run, 2 wrong usage, 3 environment unfit,
 97 the generator was the bottleneck, 130/143 interrupted.";
@@ -140,16 +174,41 @@ enum Closeness {
     Thrifty,
 }
 
+/// An address for a host and port, in place of what the system would resolve.
+#[derive(Debug, Clone)]
+struct Override {
+    host: String,
+    port: u16,
+    address: IpAddr,
+}
+
+fn override_of(text: &str) -> std::result::Result<Override, String> {
+    let read = || {
+        let (host, rest) = text.split_once(':')?;
+        let (port, address) = rest.split_once(':')?;
+        Some(Override {
+            host: host.to_owned(),
+            port: port.parse().ok()?,
+            address: address.trim_matches(['[', ']']).parse().ok()?,
+        })
+    };
+    match read() {
+        Some(given) if !given.host.is_empty() => Ok(given),
+        _ => Err("write it as HOST:PORT:ADDRESS, such as shop.test:80:127.0.0.1".into()),
+    }
+}
+
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let (address, request) = self.request()?;
-        let plan = self.plan(&request)?;
+        let (endpoint, host, work) = self.request(view)?;
+        let plan = self.plan(&host, &work)?;
         let quiet = view.quiet || self.json;
         let options = run::Options {
             quiet,
             ..view.options(None)
         };
-        let (record, findings, cause) = run::load(plan, address, Work::Http(request), &options)?;
+        let (record, findings, cause) =
+            run::load(plan, endpoint, Work::Http { host, work }, &options)?;
         let answer = if self.json {
             report::json::render(&findings)?
         } else {
@@ -166,8 +225,8 @@ impl Arguments {
         })
     }
 
-    /// Where requests go, and what they are.
-    fn request(&self) -> Result<(SocketAddr, HttpRequest)> {
+    /// Where requests go, the host that they name, and what they are.
+    fn request(&self, view: &View) -> Result<(Endpoint, String, HttpWork)> {
         let wrong = |what: &str| {
             Error::usage(format!(
                 "`{}` {what}; write a URL such as http://127.0.0.1:8080/",
@@ -175,44 +234,104 @@ impl Arguments {
             ))
         };
         let uri: Uri = self.url.parse().map_err(|_| wrong("is no URL"))?;
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some(_) => return Err(wrong("is not http, the only scheme so far")),
+        let encrypted = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
+            Some(_) => return Err(wrong("is neither http nor https")),
             None => return Err(wrong("has no scheme")),
-        }
+        };
         let authority = uri.authority().ok_or_else(|| wrong("names no host"))?;
         if authority.as_str().contains('@') {
             return Err(wrong("holds a user's name: give it as a header instead"));
         }
+        let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        let work = match &self.file {
+            None => self.work(target)?,
+            Some(_) if target != "/" => {
+                return Err(wrong("has a path, and the file of operations has its own"));
+            }
+            Some(file) => {
+                let colour = view.color(&io::stderr());
+                self.with_headers(scenario::load_operations(file, colour)?)?
+            }
+        };
+        let host = authority.host().trim_matches(['[', ']']);
+        let port = authority.port_u16();
+        let port = port.unwrap_or(if encrypted { 443 } else { 80 });
+        let endpoint = Endpoint {
+            address: match &self.unix_socket {
+                Some(path) => Address::Unix(path.clone()),
+                None => Address::Tcp(self.resolve(host, port)?),
+            },
+            tls: encrypted.then(|| self.tls(host)).transpose()?,
+            protocol: if self.http2 {
+                let streams = self.streams;
+                Protocol::Http2 { streams }
+            } else {
+                Protocol::Http1
+            },
+        };
+        Ok((endpoint, authority.as_str().to_owned(), work))
+    }
+
+    /// Operations whose every request has the headers of the command line too,
+    /// in place of its own of those names.
+    fn with_headers(&self, mut work: HttpWork) -> Result<HttpWork> {
+        let given = self.headers()?;
+        let steps = work.operations.iter_mut().flat_map(|kind| &mut kind.steps);
+        for step in steps {
+            for (name, value) in &given {
+                step.headers
+                    .retain(|(own, _)| !own.eq_ignore_ascii_case(name));
+                let value = vec![Part::Literal(value.clone().into_bytes())];
+                step.headers.push((name.clone(), value));
+            }
+        }
+        Ok(work)
+    }
+
+    /// What operations are: one request, always the same.
+    fn work(&self, target: &str) -> Result<HttpWork> {
         let body = self.body()?;
         let method = match &self.method {
             Some(method) => method.clone(),
             None if body.is_empty() => "GET".into(),
             None => "POST".into(),
         };
-        let request = HttpRequest {
-            method,
-            target: uri
-                .path_and_query()
-                .map_or_else(|| "/".into(), |target| target.as_str().to_owned()),
-            host: authority.as_str().to_owned(),
-            headers: self.headers()?,
-            body,
+        let literal = |text: Vec<u8>| -> Template {
+            if text.is_empty() {
+                Vec::new()
+            } else {
+                vec![Part::Literal(text)]
+            }
         };
-        let host = authority.host().trim_matches(['[', ']']);
-        let port = authority.port_u16().unwrap_or(80);
-        Ok((self.resolve(host, port)?, request))
+        let headers = self.headers()?.into_iter();
+        // The path without its query: what stands there may be secret.
+        let path = target.split('?').next().unwrap_or_default();
+        let name = format!("{method} {path}");
+        let step = Step {
+            headers: headers
+                .map(|(name, value)| (name, literal(value.into_bytes())))
+                .collect(),
+            body: literal(body),
+            ..Step::new(&method, target)
+        };
+        Ok(HttpWork::single(name, step))
+    }
+
+    fn tls(&self, host: &str) -> Result<Tls> {
+        let options = TlsOptions {
+            insecure: self.insecure,
+            ca: self.cacert.clone(),
+            identity: self.cert.clone().zip(self.key.clone()),
+        };
+        Tls::new(host, self.http2, &options)
     }
 
     /// The one address that a host is resolved to, once; it is the address that
     /// must be this machine's, since a name can lead anywhere.
     fn resolve(&self, host: &str, port: u16) -> Result<SocketAddr> {
-        let resolved = (host, port).to_socket_addrs().map_err(|cause| {
-            Error::unfit(format!(
-                "failed to resolve the host {host}: {cause}; is it spelt right?"
-            ))
-        })?;
-        let addresses: Vec<SocketAddr> = resolved.collect();
+        let addresses = self.addresses(host, port)?;
         let local = |address: &&SocketAddr| address.ip().to_canonical().is_loopback();
         let named = self.allow.as_deref() == Some(host);
         let chosen = match addresses.iter().find(local) {
@@ -228,6 +347,21 @@ impl Arguments {
                  --allow {host}"
             ))
         })
+    }
+
+    /// The addresses of a host: the user's own, or what the system resolves it to.
+    fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+        let mut overrides = self.resolve.iter();
+        let given = overrides.find(|given| given.host == host && given.port == port);
+        if let Some(given) = given {
+            return Ok(vec![SocketAddr::new(given.address, port)]);
+        }
+        let resolved = (host, port).to_socket_addrs().map_err(|cause| {
+            Error::unfit(format!(
+                "failed to resolve the host {host}: {cause}; is it spelt right?"
+            ))
+        })?;
+        Ok(resolved.collect())
     }
 
     fn body(&self) -> Result<Vec<u8>> {
@@ -255,19 +389,20 @@ impl Arguments {
         parsed.collect()
     }
 
-    fn plan(&self, request: &HttpRequest) -> Result<Plan> {
+    fn plan(&self, host: &str, work: &HttpWork) -> Result<Plan> {
+        let at_a_time = if self.http2 { self.streams } else { 1 };
         let replay = self.replay.as_deref().map(recorded).transpose()?;
         let closed = (self.rate.is_none() && replay.is_none()).then_some(ClosedLoop {
-            users: self.connections,
+            users: self.connections.saturating_mul(at_a_time),
             think: self.think,
         });
         let end = self.end(replay.as_ref());
         Ok(Plan {
             scenario: "load".into(),
-            // The URL without its query: what stands there may be secret.
             title: {
-                let path = request.target.split('?').next().unwrap_or_default();
-                format!("{} {}{path}", request.method, request.host)
+                let names = work.operations.iter().map(|kind| kind.name.as_str());
+                let names: Vec<_> = names.collect();
+                format!("{host}: {}", names.join(", "))
             },
             claim: String::new(),
             source: String::new(),

@@ -10,12 +10,17 @@ pub(super) struct Arguments {
     /// The schema of summary.json instead
     #[arg(long)]
     summary: bool,
+    /// The schema of files of operations instead
+    #[arg(long, conflicts_with = "summary")]
+    operations: bool,
 }
 
 impl Arguments {
     pub(super) fn run(&self) -> i32 {
         let schema = if self.summary {
             analysis::summary_schema()
+        } else if self.operations {
+            scenario::operations_schema()
         } else {
             scenario::schema()
         };

@@ -154,7 +154,7 @@ impl Run<'_> {
         let generator = Generator::start(
             &Setup {
                 plan: plan.clone(),
-                address: fleet.address(),
+                endpoint: fleet.address().into(),
                 work: Work::Fleet(identities(&fleet)),
                 clock: self.clock,
             },

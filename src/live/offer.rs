@@ -1,12 +1,11 @@
 //! The load alone, to a target that is somebody else's: `threadbare load`.
 
-use std::net::SocketAddr;
 use std::sync::mpsc::{self, RecvTimeoutError};
 
 use super::signals::Interrupt;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::load::{Command, Generator, Setup, Update, Work};
+use crate::load::{Command, Endpoint, Generator, Setup, Update, Work};
 use crate::plan::Plan;
 use crate::record::{Event, Observer, StopCause};
 use crate::sample::Machine;
@@ -20,7 +19,7 @@ enum Message {
     Interrupted,
 }
 
-/// Offers the plan's load to `address`, tells `observer` all that was counted,
+/// Offers the plan's load to `endpoint`, tells `observer` all that was counted,
 /// and returns why it stopped.
 ///
 /// A signal ends the load at once: what is under way is unfinished, and what
@@ -31,7 +30,7 @@ enum Message {
 /// Where the load cannot be planned, or the generator cannot go on.
 pub fn offer(
     plan: &Plan,
-    address: SocketAddr,
+    endpoint: Endpoint,
     work: Work,
     observer: &mut dyn Observer,
 ) -> Result<StopCause> {
@@ -43,7 +42,7 @@ pub fn offer(
     let clock = Clock::start_in(LEAD);
     let setup = Setup {
         plan: plan.clone(),
-        address,
+        endpoint,
         work,
         clock,
     };

@@ -1,9 +1,10 @@
 //! What operations ask for, found fit and made ready for the engine.
 
-use super::generator::{HttpRequest, Identities, Setup, Work};
+use super::generator::{Identities, Setup, Work};
 use super::request::Requests;
 use super::schedule::Choice;
 use crate::error::{Error, Result};
+use crate::model::{HttpWork, Part, Rows, Step};
 use crate::plan::{Plan, Request};
 
 /// The work of a setup as the engine takes it; every slice gets a copy.
@@ -11,8 +12,6 @@ use crate::plan::{Plan, Request};
 pub(super) struct Asked {
     /// What each entry of the mix chooses from.
     pub(super) choices: Vec<Choice>,
-    /// Of each entry: whether it is to be refused.
-    pub(super) refused: Vec<bool>,
     /// The bytes of each entry.
     pub(super) requests: Requests,
     /// The token that monitors carry.
@@ -27,7 +26,7 @@ impl Asked {
     pub(super) fn new(setup: &Setup) -> Result<Self> {
         match &setup.work {
             Work::Fleet(identities) => fleet(setup, identities),
-            Work::Http(request) => http(request),
+            Work::Http { host, work } => http(setup, host, work),
         }
     }
 }
@@ -36,33 +35,92 @@ fn unfit<T>(what: &str) -> Result<T> {
     Err(Error::usage(format!("failed to plan the load: {what}")))
 }
 
-fn http(request: &HttpRequest) -> Result<Asked> {
-    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    let value = |text: &str| !text.bytes().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
-    if !token(&request.method) {
+fn http(setup: &Setup, host: &str, work: &HttpWork) -> Result<Asked> {
+    if work.tables.iter().any(|table| table.rows.count() == 0) {
+        return unfit("a table of values has no rows");
+    }
+    for kind in &work.operations {
+        let mut captured = 0;
+        for step in &kind.steps {
+            fits(step, work, captured)?;
+            captured += step.captures.len();
+        }
+        if kind.steps.is_empty() {
+            return unfit("an operation has no step");
+        }
+    }
+    let weights = work.operations.iter().map(|kind| kind.weight);
+    let ends = weight_ends(weights)?;
+    let choices = ends.into_iter().map(|weight_end| Choice {
+        weight_end,
+        subjects: 1,
+        users: 1,
+        values: !work.tables.is_empty(),
+    });
+    Ok(Asked {
+        choices: choices.collect(),
+        requests: Requests::http(work, host, &setup.endpoint),
+        service: String::new(),
+    })
+}
+
+/// Where each weight ends on a line of all of them.
+fn weight_ends(weights: impl Iterator<Item = u32>) -> Result<Vec<u32>> {
+    let mut end = 0u32;
+    let mut ends = Vec::new();
+    for weight in weights {
+        let Some(next) = end.checked_add(weight) else {
+            return unfit("the weights of the mix add up to more than four billion");
+        };
+        end = next;
+        ends.push(end);
+    }
+    if end == 0 || u16::try_from(ends.len()).is_err() {
+        return unfit("the weights of the mix must add up to more than zero");
+    }
+    Ok(ends)
+}
+
+/// Finds a step fit: nothing in it would break a request, and it names no value
+/// that there is not.
+fn fits(step: &Step, work: &HttpWork, captured: usize) -> Result<()> {
+    let token = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_graphic);
+    if !token(step.method.as_bytes()) {
         return unfit("the method must be a word such as GET");
     }
-    if !request.target.starts_with('/') || !token(&request.target) {
+    let rooted = matches!(step.target.first(), Some(Part::Literal(text)) if text.starts_with(b"/"));
+    let graphic = |part: &Part| !matches!(part, Part::Literal(text) if !token(text));
+    if !rooted || !step.target.iter().all(graphic) {
         return unfit("the path must start with / and hold no blank; write a blank as %20");
     }
-    for (name, text) in &request.headers {
-        if !token(name) || name.contains(':') || !value(text) {
+    for (name, value) in &step.headers {
+        let breaks = |text: &[u8]| text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
+        let broken = |part: &Part| matches!(part, Part::Literal(text) if breaks(text));
+        if !token(name.as_bytes()) || name.contains(':') || value.iter().any(broken) {
             return unfit(&format!(
                 "the header `{}` holds a character that HTTP does not allow in one",
                 name.escape_debug()
             ));
         }
     }
-    Ok(Asked {
-        choices: vec![Choice {
-            weight_end: 1,
-            subjects: 1,
-            users: 1,
-        }],
-        refused: vec![false],
-        requests: Requests::of(request),
-        service: String::new(),
-    })
+    let values = step.headers.iter().map(|(_, value)| value);
+    let mut parts = values.chain([&step.target, &step.body]).flatten();
+    let known = parts.all(|part| match part {
+        Part::Literal(_) | Part::Number => true,
+        Part::Captured(index) => *index < captured,
+        Part::Cell { table, column } => work.tables.get(*table).is_some_and(|table| {
+            let columns = match table.rows {
+                Rows::Range { .. } => 1,
+                Rows::Cells { columns, .. } => columns,
+            };
+            *column < columns
+        }),
+    });
+    if known {
+        Ok(())
+    } else {
+        unfit("a request names a value that there is not")
+    }
 }
 
 fn fleet(setup: &Setup, identities: &Identities) -> Result<Asked> {
@@ -75,22 +133,20 @@ fn fleet(setup: &Setup, identities: &Identities) -> Result<Asked> {
     else {
         return unfit("there must be at least one project and one task to ask about");
     };
-    let mut weight_end = 0;
-    let choices = plan.load.mix.iter().zip(&users).map(|(entry, users)| {
-        weight_end += entry.weight;
-        Choice {
-            weight_end,
-            subjects: match entry.request {
-                Request::UpdateTask => spec.tasks,
-                _ => spec.projects,
-            },
-            users: u32::try_from(users.len()).unwrap_or(u32::MAX),
-        }
+    let ends = weight_ends(plan.load.mix.iter().map(|entry| entry.weight))?;
+    let entries = plan.load.mix.iter().zip(&users).zip(ends);
+    let choices = entries.map(|((entry, users), weight_end)| Choice {
+        weight_end,
+        subjects: match entry.request {
+            Request::UpdateTask => spec.tasks,
+            _ => spec.projects,
+        },
+        users: u32::try_from(users.len()).unwrap_or(u32::MAX),
+        values: false,
     });
     Ok(Asked {
         choices: choices.collect(),
-        refused: plan.load.mix.iter().map(|entry| entry.refused).collect(),
-        requests: Requests::fleet(&setup.address, &plan.load.mix, users),
+        requests: Requests::fleet(&setup.endpoint.address.to_string(), &plan.load.mix, users),
         service: identities.service.clone(),
     })
 }
@@ -98,12 +154,6 @@ fn fleet(setup: &Setup, identities: &Identities) -> Result<Asked> {
 /// The tokens that each entry of the mix chooses from.
 fn users(plan: &Plan, identities: &Identities) -> Result<Vec<Vec<String>>> {
     let mix = &plan.load.mix;
-    let weights = mix
-        .iter()
-        .try_fold(0u32, |sum, entry| sum.checked_add(entry.weight));
-    if weights.is_none_or(|sum| sum == 0) || u16::try_from(mix.len()).is_err() {
-        return unfit("the weights of `mix` must add up to more than zero");
-    }
     let mut tokens = vec![&identities.service];
     let mut users = Vec::new();
     for entry in mix {

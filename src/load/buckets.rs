@@ -64,6 +64,7 @@ impl Buckets {
             Terminal::Failed(FailureKind::ServerError) => &mut counters.failed_server_error,
             Terminal::Failed(FailureKind::Refused) => &mut counters.failed_refused,
             Terminal::Failed(FailureKind::WronglyAllowed) => &mut counters.failed_wrongly_allowed,
+            Terminal::Failed(FailureKind::Check) => &mut counters.failed_check,
             Terminal::Failed(FailureKind::Connection) => &mut counters.failed_connection,
             Terminal::Failed(FailureKind::Protocol) => &mut counters.failed_protocol,
             Terminal::TimedOut => &mut counters.timed_out,

@@ -1,10 +1,10 @@
-//! Connections, what is under way on them, and the pools they are kept in.
-
-use rustix::fd::OwnedFd;
+//! Connections, attempts under way on them, and the pools they are kept in.
 
 use super::codec::ResponseReader;
+use super::http2::Session;
 use super::ledger::{Class, Try};
 use super::slots::SlotQueue;
+use super::stream::Stream;
 use crate::units::Nanos;
 
 /// Who made an attempt and hears of its end.
@@ -32,6 +32,10 @@ pub(super) struct Attempt {
     pub(super) until: Nanos,
     /// Whether the kernel has taken any byte of the request.
     pub(super) handed_over: bool,
+    /// The slot of its connection.
+    pub(super) connection: u32,
+    /// Its stream on an HTTP/2 connection.
+    pub(super) stream: u32,
 }
 
 /// What the poller watches a connection for; it never watches for less again.
@@ -43,36 +47,63 @@ pub(super) enum Watched {
     Writing,
 }
 
-/// A connection: idle, or with one attempt under way.
+/// What goes on on a connection.
+#[derive(Debug)]
+pub(super) enum Exchange {
+    /// HTTP/1.1: one attempt at a time, in this slot, or none.
+    One {
+        attempt: Option<u32>,
+        reader: ResponseReader,
+    },
+    /// HTTP/2: many at a time.
+    Two(Box<Session>),
+}
+
+/// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
-    pub(super) socket: OwnedFd,
+    pub(super) stream: Stream,
     /// Tells it from others that had its slot: events of those are stale.
     pub(super) serial: u32,
     pub(super) class: Class,
-    /// Whether the handshake is over.
+    /// Whether the TCP handshake is over.
     pub(super) established: bool,
     /// Whether it has carried a response: only then can it be a kept one gone stale.
     pub(super) served: bool,
+    /// Whether its pool counts it no more, since it takes no new requests.
+    pub(super) retired: bool,
     pub(super) watched: Watched,
-    pub(super) attempt: Option<Attempt>,
-    pub(super) reader: ResponseReader,
-    /// What the kernel has not taken yet of a request.
+    pub(super) exchange: Exchange,
+    /// What has not been handed over yet.
     pub(super) unsent: Vec<u8>,
 }
 
 impl Connection {
-    pub(super) const fn new(socket: OwnedFd, serial: u32, class: Class) -> Self {
+    pub(super) const fn new(
+        stream: Stream,
+        serial: u32,
+        class: Class,
+        exchange: Exchange,
+        unsent: Vec<u8>,
+    ) -> Self {
         Self {
-            socket,
+            stream,
             serial,
             class,
             established: false,
             served: false,
+            retired: false,
             watched: Watched::No,
-            attempt: None,
-            reader: ResponseReader::new(),
-            unsent: Vec::new(),
+            exchange,
+            unsent,
+        }
+    }
+
+    /// Whether any attempt is under way on it.
+    pub(super) fn busy(&self) -> bool {
+        match &self.exchange {
+            Exchange::One { attempt, .. } => attempt.is_some(),
+            Exchange::Two(session) => session.under_way() > 0,
         }
     }
 }
@@ -97,6 +128,7 @@ pub(super) struct Pool {
     /// Connections at most.
     limit: usize,
     pub(super) open: usize,
+    /// Those that take another request, the longest unused first.
     pub(super) idle: SlotQueue,
 }
 
@@ -109,8 +141,13 @@ impl Pool {
         }
     }
 
+    /// Whether another connection may be opened.
+    pub(super) const fn may_open(&self) -> bool {
+        self.open < self.limit
+    }
+
     /// Whether an attempt would find a connection, kept or new.
     pub(super) const fn has_room(&self) -> bool {
-        !self.idle.is_empty() || self.open < self.limit
+        !self.idle.is_empty() || self.may_open()
     }
 }

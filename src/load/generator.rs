@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use super::asked::Asked;
+use super::endpoint::{Endpoint, Protocol};
 use super::engine::Engine;
 use super::poller::{Poller, Waker};
 use super::schedule::Slice;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::Role;
+use crate::model::{HttpWork, Role};
 use crate::plan::Plan;
 use crate::record::Sample;
 use crate::units::Nanos;
@@ -37,39 +37,30 @@ impl fmt::Debug for Identities {
 }
 
 /// What operations ask for.
-#[derive(Debug, Clone)]
+///
+/// Printing it for debugging shows no request: some hold secrets.
+#[derive(Clone)]
 pub enum Work {
     /// The embedded fleet's requests, as the plan mixes them, by these users.
     Fleet(Identities),
-    /// One request, always the same.
-    Http(HttpRequest),
+    /// The user's own operations.
+    Http {
+        /// The `host` field of requests that have none of their own.
+        host: String,
+        /// What they are.
+        work: HttpWork,
+    },
 }
 
-/// A request that the user wrote.
-///
-/// Printing it for debugging shows no header's value: some are secrets.
-#[derive(Clone)]
-pub struct HttpRequest {
-    /// The method, such as `GET`.
-    pub method: String,
-    /// Path and query.
-    pub target: String,
-    /// The `host` field, unless `headers` has one.
-    pub host: String,
-    /// Names and values.
-    pub headers: Vec<(String, String)>,
-    /// The body; empty for none.
-    pub body: Vec<u8>,
-}
-
-impl fmt::Debug for HttpRequest {
+impl fmt::Debug for Work {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (headers, bytes) = (self.headers.len(), self.body.len());
-        write!(
-            f,
-            "{} {} ({headers} headers and {bytes} bytes of body not shown)",
-            self.method, self.target
-        )
+        match self {
+            Self::Fleet(identities) => identities.fmt(f),
+            Self::Http { host, work } => {
+                let kinds = work.operations.len();
+                write!(f, "{kinds} kinds of operations at {host}, not shown")
+            }
+        }
     }
 }
 
@@ -78,8 +69,8 @@ impl fmt::Debug for HttpRequest {
 pub struct Setup {
     /// What to do: of it, the load, the monitors, the seed and the times count.
     pub plan: Plan,
-    /// Where requests go; the host that the user named has been resolved.
-    pub address: SocketAddr,
+    /// Where requests go, and by what.
+    pub endpoint: Endpoint,
     /// What is asked, and who asks.
     pub work: Work,
     /// The run's clock; its zero is the start of the load and may lie ahead.
@@ -285,6 +276,14 @@ fn check(setup: &Setup) -> Result<Asked> {
         .is_some_and(|closed| closed.users < drive.threads)
     {
         return unfit("there must be no more threads than users");
+    }
+    if let Protocol::Http2 { streams } = setup.endpoint.protocol {
+        if streams == 0 || drive.fresh_connections {
+            return unfit("an HTTP/2 connection is kept, and has at least one stream");
+        }
+        if !plan.monitors.is_empty() || matches!(setup.work, Work::Fleet(_)) {
+            return unfit("the fleet and its monitors speak HTTP/1.1");
+        }
     }
     if plan.interval < Nanos::from_millis(1) {
         return unfit("`interval` must be at least 1ms");

@@ -1,7 +1,5 @@
 //! The monitors' schedules and requests; the engine sends them.
 
-use std::net::SocketAddr;
-
 use super::request;
 use crate::model::{Monitor, MonitorPolicy};
 use crate::units::Nanos;
@@ -24,17 +22,12 @@ pub(super) struct Probes {
 
 impl Probes {
     /// Monitors that begin at zero and end at `end`.
-    pub(super) fn new(
-        policies: &[MonitorPolicy],
-        end: Nanos,
-        address: &SocketAddr,
-        token: &str,
-    ) -> Self {
+    pub(super) fn new(policies: &[MonitorPolicy], end: Nanos, host: &str, token: &str) -> Self {
         let mut probes = Self {
             policies: policies.to_vec(),
             requests: policies
                 .iter()
-                .map(|policy| request::probe(address, &policy.probe, token))
+                .map(|policy| request::probe(host, &policy.probe, token))
                 .collect(),
             monitors: Vec::new(),
             epoch: 0,
@@ -135,8 +128,7 @@ mod tests {
             overlap,
             timeout: Nanos::from_millis(500),
         };
-        let address = "127.0.0.1:1".parse().unwrap();
-        Probes::new(&[policy], Nanos::from_millis(1000), &address, "token")
+        Probes::new(&[policy], Nanos::from_millis(1000), "127.0.0.1:1", "token")
     }
 
     fn ms(value: u64) -> Nanos {

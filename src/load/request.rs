@@ -1,12 +1,15 @@
-//! The bytes of requests, made from parts that were formatted once.
+//! The bytes of requests, made from pieces that were formatted once.
 //!
-//! A request is a head with one number and one token in it; so it is copied
-//! together from what surrounds them, into a buffer that is used again.
+//! A request is mostly the same each time; so it is copied together from what
+//! surrounds its values, into a buffer that is used again.
 
-use std::net::SocketAddr;
+use std::borrow::Cow;
+use std::sync::Arc;
 
-use super::generator::HttpRequest;
+use super::endpoint::{Endpoint, Protocol};
+use super::http2::{write_field, write_length};
 use super::schedule::Draft;
+use crate::model::{Content, Expected, HttpWork, Part, RowOrder, Rows, Step, Table, Template};
 use crate::plan::{MixEntry, Request};
 
 /// What a created task is called.
@@ -14,89 +17,44 @@ const CREATE_BODY: &str = r#"{"title":"filed under load"}"#;
 /// How a task is updated.
 const UPDATE_BODY: &str = r#"{"done":true}"#;
 
-/// The bytes of one entry of the mix.
+/// How threadbare introduces itself.
+const AGENT: &str = concat!("threadbare/", env!("CARGO_PKG_VERSION"));
+
+/// A piece of a request.
 #[derive(Debug, Clone)]
-struct Template {
-    bytes: Bytes,
+enum Piece {
+    /// Always the same.
+    Bytes(Vec<u8>),
+    /// The number of the project or task that a request to the fleet is about.
+    Subject,
+    /// The token of the user who asks the fleet.
+    Token,
+    /// A value in a path or query: what a URL does not allow is escaped.
+    InTarget(Part),
+    /// A value in a header field, without what would end the line.
+    InField(Part),
+    /// A value in a body, as it is.
+    InBody(Part),
+    /// The decimal length of the body.
+    BodyLength,
+    /// Pieces with their length before them, as HTTP/2 writes a text.
+    Measured(Vec<Piece>),
+}
+
+/// The request of one step.
+#[derive(Debug, Clone)]
+struct Form {
+    /// The head; of HTTP/2, the field block.
+    head: Vec<Piece>,
+    body: Vec<Piece>,
     idempotent: bool,
     /// Whether the response has no body whatever it says (HEAD).
     to_head: bool,
+    /// What its answer must be.
+    expected: Expected,
+    /// The step, where its answer is looked into.
+    inspected: Option<Arc<Step>>,
 }
-
-#[derive(Debug, Clone)]
-enum Bytes {
-    /// The surroundings of a subject and a token.
-    Around {
-        before_subject: String,
-        before_token: String,
-        after_token: String,
-    },
-    /// Always the same.
-    Whole(Vec<u8>),
-}
-
-impl Template {
-    fn new(request: Request, host: &str) -> Self {
-        let (method, before, after, body) = match request {
-            Request::ListTasks => ("GET", "/projects/", "/tasks", None),
-            Request::CreateTask => ("POST", "/projects/", "/tasks", Some(CREATE_BODY)),
-            Request::UpdateTask => ("PATCH", "/tasks/", "", Some(UPDATE_BODY)),
-            Request::CloseProject => ("POST", "/projects/", "/close", Some("")),
-        };
-        let after_token = match body {
-            None => "\r\n\r\n".to_owned(),
-            Some("") => "\r\ncontent-length: 0\r\n\r\n".to_owned(),
-            Some(body) => format!(
-                "\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
-                body.len()
-            ),
-        };
-        Self {
-            bytes: Bytes::Around {
-                before_subject: format!("{method} {before}"),
-                before_token: format!("{after} HTTP/1.1\r\n{}", fields(host)),
-                after_token,
-            },
-            idempotent: idempotent(method),
-            to_head: false,
-        }
-    }
-
-    fn whole(request: &HttpRequest) -> Self {
-        let has = |name: &str| {
-            let mut names = request.headers.iter();
-            names.any(|(given, _)| given.eq_ignore_ascii_case(name))
-        };
-        let mut head = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
-        let mut field = |name: &str, value: &str| {
-            head.extend([name, ": ", value, "\r\n"]);
-        };
-        if !has("host") {
-            field("host", &request.host);
-        }
-        if !has("user-agent") {
-            field("user-agent", AGENT);
-        }
-        let expects_body = matches!(request.method.as_str(), "POST" | "PUT" | "PATCH");
-        if !has("content-length") && (expects_body || !request.body.is_empty()) {
-            field("content-length", &request.body.len().to_string());
-        }
-        for (name, value) in &request.headers {
-            field(name, value);
-        }
-        let mut bytes = head.into_bytes();
-        bytes.extend_from_slice(b"\r\n");
-        bytes.extend_from_slice(&request.body);
-        Self {
-            bytes: Bytes::Whole(bytes),
-            idempotent: idempotent(&request.method),
-            to_head: request.method == "HEAD",
-        }
-    }
-}
-
-/// How threadbare introduces itself.
-const AGENT: &str = concat!("threadbare/", env!("CARGO_PKG_VERSION"));
 
 /// Whether doing it twice is the same as doing it once: RFC 9110, section 9.2.2.
 fn idempotent(method: &str) -> bool {
@@ -111,83 +69,399 @@ fn fields(host: &str) -> String {
     format!("host: {host}\r\nuser-agent: {AGENT}\r\nauthorization: Bearer ")
 }
 
-/// Formats the requests of users.
-#[derive(Debug, Clone)]
-pub(super) struct Requests {
-    templates: Vec<Template>,
-    /// Tokens of the users that each entry chooses from.
-    tokens: Vec<Vec<String>>,
-}
-
-impl Requests {
-    /// One request, always the same.
-    pub(super) fn of(request: &HttpRequest) -> Self {
+impl Form {
+    /// A request to the fleet.
+    fn of_fleet(entry: &MixEntry, host: &str) -> Self {
+        let (method, before, after, body) = match entry.request {
+            Request::ListTasks => ("GET", "/projects/", "/tasks", None),
+            Request::CreateTask => ("POST", "/projects/", "/tasks", Some(CREATE_BODY)),
+            Request::UpdateTask => ("PATCH", "/tasks/", "", Some(UPDATE_BODY)),
+            Request::CloseProject => ("POST", "/projects/", "/close", Some("")),
+        };
+        let after_token = match body {
+            None => "\r\n\r\n".to_owned(),
+            Some("") => "\r\ncontent-length: 0\r\n\r\n".to_owned(),
+            Some(body) => format!(
+                "\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+                body.len()
+            ),
+        };
+        let bytes = |text: String| Piece::Bytes(text.into_bytes());
         Self {
-            templates: vec![Template::whole(request)],
-            tokens: Vec::new(),
+            head: vec![
+                bytes(format!("{method} {before}")),
+                Piece::Subject,
+                bytes(format!("{after} HTTP/1.1\r\n{}", fields(host))),
+                Piece::Token,
+                bytes(after_token),
+            ],
+            body: Vec::new(),
+            idempotent: idempotent(method),
+            to_head: false,
+            expected: if entry.refused {
+                Expected::statuses(403..=403)
+            } else {
+                Expected::default()
+            },
+            inspected: None,
         }
     }
 
-    /// Requests to `address` for the entries of a mix, each with its users' tokens.
-    pub(super) fn fleet(address: &SocketAddr, mix: &[MixEntry], tokens: Vec<Vec<String>>) -> Self {
-        let host = address.to_string();
-        let templates = mix
-            .iter()
-            .map(|entry| Template::new(entry.request, &host))
-            .collect();
-        Self { templates, tokens }
+    /// A step of the user's own.
+    fn of_step(step: &Step, host: &str, endpoint: &Endpoint) -> Self {
+        let headers = headers(step, host);
+        let head = match endpoint.protocol {
+            Protocol::Http1 => head(step, headers),
+            Protocol::Http2 { .. } => block(step, headers, endpoint.tls.is_some()),
+        };
+        Self {
+            head: joined(head),
+            body: joined(pieces(&step.body, Piece::InBody)),
+            idempotent: idempotent(&step.method),
+            to_head: step.method == "HEAD",
+            expected: step.expected.clone(),
+            inspected: step.looks_inside().then(|| Arc::new(step.clone())),
+        }
+    }
+}
+
+/// The pieces of a template, its values in such a place.
+fn pieces(template: &Template, place: impl Fn(Part) -> Piece) -> Vec<Piece> {
+    let parts = template.iter().map(|part| match part {
+        Part::Literal(bytes) => Piece::Bytes(bytes.clone()),
+        value => place(value.clone()),
+    });
+    parts.collect()
+}
+
+/// Neighbours that are always the same, as one.
+fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
+    let mut joined: Vec<Piece> = Vec::new();
+    for piece in pieces {
+        match (joined.last_mut(), piece) {
+            (Some(Piece::Bytes(before)), Piece::Bytes(bytes)) => before.extend(bytes),
+            (_, piece) => joined.push(piece),
+        }
+    }
+    joined
+}
+
+/// The header fields of a request, its host first: what the user did not name,
+/// among it the length of a body, or of none where one is expected, then the rest.
+fn headers<'a>(step: &'a Step, host: &'a str) -> Vec<(Cow<'a, str>, Vec<Piece>)> {
+    let given = |name: &str| {
+        let mut headers = step.headers.iter();
+        headers.find(|(given, _)| given.eq_ignore_ascii_case(name))
+    };
+    let same = |text: &str| vec![Piece::Bytes(text.as_bytes().to_vec())];
+    let mut headers: Vec<(Cow<'_, str>, Vec<Piece>)> = Vec::new();
+    let host = given("host").map_or_else(|| same(host), |(_, value)| pieces(value, Piece::InField));
+    headers.push(("host".into(), host));
+    if given("user-agent").is_none() {
+        headers.push(("user-agent".into(), same(AGENT)));
+    }
+    let expects_body = matches!(step.method.as_str(), "POST" | "PUT" | "PATCH");
+    if given("content-length").is_none() && (expects_body || !step.body.is_empty()) {
+        let length = match step.body.as_slice() {
+            [] => same("0"),
+            [Part::Literal(body)] => same(&body.len().to_string()),
+            _ => vec![Piece::BodyLength],
+        };
+        headers.push(("content-length".into(), length));
+    }
+    let rest = step.headers.iter();
+    let rest = rest.filter(|(name, _)| !name.eq_ignore_ascii_case("host"));
+    headers.extend(rest.map(|(name, value)| (name.into(), pieces(value, Piece::InField))));
+    headers
+}
+
+/// A head as HTTP/1.1 writes it.
+fn head(step: &Step, headers: Vec<(Cow<'_, str>, Vec<Piece>)>) -> Vec<Piece> {
+    let bytes = |text: &str| Piece::Bytes(text.as_bytes().to_vec());
+    let mut head = vec![bytes(&step.method), bytes(" ")];
+    head.extend(pieces(&step.target, Piece::InTarget));
+    head.push(bytes(" HTTP/1.1\r\n"));
+    for (name, value) in headers {
+        head.extend([bytes(&name), bytes(": ")]);
+        head.extend(value);
+        head.push(bytes("\r\n"));
+    }
+    head.push(bytes("\r\n"));
+    head
+}
+
+/// Fields that say something about an HTTP/1.1 connection, and that HTTP/2 does
+/// not know (RFC 9113, section 8.2.2).
+const OF_A_CONNECTION: [&str; 5] = [
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A field block as HTTP/2 writes it.
+fn block(step: &Step, headers: Vec<(Cow<'_, str>, Vec<Piece>)>, encrypted: bool) -> Vec<Piece> {
+    let mut block = Vec::new();
+    let mut field = |name: &str, value: Vec<Piece>| {
+        let mut value = joined(value);
+        let mut bytes = Vec::new();
+        if let [Piece::Bytes(same)] = value.as_slice() {
+            write_field(name.as_bytes(), same, &mut bytes);
+            return block.push(Piece::Bytes(bytes));
+        }
+        // An empty value, its length taken off again: what comes has its own.
+        write_field(name.as_bytes(), b"", &mut bytes);
+        bytes.pop();
+        block.push(Piece::Bytes(bytes));
+        block.push(Piece::Measured(std::mem::take(&mut value)));
+    };
+    let same = |text: &str| vec![Piece::Bytes(text.as_bytes().to_vec())];
+    field(":method", same(&step.method));
+    field(":scheme", same(if encrypted { "https" } else { "http" }));
+    field(":path", pieces(&step.target, Piece::InTarget));
+    for (name, value) in headers {
+        let name = name.to_ascii_lowercase();
+        if name == "host" {
+            field(":authority", value);
+        } else if !OF_A_CONNECTION.contains(&name.as_str()) {
+            field(&name, value);
+        }
+    }
+    block
+}
+
+/// Formats the requests of users, and knows what their answers must be.
+#[derive(Debug, Clone)]
+pub(super) struct Requests {
+    /// The steps of each entry of the mix.
+    entries: Vec<Vec<Form>>,
+    /// Of the fleet, the tokens of the users that each entry chooses from.
+    tokens: Vec<Vec<String>>,
+    tables: Arc<[Table]>,
+    body: Vec<u8>,
+    text: Vec<u8>,
+}
+
+/// What one request is made for: its values come from here.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asking<'a> {
+    pub(super) draft: &'a Draft,
+    /// Which step of the operation.
+    pub(super) step: usize,
+    /// What earlier steps captured.
+    pub(super) captured: &'a [String],
+}
+
+impl Requests {
+    /// The user's own operations, to `host`.
+    pub(super) fn http(work: &HttpWork, host: &str, endpoint: &Endpoint) -> Self {
+        let form = |step| Form::of_step(step, host, endpoint);
+        let entries = work.operations.iter();
+        Self::new(
+            entries
+                .map(|kind| kind.steps.iter().map(form).collect())
+                .collect(),
+            Vec::new(),
+            work.tables.clone().into(),
+        )
     }
 
-    /// Writes a request's bytes over what is in `bytes`.
-    pub(super) fn write(&self, draft: &Draft, bytes: &mut Vec<u8>) {
-        bytes.clear();
-        let entry = usize::from(draft.entry);
-        match &self.templates[entry].bytes {
-            Bytes::Whole(whole) => bytes.extend_from_slice(whole),
-            Bytes::Around {
-                before_subject,
-                before_token,
-                after_token,
-            } => {
-                bytes.extend_from_slice(before_subject.as_bytes());
-                write_number(draft.subject, bytes);
-                bytes.extend_from_slice(before_token.as_bytes());
-                bytes.extend_from_slice(self.tokens[entry][draft.user as usize].as_bytes());
-                bytes.extend_from_slice(after_token.as_bytes());
+    /// Requests to the fleet at `host`, each entry of the mix with its users' tokens.
+    pub(super) fn fleet(host: &str, mix: &[MixEntry], tokens: Vec<Vec<String>>) -> Self {
+        let entries = mix.iter();
+        Self::new(
+            entries
+                .map(|entry| vec![Form::of_fleet(entry, host)])
+                .collect(),
+            tokens,
+            Arc::new([]),
+        )
+    }
+
+    const fn new(entries: Vec<Vec<Form>>, tokens: Vec<Vec<String>>, tables: Arc<[Table]>) -> Self {
+        Self {
+            entries,
+            tokens,
+            tables,
+            body: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
+    fn form(&self, draft: &Draft, step: usize) -> &Form {
+        &self.entries[usize::from(draft.entry)][step]
+    }
+
+    /// Steps of an operation.
+    pub(super) fn steps(&self, draft: &Draft) -> usize {
+        self.entries[usize::from(draft.entry)].len()
+    }
+
+    /// Writes a request as HTTP/1.1 does over what is in `bytes`.
+    pub(super) fn write(&mut self, asking: Asking<'_>, bytes: &mut Vec<u8>) {
+        let body = self.write_fields(asking, bytes);
+        bytes.extend_from_slice(body);
+    }
+
+    /// Writes a request's head, or field block, over what is in `head`: the
+    /// request's body.
+    pub(super) fn write_fields(&mut self, asking: Asking<'_>, head: &mut Vec<u8>) -> &[u8] {
+        let mut body = std::mem::take(&mut self.body);
+        let mut text = std::mem::take(&mut self.text);
+        head.clear();
+        body.clear();
+        let form = self.form(asking.draft, asking.step);
+        for piece in &form.body {
+            self.piece(piece, asking, 0, &mut text, &mut body);
+        }
+        for piece in &form.head {
+            self.piece(piece, asking, body.len(), &mut text, head);
+        }
+        self.text = text;
+        self.body = body;
+        &self.body
+    }
+
+    /// Appends a piece; `text` is for what must be measured first.
+    fn piece(
+        &self,
+        piece: &Piece,
+        asking: Asking<'_>,
+        body_length: usize,
+        text: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) {
+        let draft = asking.draft;
+        match piece {
+            Piece::Bytes(bytes) => out.extend_from_slice(bytes),
+            Piece::Subject => write_number(draft.subject.into(), out),
+            Piece::Token => {
+                let users = &self.tokens[usize::from(draft.entry)];
+                out.extend_from_slice(users[draft.user as usize].as_bytes());
+            }
+            Piece::InTarget(part) => self.value(part, asking, |bytes| write_escaped(bytes, out)),
+            Piece::InField(part) => self.value(part, asking, |bytes| {
+                let allowed = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
+                out.extend(bytes.iter().copied().filter(allowed));
+            }),
+            Piece::InBody(part) => self.value(part, asking, |bytes| out.extend_from_slice(bytes)),
+            Piece::BodyLength => write_number(body_length as u64, out),
+            Piece::Measured(pieces) => {
+                text.clear();
+                for piece in pieces {
+                    // Measured pieces hold none that are measured themselves.
+                    self.piece(piece, asking, body_length, &mut Vec::new(), text);
+                }
+                write_length(text.len(), out);
+                out.extend_from_slice(text);
             }
         }
     }
 
-    /// Whether the response to it has no body whatever it says.
-    pub(super) fn to_head(&self, draft: &Draft) -> bool {
-        self.templates[usize::from(draft.entry)].to_head
+    /// Hands a value to whoever writes it.
+    fn value(&self, part: &Part, asking: Asking<'_>, mut write: impl FnMut(&[u8])) {
+        let mut number = |value: i64| write(itoa::Buffer::new().format(value).as_bytes());
+        match part {
+            Part::Literal(bytes) => write(bytes),
+            Part::Number => number(i64::try_from(asking.draft.number).unwrap_or(i64::MAX)),
+            Part::Captured(index) => {
+                let captured = asking.captured.get(*index);
+                write(captured.map_or(&[], |text| text.as_bytes()));
+            }
+            Part::Cell { table, column } => {
+                let Some(found) = self.tables.get(*table) else {
+                    return;
+                };
+                let row = row(found, *table, asking.draft);
+                match &found.rows {
+                    Rows::Range { first, .. } => number(first.saturating_add_unsigned(row)),
+                    Rows::Cells { columns, cells } => {
+                        let row = usize::try_from(row).unwrap_or(0);
+                        let cell = cells.get(row * columns + column);
+                        write(cell.map_or(&[], |text| text.as_bytes()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Whether the response to a request has no body whatever it says.
+    pub(super) fn to_head(&self, draft: &Draft, step: usize) -> bool {
+        self.form(draft, step).to_head
     }
 
     /// Whether making the request twice is the same as making it once.
-    pub(super) fn idempotent(&self, draft: &Draft) -> bool {
-        self.templates[usize::from(draft.entry)].idempotent
+    pub(super) fn idempotent(&self, draft: &Draft, step: usize) -> bool {
+        self.form(draft, step).idempotent
+    }
+
+    /// What the answer's status and headers must be.
+    pub(super) fn expected(&self, draft: &Draft, step: usize) -> &Expected {
+        &self.form(draft, step).expected
+    }
+
+    /// Whether the answer is looked into, and so must be kept.
+    pub(super) fn looks_inside(&self, draft: &Draft, step: usize) -> bool {
+        self.form(draft, step).inspected.is_some()
+    }
+
+    /// Whether what was kept of an answer is as expected; what is to be
+    /// captured of it is added to `captured`.
+    pub(super) fn accepts(
+        &self,
+        draft: &Draft,
+        step: usize,
+        content: &Content,
+        captured: &mut Vec<String>,
+    ) -> bool {
+        let inspected = self.form(draft, step).inspected.as_ref();
+        inspected.is_none_or(|step| step.accepts(content, captured))
+    }
+}
+
+/// The row of a table that an operation has drawn.
+fn row(table: &Table, index: usize, draft: &Draft) -> u64 {
+    let count = table.rows.count().max(1);
+    match table.order {
+        RowOrder::InTurn => draft.number % count,
+        RowOrder::Random => {
+            // Each table's own draw of the operation's one: SplitMix64 (Steele,
+            // Lea and Flood, OOPSLA 2014), and the high half of a product, which
+            // is as even as a remainder and cheaper.
+            let step = (index as u64 + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            let mut mixed = draft.chance.wrapping_add(step);
+            mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            mixed ^= mixed >> 31;
+            let product = u128::from(mixed) * u128::from(count);
+            u64::try_from(product >> 64).unwrap_or(0)
+        }
     }
 }
 
 /// The bytes of a monitor's request.
-pub(super) fn probe(address: &SocketAddr, path: &str, token: &str) -> Vec<u8> {
-    let host = address.to_string();
-    format!("GET {path} HTTP/1.1\r\n{}{token}\r\n\r\n", fields(&host)).into_bytes()
+pub(super) fn probe(host: &str, path: &str, token: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\n{}{token}\r\n\r\n", fields(host)).into_bytes()
 }
 
 /// Appends a number in decimal digits.
-fn write_number(number: u32, bytes: &mut Vec<u8>) {
-    let start = bytes.len();
-    let mut rest = number;
-    loop {
-        // A digit; the conversion cannot fail.
-        bytes.push(b'0' + u8::try_from(rest % 10).unwrap_or_default());
-        rest /= 10;
-        if rest == 0 {
-            break;
+fn write_number(number: u64, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+/// Appends a value to a path or query: everything but what names and numbers
+/// are made of is written as `%` and two digits (RFC 3986, section 2.1).
+fn write_escaped(value: &[u8], bytes: &mut Vec<u8>) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    for byte in value {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(byte) {
+            bytes.push(*byte);
+        } else {
+            let (high, low) = (usize::from(byte >> 4), usize::from(byte & 15));
+            bytes.extend_from_slice(&[b'%', DIGITS[high], DIGITS[low]]);
         }
     }
-    bytes[start..].reverse();
 }
 
 #[cfg(test)]
@@ -196,9 +470,27 @@ mod tests {
     use crate::model::Role;
     use crate::units::Nanos;
 
+    fn draft(entry: u16) -> Draft {
+        Draft {
+            intended: Nanos::ZERO,
+            entry,
+            subject: 1024 * u32::from(entry),
+            user: 1,
+            number: 7,
+            chance: 0,
+        }
+    }
+
+    fn asking(draft: &Draft) -> Asking<'_> {
+        Asking {
+            draft,
+            step: 0,
+            captured: &[],
+        }
+    }
+
     #[test]
     fn requests_are_what_a_server_expects() {
-        let address = "127.0.0.1:8080".parse().unwrap();
         let entry = |request| MixEntry {
             weight: 1,
             request,
@@ -210,17 +502,11 @@ mod tests {
             .map(|(request, _)| entry(*request))
             .collect();
         let tokens = vec![vec!["a".to_owned(), "b".to_owned()]; mix.len()];
-        let requests = Requests::fleet(&address, &mix, tokens);
+        let mut requests = Requests::fleet("127.0.0.1:8080", &mix, tokens);
         let mut bytes = b"what was there before".to_vec();
         let mut texts = Vec::new();
         for index in 0..4 {
-            let draft = Draft {
-                intended: Nanos::ZERO,
-                entry: index,
-                subject: 1024 * u32::from(index),
-                user: 1,
-            };
-            requests.write(&draft, &mut bytes);
+            requests.write(asking(&draft(index)), &mut bytes);
             texts.push(String::from_utf8(bytes.clone()).unwrap());
         }
         let agent = concat!("user-agent: threadbare/", env!("CARGO_PKG_VERSION"));
@@ -240,5 +526,129 @@ mod tests {
             texts[3],
             format!("POST /projects/3072/close {common}content-length: 0\r\n\r\n")
         );
+    }
+
+    /// `POST /${cell}/${captured}?n=${number}` with values everywhere.
+    fn work() -> HttpWork {
+        let literal = |text: &str| Part::Literal(text.as_bytes().to_vec());
+        let cell = |table, column| Part::Cell { table, column };
+        HttpWork {
+            tables: vec![
+                Table {
+                    order: RowOrder::InTurn,
+                    rows: Rows::Range {
+                        first: -5,
+                        count: 10,
+                    },
+                },
+                Table {
+                    order: RowOrder::InTurn,
+                    rows: Rows::Cells {
+                        columns: 2,
+                        cells: ["a", "x y/ü", "b", "in\r\njected: yes"]
+                            .map(str::to_owned)
+                            .to_vec(),
+                    },
+                },
+            ],
+            operations: vec![crate::model::OperationKind {
+                name: "all".into(),
+                weight: 1,
+                steps: vec![Step {
+                    method: "POST".into(),
+                    target: vec![
+                        literal("/"),
+                        cell(1, 0),
+                        literal("/"),
+                        Part::Captured(0),
+                        literal("?n="),
+                        Part::Number,
+                    ],
+                    headers: vec![(
+                        "X-Value".into(),
+                        vec![literal("<"), cell(1, 1), literal(">")],
+                    )],
+                    body: vec![literal("{"), cell(0, 0), literal("}")],
+                    expected: Expected::default(),
+                    captures: Vec::new(),
+                }],
+            }],
+        }
+    }
+
+    #[test]
+    fn values_are_written_as_their_place_allows() {
+        let endpoint = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
+        let mut requests = Requests::http(&work(), "example.test", &endpoint);
+        let captured = ["41 %".to_owned()];
+        let mut bytes = Vec::new();
+        let mut text = |number| {
+            let asking = Asking {
+                draft: &Draft { number, ..draft(0) },
+                step: 0,
+                captured: &captured,
+            };
+            requests.write(asking, &mut bytes);
+            String::from_utf8(bytes.clone()).unwrap()
+        };
+        let head = format!("host: example.test\r\nuser-agent: {AGENT}\r\ncontent-length: ");
+        assert_eq!(
+            text(6),
+            format!("POST /a/41%20%25?n=6 HTTP/1.1\r\n{head}3\r\nX-Value: <x y/ü>\r\n\r\n{{1}}")
+        );
+        assert_eq!(
+            text(13),
+            format!(
+                "POST /b/41%20%25?n=13 HTTP/1.1\r\n{head}4\r\nX-Value: <injected: yes>\r\n\r\n{{-2}}"
+            )
+        );
+    }
+
+    #[test]
+    fn http2_measures_what_differs() {
+        let mut endpoint = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
+        endpoint.protocol = Protocol::Http2 { streams: 1 };
+        let mut requests = Requests::http(&work(), "example.test", &endpoint);
+        let captured = ["c".repeat(200)];
+        let asking = Asking {
+            draft: &draft(0),
+            step: 0,
+            captured: &captured,
+        };
+        let (mut block, mut expected) = (Vec::new(), Vec::new());
+        assert_eq!(requests.write_fields(asking, &mut block), b"{2}");
+        let path = format!("/b/{}?n=7", captured[0]);
+        for (name, value) in [
+            (":method", "POST"),
+            (":scheme", "http"),
+            (":path", &path),
+            (":authority", "example.test"),
+            ("user-agent", AGENT),
+            ("content-length", "3"),
+            ("x-value", "<injected: yes>"),
+        ] {
+            write_field(name.as_bytes(), value.as_bytes(), &mut expected);
+        }
+        assert_eq!(block, expected);
+    }
+
+    #[test]
+    fn every_row_is_drawn_and_tables_differ() {
+        let table = |count| Table {
+            order: RowOrder::Random,
+            rows: Rows::Range { first: 0, count },
+        };
+        let mut counts = [0u32; 7];
+        let mut alike = 0;
+        for chance in 0..70_000u64 {
+            let draft = Draft { chance, ..draft(0) };
+            let first = row(&table(7), 0, &draft);
+            counts[usize::try_from(first).unwrap()] += 1;
+            alike += u32::from(first == row(&table(7), 1, &draft));
+        }
+        // χ² with 6 degrees of freedom passes 22.5 once in a thousand.
+        let squares = counts.map(|count| (f64::from(count) - 10_000.0).powi(2) / 10_000.0);
+        assert!(squares.iter().sum::<f64>() < 22.5, "{counts:?}");
+        assert!((9_000..11_000).contains(&alike), "{alike}");
     }
 }

@@ -28,6 +28,10 @@ pub(super) struct Draft {
     pub(super) subject: u32,
     /// Which of the entry's users asks.
     pub(super) user: u32,
+    /// Its number in the load, from zero on.
+    pub(super) number: u64,
+    /// What its values are drawn by; zero where none are.
+    pub(super) chance: u64,
 }
 
 /// Which part of a load a thread takes: each `of`-th operation from `index` on.
@@ -52,6 +56,8 @@ pub(super) struct Choice {
     pub(super) weight_end: u32,
     pub(super) subjects: u32,
     pub(super) users: u32,
+    /// Whether values are drawn besides.
+    pub(super) values: bool,
 }
 
 /// Where the next intended start comes from.
@@ -161,28 +167,33 @@ impl Schedule {
             if self.drawn >= self.limit {
                 return None;
             }
-            let turn = self.drawn % u64::from(self.slice.of);
-            let own = turn == u64::from(self.slice.index);
-            let (intended, own) = match &mut self.source {
-                Source::Open(arrivals) => (arrivals.next()?, own),
+            // What is scheduled is drawn by every slice; a slice's users are its own.
+            let (intended, by_all) = match &mut self.source {
+                Source::Open(arrivals) => (arrivals.next()?, true),
                 Source::Recorded { times, until } => {
                     let at = times.get(self.drawn).filter(|at| at < until)?;
-                    (at, own)
+                    (at, true)
                 }
                 Source::Closed { free, until, .. } => {
                     let at = free.pop_front().filter(|at| at < until)?;
-                    (at, true)
+                    (at, false)
                 }
             };
+            let (index, of) = (u64::from(self.slice.index), u64::from(self.slice.of));
+            let number = if by_all {
+                self.drawn
+            } else {
+                self.drawn * of + index
+            };
             self.drawn += 1;
-            let draft = self.choose(intended)?;
-            if own {
+            let draft = self.choose(intended, number)?;
+            if number % of == index {
                 return Some(draft);
             }
         }
     }
 
-    fn choose(&mut self, intended: Nanos) -> Option<Draft> {
+    fn choose(&mut self, intended: Nanos, number: u64) -> Option<Draft> {
         let weights = self.choices.last()?.weight_end;
         let chosen = match self.choices.len() {
             1 => 0,
@@ -201,6 +212,12 @@ impl Schedule {
             entry: u16::try_from(entry).unwrap_or(u16::MAX),
             subject: any(choice.subjects, 1),
             user: any(choice.users, 0),
+            number,
+            chance: if choice.values {
+                self.parameters_rng.random()
+            } else {
+                0
+            },
         })
     }
 }
@@ -221,12 +238,14 @@ mod tests {
     }
 
     fn drafts(plan: &Plan, slice: Slice) -> Vec<Draft> {
-        let choice = |weight_end| Choice {
+        let choice = |weight_end, values| Choice {
             weight_end,
             subjects: 1_000,
             users: 9,
+            values,
         };
-        let mut schedule = Schedule::new(plan, vec![choice(2), choice(7)], slice);
+        let choices = vec![choice(2, false), choice(7, true)];
+        let mut schedule = Schedule::new(plan, choices, slice);
         std::iter::from_fn(|| schedule.take()).collect()
     }
 

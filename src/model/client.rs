@@ -43,6 +43,8 @@ pub enum AttemptOutcome {
     },
     /// A request that should have been refused was not.
     WronglyAllowed,
+    /// The status was expected, and the rest of the response was not.
+    CheckFailed,
     /// No response within the timeout.
     TimedOut,
     /// The connection was refused, reset or closed.
@@ -61,6 +63,8 @@ pub enum FailureKind {
     Refused,
     /// Answered, though it should have been refused.
     WronglyAllowed,
+    /// Answered with an expected status, and the rest was not as expected.
+    Check,
     /// The connection was refused, reset or closed.
     Connection,
     /// The response was not HTTP.
@@ -128,6 +132,11 @@ impl Operation {
             .map_or(Nanos::MAX, |limit| self.intended.saturating_add(limit))
     }
 
+    /// Goes on with its next step, whose retries count anew.
+    pub const fn next_step(&mut self) {
+        self.retries_made = 0;
+    }
+
     /// Takes an attempt's end at `now`.
     ///
     /// 5xx answers, timeouts, broken connections and broken responses are
@@ -149,6 +158,7 @@ impl Operation {
                 (Terminal::Failed(FailureKind::ServerError), true)
             }
             AttemptOutcome::Unexpected { .. } => (Terminal::Failed(FailureKind::Refused), false),
+            AttemptOutcome::CheckFailed => (Terminal::Failed(FailureKind::Check), false),
             AttemptOutcome::TimedOut => (Terminal::TimedOut, true),
             AttemptOutcome::ConnectionFailed => (Terminal::Failed(FailureKind::Connection), true),
             AttemptOutcome::ProtocolError => (Terminal::Failed(FailureKind::Protocol), true),

@@ -24,6 +24,7 @@ mod replay;
 mod role_cache;
 mod shape;
 mod story;
+mod work;
 
 pub use action::{Action, Trigger, When};
 pub use admission::Admission;
@@ -43,3 +44,6 @@ pub use replay::{Replay, ReplayError};
 pub use role_cache::RoleCache;
 pub use shape::Shape;
 pub use story::Story;
+pub use work::{
+    Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
+};

@@ -70,6 +70,8 @@ counters! {
         failed_refused,
         /// Answered though it should have been refused.
         failed_wrongly_allowed,
+        /// Answered with an expected status, and the rest was not as expected.
+        failed_check,
         /// Last attempt's connection refused, reset or closed.
         failed_connection,
         /// Last attempt's response was not HTTP.
@@ -95,6 +97,7 @@ impl OperationCounters {
         self.failed_server_error
             .saturating_add(self.failed_refused)
             .saturating_add(self.failed_wrongly_allowed)
+            .saturating_add(self.failed_check)
             .saturating_add(self.failed_connection)
             .saturating_add(self.failed_protocol)
     }

@@ -96,11 +96,12 @@ fn headline(totals: &Totals, seconds: f64) -> String {
 }
 
 /// Every way in which operations ended without success, with how many did.
-fn failures(operations: &OperationCounters) -> [(&'static str, u64); 9] {
+fn failures(operations: &OperationCounters) -> [(&'static str, u64); 10] {
     [
         ("server errors (5xx)", operations.failed_server_error),
         ("unexpected statuses", operations.failed_refused),
         ("wrongly allowed", operations.failed_wrongly_allowed),
+        ("failed a check", operations.failed_check),
         ("connection failed", operations.failed_connection),
         ("not HTTP", operations.failed_protocol),
         ("timed out", operations.timed_out),

@@ -12,8 +12,9 @@ use std::str::FromStr;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::operations::{Capturing, Check, HeaderLine, RequestLine};
 use super::quantities::{After, Condition, Moment, Pause, Positive, ProbePath, Share};
-use crate::model::{ArrivalProcess, Distribution, Figure, QueuePolicy, Request, Role};
+use crate::model::{ArrivalProcess, Distribution, Figure, QueuePolicy, Request, Role, RowOrder};
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
 /// A value and where in the file it stands; 0..0 where it is a default.
@@ -140,6 +141,12 @@ impl Named for Request {
     }
 }
 
+impl Named for RowOrder {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
 impl Named for Role {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.map(|role| (role, role.name())).to_vec()
@@ -175,10 +182,14 @@ quantity!(Pause, "back-off", "none");
 quantity!(Condition, "condition", "error share > 50 %");
 quantity!(After, "event", "rollback rejected");
 quantity!(ProbePath, "path", "/readyz");
+quantity!(RequestLine, "request", "GET /items/7");
+quantity!(HeaderLine, "header", "accept: application/json");
+quantity!(Check, "check", "status 200..299");
+quantity!(Capturing, "capture", "order = body /id");
 
 /// Formats with what holds a text against them.
-type Check = fn(&str) -> Result<(), UnitError>;
-const FORMATS: [(&str, Check); 12] = [
+type Holds = fn(&str) -> Result<(), UnitError>;
+const FORMATS: [(&str, Holds); 16] = [
     format::<Nanos>(),
     format::<Positive>(),
     format::<Rate>(),
@@ -191,9 +202,13 @@ const FORMATS: [(&str, Check); 12] = [
     format::<Condition>(),
     format::<After>(),
     format::<ProbePath>(),
+    format::<RequestLine>(),
+    format::<HeaderLine>(),
+    format::<Check>(),
+    format::<Capturing>(),
 ];
 
-const fn format<T: Quantity>() -> (&'static str, Check) {
+const fn format<T: Quantity>() -> (&'static str, Holds) {
     (T::FORMAT, |text| text.parse::<T>().map(|_| ()))
 }
 

@@ -21,6 +21,7 @@ mod expectations;
 mod file;
 mod leaf;
 mod meaning;
+mod operations;
 mod parse;
 mod phases;
 mod quantities;
@@ -32,6 +33,7 @@ mod wording;
 
 pub use content::{Entry, Scenario};
 pub use diagnostics::{Diagnostics, Mistake};
+pub use operations::{load_operations, operations, operations_schema};
 pub use parse::parse;
 pub use phases::{BASELINE, phase_names};
 pub use schema::schema;

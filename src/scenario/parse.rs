@@ -1,12 +1,14 @@
 //! From the text of a file to a [`Scenario`], or to every mistake in it.
 
-use serde::Deserialize as _;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 use toml::de::DeTable;
 
 use super::diagnostics::{Diagnostics, Mistake};
 use super::file::File;
 use super::meaning::Reader;
-use super::{Scenario, schema, structure};
+use super::structure::{self, Fitted};
+use super::{Scenario, schema};
 
 /// Reads a scenario file. `name` becomes the scenario's short name; `path` is
 /// shown in diagnostics and never opened.
@@ -16,10 +18,30 @@ use super::{Scenario, schema, structure};
 /// Every mistake of the file at once; after a syntax error, those that can
 /// still be told.
 pub fn parse(name: &str, path: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    let (file, fitted) = fit::<File>(&schema::value(), path, text)?;
+    let mut reader = Reader::new(&file, fitted.mistakes, fitted.taken_out);
+    let scenario = reader.scenario(name, &file);
+    match scenario {
+        Some(scenario) if reader.mistakes.is_empty() => Ok(scenario),
+        _ => Err(Diagnostics::new(path, text, reader.mistakes)),
+    }
+}
+
+/// Holds a file against its schema and reads what fits, with what was found
+/// wrong so far.
+///
+/// # Errors
+///
+/// After a syntax error, every mistake that can still be told.
+pub(super) fn fit<T: DeserializeOwned>(
+    schema: &Value,
+    path: &str,
+    text: &str,
+) -> Result<(T, Fitted), Diagnostics> {
     let (mut document, errors) = DeTable::parse_recoverable(text);
     let whole = errors.is_empty();
     let mut mistakes: Vec<_> = errors.iter().map(|error| syntax(error, text)).collect();
-    let fitted = structure::check(&schema::value(), &mut document, whole);
+    let mut fitted = structure::check(schema, &mut document, whole);
     if !whole {
         // What the parser made up to get past an error is not the user's mistake.
         let broken: Vec<_> = mistakes.iter().map(|m| line(text, m.span.start)).collect();
@@ -27,22 +49,16 @@ pub fn parse(name: &str, path: &str, text: &str) -> Result<Scenario, Diagnostics
         mistakes.extend(fitted.mistakes.into_iter().filter(elsewhere));
         return Err(Diagnostics::new(path, text, mistakes));
     }
-    mistakes.extend(fitted.mistakes);
-    let file = match File::deserialize(toml::Deserializer::from(document)) {
-        Ok(file) => file,
+    match T::deserialize(toml::Deserializer::from(document)) {
+        Ok(file) => Ok((file, fitted)),
         Err(error) => {
             // Unreachable while schema and structs agree, which a test holds.
             let span = error.span().unwrap_or(0..0);
             let message = format!("this cannot be read: {}", error.message());
-            mistakes.push(Mistake::new(span, message, "here", "write it another way"));
-            return Err(Diagnostics::new(path, text, mistakes));
+            let mistake = Mistake::new(span, message, "here", "write it another way");
+            fitted.mistakes.push(mistake);
+            Err(Diagnostics::new(path, text, fitted.mistakes))
         }
-    };
-    let mut reader = Reader::new(&file, mistakes, fitted.taken_out);
-    let scenario = reader.scenario(name, &file);
-    match scenario {
-        Some(scenario) if reader.mistakes.is_empty() => Ok(scenario),
-        _ => Err(Diagnostics::new(path, text, reader.mistakes)),
     }
 }
 

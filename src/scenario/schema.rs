@@ -3,6 +3,7 @@
 //! It is committed as `docs/scenario.schema.json`, for editors, and it is what
 //! `structure` holds a file against.
 
+use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value};
 
@@ -11,23 +12,34 @@ use super::file::File;
 /// The JSON schema of scenario files, as text that ends with a newline.
 #[must_use]
 pub fn schema() -> String {
-    let mut text = serde_json::to_string_pretty(&value()).expect("a JSON value prints");
+    printed(&value())
+}
+
+/// A schema as text that ends with a newline.
+pub(super) fn printed(schema: &Value) -> String {
+    let mut text = serde_json::to_string_pretty(schema).expect("a JSON value prints");
     text.push('\n');
     text
 }
 
-/// The same as a value, without references: every table is written out in its place.
+/// The same as a value.
 pub(super) fn value() -> Value {
+    of::<File>("threadbare scenario")
+}
+
+/// The schema of a kind of file, without references: every table is written out
+/// in its place.
+pub(super) fn of<T: JsonSchema>(title: &str) -> Value {
     let settings =
         SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
     let mut schema = settings
         .for_deserialize()
         .into_generator()
-        .into_root_schema_for::<File>()
+        .into_root_schema_for::<T>()
         .to_value();
     tidy(&mut schema);
     if let Some(root) = schema.as_object_mut() {
-        root.insert("title".into(), "threadbare scenario".into());
+        root.insert("title".into(), title.into());
     }
     schema
 }

@@ -51,10 +51,10 @@ fn open(name: &str, path: &str, text: &str, colour: bool) -> Result<Scenario> {
 }
 
 /// The text of a scenario file.
-fn read(path: &Path) -> Result<String> {
+pub(super) fn read(path: &Path) -> Result<String> {
     let failed = |why: String| {
         let path = path.to_string_lossy();
-        Error::usage(format!("failed to read the scenario {path:?}: {why}"))
+        Error::usage(format!("failed to read {path:?}: {why}"))
     };
     let file = fs::File::open(path).map_err(|error| failed(error.to_string()))?;
     let mut bytes = Vec::new();

@@ -114,7 +114,7 @@ fn read(bytes: &[u8], to_head: bool, mut piece: impl FnMut(usize) -> usize) -> O
     let mut reader = ResponseReader::new();
     let mut responses = Vec::new();
     let (mut at, mut upto) = (0, 0);
-    reader.begin(to_head);
+    reader.begin(to_head, false);
     while at < bytes.len() {
         if at == upto {
             upto += piece(bytes.len() - at);
@@ -126,7 +126,7 @@ fn read(bytes: &[u8], to_head: bool, mut piece: impl FnMut(usize) -> usize) -> O
                 assert!((1..=upto - at).contains(&used), "{used} of {}", upto - at);
                 at += used;
                 responses.push((response, at));
-                reader.begin(to_head);
+                reader.begin(to_head, false);
             }
         }
     }

@@ -24,7 +24,7 @@ pub(crate) fn setup_in(plan: &Plan, address: SocketAddr, ahead: Nanos) -> Setup 
     };
     Setup {
         plan: plan.clone(),
-        address,
+        endpoint: address.into(),
         work: Work::Fleet(Identities {
             users: Role::ALL.into_iter().map(of).collect(),
             service: "service".into(),

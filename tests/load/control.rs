@@ -155,6 +155,6 @@ fn a_plan_that_cannot_be_carried_out_is_refused_with_the_reason() {
 fn identities(setup: &mut Setup) -> &mut Identities {
     match &mut setup.work {
         Work::Fleet(identities) => identities,
-        Work::Http(request) => panic!("{request:?}"),
+        Work::Http { host, .. } => panic!("operations at {host}"),
     }
 }

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::common::plan::{entry, ms, plan};
 use crate::common::server::{Answer, Server};
 use crate::common::told::{run, setup};
-use threadbare::load::{Generator, HttpRequest, Update, Work};
-use threadbare::model::ArrivalProcess;
+use threadbare::load::{Generator, Update, Work};
+use threadbare::model::{ArrivalProcess, HttpWork, Part, Step};
 use threadbare::plan::{ClosedLoop, Pacing, Plan, Request};
 use threadbare::record::{Counters, GeneratorCounters, Measure, OperationCounters, Sample};
 
@@ -146,13 +146,18 @@ fn a_request_of_the_users_own_is_sent_as_written() {
     plan.fleet = None;
     plan.load.drive.fresh_connections = true;
     let mut setup = setup(&plan, server.address());
-    setup.work = Work::Http(HttpRequest {
-        method: "PUT".into(),
-        target: "/things/7?colour=red".into(),
+    let literal = |text: &str| vec![Part::Literal(text.as_bytes().to_vec())];
+    setup.work = Work::Http {
         host: "example.test".into(),
-        headers: vec![("X-Token".into(), "secret".into())],
-        body: b"{}".to_vec(),
-    });
+        work: HttpWork::single(
+            "change".into(),
+            Step {
+                headers: vec![("X-Token".into(), literal("secret"))],
+                body: literal("{}"),
+                ..Step::new("PUT", "/things/7?colour=red")
+            },
+        ),
+    };
     Generator::start(&setup, |_| ()).unwrap().join().unwrap();
     let agent = concat!("threadbare/", env!("CARGO_PKG_VERSION"));
     let expected = format!(

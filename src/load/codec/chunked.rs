@@ -1,6 +1,7 @@
 //! The chunked transfer coding (RFC 9112, section 7.1), read and thrown away.
 
 use super::Broken;
+use crate::model::Content;
 
 /// Bytes of extensions and trailers at most; nobody sends that many in earnest.
 const ASIDE_MAX: u32 = 16 * 1024;
@@ -46,7 +47,12 @@ impl Chunks {
     }
 
     /// Reads on: how many bytes belonged to the body, and whether it is over.
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<(usize, bool), Broken> {
+    /// What they carried goes to `content`, where it is kept.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        mut content: Option<&mut Content>,
+    ) -> Result<(usize, bool), Broken> {
         let mut used = 0;
         while let Some(&byte) = bytes.get(used) {
             if self.state == State::Data {
@@ -54,7 +60,11 @@ impl Chunks {
                 let taken = self.left.min(there);
                 self.left -= taken;
                 // No more than `there`, which came from a usize.
-                used += usize::try_from(taken).unwrap_or(usize::MAX);
+                let taken = usize::try_from(taken).unwrap_or(usize::MAX);
+                if let Some(content) = &mut content {
+                    content.add(&bytes[used..used + taken]);
+                }
+                used += taken;
                 if self.left == 0 {
                     self.state = State::DataReturn;
                 }
@@ -126,7 +136,7 @@ mod tests {
             ("1\r\nx\r\n0\r\nTrailer: yes\r\n\r\n", Some(25)),
             ("5\r\nhello\r\n", None), // more is to come
         ] {
-            let (used, ended) = Chunks::new().feed(body.as_bytes()).unwrap();
+            let (used, ended) = Chunks::new().feed(body.as_bytes(), None).unwrap();
             assert_eq!(ended.then_some(used), whole, "{body:?}");
         }
     }
@@ -142,12 +152,15 @@ mod tests {
             "0\r\n\n",
         ] {
             assert_eq!(
-                Chunks::new().feed(body.as_bytes()),
+                Chunks::new().feed(body.as_bytes(), None),
                 Err(Broken::Chunk),
                 "{body:?}"
             );
         }
         let endless = format!("1;{}", "x".repeat(20_000));
-        assert_eq!(Chunks::new().feed(endless.as_bytes()), Err(Broken::Chunk));
+        assert_eq!(
+            Chunks::new().feed(endless.as_bytes(), None),
+            Err(Broken::Chunk)
+        );
     }
 }

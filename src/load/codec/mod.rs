@@ -3,13 +3,15 @@
 //! It is told bytes and says when a response is whole (RFC 9112); sockets are
 //! none of its business. A client library was the obvious way and is not
 //! taken: it costs a third of what a request may cost, and hides the instants
-//! that are measured. Bodies are counted off and dropped, since nothing looks
-//! at them yet. Whatever comes, the answer is a response, a wish for more, or
+//! that are measured. Bodies are counted off and dropped, but for those that
+//! somebody looks into. Whatever comes, the answer is a response, a wish for more, or
 //! an error; never a panic.
 
 mod chunked;
 
 use chunked::Chunks;
+
+use crate::model::Content;
 
 /// Bytes of a response's head at most; the common servers send at most 8 KiB.
 const HEAD_MAX: usize = 16 * 1024;
@@ -35,6 +37,10 @@ pub enum Broken {
     Interim,
     /// The connection ended before the response did.
     Truncated,
+    /// A frame of HTTP/2 is not what or where it may be.
+    Frame,
+    /// The header fields of HTTP/2 cannot be read, or have no status.
+    Fields,
 }
 
 /// A whole response, as far as anybody cares.
@@ -78,6 +84,8 @@ pub struct ResponseReader {
     to_head: bool,
     interim: u8,
     started: bool,
+    /// What is kept of the response, where anything is.
+    content: Option<Box<Content>>,
 }
 
 impl Default for ResponseReader {
@@ -100,16 +108,24 @@ impl ResponseReader {
             to_head: false,
             interim: 0,
             started: false,
+            content: None,
         }
     }
 
-    /// Gets ready for the response to a new request; `to_head`: to a HEAD, which has no body.
-    pub fn begin(&mut self, to_head: bool) {
+    /// Gets ready for the response to a new request; `to_head`: to a HEAD,
+    /// which has no body; `keep`: it is kept.
+    pub fn begin(&mut self, to_head: bool, keep: bool) {
         self.state = State::Head;
         self.head.clear();
         self.to_head = to_head;
         self.interim = 0;
         self.started = false;
+        self.content = keep.then(Box::default);
+    }
+
+    /// What was kept of the response.
+    pub(super) fn take_content(&mut self) -> Option<Box<Content>> {
+        self.content.take()
     }
 
     /// Whether any byte of the response has come.
@@ -137,16 +153,24 @@ impl ResponseReader {
                     let taken =
                         usize::try_from(*left).map_or(rest.len(), |left| left.min(rest.len()));
                     *left -= taken as u64;
+                    if let Some(content) = &mut self.content {
+                        content.add(&rest[..taken]);
+                    }
                     used += taken;
                     let complete = *left == 0;
                     return Ok(self.progress(complete, used));
                 }
                 State::Chunked(chunks) => {
-                    let (taken, complete) = chunks.feed(rest)?;
+                    let (taken, complete) = chunks.feed(rest, self.content.as_deref_mut())?;
                     used += taken;
                     return Ok(self.progress(complete, used));
                 }
-                State::UntilClose => return Ok(Progress::Incomplete),
+                State::UntilClose => {
+                    if let Some(content) = &mut self.content {
+                        content.add(rest);
+                    }
+                    return Ok(Progress::Incomplete);
+                }
             }
         }
     }
@@ -176,11 +200,12 @@ impl ResponseReader {
         let before = self.head.len();
         let piece = &bytes[..bytes.len().min(HEAD_MAX - before)];
         let mut kept = std::mem::take(&mut self.head);
+        let content = self.content.as_deref_mut();
         let whole = if kept.is_empty() {
-            parse_head(piece)?
+            parse_head(piece, content)?
         } else {
             kept.extend_from_slice(piece);
-            parse_head(&kept)?
+            parse_head(&kept, content)?
         };
         let Some((length, head)) = whole else {
             if before + piece.len() == HEAD_MAX {
@@ -242,8 +267,12 @@ struct Head {
     body: Body,
 }
 
-/// Parses a head: its length and what it says; none while it is not whole.
-fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, Broken> {
+/// Parses a head: its length and what it says; none while it is not whole. Its
+/// fields go to `content`, where they are kept.
+fn parse_head(
+    bytes: &[u8],
+    content: Option<&mut Content>,
+) -> Result<Option<(usize, Head)>, Broken> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);
     let length = match response.parse(bytes) {
@@ -255,6 +284,13 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Head)>, Broken> {
     let (Some(status), Some(version)) = (response.code, response.version) else {
         return Err(Broken::Head);
     };
+    if let Some(content) = content {
+        // In the place of an interim response's.
+        let fields = response.headers.iter();
+        content.headers = fields
+            .map(|field| (field.name.as_bytes().to_vec(), field.value.to_vec()))
+            .collect();
+    }
     let mut keep_alive = version == 1;
     let mut stated_length = None;
     let mut coded = None;

@@ -5,7 +5,7 @@ use super::*;
 /// Reads `bytes` in pieces of these sizes (the last for ever), then ends the connection.
 fn read(bytes: &[u8], pieces: &[usize], to_head: bool) -> Result<(Response, usize), Broken> {
     let mut reader = ResponseReader::new();
-    reader.begin(to_head);
+    reader.begin(to_head, false);
     let mut used_before = 0;
     let mut rest = bytes;
     for index in 0.. {

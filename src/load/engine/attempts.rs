@@ -2,17 +2,21 @@
 //!
 //! An attempt starts, and is sent, when its first byte is handed to the
 //! kernel; on a new connection that is the SYN, since a user who waits for a
-//! handshake waits for the target. So the timeout bounds the handshake too.
+//! handshake waits for the target. So the timeout bounds the handshakes too.
 
 use rustix::io::Errno;
 
-use super::super::codec::Response;
-use super::super::connection::{Attempt, Connection, Owner, Watched, token};
+use super::super::codec::{Response, ResponseReader};
+use super::super::connection::{Attempt, Connection, Exchange, Owner, Watched, token};
+use super::super::endpoint::Protocol;
 use super::super::generator::Update;
-use super::super::ledger::{Class, Try, Unanswered};
-use super::super::socket;
-use super::Engine;
-use crate::model::AttemptOutcome;
+use super::super::http2::Session;
+use super::super::ledger::{Class, Try};
+use super::super::slots::Slab;
+use super::super::socket::Fault;
+use super::super::stream::Stream;
+use super::{Engine, Unanswered};
+use crate::model::{AttemptOutcome, Content};
 use crate::units::Nanos;
 
 /// The lane of users' timeouts; a group's is one past its index.
@@ -20,52 +24,53 @@ const USERS_LANE: usize = 0;
 
 impl Engine {
     /// Starts an attempt, sent at `sent`, which is now, on a kept connection or
-    /// on a new one. A resend takes a new one: a second kept one may be as stale.
+    /// on a new one.
     pub(super) fn launch(&mut self, owner: Owner, which: Try, sent: Nanos) {
         let (class, lane, timeout) = match owner {
             Owner::Operation(_) => (Class::User, USERS_LANE, self.policy.timeout),
             Owner::Probe { group, .. } => (Class::Monitor, 1 + group, self.probes.timeout(group)),
         };
-        let kept = match which {
-            Try::Resend => None,
-            Try::First | Try::Retry => self.pool(class).idle.pop_back(),
-        };
         self.ledger.attempt_started(class, which);
-        let slot = match kept.map_or_else(|| self.connect(class), Ok) {
+        let slot = match self.take_connection(class, which, sent) {
             Ok(slot) => slot,
-            Err(error) => {
-                self.warn_of(error);
+            Err(fault) => {
+                self.warn_of(&fault);
                 self.ledger.unanswered(class, Unanswered::Connection);
                 self.tell_owner(owner, AttemptOutcome::ConnectionFailed, sent);
                 return;
             }
         };
+        let until = sent.saturating_add(timeout);
+        let place = self.attempts.insert(Attempt {
+            owner,
+            which,
+            lane,
+            sent,
+            until,
+            handed_over: false,
+            connection: slot,
+            stream: 0,
+        });
         if let Owner::Operation(operation) = owner
             && let Some(operation) = self.operations.get_mut(operation)
         {
-            operation.connection = Some(slot);
+            operation.attempt = Some(place);
         }
-        let to_head = match owner {
-            Owner::Operation(operation) => self
-                .operations
-                .get(operation)
-                .is_some_and(|operation| self.requests.to_head(&operation.draft)),
-            Owner::Probe { .. } => false,
-        };
-        let until = sent.saturating_add(timeout);
-        self.timeouts[lane].push(slot, until);
-        if let Some(connection) = self.connections.get_mut(slot) {
-            connection.reader.begin(to_head);
-            connection.attempt = Some(Attempt {
-                owner,
-                which,
-                lane,
-                sent,
-                until,
-                handed_over: false,
-            });
+        self.timeouts[lane].push(place, until);
+        let (to_head, keep) = self.reading(owner);
+        match self
+            .connections
+            .get_mut(slot)
+            .map(|found| &mut found.exchange)
+        {
+            Some(Exchange::One { attempt, reader }) => {
+                reader.begin(to_head, keep);
+                *attempt = Some(place);
+                self.send_request(slot);
+            }
+            Some(Exchange::Two(_)) => self.open_stream(slot, place),
+            None => {}
         }
-        self.send_request(slot);
     }
 
     /// A monitor probes.
@@ -81,35 +86,95 @@ impl Engine {
         self.launch(owner, Try::First, now);
     }
 
-    fn connect(&mut self, class: Class) -> Result<u32, Errno> {
-        let socket = socket::begin_connect(&self.address)?;
+    /// Of the response to the owner's request: whether it has no body whatever
+    /// it says, and whether it is kept.
+    pub(super) fn reading(&self, owner: Owner) -> (bool, bool) {
+        let Owner::Operation(operation) = owner else {
+            return (false, false);
+        };
+        let read = self.operations.get(operation).map(|operation| {
+            let (draft, step) = (&operation.draft, operation.step);
+            let requests = &self.requests;
+            (
+                requests.to_head(draft, step),
+                requests.looks_inside(draft, step),
+            )
+        });
+        read.unwrap_or_default()
+    }
+
+    /// A connection for an attempt. Of HTTP/1.1's kept ones the warmest, and
+    /// for a resend a new one, since a second kept one may be as stale; of
+    /// HTTP/2's, as long as more may be opened, one that nobody else uses.
+    fn take_connection(&mut self, class: Class, which: Try, now: Nanos) -> Result<u32, Fault> {
+        if let Protocol::Http1 = self.endpoint.protocol {
+            let kept = match which {
+                Try::Resend => None,
+                Try::First | Try::Retry => self.pool(class).idle.pop_back(),
+            };
+            return kept.map_or_else(|| self.connect(class), Ok);
+        }
+        let may_open = self.pool(class).may_open();
+        let Some((_, kept)) = self.pool(class).idle.front() else {
+            let slot = self.connect(class)?;
+            self.pool(class).idle.push(slot, now);
+            return Ok(slot);
+        };
+        if may_open && self.connections.get(kept).is_some_and(Connection::busy) {
+            let slot = self.connect(class)?;
+            self.pool(class).idle.push(slot, now);
+            return Ok(slot);
+        }
+        Ok(kept)
+    }
+
+    fn connect(&mut self, class: Class) -> Result<u32, Fault> {
+        let stream = Stream::connect(&self.endpoint)?;
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
         self.ledger.connection_opened();
         self.pool(class).open += 1;
+        let mut unsent = Vec::new();
+        let exchange = match self.endpoint.protocol {
+            Protocol::Http1 => Exchange::One {
+                attempt: None,
+                reader: ResponseReader::new(),
+            },
+            Protocol::Http2 { streams } => {
+                Exchange::Two(Box::new(Session::new(streams, &mut unsent)))
+            }
+        };
         Ok(self
             .connections
-            .insert(Connection::new(socket, serial, class)))
+            .insert(Connection::new(stream, serial, class, exchange, unsent)))
     }
 
-    /// Sends the request of the attempt under way, as far as the kernel takes it.
+    /// Sends the request of the attempt under way, as far as the kernel takes
+    /// it; on an HTTP/2 connection, what all its streams have to send.
     pub(super) fn send_request(&mut self, slot: u32) {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        let Some(attempt) = &mut connection.attempt else {
+        let Exchange::One {
+            attempt: Some(attempt),
+            ..
+        } = connection.exchange
+        else {
+            return self.send_waiting(slot);
+        };
+        let Some(attempt) = self.attempts.get_mut(attempt) else {
             return;
         };
         let request = match attempt.owner {
             Owner::Operation(operation) => {
                 if let Some(operation) = self.operations.get(operation) {
-                    self.requests.write(&operation.draft, &mut self.request);
+                    self.requests.write(operation.asking(), &mut self.request);
                 }
                 self.request.as_slice()
             }
             Owner::Probe { group, .. } => self.probes.request(group),
         };
-        match socket::transmit(&connection.socket, request) {
+        match connection.stream.transmit(request) {
             Ok(Some(sent)) => {
                 connection.established = true;
                 attempt.handed_over = true;
@@ -118,7 +183,25 @@ impl Engine {
             // The handshake is under way: all of it is sent after it.
             Ok(None) if !connection.established => {}
             Ok(None) => connection.unsent.extend_from_slice(request),
-            Err(_) => return self.connection_broken(slot),
+            Err(fault) => return self.connection_broken(slot, &fault),
+        }
+        self.watch(slot);
+    }
+
+    /// Sends what a connection has to send, as far as the kernel takes it.
+    pub(super) fn send_waiting(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        if !connection.unsent.is_empty() {
+            match connection.stream.transmit(&connection.unsent) {
+                Ok(Some(sent)) => {
+                    connection.established = true;
+                    connection.unsent.drain(..sent);
+                }
+                Ok(None) => {}
+                Err(fault) => return self.connection_broken(slot, &fault),
+            }
         }
         self.watch(slot);
     }
@@ -130,7 +213,8 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        let wanted = if connection.established && connection.unsent.is_empty() {
+        let sent = connection.unsent.is_empty() && !connection.stream.pending();
+        let wanted = if connection.established && sent {
             Watched::Reading
         } else {
             Watched::Writing
@@ -143,13 +227,12 @@ impl Engine {
         let writing = wanted == Watched::Writing;
         let token = token(slot, connection.serial);
         let result = if before == Watched::No {
-            self.poller.add(&connection.socket, token, writing)
+            self.poller.add(&connection.stream, token, writing)
         } else {
-            self.poller.watch_writing(&connection.socket, token)
+            self.poller.watch_writing(&connection.stream, token)
         };
         if let Err(error) = result {
-            self.warn_of(error);
-            self.connection_broken(slot);
+            self.connection_broken(slot, &error.into());
         }
     }
 
@@ -159,48 +242,84 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        let Some(attempt) = connection.attempt else {
+        let Exchange::One { attempt, reader } = &mut connection.exchange else {
             return;
         };
-        if now >= attempt.until {
-            return self.time_out(slot);
+        let content = reader.take_content();
+        let Some(place) = attempt.take() else {
+            return;
+        };
+        if late(&self.attempts, place, now) {
+            *attempt = Some(place);
+            return self.time_out(place);
         }
-        connection.attempt = None;
         connection.served = true;
         let class = connection.class;
         let keep = reusable
             && response.keep_alive
             && connection.unsent.is_empty()
             && !self.drive.fresh_connections;
-        self.timeouts[attempt.lane].remove(slot);
-        let service = now.saturating_sub(attempt.sent);
-        self.ledger.answered(class, response.status, service);
         if keep {
             self.pool(class).idle.push(slot, now);
         } else {
             self.close(slot);
         }
-        let outcome = self.judge(attempt.owner, response.status);
+        self.conclude(place, class, response, content.as_deref(), now);
+    }
+
+    /// Ends an attempt with its response, and what was kept of it.
+    pub(super) fn conclude(
+        &mut self,
+        place: u32,
+        class: Class,
+        response: Response,
+        content: Option<&Content>,
+        now: Nanos,
+    ) {
+        let Some(attempt) = self.attempts.remove(place) else {
+            return;
+        };
+        self.timeouts[attempt.lane].remove(place);
+        let service = now.saturating_sub(attempt.sent);
+        self.ledger.answered(class, response.status, service);
+        let outcome = self.judge(attempt.owner, response.status, content);
         self.tell_owner(attempt.owner, outcome, now);
     }
 
     /// What a response means to who asked.
-    fn judge(&self, owner: Owner, status: u16) -> AttemptOutcome {
-        let refusal_expected = match owner {
-            Owner::Operation(slot) => self
-                .operations
-                .get(slot)
-                .is_some_and(|operation| self.refused[usize::from(operation.draft.entry)]),
-            Owner::Probe { .. } => false,
+    fn judge(&mut self, owner: Owner, status: u16, content: Option<&Content>) -> AttemptOutcome {
+        let success = (200..=299).contains(&status);
+        let operation = match owner {
+            Owner::Operation(slot) => self.operations.get_mut(slot),
+            Owner::Probe { .. } => None,
         };
-        match (refusal_expected, status) {
-            (true, 403) | (false, 200..=299) => AttemptOutcome::Expected,
-            (true, 200..=299) => AttemptOutcome::WronglyAllowed,
-            _ => AttemptOutcome::Unexpected { status },
+        let Some(operation) = operation else {
+            return if success {
+                AttemptOutcome::Expected
+            } else {
+                AttemptOutcome::Unexpected { status }
+            };
+        };
+        let (draft, step, requests) = (&operation.draft, operation.step, &self.requests);
+        let expected = requests.expected(draft, step);
+        if !expected.allows(status) {
+            return if success && !expected.success() {
+                AttemptOutcome::WronglyAllowed
+            } else {
+                AttemptOutcome::Unexpected { status }
+            };
+        }
+        let captured = &mut operation.captured;
+        let accepted =
+            content.is_none_or(|content| requests.accepts(draft, step, content, captured));
+        if accepted {
+            AttemptOutcome::Expected
+        } else {
+            AttemptOutcome::CheckFailed
         }
     }
 
-    fn tell_owner(&mut self, owner: Owner, outcome: AttemptOutcome, now: Nanos) {
+    pub(super) fn tell_owner(&mut self, owner: Owner, outcome: AttemptOutcome, now: Nanos) {
         match owner {
             Owner::Operation(slot) => self.attempt_ended(slot, outcome, now),
             Owner::Probe { monitor, epoch, .. } => {
@@ -212,40 +331,74 @@ impl Engine {
     }
 
     /// The attempt under way has run into its timeout.
-    pub(super) fn time_out(&mut self, slot: u32) {
-        self.break_off(slot, Unanswered::TimedOut, AttemptOutcome::TimedOut);
-    }
-
-    /// What came for the attempt under way is not HTTP.
-    pub(super) fn protocol_broken(&mut self, slot: u32) {
-        self.break_off(slot, Unanswered::Protocol, AttemptOutcome::ProtocolError);
-    }
-
-    fn break_off(&mut self, slot: u32, how: Unanswered, outcome: AttemptOutcome) {
+    pub(super) fn time_out(&mut self, place: u32) {
         let now = self.now();
-        if let Some(attempt) = self.give_up(slot, how) {
-            self.tell_owner(attempt.owner, outcome, now);
+        if let Some(attempt) = self.give_up(place, Unanswered::TimedOut) {
+            self.tell_owner(attempt.owner, AttemptOutcome::TimedOut, now);
         }
     }
 
-    /// The connection was refused, reset or closed.
+    /// The connection was refused or reset, or cannot go on.
+    pub(super) fn connection_broken(&mut self, slot: u32, fault: &Fault) {
+        self.warn_of(fault);
+        self.connection_closed(slot);
+    }
+
+    /// The connection has ended.
+    pub(super) fn connection_closed(&mut self, slot: u32) {
+        self.lose(
+            slot,
+            Unanswered::Connection,
+            AttemptOutcome::ConnectionFailed,
+        );
+    }
+
+    /// Ends a connection and every attempt under way on it.
     ///
-    /// A kept connection may have been closed by the server while the request
-    /// was on its way: then the request is sent once more, on a new one, where
+    /// A kept connection may have been closed by the server while a request
+    /// was on its way: then the request is sent once more, on another one, where
     /// that cannot do it twice (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1).
-    pub(super) fn connection_broken(&mut self, slot: u32) {
+    pub(super) fn lose(&mut self, slot: u32, how: Unanswered, outcome: AttemptOutcome) {
         let now = self.now();
-        let Some(connection) = self.connections.get(slot) else {
+        let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
-        let stale = connection.served && !connection.reader.started();
-        let Some(attempt) = self.give_up(slot, Unanswered::Connection) else {
+        let may_be_stale = connection.served && how == Unanswered::Connection;
+        match &mut connection.exchange {
+            Exchange::One { attempt, reader } => {
+                let (attempt, stale) = (attempt.take(), may_be_stale && !reader.started());
+                self.close(slot);
+                if let Some(place) = attempt {
+                    self.fail_attempt(place, how, outcome, stale, now);
+                }
+            }
+            Exchange::Two(session) => {
+                let attempts = session.abandon();
+                self.close(slot);
+                for (place, answering) in attempts {
+                    self.fail_attempt(place, how, outcome, may_be_stale && !answering, now);
+                }
+            }
+        }
+    }
+
+    /// Ends an attempt whose connection can no longer answer it; `stale`: and
+    /// did perhaps never hear of it.
+    pub(super) fn fail_attempt(
+        &mut self,
+        place: u32,
+        how: Unanswered,
+        outcome: AttemptOutcome,
+        stale: bool,
+        now: Nanos,
+    ) {
+        let Some(attempt) = self.forget(place, how) else {
             return;
         };
         if stale && self.may_resend(&attempt, now) {
             self.launch(attempt.owner, Try::Resend, now);
         } else {
-            self.tell_owner(attempt.owner, AttemptOutcome::ConnectionFailed, now);
+            self.tell_owner(attempt.owner, outcome, now);
         }
     }
 
@@ -255,22 +408,42 @@ impl Engine {
             Owner::Operation(slot) => self.operations.get(slot).is_some_and(|operation| {
                 attempt.which != Try::Resend
                     && now < operation.machine.deadline(&self.policy)
-                    && (!attempt.handed_over || self.requests.idempotent(&operation.draft))
+                    && (!attempt.handed_over
+                        || self.requests.idempotent(&operation.draft, operation.step))
             }),
         }
     }
 
-    /// Ends the attempt under way without a response, and its connection with
+    /// Strikes an attempt off that ends without a response.
+    fn forget(&mut self, place: u32, how: Unanswered) -> Option<Attempt> {
+        let attempt = self.attempts.remove(place)?;
+        self.timeouts[attempt.lane].remove(place);
+        let class = match attempt.owner {
+            Owner::Operation(_) => Class::User,
+            Owner::Probe { .. } => Class::Monitor,
+        };
+        self.ledger.unanswered(class, how);
+        Some(attempt)
+    }
+
+    /// Ends an attempt without a response, and its connection or stream with
     /// it: what may still come on it belongs to nobody.
-    pub(super) fn give_up(&mut self, slot: u32, how: Unanswered) -> Option<Attempt> {
-        let attempt = self.connections.get_mut(slot)?.attempt.take();
-        if let Some(attempt) = &attempt {
-            let class = self.connections.get(slot)?.class;
-            self.timeouts[attempt.lane].remove(slot);
-            self.ledger.unanswered(class, how);
+    pub(super) fn give_up(&mut self, place: u32, how: Unanswered) -> Option<Attempt> {
+        let attempt = self.forget(place, how)?;
+        let slot = attempt.connection;
+        match self
+            .connections
+            .get_mut(slot)
+            .map(|found| &mut found.exchange)
+        {
+            Some(Exchange::One { attempt, .. }) => {
+                *attempt = None;
+                self.close(slot);
+            }
+            Some(Exchange::Two(_)) => self.cancel_stream(slot, attempt.stream),
+            None => {}
         }
-        self.close(slot);
-        attempt
+        Some(attempt)
     }
 
     /// Ends a connection at once.
@@ -279,28 +452,47 @@ impl Engine {
             return;
         };
         let pool = self.pool(connection.class);
-        pool.open -= 1;
+        if !connection.retired {
+            pool.open -= 1;
+        }
         pool.idle.remove(slot);
         self.ledger.connection_closed();
-        socket::reset(connection.socket);
+        connection.stream.reset();
     }
 
-    /// Says once what this machine lacks; attempts that fail for it are counted all the same.
-    fn warn_of(&mut self, error: Errno) {
-        let text = match error {
-            Errno::MFILE | Errno::NFILE => {
+    /// Says once what this machine or the set-up lacks; attempts that fail for
+    /// it are counted all the same.
+    pub(super) fn warn_of(&mut self, fault: &Fault) {
+        let text = match fault {
+            Fault::System(Errno::MFILE | Errno::NFILE) => {
                 "no file descriptor was free for a connection: attempts fail that the target \
                  never sees; raise the limit with `ulimit -n`, or lower `connections`"
+                    .to_owned()
             }
-            Errno::ADDRNOTAVAIL => {
+            Fault::System(Errno::ADDRNOTAVAIL) => {
                 "no local port was free for a connection: attempts fail that the target never \
                  sees; lower the rate of new connections, or widen net.ipv4.ip_local_port_range"
+                    .to_owned()
             }
-            _ => return,
+            Fault::System(_) => return,
+            Fault::Tls(rustls::Error::InvalidCertificate(cause)) => format!(
+                "the server's certificate was not accepted ({cause:?}): trust its authority with \
+                 --cacert FILE, or anyone with --insecure"
+            ),
+            Fault::Tls(cause) => format!("TLS failed: {cause}"),
         };
-        if !self.warned_of.contains(&error) {
-            self.warned_of.push(error);
-            (self.updates)(Update::Warning(text.to_owned()));
+        if !self.warned_of.contains(&text) && self.warned_of.len() < WARNINGS_MAX {
+            self.warned_of.push(text.clone());
+            (self.updates)(Update::Warning(text));
         }
     }
 }
+
+/// Whether a response that is whole at `now` comes after the attempt's timeout.
+pub(super) fn late(attempts: &Slab<Attempt>, place: u32, now: Nanos) -> bool {
+    let attempt = attempts.get(place);
+    attempt.is_some_and(|attempt| now >= attempt.until)
+}
+
+/// Warnings at most: a server could make up a new error for each connection.
+const WARNINGS_MAX: usize = 16;

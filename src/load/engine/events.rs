@@ -3,9 +3,9 @@
 use rustix::event::epoll::EventFlags;
 
 use super::super::codec::Progress;
-use super::super::connection::{slot_and_serial, token};
-use super::super::socket;
-use super::Engine;
+use super::super::connection::{Exchange, slot_and_serial, token};
+use super::{Engine, Unanswered};
+use crate::model::AttemptOutcome;
 
 /// Reads of one connection in one turn: so that an endless body starves nobody.
 const READS_MAX: usize = 16;
@@ -14,6 +14,14 @@ const READS_MAX: usize = 16;
 const ENDING: EventFlags = EventFlags::RDHUP
     .union(EventFlags::HUP)
     .union(EventFlags::ERR);
+
+/// What a read brought, besides bytes for nobody.
+enum Read {
+    /// So many bytes are in the buffer; `last`: there are no more for now.
+    Bytes { received: usize, last: bool },
+    /// There is nothing more for now, or the connection is gone.
+    Nothing,
+}
 
 impl Engine {
     /// A socket is ready. Events of a connection that is gone are left alone.
@@ -28,6 +36,8 @@ impl Engine {
         }
         if flags.intersects(ENDING | EventFlags::IN) {
             self.read(slot, flags);
+            // What was read may have called for an answer by the protocol itself.
+            self.watch(slot);
         }
     }
 
@@ -45,49 +55,61 @@ impl Engine {
             return false;
         };
         if !connection.established {
-            if socket::connect_result(&connection.socket).is_err() || flags.intersects(ENDING) {
-                self.connection_broken(slot);
+            if let Err(fault) = connection.stream.connect_result() {
+                self.connection_broken(slot, &fault);
+            } else if flags.intersects(ENDING) {
+                self.connection_closed(slot);
             } else if flags.contains(EventFlags::OUT) {
                 connection.established = true;
                 self.send_request(slot);
             }
             return false;
         }
-        if !connection.unsent.is_empty() && flags.contains(EventFlags::OUT) {
-            let Ok(sent) = socket::transmit(&connection.socket, &connection.unsent) else {
-                self.connection_broken(slot);
-                return false;
-            };
-            connection.unsent.drain(..sent.unwrap_or(0));
+        if !flags.contains(EventFlags::OUT) {
+            return true;
+        }
+        let handed_over = if connection.unsent.is_empty() {
+            connection.stream.flush()
+        } else {
+            let taken = connection.stream.transmit(&connection.unsent);
+            taken.map(|taken| drop(connection.unsent.drain(..taken.unwrap_or(0))))
+        };
+        if let Err(fault) = handed_over {
+            self.connection_broken(slot, &fault);
+            return false;
         }
         true
     }
 
     fn read(&mut self, slot: u32, flags: EventFlags) {
-        let ending = flags.intersects(ENDING);
         for _ in 0..READS_MAX {
+            let Read::Bytes { received, last } = self.receive(slot, flags) else {
+                return;
+            };
             let Some(connection) = self.connections.get_mut(slot) else {
                 return;
             };
-            let received = match socket::receive(&connection.socket, &mut self.buffer) {
-                Ok(None) => return,
-                Ok(Some(0)) => return self.stream_ended(slot),
-                Ok(Some(received)) => received,
-                Err(_) => return self.connection_broken(slot),
-            };
-            if connection.attempt.is_none() {
-                // Nobody asked for anything, so nobody can trust what comes next either.
-                return self.close(slot);
-            }
-            // Less than was asked for means that there is no more: epoll(7), question 9.
-            let drained = received < self.buffer.len() && !ending;
-            match connection.reader.feed(&self.buffer[..received]) {
-                Ok(Progress::Complete { response, used }) => {
-                    return self.answered(slot, response, drained && used == received);
+            let drained = last && connection.stream.short_means_drained();
+            match &mut connection.exchange {
+                Exchange::One { attempt: None, .. } => {
+                    // Nobody asked for anything, so nobody can trust what comes next either.
+                    return self.close(slot);
                 }
-                Ok(Progress::Incomplete) if drained => return,
-                Ok(Progress::Incomplete) => {}
-                Err(_) => return self.protocol_broken(slot),
+                Exchange::One { reader, .. } => match reader.feed(&self.buffer[..received]) {
+                    Ok(Progress::Complete { response, used }) => {
+                        return self.answered(slot, response, last && used == received);
+                    }
+                    Ok(Progress::Incomplete) => {}
+                    Err(_) => return self.protocol_broken(slot),
+                },
+                Exchange::Two(_) => {
+                    if !self.feed_session(slot, received) {
+                        return;
+                    }
+                }
+            }
+            if drained {
+                return;
             }
         }
         if let Some(connection) = self.connections.get(slot) {
@@ -95,14 +117,42 @@ impl Engine {
         }
     }
 
+    /// Reads once into the buffer, and deals with the stream's end.
+    fn receive(&mut self, slot: u32, flags: EventFlags) -> Read {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return Read::Nothing;
+        };
+        match connection.stream.receive(&mut self.buffer) {
+            Ok(None) => {}
+            Ok(Some(0)) => self.stream_ended(slot),
+            Ok(Some(received)) => {
+                let last = received < self.buffer.len() && !flags.intersects(ENDING);
+                return Read::Bytes { received, last };
+            }
+            Err(fault) => self.connection_broken(slot, &fault),
+        }
+        Read::Nothing
+    }
+
     /// The server has closed: that may be the response's end.
     fn stream_ended(&mut self, slot: u32) {
         let Some(connection) = self.connections.get(slot) else {
             return;
         };
-        match connection.reader.finish() {
-            Ok(response) if connection.attempt.is_some() => self.answered(slot, response, false),
-            _ => self.connection_broken(slot),
+        match &connection.exchange {
+            Exchange::One {
+                attempt: Some(_),
+                reader,
+            } => match reader.finish() {
+                Ok(response) => self.answered(slot, response, false),
+                Err(_) => self.connection_closed(slot),
+            },
+            _ => self.connection_closed(slot),
         }
+    }
+
+    /// What came for the attempts under way is not HTTP.
+    pub(super) fn protocol_broken(&mut self, slot: u32) {
+        self.lose(slot, Unanswered::Protocol, AttemptOutcome::ProtocolError);
     }
 }

@@ -7,13 +7,14 @@
 //!
 //! - [`operations`]: users' operations, from intended start to terminal event
 //! - [`attempts`]: attempts on connections, whoever makes them
+//! - [`streams`]: attempts as streams of HTTP/2 connections
 //! - [`events`]: what sockets say
 
 mod attempts;
 mod events;
 mod operations;
+mod streams;
 
-use std::net::SocketAddr;
 use std::sync::mpsc::Receiver;
 
 use rustix::event::epoll::EventFlags;
@@ -21,15 +22,16 @@ use rustix::io::Errno;
 
 use self::operations::ActiveOperation;
 use super::asked::Asked;
-use super::connection::{Connection, Pool};
+use super::connection::{Attempt, Connection, Pool};
+use super::endpoint::Endpoint;
 use super::generator::{Command, Setup, Update};
-use super::ledger::{Class, Ledger};
+use super::http2::Answer;
+use super::ledger::{Class, Ledger, Unanswered};
 use super::poller::{Poller, Ready};
 use super::probes::Probes;
 use super::request::Requests;
 use super::schedule::{Schedule, Slice};
 use super::slots::{Slab, SlotQueue};
-use super::socket;
 use crate::clock::{self, Clock};
 use crate::model::{ClientPolicy, Drive, Pacing};
 use crate::units::Nanos;
@@ -56,11 +58,11 @@ pub(super) type Updates = Box<dyn FnMut(Update) + Send>;
 /// Something that is due.
 #[derive(Debug, Clone, Copy)]
 enum Due {
-    /// The attempt on this connection has run into its timeout.
+    /// The attempt in this slot has run into its timeout.
     Timeout(u32),
     /// The operation in this slot has met its deadline.
     Deadline(u32),
-    /// The operation in this slot tries again.
+    /// The operation in this slot tries again, or goes on with its next step.
     Retry(u32),
     /// The next operation starts.
     Arrival,
@@ -74,10 +76,8 @@ pub(super) struct Engine {
     poller: Poller,
     commands: Receiver<Command>,
     updates: Updates,
-    address: SocketAddr,
+    endpoint: Endpoint,
     policy: ClientPolicy,
-    /// Of each entry of the mix: whether it is to be refused.
-    refused: Vec<bool>,
     backlog: usize,
     drive: Drive,
     end: Nanos,
@@ -92,6 +92,7 @@ pub(super) struct Engine {
     waiting: SlotQueue,
     probes: Probes,
 
+    attempts: Slab<Attempt>,
     connections: Slab<Connection>,
     users: Pool,
     monitors: Pool,
@@ -100,14 +101,18 @@ pub(super) struct Engine {
     next_serial: u32,
     /// Connections that have more to read than one turn allows.
     again: Vec<(u64, EventFlags)>,
+    /// HTTP/2 connections that have gathered something to send.
+    unflushed: Vec<u32>,
+    /// What came of streams; empty but while it is dealt with.
+    answers: Vec<(u32, u32, Answer)>,
 
     ledger: Ledger,
     buffer: Vec<u8>,
     request: Vec<u8>,
     load_ended: bool,
     stopped: bool,
-    /// What this machine lacked, each told once.
-    warned_of: Vec<Errno>,
+    /// What was warned of, each once.
+    warned_of: Vec<String>,
 }
 
 impl Engine {
@@ -133,9 +138,8 @@ impl Engine {
             poller,
             commands,
             updates,
-            address: setup.address,
+            endpoint: setup.endpoint.clone(),
             policy: plan.load.client.clone(),
-            refused: asked.refused,
             backlog: part(plan.load.backlog),
             drive: plan.load.drive,
             end: plan.end,
@@ -146,13 +150,21 @@ impl Engine {
             deadlines: SlotQueue::new(),
             retries: SlotQueue::new(),
             waiting: SlotQueue::new(),
-            probes: Probes::new(monitors, plan.end, &setup.address, &asked.service),
+            probes: Probes::new(
+                monitors,
+                plan.end,
+                &setup.endpoint.address.to_string(),
+                &asked.service,
+            ),
+            attempts: Slab::new(),
             connections: Slab::new(),
             users: Pool::new(connections),
             monitors: Pool::new(usize::MAX),
             timeouts: (0..=monitors.len()).map(|_| SlotQueue::new()).collect(),
             next_serial: 0,
             again: Vec::new(),
+            unflushed: Vec::new(),
+            answers: Vec::new(),
             ledger: Ledger::new(plan.interval, plan.end, Nanos::ZERO),
             buffer: vec![0; BUFFER_BYTES],
             request: Vec::new(),
@@ -196,6 +208,7 @@ impl Engine {
         loop {
             let now = self.now();
             let more = self.serve_due(now);
+            self.flush_sessions();
             self.settle(now);
             if self.over(now) {
                 return Ok(());
@@ -211,8 +224,10 @@ impl Engine {
                 self.on_socket(token, flags);
                 self.serve_waiting();
                 self.serve_free_users();
+                self.flush_sessions();
             }
             self.read_again();
+            self.flush_sessions();
             self.obey(&ready);
         }
     }
@@ -268,7 +283,7 @@ impl Engine {
 
     fn serve(&mut self, due: Due) {
         match due {
-            Due::Timeout(connection) => self.time_out(connection),
+            Due::Timeout(attempt) => self.time_out(attempt),
             Due::Deadline(operation) => self.miss_deadline(operation),
             Due::Retry(operation) => {
                 self.retries.remove(operation);
@@ -370,9 +385,9 @@ impl Engine {
         self.ledger.close(now, clock::thread_cpu(), &mut emit);
         for slot in self.connections.slots().collect::<Vec<_>>() {
             if let Some(connection) = self.connections.remove(slot)
-                && connection.attempt.is_some()
+                && connection.busy()
             {
-                socket::reset(connection.socket);
+                connection.stream.reset();
             }
         }
         (self.updates)(Update::Finished);

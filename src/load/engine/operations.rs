@@ -2,6 +2,7 @@
 
 use super::super::connection::Owner;
 use super::super::ledger::{Try, Unanswered};
+use super::super::request::Asking;
 use super::super::schedule::Draft;
 use super::Engine;
 use crate::model::{AttemptOutcome, Next, Operation, Terminal};
@@ -12,11 +13,27 @@ use crate::units::Nanos;
 pub(in super::super) struct ActiveOperation {
     pub(super) draft: Draft,
     pub(super) machine: Operation,
-    /// The connection of the attempt under way.
-    pub(super) connection: Option<u32>,
+    /// The attempt under way.
+    pub(super) attempt: Option<u32>,
+    /// Whether the current step has been tried.
     tried: bool,
+    /// Which of its steps is under way.
+    pub(super) step: usize,
+    /// What its steps have captured so far.
+    pub(super) captured: Vec<String>,
     /// How long it waited for a connection before its first try.
     waited: Nanos,
+}
+
+impl ActiveOperation {
+    /// What the request of its current step is made for.
+    pub(super) fn asking(&self) -> Asking<'_> {
+        Asking {
+            draft: &self.draft,
+            step: self.step,
+            captured: &self.captured,
+        }
+    }
 }
 
 impl Engine {
@@ -31,8 +48,10 @@ impl Engine {
         let slot = self.operations.insert(ActiveOperation {
             draft,
             machine,
-            connection: None,
+            attempt: None,
             tried: false,
+            step: 0,
+            captured: Vec::new(),
             waited: Nanos::ZERO,
         });
         if deadline < Nanos::MAX {
@@ -78,6 +97,7 @@ impl Engine {
             self.ledger.pool_wait(waited);
             if let Some(operation) = self.operations.get_mut(slot)
                 && !operation.tried
+                && operation.step == 0
             {
                 operation.waited = waited;
             }
@@ -97,10 +117,11 @@ impl Engine {
             return self.end_operation(slot, Terminal::MissedDeadline, now);
         }
         let first = !std::mem::replace(&mut operation.tried, true);
+        let starts = first && operation.step == 0;
         let (intended, waited) = (operation.draft.intended, operation.waited);
         let which = if first { Try::First } else { Try::Retry };
         self.launch(Owner::Operation(slot), which, now);
-        if first {
+        if starts {
             let lag = now.saturating_sub(intended).saturating_sub(waited);
             self.ledger.send_lag(lag);
         }
@@ -111,9 +132,17 @@ impl Engine {
         let Some(operation) = self.operations.get_mut(slot) else {
             return;
         };
-        operation.connection = None;
+        operation.attempt = None;
         match operation.machine.on(now, outcome, &self.policy) {
             Next::Retry(at) => self.retries.push(slot, at),
+            Next::Ended(Terminal::Succeeded)
+                if operation.step + 1 < self.requests.steps(&operation.draft) =>
+            {
+                operation.step += 1;
+                operation.tried = false;
+                operation.machine.next_step();
+                self.retries.push(slot, now);
+            }
             Next::Ended(terminal) => self.end_operation(slot, terminal, now),
         }
     }
@@ -121,12 +150,12 @@ impl Engine {
     /// The deadline has come: whatever is under way for the operation is given up.
     pub(super) fn miss_deadline(&mut self, slot: u32) {
         let now = self.now();
-        let connection = self
+        let attempt = self
             .operations
             .get(slot)
-            .and_then(|operation| operation.connection);
-        if let Some(connection) = connection {
-            self.give_up(connection, Unanswered::Cancelled);
+            .and_then(|operation| operation.attempt);
+        if let Some(attempt) = attempt {
+            self.give_up(attempt, Unanswered::Cancelled);
         }
         self.end_operation(slot, Terminal::MissedDeadline, now);
     }

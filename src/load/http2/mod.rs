@@ -1,0 +1,493 @@
+//! An HTTP/2 connection as a machine that is told bytes (RFC 9113).
+//!
+//! It frames requests, finds the end of each response, and keeps nothing of
+//! them; sockets and instants are none of its business. A library was the
+//! obvious way and is not taken: what it does around a request costs more than
+//! all of this, and hides the instants that are measured.
+//!
+//! - [`frame`]: the layout of frames
+//! - [`fields`]: header fields, HPACK (RFC 7541)
+//!
+//! The server is told not to use a dynamic header table, so a field block can
+//! be read without what came before it. Of a response only the status is read.
+
+mod fields;
+mod frame;
+
+use self::fields::Fields;
+pub(super) use self::fields::{write_field, write_length};
+use self::frame::{
+    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, FRAME_MAX, GOAWAY, HEAD_BYTES, HEADERS, Head,
+    PADDED, PING, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
+};
+use super::codec::{Broken, Response};
+use crate::model::Content;
+
+/// What every connection begins with.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+/// Bytes that a server may send unasked: as many as there can be.
+const WINDOW_MAX: i64 = (1 << 31) - 1;
+/// The window that both sides begin with.
+const WINDOW_AT_FIRST: i64 = 65_535;
+/// Bytes after which the server is given new room.
+const REPLENISH_AT: i64 = 1 << 30;
+/// Bytes of a response's fields at most, over all their frames.
+const FIELDS_MAX: usize = 64 * 1024;
+/// Interim (1xx) responses before the real one at most.
+const INTERIM_MAX: u8 = 16;
+
+/// What a server made of a request.
+#[derive(Debug)]
+pub(super) enum Answer {
+    /// A whole response, and what was kept of it.
+    Response(Response, Option<Box<Content>>),
+    /// Nothing, and it says so: the request may be made again.
+    Refused,
+    /// It broke off.
+    Reset,
+}
+
+/// A request under way.
+#[derive(Debug)]
+struct Stream {
+    id: u32,
+    /// Who is told.
+    place: u32,
+    /// The response's status; 0 until it has come.
+    status: u16,
+    interim: u8,
+    /// Bytes of the body that the server takes.
+    window: i64,
+    /// Bytes of the response since the server was given room.
+    received: i64,
+    /// What of the body waits for room.
+    body: Vec<u8>,
+    /// What is kept of the response, where anything is.
+    content: Option<Box<Content>>,
+}
+
+/// An HTTP/2 connection, from the client's side.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// In the order of their numbers.
+    streams: Vec<Stream>,
+    next_id: u32,
+    streams_max: usize,
+    /// What the server allows: one until it has said how many, since it may
+    /// refuse what it did not expect.
+    streams_allowed: usize,
+    settled: bool,
+    window: i64,
+    window_of_streams: i64,
+    /// Bytes of responses since the server was given room.
+    received: i64,
+    /// A frame that has not come whole.
+    input: Vec<u8>,
+    /// A field block that goes on in the next frame: its stream, whether the
+    /// response ends with it, what has come.
+    block: Option<(u32, bool, Vec<u8>)>,
+    going_away: bool,
+}
+
+impl Session {
+    /// A connection's beginning, written to `out`; `streams`: requests at a time at most.
+    pub(super) fn new(streams: u32, out: &mut Vec<u8>) -> Self {
+        out.extend_from_slice(PREFACE);
+        frame::settings(
+            &[
+                (frame::HEADER_TABLE_SIZE, 0),
+                (frame::ENABLE_PUSH, 0),
+                (frame::INITIAL_WINDOW_SIZE, (1 << 31) - 1),
+            ],
+            out,
+        );
+        let more = WINDOW_MAX - WINDOW_AT_FIRST;
+        frame::window_update(0, more, out);
+        Self {
+            streams: Vec::new(),
+            next_id: 1,
+            streams_max: usize::try_from(streams).unwrap_or(usize::MAX),
+            streams_allowed: 1,
+            settled: false,
+            window: WINDOW_AT_FIRST,
+            window_of_streams: WINDOW_AT_FIRST,
+            received: 0,
+            input: Vec::new(),
+            block: None,
+            going_away: false,
+        }
+    }
+
+    /// Requests that have not been answered.
+    pub(super) const fn under_way(&self) -> usize {
+        self.streams.len()
+    }
+
+    /// Whether it takes no new request, now or ever.
+    pub(super) const fn retired(&self) -> bool {
+        // The numbers of streams are used up at 2³¹.
+        self.going_away || self.next_id >= 1 << 31
+    }
+
+    /// Whether it takes another request now.
+    pub(super) fn has_room(&self) -> bool {
+        let most = self.streams_max.min(self.streams_allowed);
+        !self.retired() && self.streams.len() < most
+    }
+
+    /// Whether nothing more will come of it.
+    pub(super) const fn done(&self) -> bool {
+        self.retired() && self.streams.is_empty()
+    }
+
+    /// Makes a request of a field block and a body: the number of its stream.
+    /// `keep`: the response is kept.
+    pub(super) fn open(
+        &mut self,
+        place: u32,
+        keep: bool,
+        block: &[u8],
+        body: &[u8],
+        out: &mut Vec<u8>,
+    ) -> u32 {
+        let id = self.next_id;
+        self.next_id += 2;
+        let end = if body.is_empty() { END_STREAM } else { 0 };
+        let mut pieces = block.chunks(FRAME_MAX);
+        let first = pieces.next().unwrap_or_default();
+        let last = if pieces.len() == 0 { END_HEADERS } else { 0 };
+        frame::write(HEADERS, end | last, id, first, out);
+        while let Some(piece) = pieces.next() {
+            let last = if pieces.len() == 0 { END_HEADERS } else { 0 };
+            frame::write(CONTINUATION, last, id, piece, out);
+        }
+        self.streams.push(Stream {
+            id,
+            place,
+            status: 0,
+            interim: 0,
+            window: self.window_of_streams,
+            received: 0,
+            body: body.to_vec(),
+            content: keep.then(Box::default),
+        });
+        if !body.is_empty() {
+            let index = self.streams.len() - 1;
+            self.send_body(index, out);
+        }
+        id
+    }
+
+    /// Gives a request up.
+    pub(super) fn cancel(&mut self, id: u32, out: &mut Vec<u8>) {
+        if let Some(index) = self.find(id) {
+            self.streams.remove(index);
+            frame::reset(id, frame::CANCEL, out);
+        }
+    }
+
+    /// Everybody who waits for an answer, and whether it has begun to come.
+    pub(super) fn abandon(&mut self) -> Vec<(u32, bool)> {
+        let streams = self.streams.drain(..);
+        streams
+            .map(|stream| (stream.place, stream.status > 0))
+            .collect()
+    }
+
+    /// Reads on: what came of which place's request on which stream goes to
+    /// `answers`, what the protocol asks for to `out`.
+    pub(super) fn feed(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+        answers: &mut Vec<(u32, u32, Answer)>,
+    ) -> Result<(), Broken> {
+        if self.input.is_empty() {
+            let used = self.feed_frames(bytes, out, answers)?;
+            self.input.extend_from_slice(&bytes[used..]);
+            return Ok(());
+        }
+        let mut input = std::mem::take(&mut self.input);
+        input.extend_from_slice(bytes);
+        let used = self.feed_frames(&input, out, answers)?;
+        input.drain(..used);
+        self.input = input;
+        Ok(())
+    }
+
+    /// Takes every whole frame: the bytes of them.
+    fn feed_frames(
+        &mut self,
+        bytes: &[u8],
+        out: &mut Vec<u8>,
+        answers: &mut Vec<(u32, u32, Answer)>,
+    ) -> Result<usize, Broken> {
+        let mut used = 0;
+        while let Some(head) = Head::read(&bytes[used..]) {
+            if head.length > FRAME_MAX {
+                return Err(Broken::Frame);
+            }
+            let start = used + HEAD_BYTES;
+            let Some(payload) = bytes.get(start..start + head.length) else {
+                break;
+            };
+            self.take_frame(&head, payload, out, answers)?;
+            used = start + head.length;
+        }
+        Ok(used)
+    }
+
+    fn take_frame(
+        &mut self,
+        head: &Head,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+        answers: &mut Vec<(u32, u32, Answer)>,
+    ) -> Result<(), Broken> {
+        if self.block.is_some() && head.kind != CONTINUATION {
+            return Err(Broken::Frame);
+        }
+        match head.kind {
+            DATA => self.take_data(head, payload, out, answers),
+            HEADERS => {
+                let mut block = unpadded(head, payload)?;
+                if head.flags & PRIORITY != 0 {
+                    block = block.get(5..).ok_or(Broken::Frame)?;
+                }
+                let ended = head.flags & END_STREAM != 0;
+                if head.flags & END_HEADERS == 0 {
+                    self.block = Some((head.stream, ended, block.to_vec()));
+                    return Ok(());
+                }
+                self.take_fields(head.stream, ended, block, answers)
+            }
+            CONTINUATION => {
+                let (stream, ended, mut block) = self.block.take().ok_or(Broken::Frame)?;
+                if stream != head.stream || block.len() + payload.len() > FIELDS_MAX {
+                    return Err(Broken::Frame);
+                }
+                block.extend_from_slice(payload);
+                if head.flags & END_HEADERS == 0 {
+                    self.block = Some((stream, ended, block));
+                    return Ok(());
+                }
+                self.take_fields(stream, ended, &block, answers)
+            }
+            RST_STREAM => {
+                let code = frame::number(payload).ok_or(Broken::Frame)?;
+                if let Some(index) = self.find(head.stream) {
+                    let stream = self.streams.remove(index);
+                    let answer = match code {
+                        frame::REFUSED_STREAM => Answer::Refused,
+                        _ => Answer::Reset,
+                    };
+                    answers.push((stream.place, stream.id, answer));
+                }
+                Ok(())
+            }
+            SETTINGS | PING if head.flags & ACK != 0 => Ok(()),
+            SETTINGS => self.take_settings(payload, out),
+            PING => {
+                frame::write(PING, ACK, 0, payload, out);
+                Ok(())
+            }
+            GOAWAY => {
+                self.going_away = true;
+                let last = frame::number(payload).ok_or(Broken::Frame)? & 0x7fff_ffff;
+                let heard_of = self.streams.partition_point(|stream| stream.id <= last);
+                let unheard = self.streams.drain(heard_of..);
+                answers.extend(unheard.map(|stream| (stream.place, stream.id, Answer::Refused)));
+                Ok(())
+            }
+            WINDOW_UPDATE => {
+                let more = frame::number(payload).ok_or(Broken::Frame)? & 0x7fff_ffff;
+                self.widen(head.stream, more.into(), out)
+            }
+            PUSH_PROMISE => Err(Broken::Frame),
+            // Priorities, and kinds that nobody knows (section 4.1).
+            _ => Ok(()),
+        }
+    }
+
+    fn take_data(
+        &mut self,
+        head: &Head,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+        answers: &mut Vec<(u32, u32, Answer)>,
+    ) -> Result<(), Broken> {
+        let bytes = i64::try_from(payload.len()).unwrap_or(i64::MAX);
+        let data = unpadded(head, payload)?;
+        self.received += bytes;
+        if self.received >= REPLENISH_AT {
+            frame::window_update(0, std::mem::take(&mut self.received), out);
+        }
+        // Of a stream that was given up, or never was, nobody wants to know.
+        let Some(index) = self.find(head.stream) else {
+            return self.known(head.stream);
+        };
+        let stream = &mut self.streams[index];
+        if stream.status == 0 {
+            return Err(Broken::Frame);
+        }
+        stream.received += bytes;
+        if stream.received >= REPLENISH_AT {
+            frame::window_update(stream.id, std::mem::take(&mut stream.received), out);
+        }
+        if let Some(content) = &mut stream.content {
+            content.add(data);
+        }
+        if head.flags & END_STREAM != 0 {
+            self.end(index, answers);
+        }
+        Ok(())
+    }
+
+    /// A field block: of a response, of an interim one, or of trailers.
+    fn take_fields(
+        &mut self,
+        id: u32,
+        ended: bool,
+        block: &[u8],
+        answers: &mut Vec<(u32, u32, Answer)>,
+    ) -> Result<(), Broken> {
+        let Some(index) = self.find(id) else {
+            return self.known(id);
+        };
+        let stream = &mut self.streams[index];
+        if stream.status == 0 {
+            let status = Fields::new(block).status()?;
+            match status {
+                101 => return Err(Broken::Upgrade),
+                100..=199 if ended => return Err(Broken::Truncated),
+                100..=199 => {
+                    stream.interim += 1;
+                    if stream.interim > INTERIM_MAX {
+                        return Err(Broken::Interim);
+                    }
+                }
+                _ => {
+                    stream.status = status;
+                    if let Some(content) = &mut stream.content {
+                        Fields::new(block).keep(&mut content.headers)?;
+                    }
+                }
+            }
+        } else if !ended {
+            return Err(Broken::Frame);
+        }
+        if ended {
+            self.end(index, answers);
+        }
+        Ok(())
+    }
+
+    /// A stream that is not under way must at least have been.
+    const fn known(&self, id: u32) -> Result<(), Broken> {
+        if id % 2 == 1 && id < self.next_id {
+            Ok(())
+        } else {
+            Err(Broken::Frame)
+        }
+    }
+
+    fn end(&mut self, index: usize, answers: &mut Vec<(u32, u32, Answer)>) {
+        let stream = self.streams.remove(index);
+        let response = Response {
+            status: stream.status,
+            keep_alive: true,
+        };
+        let answer = Answer::Response(response, stream.content);
+        answers.push((stream.place, stream.id, answer));
+    }
+
+    fn take_settings(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
+        if !payload.len().is_multiple_of(frame::SETTING_BYTES) {
+            return Err(Broken::Frame);
+        }
+        if !std::mem::replace(&mut self.settled, true) {
+            self.streams_allowed = usize::MAX;
+        }
+        for (name, value) in frame::read_settings(payload) {
+            match name {
+                frame::MAX_CONCURRENT_STREAMS => {
+                    self.streams_allowed = usize::try_from(value).unwrap_or(usize::MAX);
+                }
+                frame::INITIAL_WINDOW_SIZE => {
+                    if i64::from(value) > WINDOW_MAX {
+                        return Err(Broken::Frame);
+                    }
+                    let change = i64::from(value) - self.window_of_streams;
+                    self.window_of_streams = value.into();
+                    for stream in &mut self.streams {
+                        stream.window += change;
+                    }
+                }
+                // Others, among them larger frames, are allowed and not needed.
+                _ => {}
+            }
+        }
+        frame::write(SETTINGS, ACK, 0, &[], out);
+        self.send_bodies(out);
+        Ok(())
+    }
+
+    fn widen(&mut self, id: u32, more: i64, out: &mut Vec<u8>) -> Result<(), Broken> {
+        if id == 0 {
+            self.window += more;
+            if self.window > WINDOW_MAX {
+                return Err(Broken::Frame);
+            }
+            self.send_bodies(out);
+        } else if let Some(index) = self.find(id) {
+            self.streams[index].window += more;
+            self.send_body(index, out);
+        }
+        Ok(())
+    }
+
+    fn send_bodies(&mut self, out: &mut Vec<u8>) {
+        for index in 0..self.streams.len() {
+            self.send_body(index, out);
+        }
+    }
+
+    /// Sends of a body what the server takes.
+    fn send_body(&mut self, index: usize, out: &mut Vec<u8>) {
+        let stream = &mut self.streams[index];
+        while !stream.body.is_empty() {
+            let room = self.window.min(stream.window).max(0);
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            let piece = stream.body.len().min(FRAME_MAX).min(room);
+            if piece == 0 {
+                return;
+            }
+            let last = piece == stream.body.len();
+            let end = if last { END_STREAM } else { 0 };
+            frame::write(DATA, end, stream.id, &stream.body[..piece], out);
+            stream.body.drain(..piece);
+            let sent = i64::try_from(piece).unwrap_or(i64::MAX);
+            stream.window -= sent;
+            self.window -= sent;
+        }
+    }
+
+    /// The index of a stream under way. Answers mostly come in the order of
+    /// requests, so the first is mostly the one.
+    fn find(&self, id: u32) -> Option<usize> {
+        self.streams.iter().position(|stream| stream.id == id)
+    }
+}
+
+/// What is between a frame's padding length and its padding (section 6.1).
+fn unpadded<'a>(head: &Head, payload: &'a [u8]) -> Result<&'a [u8], Broken> {
+    if head.flags & PADDED == 0 {
+        return Ok(payload);
+    }
+    let (padding, rest) = payload.split_first().ok_or(Broken::Frame)?;
+    let length = rest.len().checked_sub(usize::from(*padding));
+    length.map(|length| &rest[..length]).ok_or(Broken::Frame)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,204 @@
+use super::*;
+use proptest::prelude::*;
+
+/// A session with requests of places 10, 11, 12 … under way.
+fn session(requests: u32) -> Session {
+    let mut out = Vec::new();
+    let mut session = Session::new(100, &mut out);
+    assert!(out.starts_with(PREFACE));
+    for place in 0..requests {
+        assert_eq!(
+            session.open(10 + place, false, &[0x82], &[], &mut out),
+            2 * place + 1
+        );
+    }
+    session
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    frame::write(kind, flags, stream, payload, &mut bytes);
+    bytes
+}
+
+/// What came of bytes, fed in pieces of so many.
+fn fed(session: &mut Session, bytes: &[u8], piece: usize) -> Result<Vec<(u32, Came)>, Broken> {
+    let mut answers = Vec::new();
+    for piece in bytes.chunks(piece) {
+        session.feed(piece, &mut Vec::new(), &mut answers)?;
+    }
+    let came = |answer| match answer {
+        Answer::Response(response, _) => Came::Status(response.status),
+        Answer::Refused => Came::Refused,
+        Answer::Reset => Came::Reset,
+    };
+    let answers = answers.into_iter();
+    Ok(answers
+        .map(|(place, _, answer)| (place, came(answer)))
+        .collect())
+}
+
+/// An answer in short.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    Status(u16),
+    Refused,
+    Reset,
+}
+
+const fn response(status: u16) -> Came {
+    Came::Status(status)
+}
+
+/// 103 and 200 with a padded body and trailers in two frames, 404 without a body.
+fn two_responses() -> Vec<u8> {
+    [
+        frame(SETTINGS, 0, 0, &[]),
+        frame(HEADERS, END_HEADERS, 1, &[0x08, 3, b'1', b'0', b'3']),
+        frame(HEADERS, END_HEADERS | PRIORITY, 1, &[0, 0, 0, 0, 9, 0x88]),
+        frame(HEADERS, END_HEADERS | END_STREAM, 3, &[0x8d]),
+        frame(PING, 0, 0, b"8 bytes!"),
+        frame(DATA, PADDED, 1, &[2, b'h', b'i', 0, 0]),
+        frame(0xfa, 0xff, 1, b"a kind that nobody knows"),
+        frame(HEADERS, END_STREAM, 1, &[]),
+        frame(CONTINUATION, END_HEADERS, 1, &[]),
+    ]
+    .concat()
+}
+
+#[test]
+fn responses_are_whole_however_they_are_cut() {
+    let bytes = two_responses();
+    for piece in 1..=bytes.len() {
+        let answers = fed(&mut session(2), &bytes, piece).unwrap();
+        assert_eq!(answers, [(11, response(404)), (10, response(200))]);
+    }
+}
+
+#[test]
+fn the_protocol_is_answered() {
+    let mut out = Vec::new();
+    session(2)
+        .feed(&two_responses(), &mut out, &mut Vec::new())
+        .unwrap();
+    let acknowledged = [
+        frame(SETTINGS, ACK, 0, &[]),
+        frame(PING, ACK, 0, b"8 bytes!"),
+    ];
+    assert_eq!(out, acknowledged.concat());
+}
+
+#[test]
+fn requests_that_were_not_processed_are_told_from_those_that_broke_off() {
+    let mut session = session(4);
+    let bytes = [
+        frame(RST_STREAM, 0, 1, &frame::REFUSED_STREAM.to_be_bytes()),
+        frame(RST_STREAM, 0, 3, &frame::CANCEL.to_be_bytes()),
+        // The last that was heard of is 5, so 7 was not.
+        frame(GOAWAY, 0, 0, &[0, 0, 0, 5, 0, 0, 0, 0]),
+    ];
+    let answers = fed(&mut session, &bytes.concat(), 1000).unwrap();
+    let (refused, reset) = (Came::Refused, Came::Reset);
+    assert_eq!(answers, [(10, refused), (11, reset), (13, refused)]);
+    assert!(session.retired() && !session.has_room() && !session.done());
+    let last = frame(HEADERS, END_HEADERS | END_STREAM, 5, &[0x88]);
+    assert_eq!(fed(&mut session, &last, 9).unwrap(), [(12, response(200))]);
+    assert!(session.done());
+}
+
+#[test]
+fn an_answer_to_a_request_that_was_given_up_is_nobodys() {
+    let mut session = session(2);
+    let mut out = Vec::new();
+    session.cancel(1, &mut out);
+    session.cancel(99, &mut out);
+    assert_eq!(out, frame(RST_STREAM, 0, 1, &frame::CANCEL.to_be_bytes()));
+    let answers = fed(&mut session, &two_responses(), 1000).unwrap();
+    assert_eq!(answers, [(11, response(404))]);
+}
+
+#[test]
+fn a_body_waits_for_the_servers_windows() {
+    let mut session = session(0);
+    let mut out = Vec::new();
+    let data = |out: &[u8]| {
+        let (mut sizes, mut rest) = (Vec::new(), out);
+        while let Some(head) = Head::read(rest) {
+            if head.kind == DATA {
+                sizes.push((head.length, head.flags & END_STREAM != 0));
+            }
+            rest = &rest[HEAD_BYTES + head.length..];
+        }
+        sizes
+    };
+    session.open(0, false, &[0x83], &vec![b'x'; 70_000], &mut out);
+    assert_eq!(
+        data(&out),
+        [
+            (16_384, false),
+            (16_384, false),
+            (16_384, false),
+            (16_383, false)
+        ]
+    );
+    // Room for the connection alone is none for the stream.
+    let mut feed = |bytes: &[u8]| {
+        let mut out = Vec::new();
+        session.feed(bytes, &mut out, &mut Vec::new()).unwrap();
+        data(&out)
+    };
+    let room = |stream, bytes: u32| frame(WINDOW_UPDATE, 0, stream, &bytes.to_be_bytes());
+    assert_eq!(feed(&room(0, 100_000)), []);
+    assert_eq!(feed(&room(1, 465)), [(465, false)]);
+    // A larger window for every stream is one for those under way.
+    let larger = [0, 4, 0, 1, 0xff, 0xff];
+    assert_eq!(feed(&frame(SETTINGS, 0, 0, &larger)), [(4_000, true)]);
+}
+
+#[test]
+fn what_no_server_may_send_ends_the_connection() {
+    for bytes in [
+        frame(HEADERS, END_HEADERS, 2, &[0x88]), // a stream of its own
+        frame(HEADERS, END_HEADERS, 9, &[0x88]), // a stream that never was
+        frame(PUSH_PROMISE, END_HEADERS, 1, &[0, 0, 0, 2]), // a push
+        frame(DATA, 0, 1, b"early"),             // a body before its head
+        frame(DATA, PADDED, 1, &[9, 0]),         // more padding than there is
+        frame(CONTINUATION, END_HEADERS, 1, &[0x88]), // of nothing
+        frame(SETTINGS, 0, 0, &[0]),             // half a setting
+        frame(GOAWAY, 0, 0, &[0]),               // cut off
+        frame(HEADERS, END_HEADERS, 1, &[]),     // no status
+        frame(HEADERS, END_HEADERS, 1, &[0x08, 3, b'1', b'0', b'1']), // an upgrade
+        vec![0xff; 20],                          // a frame of sixteen megabytes
+        b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
+    ] {
+        assert!(fed(&mut session(1), &bytes, 1000).is_err(), "{bytes:02x?}");
+    }
+}
+
+proptest! {
+    /// Never a panic, and never two answers to one request.
+    #[test]
+    fn no_bytes_are_too_much(
+        frames in proptest::collection::vec(
+            (0u8..11, any::<u8>(), 0u32..8, proptest::collection::vec(any::<u8>(), 0..40)),
+            0..20,
+        ),
+        piece in 1usize..50,
+    ) {
+        let bytes: Vec<u8> = frames
+            .iter()
+            .flat_map(|(kind, flags, stream, payload)| frame(*kind, *flags, *stream, payload))
+            .collect();
+        let mut session = session(3);
+        let mut answers = Vec::new();
+        for piece in bytes.chunks(piece) {
+            if session.feed(piece, &mut Vec::new(), &mut answers).is_err() {
+                break;
+            }
+        }
+        let mut places: Vec<_> = answers.iter().map(|(place, ..)| *place).collect();
+        places.extend(session.abandon().iter().map(|(place, _)| *place));
+        places.sort_unstable();
+        prop_assert_eq!(places, [10, 11, 12]);
+    }
+}

@@ -1,0 +1,89 @@
+//! What a file of operations may hold: the one list of keys, types and defaults.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::super::leaf::{Placed, Text, Word};
+use super::texts::{Capturing, Check, HeaderLine, RequestLine};
+use crate::model::RowOrder;
+
+/// Operations of users on an HTTP server, for `threadbare load --file`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    /// Values that requests differ by; `${name}` stands for one in a request.
+    #[serde(default)]
+    pub(super) values: Vec<Placed<Values>>,
+    /// Kinds of operations.
+    #[schemars(required, length(min = 1))]
+    pub(super) operation: Option<Vec<Operation>>,
+}
+
+/// A table of values. Each operation draws one row of it. It has a `list`, a
+/// `range` or a `csv`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Values {
+    /// What requests call it.
+    #[schemars(required)]
+    pub(super) name: Option<Placed<String>>,
+    /// The values one by one.
+    #[schemars(length(min = 1))]
+    pub(super) list: Option<Placed<Vec<String>>>,
+    /// All whole numbers from the first of two to the second.
+    #[schemars(length(min = 2))]
+    pub(super) range: Option<Placed<Vec<i64>>>,
+    /// A file of comma-separated values; its first line names the columns, and
+    /// `${name.column}` stands for a cell.
+    pub(super) csv: Option<Placed<String>>,
+    /// Which row an operation draws: any, or the next one.
+    #[serde(default = "order")]
+    pub(super) order: Word<RowOrder>,
+}
+
+const fn order() -> Word<RowOrder> {
+    Word(RowOrder::Random)
+}
+
+/// A kind of operation: one request, or several one after the other.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Operation {
+    /// What it is called.
+    #[schemars(required)]
+    pub(super) name: Option<String>,
+    /// Its share of the operations is weight / sum of weights.
+    #[serde(default = "weight")]
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub(super) weight: u32,
+    /// Its requests, in order; it fails with the first of them that does.
+    #[schemars(required, length(min = 1))]
+    pub(super) step: Option<Vec<Step>>,
+}
+
+const fn weight() -> u32 {
+    1
+}
+
+/// One request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Step {
+    /// Method and path; values in the path are escaped as a URL needs it.
+    #[schemars(required)]
+    pub(super) request: Option<Placed<Text<RequestLine>>>,
+    /// Header fields.
+    #[serde(default)]
+    pub(super) headers: Vec<Placed<Text<HeaderLine>>>,
+    /// The body.
+    pub(super) body: Option<Placed<String>>,
+    /// A file that holds the body, which is sent as it is.
+    pub(super) body_file: Option<Placed<String>>,
+    /// What the answer must be; without a status among it, any 2xx.
+    #[serde(default)]
+    pub(super) check: Vec<Text<Check>>,
+    /// What is taken from the answer for later steps: from a JSON body by a
+    /// pointer, or a header. An answer that lacks it has failed.
+    #[serde(default)]
+    pub(super) capture: Vec<Placed<Text<Capturing>>>,
+}

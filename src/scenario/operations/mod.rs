@@ -1,0 +1,62 @@
+//! Files of operations: what users ask of an HTTP server that is not ours.
+//!
+//! Such a file goes the way of a scenario: held against its schema (`file`),
+//! its texts read (`texts`), then given a meaning (`meaning`), with every
+//! mistake told at once.
+
+mod file;
+mod meaning;
+mod texts;
+mod values;
+
+use std::path::Path;
+
+use self::file::File;
+use self::meaning::Reader;
+use super::diagnostics::Diagnostics;
+use super::{parse, schema, shipped};
+use crate::error::{Error, Result};
+use crate::model::HttpWork;
+
+pub(super) use self::texts::{Capturing, Check, HeaderLine, RequestLine};
+
+/// The JSON schema of files of operations, as text that ends with a newline.
+#[must_use]
+pub fn operations_schema() -> String {
+    schema::printed(&value())
+}
+
+fn value() -> serde_json::Value {
+    schema::of::<File>("threadbare operations")
+}
+
+/// Reads a file of operations. `path` is shown in diagnostics; files that it
+/// names are looked for in its folder.
+///
+/// # Errors
+///
+/// Every mistake of the file at once; after a syntax error, those that can
+/// still be told.
+pub fn operations(path: &Path, text: &str) -> std::result::Result<HttpWork, Diagnostics> {
+    let shown = path.to_string_lossy();
+    let (file, fitted) = parse::fit::<File>(&value(), &shown, text)?;
+    let folder = path.parent().unwrap_or(Path::new("."));
+    let mut reader = Reader::new(folder, fitted.mistakes);
+    let work = reader.work(&file);
+    if reader.mistakes.is_empty() {
+        Ok(work)
+    } else {
+        Err(Diagnostics::new(&shown, text, reader.mistakes))
+    }
+}
+
+/// The operations of the file at this path.
+///
+/// # Errors
+///
+/// Wrong usage: a file that cannot be read; every mistake in it, rendered with
+/// colour or without.
+pub fn load_operations(path: &Path, colour: bool) -> Result<HttpWork> {
+    let text = shipped::read(path)?;
+    operations(path, &text).map_err(|mistakes| Error::usage(mistakes.render(colour)))
+}
