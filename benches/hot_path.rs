@@ -6,7 +6,7 @@
 use std::hint::black_box;
 
 use threadbare::clock::Clock;
-use threadbare::model::{ArrivalProcess, Arrivals};
+use threadbare::model::{ArrivalProcess, Arrivals, Shape};
 use threadbare::record::Histogram;
 use threadbare::rng;
 use threadbare::units::{Nanos, Rate};
@@ -15,14 +15,21 @@ const ROUNDS: usize = 5;
 const ITEMS: u64 = 1_000_000;
 
 fn main() {
-    for (name, process) in [
-        ("constant arrival", ArrivalProcess::Constant),
-        ("poisson arrival", ArrivalProcess::Poisson),
+    let rate = |value| Rate::per_second(value).unwrap();
+    let constant = Shape::Constant(rate(30_000.0));
+    let sine = Shape::Sine {
+        mean: rate(30_000.0),
+        amplitude: rate(20_000.0),
+        period: Nanos::from_secs(30),
+    };
+    for (name, process, shape) in [
+        ("constant arrival", ArrivalProcess::Constant, constant),
+        ("poisson arrival", ArrivalProcess::Poisson, constant),
+        ("arrival on a sine", ArrivalProcess::Constant, sine),
     ] {
         report(name, || {
-            let rate = Rate::per_second(30_000.0).unwrap();
-            let steps = [(Nanos::ZERO, rate)];
-            let arrivals = Arrivals::new(process, &steps, Nanos::MAX, rng::stream(1, "bench"));
+            let pieces = [(Nanos::ZERO, shape)];
+            let arrivals = Arrivals::new(process, &pieces, Nanos::MAX, rng::stream(1, "bench"));
             for at in arrivals.take(usize::try_from(ITEMS).unwrap()) {
                 black_box(at);
             }

@@ -81,8 +81,43 @@ fn a_summary_keeps_the_contract_and_a_ramp_its_count() {
     assert_eq!(figure(&output, "conservation/scheduled"), 199);
     assert_eq!(figure(&output, "measurement/validity"), "valid");
     assert_eq!(figure(&output, "complete"), true);
-    let steps = load(&url, &["-R", "100,300", "-d", "1s", "--json"]);
-    assert_eq!(figure(&steps, "conservation/scheduled"), 199);
+    // Counts of operations due before the end: the integrals, less the one at the end itself.
+    for (rate, count) in [
+        ("100,300", 199),
+        ("100,900@250ms+500ms", 499),
+        ("200~200/500ms", 199),
+    ] {
+        let output = load(&url, &["-R", rate, "-d", "1s", "--json"]);
+        assert_eq!(figure(&output, "conservation/scheduled"), count, "{rate}");
+    }
+}
+
+#[test]
+fn recorded_times_are_offered_as_they_came() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("times.txt");
+    std::fs::write(&file, "# two and one\n0.2\n0.1\n\n0.35\n").unwrap();
+    let server = Server::start(|_| Answer::status(200));
+    let url = format!("http://{}/", server.address());
+    let replay = ["--replay", file.to_str().unwrap(), "--json"];
+    for (flags, count) in [(&[][..], 3), (&["-d", "0.3s"], 2), (&["-n", "1"], 1)] {
+        let output = load(&url, &[&replay[..], flags].concat());
+        assert_eq!(
+            figure(&output, "conservation/scheduled"),
+            count,
+            "{flags:?}"
+        );
+        assert_eq!(figure(&output, "measurement/validity"), "valid");
+    }
+    std::fs::write(&file, "0.1\nsoon\n").unwrap();
+    let output = load(&url, &replay);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        error(&output).contains("line 2, `soon`, is no time"),
+        "{}",
+        error(&output)
+    );
+    assert_eq!(server.requests().len(), 6);
 }
 
 #[test]
@@ -136,15 +171,42 @@ fn clients_behave_as_the_flags_say() {
 }
 
 #[test]
+fn a_rate_past_the_generators_capacity_is_invalid_and_not_slow() {
+    let server = Server::start(|_| Answer::status(200));
+    let url = format!("http://{}/", server.address());
+    // No thread sends four million requests a second.
+    let flags = [
+        "-R",
+        "4000000",
+        "-d",
+        "1s",
+        "--timeout",
+        "1s",
+        "--deadline",
+        "1s",
+    ];
+    let output = load(&url, &flags);
+    assert_eq!(output.status.code(), Some(97), "{}", out(&output));
+    assert!(
+        out(&output).contains("INVALID: The generator"),
+        "{}",
+        out(&output)
+    );
+}
+
+#[test]
 fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
     let server = Server::start(|_| Answer::status(200));
     let url = format!("http://{}/", server.address());
-    let cases: [(&str, &[&str], &str); 12] = [
+    let cases: [(&str, &[&str], &str); 15] = [
         ("http://192.0.2.1/", &[], "--allow 192.0.2.1"),
         ("ftp://127.0.0.1/", &[], "is neither http"),
         ("127.0.0.1:80", &[], "has no scheme"),
         ("http://a:b@127.0.0.1/", &[], "user's name"),
         (&url, &["-R", "0"], "more than zero"),
+        (&url, &["-R", "10~20/1s"], "at most its mean"),
+        (&url, &["-R", "10,20@1s"], "rate@start+length"),
+        (&url, &["--replay", "/dev/zero"], "longer than 64 MiB"),
         (&url, &["-H", "no colon"], "has no colon"),
         (&url, &["-t", "9", "-c", "4"], "no more threads"),
         (&url, &["-D", "/no/such/file"], "failed to read the body"),

@@ -320,6 +320,11 @@ fn one_change_makes_one_mistake() {
             "did you mean `workers`?",
         ),
         ("\"350/s\"", "\"350\"", "rate"),
+        (
+            "\"350/s\"",
+            "\"350/s\"\nswing = { amplitude = \"351/s\", period = \"30s\" }",
+            "more than the rate of 350/s",
+        ),
         ("weight = 1,", "weight = 0,", "too small"),
         (
             "do    = \"admit\"\nshare = \"45 %\"",
@@ -377,6 +382,20 @@ proptest! {
             prop_assert!(!rendered.contains('\u{1b}'), "{}", rendered);
         }
     }
+}
+
+#[test]
+fn a_swing_goes_around_the_rate_in_force() {
+    let text = "title = 'a'\nclaim = 'b'\nend = '20s'\n[load]\nrate = '50/s'\n\
+                swing = { amplitude = '20/s', period = '4s' }\nstep = [{ at = '10s', rate = '80/s' }]\n\
+                mix = [{ weight = 1, request = 'list tasks', role = 'viewer' }]";
+    let load = scenario::parse("a", "a.toml", text).unwrap().load;
+    let shapes = load.rate.iter().map(|(at, shape)| format!("{at}: {shape}"));
+    let shapes: Vec<String> = shapes.collect();
+    assert_eq!(
+        shapes,
+        ["0s: 50/s ± 20/s every 4s", "10s: 80/s ± 20/s every 4s"]
+    );
 }
 
 /// The examples of docs/SCENARIOS.md are right, and it names every key.

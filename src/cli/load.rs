@@ -1,21 +1,23 @@
 //! `threadbare load`: a load on any HTTP server, and what came of it.
 
+use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
-use std::path::PathBuf;
-use std::{fs, io};
+use std::path::{Path, PathBuf};
+use std::{fmt, fs, io};
 
 use clap::{Args, ValueEnum};
 use hyper::Uri;
 
 use super::client::ClientArguments;
+use super::offered::Offered;
 use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Tls, TlsOptions, Work};
-use crate::model::{ArrivalProcess, HttpWork, Part, Step, Template};
+use crate::model::{ArrivalProcess, HttpWork, Part, Replay, Step, Template};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, RecoveryRule};
 use crate::record::{Record, StopCause};
-use crate::units::{Nanos, Rate};
+use crate::units::Nanos;
 use crate::{report, run, scenario};
 
 #[derive(Debug, Args)]
@@ -28,23 +30,24 @@ pub(super) struct Arguments {
     /// What is asked for, such as `http://127.0.0.1:8080/` or `https://localhost:8443/`
     url: String,
     /// Operations per second in all, whatever the target does: `2000`, a ramp
-    /// `1000:20000`, or steps of equal length `1000,2000,4000` [default: a closed
-    /// loop, in which each connection asks again as soon as it is answered]
-    #[arg(short = 'R', long, short_alias = 'q', value_name = "RATE", value_parser = offered)]
+    /// `1000:20000`, steps of equal length `1000,2000,4000`, a rate with spikes
+    /// `1000,5000@10s+5s` (5000 from 10 s on, for 5 s) or a sine `1000~500/30s`
+    /// (1000 ± 500, a swing every 30 s) [default: a closed loop, in which each
+    /// connection asks again as soon as it is answered]
+    #[arg(short = 'R', long, short_alias = 'q', value_name = "RATE")]
     rate: Option<Offered>,
+    /// A file of recorded times to offer again: in each line the seconds since
+    /// the start, such as `12.345`; `#` begins a comment
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "arrivals", "think"])]
+    replay: Option<PathBuf>,
     /// Connections at most; past them operations wait for one
     #[arg(short, long, value_name = "N", default_value_t = 64)]
     connections: u32,
     /// How long operations are scheduled; what is under way then may end for the
-    /// timeout and the pauses of its retries, or the deadline
-    #[arg(
-        short,
-        long,
-        short_alias = 'z',
-        value_name = "TIME",
-        default_value = "10s"
-    )]
-    duration: Nanos,
+    /// timeout and the pauses of its retries, or the deadline [default: 10s, or
+    /// until the last recorded time]
+    #[arg(short, long, short_alias = 'z', value_name = "TIME")]
+    duration: Option<Nanos>,
     /// Operations at most [default: as many as the time allows]
     #[arg(short = 'n', long, value_name = "N")]
     operations: Option<u64>,
@@ -130,11 +133,18 @@ pub(super) struct Arguments {
     latency_correction: bool,
 }
 
+/// How long operations are scheduled, unless something else says so.
+const DURATION: Nanos = Nanos::from_secs(10);
+/// Bytes of a file of recorded times at most: some five million of them.
+const RECORDING_MAX: u64 = 64 << 20;
+
 const EXAMPLES: &str = "\
 Examples:
   threadbare load http://127.0.0.1:8080/ -R 30000 -d 30s    an open loop: 30,000/s, whatever comes
   threadbare load http://127.0.0.1:8080/ -c 64 -d 10s       a closed loop, as fast as it goes
   threadbare load http://127.0.0.1:8080/ -R 200 --arrivals poisson --deadline 1s
+  threadbare load http://127.0.0.1:8080/ -R 1000~500/30s -d 2min
+  threadbare load http://127.0.0.1:8080/ --replay times.txt
   threadbare load http://127.0.0.1:8080/ -R 500 --file shop.toml    operations of several steps
   threadbare load https://localhost:8443/ --http2 -c 4 --streams 32 --cacert ca.pem
 
@@ -157,46 +167,6 @@ enum Closeness {
     Balanced,
     /// Gathers what is due for up to a millisecond
     Thrifty,
-}
-
-/// A rate over the time of the load.
-#[derive(Debug, Clone)]
-struct Offered {
-    /// Steps of equal length.
-    steps: Vec<Rate>,
-    /// Where the only step goes to in a straight line.
-    ramp_to: Option<Rate>,
-}
-
-impl Offered {
-    /// Operations per second on average.
-    fn mean(&self) -> f64 {
-        let rates = || self.steps.iter().chain(&self.ramp_to);
-        rates().map(|rate| rate.as_per_second()).sum::<f64>() / rates().count() as f64
-    }
-
-    /// The rate in force from each instant on.
-    fn starts_until(&self, end: Nanos) -> Vec<(Nanos, Rate)> {
-        let length = end / self.steps.len() as u64;
-        let starts = (0..).map(|step| length * step);
-        starts.zip(self.steps.iter().copied()).collect()
-    }
-}
-
-fn offered(text: &str) -> std::result::Result<Offered, String> {
-    if let Some((from, to)) = text.split_once(':') {
-        return Ok(Offered {
-            steps: vec![rate(from)?],
-            ramp_to: Some(rate(to)?),
-        });
-    }
-    Ok(Offered {
-        steps: text
-            .split(',')
-            .map(rate)
-            .collect::<std::result::Result<_, _>>()?,
-        ramp_to: None,
-    })
 }
 
 /// An address for a host and port, in place of what the system would resolve.
@@ -223,20 +193,10 @@ fn override_of(text: &str) -> std::result::Result<Override, String> {
     }
 }
 
-fn rate(text: &str) -> std::result::Result<Rate, String> {
-    let number = text.parse::<f64>().ok().and_then(Rate::per_second);
-    let rate = number.map_or_else(|| text.parse::<Rate>().map_err(|e| e.to_string()), Ok)?;
-    if rate.as_per_second() > 0.0 {
-        Ok(rate)
-    } else {
-        Err("a rate must be more than zero".into())
-    }
-}
-
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let (endpoint, host, work) = self.request(view)?;
-        let plan = self.plan(&host, &work);
+        let plan = self.plan(&host, &work)?;
         let quiet = view.quiet || self.json;
         let options = run::Options {
             quiet,
@@ -424,13 +384,15 @@ impl Arguments {
         parsed.collect()
     }
 
-    fn plan(&self, host: &str, work: &HttpWork) -> Plan {
+    fn plan(&self, host: &str, work: &HttpWork) -> Result<Plan> {
         let at_a_time = if self.http2 { self.streams } else { 1 };
-        let closed = self.rate.is_none().then_some(ClosedLoop {
+        let replay = self.replay.as_deref().map(recorded).transpose()?;
+        let closed = (self.rate.is_none() && replay.is_none()).then_some(ClosedLoop {
             users: self.connections.saturating_mul(at_a_time),
             think: self.think,
         });
-        Plan {
+        let end = self.end(replay.as_ref());
+        Ok(Plan {
             scenario: "load".into(),
             title: {
                 let names = work.operations.iter().map(|kind| kind.name.as_str());
@@ -442,7 +404,7 @@ impl Arguments {
             seed: self.seed,
             story: None,
             warm_up: Nanos::ZERO,
-            end: self.end(),
+            end,
             drain: self.client.longest(),
             interval: Nanos::from_secs(1),
             fleet: None,
@@ -454,14 +416,14 @@ impl Arguments {
                 rate: self
                     .rate
                     .as_ref()
-                    .map_or_else(Vec::new, |rate| rate.starts_until(self.end())),
+                    .map_or_else(Vec::new, |rate| rate.pieces(end)),
+                replay,
                 mix: Vec::new(),
                 client: self.client.policy(),
                 connections: self.connections,
                 backlog: self.backlog,
                 drive: Drive {
                     closed,
-                    ramp_to: self.rate.as_ref().and_then(|rate| rate.ramp_to),
                     operations: self.operations,
                     fresh_connections: self.disable_keepalive,
                     pacing: match self.pacing {
@@ -477,20 +439,41 @@ impl Arguments {
             timeline: Vec::new(),
             recovery: RecoveryRule::default(),
             expectations: Vec::new(),
-        }
+        })
     }
 
-    /// The end of the load: a count of operations at a rate takes its own time.
-    fn end(&self) -> Nanos {
-        match (self.operations, &self.rate) {
-            (Some(operations), Some(rate)) => {
-                let seconds = operations as f64 / rate.mean();
-                // The last one is due at that instant, and the end is exclusive.
-                Nanos(Nanos::from_secs_f64(seconds).0 + 1_000_000)
-            }
-            _ => self.duration,
+    /// The end of the load: a count of operations at a rate takes its own time,
+    /// and so does a recording.
+    fn end(&self, replay: Option<&Replay>) -> Nanos {
+        let last = match (self.operations, &self.rate, replay) {
+            (Some(operations), Some(rate), _) => Some(rate.time_for(operations)),
+            (_, _, Some(_)) if self.duration.is_some() => None,
+            (_, _, Some(replay)) => replay.last(),
+            _ => None,
+        };
+        match last {
+            // The last one is due at that instant, and the end is exclusive.
+            Some(last) => last.saturating_add(Nanos::from_millis(1)),
+            None => self.duration.unwrap_or(DURATION),
         }
     }
+}
+
+/// The times that a file holds.
+fn recorded(file: &Path) -> Result<Replay> {
+    let wrong = |cause: &dyn fmt::Display| {
+        let file = file.display();
+        Error::usage(format!(
+            "failed to read the recorded times in {file}: {cause}"
+        ))
+    };
+    let mut bytes = Vec::new();
+    let opened = fs::File::open(file).map_err(|cause| wrong(&cause))?;
+    let read = opened.take(RECORDING_MAX + 1).read_to_end(&mut bytes);
+    if read.map_err(|cause| wrong(&cause))? as u64 > RECORDING_MAX {
+        return Err(wrong(&"it is longer than 64 MiB; split it"));
+    }
+    Replay::parse(&String::from_utf8_lossy(&bytes)).map_err(|cause| wrong(&cause))
 }
 
 fn write_histogram(file: &PathBuf, record: &Record) -> Result<()> {

@@ -7,6 +7,7 @@ mod check;
 mod client;
 mod list;
 mod load;
+mod offered;
 mod report;
 mod run;
 mod schema;

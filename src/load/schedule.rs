@@ -12,7 +12,7 @@ use std::collections::VecDeque;
 
 use rand::RngExt as _;
 
-use crate::model::Arrivals;
+use crate::model::{Arrivals, Replay};
 use crate::plan::Plan;
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
@@ -64,6 +64,11 @@ pub(super) struct Choice {
 #[derive(Debug)]
 enum Source {
     Open(Box<Arrivals>),
+    /// The times that were recorded.
+    Recorded {
+        times: Replay,
+        until: Nanos,
+    },
     /// Users who are free, in the order in which their think times end.
     Closed {
         free: VecDeque<Nanos>,
@@ -101,10 +106,15 @@ impl Schedule {
                 think: closed.think,
                 until: plan.end,
             }
+        } else if let Some(times) = &plan.load.replay {
+            Source::Recorded {
+                times: times.clone(),
+                until: plan.end,
+            }
         } else {
             let (load, rng) = (&plan.load, stream("arrivals"));
             let arrivals = Arrivals::new(load.process, &load.rate, plan.end, rng);
-            Source::Open(Box::new(arrivals.ramp_to(drive.ramp_to)))
+            Source::Open(Box::new(arrivals))
         };
         let mut schedule = Self {
             source,
@@ -157,24 +167,27 @@ impl Schedule {
             if self.drawn >= self.limit {
                 return None;
             }
-            let (intended, own) = match &mut self.source {
-                Source::Open(arrivals) => {
-                    let turn = self.drawn % u64::from(self.slice.of);
-                    (arrivals.next()?, turn == u64::from(self.slice.index))
+            // What is scheduled is drawn by every slice; a slice's users are its own.
+            let (intended, by_all) = match &mut self.source {
+                Source::Open(arrivals) => (arrivals.next()?, true),
+                Source::Recorded { times, until } => {
+                    let at = times.get(self.drawn).filter(|at| at < until)?;
+                    (at, true)
                 }
                 Source::Closed { free, until, .. } => {
                     let at = free.pop_front().filter(|at| at < until)?;
-                    (at, true)
+                    (at, false)
                 }
             };
             let (index, of) = (u64::from(self.slice.index), u64::from(self.slice.of));
-            let number = match self.source {
-                Source::Open(_) => self.drawn,
-                Source::Closed { .. } => self.drawn * of + index,
+            let number = if by_all {
+                self.drawn
+            } else {
+                self.drawn * of + index
             };
             self.drawn += 1;
             let draft = self.choose(intended, number)?;
-            if own {
+            if number % of == index {
                 return Some(draft);
             }
         }
@@ -206,5 +219,88 @@ impl Schedule {
                 0
             },
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::{ArrivalProcess, Shape};
+    use crate::units::Rate;
+
+    /// Nearly the smallest plan there is.
+    fn plan() -> Plan {
+        let text = "title = 'a'\nclaim = 'b'\nend = '2s'\nwarm_up = '0s'\n[load]\nrate = '1/s'\n\
+                    mix = [{ weight = 1, request = 'list tasks', role = 'viewer' }]";
+        crate::plan::build(&crate::scenario::parse("a", "a.toml", text).unwrap(), None)
+    }
+
+    fn drafts(plan: &Plan, slice: Slice) -> Vec<Draft> {
+        let choice = |weight_end, values| Choice {
+            weight_end,
+            subjects: 1_000,
+            users: 9,
+            values,
+        };
+        let choices = vec![choice(2, false), choice(7, true)];
+        let mut schedule = Schedule::new(plan, choices, slice);
+        std::iter::from_fn(|| schedule.take()).collect()
+    }
+
+    fn rates() -> impl Strategy<Value = Rate> {
+        (0.0..500.0).prop_map(|rate| Rate::per_second(rate).unwrap())
+    }
+
+    fn shapes() -> impl Strategy<Value = Shape> {
+        prop_oneof![
+            rates().prop_map(Shape::Constant),
+            (rates(), rates()).prop_map(|(from, to)| Shape::Ramp { from, to }),
+            (rates(), rates(), 1u64..3_000).prop_map(|(mean, amplitude, millis)| Shape::Sine {
+                mean,
+                amplitude,
+                period: Nanos::from_millis(millis),
+            }),
+        ]
+    }
+
+    fn instants() -> impl Strategy<Value = Nanos> {
+        (0u64..2_500).prop_map(Nanos::from_millis)
+    }
+
+    proptest! {
+        /// Whatever the arrivals' shape, slices lose, double and change nothing.
+        #[test]
+        fn the_union_of_the_slices_is_the_whole(
+            shapes in prop::collection::vec((instants(), shapes()), 0..4),
+            recorded in prop::option::of(prop::collection::vec(instants(), 0..200)),
+            poisson: bool,
+            operations in prop::option::of(0u64..300),
+            of in 1u32..9,
+            seed: u64,
+        ) {
+            let mut plan = plan();
+            plan.seed = seed;
+            plan.load.process = if poisson { ArrivalProcess::Poisson } else { ArrivalProcess::Constant };
+            plan.load.rate = shapes;
+            plan.load.replay = recorded.clone().map(Replay::from);
+            plan.load.drive.operations = operations;
+            let whole = drafts(&plan, Slice { index: 0, of: 1 });
+            let mut slices: Vec<_> = (0..of)
+                .map(|index| drafts(&plan, Slice { index, of }).into_iter())
+                .collect();
+            let turns = (0..whole.len()).map(|turn| slices[turn % of as usize].next());
+            prop_assert!(turns.eq(whole.iter().copied().map(Some)));
+            prop_assert!(slices.iter_mut().all(|slice| slice.next().is_none()));
+            prop_assert!(whole.is_sorted_by_key(|draft| draft.intended));
+            prop_assert!(whole.iter().all(|draft| draft.intended < plan.end));
+            if let Some(mut times) = recorded {
+                times.sort();
+                times.retain(|at| *at < plan.end);
+                times.truncate(operations.map_or(usize::MAX, |most| usize::try_from(most).unwrap()));
+                prop_assert!(whole.iter().map(|draft| draft.intended).eq(times));
+            }
+        }
     }
 }

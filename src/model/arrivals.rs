@@ -11,8 +11,9 @@ use rand::distr::Distribution as _;
 use rand_distr::Exp1;
 use serde::{Deserialize, Serialize};
 
+use super::Shape;
 use crate::rng::StdRng;
-use crate::units::{Nanos, Rate};
+use crate::units::Nanos;
 
 /// How arrivals are spread at a given rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -34,74 +35,61 @@ impl ArrivalProcess {
 #[derive(Debug)]
 pub struct Arrivals {
     process: ArrivalProcess,
-    /// Rate in force from each instant on, the first at zero, in order of time.
-    steps: Vec<(Nanos, Rate)>,
-    /// Step in which the next arrival is looked for.
-    step: usize,
-    /// Integral of the rate up to the start of that step.
+    /// How the rate goes, piece by piece, in order of time.
+    pieces: Vec<Piece>,
+    /// Piece in which the next arrival is looked for.
+    piece: usize,
+    /// Integral of the rate up to the start of that piece.
     integral: f64,
     /// Unit-rate count that the next arrival must reach.
     count: f64,
-    /// Rate at `until`, which the last step's rises or falls to in a straight line.
-    ramp_to: Option<Rate>,
     until: Nanos,
     rng: StdRng,
 }
 
+/// A shape with its place in time.
+#[derive(Debug)]
+struct Piece {
+    shape: Shape,
+    from: Nanos,
+    /// Seconds until the next piece, or the end.
+    length: f64,
+    /// Integral of the rate over all of it.
+    area: f64,
+}
+
 impl Arrivals {
-    /// Arrivals from zero to `until` (exclusive) at the rates of `steps`, each
-    /// in force from its instant on. Before the first step nothing arrives.
+    /// Arrivals from zero to `until` (exclusive) at a rate that goes as `rate`
+    /// says, from each instant on to the next. Before the first nothing arrives.
     #[must_use]
     pub fn new(
         process: ArrivalProcess,
-        steps: &[(Nanos, Rate)],
+        rate: &[(Nanos, Shape)],
         until: Nanos,
         rng: StdRng,
     ) -> Self {
-        let mut steps = steps.to_vec();
-        steps.sort_by_key(|(from, _)| *from);
+        let mut rate = rate.to_vec();
+        rate.sort_by_key(|(from, _)| *from);
+        let ends = rate.iter().skip(1).map(|(from, _)| *from).chain([until]);
+        let pieces = rate.iter().zip(ends).map(|((from, shape), end)| {
+            let length = end.saturating_sub(*from).as_secs_f64();
+            Piece {
+                shape: *shape,
+                from: *from,
+                length,
+                area: shape.area(length, length),
+            }
+        });
         Self {
             process,
-            steps,
-            step: 0,
+            pieces: pieces.collect(),
+            piece: 0,
             integral: 0.0,
             count: 0.0,
-            ramp_to: None,
             until,
             rng,
         }
     }
-
-    /// From the last step on, the rate goes in a straight line to this one at the end.
-    #[must_use]
-    pub const fn ramp_to(mut self, rate: Option<Rate>) -> Self {
-        self.ramp_to = rate;
-        self
-    }
-
-    /// Start, length in seconds, rate at the start and its change per second of
-    /// the step in which the next arrival is looked for.
-    fn segment(&self) -> Option<(Nanos, f64, f64, f64)> {
-        let (from, rate) = *self.steps.get(self.step)?;
-        let next = self.steps.get(self.step + 1);
-        let end = next.map_or(self.until, |(end, _)| *end);
-        let (length, rate) = (end.saturating_sub(from).as_secs_f64(), rate.as_per_second());
-        let slope = match self.ramp_to {
-            Some(to) if next.is_none() && length > 0.0 => (to.as_per_second() - rate) / length,
-            _ => 0.0,
-        };
-        Some((from, length, rate, slope))
-    }
-}
-
-/// How long it takes until the integral of a rate that changes by `slope` per
-/// second reaches `area`: the root of rate·t + slope·t²/2 = area, in the form
-/// that loses no digits where the slope is small.
-fn time_to(area: f64, rate: f64, slope: f64) -> f64 {
-    if slope == 0.0 {
-        return area / rate;
-    }
-    2.0 * area / (rate + (rate * rate + 2.0 * slope * area).max(0.0).sqrt())
 }
 
 impl Iterator for Arrivals {
@@ -113,15 +101,16 @@ impl Iterator for Arrivals {
             ArrivalProcess::Poisson => Exp1.sample(&mut self.rng),
         };
         loop {
-            let (from, length, rate, slope) = self.segment()?;
-            let area = (rate + slope * length / 2.0) * length;
-            if self.integral + area >= self.count && area > 0.0 {
-                let into = time_to(self.count - self.integral, rate, slope);
-                let at = from + Nanos::from_secs_f64(into);
+            let piece = self.pieces.get(self.piece)?;
+            if self.integral + piece.area >= self.count && piece.area > 0.0 {
+                let into = piece
+                    .shape
+                    .time_to(self.count - self.integral, piece.length);
+                let at = piece.from + Nanos::from_secs_f64(into);
                 return Some(at).filter(|at| *at < self.until);
             }
-            self.integral += area;
-            self.step += 1;
+            self.integral += piece.area;
+            self.piece += 1;
         }
     }
 }
@@ -130,19 +119,55 @@ impl Iterator for Arrivals {
 mod tests {
     use super::*;
     use crate::rng;
+    use crate::units::Rate;
 
     fn rate(value: f64) -> Rate {
         Rate::per_second(value).unwrap()
     }
 
-    fn arrivals(process: ArrivalProcess, steps: &[(Nanos, Rate)], secs: u64) -> Vec<Nanos> {
+    fn constant(value: f64) -> Shape {
+        Shape::Constant(rate(value))
+    }
+
+    /// 100.3/s ± 80.7/s, a swing every 7 s.
+    fn sine() -> Shape {
+        Shape::Sine {
+            mean: rate(100.3),
+            amplitude: rate(80.7),
+            period: Nanos::from_secs(7),
+        }
+    }
+
+    /// What is due within so many seconds.
+    fn arrivals(process: ArrivalProcess, pieces: &[(Nanos, Shape)], secs: u64) -> Vec<Nanos> {
         let rng = rng::stream(1, "arrivals");
-        Arrivals::new(process, steps, Nanos::from_secs(secs), rng).collect()
+        Arrivals::new(process, pieces, Nanos::from_secs(secs), rng).collect()
+    }
+
+    fn at_start(shape: Shape) -> [(Nanos, Shape); 1] {
+        [(Nanos::ZERO, shape)]
+    }
+
+    /// Whether arrivals are a Poisson process whose rate has this integral: in
+    /// the time that the integral tells, the gaps of one are Exp(1). Tested
+    /// after Kolmogorov and Smirnov with the critical value at the 1 % level,
+    /// 1.63 / √n (Massey, JASA 46, 1951).
+    fn is_poisson(at: &[Nanos], integral: impl Fn(f64) -> f64) -> bool {
+        let counts: Vec<f64> = at.iter().map(|at| integral(at.as_secs_f64())).collect();
+        let mut gaps: Vec<f64> = counts.windows(2).map(|pair| pair[1] - pair[0]).collect();
+        gaps.sort_by(f64::total_cmp);
+        let n = gaps.len() as f64;
+        let distances = gaps.iter().enumerate().map(|(index, gap)| {
+            let (below, above) = (index as f64 / n, (index + 1) as f64 / n);
+            let expected = 1.0 - (-gap).exp();
+            (expected - below).abs().max((expected - above).abs())
+        });
+        distances.fold(0.0, f64::max) < 1.63 / n.sqrt()
     }
 
     #[test]
     fn constant_arrivals_are_exact() {
-        let at = arrivals(ArrivalProcess::Constant, &[(Nanos::ZERO, rate(1000.0))], 10);
+        let at = arrivals(ArrivalProcess::Constant, &at_start(constant(1000.0)), 10);
         assert_eq!(at.len(), 9_999); // the 10,000th is due at the end, which is excluded
         for (index, at) in at.iter().enumerate() {
             assert_eq!(*at, Nanos::from_millis(index as u64 + 1));
@@ -151,12 +176,12 @@ mod tests {
 
     #[test]
     fn a_change_of_rate_takes_effect_at_its_instant() {
-        let steps = [
-            (Nanos::ZERO, rate(10.0)),
-            (Nanos::from_secs(10), rate(0.0)),
-            (Nanos::from_secs(20), rate(100.0)),
+        let pieces = [
+            (Nanos::ZERO, constant(10.0)),
+            (Nanos::from_secs(10), constant(0.0)),
+            (Nanos::from_secs(20), constant(100.0)),
         ];
-        let at = arrivals(ArrivalProcess::Constant, &steps, 30);
+        let at = arrivals(ArrivalProcess::Constant, &pieces, 30);
         let between = |from, to| {
             at.iter()
                 .filter(|t| (Nanos::from_secs(from)..Nanos::from_secs(to)).contains(t))
@@ -168,74 +193,75 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_follows_its_integral() {
-        let rng = rng::stream(1, "arrivals");
-        let steps = [(Nanos::ZERO, rate(100.0))];
-        let at: Vec<Nanos> =
-            Arrivals::new(ArrivalProcess::Constant, &steps, Nanos::from_secs(10), rng)
-                .ramp_to(Some(rate(300.0)))
-                .collect();
-        // 100 t + 10 t²: 2,000 by the end, and the last is due at the end, which is excluded.
-        assert_eq!(at.len(), 1_999);
-        for (index, at) in at.iter().enumerate() {
-            let t = at.as_secs_f64();
-            let count = 100.0 * t + 10.0 * t * t;
-            assert!((count - (index + 1) as f64).abs() < 1e-6, "{count}");
+    fn counts_follow_the_integral_of_every_shape_exactly() {
+        let ramp = Shape::Ramp {
+            from: rate(50.1),
+            to: rate(350.7),
+        };
+        let swing = |t: f64| {
+            let turn = std::f64::consts::TAU / 7.0;
+            100.3 * t + 80.7 / turn * (1.0 - (turn * t).cos())
+        };
+        let shapes: [(Shape, &dyn Fn(f64) -> f64); 3] = [
+            (constant(99.9), &|t| 99.9 * t),
+            (ramp, &|t| 50.1 * t + (350.7 - 50.1) / 60.0 * t * t / 2.0),
+            (sine(), &swing),
+        ];
+        for (shape, integral) in shapes {
+            let at = arrivals(ArrivalProcess::Constant, &at_start(shape), 60);
+            for step in 1..6_000_u64 {
+                let instant = Nanos::from_millis(10 * step);
+                let expected = integral(instant.as_secs_f64());
+                let count = at.partition_point(|at| *at <= instant) as f64;
+                // Whether one that is due at the very instant is in, rounding decides.
+                let exact = expected.fract() > 1e-6 && expected.fract() < 1.0 - 1e-6;
+                let right = (0.0..1.0).contains(&(expected - count));
+                assert!(!exact || right, "{shape:?} {instant}: {count} {expected}");
+            }
         }
     }
 
     #[test]
-    fn poisson_arrivals_on_a_ramp_pass_a_kolmogorov_smirnov_test() {
-        let rng = rng::stream(1, "arrivals");
-        let steps = [(Nanos::ZERO, rate(50.0))];
-        let at = Arrivals::new(ArrivalProcess::Poisson, &steps, Nanos::from_secs(60), rng)
-            .ramp_to(Some(rate(650.0)));
-        // In the time that the integral of the rate tells, the gaps are Exp(1).
-        let integral = |at: Nanos| {
-            let t = at.as_secs_f64();
-            50.0 * t + 5.0 * t * t
+    fn poisson_arrivals_pass_a_kolmogorov_smirnov_test_on_every_shape() {
+        let poisson = |shape, secs| arrivals(ArrivalProcess::Poisson, &at_start(shape), secs);
+        for (per_second, secs) in [(1.0, 20_000), (350.0, 60), (200_000.0, 1)] {
+            let at = poisson(constant(per_second), secs);
+            assert!(is_poisson(&at, |t| per_second * t), "{per_second}/s");
+            // The control: at a rate that is a twentieth off it is not.
+            assert!(
+                !is_poisson(&at, |t| 1.05 * per_second * t),
+                "{per_second}/s"
+            );
+        }
+        let ramp = Shape::Ramp {
+            from: rate(50.0),
+            to: rate(650.0),
         };
-        let counts: Vec<f64> = at.map(integral).collect();
-        let mut gaps: Vec<f64> = counts.windows(2).map(|pair| pair[1] - pair[0]).collect();
-        gaps.sort_by(f64::total_cmp);
-        let n = gaps.len() as f64;
-        let distances = gaps.iter().enumerate().map(|(index, gap)| {
-            let (below, above) = (index as f64 / n, (index + 1) as f64 / n);
-            let expected = 1.0 - (-gap).exp();
-            (expected - below).abs().max((expected - above).abs())
-        });
-        let distance = distances.fold(0.0, f64::max);
-        assert!(n > 20_000.0);
-        assert!(distance < 1.63 / n.sqrt(), "D = {distance}, n = {n}");
-    }
-
-    #[test]
-    fn poisson_arrivals_pass_a_kolmogorov_smirnov_test() {
-        let at = arrivals(ArrivalProcess::Poisson, &[(Nanos::ZERO, rate(350.0))], 60);
-        let mut gaps: Vec<f64> = at.windows(2).map(|w| (w[1] - w[0]).as_secs_f64()).collect();
-        gaps.sort_by(f64::total_cmp);
-        let n = gaps.len() as f64;
-        let distance = gaps
-            .iter()
-            .enumerate()
-            .map(|(i, gap)| {
-                let expected = 1.0 - (-350.0 * gap).exp();
-                (expected - i as f64 / n)
-                    .abs()
-                    .max((expected - (i + 1) as f64 / n).abs())
-            })
-            .fold(0.0, f64::max);
-        // Critical value at the 1 % level: 1.63 / sqrt(n) (Massey, JASA 46, 1951).
-        assert!(distance < 1.63 / n.sqrt(), "D = {distance}, n = {n}");
+        assert!(is_poisson(&poisson(ramp, 60), |t| 50.0 * t + 5.0 * t * t));
+        let turn = std::f64::consts::TAU / 7.0;
+        let swing = |t: f64| 100.3 * t + 80.7 / turn * (1.0 - (turn * t).cos());
+        let at = poisson(sine(), 280);
+        assert!(is_poisson(&at, swing));
+        // The control: without the swing it is none at a rate of 100.3/s.
+        assert!(!is_poisson(&at, |t| 100.3 * t));
     }
 
     #[test]
     fn the_same_seed_gives_the_same_instants() {
-        let at = arrivals(ArrivalProcess::Poisson, &[(Nanos::ZERO, rate(350.0))], 1);
-        assert_eq!(
-            at,
-            arrivals(ArrivalProcess::Poisson, &[(Nanos::ZERO, rate(350.0))], 1)
-        );
+        let poisson = |shape| arrivals(ArrivalProcess::Poisson, &at_start(shape), 1);
+        let at = poisson(constant(350.0));
+        assert_eq!(at, poisson(constant(350.0)));
         insta::assert_debug_snapshot!(at.iter().take(5).map(|at| at.0).collect::<Vec<_>>());
+        let ramp = Shape::Ramp {
+            from: rate(100.0),
+            to: rate(300.0),
+        };
+        for (name, shape) in [("ramp", ramp), ("sine", sine())] {
+            for (process, spread) in ArrivalProcess::ALL {
+                let at = arrivals(process, &at_start(shape), 1);
+                let first: Vec<u64> = at.iter().take(5).map(|at| at.0).collect();
+                insta::assert_debug_snapshot!(format!("{spread}_on_a_{name}"), first);
+            }
+        }
     }
 }

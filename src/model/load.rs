@@ -5,16 +5,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArrivalProcess, ClientPolicy, Role};
-use crate::units::{Nanos, Rate};
+use super::{ArrivalProcess, ClientPolicy, Replay, Role, Shape};
+use crate::units::Nanos;
 
 /// What users do: when, what and how patiently.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Load {
     /// How arrivals are spread.
     pub process: ArrivalProcess,
-    /// Rate in force from each instant on; the first is at zero.
-    pub rate: Vec<(Nanos, Rate)>,
+    /// How the rate goes from each instant on; the first is at zero.
+    pub rate: Vec<(Nanos, Shape)>,
+    /// Recorded times, in place of arrivals at a rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<Replay>,
     /// What operations ask for, with weights.
     pub mix: Vec<MixEntry>,
     /// How clients behave at the start.
@@ -34,9 +37,6 @@ pub struct Load {
 pub struct Drive {
     /// Users who wait for each answer, in place of arrivals at a rate.
     pub closed: Option<ClosedLoop>,
-    /// From the last rate on, the rate goes in a straight line to this one at
-    /// the end of the load.
-    pub ramp_to: Option<Rate>,
     /// Operations at most; none: as many as the time allows.
     pub operations: Option<u64>,
     /// Whether each request gets a connection of its own.
@@ -51,7 +51,6 @@ impl Default for Drive {
     fn default() -> Self {
         Self {
             closed: None,
-            ramp_to: None,
             operations: None,
             fresh_connections: false,
             pacing: Pacing::default(),

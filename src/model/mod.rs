@@ -23,8 +23,10 @@ mod load;
 mod monitor;
 mod queue;
 mod release;
+mod replay;
 mod retry_budget;
 mod role_cache;
+mod shape;
 mod story;
 mod work;
 
@@ -47,8 +49,10 @@ pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub use replay::{Replay, ReplayError};
 pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use role_cache::RoleCache;
+pub use shape::Shape;
 pub use story::Story;
 pub use work::{
     Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,

@@ -443,6 +443,7 @@ mod tests {
                 load: Load {
                     process: ArrivalProcess::Constant,
                     rate: Vec::new(),
+                    replay: None,
                     mix: Vec::new(),
                     client: ClientPolicy {
                         timeout: Nanos::from_secs(1),

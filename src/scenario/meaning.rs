@@ -13,9 +13,9 @@ use super::quantities::Moment;
 use super::{Scenario, expectations, timeline};
 use crate::model::{
     AlertRule, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
-    Request, Story,
+    Request, Shape, Story,
 };
-use crate::units::Nanos;
+use crate::units::{Nanos, Rate};
 
 /// The longest run: a slip of the pen such as `"150h"` should not be waited for.
 const LONGEST: Nanos = Nanos::from_secs(24 * 3600);
@@ -215,9 +215,25 @@ impl Reader {
                 refused: entry.refused,
             })
         });
+        let swing = load
+            .swing
+            .as_ref()
+            .and_then(|swing| self.swing(swing, &rate));
+        let shape = |mean| match swing {
+            None => Shape::Constant(mean),
+            Some((amplitude, period)) => Shape::Sine {
+                mean,
+                amplitude,
+                period,
+            },
+        };
         Some(Load {
             process: load.arrivals.0,
-            rate,
+            rate: rate
+                .into_iter()
+                .map(|(at, rate)| (at, shape(rate)))
+                .collect(),
+            replay: None,
             mix: mix.collect::<Option<_>>()?,
             client: load.client.policy(),
             connections: load.connections,
@@ -248,7 +264,28 @@ impl Reader {
         }
     }
 
-    fn rate(&mut self, rate: &Placed<Text<crate::units::Rate>>) {
+    /// Amplitude and period of a swing, which must not reach below zero at any rate.
+    fn swing(&mut self, swing: &file::Swing, rates: &[(Nanos, Rate)]) -> Option<(Rate, Nanos)> {
+        let amplitude = swing.amplitude.as_ref()?;
+        let least = rates
+            .iter()
+            .map(|(_, rate)| *rate)
+            .reduce(|a, b| if b < a { b } else { a })?;
+        if amplitude.value.0 > least {
+            self.report(
+                amplitude,
+                format!(
+                    "`amplitude` is {}, more than the rate of {least}",
+                    amplitude.value.0
+                ),
+                "would be a negative rate",
+                format!("write at most {least}"),
+            );
+        }
+        Some((amplitude.value.0, swing.period?.0.0))
+    }
+
+    fn rate(&mut self, rate: &Placed<Text<Rate>>) {
         if rate.value.0.as_per_second() > RATE_MAX_PER_SECOND {
             self.report(
                 rate,

@@ -39,6 +39,7 @@ pub(crate) fn plan() -> Plan {
         load: Load {
             process: ArrivalProcess::Poisson,
             rate: Vec::new(),
+            replay: None,
             mix: Vec::new(),
             client: ClientPolicy {
                 timeout: Nanos::from_millis(500),

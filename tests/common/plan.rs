@@ -1,7 +1,7 @@
 //! Plans for tests: a constant rate of listed tasks, patiently, unless told otherwise.
 
 use threadbare::model::{
-    ArrivalProcess, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role,
+    ArrivalProcess, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role, Shape,
 };
 use threadbare::plan::{Drive, Load, MixEntry, Plan, RecoveryRule, Request};
 use threadbare::units::{Nanos, Rate};
@@ -42,7 +42,11 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
         }),
         load: Load {
             process: ArrivalProcess::Constant,
-            rate: vec![(Nanos::ZERO, Rate::per_second(rate).unwrap())],
+            rate: vec![(
+                Nanos::ZERO,
+                Shape::Constant(Rate::per_second(rate).unwrap()),
+            )],
+            replay: None,
             mix: vec![entry(Request::ListTasks)],
             client: ClientPolicy {
                 timeout: ms(5_000),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use threadbare::model::{
-    ArrivalProcess, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role,
+    ArrivalProcess, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role, Shape,
 };
 use threadbare::plan::{
     Action, Bound, Drive, Entry, Expectation, Figure, Load, MixEntry, Plan, RecoveryRule, Request,
@@ -170,7 +170,11 @@ pub(crate) fn plan() -> Plan {
         }),
         load: Load {
             process: ArrivalProcess::Poisson,
-            rate: vec![(Nanos::ZERO, Rate::per_second(350.0).unwrap())],
+            rate: vec![(
+                Nanos::ZERO,
+                Shape::Constant(Rate::per_second(350.0).unwrap()),
+            )],
+            replay: None,
             mix: vec![MixEntry {
                 weight: 1,
                 request: Request::ListTasks,

@@ -10,4 +10,8 @@ mod control;
 mod drive;
 mod hostile;
 mod limits;
+mod oracle;
+mod pacing;
+mod queueing;
+mod station;
 mod truth;

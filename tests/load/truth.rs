@@ -86,6 +86,25 @@ fn looks_frozen(histogram: &Histogram) -> bool {
         && (490.0..620.0).contains(&ms(1.0)) // closed form: 500
 }
 
+/// Whether every operation that was due in a freeze, the last half second of
+/// every two, is charged with what was left of it: for each `x` at least as many
+/// lasted longer as the schedule itself tells. A bound without tolerance, since
+/// nothing is answered before a freeze ends.
+fn charges_all_of_the_freeze(histogram: &Histogram, plan: &Plan) -> bool {
+    let stream = rng::stream(plan.seed, "arrivals");
+    let left = Arrivals::new(plan.load.process, &plan.load.rate, plan.end, stream)
+        .map(|at| at.0 % ms(2_000).0)
+        .filter(|into| *into >= ms(1_500).0)
+        .map(|into| ms(2_000).0 - into);
+    let left: Vec<u64> = left.collect();
+    assert_eq!(left.len(), 500);
+    (0..50).map(|step| ms(10 * step).0).all(|x| {
+        let due = left.iter().filter(|left| **left > x).count() as u64;
+        let longer = histogram.buckets().filter(|(to, _)| to.0 > x);
+        longer.map(|(_, count)| count).sum::<u64>() >= due
+    })
+}
+
 #[test]
 fn a_frozen_target_is_charged_with_every_operation_that_it_kept_waiting() {
     let plan = Plan {
@@ -122,9 +141,18 @@ fn a_frozen_target_is_charged_with_every_operation_that_it_kept_waiting() {
         "{response:?} {:?}",
         response.quantile(0.9)
     );
+    assert!(charges_all_of_the_freeze(&response, &plan));
     // The negative control: service time, which leaves the waiting out, does not show it.
     let service = told.histogram("user", Measure::Service);
     assert!(!looks_frozen(&service));
+    assert!(!charges_all_of_the_freeze(&service, &plan));
+    for (name, histogram) in [("response", &response), ("service", &service)] {
+        let at = [0.5, 0.75, 0.9, 0.99, 1.0].map(|share| histogram.quantile(share).unwrap());
+        let [p50, p75, p90, p99, max] = at.map(Nanos::as_millis_f64);
+        println!(
+            "{name} time: p50 {p50:.1}, p75 {p75:.1}, p90 {p90:.1}, p99 {p99:.1}, max {max:.1} ms"
+        );
+    }
     assert!(
         service.quantile(0.9).unwrap() < ms(100),
         "{:?}",

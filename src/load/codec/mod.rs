@@ -23,7 +23,7 @@ const INTERIM_MAX: u8 = 16;
 
 /// Why bytes are not a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Broken {
+pub enum Broken {
     /// The head is not HTTP/1.
     Head,
     /// The head is longer, or has more fields, than anybody needs.
@@ -46,20 +46,20 @@ pub(super) enum Broken {
 
 /// A whole response, as far as anybody cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Response {
+pub struct Response {
     /// Its status code.
-    pub(super) status: u16,
+    pub status: u16,
     /// Whether the server keeps the connection for another request.
-    pub(super) keep_alive: bool,
+    pub keep_alive: bool,
     /// How long the server asks to be left alone (RFC 9110, section 10.2.3),
     /// where it says so in seconds. A date is passed over: it would have to be
     /// held against a clock that need not be the server's.
-    pub(super) retry_after: Option<Nanos>,
+    pub retry_after: Option<Nanos>,
 }
 
 /// What came of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Progress {
+pub enum Progress {
     /// They are all used, and the response is not whole.
     Incomplete,
     /// The response is whole after the first `used` of them.
@@ -81,7 +81,7 @@ enum State {
 
 /// Reads one response after the other.
 #[derive(Debug)]
-pub(super) struct ResponseReader {
+pub struct ResponseReader {
     state: State,
     /// A head that came in pieces; empty where it came in one, which is the rule.
     head: Vec<u8>,
@@ -93,8 +93,16 @@ pub(super) struct ResponseReader {
     content: Option<Box<Content>>,
 }
 
+impl Default for ResponseReader {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl ResponseReader {
-    pub(super) const fn new() -> Self {
+    /// A reader that is ready for a response to anything but HEAD.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             state: State::Head,
             head: Vec::new(),
@@ -112,7 +120,7 @@ impl ResponseReader {
 
     /// Gets ready for the response to a new request; `to_head`: to a HEAD,
     /// which has no body; `keep`: it is kept.
-    pub(super) fn begin(&mut self, to_head: bool, keep: bool) {
+    pub fn begin(&mut self, to_head: bool, keep: bool) {
         self.state = State::Head;
         self.head.clear();
         self.to_head = to_head;
@@ -127,12 +135,17 @@ impl ResponseReader {
     }
 
     /// Whether any byte of the response has come.
-    pub(super) const fn started(&self) -> bool {
+    #[must_use]
+    pub const fn started(&self) -> bool {
         self.started
     }
 
     /// Reads on. After a complete response or an error it needs [`ResponseReader::begin`].
-    pub(super) fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Broken> {
+    ///
+    /// # Errors
+    ///
+    /// Where the bytes are no response.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Broken> {
         self.started |= !bytes.is_empty();
         let mut used = 0;
         loop {
@@ -177,7 +190,11 @@ impl ResponseReader {
     }
 
     /// The connection has ended: the response, where its end is the connection's.
-    pub(super) const fn finish(&self) -> Result<Response, Broken> {
+    ///
+    /// # Errors
+    ///
+    /// Where the response was not whole.
+    pub const fn finish(&self) -> Result<Response, Broken> {
         match self.state {
             State::UntilClose => Ok(self.response),
             _ => Err(Broken::Truncated),

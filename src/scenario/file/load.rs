@@ -25,6 +25,8 @@ pub(in crate::scenario) struct Load {
     /// Changes of the rate.
     #[serde(default)]
     pub(in crate::scenario) step: Vec<Step>,
+    /// A sine around the rate in force.
+    pub(in crate::scenario) swing: Option<Swing>,
     /// What operations ask for; an operation is of a kind with probability
     /// weight / sum of weights.
     #[schemars(required, length(min = 1))]
@@ -64,6 +66,19 @@ pub(in crate::scenario) struct Step {
     /// Operations scheduled per second.
     #[schemars(required)]
     pub(in crate::scenario) rate: Option<PlacedText<Rate>>,
+}
+
+/// A sine around the rate in force: it begins at the rate, upwards, and anew
+/// with each step.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Swing {
+    /// How far it swings; at most the rate.
+    #[schemars(required)]
+    pub(in crate::scenario) amplitude: Option<PlacedText<Rate>>,
+    /// How long a swing takes.
+    #[schemars(required)]
+    pub(in crate::scenario) period: Option<Text<Positive>>,
 }
 
 /// One kind of operation.

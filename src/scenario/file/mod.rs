@@ -20,7 +20,7 @@ use crate::units::{ClockTime, Nanos};
 
 pub(super) use entry::{Do, Entry};
 pub(super) use judgement::{Expect, Limit, Recovery};
-pub(super) use load::{Load, Mix};
+pub(super) use load::{Load, Mix, Swing};
 pub(super) use target::{Fleet, Target};
 pub(super) use watch::{Alert, Monitor};
 
