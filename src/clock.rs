@@ -42,6 +42,16 @@ impl Clock {
         self.origin
     }
 
+    /// Where this clock's zero lies on the wall clock now, in nanoseconds since
+    /// 1970: for instants that the kernel notes by that clock. To be asked anew
+    /// each time, since the wall clock is set and slewed.
+    #[must_use]
+    pub fn zero_on_the_wall(self) -> u64 {
+        let monotonic = monotonic_nanos();
+        let wall = nanos(clock_gettime(ClockId::Realtime));
+        (wall + self.origin).saturating_sub(monotonic)
+    }
+
     /// Time since the origin; zero before it.
     #[must_use]
     pub fn now(self) -> Nanos {

@@ -109,6 +109,9 @@ pub enum Validity {
 pub struct SendLag {
     /// Median.
     pub p50: Option<f64>,
+    /// 90th percentile.
+    #[serde(default)]
+    pub p90: Option<f64>,
     /// 99th percentile.
     pub p99: Option<f64>,
     /// Largest.

@@ -93,6 +93,7 @@ fn send_lag(run: &Totals) -> SendLag {
     };
     SendLag {
         p50: micros(lag.quantile(0.5)),
+        p90: micros(lag.quantile(0.9)),
         p99: micros(lag.quantile(0.99)),
         max: micros(lag.max()),
     }

@@ -240,6 +240,16 @@ impl Ledger {
         self.generator.spin_ns += time.0;
     }
 
+    /// Bytes that were handed over.
+    pub(super) const fn sent(&mut self, bytes: usize) {
+        self.generator.sent_bytes += bytes as u64;
+    }
+
+    /// Bytes that were taken.
+    pub(super) const fn received(&mut self, bytes: usize) {
+        self.generator.received_bytes += bytes as u64;
+    }
+
     pub(super) const fn connection_opened(&mut self) {
         self.generator.connections_opened += 1;
         self.generator.connections_open += 1;

@@ -4,12 +4,14 @@
 //! end; these can. What fails here is data of the experiment, so the kernel's
 //! error numbers go up as they are.
 
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use rustix::fd::OwnedFd;
+use nix::sys::socket::sockopt::ReceiveTimestampns;
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, setsockopt};
+use rustix::fd::{AsRawFd as _, OwnedFd};
 use rustix::io::Errno;
 use rustix::net::sockopt::{set_socket_linger, set_tcp_nodelay, socket_error};
 use rustix::net::{
@@ -108,6 +110,67 @@ pub(super) fn receive(socket: &OwnedFd, buffer: &mut [u8]) -> Result<Option<usiz
     }
 }
 
+/// Room for what the kernel notes beside the bytes.
+#[derive(Debug)]
+pub(super) struct Notes {
+    room: Vec<u8>,
+    /// The kernel begins to note when the first socket asks for it, and takes a
+    /// while to: this one asks before the load begins.
+    _first: Option<OwnedFd>,
+}
+
+impl Notes {
+    pub(super) fn new() -> Self {
+        let first = socket_with(
+            AddressFamily::INET,
+            SocketType::STREAM,
+            SocketFlags::CLOEXEC,
+            None,
+        );
+        let first = first.ok().inspect(note_arrivals);
+        Self {
+            room: nix::cmsg_space!(nix::sys::time::TimeSpec),
+            _first: first,
+        }
+    }
+}
+
+/// Has the kernel note when bytes came (`SO_TIMESTAMPNS`, socket(7)); where it
+/// does not, they are read without.
+pub(super) fn note_arrivals(socket: &OwnedFd) {
+    let _ = setsockopt(socket, ReceiveTimestampns, &true);
+}
+
+/// As [`receive`], with the instant at which the last of the bytes came, in
+/// nanoseconds of the wall clock.
+pub(super) fn receive_noted(
+    socket: &OwnedFd,
+    buffer: &mut [u8],
+    notes: &mut Notes,
+) -> Result<Option<(usize, Option<u64>)>, Errno> {
+    let mut into = [IoSliceMut::new(buffer)];
+    loop {
+        let flags = MsgFlags::empty();
+        match recvmsg::<()>(socket.as_raw_fd(), &mut into, Some(&mut notes.room), flags) {
+            Ok(message) => {
+                let instant = message.cmsgs().ok().and_then(|mut found| {
+                    found.find_map(|note| match note {
+                        ControlMessageOwned::ScmTimestampns(at) => {
+                            let nanos = at.tv_sec() * 1_000_000_000 + at.tv_nsec();
+                            u64::try_from(nanos).ok()
+                        }
+                        _ => None,
+                    })
+                });
+                return Ok(Some((message.bytes, instant)));
+            }
+            Err(nix::Error::EAGAIN) => return Ok(None),
+            Err(nix::Error::EINTR) => {}
+            Err(error) => return Err(Errno::from_raw_os_error(error as i32)),
+        }
+    }
+}
+
 /// Ends a connection with a reset. The usual end would leave the port waiting
 /// for a minute (TIME-WAIT, RFC 9293, section 3.6.1), and a run that gives up
 /// thousands of attempts would run out of ports.
@@ -115,4 +178,43 @@ pub(super) fn reset(socket: OwnedFd) {
     // Where it cannot be set, the connection is broken already.
     let _ = set_socket_linger(&socket, Some(Duration::ZERO));
     drop(socket);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::units::Nanos;
+
+    #[test]
+    fn the_kernel_notes_when_bytes_came_and_not_when_they_were_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = Address::Tcp(listener.local_addr().unwrap());
+        let socket = begin_connect(&address).unwrap();
+        let (mut server, _): (TcpStream, _) = listener.accept().unwrap();
+        note_arrivals(&socket);
+        let clock = Clock::start();
+        let mut notes = Notes::new();
+        let mut buffer = [0; 64];
+        // The kernel takes a while to begin.
+        let (sent, came) = loop {
+            assert!(clock.now() < Nanos::from_secs(10), "nothing was noted");
+            let sent = clock.now();
+            server.write_all(b"bytes").unwrap();
+            // They lie there unread for a while.
+            while clock.now() < sent + Nanos::from_millis(20) {}
+            let read = receive_noted(&socket, &mut buffer, &mut notes).unwrap();
+            if let Some((5, Some(wall))) = read {
+                break (sent, Nanos(wall.saturating_sub(clock.zero_on_the_wall())));
+            }
+        };
+        // The two clocks are read one after the other: a microsecond's grace.
+        assert!(came + Nanos::from_micros(1) >= sent, "{came} {sent}");
+        assert!(came < sent + Nanos::from_millis(10), "{came} {sent}");
+        let nothing = receive_noted(&socket, &mut buffer, &mut notes);
+        assert!(nothing.unwrap().is_none());
+    }
 }

@@ -3,7 +3,7 @@
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::endpoint::Endpoint;
-use super::socket::{self, Fault};
+use super::socket::{self, Fault, Notes};
 use super::tls::TlsStream;
 
 #[derive(Debug)]
@@ -47,6 +47,27 @@ impl Stream {
         match self {
             Self::Plain(socket) => Ok(socket::receive(socket, buffer)?),
             Self::Tls(stream) => stream.receive(buffer),
+        }
+    }
+
+    /// Has the kernel note when bytes come, where the stream can tell of it.
+    pub(super) fn note_arrivals(&self) {
+        if let Self::Plain(socket) = self {
+            socket::note_arrivals(socket);
+        }
+    }
+
+    /// As [`Stream::receive`], with the instant of the wall clock at which they
+    /// came, where the kernel noted it: of encrypted bytes it would be that of
+    /// a record, of which they may be a part.
+    pub(super) fn receive_noted(
+        &mut self,
+        buffer: &mut [u8],
+        notes: &mut Notes,
+    ) -> Result<Option<(usize, Option<u64>)>, Fault> {
+        match self {
+            Self::Plain(socket) => Ok(socket::receive_noted(socket, buffer, notes)?),
+            Self::Tls(stream) => Ok(stream.receive(buffer)?.map(|received| (received, None))),
         }
     }
 

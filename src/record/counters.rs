@@ -208,6 +208,10 @@ counters! {
         cpu_ns,
         /// Time the threads spun on purpose.
         spin_ns,
+        /// Bytes sent, heads and frames included, before any encryption.
+        sent_bytes,
+        /// Bytes received, likewise.
+        received_bytes,
         /// Connections opened.
         connections_opened,
         /// Connections open at the end of the interval: a level, not a sum.

@@ -23,6 +23,8 @@ struct Totals<'a> {
     operations: OperationCounters,
     attempts: AttemptCounters,
     opened: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
     response: Option<&'a Histogram>,
     service: Option<&'a Histogram>,
     pool_wait: Option<&'a Histogram>,
@@ -44,6 +46,8 @@ impl<'a> Totals<'a> {
                 }
                 Counters::Generator(counters) => {
                     totals.opened = counters.connections_opened;
+                    totals.sent_bytes = counters.sent_bytes;
+                    totals.received_bytes = counters.received_bytes;
                     totals.pool_wait = sample.histogram(Measure::PoolWait);
                     totals.send_lag = sample.histogram(Measure::SendLag);
                 }
@@ -185,6 +189,12 @@ fn counts(totals: &Totals) -> String {
          connections opened",
         attempts.first_tries, attempts.retries, hedges, attempts.resends, totals.opened
     );
+    let _ = writeln!(
+        text,
+        "  bytes         {} sent, {} received",
+        bytes(totals.sent_bytes),
+        bytes(totals.received_bytes)
+    );
     let waited = totals.pool_wait.and_then(|wait| wait.quantile(0.99));
     let waited = waited.unwrap_or(Nanos::ZERO);
     let _ = writeln!(
@@ -258,16 +268,27 @@ fn limiter(findings: &Findings) -> &'static str {
 
 /// A duration with three significant digits in the unit that suits it.
 fn duration(value: Nanos) -> String {
-    let nanos = value.0 as f64;
-    let (number, unit) = match value.0 {
-        0..1_000 => (nanos, "ns"),
-        1_000..1_000_000 => (nanos / 1e3, "µs"),
-        1_000_000..1_000_000_000 => (nanos / 1e6, "ms"),
-        _ => (nanos / 1e9, "s"),
+    scaled(value.0, ["ns", "µs", "ms", "s"])
+}
+
+/// Bytes, likewise.
+fn bytes(value: u64) -> String {
+    scaled(value, ["B", "kB", "MB", "GB"])
+}
+
+/// A number with three significant digits in the unit, of four that are a
+/// thousand times each other, that suits it.
+fn scaled(value: u64, units: [&str; 4]) -> String {
+    let number = value as f64;
+    let (number, unit) = match value {
+        0..1_000 => return format!("{value} {}", units[0]),
+        1_000..1_000_000 => (number / 1e3, units[1]),
+        1_000_000..1_000_000_000 => (number / 1e6, units[2]),
+        _ => (number / 1e9, units[3]),
     };
     let digits = match number {
-        number if unit == "ns" || number >= 100.0 => 0,
-        number if number >= 10.0 => 1,
+        100.0.. => 0,
+        10.0.. => 1,
         _ => 2,
     };
     format!("{number:.digits$} {unit}")

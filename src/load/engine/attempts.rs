@@ -130,6 +130,9 @@ impl Engine {
 
     fn connect(&mut self, class: Class) -> Result<u32, Fault> {
         let stream = Stream::connect(&self.endpoint)?;
+        if self.notes.is_some() {
+            stream.note_arrivals();
+        }
         let serial = self.next_serial;
         self.next_serial = serial.wrapping_add(1);
         self.ledger.connection_opened();
@@ -176,6 +179,7 @@ impl Engine {
         };
         match connection.stream.transmit(request) {
             Ok(Some(sent)) => {
+                self.ledger.sent(sent);
                 connection.established = true;
                 attempt.handed_over = true;
                 connection.unsent.extend_from_slice(&request[sent..]);
@@ -196,6 +200,7 @@ impl Engine {
         if !connection.unsent.is_empty() {
             match connection.stream.transmit(&connection.unsent) {
                 Ok(Some(sent)) => {
+                    self.ledger.sent(sent);
                     connection.established = true;
                     connection.unsent.drain(..sent);
                 }
@@ -246,12 +251,18 @@ impl Engine {
             return;
         };
         let content = reader.take_content();
-        let Some(place) = attempt.take() else {
+        let Some(place) = *attempt else {
             return;
         };
-        if late(&self.attempts, place, now) {
-            *attempt = Some(place);
+        let ended = self.ended_at(place, now);
+        if late(&self.attempts, place, ended) {
             return self.time_out(place);
+        }
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        if let Exchange::One { attempt, .. } = &mut connection.exchange {
+            *attempt = None;
         }
         connection.served = true;
         let class = connection.class;
@@ -264,10 +275,10 @@ impl Engine {
         } else {
             self.close(slot);
         }
-        self.conclude(place, class, response, content.as_deref(), now);
+        self.conclude(place, class, response, content.as_deref(), ended);
     }
 
-    /// Ends an attempt with its response, and what was kept of it.
+    /// Ends an attempt with its response, whole at `now`, and what was kept of it.
     pub(super) fn conclude(
         &mut self,
         place: u32,

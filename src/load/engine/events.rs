@@ -6,6 +6,7 @@ use super::super::codec::Progress;
 use super::super::connection::{Exchange, slot_and_serial, token};
 use super::{Engine, Unanswered};
 use crate::model::AttemptOutcome;
+use crate::units::Nanos;
 
 /// Reads of one connection in one turn: so that an endless body starves nobody.
 const READS_MAX: usize = 16;
@@ -72,7 +73,11 @@ impl Engine {
             connection.stream.flush()
         } else {
             let taken = connection.stream.transmit(&connection.unsent);
-            taken.map(|taken| drop(connection.unsent.drain(..taken.unwrap_or(0))))
+            taken.map(|taken| {
+                let sent = taken.unwrap_or(0);
+                self.ledger.sent(sent);
+                drop(connection.unsent.drain(..sent));
+            })
         };
         if let Err(fault) = handed_over {
             self.connection_broken(slot, &fault);
@@ -122,10 +127,22 @@ impl Engine {
         let Some(connection) = self.connections.get_mut(slot) else {
             return Read::Nothing;
         };
-        match connection.stream.receive(&mut self.buffer) {
+        let stream = &mut connection.stream;
+        let received = match &mut self.notes {
+            None => stream.receive(&mut self.buffer),
+            Some(notes) => stream
+                .receive_noted(&mut self.buffer, notes)
+                .map(|received| {
+                    let (received, wall) = received?;
+                    self.came = wall.map(|wall| Nanos(wall.saturating_sub(self.wall_zero)));
+                    Some(received)
+                }),
+        };
+        match received {
             Ok(None) => {}
             Ok(Some(0)) => self.stream_ended(slot),
             Ok(Some(received)) => {
+                self.ledger.received(received);
                 let last = received < self.buffer.len() && !flags.intersects(ENDING);
                 return Read::Bytes { received, last };
             }

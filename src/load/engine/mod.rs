@@ -32,6 +32,7 @@ use super::probes::Probes;
 use super::request::Requests;
 use super::schedule::{Schedule, Slice};
 use super::slots::{Slab, SlotQueue, SlotTree};
+use super::socket::Notes;
 use crate::clock::{self, Clock};
 use crate::model::{Client, ClientPolicy, Drive, Pacing};
 use crate::rng;
@@ -113,6 +114,12 @@ pub(super) struct Engine {
     next_serial: u32,
     /// Connections that have more to read than one turn allows.
     again: Vec<(u64, EventFlags)>,
+    /// Room for what the kernel notes of bytes, where it is asked to.
+    notes: Option<Notes>,
+    /// Where zero lies on the wall clock, by which the kernel notes.
+    wall_zero: u64,
+    /// When the bytes that were read last came, where the kernel noted it.
+    came: Option<Nanos>,
     /// HTTP/2 connections that have gathered something to send.
     unflushed: Vec<u32>,
     /// What came of streams; empty but while it is dealt with.
@@ -177,6 +184,9 @@ impl Engine {
             timeouts: (0..=monitors.len()).map(|_| SlotQueue::new()).collect(),
             next_serial: 0,
             again: Vec::new(),
+            notes: (plan.load.drive.pacing == Pacing::Thrifty).then(Notes::new),
+            wall_zero: 0,
+            came: None,
             unflushed: Vec::new(),
             answers: Vec::new(),
             ledger: Ledger::new(plan.interval, plan.end, Nanos::ZERO),
@@ -267,7 +277,9 @@ impl Engine {
                 } else {
                     until.min(Nanos(now.0 + 1))
                 };
-                self.poller.sleep(tick_after(until), ready)
+                let slept = self.poller.sleep(tick_after(until), ready);
+                self.wall_zero = self.clock.zero_on_the_wall();
+                slept
             }
         }
     }
@@ -407,6 +419,14 @@ impl Engine {
             }
         }
         (self.updates)(Update::Finished);
+    }
+
+    /// When a response was whole that has been read by `now`: by the kernel's
+    /// note, where there is one that can be right.
+    fn ended_at(&mut self, place: u32, now: Nanos) -> Nanos {
+        let sent = self.attempts.get(place).map_or(now, |attempt| attempt.sent);
+        let noted = self.came.filter(|came| (sent..=now).contains(came));
+        noted.unwrap_or(now)
     }
 
     const fn pool(&mut self, class: Class) -> &mut Pool {

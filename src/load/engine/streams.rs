@@ -113,14 +113,15 @@ impl Engine {
         let now = self.now();
         match answer {
             Answer::Response(response, content) => {
-                if late(&self.attempts, place, now) {
+                let ended = self.ended_at(place, now);
+                if late(&self.attempts, place, ended) {
                     return self.time_out(place);
                 }
                 if let Some(connection) = self.connections.get_mut(slot) {
                     connection.served = true;
                     let class = connection.class;
                     self.keep_in_pool(slot);
-                    self.conclude(place, class, response, content.as_deref(), now);
+                    self.conclude(place, class, response, content.as_deref(), ended);
                 }
             }
             // Not processed, so doing it again does not do it twice.
