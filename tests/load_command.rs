@@ -9,7 +9,11 @@ use std::net::TcpListener;
 use std::process::{Command, Output};
 use std::time::Duration;
 
+use base64::Engine as _;
 use common::server::{Answer, Server};
+use hdrhistogram::Histogram;
+use hdrhistogram::serialization::Deserializer;
+use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
 fn load(url: &str, flags: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_threadbare"))
@@ -52,6 +56,34 @@ fn an_open_load_tells_the_table_that_people_know() {
         assert!(text.contains(row), "{row}: {text}");
     }
     assert_eq!(server.requests().len(), 199);
+}
+
+#[test]
+fn the_histograms_can_be_read_by_their_own_library() {
+    let server = Server::start(|_| Answer::status(200));
+    let url = format!("http://{}/", server.address());
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("load.hlog");
+    load(
+        &url,
+        &["-n", "50", "-c", "2", "--hdr", file.to_str().unwrap()],
+    );
+    let log = std::fs::read(&file).unwrap();
+    let mut counts = std::collections::BTreeMap::new();
+    for entry in IntervalLogIterator::new(&log) {
+        let LogEntry::Interval(interval) = entry.unwrap() else {
+            continue;
+        };
+        let encoded = base64::prelude::BASE64_STANDARD
+            .decode(interval.encoded_histogram())
+            .unwrap();
+        let mut reader = Deserializer::new();
+        let histogram: Histogram<u64> = reader.deserialize(&mut encoded.as_slice()).unwrap();
+        counts.insert(interval.tag().unwrap().to_string(), histogram.len());
+    }
+    assert_eq!(counts["operations:user:response"], 50);
+    assert_eq!(counts["attempts:user:service"], 50);
+    assert_eq!(counts["generator:generator:send_lag"], 50);
 }
 
 #[test]

@@ -125,7 +125,7 @@ pub(super) struct Arguments {
     /// Print the summary as JSON instead of the table
     #[arg(long)]
     json: bool,
-    /// Write the response times' histogram (`HdrHistogram` V2, base64) to a file
+    /// Write the histograms to a file, as an interval log of `HdrHistogram`
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
     /// Accepted for users of other tools, and always on
@@ -211,7 +211,7 @@ impl Arguments {
         };
         print!("{answer}");
         if let Some(file) = &self.hdr {
-            write_histogram(file, &record)?;
+            write_histograms(file, &record)?;
         }
         Ok(match (cause, findings.verdict) {
             (StopCause::Interrupted { signal }, _) => 128 + signal,
@@ -476,10 +476,9 @@ fn recorded(file: &Path) -> Result<Replay> {
     Replay::parse(&String::from_utf8_lossy(&bytes)).map_err(|cause| wrong(&cause))
 }
 
-fn write_histogram(file: &PathBuf, record: &Record) -> Result<()> {
-    let text = report::load::response(record).map(|histogram| histogram.encode() + "\n");
-    fs::write(file, text.unwrap_or_default()).map_err(|cause: io::Error| {
+fn write_histograms(file: &PathBuf, record: &Record) -> Result<()> {
+    fs::write(file, record.latency_log()).map_err(|cause: io::Error| {
         let file = file.display();
-        Error::failed(format!("failed to write the histogram to {file}: {cause}"))
+        Error::failed(format!("failed to write the histograms to {file}: {cause}"))
     })
 }

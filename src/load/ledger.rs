@@ -92,6 +92,8 @@ pub(super) struct Ledger {
     generator: GeneratorCounters,
     send_lag: Histogram,
     pool_wait: Histogram,
+    /// Waits for a connection that were none, which most are.
+    unwaited: u64,
     waiting: u64,
     cpu_before: Nanos,
 }
@@ -108,6 +110,7 @@ impl Ledger {
             generator: GeneratorCounters::default(),
             send_lag: Histogram::new(),
             pool_wait: Histogram::new(),
+            unwaited: 0,
             waiting: 0,
             cpu_before: cpu,
         }
@@ -151,6 +154,10 @@ impl Ledger {
         let cpu_ns = cpu.saturating_sub(self.cpu_before).0;
         counters.cpu_ns = cpu_ns.saturating_sub(counters.spin_ns);
         self.cpu_before = cpu;
+        let unwaited = std::mem::take(&mut self.unwaited);
+        if unwaited > 0 {
+            self.pool_wait.record_times(Nanos::ZERO, unwaited);
+        }
         let histograms = taken([
             (Measure::SendLag, &mut self.send_lag),
             (Measure::PoolWait, &mut self.pool_wait),
@@ -232,7 +239,11 @@ impl Ledger {
     }
 
     pub(super) fn pool_wait(&mut self, wait: Nanos) {
-        self.pool_wait.record(wait);
+        if wait == Nanos::ZERO {
+            self.unwaited += 1;
+        } else {
+            self.pool_wait.record(wait);
+        }
     }
 
     /// The thread has spun on purpose for so long.

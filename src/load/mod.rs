@@ -22,7 +22,7 @@
 //!   the deadline, it is too late, even if the kernel had it in time.
 //!
 //! What it deliberately does not do: follow redirects, keep cookies, look into
-//! bodies, or panic over anything a target does. A target that refuses, hangs,
+//! answers that nobody asked it to, or panic over anything a target does. A target that refuses, hangs,
 //! sends garbage or two answers to one request is a recorded outcome; but an
 //! answer too many that comes before the next request is sent is dropped with
 //! its connection, and one that comes after is taken for that request's:

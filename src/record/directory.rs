@@ -14,6 +14,7 @@ use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde::{Deserialize, Serialize};
 
 use super::event::Line;
+use super::sample::LOG_HEADER;
 use super::{Counters, Event, Histogram, Measure, Sample};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -68,9 +69,6 @@ const SERIES: &str = "series.csv";
 const LATENCY: &str = "latency.hlog";
 
 const SERIES_COLUMNS: &str = "from_ns,to_ns,axis,kind,source,counter,value";
-const LATENCY_HEADER: &str = "#[Histogram log format version 1.3]\n\
-     \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"";
-
 /// Writes a record into a run directory, line by line.
 #[derive(Debug)]
 pub struct Recorder {
@@ -110,7 +108,7 @@ impl Recorder {
         };
         recorder.write(|this| {
             writeln!(this.series, "{SERIES_COLUMNS}")?;
-            writeln!(this.latency, "{LATENCY_HEADER}")
+            writeln!(this.latency, "{LOG_HEADER}")
         })?;
         Ok(recorder)
     }
@@ -156,19 +154,8 @@ impl Recorder {
                     )?;
                 }
             }
-            for (measure, histogram) in &sample.histograms {
-                if histogram.is_empty() {
-                    continue;
-                }
-                writeln!(
-                    this.latency,
-                    "Tag={kind}:{source}:{},{:.3},{:.3},{:.3},{}",
-                    measure.name(),
-                    sample.from.as_secs_f64(),
-                    (sample.to - sample.from).as_secs_f64(),
-                    histogram.max().unwrap_or_default().as_secs_f64(),
-                    histogram.encode()
-                )?;
+            for line in sample.log_lines() {
+                writeln!(this.latency, "{line}")?;
             }
             Ok(())
         })
@@ -284,6 +271,18 @@ impl Record {
             events,
             samples,
         })
+    }
+
+    /// Its histograms as an interval log of `HdrHistogram`, which that library's
+    /// tools and plotters open.
+    #[must_use]
+    pub fn latency_log(&self) -> String {
+        let mut log = format!("{LOG_HEADER}\n");
+        for line in self.samples.iter().flat_map(Sample::log_lines) {
+            log.push_str(&line);
+            log.push('\n');
+        }
+        log
     }
 
     /// Whether the run was seen to its end, planned or not.

@@ -45,8 +45,13 @@ impl Histogram {
 
     /// Counts a duration; anything above an hour counts as an hour.
     pub fn record(&mut self, value: Nanos) {
+        self.record_times(value, 1);
+    }
+
+    /// As [`Histogram::record`], so many times.
+    pub fn record_times(&mut self, value: Nanos, times: u64) {
         self.0
-            .record(value.min(LONGEST).0)
+            .record_n(value.min(LONGEST).0, times)
             .expect("an hour is within an auto-resizing histogram");
     }
 

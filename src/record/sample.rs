@@ -22,6 +22,31 @@ pub struct Sample {
     pub histograms: Vec<(Measure, Histogram)>,
 }
 
+/// How a log of histograms begins: as `HdrHistogram`'s own tools write it.
+pub(super) const LOG_HEADER: &str = "#[Histogram log format version 1.3]\n\
+     \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"";
+
+impl Sample {
+    /// A line of a log of histograms for each that holds something, tagged with
+    /// `kind:source:measure`; times are in seconds, histograms in nanoseconds.
+    pub(super) fn log_lines(&self) -> impl Iterator<Item = String> + '_ {
+        let filled = self.histograms.iter();
+        let filled = filled.filter(|(_, histogram)| !histogram.is_empty());
+        filled.map(|(measure, histogram)| {
+            format!(
+                "Tag={}:{}:{},{:.3},{:.3},{:.3},{}",
+                self.counters.kind(),
+                self.source,
+                measure.name(),
+                self.from.as_secs_f64(),
+                (self.to - self.from).as_secs_f64(),
+                histogram.max().unwrap_or_default().as_secs_f64(),
+                histogram.encode()
+            )
+        })
+    }
+}
+
 /// The counters of a sample, by what counts them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Counters {

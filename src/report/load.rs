@@ -58,12 +58,6 @@ impl<'a> Totals<'a> {
     }
 }
 
-/// The response times of succeeded operations, for other tools; none where none succeeded.
-#[must_use]
-pub fn response(record: &Record) -> Option<&Histogram> {
-    Totals::of(record).response
-}
-
 /// The table, with a newline at its end. `record` holds one sample for each source.
 #[must_use]
 pub fn render(record: &Record, findings: &Findings) -> String {

@@ -9,6 +9,8 @@
 
 mod chunked;
 
+use std::mem::MaybeUninit;
+
 use chunked::Chunks;
 
 use crate::model::Content;
@@ -281,9 +283,12 @@ fn parse_head(
     bytes: &[u8],
     content: Option<&mut Content>,
 ) -> Result<Option<(usize, Head)>, Broken> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-    let mut response = httparse::Response::new(&mut fields);
-    let length = match response.parse(bytes) {
+    // Not filled beforehand: that would cost as much as the parsing itself.
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut []);
+    let parser = httparse::ParserConfig::default();
+    let parsed = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut fields);
+    let length = match parsed {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => return Err(Broken::HeadTooLarge),

@@ -114,6 +114,8 @@ pub(super) struct Engine {
     next_serial: u32,
     /// Connections that have more to read than one turn allows.
     again: Vec<(u64, EventFlags)>,
+    /// The time that was read last.
+    latest: Nanos,
     /// Room for what the kernel notes of bytes, where it is asked to.
     notes: Option<Notes>,
     /// Where zero lies on the wall clock, by which the kernel notes.
@@ -185,6 +187,7 @@ impl Engine {
             next_serial: 0,
             again: Vec::new(),
             notes: (plan.load.drive.pacing == Pacing::Thrifty).then(Notes::new),
+            latest: Nanos::ZERO,
             wall_zero: 0,
             came: None,
             unflushed: Vec::new(),
@@ -287,6 +290,7 @@ impl Engine {
     /// The time, and every interval closed whose edge has come.
     fn now(&mut self) -> Nanos {
         let now = self.clock.now();
+        self.latest = now;
         if now >= self.ledger.edge() {
             let updates = &mut self.updates;
             let mut emit = |sample| updates(Update::Sample(sample));

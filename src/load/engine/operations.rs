@@ -104,7 +104,8 @@ impl Engine {
     /// the other answers of this wake-up are looked at.
     pub(super) fn serve_free_users(&mut self) {
         if self.drive.closed.is_some() {
-            let now = self.now();
+            // Who has been answered is free at the time that was read for it.
+            let now = self.latest;
             while self.schedule.next_intended().is_some_and(|at| at <= now) {
                 self.arrive();
             }
