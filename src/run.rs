@@ -116,7 +116,7 @@ pub fn load(
     );
     let mut kept = Kept {
         view: ui::Aside::new(view),
-        tally: Tally::default(),
+        tally: Tally::new(&header.plan),
     };
     let cause = live::offer(&header.plan, endpoint, work, &mut kept)?;
     drop(kept.view);

@@ -59,6 +59,45 @@ fn an_open_load_tells_the_table_that_people_know() {
 }
 
 #[test]
+fn a_closed_loop_lasts_until_its_last_answer() {
+    let server = Server::start(|_| Answer::status(200).after(Duration::from_millis(300)));
+    let url = format!("http://{}/", server.address());
+    let text = out(&load(&url, &["-n", "64", "-c", "64", "--quiet"]));
+    // All at once, and all answered after 300 ms: at most 64 in 0.3 s.
+    let rate: f64 = text.split(' ').next().unwrap().parse().unwrap();
+    assert!(rate <= 64.0 / 0.3, "{text}");
+}
+
+#[test]
+fn a_count_of_operations_ends_with_the_time_all_the_same() {
+    let server = Server::start(|_| Answer::status(404));
+    let url = format!("http://{}/", server.address());
+    let text = out(&load(
+        &url,
+        &["-R", "100", "-n", "5000", "-d", "300ms", "--quiet"],
+    ));
+    assert!(text.contains("4xx 29 (404: 29)"), "{text}");
+}
+
+#[test]
+fn the_shells_and_the_manual_know_every_command() {
+    for arguments in [&["completions", "bash"][..], &["man"]] {
+        let told = Command::new(env!("CARGO_BIN_EXE_threadbare"))
+            .args(arguments)
+            .output();
+        let text = out(&told.unwrap());
+        assert!(text.contains("schema") && text.contains("load"), "{text}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let written = Command::new(env!("CARGO_BIN_EXE_threadbare"))
+        .args(["man", "--out"])
+        .arg(folder.path())
+        .status();
+    assert!(written.unwrap().success());
+    assert!(folder.path().join("threadbare-load.1").exists());
+}
+
+#[test]
 fn the_histograms_can_be_read_by_their_own_library() {
     let server = Server::start(|_| Answer::status(200));
     let url = format!("http://{}/", server.address());

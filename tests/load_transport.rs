@@ -237,6 +237,41 @@ fn a_server_that_wants_to_know_its_clients_is_told() {
 }
 
 #[test]
+fn a_dead_port_fails_everyone_at_once_over_http2_too() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/", free.local_addr().unwrap());
+    drop(free);
+    let flags = [
+        "--http2",
+        "-c",
+        "1",
+        "--streams",
+        "32",
+        "-n",
+        "64",
+        "-d",
+        "1h",
+    ];
+    let table = table(&url, &flags);
+    assert!(table.contains("connection failed 64"), "{table}");
+}
+
+/// A server that answers one request of a connection and ends it.
+#[test]
+fn a_server_that_breaks_every_connection_gets_no_more_of_them_at_a_time() {
+    let manner = Manner {
+        goes_away_after: Some(1),
+        ..Manner::default()
+    };
+    let (server, address) = Published::tcp("127.0.0.1", manner);
+    let url = format!("http://{address}/");
+    let flags = ["--http2", "-c", "2", "--streams", "16", "-n", "200"];
+    assert_all_succeeded(&table(&url, &flags), 200);
+    assert_eq!(server.requests().len(), 200);
+    assert!(server.open_max() <= 2, "{}", server.open_max());
+}
+
+#[test]
 fn a_unix_socket_is_as_good_as_an_address() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("api.sock");

@@ -453,7 +453,10 @@ impl Arguments {
         };
         match last {
             // The last one is due at that instant, and the end is exclusive.
-            Some(last) => last.saturating_add(Nanos::from_millis(1)),
+            Some(last) => {
+                let end = last.saturating_add(Nanos::from_millis(1));
+                self.duration.map_or(end, |most| end.min(most))
+            }
             None => self.duration.unwrap_or(DURATION),
         }
     }

@@ -5,8 +5,10 @@
 
 mod check;
 mod client;
+mod completions;
 mod list;
 mod load;
+mod man;
 mod offered;
 mod report;
 mod run;
@@ -16,7 +18,7 @@ mod target;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::error::{EXIT_PASSED, EXIT_USAGE, Result};
 use crate::live;
@@ -79,12 +81,21 @@ enum Command {
     Target(target::Arguments),
     /// Print the JSON schema of scenario files
     Schema(schema::Arguments),
+    /// Print the completions of a shell
+    Completions(completions::Arguments),
+    /// Print the manual page, or write one for each subcommand
+    Man(man::Arguments),
     /// A process of the fleet
     #[command(name = "__part", hide = true)]
     Part { part: String },
     /// The process that ends the fleet when the conductor dies
     #[command(name = "__guardian", hide = true)]
     Guardian,
+}
+
+/// The command line as a whole, for what describes it elsewhere.
+fn described() -> clap::Command {
+    Arguments::command()
 }
 
 /// Parses the command line, does what it says, and returns the exit code.
@@ -112,6 +123,8 @@ pub fn main() -> i32 {
         Command::Report(arguments) => arguments.run(view),
         Command::Target(arguments) => arguments.run(),
         Command::Schema(arguments) => Ok(arguments.run()),
+        Command::Completions(arguments) => Ok(arguments.run()),
+        Command::Man(arguments) => arguments.run(),
         Command::Part { part } => fleet::serve_part(&part).map(|()| EXIT_PASSED),
         Command::Guardian => live::guard().map(|()| EXIT_PASSED),
     };

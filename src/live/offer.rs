@@ -14,6 +14,7 @@ use crate::units::Nanos;
 /// Between the generator's start and the load's zero: enough for its threads to wait for it.
 const LEAD: Nanos = Nanos::from_millis(20);
 
+#[expect(clippy::large_enum_variant, reason = "a few a second, each moved once")]
 enum Message {
     Load(Update),
     Interrupted,

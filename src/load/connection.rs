@@ -1,5 +1,7 @@
 //! Connections, attempts under way on them, and the pools they are kept in.
 
+use bytes::BytesMut;
+
 use super::codec::ResponseReader;
 use super::http2::Session;
 use super::ledger::{Class, Try};
@@ -70,12 +72,10 @@ pub(super) struct Connection {
     pub(super) established: bool,
     /// Whether it has carried a response: only then can it be a kept one gone stale.
     pub(super) served: bool,
-    /// Whether its pool counts it no more, since it takes no new requests.
-    pub(super) retired: bool,
     pub(super) watched: Watched,
     pub(super) exchange: Exchange,
     /// What has not been handed over yet.
-    pub(super) unsent: Vec<u8>,
+    pub(super) unsent: BytesMut,
 }
 
 impl Connection {
@@ -84,7 +84,7 @@ impl Connection {
         serial: u32,
         class: Class,
         exchange: Exchange,
-        unsent: Vec<u8>,
+        unsent: BytesMut,
     ) -> Self {
         Self {
             stream,
@@ -92,7 +92,6 @@ impl Connection {
             class,
             established: false,
             served: false,
-            retired: false,
             watched: Watched::No,
             exchange,
             unsent,

@@ -94,6 +94,7 @@ pub enum Command {
 
 /// What a running generator tells.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "a few a second, each moved once")]
 pub enum Update {
     /// An interval or a bucket is complete.
     Sample(Sample),
@@ -169,9 +170,7 @@ impl Generator {
         for worker in &mut self.slices {
             let joined = worker.thread.take().map_or(Ok(()), JoinHandle::join);
             if joined.is_err() {
-                all = Err(Error::failed(
-                    "a thread of the load generator died, which is a bug; please report it",
-                ));
+                all = Err(Error::failed(DIED));
             }
         }
         all
@@ -196,11 +195,15 @@ impl Worker {
         let (poller, waker) = Poller::new(setup.clock)
             .map_err(|cause| machine("no file descriptor for its timers", &cause))?;
         let (commands, receiver) = channel();
+        let alarm = Alarm(told.clone());
         let updates = Box::new(move |update| told.tell(update));
         let engine = Engine::new(setup, asked, slice, poller, receiver, updates);
         let thread = thread::Builder::new()
             .name(format!("load-{}", slice.index + 1))
-            .spawn(move || engine.run())
+            .spawn(move || {
+                let _alarm = alarm;
+                engine.run();
+            })
             .map_err(|cause| machine("no thread", &cause))?;
         Ok(Self {
             commands,
@@ -209,6 +212,19 @@ impl Worker {
         })
     }
 }
+
+/// Tells where a thread dies of a bug: nobody else would hear of it in time.
+struct Alarm(Told);
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.tell(Update::Failed(DIED.to_owned()));
+        }
+    }
+}
+
+const DIED: &str = "a thread of the load generator died, which is a bug; please report it";
 
 /// What the threads tell, passed on as from one.
 #[derive(Clone)]

@@ -214,13 +214,7 @@ impl Ledger {
         attempts.service.record(service);
         let counters = &mut attempts.counters;
         counters.responses += 1;
-        match status / 100 {
-            2 => counters.status_2xx += 1,
-            3 => counters.status_3xx += 1,
-            4 => counters.status_4xx += 1,
-            5 => counters.status_5xx += 1,
-            _ => {} // counted as a response; HTTP knows no other class
-        }
+        counters.count_status(status);
     }
 
     pub(super) const fn unanswered(&mut self, class: Class, how: Unanswered) {

@@ -117,13 +117,13 @@ impl RetryBudget {
         self.pay_in(self.deposit);
     }
 
-    /// Whether a retry may be made, which it is then held to be; `now` is never
-    /// earlier than before.
+    /// Whether a retry may be made, which it is then held to be.
     pub fn retry(&mut self, now: Nanos) -> bool {
         // Over the whole time, so that no part of a token is rounded away.
         let paid = scaled(self.reserve.as_per_second() * now.as_secs_f64());
         self.pay_in(paid.saturating_sub(self.paid_by_reserve));
-        self.paid_by_reserve = paid;
+        // Answers are dated by the kernel, which may be a little back in time.
+        self.paid_by_reserve = self.paid_by_reserve.max(paid);
         let left = self.balance.checked_sub(TOKEN);
         self.balance = left.unwrap_or(self.balance);
         left.is_some()

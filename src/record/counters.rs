@@ -160,6 +160,26 @@ counters! {
         status_4xx,
         /// Responses with status 5xx.
         status_5xx,
+        /// Responses with status 400, Bad Request.
+        status_400,
+        /// Responses with status 401, Unauthorized.
+        status_401,
+        /// Responses with status 403, Forbidden.
+        status_403,
+        /// Responses with status 404, Not Found.
+        status_404,
+        /// Responses with status 409, Conflict.
+        status_409,
+        /// Responses with status 429, Too Many Requests.
+        status_429,
+        /// Responses with status 500, Internal Server Error.
+        status_500,
+        /// Responses with status 502, Bad Gateway.
+        status_502,
+        /// Responses with status 503, Service Unavailable.
+        status_503,
+        /// Responses with status 504, Gateway Timeout.
+        status_504,
         /// Attempts that ran into their timeout.
         timeouts,
         /// Attempts whose connection was refused, reset or closed.
@@ -179,6 +199,40 @@ counters! {
 }
 
 impl AttemptCounters {
+    /// Counts a response by the class of its status, and by the status itself
+    /// where it is one that servers commonly refuse with.
+    pub const fn count_status(&mut self, status: u16) {
+        match status / 100 {
+            2 => self.status_2xx += 1,
+            3 => self.status_3xx += 1,
+            4 => self.status_4xx += 1,
+            5 => self.status_5xx += 1,
+            _ => {} // counted as a response; HTTP knows no other class
+        }
+        let counter = match status {
+            400 => &mut self.status_400,
+            401 => &mut self.status_401,
+            403 => &mut self.status_403,
+            404 => &mut self.status_404,
+            409 => &mut self.status_409,
+            429 => &mut self.status_429,
+            500 => &mut self.status_500,
+            502 => &mut self.status_502,
+            503 => &mut self.status_503,
+            504 => &mut self.status_504,
+            _ => return,
+        };
+        *counter += 1;
+    }
+
+    /// The statuses that are counted by themselves and came, with how often.
+    pub fn statuses(&self) -> impl Iterator<Item = (u16, u64)> {
+        self.rows().into_iter().filter_map(|(name, count)| {
+            let status = name.strip_prefix("status_")?.parse().ok()?;
+            (count > 0).then_some((status, count))
+        })
+    }
+
     /// Attempts that started.
     #[must_use]
     pub const fn started(&self) -> u64 {

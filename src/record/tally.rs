@@ -4,33 +4,57 @@
 //! days; so each source's samples are merged into one that spans the run.
 //! Counters and histograms merge exactly, so nothing but the time axis is lost.
 
+use std::cmp::Ordering;
+
 use super::{Counters, Event, Header, Histogram, Measure, Observer, Record, Sample};
+use crate::plan::Plan;
 use crate::units::Nanos;
 
 /// Events kept at most; a run that warns for ever must not grow for ever.
 const EVENTS_MAX: usize = 1000;
 
 /// One sample for each source and kind of counter, over the whole run.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Tally {
-    samples: Vec<Sample>,
+    /// Each with the start of the newest interval that is in it.
+    samples: Vec<(Sample, Nanos)>,
     events: Vec<(Nanos, Event)>,
+    /// Whether users wait for their answers: then the load lasts until the last.
+    closed: bool,
     load_ended: Option<Nanos>,
 }
 
 impl Tally {
+    /// An empty tally of a run of this plan.
+    #[must_use]
+    pub const fn new(plan: &Plan) -> Self {
+        Self {
+            samples: Vec::new(),
+            events: Vec::new(),
+            closed: plan.load.drive.closed.is_some(),
+            load_ended: None,
+        }
+    }
+
     /// The record of a run that has ended, with one bucket: from zero to the
-    /// end of the load, which is the planned one or when the last operation
-    /// was scheduled.
+    /// end of the load. That is the planned one or when the last operation was
+    /// scheduled; in a closed loop, when the last one ended, since there a rate
+    /// is what was answered.
     #[must_use]
     pub fn into_record(mut self, mut header: Header) -> Record {
         let stopped = self.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
-        let end = self.load_ended.unwrap_or(stopped).min(header.plan.end);
+        let end = if self.closed {
+            let attempts = self.samples.iter().map(|(sample, _)| sample);
+            let attempts = attempts.filter(|it| matches!(it.counters, Counters::Attempts(_)));
+            attempts.map(|it| it.to).max().unwrap_or(stopped)
+        } else {
+            self.load_ended.unwrap_or(stopped).min(header.plan.end)
+        };
         // Whole milliseconds, the precision of the record's axis.
         let end = Nanos(end.0.div_ceil(1_000_000).max(1) * 1_000_000);
         header.plan.end = end;
         header.plan.interval = end;
-        for sample in &mut self.samples {
+        for (sample, _) in &mut self.samples {
             sample.to = end;
             if let Counters::Generator(counters) = &mut sample.counters {
                 counters.threads = header.plan.load.drive.threads.into();
@@ -39,7 +63,7 @@ impl Tally {
         Record {
             header,
             events: self.events,
-            samples: self.samples,
+            samples: self.samples.into_iter().map(|(sample, _)| sample).collect(),
         }
     }
 }
@@ -55,40 +79,50 @@ impl Observer for Tally {
     }
 
     fn sample(&mut self, sample: &Sample) {
-        // What the machine does in the drain says nothing about the load.
+        let mut sample = sample.clone();
+        // How busy generator and machine are in the drain says nothing about the load.
         let drained = self.load_ended.is_some_and(|end| sample.from >= end);
-        if drained && matches!(sample.counters, Counters::Machine(_)) {
-            return;
+        if drained && !self.closed {
+            match &mut sample.counters {
+                Counters::Machine(_) => return,
+                Counters::Generator(counters) => {
+                    counters.cpu_ns = 0;
+                    counters.spin_ns = 0;
+                }
+                _ => {}
+            }
         }
-        let same = self.samples.iter_mut().find(|kept| {
+        let same = self.samples.iter_mut().find(|(kept, _)| {
             kept.source == sample.source && kept.counters.kind() == sample.counters.kind()
         });
-        let Some(kept) = same else {
-            let whole = Sample {
-                from: Nanos::ZERO,
-                ..sample.clone()
-            };
-            return self.samples.push(whole);
+        let Some((kept, newest)) = same else {
+            let from = std::mem::take(&mut sample.from);
+            return self.samples.push((sample, from));
         };
         // Threads tell the same interval one by one: their levels add up.
-        let next = sample.from >= kept.to;
+        match sample.from.cmp(newest) {
+            Ordering::Greater => level(&mut kept.counters),
+            Ordering::Equal => {}
+            // One that comes late tells of a time for which a later one stands.
+            Ordering::Less => level(&mut sample.counters),
+        }
+        *newest = sample.from.max(*newest);
         kept.to = kept.to.max(sample.to);
-        merge(&mut kept.counters, &sample.counters, next);
+        for (name, value) in sample.counters.rows() {
+            kept.counters.merge_row(name, value);
+        }
         for (measure, histogram) in &sample.histograms {
             into(&mut kept.histograms, *measure).merge(histogram);
         }
     }
 }
 
-/// Adds counters up; a level is that of the last interval, not a sum over time.
-fn merge(kept: &mut Counters, new: &Counters, next: bool) {
-    match kept {
-        Counters::Attempts(kept) if next => kept.in_flight = 0,
-        Counters::Generator(kept) if next => kept.connections_open = 0,
+/// Takes a level out, which is that of the last interval and no sum over time.
+const fn level(counters: &mut Counters) {
+    match counters {
+        Counters::Attempts(counters) => counters.in_flight = 0,
+        Counters::Generator(counters) => counters.connections_open = 0,
         _ => {}
-    }
-    for (name, value) in new.rows() {
-        kept.merge_row(name, value);
     }
 }
 
@@ -99,4 +133,42 @@ fn into(histograms: &mut Vec<(Measure, Histogram)>, measure: Measure) -> &mut Hi
         histograms.len() - 1
     });
     &mut histograms[place].1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::AttemptCounters;
+
+    #[test]
+    fn threads_that_tell_late_add_their_levels_once() {
+        let mut tally = Tally {
+            samples: Vec::new(),
+            events: Vec::new(),
+            closed: false,
+            load_ended: None,
+        };
+        let seconds = Nanos::from_secs;
+        let told = |from, to| Sample {
+            from,
+            to,
+            source: "user".into(),
+            counters: Counters::Attempts(AttemptCounters {
+                first_tries: 1,
+                in_flight: 32,
+                ..AttemptCounters::default()
+            }),
+            histograms: Vec::new(),
+        };
+        let last = seconds(15) + Nanos::from_millis(1);
+        // One thread tells its last two intervals before the other does.
+        for _ in 0..2 {
+            tally.sample(&told(seconds(14), seconds(15)));
+            tally.sample(&told(seconds(15), last));
+        }
+        let Counters::Attempts(counters) = tally.samples[0].0.counters else {
+            panic!("{:?}", tally.samples);
+        };
+        assert_eq!((counters.first_tries, counters.in_flight), (4, 64));
+    }
 }

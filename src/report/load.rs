@@ -158,10 +158,25 @@ fn spectrum(totals: &Totals) -> String {
 
 fn counts(totals: &Totals) -> String {
     let attempts = &totals.attempts;
-    let mut text = format!(
-        "  statuses      2xx {}, 3xx {}, 4xx {}, 5xx {}\n",
-        attempts.status_2xx, attempts.status_3xx, attempts.status_4xx, attempts.status_5xx
-    );
+    let classes = [
+        (2, attempts.status_2xx),
+        (3, attempts.status_3xx),
+        (4, attempts.status_4xx),
+        (5, attempts.status_5xx),
+    ];
+    let statuses: Vec<String> = classes
+        .into_iter()
+        .map(|(class, count)| {
+            let own = attempts.statuses().filter(|(it, _)| it / 100 == class);
+            let own: Vec<_> = own.map(|(it, count)| format!("{it}: {count}")).collect();
+            if own.is_empty() {
+                format!("{class}xx {count}")
+            } else {
+                format!("{class}xx {count} ({})", own.join(", "))
+            }
+        })
+        .collect();
+    let mut text = format!("  statuses      {}\n", statuses.join(", "));
     let failed: Vec<String> = failures(&totals.operations)
         .into_iter()
         .filter(|(_, count)| *count > 0)

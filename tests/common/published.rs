@@ -23,6 +23,8 @@ use tokio_rustls::TlsAcceptor;
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
     pub(crate) connections: AtomicUsize,
+    /// Connections that were open at a time: now, and at most.
+    open: Mutex<(usize, usize)>,
     /// Version and target of each request, with the bytes of its body.
     pub(crate) requests: Mutex<Vec<(Version, String, usize)>>,
 }
@@ -102,6 +104,11 @@ impl Published {
         self.seen.requests.lock().unwrap().clone()
     }
 
+    /// Most connections that were open at a time.
+    pub(crate) fn open_max(&self) -> usize {
+        self.seen.open.lock().unwrap().1
+    }
+
     pub(crate) fn connections(&self) -> usize {
         self.seen.connections.load(Ordering::Relaxed)
     }
@@ -122,6 +129,12 @@ async fn serve(
     seen: Arc<Seen>,
 ) {
     seen.connections.fetch_add(1, Ordering::Relaxed);
+    let known = Arc::clone(&seen);
+    {
+        let (open, most) = &mut *known.open.lock().unwrap();
+        *open += 1;
+        *most = (*most).max(*open);
+    }
     match manner.tls.clone() {
         None => converse(socket, manner, seen).await,
         Some(config) => {
@@ -131,6 +144,7 @@ async fn serve(
             }
         }
     }
+    known.open.lock().unwrap().0 -= 1;
 }
 
 async fn converse(

@@ -110,7 +110,7 @@ fn intervals_and_threads_add_up_to_the_whole_run() {
         let _ = updates.send(update);
     });
     generator.unwrap().join().unwrap();
-    let mut tally = Tally::default();
+    let mut tally = Tally::new(&plan);
     // Summed by value, without the histogram's own merging.
     let mut sums: BTreeMap<(String, Measure), BTreeMap<Nanos, u64>> = BTreeMap::new();
     let mut parts = 0;

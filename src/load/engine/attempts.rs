@@ -4,6 +4,7 @@
 //! kernel; on a new connection that is the SYN, since a user who waits for a
 //! handshake waits for the target. So the timeout bounds the handshakes too.
 
+use bytes::{Buf as _, BytesMut};
 use rustix::io::Errno;
 
 use super::super::codec::{Response, ResponseReader};
@@ -129,6 +130,7 @@ impl Engine {
     }
 
     fn connect(&mut self, class: Class) -> Result<u32, Fault> {
+        debug_assert!(self.pool(class).may_open(), "the limit is a limit");
         let stream = Stream::connect(&self.endpoint)?;
         if self.notes.is_some() {
             stream.note_arrivals();
@@ -137,7 +139,7 @@ impl Engine {
         self.next_serial = serial.wrapping_add(1);
         self.ledger.connection_opened();
         self.pool(class).open += 1;
-        let mut unsent = Vec::new();
+        let mut unsent = BytesMut::new();
         let exchange = match self.endpoint.protocol {
             Protocol::Http1 => Exchange::One {
                 attempt: None,
@@ -202,7 +204,12 @@ impl Engine {
                 Ok(Some(sent)) => {
                     self.ledger.sent(sent);
                     connection.established = true;
-                    connection.unsent.drain(..sent);
+                    connection.unsent.advance(sent);
+                    if let Exchange::Two(session) = &mut connection.exchange
+                        && connection.unsent.is_empty()
+                    {
+                        session.sent();
+                    }
                 }
                 Ok(None) => {}
                 Err(fault) => return self.connection_broken(slot, &fault),
@@ -430,10 +437,30 @@ impl Engine {
         let Some(attempt) = self.forget(place, how) else {
             return;
         };
-        if stale && self.may_resend(&attempt, now) {
-            self.launch(attempt.owner, Try::Resend, now);
-        } else {
+        if !(stale && self.may_resend(&attempt, now) && self.resend(&attempt, now)) {
             self.tell_owner(attempt.owner, outcome, now);
+        }
+    }
+
+    /// Makes an attempt's request once more, or has it wait for a connection;
+    /// false where neither can be, since its operation makes another already.
+    fn resend(&mut self, attempt: &Attempt, now: Nanos) -> bool {
+        let Owner::Operation(slot) = attempt.owner else {
+            self.launch(attempt.owner, Try::Resend, now);
+            return true;
+        };
+        if self.users.has_room() {
+            self.launch(attempt.owner, Try::Resend, now);
+            return true;
+        }
+        match self.operations.get_mut(slot) {
+            Some(operation) if !operation.under_way.any() => {
+                operation.resends = true;
+                self.waiting.push(slot, now);
+                self.ledger.waiting(self.waiting.len());
+                true
+            }
+            _ => false,
         }
     }
 
@@ -488,9 +515,7 @@ impl Engine {
             return;
         };
         let pool = self.pool(connection.class);
-        if !connection.retired {
-            pool.open -= 1;
-        }
+        pool.open -= 1;
         pool.idle.remove(slot);
         self.ledger.connection_closed();
         connection.stream.reset();

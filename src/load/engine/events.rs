@@ -1,5 +1,6 @@
 //! What sockets say.
 
+use bytes::Buf as _;
 use rustix::event::epoll::EventFlags;
 
 use super::super::codec::Progress;
@@ -58,11 +59,13 @@ impl Engine {
         if !connection.established {
             if let Err(fault) = connection.stream.connect_result() {
                 self.connection_broken(slot, &fault);
-            } else if flags.intersects(ENDING) {
+            } else if flags.intersects(EventFlags::HUP | EventFlags::ERR) {
                 self.connection_closed(slot);
             } else if flags.contains(EventFlags::OUT) {
                 connection.established = true;
                 self.send_request(slot);
+                // A server may have said something, and closed, before it was asked.
+                return flags.contains(EventFlags::IN);
             }
             return false;
         }
@@ -76,12 +79,15 @@ impl Engine {
             taken.map(|taken| {
                 let sent = taken.unwrap_or(0);
                 self.ledger.sent(sent);
-                drop(connection.unsent.drain(..sent));
+                connection.unsent.advance(sent);
             })
         };
         if let Err(fault) = handed_over {
             self.connection_broken(slot, &fault);
             return false;
+        }
+        if matches!(connection.exchange, Exchange::Two(_)) {
+            self.keep_in_pool(slot);
         }
         true
     }
@@ -102,7 +108,9 @@ impl Engine {
                 }
                 Exchange::One { reader, .. } => match reader.feed(&self.buffer[..received]) {
                     Ok(Progress::Complete { response, used }) => {
-                        return self.answered(slot, response, last && used == received);
+                        let all = last && used == received;
+                        let reusable = all && (drained || self.nothing_follows(slot));
+                        return self.answered(slot, response, reusable);
                     }
                     Ok(Progress::Incomplete) => {}
                     Err(_) => return self.protocol_broken(slot),
@@ -120,6 +128,16 @@ impl Engine {
         if let Some(connection) = self.connections.get(slot) {
             self.again.push((token(slot, connection.serial), flags));
         }
+    }
+
+    /// Whether a connection has nothing more to read now. What follows a response
+    /// was not asked for.
+    fn nothing_follows(&mut self, slot: u32) -> bool {
+        let connection = self.connections.get_mut(slot);
+        connection.is_some_and(|connection| {
+            let more = connection.stream.receive(&mut self.buffer);
+            matches!(more, Ok(None))
+        })
     }
 
     /// Reads once into the buffer, and deals with the stream's end.

@@ -162,10 +162,14 @@ impl Engine {
             endpoint: setup.endpoint.clone(),
             policy: plan.load.client.clone(),
             client: Client::new(&plan.load.client, jitter(plan.seed, slice)),
-            backlog: part(plan.load.backlog),
+            // Users who wait for their answers cannot be more than there are.
+            backlog: match plan.load.drive.closed {
+                Some(_) => usize::MAX,
+                None => part(plan.load.backlog),
+            },
             drive: plan.load.drive,
             end: plan.end,
-            drained: plan.end + plan.drain,
+            drained: plan.end.saturating_add(plan.drain),
             schedule: Schedule::new(plan, asked.choices, slice),
             requests: asked.requests,
             operations: Slab::new(),
@@ -247,6 +251,9 @@ impl Engine {
                 Some(until) => self.pause(now, until, &mut ready)?,
                 None => self.poller.look(&mut ready)?,
             }
+            if self.notes.is_some() {
+                self.wall_zero = self.clock.zero_on_the_wall();
+            }
             for (token, flags) in ready.sockets() {
                 self.on_socket(token, flags);
                 self.serve_waiting();
@@ -280,9 +287,7 @@ impl Engine {
                 } else {
                     until.min(Nanos(now.0 + 1))
                 };
-                let slept = self.poller.sleep(tick_after(until), ready);
-                self.wall_zero = self.clock.zero_on_the_wall();
-                slept
+                self.poller.sleep(tick_after(until), ready)
             }
         }
     }

@@ -16,6 +16,8 @@ pub(in super::super) struct ActiveOperation {
     pub(super) under_way: UnderWay,
     /// Whether the current step has been tried.
     tried: bool,
+    /// Whether its next attempt is the last one's request once more.
+    pub(super) resends: bool,
     /// Which of its steps is under way.
     pub(super) step: usize,
     /// What its steps have captured so far.
@@ -41,7 +43,7 @@ impl UnderWay {
         }
     }
 
-    fn any(&self) -> bool {
+    pub(super) fn any(&self) -> bool {
         self.0.iter().any(Option::is_some)
     }
 
@@ -79,6 +81,7 @@ impl Engine {
             machine,
             under_way: UnderWay::default(),
             tried: false,
+            resends: false,
             step: 0,
             captured: Vec::new(),
             waited: Nanos::ZERO,
@@ -160,7 +163,11 @@ impl Engine {
         let first = !std::mem::replace(&mut operation.tried, true);
         let starts = first && operation.step == 0;
         let (intended, waited) = (operation.draft.intended, operation.waited);
-        let which = if first { Try::First } else { Try::Retry };
+        let which = match (first, std::mem::take(&mut operation.resends)) {
+            (true, _) => Try::First,
+            (false, true) => Try::Resend,
+            (false, false) => Try::Retry,
+        };
         if first {
             self.client.first_try();
             let hedge_at = operation.machine.hedge_at(now, &self.policy);
@@ -247,7 +254,8 @@ impl Engine {
 
     /// An operation has ended, whether or not it had begun.
     fn count_end(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
-        self.schedule.ended(now);
+        // A user is free when that was seen, not when the kernel noted it.
+        self.schedule.ended(now.max(self.latest));
         self.ledger.operation_ended(intended, terminal, now);
     }
 }

@@ -1,14 +1,19 @@
 //! Attempts as streams of HTTP/2 connections.
 
+use bytes::BytesMut;
+
 use super::super::connection::{Exchange, Owner};
 use super::super::http2::{Answer, Session};
 use super::attempts::late;
 use super::{Engine, Unanswered};
 use crate::model::AttemptOutcome;
 
+/// Bytes that wait to be sent on a connection, past which it gets no request.
+const UNSENT_MAX: usize = 1024 * 1024;
+
 impl Engine {
     /// The session of an HTTP/2 connection, and where its bytes go.
-    fn session(&mut self, slot: u32) -> Option<(&mut Session, &mut Vec<u8>)> {
+    fn session(&mut self, slot: u32) -> Option<(&mut Session, &mut BytesMut)> {
         let connection = self.connections.get_mut(slot)?;
         match &mut connection.exchange {
             Exchange::Two(session) => Some((session, &mut connection.unsent)),
@@ -46,29 +51,32 @@ impl Engine {
     }
 
     /// Whether a connection is in its pool follows from whether it has room.
-    fn keep_in_pool(&mut self, slot: u32) {
-        let Some(connection) = self.connections.get_mut(slot) else {
+    pub(super) fn keep_in_pool(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get(slot) else {
             return;
         };
         let Exchange::Two(session) = &connection.exchange else {
             return;
         };
-        let (room, class) = (session.has_room(), connection.class);
-        let retire = session.retired() && !connection.retired;
-        connection.retired |= retire;
+        // A server that reads nothing is given no more to read.
+        let room = session.has_room() && connection.unsent.len() < UNSENT_MAX;
+        let class = connection.class;
         let now = self.now();
         let pool = self.pool(class);
-        pool.open -= usize::from(retire);
         pool.idle.remove(slot);
         if room {
             pool.idle.push(slot, now);
         }
     }
 
-    /// Gathered bytes leave.
+    /// Gathered bytes leave. Where a connection turns out to be broken, its room
+    /// is for those who wait, and theirs leave too.
     pub(super) fn flush_sessions(&mut self) {
         while let Some(slot) = self.unflushed.pop() {
             self.send_waiting(slot);
+            if self.unflushed.is_empty() {
+                self.serve_waiting();
+            }
         }
     }
 
@@ -80,6 +88,8 @@ impl Engine {
             .session(slot)
             .map(|(session, out)| session.feed(&buffer[..received], out, &mut answers));
         self.buffer = buffer;
+        // What is sent again because of the answers may find no room here any more.
+        self.keep_in_pool(slot);
         for (place, stream, answer) in answers.drain(..) {
             // An answer before it may have ended this attempt, and the place may
             // be another's by now.
@@ -146,12 +156,7 @@ impl Engine {
             return;
         };
         session.cancel(stream, out);
-        let alone = session.under_way() == 0;
-        let made = self
-            .connections
-            .get(slot)
-            .is_some_and(|connection| connection.established);
-        if alone && !made {
+        if session.under_way() == 0 && !session.settled() {
             return self.close(slot);
         }
         self.keep_in_pool(slot);

@@ -1,5 +1,7 @@
 //! The layout of frames (RFC 9113, sections 4 to 6).
 
+use bytes::BytesMut;
+
 /// Bytes of a frame's head.
 pub(super) const HEAD_BYTES: usize = 9;
 /// Bytes of a frame's payload at most, unless the other side allows more.
@@ -30,6 +32,9 @@ pub(super) const INITIAL_WINDOW_SIZE: u16 = 4;
 /// Bytes of one setting.
 pub(super) const SETTING_BYTES: usize = 6;
 
+/// Bytes of a PING's payload.
+pub(super) const PING_BYTES: usize = 8;
+
 pub(super) const REFUSED_STREAM: u32 = 7;
 pub(super) const CANCEL: u32 = 8;
 
@@ -56,7 +61,7 @@ impl Head {
 }
 
 /// Appends a frame. Its payload is no longer than [`FRAME_MAX`].
-pub(super) fn write(kind: u8, flags: u8, stream: u32, payload: &[u8], out: &mut Vec<u8>) {
+pub(super) fn write(kind: u8, flags: u8, stream: u32, payload: &[u8], out: &mut BytesMut) {
     let length = u32::try_from(payload.len()).unwrap_or(u32::MAX);
     let [_, a, b, c] = length.to_be_bytes();
     out.extend_from_slice(&[a, b, c, kind, flags]);
@@ -64,7 +69,7 @@ pub(super) fn write(kind: u8, flags: u8, stream: u32, payload: &[u8], out: &mut 
     out.extend_from_slice(payload);
 }
 
-pub(super) fn settings(settings: &[(u16, u32)], out: &mut Vec<u8>) {
+pub(super) fn settings(settings: &[(u16, u32)], out: &mut BytesMut) {
     let mut payload = Vec::new();
     for (name, value) in settings {
         payload.extend_from_slice(&name.to_be_bytes());
@@ -82,12 +87,12 @@ pub(super) fn read_settings(payload: &[u8]) -> impl Iterator<Item = (u16, u32)> 
 }
 
 /// Gives room for `more` bytes, at most 2³¹ − 1.
-pub(super) fn window_update(stream: u32, more: i64, out: &mut Vec<u8>) {
+pub(super) fn window_update(stream: u32, more: i64, out: &mut BytesMut) {
     let more = u32::try_from(more).unwrap_or_default();
     write(WINDOW_UPDATE, 0, stream, &more.to_be_bytes(), out);
 }
 
-pub(super) fn reset(stream: u32, code: u32, out: &mut Vec<u8>) {
+pub(super) fn reset(stream: u32, code: u32, out: &mut BytesMut) {
     write(RST_STREAM, 0, stream, &code.to_be_bytes(), out);
 }
 

@@ -21,6 +21,8 @@ use self::frame::{
     PADDED, PING, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
 use super::codec::{Broken, Response, delay};
+use bytes::{Buf as _, Bytes, BytesMut};
+
 use crate::model::Content;
 use crate::units::Nanos;
 
@@ -34,6 +36,9 @@ const WINDOW_AT_FIRST: i64 = 65_535;
 const REPLENISH_AT: i64 = 1 << 30;
 /// Bytes of a response's fields at most, over all their frames.
 const FIELDS_MAX: usize = 64 * 1024;
+/// Answers that the protocol demands (to PING and SETTINGS) and that have not
+/// been sent, at most.
+const OWED_MAX: u32 = 1024;
 /// Interim (1xx) responses before the real one at most.
 const INTERIM_MAX: u8 = 16;
 
@@ -64,7 +69,7 @@ struct Stream {
     /// Bytes of the response since the server was given room.
     received: i64,
     /// What of the body waits for room.
-    body: Vec<u8>,
+    body: Bytes,
     /// What is kept of the response, where anything is.
     content: Option<Box<Content>>,
 }
@@ -90,11 +95,13 @@ pub(super) struct Session {
     /// response ends with it, what has come.
     block: Option<(u32, bool, Vec<u8>)>,
     going_away: bool,
+    /// Answers that the protocol demands and that have not been sent.
+    owed: u32,
 }
 
 impl Session {
     /// A connection's beginning, written to `out`; `streams`: requests at a time at most.
-    pub(super) fn new(streams: u32, out: &mut Vec<u8>) -> Self {
+    pub(super) fn new(streams: u32, out: &mut BytesMut) -> Self {
         out.extend_from_slice(PREFACE);
         frame::settings(
             &[
@@ -118,6 +125,7 @@ impl Session {
             input: Vec::new(),
             block: None,
             going_away: false,
+            owed: 0,
         }
     }
 
@@ -130,6 +138,26 @@ impl Session {
     pub(super) const fn retired(&self) -> bool {
         // The numbers of streams are used up at 2³¹.
         self.going_away || self.next_id >= 1 << 31
+    }
+
+    /// Whether the server has said how it is to be spoken to.
+    pub(super) const fn settled(&self) -> bool {
+        self.settled
+    }
+
+    /// Everything that was written has been sent.
+    pub(super) const fn sent(&mut self) {
+        self.owed = 0;
+    }
+
+    /// Notes an answer that the protocol demands: one who asks for more than
+    /// it takes wants no conversation.
+    const fn owe(&mut self) -> Result<(), Broken> {
+        self.owed += 1;
+        if self.owed > OWED_MAX {
+            return Err(Broken::Frame);
+        }
+        Ok(())
     }
 
     /// Whether it takes another request now.
@@ -151,7 +179,7 @@ impl Session {
         keep: bool,
         block: &[u8],
         body: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut BytesMut,
     ) -> u32 {
         let id = self.next_id;
         self.next_id += 2;
@@ -172,7 +200,7 @@ impl Session {
             interim: 0,
             window: self.window_of_streams,
             received: 0,
-            body: body.to_vec(),
+            body: Bytes::copy_from_slice(body),
             content: keep.then(Box::default),
         });
         if !body.is_empty() {
@@ -183,7 +211,7 @@ impl Session {
     }
 
     /// Gives a request up.
-    pub(super) fn cancel(&mut self, id: u32, out: &mut Vec<u8>) {
+    pub(super) fn cancel(&mut self, id: u32, out: &mut BytesMut) {
         if let Some(index) = self.find(id) {
             self.streams.remove(index);
             frame::reset(id, frame::CANCEL, out);
@@ -203,7 +231,7 @@ impl Session {
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, Answer)>,
     ) -> Result<(), Broken> {
         if self.input.is_empty() {
@@ -223,7 +251,7 @@ impl Session {
     fn feed_frames(
         &mut self,
         bytes: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, Answer)>,
     ) -> Result<usize, Broken> {
         let mut used = 0;
@@ -245,7 +273,7 @@ impl Session {
         &mut self,
         head: &Head,
         payload: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, Answer)>,
     ) -> Result<(), Broken> {
         if self.block.is_some() && head.kind != CONTINUATION {
@@ -263,7 +291,7 @@ impl Session {
                     self.block = Some((head.stream, ended, block.to_vec()));
                     return Ok(());
                 }
-                self.take_fields(head.stream, ended, block, answers)
+                self.take_fields(head.stream, ended, block, out, answers)
             }
             CONTINUATION => {
                 let (stream, ended, mut block) = self.block.take().ok_or(Broken::Frame)?;
@@ -275,7 +303,7 @@ impl Session {
                     self.block = Some((stream, ended, block));
                     return Ok(());
                 }
-                self.take_fields(stream, ended, &block, answers)
+                self.take_fields(stream, ended, &block, out, answers)
             }
             RST_STREAM => {
                 let code = frame::number(payload).ok_or(Broken::Frame)?;
@@ -292,6 +320,10 @@ impl Session {
             SETTINGS | PING if head.flags & ACK != 0 => Ok(()),
             SETTINGS => self.take_settings(payload, out),
             PING => {
+                if payload.len() != frame::PING_BYTES {
+                    return Err(Broken::Frame);
+                }
+                self.owe()?;
                 frame::write(PING, ACK, 0, payload, out);
                 Ok(())
             }
@@ -317,7 +349,7 @@ impl Session {
         &mut self,
         head: &Head,
         payload: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, Answer)>,
     ) -> Result<(), Broken> {
         let bytes = i64::try_from(payload.len()).unwrap_or(i64::MAX);
@@ -342,7 +374,7 @@ impl Session {
             content.add(data);
         }
         if head.flags & END_STREAM != 0 {
-            self.end(index, answers);
+            self.end(index, out, answers);
         }
         Ok(())
     }
@@ -353,6 +385,7 @@ impl Session {
         id: u32,
         ended: bool,
         block: &[u8],
+        out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, Answer)>,
     ) -> Result<(), Broken> {
         let Some(index) = self.find(id) else {
@@ -382,7 +415,7 @@ impl Session {
             return Err(Broken::Frame);
         }
         if ended {
-            self.end(index, answers);
+            self.end(index, out, answers);
         }
         Ok(())
     }
@@ -396,8 +429,12 @@ impl Session {
         }
     }
 
-    fn end(&mut self, index: usize, answers: &mut Vec<(u32, u32, Answer)>) {
+    fn end(&mut self, index: usize, out: &mut BytesMut, answers: &mut Vec<(u32, u32, Answer)>) {
         let stream = self.streams.remove(index);
+        if !stream.body.is_empty() {
+            // Answered before all of it was sent, and nobody wants the rest.
+            frame::reset(stream.id, frame::CANCEL, out);
+        }
         let response = Response {
             status: stream.status,
             keep_alive: true,
@@ -407,7 +444,7 @@ impl Session {
         answers.push((stream.place, stream.id, answer));
     }
 
-    fn take_settings(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), Broken> {
+    fn take_settings(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), Broken> {
         if !payload.len().is_multiple_of(frame::SETTING_BYTES) {
             return Err(Broken::Frame);
         }
@@ -433,12 +470,13 @@ impl Session {
                 _ => {}
             }
         }
+        self.owe()?;
         frame::write(SETTINGS, ACK, 0, &[], out);
         self.send_bodies(out);
         Ok(())
     }
 
-    fn widen(&mut self, id: u32, more: i64, out: &mut Vec<u8>) -> Result<(), Broken> {
+    fn widen(&mut self, id: u32, more: i64, out: &mut BytesMut) -> Result<(), Broken> {
         if id == 0 {
             self.window += more;
             if self.window > WINDOW_MAX {
@@ -452,14 +490,14 @@ impl Session {
         Ok(())
     }
 
-    fn send_bodies(&mut self, out: &mut Vec<u8>) {
+    fn send_bodies(&mut self, out: &mut BytesMut) {
         for index in 0..self.streams.len() {
             self.send_body(index, out);
         }
     }
 
     /// Sends of a body what the server takes.
-    fn send_body(&mut self, index: usize, out: &mut Vec<u8>) {
+    fn send_body(&mut self, index: usize, out: &mut BytesMut) {
         let stream = &mut self.streams[index];
         while !stream.body.is_empty() {
             let room = self.window.min(stream.window).max(0);
@@ -471,7 +509,7 @@ impl Session {
             let last = piece == stream.body.len();
             let end = if last { END_STREAM } else { 0 };
             frame::write(DATA, end, stream.id, &stream.body[..piece], out);
-            stream.body.drain(..piece);
+            stream.body.advance(piece);
             let sent = i64::try_from(piece).unwrap_or(i64::MAX);
             stream.window -= sent;
             self.window -= sent;

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 /// A session with requests of places 10, 11, 12 … under way.
 fn session(requests: u32) -> Session {
-    let mut out = Vec::new();
+    let mut out = BytesMut::new();
     let mut session = Session::new(100, &mut out);
     assert!(out.starts_with(PREFACE));
     for place in 0..requests {
@@ -16,16 +16,16 @@ fn session(requests: u32) -> Session {
 }
 
 fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::new();
+    let mut bytes = BytesMut::new();
     frame::write(kind, flags, stream, payload, &mut bytes);
-    bytes
+    bytes.to_vec()
 }
 
 /// What came of bytes, fed in pieces of so many.
 fn fed(session: &mut Session, bytes: &[u8], piece: usize) -> Result<Vec<(u32, Came)>, Broken> {
     let mut answers = Vec::new();
     for piece in bytes.chunks(piece) {
-        session.feed(piece, &mut Vec::new(), &mut answers)?;
+        session.feed(piece, &mut BytesMut::new(), &mut answers)?;
     }
     let came = |answer| match answer {
         Answer::Response(response, _) => Came::Status(response.status),
@@ -93,7 +93,7 @@ fn a_delay_is_read_where_somebody_may_retry() {
         ]
         .concat();
         session(1)
-            .feed(&bytes, &mut Vec::new(), &mut answers)
+            .feed(&bytes, &mut BytesMut::new(), &mut answers)
             .unwrap();
         match &answers[..] {
             [(_, _, Answer::Response(response, _))] => {
@@ -106,7 +106,7 @@ fn a_delay_is_read_where_somebody_may_retry() {
 
 #[test]
 fn the_protocol_is_answered() {
-    let mut out = Vec::new();
+    let mut out = BytesMut::new();
     session(2)
         .feed(&two_responses(), &mut out, &mut Vec::new())
         .unwrap();
@@ -138,7 +138,7 @@ fn requests_that_were_not_processed_are_told_from_those_that_broke_off() {
 #[test]
 fn an_answer_to_a_request_that_was_given_up_is_nobodys() {
     let mut session = session(2);
-    let mut out = Vec::new();
+    let mut out = BytesMut::new();
     session.cancel(1, &mut out);
     session.cancel(99, &mut out);
     assert_eq!(out, frame(RST_STREAM, 0, 1, &frame::CANCEL.to_be_bytes()));
@@ -149,7 +149,7 @@ fn an_answer_to_a_request_that_was_given_up_is_nobodys() {
 #[test]
 fn a_body_waits_for_the_servers_windows() {
     let mut session = session(0);
-    let mut out = Vec::new();
+    let mut out = BytesMut::new();
     let data = |out: &[u8]| {
         let (mut sizes, mut rest) = (Vec::new(), out);
         while let Some(head) = Head::read(rest) {
@@ -172,7 +172,7 @@ fn a_body_waits_for_the_servers_windows() {
     );
     // Room for the connection alone is none for the stream.
     let mut feed = |bytes: &[u8]| {
-        let mut out = Vec::new();
+        let mut out = BytesMut::new();
         session.feed(bytes, &mut out, &mut Vec::new()).unwrap();
         data(&out)
     };
@@ -204,6 +204,40 @@ fn what_no_server_may_send_ends_the_connection() {
     }
 }
 
+#[test]
+fn who_asks_for_answers_and_takes_none_is_left() {
+    let mut session = session(1);
+    let ping = frame(PING, 0, 0, b"8 bytes!");
+    let patient = ping.repeat(1024);
+    assert!(fed(&mut session, &patient, 9000).is_ok());
+    session.sent();
+    assert!(fed(&mut session, &patient, 9000).is_ok());
+    assert!(fed(&mut session, &ping, 9000).is_err());
+    let short = frame(PING, 0, 0, b"7 bytes");
+    assert!(fed(&mut self::session(1), &short, 9000).is_err());
+}
+
+#[test]
+fn a_body_that_nobody_wants_any_more_is_broken_off() {
+    let mut session = session(0);
+    let mut out = BytesMut::new();
+    session.open(0, false, &[0x83], &vec![b'x'; 100_000], &mut out);
+    out.clear();
+    let refusal = frame(
+        HEADERS,
+        END_HEADERS | END_STREAM,
+        1,
+        &[0x08, 3, b'4', b'1', b'3'],
+    );
+    let mut answers = Vec::new();
+    session.feed(&refusal, &mut out, &mut answers).unwrap();
+    assert_eq!(answers.len(), 1);
+    assert_eq!(
+        out.to_vec(),
+        frame(RST_STREAM, 0, 1, &frame::CANCEL.to_be_bytes())
+    );
+}
+
 proptest! {
     /// Never a panic, and never two answers to one request.
     #[test]
@@ -221,7 +255,7 @@ proptest! {
         let mut session = session(3);
         let mut answers = Vec::new();
         for piece in bytes.chunks(piece) {
-            if session.feed(piece, &mut Vec::new(), &mut answers).is_err() {
+            if session.feed(piece, &mut BytesMut::new(), &mut answers).is_err() {
                 break;
             }
         }
