@@ -269,10 +269,12 @@ fn a_rate_past_the_generators_capacity_is_invalid_and_not_slow() {
 fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
     let server = Server::start(|_| Answer::status(200));
     let url = format!("http://{}/", server.address());
-    let cases: [(&str, &[&str], &str); 15] = [
+    let cases: [(&str, &[&str], &str); 17] = [
         ("http://192.0.2.1/", &[], "--allow 192.0.2.1"),
         ("ftp://127.0.0.1/", &[], "is neither http"),
         ("127.0.0.1:80", &[], "has no scheme"),
+        ("http://127.0.0.1:99999/", &[], "a port that is none"),
+        (&url, &["--timeout", "0s"], "more than nothing"),
         ("http://a:b@127.0.0.1/", &[], "user's name"),
         (&url, &["-R", "0"], "more than zero"),
         (&url, &["-R", "10~20/1s"], "at most its mean"),

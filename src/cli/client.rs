@@ -8,7 +8,7 @@ use crate::units::Nanos;
 #[derive(Debug, Args)]
 pub(super) struct ClientArguments {
     /// Limit on one attempt, from its send
-    #[arg(long, value_name = "TIME", default_value = "5s")]
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = super::some_time)]
     timeout: Nanos,
     /// Limit on an operation, from its intended start [default: none]
     #[arg(long, value_name = "TIME")]
@@ -18,7 +18,7 @@ pub(super) struct ClientArguments {
     retries: u32,
     /// Pause before each retry: `none`, `100ms`, or such as
     /// `exponential 50ms..2s, full jitter`, also with `factor 3` or `equal jitter`
-    #[arg(long, value_name = "PAUSE", default_value_t = Backoff::None)]
+    #[arg(long, value_name = "PAUSE", default_value_t = Backoff::None, requires = "retries")]
     backoff: Backoff,
     /// Outcomes that are retried, of these and `too_many_requests`
     #[arg(
@@ -61,11 +61,14 @@ impl ClientArguments {
         }
     }
 
-    /// How long what is under way may take to end: one attempt, and the pauses
-    /// of the retries before it; with a deadline, no longer than that.
+    /// How long what is under way may take to end: every attempt and the pauses
+    /// between them, and a hedge; with a deadline, no longer than that.
     pub(super) fn longest(&self) -> Nanos {
-        let pauses = self.backoff.longest().0.saturating_mul(self.retries.into());
-        let patience = self.timeout.saturating_add(Nanos(pauses));
+        let retries = u64::from(self.retries);
+        let pauses = self.backoff.longest().0.saturating_mul(retries);
+        let attempts = self.timeout.0.saturating_mul(retries + 1);
+        let hedge = self.hedge_after.unwrap_or(Nanos::ZERO);
+        let patience = Nanos(attempts.saturating_add(pauses)).saturating_add(hedge);
         self.deadline.unwrap_or(patience).max(self.timeout)
     }
 }

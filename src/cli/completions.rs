@@ -3,6 +3,7 @@
 use clap::Args;
 use clap_complete::Shell;
 
+use super::Code;
 use crate::error::EXIT_PASSED;
 
 #[derive(Debug, Args)]
@@ -14,14 +15,11 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn run(&self) -> i32 {
+    pub(super) fn run(&self) -> Code {
+        let mut text = Vec::new();
         let mut command = super::described();
-        clap_complete::generate(
-            self.shell,
-            &mut command,
-            "threadbare",
-            &mut std::io::stdout(),
-        );
-        EXIT_PASSED
+        clap_complete::generate(self.shell, &mut command, "threadbare", &mut text);
+        super::answer(&text)?;
+        Ok(EXIT_PASSED)
     }
 }

@@ -46,10 +46,10 @@ pub(super) struct Arguments {
     /// How long operations are scheduled; what is under way then may end for the
     /// timeout and the pauses of its retries, or the deadline [default: 10s, or
     /// until the last recorded time]
-    #[arg(short, long, short_alias = 'z', value_name = "TIME")]
+    #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = super::some_time)]
     duration: Option<Nanos>,
     /// Operations at most [default: as many as the time allows]
-    #[arg(short = 'n', long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     operations: Option<u64>,
     /// Threads that share the load
     #[arg(short, long, value_name = "N", default_value_t = 1)]
@@ -209,7 +209,7 @@ impl Arguments {
         } else {
             report::load::render(&record, &findings)
         };
-        print!("{answer}");
+        super::answer(answer.as_bytes())?;
         if let Some(file) = &self.hdr {
             write_histograms(file, &record)?;
         }
@@ -251,8 +251,16 @@ impl Arguments {
             }
         };
         let host = authority.host().trim_matches(['[', ']']);
-        let port = authority.port_u16();
-        let port = port.unwrap_or(if encrypted { 443 } else { 80 });
+        let port = match authority.port_u16() {
+            Some(0) => return Err(wrong("has the port 0")),
+            Some(port) => port,
+            // What stands there is no number up to 65,535.
+            None if authority.as_str() != authority.host() => {
+                return Err(wrong("has a port that is none"));
+            }
+            None if encrypted => 443,
+            None => 80,
+        };
         let endpoint = Endpoint {
             address: match &self.unix_socket {
                 Some(path) => Address::Unix(path.clone()),

@@ -1,7 +1,7 @@
 //! `threadbare man`: the manual pages, from the same text as `--help`.
 
+use std::fs;
 use std::path::PathBuf;
-use std::{fs, io};
 
 use clap::Args;
 
@@ -20,13 +20,17 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(&self) -> Code {
         let command = super::described();
-        let written = match &self.out {
-            None => clap_mangen::Man::new(command).render(&mut io::stdout()),
-            Some(folder) => {
-                fs::create_dir_all(folder).and_then(|()| clap_mangen::generate_to(command, folder))
-            }
+        let failed = |cause| Error::failed(format!("failed to write the manual: {cause}"));
+        let Some(folder) = &self.out else {
+            let mut page = Vec::new();
+            clap_mangen::Man::new(command)
+                .render(&mut page)
+                .map_err(failed)?;
+            super::answer(&page)?;
+            return Ok(EXIT_PASSED);
         };
-        written.map_err(|cause| Error::failed(format!("failed to write the manual: {cause}")))?;
+        fs::create_dir_all(folder).map_err(failed)?;
+        clap_mangen::generate_to(command, folder).map_err(failed)?;
         Ok(EXIT_PASSED)
     }
 }

@@ -15,14 +15,15 @@ mod run;
 mod schema;
 mod target;
 
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::error::{EXIT_PASSED, EXIT_USAGE, Result};
+use crate::error::{EXIT_PASSED, EXIT_USAGE, Error, Result};
 use crate::live;
 use crate::target as fleet;
+use crate::units::Nanos;
 
 /// Reproduce thread exhaustion and measure how a service comes back.
 ///
@@ -93,6 +94,28 @@ enum Command {
     Guardian,
 }
 
+/// A duration that is some.
+fn some_time(text: &str) -> std::result::Result<Nanos, String> {
+    match text.parse() {
+        Ok(Nanos::ZERO) => Err("it must be more than nothing".into()),
+        Ok(time) => Ok(time),
+        Err(error) => Err(format!("{error}")),
+    }
+}
+
+/// Prints an answer. Who has closed the other end has seen enough of it.
+fn answer(text: &[u8]) -> Result<()> {
+    match io::stdout()
+        .write_all(text)
+        .and_then(|()| io::stdout().flush())
+    {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::failed(format!(
+            "failed to print the answer: {cause}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
 /// The command line as a whole, for what describes it elsewhere.
 fn described() -> clap::Command {
     Arguments::command()
@@ -122,8 +145,8 @@ pub fn main() -> i32 {
         Command::List => list::run(),
         Command::Report(arguments) => arguments.run(view),
         Command::Target(arguments) => arguments.run(),
-        Command::Schema(arguments) => Ok(arguments.run()),
-        Command::Completions(arguments) => Ok(arguments.run()),
+        Command::Schema(arguments) => arguments.run(),
+        Command::Completions(arguments) => arguments.run(),
         Command::Man(arguments) => arguments.run(),
         Command::Part { part } => fleet::serve_part(&part).map(|()| EXIT_PASSED),
         Command::Guardian => live::guard().map(|()| EXIT_PASSED),

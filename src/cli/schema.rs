@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::Code;
 use crate::error::EXIT_PASSED;
 use crate::{analysis, scenario};
 
@@ -16,7 +17,7 @@ pub(super) struct Arguments {
 }
 
 impl Arguments {
-    pub(super) fn run(&self) -> i32 {
+    pub(super) fn run(&self) -> Code {
         let schema = if self.summary {
             analysis::summary_schema()
         } else if self.operations {
@@ -24,7 +25,7 @@ impl Arguments {
         } else {
             scenario::schema()
         };
-        println!("{}", schema.trim_end());
-        EXIT_PASSED
+        super::answer(schema.as_bytes())?;
+        Ok(EXIT_PASSED)
     }
 }

@@ -180,6 +180,7 @@ impl Ledger {
 
     pub(super) fn scheduled(&mut self, intended: Nanos) {
         self.buckets.scheduled(intended);
+        self.generator.scheduled += 1;
     }
 
     pub(super) fn operation_ended(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {

@@ -262,6 +262,8 @@ counters! {
         cpu_ns,
         /// Time the threads spun on purpose.
         spin_ns,
+        /// Operations that were due, whether or not one could be sent.
+        scheduled,
         /// Bytes sent, heads and frames included, before any encryption.
         sent_bytes,
         /// Bytes received, likewise.

@@ -14,6 +14,11 @@ use crate::units::Nanos;
 
 /// The percentiles shown, in percent.
 const SPECTRUM: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
+/// Seconds and operations below which a rate says nothing.
+const SHORTEST: f64 = 0.1;
+const FEWEST: u64 = 10;
+/// Share of a load's length past which its end is worth telling.
+const LATE: f64 = 0.1;
 /// A closed loop whose generator is busier than this was limited by it.
 const LIMITING: f64 = 0.90;
 
@@ -65,14 +70,20 @@ pub fn render(record: &Record, findings: &Findings) -> String {
     let seconds = record.header.plan.end.as_secs_f64();
     let mut text = String::new();
     // Writing to a string cannot fail.
-    let _ = write!(text, "{}", headline(&totals, seconds));
+    // Of an open loop, how long its operations went on after the last was due.
+    let stopped = record.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
+    let after = match record.header.plan.load.drive.closed {
+        None => stopped.saturating_sub(record.header.plan.end),
+        Some(_) => Nanos::ZERO,
+    };
+    let _ = write!(text, "{}", headline(&totals, seconds, after));
     let _ = write!(text, "{}", spectrum(&totals));
     let _ = write!(text, "{}", counts(&totals));
     let _ = write!(text, "{}", generator(record, findings, &totals));
     text
 }
 
-fn headline(totals: &Totals, seconds: f64) -> String {
+fn headline(totals: &Totals, seconds: f64, after: Nanos) -> String {
     let operations = &totals.operations;
     let (scheduled, succeeded) = (operations.scheduled, operations.succeeded);
     let goodput = succeeded as f64 / seconds;
@@ -87,9 +98,25 @@ fn headline(totals: &Totals, seconds: f64) -> String {
         );
     }
     let share = 100.0 * succeeded as f64 / scheduled as f64;
+    if seconds < SHORTEST || scheduled < FEWEST {
+        return format!(
+            "{succeeded} of {scheduled} ({share:.2} %) operations succeeded in {:.0} ms: too \
+             short for a rate\n\n",
+            seconds * 1e3
+        );
+    }
+    let after = after.as_secs_f64();
+    let all = if after > LATE * seconds {
+        format!(
+            "; the last ended {after:.1} s after that: {:.1}/s in all",
+            succeeded as f64 / (seconds + after)
+        )
+    } else {
+        String::new()
+    };
     format!(
         "{goodput:.1} operations/s succeeded, {offered:.1}/s offered, over {seconds:.1} s: \
-         {succeeded} of {scheduled} ({share:.2} %)\n\n"
+         {succeeded} of {scheduled} ({share:.2} %){all}\n\n"
     )
 }
 
@@ -195,7 +222,7 @@ fn counts(totals: &Totals) -> String {
     let _ = writeln!(
         text,
         "  attempts      {} first tries, {} retries{}, {} resends on a stale connection; {} \
-         connections opened",
+         connections begun",
         attempts.first_tries, attempts.retries, hedges, attempts.resends, totals.opened
     );
     let _ = writeln!(
@@ -245,7 +272,7 @@ fn generator(record: &Record, findings: &Findings, totals: &Totals) -> String {
         percent(measurement.generator_busy),
         percent(measurement.machine_busy_max)
     );
-    if drive.closed.is_some() {
+    if drive.closed.is_some() && totals.operations.succeeded > 0 {
         let _ = writeln!(text, "  limited by    {}", limiter(findings));
     }
     let _ = match measurement.validity {
@@ -269,7 +296,7 @@ fn limiter(findings: &Findings) -> &'static str {
     if above(measurement.generator_busy) {
         "the generator: its threads were busy; add --threads, or take the figure as a lower bound"
     } else if above(measurement.machine_busy_max) {
-        "this machine: no processor was free"
+        "this machine, perhaps: no processor was free"
     } else {
         "the target, or the number of connections"
     }

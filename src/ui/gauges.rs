@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::record::{AttemptCounters, Counters, Histogram, Measure, Sample};
 use crate::units::Nanos;
 
-/// What a line tells at least: shorter buckets are added up.
+/// What a line tells at least: shorter buckets are added up, whole ones only.
 const WINDOW_MIN: Nanos = Nanos::from_secs(1);
 
 /// What was read in one window.
@@ -47,6 +47,9 @@ pub(super) struct Gauges {
 struct Filling {
     users: AttemptCounters,
     users_read: bool,
+    scheduled: u64,
+    /// The end of the last sample in it: the last window of a run is cut short.
+    to: Nanos,
     busy_ns: f64,
     worker_ns: f64,
     queue_depth_ns: f64,
@@ -58,7 +61,7 @@ impl Gauges {
     /// Gauges for a run of this plan.
     pub(super) fn new(plan: &Plan) -> Self {
         Self {
-            width: plan.interval.max(WINDOW_MIN),
+            width: plan.interval * WINDOW_MIN.0.div_ceil(plan.interval.0.max(1)).max(1),
             ..Self::default()
         }
     }
@@ -87,19 +90,20 @@ impl Gauges {
         if !filled.users_read && !filled.gauges_read {
             return None;
         }
-        let seconds = self.width.as_secs_f64();
+        let covered = filled.to.saturating_sub(from).min(self.width);
+        let seconds = covered.max(Nanos::from_millis(1)).as_secs_f64();
         let users = &filled.users;
         let ended = users.ended_well + users.ended_badly;
         let read = filled.gauges_read.then_some(());
         Some(Window {
             middle: from.saturating_add(self.width / 2),
-            to,
-            offered: users.first_tries as f64 / seconds,
+            to: to.min(filled.to),
+            offered: filled.scheduled as f64 / seconds,
             goodput: users.ended_well as f64 / seconds,
             error_share: (ended > 0).then(|| users.ended_badly as f64 / ended as f64),
             saturation: read
                 .and((filled.worker_ns > 0.0).then(|| filled.busy_ns / filled.worker_ns)),
-            queue_depth: read.map(|()| filled.queue_depth_ns / self.width.0 as f64),
+            queue_depth: read.map(|()| filled.queue_depth_ns / (seconds * 1e9)),
             service_p99: filled.service.quantile(0.99),
         })
     }
@@ -107,6 +111,7 @@ impl Gauges {
 
 impl Filling {
     fn add(&mut self, sample: &Sample) {
+        self.to = self.to.max(sample.to);
         match &sample.counters {
             Counters::Attempts(counters) if sample.source == "user" => {
                 self.users.merge(counters);
@@ -115,6 +120,7 @@ impl Filling {
                     self.service.merge(service);
                 }
             }
+            Counters::Generator(counters) => self.scheduled += counters.scheduled,
             Counters::Instance(counters) => {
                 self.busy_ns += counters.busy_ns as f64;
                 self.worker_ns += counters.worker_ns as f64;

@@ -179,6 +179,9 @@ impl Teller {
         let queue = window
             .queue_depth
             .map_or_else(|| "–".into(), |depth| format!("{depth:.0}"));
+        if self.plan.fleet.is_none() {
+            return self.window_of_load(window);
+        }
         let service = window.service_p99.map_or_else(
             || "–".into(),
             |p99| format!("{:.0} ms", p99.as_millis_f64()),
@@ -191,6 +194,23 @@ impl Teller {
             window.goodput,
             percent(window.error_share),
             percent(window.saturation),
+        )
+    }
+
+    /// A load on somebody else's server has no phases, workers and queues.
+    fn window_of_load(&self, window: &Window) -> String {
+        let errors = window
+            .error_share
+            .map_or_else(|| "–".into(), |share| format!("{:.0} %", share * 100.0));
+        let service = window.service_p99.map_or_else(
+            || "–".into(),
+            |p99| format!("{:.2} ms", p99.as_millis_f64()),
+        );
+        format!(
+            "{}  offered {:>5.0}/s  goodput {:>5.0}/s  errors {errors:>5}  service p99 {service:>9}",
+            self.at(window.to),
+            window.offered,
+            window.goodput,
         )
     }
 

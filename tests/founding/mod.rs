@@ -282,6 +282,7 @@ impl State {
                 "generator",
                 Counters::Generator(GeneratorCounters {
                     threads: 1,
+                    scheduled: offered,
                     cpu_ns: 110_000_000,
                     ..GeneratorCounters::default()
                 }),

@@ -417,6 +417,10 @@ impl Engine {
                 self.ledger.scheduled(draft.intended);
             }
         }
+        while let Some((since, _)) = self.waiting.pop_front() {
+            // It had no connection to the end: the wait was at least this long.
+            self.ledger.pool_wait(now.saturating_sub(since));
+        }
         let updates = &mut self.updates;
         let mut emit = |sample| updates(Update::Sample(sample));
         self.ledger.close(now, clock::thread_cpu(), &mut emit);

@@ -16,6 +16,8 @@ pub(in super::super) struct ActiveOperation {
     pub(super) under_way: UnderWay,
     /// Whether the current step has been tried.
     tried: bool,
+    /// Requests that servers said they had not processed and that were made again.
+    pub(super) refused: u8,
     /// Whether its next attempt is the last one's request once more.
     pub(super) resends: bool,
     /// Which of its steps is under way.
@@ -81,6 +83,7 @@ impl Engine {
             machine,
             under_way: UnderWay::default(),
             tried: false,
+            refused: 0,
             resends: false,
             step: 0,
             captured: Vec::new(),

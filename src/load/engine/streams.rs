@@ -4,10 +4,13 @@ use bytes::BytesMut;
 
 use super::super::connection::{Exchange, Owner};
 use super::super::http2::{Answer, Session};
+use super::super::ledger::Try;
 use super::attempts::late;
 use super::{Engine, Unanswered};
 use crate::model::AttemptOutcome;
 
+/// Times that an operation's requests are made again since they were not processed.
+const REFUSALS_MAX: u8 = 100;
 /// Bytes that wait to be sent on a connection, past which it gets no request.
 const UNSENT_MAX: usize = 1024 * 1024;
 
@@ -136,9 +139,7 @@ impl Engine {
             }
             // Not processed, so doing it again does not do it twice.
             Answer::Refused => {
-                if let Some(attempt) = self.attempts.get_mut(place) {
-                    attempt.handed_over = false;
-                }
+                self.note_unprocessed(place);
                 let (how, outcome) = (Unanswered::Connection, AttemptOutcome::ConnectionFailed);
                 self.fail_attempt(place, how, outcome, true, now);
             }
@@ -146,6 +147,22 @@ impl Engine {
                 let (how, outcome) = (Unanswered::Connection, AttemptOutcome::ConnectionFailed);
                 self.fail_attempt(place, how, outcome, false, now);
             }
+        }
+    }
+
+    /// A server has not processed an attempt's request, so that it may be made
+    /// again as if it had not been (RFC 9113, section 8.7); but not for ever.
+    fn note_unprocessed(&mut self, place: u32) {
+        let Some(attempt) = self.attempts.get_mut(place) else {
+            return;
+        };
+        attempt.handed_over = false;
+        if let Owner::Operation(slot) = attempt.owner
+            && let Some(operation) = self.operations.get_mut(slot)
+            && operation.refused < REFUSALS_MAX
+        {
+            operation.refused += 1;
+            attempt.which = Try::First;
         }
     }
 
