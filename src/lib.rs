@@ -14,7 +14,7 @@
 //! | rank | modules |
 //! |---|---|
 //! | 0 | [`units`] |
-//! | 1 | [`clock`], [`rng`], [`error`] |
+//! | 1 | [`clock`], [`rng`], [`error`], [`slots`] |
 //! | 2 | [`model`] |
 //! | 3 | [`scenario`] |
 //! | 4 | [`plan`] |
@@ -41,6 +41,7 @@ pub mod rng;
 pub mod run;
 pub mod sample;
 pub mod scenario;
+pub mod slots;
 pub mod target;
 pub mod ui;
 pub mod units;

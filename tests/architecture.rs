@@ -6,11 +6,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 19] = [
+const RANKS: [(&str, u32); 20] = [
     ("units", 0),
     ("clock", 1),
     ("rng", 1),
     ("error", 1),
+    ("slots", 1),
     ("model", 2),
     ("scenario", 3),
     ("plan", 4),

@@ -12,13 +12,12 @@ use std::thread;
 use super::guardian::Guardian;
 use super::sampler::Sampler;
 use super::signals::Interrupt;
-use super::timeline::Timeline;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::load::{Command, Generator, Identities, Setup, Update, Work};
-use crate::model::{Alert, AlertChange, Role, Signal};
-use crate::plan::{Action, Plan, Trigger};
-use crate::record::{Counters, Event, Observer, Outcome, Recorder, Sample, StopCause};
+use crate::model::Role;
+use crate::plan::{Action, Plan, Timeline};
+use crate::record::{Alarms, Event, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::target::{Fleet, Launch};
 use crate::units::Nanos;
 
@@ -86,8 +85,7 @@ pub fn conduct(
         sender,
         messages,
         timeline: Timeline::new(&plan.timeline),
-        alerts: plan.alerts.iter().cloned().map(Alert::new).collect(),
-        busy: (0, 0),
+        alarms: Alarms::new(&plan.alerts),
     };
     let cause = run.all(binary, warnings);
     let ended = run.end(cause);
@@ -110,9 +108,7 @@ struct Run<'a> {
     sender: Sender<Message>,
     messages: Receiver<Message>,
     timeline: Timeline,
-    alerts: Vec<Alert>,
-    /// Busy worker-time and worker-time of the interval being sampled.
-    busy: (u64, u64),
+    alarms: Alarms,
 }
 
 impl Run<'_> {
@@ -287,18 +283,7 @@ impl Run<'_> {
     /// An event that timeline entries may be waiting for.
     fn happened(&mut self, event: &Event) -> Result<()> {
         let now = self.clock.now();
-        let trigger = match event {
-            Event::AlertFired { alert } => Some(Trigger::Alert(alert.clone())),
-            Event::ActionEnded { entry, outcome } => {
-                match (&self.plan.timeline[*entry].action, outcome) {
-                    (Action::Rollback, Outcome::Rejected { .. }) => Some(Trigger::RollbackRejected),
-                    (Action::Rollback, Outcome::Applied { .. }) => Some(Trigger::RollbackApplied),
-                    (Action::Restart { .. }, Outcome::Applied { .. }) => Some(Trigger::Restarted),
-                    _ => None,
-                }
-            }
-            _ => None,
-        };
+        let trigger = event.trigger(&self.plan.timeline);
         if let Some(trigger) = trigger {
             self.timeline.on(now, &trigger);
         }
@@ -321,57 +306,16 @@ impl Run<'_> {
     fn sample(&mut self, sample: &Sample) -> Result<()> {
         self.recorder.sample(sample)?;
         self.observer.sample(sample);
-        let share = |bad: u64, all: u64| (all > 0).then(|| bad as f64 / all as f64);
-        match &sample.counters {
-            Counters::Instance(counters) => {
-                self.busy.0 += counters.busy_ns;
-                self.busy.1 += counters.worker_ns;
-                Ok(())
-            }
-            Counters::Attempts(counters) => {
-                let signal = if sample.source == "user" {
-                    Signal::ErrorShare
-                } else {
-                    Signal::ProbeFailures
-                };
-                let ended = counters.ended_well + counters.ended_badly;
-                self.alert(
-                    signal,
-                    sample.from,
-                    sample.to,
-                    share(counters.ended_badly, ended),
-                )
-            }
-            _ => Ok(()),
-        }
+        let changes = self.alarms.sample(sample);
+        changes.iter().try_for_each(|event| self.happened(event))
     }
 
     /// Every gauge of an interval has been read: the fleet's saturation is known.
     fn sampled(&mut self, from: Nanos, to: Nanos) -> Result<()> {
-        let (busy, all) = std::mem::take(&mut self.busy);
-        let saturation = (all > 0).then(|| busy as f64 / all as f64);
-        self.alert(Signal::Saturation, from, to, saturation)?;
+        let changes = self.alarms.sampled(from, to);
+        changes.iter().try_for_each(|event| self.happened(event))?;
         self.guardian.check()?;
         self.recorder.flush()
-    }
-
-    fn alert(&mut self, signal: Signal, from: Nanos, to: Nanos, value: Option<f64>) -> Result<()> {
-        let changes: Vec<Event> = self
-            .alerts
-            .iter_mut()
-            .filter(|alert| alert.rule().signal == signal)
-            .filter_map(|alert| {
-                let change = alert.on(from, to, value)?;
-                let name = alert.rule().name.clone();
-                Some(match change {
-                    AlertChange::Fired => Event::AlertFired { alert: name },
-                    AlertChange::Cleared => Event::AlertCleared { alert: name },
-                })
-            })
-            .collect();
-        changes
-            .into_iter()
-            .try_for_each(|event| self.happened(&event))
     }
 
     fn event(&mut self, event: &Event) -> Result<()> {

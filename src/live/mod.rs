@@ -13,7 +13,6 @@ mod preflight;
 mod sampler;
 mod serve;
 mod signals;
-mod timeline;
 
 pub use conductor::conduct;
 pub use guardian::guard;

@@ -2,10 +2,9 @@
 
 use super::generator::{Identities, Setup, Work};
 use super::request::Requests;
-use super::schedule::Choice;
 use crate::error::{Error, Result};
 use crate::model::{HttpWork, Part, Rows, Step};
-use crate::plan::{Plan, Request};
+use crate::plan::{Choice, Plan, fleet_choices, weight_ends};
 
 /// The work of a setup as the engine takes it; every slice gets a copy.
 #[derive(Debug, Clone)]
@@ -50,7 +49,7 @@ fn http(setup: &Setup, host: &str, work: &HttpWork) -> Result<Asked> {
         }
     }
     let weights = work.operations.iter().map(|kind| kind.weight);
-    let ends = weight_ends(weights)?;
+    let ends = weight_ends(weights).map_or_else(unfit, Ok)?;
     let choices = ends.into_iter().map(|weight_end| Choice {
         weight_end,
         subjects: 1,
@@ -62,23 +61,6 @@ fn http(setup: &Setup, host: &str, work: &HttpWork) -> Result<Asked> {
         requests: Requests::http(work, host, &setup.endpoint),
         service: String::new(),
     })
-}
-
-/// Where each weight ends on a line of all of them.
-fn weight_ends(weights: impl Iterator<Item = u32>) -> Result<Vec<u32>> {
-    let mut end = 0u32;
-    let mut ends = Vec::new();
-    for weight in weights {
-        let Some(next) = end.checked_add(weight) else {
-            return unfit("the weights of the mix add up to more than four billion");
-        };
-        end = next;
-        ends.push(end);
-    }
-    if end == 0 || u16::try_from(ends.len()).is_err() {
-        return unfit("the weights of the mix must add up to more than zero");
-    }
-    Ok(ends)
 }
 
 /// Finds a step fit: nothing in it would break a request, and it names no value
@@ -126,26 +108,10 @@ fn fits(step: &Step, work: &HttpWork, captured: usize) -> Result<()> {
 fn fleet(setup: &Setup, identities: &Identities) -> Result<Asked> {
     let plan = &setup.plan;
     let users = users(plan, identities)?;
-    let Some(spec) = plan
-        .fleet
-        .as_ref()
-        .filter(|f| f.projects > 0 && f.tasks > 0)
-    else {
-        return unfit("there must be at least one project and one task to ask about");
-    };
-    let ends = weight_ends(plan.load.mix.iter().map(|entry| entry.weight))?;
-    let entries = plan.load.mix.iter().zip(&users).zip(ends);
-    let choices = entries.map(|((entry, users), weight_end)| Choice {
-        weight_end,
-        subjects: match entry.request {
-            Request::UpdateTask => spec.tasks,
-            _ => spec.projects,
-        },
-        users: u32::try_from(users.len()).unwrap_or(u32::MAX),
-        values: false,
-    });
+    let of_entry = |entry: usize| u32::try_from(users[entry].len()).unwrap_or(u32::MAX);
+    let choices = fleet_choices(plan, of_entry).map_or_else(unfit, Ok)?;
     Ok(Asked {
-        choices: choices.collect(),
+        choices,
         requests: Requests::fleet(&setup.endpoint.address.to_string(), &plan.load.mix, users),
         service: identities.service.clone(),
     })

@@ -4,9 +4,9 @@ use bytes::BytesMut;
 
 use super::codec::ResponseReader;
 use super::http2::Session;
-use super::ledger::{Class, Try};
-use super::slots::SlotQueue;
 use super::stream::Stream;
+use crate::record::{Class, Try};
+use crate::slots::SlotQueue;
 use crate::units::Nanos;
 
 /// Who made an attempt and hears of its end.

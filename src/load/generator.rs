@@ -10,11 +10,11 @@ use super::asked::Asked;
 use super::endpoint::{Endpoint, Protocol};
 use super::engine::Engine;
 use super::poller::{Poller, Waker};
-use super::schedule::Slice;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{HttpWork, Role};
 use crate::plan::Plan;
+use crate::plan::Slice;
 use crate::record::Sample;
 use crate::units::Nanos;
 

@@ -29,19 +29,14 @@
 //! HTTP/1.1 cannot tell.
 
 mod asked;
-mod buckets;
 mod codec;
 mod connection;
 mod endpoint;
 mod engine;
 mod generator;
 mod http2;
-mod ledger;
 mod poller;
-mod probes;
 mod request;
-mod schedule;
-mod slots;
 mod socket;
 mod stream;
 mod tls;

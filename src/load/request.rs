@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::endpoint::{Endpoint, Protocol};
 use super::http2::{write_field, write_length};
-use super::schedule::Draft;
 use crate::model::{Content, Expected, HttpWork, Part, RowOrder, Rows, Step, Table, Template};
+use crate::plan::Draft;
 use crate::plan::{MixEntry, Request};
 
 /// What a created task is called.

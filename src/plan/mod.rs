@@ -5,6 +5,8 @@
 //! immutable: what happens during a run is in the record.
 
 mod build;
+mod schedule;
+mod timeline;
 
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,8 @@ use crate::model::{AlertRule, FleetSpec, MonitorPolicy};
 use crate::units::Nanos;
 
 pub use build::build;
+pub use schedule::{Choice, Draft, Schedule, Slice, fleet_choices, weight_ends};
+pub use timeline::Timeline;
 
 /// Everything a backend needs to carry out a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

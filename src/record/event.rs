@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::InstanceCounters;
-use crate::plan::Action;
+use crate::plan::{Action, Entry, Trigger};
 use crate::units::Nanos;
 
 /// Something that happened in a run.
@@ -76,6 +76,25 @@ pub enum Event {
         /// Why.
         cause: StopCause,
     },
+}
+
+impl Event {
+    /// What entries of this timeline may be waiting for, where it is such an event.
+    #[must_use]
+    pub fn trigger(&self, timeline: &[Entry]) -> Option<Trigger> {
+        match self {
+            Self::AlertFired { alert } => Some(Trigger::Alert(alert.clone())),
+            Self::ActionEnded { entry, outcome } => {
+                match (&timeline.get(*entry)?.action, outcome) {
+                    (Action::Rollback, Outcome::Rejected { .. }) => Some(Trigger::RollbackRejected),
+                    (Action::Rollback, Outcome::Applied { .. }) => Some(Trigger::RollbackApplied),
+                    (Action::Restart { .. }, Outcome::Applied { .. }) => Some(Trigger::Restarted),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
 }
 
 /// What came of a timeline entry.

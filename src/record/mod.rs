@@ -14,14 +14,18 @@
 //!
 //! `summary.json`, `report.html` and the others are derived from these four.
 
+mod alarms;
+mod buckets;
 mod counters;
 mod directory;
 mod event;
 mod histogram;
+mod ledger;
 mod sample;
 mod tally;
 mod text;
 
+pub use alarms::Alarms;
 pub use counters::{
     AttemptCounters, BalancerCounters, GeneratorCounters, IdentityCounters, InstanceCounters,
     MachineCounters, OperationCounters,
@@ -31,6 +35,7 @@ pub use directory::{
 };
 pub use event::{Event, Outcome, StopCause};
 pub use histogram::Histogram;
+pub use ledger::{Class, Ledger, Try, Unanswered};
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use tally::Tally;
 pub use text::{action_text, outcome_text, printable, story_time};

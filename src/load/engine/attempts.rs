@@ -12,12 +12,12 @@ use super::super::connection::{Attempt, Connection, Exchange, Owner, Watched, to
 use super::super::endpoint::Protocol;
 use super::super::generator::Update;
 use super::super::http2::Session;
-use super::super::ledger::{Class, Try};
-use super::super::slots::Slab;
 use super::super::socket::Fault;
 use super::super::stream::Stream;
 use super::{Engine, Unanswered};
 use crate::model::{AttemptOutcome, Content};
+use crate::record::{Class, Try};
+use crate::slots::Slab;
 use crate::units::Nanos;
 
 /// The lane of users' timeouts; a group's is one past its index.
@@ -177,7 +177,7 @@ impl Engine {
                 }
                 self.request.as_slice()
             }
-            Owner::Probe { group, .. } => self.probes.request(group),
+            Owner::Probe { group, .. } => self.probe_requests[group].as_slice(),
         };
         match connection.stream.transmit(request) {
             Ok(Some(sent)) => {

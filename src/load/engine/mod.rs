@@ -26,16 +26,15 @@ use super::connection::{Attempt, Connection, Pool};
 use super::endpoint::Endpoint;
 use super::generator::{Command, Setup, Update};
 use super::http2::Answer;
-use super::ledger::{Class, Ledger, Unanswered};
 use super::poller::{Poller, Ready};
-use super::probes::Probes;
-use super::request::Requests;
-use super::schedule::{Schedule, Slice};
-use super::slots::{Slab, SlotQueue, SlotTree};
+use super::request::{self, Requests};
 use super::socket::Notes;
 use crate::clock::{self, Clock};
-use crate::model::{Client, ClientPolicy, Drive, Pacing};
+use crate::model::{Client, ClientPolicy, Drive, Pacing, Probes};
+use crate::plan::{Schedule, Slice};
+use crate::record::{Class, Ledger, Unanswered};
 use crate::rng;
+use crate::slots::{Slab, SlotQueue, SlotTree};
 use crate::units::Nanos;
 
 /// Due things served before the sockets are looked at again.
@@ -104,6 +103,8 @@ pub(super) struct Engine {
     /// Operations that found no connection free, with the instant they did.
     waiting: SlotQueue,
     probes: Probes,
+    /// The request of each group of monitors.
+    probe_requests: Vec<Vec<u8>>,
 
     attempts: Slab<Attempt>,
     connections: Slab<Connection>,
@@ -177,12 +178,14 @@ impl Engine {
             retries: SlotTree::default(),
             hedges: SlotQueue::new(),
             waiting: SlotQueue::new(),
-            probes: Probes::new(
-                monitors,
-                plan.end,
-                &setup.endpoint.address.to_string(),
-                &asked.service,
-            ),
+            probes: Probes::new(monitors, plan.end),
+            probe_requests: monitors
+                .iter()
+                .map(|policy| {
+                    let host = setup.endpoint.address.to_string();
+                    request::probe(&host, &policy.probe, &asked.service)
+                })
+                .collect(),
             attempts: Slab::new(),
             connections: Slab::new(),
             users: Pool::new(connections),

@@ -1,11 +1,11 @@
 //! Users' operations, from intended start to terminal event.
 
 use super::super::connection::Owner;
-use super::super::ledger::{Try, Unanswered};
 use super::super::request::Asking;
-use super::super::schedule::Draft;
 use super::Engine;
 use crate::model::{AttemptOutcome, Next, Operation, Pass, Terminal};
+use crate::plan::Draft;
+use crate::record::{Try, Unanswered};
 use crate::units::Nanos;
 
 /// An operation that has been scheduled and has not ended.

@@ -4,10 +4,10 @@ use bytes::BytesMut;
 
 use super::super::connection::{Exchange, Owner};
 use super::super::http2::{Answer, Session};
-use super::super::ledger::Try;
 use super::attempts::late;
 use super::{Engine, Unanswered};
 use crate::model::AttemptOutcome;
+use crate::record::Try;
 
 /// Times that an operation's requests are made again since they were not processed.
 const REFUSALS_MAX: u8 = 100;

@@ -1,11 +1,11 @@
 //! Which timeline entries are due: a pure machine that is told the time.
 
-use crate::plan::{Entry, Trigger, When};
+use super::{Entry, Trigger, When};
 use crate::units::Nanos;
 
 /// The plan's entries and when each is due.
 #[derive(Debug)]
-pub(super) struct Timeline {
+pub struct Timeline {
     entries: Vec<Entry>,
     /// When each entry is due; none while its event has not come. Emptied
     /// once it was given out.
@@ -20,7 +20,9 @@ enum Due {
 }
 
 impl Timeline {
-    pub(super) fn new(entries: &[Entry]) -> Self {
+    /// Every entry is to come.
+    #[must_use]
+    pub fn new(entries: &[Entry]) -> Self {
         Self {
             due: entries
                 .iter()
@@ -34,7 +36,7 @@ impl Timeline {
     }
 
     /// An event happened: entries that wait for it are due after their delay.
-    pub(super) fn on(&mut self, now: Nanos, happened: &Trigger) {
+    pub fn on(&mut self, now: Nanos, happened: &Trigger) {
         for (entry, due) in self.entries.iter().zip(&mut self.due) {
             if let (When::After { event, delay }, Due::Waiting) = (&entry.when, *due)
                 && event == happened
@@ -45,7 +47,8 @@ impl Timeline {
     }
 
     /// The instant at which the next entry is due.
-    pub(super) fn next_deadline(&self) -> Option<Nanos> {
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Nanos> {
         self.due
             .iter()
             .filter_map(|due| match due {
@@ -57,7 +60,7 @@ impl Timeline {
 
     /// Takes the entry that is due longest at `now`, the earlier in the plan
     /// first where two are due together: its place in the plan.
-    pub(super) fn take(&mut self, now: Nanos) -> Option<usize> {
+    pub fn take(&mut self, now: Nanos) -> Option<usize> {
         let (place, _) = self
             .due
             .iter()
@@ -72,7 +75,7 @@ impl Timeline {
     }
 
     /// The places of entries whose event never came.
-    pub(super) fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
+    pub fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
         self.due
             .iter()
             .enumerate()
@@ -84,7 +87,7 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::plan::Action;
+    use crate::model::Action;
 
     fn entry(when: When) -> Entry {
         Entry {

@@ -16,13 +16,21 @@ const NONE: u32 = u32::MAX;
 
 /// Values in reusable slots.
 #[derive(Debug)]
-pub(super) struct Slab<T> {
+pub struct Slab<T> {
     entries: Vec<Option<T>>,
     free: Vec<u32>,
 }
 
+impl<T> Default for Slab<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl<T> Slab<T> {
-    pub(super) const fn new() -> Self {
+    /// An empty slab.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
@@ -30,7 +38,7 @@ impl<T> Slab<T> {
     }
 
     /// Puts a value into a free slot. The slot freed last is taken first: its memory is warm.
-    pub(super) fn insert(&mut self, value: T) -> u32 {
+    pub fn insert(&mut self, value: T) -> u32 {
         if let Some(slot) = self.free.pop() {
             self.entries[slot as usize] = Some(value);
             return slot;
@@ -41,7 +49,8 @@ impl<T> Slab<T> {
         slot
     }
 
-    pub(super) fn remove(&mut self, slot: u32) -> Option<T> {
+    /// Takes the value out and frees its slot.
+    pub fn remove(&mut self, slot: u32) -> Option<T> {
         let value = self.entries.get_mut(slot as usize)?.take();
         if value.is_some() {
             self.free.push(slot);
@@ -49,24 +58,31 @@ impl<T> Slab<T> {
         value
     }
 
-    pub(super) fn get(&self, slot: u32) -> Option<&T> {
+    /// The value in a slot.
+    #[must_use]
+    pub fn get(&self, slot: u32) -> Option<&T> {
         self.entries.get(slot as usize)?.as_ref()
     }
 
-    pub(super) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+    /// The value in a slot, to be changed.
+    pub fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.entries.get_mut(slot as usize)?.as_mut()
     }
 
-    pub(super) fn len(&self) -> usize {
+    /// Values in it.
+    #[must_use]
+    pub fn len(&self) -> usize {
         self.entries.len() - self.free.len()
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    /// Whether it holds none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Slots that hold a value, lowest first.
-    pub(super) fn slots(&self) -> impl Iterator<Item = u32> + '_ {
+    pub fn slots(&self) -> impl Iterator<Item = u32> + '_ {
         (0..)
             .zip(&self.entries)
             .filter_map(|(slot, entry)| entry.as_ref().map(|_| slot))
@@ -83,15 +99,23 @@ struct Node {
 
 /// Slots in the order of an instant; those of one instant in the order they came.
 #[derive(Debug)]
-pub(super) struct SlotQueue {
+pub struct SlotQueue {
     nodes: Vec<Node>,
     head: u32,
     tail: u32,
     len: usize,
 }
 
+impl Default for SlotQueue {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl SlotQueue {
-    pub(super) const fn new() -> Self {
+    /// An empty queue.
+    #[must_use]
+    pub const fn new() -> Self {
         Self {
             nodes: Vec::new(),
             head: NONE,
@@ -106,7 +130,7 @@ impl SlotQueue {
     /// # Panics
     ///
     /// Where the slot is queued already.
-    pub(super) fn push(&mut self, slot: u32, at: Nanos) {
+    pub fn push(&mut self, slot: u32, at: Nanos) {
         let empty = Node {
             previous: NONE,
             next: NONE,
@@ -137,7 +161,7 @@ impl SlotQueue {
     }
 
     /// Takes a slot out of the queue, with its instant; none where it was not in it.
-    pub(super) fn remove(&mut self, slot: u32) -> Option<Nanos> {
+    pub fn remove(&mut self, slot: u32) -> Option<Nanos> {
         let node = self.nodes.get_mut(slot as usize)?;
         if !std::mem::take(&mut node.queued) {
             return None;
@@ -163,29 +187,35 @@ impl SlotQueue {
     }
 
     /// The earliest, with its instant.
-    pub(super) fn front(&self) -> Option<(Nanos, u32)> {
+    #[must_use]
+    pub fn front(&self) -> Option<(Nanos, u32)> {
         self.nodes
             .get(self.head as usize)
             .map(|node| (node.at, self.head))
     }
 
-    pub(super) fn pop_front(&mut self) -> Option<(Nanos, u32)> {
+    /// Takes the earliest, with its instant.
+    pub fn pop_front(&mut self) -> Option<(Nanos, u32)> {
         let front = self.front()?;
         self.remove(front.1);
         Some(front)
     }
 
     /// Takes the latest: for idle connections, the warmest.
-    pub(super) fn pop_back(&mut self) -> Option<u32> {
+    pub fn pop_back(&mut self) -> Option<u32> {
         let slot = self.tail;
         self.remove(slot).map(|_| slot)
     }
 
-    pub(super) const fn len(&self) -> usize {
+    /// Slots in it.
+    #[must_use]
+    pub const fn len(&self) -> usize {
         self.len
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    /// Whether it holds none.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.len == 0
     }
 }
@@ -194,7 +224,7 @@ impl SlotQueue {
 /// do whose pauses grow or have jitter: a [`SlotQueue`] would walk past all that
 /// are later. Those of one instant keep the order they came in.
 #[derive(Debug, Default)]
-pub(super) struct SlotTree {
+pub struct SlotTree {
     order: BTreeSet<(Nanos, u64, u32)>,
     /// Of each slot that is in it, its place in the order.
     queued: Vec<Option<(Nanos, u64)>>,
@@ -207,7 +237,7 @@ impl SlotTree {
     /// # Panics
     ///
     /// Where the slot is in it already.
-    pub(super) fn push(&mut self, slot: u32, at: Nanos) {
+    pub fn push(&mut self, slot: u32, at: Nanos) {
         if self.queued.len() <= slot as usize {
             self.queued.resize(slot as usize + 1, None);
         }
@@ -218,14 +248,15 @@ impl SlotTree {
     }
 
     /// Takes a slot out: its instant, where it was in.
-    pub(super) fn remove(&mut self, slot: u32) -> Option<Nanos> {
+    pub fn remove(&mut self, slot: u32) -> Option<Nanos> {
         let (at, number) = self.queued.get_mut(slot as usize)?.take()?;
         self.order.remove(&(at, number, slot));
         Some(at)
     }
 
     /// The earliest, with its instant.
-    pub(super) fn front(&self) -> Option<(Nanos, u32)> {
+    #[must_use]
+    pub fn front(&self) -> Option<(Nanos, u32)> {
         self.order.first().map(|(at, _, slot)| (*at, *slot))
     }
 }

@@ -5,8 +5,8 @@
 //! is what ended plus the change of what is in flight, exactly.
 
 use super::buckets::{Buckets, USER, whole_millis};
+use super::{AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, Sample};
 use crate::model::Terminal;
-use crate::record::{AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, Sample};
 use crate::units::Nanos;
 
 /// The source of everything that monitors do.
@@ -16,15 +16,19 @@ const GENERATOR: &str = "generator";
 
 /// Whose traffic an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Class {
+pub enum Class {
+    /// Users'.
     User,
+    /// Monitors'.
     Monitor,
 }
 
 /// Which try of its step an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Try {
+pub enum Try {
+    /// The first of its step.
     First,
+    /// After another had ended.
     Retry,
     /// Beside a first try that is still unanswered.
     Hedge,
@@ -34,10 +38,14 @@ pub(super) enum Try {
 
 /// How an attempt ended without a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unanswered {
+pub enum Unanswered {
+    /// It ran into its timeout.
     TimedOut,
+    /// Its connection was refused, reset or closed.
     Connection,
+    /// What came was not HTTP.
     Protocol,
+    /// Nobody waited for it any more.
     Cancelled,
 }
 
@@ -83,7 +91,7 @@ fn taken<const N: usize>(histograms: [(Measure, &mut Histogram); N]) -> Vec<(Mea
 
 /// What is counted, on both time axes.
 #[derive(Debug)]
-pub(super) struct Ledger {
+pub struct Ledger {
     interval: Nanos,
     from: Nanos,
     buckets: Buckets,
@@ -100,7 +108,8 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// An empty ledger; `cpu`: processor time that the thread has used before the load.
-    pub(super) fn new(interval: Nanos, end: Nanos, cpu: Nanos) -> Self {
+    #[must_use]
+    pub fn new(interval: Nanos, end: Nanos, cpu: Nanos) -> Self {
         Self {
             interval,
             from: Nanos::ZERO,
@@ -117,12 +126,13 @@ impl Ledger {
     }
 
     /// The instant at which the interval must be closed.
-    pub(super) fn edge(&self) -> Nanos {
+    #[must_use]
+    pub fn edge(&self) -> Nanos {
         self.from + self.interval
     }
 
     /// Closes every interval whose edge has come.
-    pub(super) fn roll(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
+    pub fn roll(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
         while now >= self.edge() {
             let edge = self.edge();
             self.close_interval(edge, cpu, emit);
@@ -131,12 +141,12 @@ impl Ledger {
     }
 
     /// Lets the buckets of operations go that are final.
-    pub(super) fn settle(&mut self, now: Nanos, scheduled_to: Nanos, emit: &mut dyn FnMut(Sample)) {
+    pub fn settle(&mut self, now: Nanos, scheduled_to: Nanos, emit: &mut dyn FnMut(Sample)) {
         self.buckets.settle(now, scheduled_to, emit);
     }
 
     /// Closes everything at the stop.
-    pub(super) fn close(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
+    pub fn close(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
         self.roll(now, cpu, emit);
         let to = whole_millis(self.from, now).min(self.edge());
         self.close_interval(to, cpu, emit);
@@ -178,18 +188,20 @@ impl Ledger {
         }
     }
 
-    pub(super) fn scheduled(&mut self, intended: Nanos) {
+    /// An operation was scheduled for this instant.
+    pub fn scheduled(&mut self, intended: Nanos) {
         self.buckets.scheduled(intended);
         self.generator.scheduled += 1;
     }
 
-    pub(super) fn operation_ended(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
+    /// An operation scheduled for `intended` has ended so.
+    pub fn operation_ended(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
         self.buckets.ended(intended, terminal, now);
         self.ended(Class::User, terminal == Terminal::Succeeded);
     }
 
     /// An operation or a probe has ended.
-    pub(super) const fn ended(&mut self, class: Class, well: bool) {
+    pub const fn ended(&mut self, class: Class, well: bool) {
         let counters = &mut self.class(class).counters;
         if well {
             counters.ended_well += 1;
@@ -198,7 +210,8 @@ impl Ledger {
         }
     }
 
-    pub(super) const fn attempt_started(&mut self, class: Class, which: Try) {
+    /// An attempt started.
+    pub const fn attempt_started(&mut self, class: Class, which: Try) {
         let attempts = self.class(class);
         attempts.in_flight += 1;
         match which {
@@ -209,7 +222,8 @@ impl Ledger {
         }
     }
 
-    pub(super) fn answered(&mut self, class: Class, status: u16, service: Nanos) {
+    /// An attempt was answered after `service`, counted from its send.
+    pub fn answered(&mut self, class: Class, status: u16, service: Nanos) {
         let attempts = self.class(class);
         attempts.in_flight -= 1;
         attempts.service.record(service);
@@ -218,7 +232,8 @@ impl Ledger {
         counters.count_status(status);
     }
 
-    pub(super) const fn unanswered(&mut self, class: Class, how: Unanswered) {
+    /// An attempt ended without a response.
+    pub const fn unanswered(&mut self, class: Class, how: Unanswered) {
         let attempts = self.class(class);
         attempts.in_flight -= 1;
         match how {
@@ -229,11 +244,13 @@ impl Ledger {
         }
     }
 
-    pub(super) fn send_lag(&mut self, lag: Nanos) {
+    /// A first try was sent so long after it could have been.
+    pub fn send_lag(&mut self, lag: Nanos) {
         self.send_lag.record(lag);
     }
 
-    pub(super) fn pool_wait(&mut self, wait: Nanos) {
+    /// An operation waited so long for a connection.
+    pub fn pool_wait(&mut self, wait: Nanos) {
         if wait == Nanos::ZERO {
             self.unwaited += 1;
         } else {
@@ -242,31 +259,33 @@ impl Ledger {
     }
 
     /// The thread has spun on purpose for so long.
-    pub(super) const fn spun(&mut self, time: Nanos) {
+    pub const fn spun(&mut self, time: Nanos) {
         self.generator.spin_ns += time.0;
     }
 
     /// Bytes that were handed over.
-    pub(super) const fn sent(&mut self, bytes: usize) {
+    pub const fn sent(&mut self, bytes: usize) {
         self.generator.sent_bytes += bytes as u64;
     }
 
     /// Bytes that were taken.
-    pub(super) const fn received(&mut self, bytes: usize) {
+    pub const fn received(&mut self, bytes: usize) {
         self.generator.received_bytes += bytes as u64;
     }
 
-    pub(super) const fn connection_opened(&mut self) {
+    /// A connection was opened.
+    pub const fn connection_opened(&mut self) {
         self.generator.connections_opened += 1;
         self.generator.connections_open += 1;
     }
 
-    pub(super) const fn connection_closed(&mut self) {
+    /// A connection was closed.
+    pub const fn connection_closed(&mut self) {
         self.generator.connections_open -= 1;
     }
 
     /// So many operations wait for a connection from now on.
-    pub(super) fn waiting(&mut self, count: usize) {
+    pub fn waiting(&mut self, count: usize) {
         self.waiting = count as u64;
         self.generator.backlog_max = self.generator.backlog_max.max(self.waiting);
     }

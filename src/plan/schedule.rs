@@ -12,38 +12,41 @@ use std::collections::VecDeque;
 
 use rand::RngExt as _;
 
+use super::{Plan, Request};
 use crate::model::{Arrivals, Replay};
-use crate::plan::Plan;
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
 
 /// An operation that is scheduled: everything about it that chance decides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Draft {
+pub struct Draft {
     /// When it is to start.
-    pub(super) intended: Nanos,
+    pub intended: Nanos,
     /// Which entry of the mix it is.
-    pub(super) entry: u16,
+    pub entry: u16,
     /// The project or task that it is about.
-    pub(super) subject: u32,
+    pub subject: u32,
     /// Which of the entry's users asks.
-    pub(super) user: u32,
+    pub user: u32,
     /// Its number in the load, from zero on.
-    pub(super) number: u64,
+    pub number: u64,
     /// What its values are drawn by; zero where none are.
-    pub(super) chance: u64,
+    pub chance: u64,
 }
 
 /// Which part of a load a thread takes: each `of`-th operation from `index` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Slice {
-    pub(super) index: u32,
-    pub(super) of: u32,
+pub struct Slice {
+    /// Its number, from zero on.
+    pub index: u32,
+    /// How many slices there are.
+    pub of: u32,
 }
 
 impl Slice {
     /// This slice's part of a whole number, so that the parts add up to it.
-    pub(super) const fn share(self, whole: u64) -> u64 {
+    #[must_use]
+    pub const fn share(self, whole: u64) -> u64 {
         let (index, of) = (self.index as u64, self.of as u64);
         whole / of + (index < whole % of) as u64
     }
@@ -51,13 +54,64 @@ impl Slice {
 
 /// What an entry of the mix chooses from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Choice {
+pub struct Choice {
     /// Sum of the weights up to and including this entry's.
-    pub(super) weight_end: u32,
-    pub(super) subjects: u32,
-    pub(super) users: u32,
+    pub weight_end: u32,
+    /// Projects or tasks.
+    pub subjects: u32,
+    /// Users of its role.
+    pub users: u32,
     /// Whether values are drawn besides.
-    pub(super) values: bool,
+    pub values: bool,
+}
+
+/// Where each weight ends on a line of all of them.
+///
+/// # Errors
+///
+/// Why nothing can be chosen by them.
+pub fn weight_ends(weights: impl Iterator<Item = u32>) -> Result<Vec<u32>, &'static str> {
+    let mut end = 0u32;
+    let mut ends = Vec::new();
+    for weight in weights {
+        end = end
+            .checked_add(weight)
+            .ok_or("the weights of the mix add up to more than four billion")?;
+        ends.push(end);
+    }
+    if end == 0 || u16::try_from(ends.len()).is_err() {
+        return Err("the weights of the mix must add up to more than zero");
+    }
+    Ok(ends)
+}
+
+/// What each entry of a fleet's mix chooses from; `users`: how many may ask for
+/// the entry at this place.
+///
+/// # Errors
+///
+/// Why nothing can be chosen.
+pub fn fleet_choices(
+    plan: &Plan,
+    users: impl Fn(usize) -> u32,
+) -> Result<Vec<Choice>, &'static str> {
+    let spec = plan
+        .fleet
+        .as_ref()
+        .filter(|fleet| fleet.projects > 0 && fleet.tasks > 0)
+        .ok_or("there must be at least one project and one task to ask about")?;
+    let ends = weight_ends(plan.load.mix.iter().map(|entry| entry.weight))?;
+    let entries = plan.load.mix.iter().zip(ends).enumerate();
+    let choices = entries.map(|(place, (entry, weight_end))| Choice {
+        weight_end,
+        subjects: match entry.request {
+            Request::UpdateTask => spec.tasks,
+            _ => spec.projects,
+        },
+        users: users(place),
+        values: false,
+    });
+    Ok(choices.collect())
 }
 
 /// Where the next intended start comes from.
@@ -79,7 +133,7 @@ enum Source {
 
 /// Scheduled operations in the order of their intended starts.
 #[derive(Debug)]
-pub(super) struct Schedule {
+pub struct Schedule {
     source: Source,
     slice: Slice,
     /// Operations drawn so far; in an open loop, other slices' included.
@@ -95,7 +149,8 @@ pub(super) struct Schedule {
 impl Schedule {
     /// A slice of the schedule of a plan that was found fit; `choices`: what
     /// each entry of the mix chooses from.
-    pub(super) fn new(plan: &Plan, choices: Vec<Choice>, slice: Slice) -> Self {
+    #[must_use]
+    pub fn new(plan: &Plan, choices: Vec<Choice>, slice: Slice) -> Self {
         let stream = |name| rng::stream(plan.seed, name);
         let drive = plan.load.drive;
         let source = if let Some(closed) = drive.closed {
@@ -136,19 +191,20 @@ impl Schedule {
 
     /// When the next operation is to start; none after the last, and none in a
     /// closed loop while every user waits.
-    pub(super) fn next_intended(&self) -> Option<Nanos> {
+    #[must_use]
+    pub fn next_intended(&self) -> Option<Nanos> {
         self.next.map(|draft| draft.intended)
     }
 
     /// Takes the next operation.
-    pub(super) fn take(&mut self) -> Option<Draft> {
+    pub fn take(&mut self) -> Option<Draft> {
         let taken = self.next?;
         self.next = self.draw();
         Some(taken)
     }
 
     /// An operation has ended at `now`: in a closed loop its user is free again.
-    pub(super) fn ended(&mut self, now: Nanos) {
+    pub fn ended(&mut self, now: Nanos) {
         if let Source::Closed { free, think, .. } = &mut self.source {
             free.push_back(now.saturating_add(*think));
             if self.next.is_none() {
@@ -158,7 +214,8 @@ impl Schedule {
     }
 
     /// Whether no operation will be scheduled any more, although its time is not over.
-    pub(super) const fn exhausted(&self) -> bool {
+    #[must_use]
+    pub const fn exhausted(&self) -> bool {
         self.drawn >= self.limit && self.next.is_none()
     }
 

@@ -1,15 +1,12 @@
-//! The monitors' schedules and requests; the engine sends them.
+//! All monitors of a plan: whose probe is due next.
 
-use super::request;
-use crate::model::{Monitor, MonitorPolicy};
+use super::{Monitor, MonitorPolicy};
 use crate::units::Nanos;
 
 /// All monitors of a plan.
 #[derive(Debug)]
-pub(super) struct Probes {
+pub struct Probes {
     policies: Vec<MonitorPolicy>,
-    /// The request of each group.
-    requests: Vec<Vec<u8>>,
     /// Each monitor with its group; none while they are off.
     monitors: Vec<(usize, Monitor)>,
     /// Counts how often they were switched; ends of older probes are not theirs.
@@ -22,13 +19,10 @@ pub(super) struct Probes {
 
 impl Probes {
     /// Monitors that begin at zero and end at `end`.
-    pub(super) fn new(policies: &[MonitorPolicy], end: Nanos, host: &str, token: &str) -> Self {
+    #[must_use]
+    pub fn new(policies: &[MonitorPolicy], end: Nanos) -> Self {
         let mut probes = Self {
             policies: policies.to_vec(),
-            requests: policies
-                .iter()
-                .map(|policy| request::probe(host, &policy.probe, token))
-                .collect(),
             monitors: Vec::new(),
             epoch: 0,
             end,
@@ -41,7 +35,7 @@ impl Probes {
 
     /// Switches every monitor on or off. Switched on, they begin afresh from
     /// `now`, spread over their interval; probes under way go on in any case.
-    pub(super) fn switch(&mut self, on: bool, now: Nanos) {
+    pub fn switch(&mut self, on: bool, now: Nanos) {
         if on != self.monitors.is_empty() {
             return;
         }
@@ -58,12 +52,13 @@ impl Probes {
     }
 
     /// When the next probe is due, and whose; none while there is nothing to come.
-    pub(super) const fn next_due(&self) -> Option<(Nanos, u32)> {
+    #[must_use]
+    pub const fn next_due(&self) -> Option<(Nanos, u32)> {
         self.next
     }
 
     /// A monitor starts its probe: the epoch that its end must name.
-    pub(super) fn start(&mut self, monitor: u32, now: Nanos) -> u32 {
+    pub fn start(&mut self, monitor: u32, now: Nanos) -> u32 {
         if let Some((_, monitor)) = self.monitors.get_mut(monitor as usize) {
             monitor.on_start(now);
         }
@@ -73,7 +68,7 @@ impl Probes {
     }
 
     /// A probe ended.
-    pub(super) fn ended(&mut self, monitor: u32, epoch: u32, now: Nanos, succeeded: bool) {
+    pub fn ended(&mut self, monitor: u32, epoch: u32, now: Nanos, succeeded: bool) {
         self.under_way -= 1;
         if epoch != self.epoch {
             return;
@@ -85,21 +80,21 @@ impl Probes {
     }
 
     /// Probes that have not ended.
-    pub(super) const fn under_way(&self) -> usize {
+    #[must_use]
+    pub const fn under_way(&self) -> usize {
         self.under_way
     }
 
     /// The group of a monitor that is on.
-    pub(super) fn group(&self, monitor: u32) -> usize {
+    #[must_use]
+    pub fn group(&self, monitor: u32) -> usize {
         self.monitors[monitor as usize].0
     }
 
-    pub(super) fn timeout(&self, group: usize) -> Nanos {
+    /// The limit on a probe of the group.
+    #[must_use]
+    pub fn timeout(&self, group: usize) -> Nanos {
         self.policies[group].timeout
-    }
-
-    pub(super) fn request(&self, group: usize) -> &[u8] {
-        &self.requests[group]
     }
 
     /// There are tens of monitors, not thousands: looking at each is cheap.
@@ -128,7 +123,7 @@ mod tests {
             overlap,
             timeout: Nanos::from_millis(500),
         };
-        Probes::new(&[policy], Nanos::from_millis(1000), "127.0.0.1:1", "token")
+        Probes::new(&[policy], Nanos::from_millis(1000))
     }
 
     fn ms(value: u64) -> Nanos {
