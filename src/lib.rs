@@ -3,9 +3,10 @@
 //! One way through, left to right; a stage takes a value and gives a value:
 //!
 //! ```text
-//! scenario file ──► Scenario ──► Plan ──► live backend ──► record ──► analysis ──► report
-//!    (TOML)        validated   immutable  load + target    run dir      pure      one format
-//!                                                                                  per file
+//! scenario file ──► Scenario ──► Plan ──► live backend ─┐
+//!    (TOML)        validated   immutable  load + target  ├─► record ──► analysis ──► report
+//!                                    └──► simulator ─────┘  run dir      pure      one format
+//!                                         virtual time                              per file
 //! ```
 //!
 //! Modules import lower ranks only, and siblings of one rank do not know each
@@ -19,7 +20,7 @@
 //! | 3 | [`scenario`] |
 //! | 4 | [`plan`] |
 //! | 5 | [`record`] |
-//! | 6 | [`analysis`], [`load`], [`target`], [`sample`] |
+//! | 6 | [`analysis`], [`load`], [`target`], [`sample`], [`sim`] |
 //! | 7 | [`report`], [`ui`], [`live`] |
 //! | 8 | [`run`] |
 //! | 9 | [`cli`] |
@@ -41,6 +42,7 @@ pub mod rng;
 pub mod run;
 pub mod sample;
 pub mod scenario;
+pub mod sim;
 pub mod slots;
 pub mod target;
 pub mod ui;

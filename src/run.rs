@@ -16,6 +16,7 @@ use crate::record::{
 };
 use crate::report;
 use crate::sample::machine_facts;
+use crate::sim;
 use crate::ui;
 use crate::units::Nanos;
 
@@ -55,11 +56,8 @@ pub struct Finished {
 /// is still reported, marked incomplete, before the error is returned.
 pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
     let warnings = live::preflight(&plan)?;
-    let header = header(plan);
-    let directory = options.out.clone().unwrap_or_else(|| {
-        let stamp = clock::stamp(header.started_wall_ms);
-        Path::new(REPORTS).join(format!("{}-{stamp}", header.plan.scenario))
-    });
+    let header = header(plan, Backend::Live);
+    let directory = directory(&header, options);
     let binary = env::current_exe().map_err(|cause| {
         Error::failed(format!("failed to find this program's own file: {cause}"))
     })?;
@@ -95,6 +93,69 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
     }
 }
 
+/// Where a run lands.
+fn directory(header: &Header, options: &Options) -> PathBuf {
+    options.out.clone().unwrap_or_else(|| {
+        let stamp = clock::stamp(header.started_wall_ms);
+        Path::new(REPORTS).join(format!("{}-{stamp}", header.plan.scenario))
+    })
+}
+
+/// Carries out the plan in virtual time, writes its reports and prints the answer.
+///
+/// # Errors
+///
+/// As [`sim::simulate`], and where the record cannot be written. A simulation
+/// that met a bound or was interrupted is reported, marked incomplete, before
+/// the error is returned.
+pub fn simulated(plan: Plan, bounds: sim::Bounds, options: &Options) -> Result<Finished> {
+    let header = header(plan, Backend::Sim);
+    let directory = directory(&header, options);
+    let interrupt = live::Interrupt::listen(|| {})?;
+    let mut kept = Recording {
+        recorder: Recorder::create(&directory, &header)?,
+        failed: Ok(()),
+    };
+    let mut progress = ui::Simulation::new(&header.plan, options.live_width, options.quiet);
+    let simulated = sim::simulate(&header.plan, bounds, &mut kept, &mut |reached, events| {
+        progress.reached(io::stderr(), reached, events);
+        interrupt
+            .signal()
+            .map(|signal| StopCause::Interrupted { signal })
+    })?;
+    progress.clear(io::stderr());
+    kept.failed.and_then(|()| kept.recorder.flush())?;
+    let findings = report(&directory, options)?;
+    match simulated.cause {
+        StopCause::Failed { reason } => Err(Error::failed(reason)),
+        cause => Ok(Finished {
+            directory,
+            findings,
+            cause,
+        }),
+    }
+}
+
+/// Writes down what is told; the first failure is kept.
+struct Recording {
+    recorder: Recorder,
+    failed: Result<()>,
+}
+
+impl Observer for Recording {
+    fn event(&mut self, at: Nanos, event: &Event) {
+        if self.failed.is_ok() {
+            self.failed = self.recorder.event(at, event);
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        if self.failed.is_ok() {
+            self.failed = self.recorder.sample(sample);
+        }
+    }
+}
+
 /// Offers a plan's load to somebody else's target, and keeps of it what does
 /// not grow with the run: one sample for each source.
 ///
@@ -107,7 +168,7 @@ pub fn load(
     work: Work,
     options: &Options,
 ) -> Result<(Record, Findings, StopCause)> {
-    let header = header(plan);
+    let header = header(plan, Backend::Live);
     let view = ui::progress(
         io::stderr(),
         &header.plan,
@@ -143,12 +204,12 @@ impl Observer for Kept {
     }
 }
 
-/// What a live record of a plan says of itself.
-fn header(plan: Plan) -> Header {
+/// What a record of a plan says of itself.
+fn header(plan: Plan, backend: Backend) -> Header {
     Header {
         format: FORMAT,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        backend: Backend::Live,
+        backend,
         started_wall_ms: clock::wall_millis(),
         machine: machine_facts(),
         plan,

@@ -13,6 +13,7 @@ mod offered;
 mod report;
 mod run;
 mod schema;
+mod simulate;
 mod target;
 
 use std::io::{self, IsTerminal as _, Write as _};
@@ -44,6 +45,7 @@ const EXAMPLES: &str = "\
 Examples:
   threadbare list                        what incidents are there
   threadbare run missing-await           rehearse the founding incident (about two minutes)
+  threadbare simulate missing-await      the same in virtual time (about a second)
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
   threadbare check my-incident.toml      every mistake in a scenario, with its place
   threadbare report reports/RUN          the answer of an earlier run again
@@ -70,6 +72,8 @@ struct View {
 enum Command {
     /// Drive the fleet through a scenario, measure, report
     Run(run::Arguments),
+    /// Carry a scenario out in virtual time: seconds instead of hours, any size of fleet
+    Simulate(simulate::Arguments),
     /// Load any HTTP server at a rate or in a closed loop, and measure
     Load(Box<load::Arguments>),
     /// Find every mistake in a scenario file; executes nothing
@@ -140,6 +144,7 @@ pub fn main() -> i32 {
     let view = &arguments.view;
     let done = match arguments.command {
         Command::Run(arguments) => arguments.run(view),
+        Command::Simulate(arguments) => arguments.run(view),
         Command::Load(arguments) => arguments.run(view),
         Command::Check(arguments) => arguments.run(view),
         Command::List => list::run(),

@@ -8,7 +8,8 @@ use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_EXPECTATION, EXIT_FAILED, EXIT_INVALID, EXIT_PASSED};
 use crate::record::StopCause;
-use crate::{plan, run, scenario};
+use crate::run::{self, Finished};
+use crate::{plan, scenario};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -27,13 +28,18 @@ impl Arguments {
         let scenario = scenario::load(&self.scenario, view.color(&std::io::stderr()))?;
         let plan = plan::build(&scenario, self.seed);
         let finished = run::live(plan, &view.options(self.out))?;
-        // Precedence as docs/EXIT-CODES.md has it: interrupted, failed, invalid, expectation.
-        Ok(match (finished.cause, finished.findings.verdict) {
-            (StopCause::Interrupted { signal }, _) => 128 + signal,
-            (StopCause::Failed { .. }, _) => EXIT_FAILED,
-            (StopCause::Completed, Verdict::Invalid) => EXIT_INVALID,
-            (StopCause::Completed, Verdict::Failed) => EXIT_EXPECTATION,
-            (StopCause::Completed, Verdict::Passed) => EXIT_PASSED,
-        })
+        Ok(code(&finished))
+    }
+}
+
+/// The exit code of a run that came to an end. Precedence as docs/EXIT-CODES.md
+/// has it: interrupted, failed, invalid, expectation.
+pub(super) const fn code(finished: &Finished) -> i32 {
+    match (&finished.cause, finished.findings.verdict) {
+        (StopCause::Interrupted { signal }, _) => 128 + *signal,
+        (StopCause::Failed { .. }, _) => EXIT_FAILED,
+        (StopCause::Completed, Verdict::Invalid) => EXIT_INVALID,
+        (StopCause::Completed, Verdict::Failed) => EXIT_EXPECTATION,
+        (StopCause::Completed, Verdict::Passed) => EXIT_PASSED,
     }
 }

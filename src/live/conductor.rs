@@ -259,20 +259,16 @@ impl Run<'_> {
             entry,
             action: action.clone(),
         })?;
-        let (command, detail) = match action {
-            Action::Monitors { on } => (
-                Command::Monitors { on },
-                format!("monitors {}", if on { "on" } else { "off" }),
-            ),
-            Action::Retries { retries } => {
-                (Command::Retries(retries), format!("{retries} retries"))
-            }
-            action => {
+        let command = match &action {
+            Action::Monitors { on } => Command::Monitors { on: *on },
+            Action::Retries { retries } => Command::Retries(*retries),
+            _ => {
                 return actor
                     .send((entry, action))
                     .map_err(|_| Error::failed("the thread that carries out actions has ended"));
             }
         };
+        let detail = action.done(0);
         generator.command(command);
         self.happened(&Event::ActionEnded {
             entry,

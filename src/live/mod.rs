@@ -19,3 +19,4 @@ pub use guardian::guard;
 pub use offer::offer;
 pub use preflight::preflight;
 pub use serve::serve;
+pub use signals::Interrupt;

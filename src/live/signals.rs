@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// Whether, and by which signal, an end was asked for.
 #[derive(Debug, Clone)]
-pub(super) struct Interrupt {
+pub struct Interrupt {
     raised: Arc<AtomicBool>,
     number: Arc<AtomicI32>,
 }
@@ -19,7 +19,11 @@ pub(super) struct Interrupt {
 impl Interrupt {
     /// Listens from now on. The first signal is told to `on_first`; the second
     /// ends this process at once, and the guardian ends the rest.
-    pub(super) fn listen(on_first: impl FnOnce() + Send + 'static) -> Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// Where signals cannot be listened for.
+    pub fn listen(on_first: impl FnOnce() + Send + 'static) -> Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|cause| Error::failed(format!("failed to listen for signals: {cause}")))?;
         let interrupt = Self {
@@ -42,7 +46,8 @@ impl Interrupt {
     }
 
     /// The first signal's number, once there was one.
-    pub(super) fn signal(&self) -> Option<i32> {
+    #[must_use]
+    pub fn signal(&self) -> Option<i32> {
         self.raised
             .load(Ordering::Acquire)
             .then(|| self.number.load(Ordering::Acquire))

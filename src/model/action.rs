@@ -94,4 +94,24 @@ impl Action {
             Self::Retries { .. } => "retries",
         }
     }
+
+    /// What is so once it has been done, in words, to a fleet of so many
+    /// instances; a release is named by its document.
+    #[must_use]
+    pub fn done(&self, instances: usize) -> String {
+        match self {
+            Self::Push { .. } | Self::Rollback => String::new(),
+            Self::Waive { check } => format!("the check `{check}` is advisory from now on"),
+            Self::Restart { pause } => {
+                let how = pause.map_or_else(
+                    || "all at once".to_owned(),
+                    |pause| format!("one after the other, {pause} apart"),
+                );
+                format!("{instances} instances restarted {how}")
+            }
+            Self::Admit { share } => format!("{share} of the requests are admitted"),
+            Self::Monitors { on } => format!("monitors {}", if *on { "on" } else { "off" }),
+            Self::Retries { retries } => format!("{retries} retries"),
+        }
+    }
 }

@@ -35,6 +35,26 @@ pub struct FleetSpec {
     pub boot: Nanos,
 }
 
+impl FleetSpec {
+    /// How many users have this role: they are 0 to n − 1, in turn over the roles.
+    #[must_use]
+    pub const fn users_of(&self, role: Role) -> u32 {
+        (self.users + Role::COUNT - 1 - role as u32) / Role::COUNT
+    }
+
+    /// The user at this place among those of the role.
+    #[must_use]
+    pub const fn user_of(&self, role: Role, place: u32) -> u32 {
+        place * Role::COUNT + role as u32
+    }
+
+    /// The user as whom monitors take the authorization path: one past the others.
+    #[must_use]
+    pub const fn service_user(&self) -> u32 {
+        self.users
+    }
+}
+
 /// The identity service's parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct IdentitySpec {
@@ -60,6 +80,8 @@ pub enum Role {
 }
 
 impl Role {
+    /// How many there are.
+    const COUNT: u32 = 3;
     /// All roles, from the least to the most allowed.
     pub const ALL: [Self; 3] = [Self::Viewer, Self::Contributor, Self::Manager];
 

@@ -126,6 +126,22 @@ impl Request {
         (Self::CloseProject, "close project"),
     ];
 
+    /// The least role that it is allowed to.
+    #[must_use]
+    pub const fn least_role(self) -> Role {
+        match self {
+            Self::ListTasks => Role::Viewer,
+            Self::CreateTask | Self::UpdateTask => Role::Contributor,
+            Self::CloseProject => Role::Manager,
+        }
+    }
+
+    /// Whether it may be made twice (RFC 9110, section 9.2.2).
+    #[must_use]
+    pub const fn idempotent(self) -> bool {
+        matches!(self, Self::ListTasks)
+    }
+
     /// The name that scenario files use.
     #[must_use]
     pub fn name(self) -> &'static str {

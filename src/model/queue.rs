@@ -115,6 +115,12 @@ impl<T> Queue<T> {
         }
     }
 
+    /// How it treats its jobs.
+    #[must_use]
+    pub const fn policy(&self) -> QueuePolicy {
+        self.policy
+    }
+
     /// Adds a job at `now`.
     ///
     /// # Errors

@@ -92,6 +92,17 @@ pub struct Document {
     pub checks: Vec<CheckResult>,
 }
 
+impl Document {
+    /// Which version it is, in words.
+    #[must_use]
+    pub fn named(&self) -> String {
+        let restores = self.restores.map_or_else(String::new, |version| {
+            format!(", which restores version {version}")
+        });
+        format!("version {}{restores}", self.version)
+    }
+}
+
 /// Why a document was refused.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {

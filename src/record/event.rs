@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::InstanceCounters;
+use crate::model::Refusal;
 use crate::plan::{Action, Entry, Trigger};
 use crate::units::Nanos;
 
@@ -118,6 +119,15 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+}
+
+impl From<Refusal> for Outcome {
+    fn from(refusal: Refusal) -> Self {
+        Self::Rejected {
+            check: refusal.check,
+            reason: refusal.reason,
+        }
+    }
 }
 
 /// Why a run stopped.

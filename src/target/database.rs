@@ -106,11 +106,6 @@ pub(super) struct Task {
     done: bool,
 }
 
-/// The user that a probe without a token of its own stands for.
-pub(super) const fn service_user(users: u32) -> u32 {
-    users
-}
-
 /// Makes the database with users 0 to n − 1 in turn over the roles, a service
 /// user, and projects and tasks that are numbered from 1.
 pub(super) fn seed(path: &Path, spec: &FleetSpec, seed: u64) -> Result<Tokens> {
@@ -172,7 +167,7 @@ fn fill_users(connection: &Connection, spec: &FleetSpec, seed: u64) -> rusqlite:
     for (id, role) in (0..spec.users).zip(Role::ALL.into_iter().cycle()) {
         by_role[role as usize].push(add(id, role.name(), role)?);
     }
-    let service = add(service_user(spec.users), "service", Role::Viewer)?;
+    let service = add(spec.service_user(), "service", Role::Viewer)?;
     Ok(Tokens { by_role, service })
 }
 

@@ -19,7 +19,7 @@ use super::fleet::{Fleet, Slot};
 use super::lock;
 use super::message::{AdmissionShare, Members, SettingsPut};
 use super::part;
-use crate::model::{Document, Refusal, Release, Settings};
+use crate::model::{Action, Document, Refusal, Release, Settings};
 use crate::record::Outcome;
 use crate::units::{Nanos, Ratio};
 
@@ -69,9 +69,12 @@ impl Fleet {
     pub fn waive(&self, check: &str) -> Outcome {
         match lock(&self.release).waive(check) {
             Ok(()) => Outcome::Applied {
-                detail: format!("the check `{check}` is advisory from now on"),
+                detail: Action::Waive {
+                    check: check.to_owned(),
+                }
+                .done(self.instances.len()),
             },
-            Err(refusal) => rejected(refusal),
+            Err(refusal) => refusal.into(),
         }
     }
 
@@ -79,7 +82,7 @@ impl Fleet {
     pub fn admit(&self, share: Ratio) -> Outcome {
         match put(&self.balancer, "/admission", &AdmissionShare { share }) {
             Ok(()) => Outcome::Applied {
-                detail: format!("{share} of the requests are admitted"),
+                detail: Action::Admit { share }.done(self.instances.len()),
             },
             Err(reason) => Outcome::Failed { reason },
         }
@@ -97,12 +100,9 @@ impl Fleet {
         let before = release.clone();
         let document = match decide(&mut release) {
             Ok(document) => document,
-            Err(refusal) => return rejected(refusal),
+            Err(refusal) => return refusal.into(),
         };
-        let restores = document.restores.map_or_else(String::new, |version| {
-            format!(", which restores version {version}")
-        });
-        let mut detail = format!("version {}{restores}", document.version);
+        let mut detail = document.named();
         let put = self.put_to_all(document.settings, PUT_TRIES);
         if put.unreached.is_empty() {
             if !put.down.is_empty() {
@@ -209,11 +209,4 @@ fn put(slot: &Slot, target: &str, body: &impl serde::Serialize) -> Result<(), St
     part.call::<Value>("PUT", target, body)
         .map(drop)
         .map_err(|cause| format!("{name}: {cause}"))
-}
-
-fn rejected(refusal: Refusal) -> Outcome {
-    Outcome::Rejected {
-        check: refusal.check,
-        reason: refusal.reason,
-    }
 }

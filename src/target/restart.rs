@@ -15,7 +15,7 @@ use super::lock;
 use super::message::{PartCounters, Reading};
 use super::operations::PUT_MAX;
 use super::part::{self, Part, Starting};
-use crate::model::Settings;
+use crate::model::{Action, Settings};
 use crate::record::{Event, Outcome};
 use crate::units::Nanos;
 
@@ -57,11 +57,7 @@ impl Fleet {
             }
         }
         if failures.is_empty() {
-            let how = pause.map_or_else(
-                || "all at once".to_owned(),
-                |pause| format!("one after the other, {pause} apart"),
-            );
-            let detail = format!("{} instances restarted {how}", all.len());
+            let detail = Action::Restart { pause }.done(all.len());
             Outcome::Applied { detail }
         } else {
             Outcome::Failed {

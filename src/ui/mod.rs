@@ -7,6 +7,8 @@
 mod aside;
 mod gauges;
 mod progress;
+mod simulation;
 
 pub use aside::Aside;
 pub use progress::{Lines, Live, Quiet, progress};
+pub use simulation::Simulation;

@@ -16,7 +16,7 @@ pub(super) use api::BODY_MAX;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use super::database::{Database, service_user};
+use super::database::Database;
 use super::message::{Answer, InstanceConfig, SettingsPut};
 use super::wire::{Request, Response};
 use super::{connections, control, lock, serve};
@@ -38,7 +38,7 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
     thread::sleep(config.spec.boot.to_duration());
     let clock = Clock::start();
     let roles = if config.warm {
-        RoleCache::warm(service_user(config.spec.users) + 1)
+        RoleCache::warm(config.spec.service_user() + 1)
     } else {
         RoleCache::default()
     };

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use super::super::database::{Database, service_user};
+use super::super::database::Database;
 use super::super::lock;
 use super::super::message::{InstanceConfig, Verified};
 use super::super::wire::Client;
@@ -64,7 +64,7 @@ impl Worker {
             rng: rng::stream(config.common.seed, &stream),
             application: config.spec.application,
             database_time: config.spec.database,
-            service_user: service_user(config.spec.users),
+            service_user: config.spec.service_user(),
             cold: Nanos::ZERO,
         }
     }

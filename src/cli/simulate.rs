@@ -1,0 +1,54 @@
+//! `threadbare simulate`: a scenario in virtual time, the same report as a run's.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Code, View};
+use crate::sim::Bounds;
+use crate::{plan, run, scenario};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// A scenario file, or the name of one that `threadbare list` shows
+    scenario: String,
+    /// The run directory [default: reports/SCENARIO-DATE]; never overwritten
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Seed of every random stream [default: the scenario's]
+    #[arg(long)]
+    seed: Option<u64>,
+    #[command(flatten)]
+    bounds: Limits,
+}
+
+/// Where a simulation stops by itself.
+#[derive(Debug, Args)]
+pub(super) struct Limits {
+    /// Events at most; then it stops and reports what was reached
+    #[arg(long, value_name = "NUMBER", default_value_t = Bounds::default().events)]
+    events: u64,
+    /// Memory in GiB that what is under way may take, roughly
+    #[arg(long, value_name = "GIB", default_value_t = Bounds::default().memory >> 30,
+          value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    memory: u64,
+}
+
+impl Limits {
+    pub(super) const fn bounds(&self) -> Bounds {
+        Bounds {
+            events: self.events,
+            memory: self.memory << 30,
+        }
+    }
+}
+
+impl Arguments {
+    pub(super) fn run(self, view: &View) -> Code {
+        let scenario = scenario::load(&self.scenario, view.color(&std::io::stderr()))?;
+        let plan = plan::build(&scenario, self.seed);
+        let bounds = self.bounds.bounds();
+        let finished = run::simulated(plan, bounds, &view.options(self.out))?;
+        Ok(super::run::code(&finished))
+    }
+}

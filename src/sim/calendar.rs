@@ -1,0 +1,111 @@
+//! What is to come, in the order of time; what is due together, in the order in
+//! which it was entered.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+use crate::units::Nanos;
+
+/// A worker of a certain launch of an instance: an instance that was restarted
+/// is another one to whatever was under way in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) instance: u32,
+    pub(super) launch: u32,
+    pub(super) worker: u32,
+}
+
+/// Something that will happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Event {
+    /// The stage that the worker is in is over.
+    Stage(Place),
+    /// The identity service has verified for the worker.
+    Verified(Place),
+    /// The operation in this slot tries again, if it is still the one of this serial.
+    Retry { operation: u32, serial: u32 },
+    /// The instances being restarted listen.
+    Booted,
+    /// The next instances are restarted.
+    NextGroup,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    at: Nanos,
+    sequence: u64,
+    event: Event,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.sequence == other.sequence
+    }
+}
+
+impl Eq for Entry {}
+
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.at, self.sequence).cmp(&(other.at, other.sequence))
+    }
+}
+
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Events to come. What has one length for all (timeouts, deadlines) is not in
+/// here: [`crate::slots::SlotQueue`] keeps it without a heap.
+#[derive(Debug, Default)]
+pub(super) struct Calendar {
+    heap: BinaryHeap<Reverse<Entry>>,
+    entered: u64,
+}
+
+impl Calendar {
+    /// Enters an event.
+    pub(super) fn enter(&mut self, at: Nanos, event: Event) {
+        self.entered += 1;
+        self.heap.push(Reverse(Entry {
+            at,
+            sequence: self.entered,
+            event,
+        }));
+    }
+
+    /// When the next event is due.
+    pub(super) fn next(&self) -> Nanos {
+        self.heap
+            .peek()
+            .map_or(Nanos::MAX, |Reverse(entry)| entry.at)
+    }
+
+    /// Takes the next event.
+    pub(super) fn take(&mut self) -> Option<Event> {
+        self.heap.pop().map(|Reverse(entry)| entry.event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_due_together_keeps_its_order() {
+        let mut calendar = Calendar::default();
+        let retry = |operation| Event::Retry {
+            operation,
+            serial: 0,
+        };
+        for (at, operation) in [(5, 1), (3, 2), (5, 3), (3, 4)] {
+            calendar.enter(Nanos(at), retry(operation));
+        }
+        assert_eq!(calendar.next(), Nanos(3));
+        let order: Vec<_> = std::iter::from_fn(|| calendar.take()).collect();
+        assert_eq!(order, [retry(2), retry(4), retry(1), retry(3)]);
+        assert_eq!(calendar.next(), Nanos::MAX);
+    }
+}

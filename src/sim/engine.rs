@@ -1,0 +1,325 @@
+//! The loop: virtual time goes from one thing that is due to the next.
+//!
+//! Of things due together, what ends in the fleet comes first, then the ends of
+//! attempts and operations, then what is done, then what starts. The edge of an
+//! interval is closed before anything at or after it happens, as in a live run.
+
+use super::bounds::{Bounds, JOB_BYTES};
+use super::calendar::{Calendar, Event};
+use super::clients::Clients;
+use super::fleet::Fleet;
+use crate::error::Result;
+use crate::plan::{Action, Plan, Timeline};
+use crate::record::{self, Alarms, Counters, Observer, Outcome, Sample, StopCause};
+use crate::units::Nanos;
+
+/// Events between two looks at whether the simulation is to stop.
+const LOOK_EVERY: u64 = 1 << 16;
+
+/// A simulation that has come to its end.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Simulated {
+    /// Why it stopped.
+    pub cause: StopCause,
+    /// Events that were served.
+    pub events: u64,
+    /// The virtual instant that was reached.
+    pub reached: Nanos,
+}
+
+/// Carries out the plan in virtual time and tells `observer` what happens. Now
+/// and then `interrupted` is asked whether to stop, and why; what was reached by
+/// then is told as in a run that was interrupted.
+///
+/// # Errors
+///
+/// Wrong usage, where the plan cannot be simulated or is too large for memory.
+pub fn simulate(
+    plan: &Plan,
+    bounds: Bounds,
+    observer: &mut dyn Observer,
+    interrupted: &mut dyn FnMut(Nanos, u64) -> Option<StopCause>,
+) -> Result<Simulated> {
+    bounds.admit(plan)?;
+    let spec = plan.fleet.as_ref().expect("admitted: there is a fleet");
+    let mut simulation = Simulation {
+        plan,
+        bounds,
+        observer,
+        calendar: Calendar::default(),
+        clients: Clients::new(plan)?,
+        fleet: Fleet::new(spec, plan.seed),
+        timeline: Timeline::new(&plan.timeline),
+        alarms: Alarms::new(&plan.alerts),
+        now: Nanos::ZERO,
+        from: Nanos::ZERO,
+        events: 0,
+        load_ended: false,
+        pending: Vec::new(),
+        samples: Vec::new(),
+    };
+    Ok(simulation.all(interrupted))
+}
+
+/// What is due next, whoever it concerns.
+enum Next {
+    Fleet,
+    Clients(super::clients::Due),
+    Action,
+    /// The end of the load, or of the drain.
+    Wake,
+}
+
+struct Simulation<'a> {
+    plan: &'a Plan,
+    bounds: Bounds,
+    observer: &'a mut dyn Observer,
+    calendar: Calendar,
+    clients: Clients,
+    fleet: Fleet,
+    timeline: Timeline,
+    alarms: Alarms,
+    now: Nanos,
+    /// Where the interval began that the fleet's parts count in.
+    from: Nanos,
+    events: u64,
+    load_ended: bool,
+    /// Events that have not been told yet.
+    pending: Vec<record::Event>,
+    /// Samples that have not been told yet.
+    samples: Vec<Sample>,
+}
+
+impl Simulation<'_> {
+    fn all(&mut self, interrupted: &mut dyn FnMut(Nanos, u64) -> Option<StopCause>) -> Simulated {
+        let serving: Vec<_> = self.fleet.serving().collect();
+        for event in &serving {
+            self.tell(event);
+        }
+        self.tell(&record::Event::LoadStarted);
+        let cause = self.go(interrupted);
+        self.finish();
+        for entry in self.timeline.waiting().collect::<Vec<_>>() {
+            let text = format!(
+                "the timeline's entry `{}` was never due: the event it waits for did not come",
+                self.plan.timeline[entry].phase
+            );
+            self.tell(&record::Event::Warning { text });
+        }
+        self.tell(&record::Event::RunEnded {
+            cause: cause.clone(),
+        });
+        Simulated {
+            cause,
+            events: self.events,
+            reached: self.now,
+        }
+    }
+
+    /// Serves what is due until all is over.
+    fn go(&mut self, interrupted: &mut dyn FnMut(Nanos, u64) -> Option<StopCause>) -> StopCause {
+        loop {
+            let (at, next) = self.next();
+            self.advance(at);
+            self.events += 1;
+            match next {
+                Next::Fleet => match self.calendar.take() {
+                    Some(Event::Retry { operation, serial }) => self.clients.retry(
+                        self.now,
+                        operation,
+                        serial,
+                        &mut self.fleet,
+                        &mut self.calendar,
+                    ),
+                    Some(event) => {
+                        self.fleet.on(self.now, event, &mut self.calendar);
+                        if !self.fleet.happened.is_empty() {
+                            self.told_by_fleet();
+                        }
+                    }
+                    None => {}
+                },
+                Next::Clients(due) => {
+                    self.clients
+                        .serve(self.now, due, &mut self.fleet, &mut self.calendar);
+                }
+                Next::Action => self.act(),
+                Next::Wake => {}
+            }
+            if !self.fleet.answers.is_empty() {
+                self.clients
+                    .take_answers(self.now, &mut self.fleet, &mut self.calendar);
+            }
+            self.notice_end();
+            if self.load_ended && (self.clients.idle() || self.now >= self.drained()) {
+                return StopCause::Completed;
+            }
+            if self.events.is_multiple_of(LOOK_EVERY)
+                && let Some(cause) = self
+                    .exceeded()
+                    .or_else(|| interrupted(self.now, self.events))
+            {
+                return cause;
+            }
+        }
+    }
+
+    /// What is due next, and when.
+    fn next(&self) -> (Nanos, Next) {
+        let (at, due) = self.clients.next();
+        let mut first = (at, Next::Clients(due));
+        // An action goes before what starts with it, so before the clients' part
+        // where both are due together: ends that meet it are counted after it.
+        if let Some(at) = self.timeline.next_deadline()
+            && at <= first.0
+        {
+            first = (at, Next::Action);
+        }
+        let fleet = self.calendar.next();
+        if fleet <= first.0 {
+            first = (fleet, Next::Fleet);
+        }
+        let planned = if self.load_ended {
+            self.drained()
+        } else {
+            self.plan.end
+        };
+        if planned < first.0 {
+            first = (planned, Next::Wake);
+        }
+        first
+    }
+
+    fn drained(&self) -> Nanos {
+        self.plan.end.saturating_add(self.plan.drain)
+    }
+
+    /// Goes to the instant, and closes every interval whose edge comes before or with it.
+    fn advance(&mut self, to: Nanos) {
+        while self.clients.ledger.edge() <= to {
+            let edge = self.clients.ledger.edge();
+            self.now = edge;
+            let samples = &mut self.samples;
+            let mut emit = |sample| samples.push(sample);
+            self.clients.ledger.roll(edge, Nanos::ZERO, &mut emit);
+            let next = self.clients.next_intended().unwrap_or(Nanos::MAX);
+            self.clients.ledger.settle(edge, next, &mut emit);
+            self.fleet.sample(self.from, edge, &mut emit);
+            self.tell_samples(edge);
+            self.from = edge;
+        }
+        debug_assert!(to >= self.now, "time goes one way");
+        self.now = to;
+    }
+
+    fn notice_end(&mut self) {
+        if self.load_ended || self.clients.next_intended().is_some() {
+            return;
+        }
+        if self.now >= self.plan.end || self.clients.exhausted() {
+            self.load_ended = true;
+            self.tell(&record::Event::LoadEnded);
+        }
+    }
+
+    /// Carries out the timeline entry that is due.
+    fn act(&mut self) {
+        let Some(entry) = self.timeline.take(self.now) else {
+            return;
+        };
+        let action = self.plan.timeline[entry].action.clone();
+        self.tell(&record::Event::ActionStarted {
+            entry,
+            action: action.clone(),
+        });
+        let outcome = match &action {
+            Action::Monitors { on } => {
+                self.clients.probes.switch(*on, self.now);
+                Some(Outcome::Applied {
+                    detail: action.done(0),
+                })
+            }
+            Action::Retries { retries } => {
+                self.clients.set_retries(*retries);
+                Some(Outcome::Applied {
+                    detail: action.done(0),
+                })
+            }
+            _ => self.fleet.act(self.now, entry, &action, &mut self.calendar),
+        };
+        self.told_by_fleet();
+        if let Some(outcome) = outcome {
+            self.happened(&record::Event::ActionEnded { entry, outcome });
+        }
+    }
+
+    fn told_by_fleet(&mut self) {
+        self.pending.append(&mut self.fleet.happened);
+        for event in std::mem::take(&mut self.pending) {
+            self.happened(&event);
+        }
+    }
+
+    /// An event that timeline entries may be waiting for.
+    fn happened(&mut self, event: &record::Event) {
+        if let Some(trigger) = event.trigger(&self.plan.timeline) {
+            self.timeline.on(self.now, &trigger);
+        }
+        self.tell(event);
+    }
+
+    fn tell(&mut self, event: &record::Event) {
+        self.observer.event(self.now, event);
+    }
+
+    /// Tells the samples of an interval that ends at `to`, and what alerts make of them.
+    fn tell_samples(&mut self, to: Nanos) {
+        let mut changes = Vec::new();
+        for sample in std::mem::take(&mut self.samples) {
+            changes.extend(self.alarms.sample(&sample));
+            self.observer.sample(&sample);
+        }
+        changes.extend(self.alarms.sampled(self.from, to));
+        for event in changes {
+            self.happened(&event);
+        }
+    }
+
+    /// Why it must stop, where it has met a bound.
+    fn exceeded(&self) -> Option<StopCause> {
+        let jobs = self.fleet.jobs() as u64;
+        let what = if self.events >= self.bounds.events {
+            format!("{} events, which --events can raise", self.bounds.events)
+        } else if jobs.saturating_mul(JOB_BYTES) >= self.bounds.memory {
+            format!("{jobs} jobs that wait or run, which --memory can raise")
+        } else {
+            return None;
+        };
+        Some(StopCause::Failed {
+            reason: format!(
+                "the simulation stopped at {what}; it had reached {:.3} s of virtual time",
+                self.now.as_secs_f64()
+            ),
+        })
+    }
+
+    /// Closes the books.
+    fn finish(&mut self) {
+        self.clients.stop(self.now);
+        // Whole milliseconds, the precision of the latency log.
+        let to = Nanos(self.now.0.div_ceil(1_000_000) * 1_000_000).max(self.from);
+        let samples = &mut self.samples;
+        let mut emit = |sample: Sample| samples.push(sample);
+        self.clients.ledger.close(self.now, Nanos::ZERO, &mut emit);
+        if to > self.from {
+            self.fleet.sample(self.from, to, &mut emit);
+        }
+        for sample in std::mem::take(&mut self.samples) {
+            debug_assert!(!matches!(sample.counters, Counters::Machine(_)));
+            self.observer.sample(&sample);
+        }
+        for event in self.fleet.stop(self.now) {
+            self.tell(&event);
+        }
+    }
+}

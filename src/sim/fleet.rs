@@ -1,0 +1,500 @@
+//! The fleet: balancer, instances and identity service, and what is done to them.
+//!
+//! What the live fleet does with threads that block is done here with stages
+//! that end: application → authorize → database → respond, in the same order
+//! and under the same settings.
+
+use std::collections::VecDeque;
+
+use super::calendar::{Calendar, Event, Place};
+use super::identity::Identity;
+use super::instance::{Call, Instance, Job, NONE, Stage};
+use crate::model::{
+    Action, Admission, Document, FleetSpec, Refusal, Release, RoundRobin, Unverified, Verification,
+};
+use crate::record::{self, BalancerCounters, Counters, Outcome, Sample};
+use crate::slots::Slab;
+use crate::units::{Nanos, Ratio};
+
+/// Who releases configurations in a run.
+const RESPONDER: &str = "responder";
+/// What a client is told to wait when it is shed.
+const RETRY_AFTER: Nanos = Nanos::from_secs(1);
+
+/// A response to the attempt in this slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Answer {
+    pub(super) attempt: u32,
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Nanos>,
+}
+
+/// A restart under way.
+#[derive(Debug)]
+struct Restart {
+    entry: usize,
+    pause: Option<Nanos>,
+    /// The instances that are being restarted.
+    group: std::ops::Range<usize>,
+}
+
+/// The whole fleet.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    spec: FleetSpec,
+    release: Release,
+    admission: Admission,
+    choice: RoundRobin,
+    /// Instances in rotation, by their places.
+    members: Vec<u32>,
+    balancer: BalancerCounters,
+    instances: Vec<Instance>,
+    jobs: Slab<Job>,
+    identity: Identity,
+    restart: Option<Restart>,
+    /// Responses on their way to who asked.
+    pub(super) answers: VecDeque<Answer>,
+    /// What happened, for the journal.
+    pub(super) happened: Vec<record::Event>,
+    /// Room for jobs found expired.
+    expired: Vec<u32>,
+}
+
+impl Fleet {
+    /// A fleet that has long been in service.
+    pub(super) fn new(spec: &FleetSpec, seed: u64) -> Self {
+        Self {
+            spec: spec.clone(),
+            release: Release::default(),
+            admission: Admission::new(Ratio::WHOLE),
+            choice: RoundRobin::default(),
+            members: (0..spec.instances).collect(),
+            balancer: BalancerCounters::default(),
+            instances: (0..spec.instances)
+                .map(|index| Instance::new(index, spec, seed))
+                .collect(),
+            jobs: Slab::new(),
+            identity: Identity::new(&spec.identity, seed),
+            restart: None,
+            answers: VecDeque::new(),
+            happened: Vec::new(),
+            expired: Vec::new(),
+        }
+    }
+
+    /// Jobs that wait or run.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// An attempt reaches the balancer: the job that it waits for, if any; what
+    /// is answered at once is among the answers.
+    pub(super) fn request(
+        &mut self,
+        now: Nanos,
+        attempt: u32,
+        call: Call,
+        user: u32,
+        calendar: &mut Calendar,
+    ) -> Option<u32> {
+        if !self.admission.admit() {
+            self.balancer.shed += 1;
+            self.answer(attempt, 503, Some(RETRY_AFTER));
+            return None;
+        }
+        let Some(member) = self.choice.choose(self.members.len()) else {
+            self.balancer.unserved += 1;
+            self.answer(attempt, 503, None);
+            return None;
+        };
+        self.balancer.admitted += 1;
+        let instance = self.members[member];
+        let job = self.jobs.insert(Job {
+            call,
+            user,
+            caller: attempt,
+            gone_at: Nanos::MAX,
+        });
+        if self.instances[instance as usize].submit(now, job) {
+            self.serve(now, instance, calendar);
+            // It may have been answered at once, where everything takes no time.
+            return self.waits(job, attempt).then_some(job);
+        }
+        self.jobs.remove(job);
+        self.answer(attempt, 503, None);
+        None
+    }
+
+    fn waits(&self, job: u32, attempt: u32) -> bool {
+        self.jobs.get(job).is_some_and(|job| job.caller == attempt)
+    }
+
+    /// Who waited for the job has gone; it stays where it is.
+    pub(super) fn caller_gone(&mut self, job: u32, now: Nanos) {
+        if let Some(job) = self.jobs.get_mut(job) {
+            job.caller = NONE;
+            job.gone_at = now;
+        }
+    }
+
+    fn answer(&mut self, attempt: u32, status: u16, retry_after: Option<Nanos>) {
+        if attempt != NONE {
+            self.answers.push_back(Answer {
+                attempt,
+                status,
+                retry_after,
+            });
+        }
+    }
+
+    /// Something that was entered into the calendar has come.
+    pub(super) fn on(&mut self, now: Nanos, event: Event, calendar: &mut Calendar) {
+        match event {
+            Event::Stage(place) => {
+                if self.instances[place.instance as usize].runs(place) {
+                    self.proceed(now, place, calendar);
+                    self.serve(now, place.instance, calendar);
+                }
+            }
+            Event::Verified(place) => {
+                if let Some(begun) = self.identity.ended(now, calendar) {
+                    self.note_cold(begun.place, begun.cold);
+                }
+                if self.instances[place.instance as usize].runs(place) {
+                    self.verified(now, place, calendar);
+                    self.serve(now, place.instance, calendar);
+                }
+            }
+            Event::Booted => self.booted(now, calendar),
+            Event::NextGroup => self.restart_group(now, calendar),
+            Event::Retry { .. } => {}
+        }
+    }
+
+    /// Hands waiting jobs to free workers, until there is none of either.
+    fn serve(&mut self, now: Nanos, instance: u32, calendar: &mut Calendar) {
+        loop {
+            let taken = self.instances[instance as usize].take(now, &mut self.expired);
+            while let Some(job) = self.expired.pop() {
+                if let Some(job) = self.jobs.remove(job) {
+                    self.answer(job.caller, 503, None);
+                }
+            }
+            let Some(worker) = taken else { return };
+            self.begin(now, instance, worker, calendar);
+        }
+    }
+
+    /// The worker begins with the job that it has taken.
+    fn begin(&mut self, now: Nanos, instance: u32, worker: u32, calendar: &mut Calendar) {
+        let own = &mut self.instances[instance as usize];
+        let place = own.place(worker);
+        let verification = self
+            .jobs
+            .get(own.workers[worker as usize].job)
+            .is_none_or(|job| job.call == Call::Verification);
+        if verification {
+            return self.verify(now, place, calendar);
+        }
+        let takes = self.spec.application.sample(&mut own.rng);
+        self.pass(now, place, takes, calendar);
+    }
+
+    /// The worker's stage takes so long.
+    fn pass(&mut self, now: Nanos, place: Place, takes: Nanos, calendar: &mut Calendar) {
+        if takes == Nanos::ZERO {
+            self.proceed(now, place, calendar);
+        } else {
+            calendar.enter(now.saturating_add(takes), Event::Stage(place));
+        }
+    }
+
+    /// The worker's stage is over.
+    fn proceed(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
+        let own = &self.instances[place.instance as usize];
+        let worker = own.workers[place.worker as usize];
+        match worker.stage {
+            Stage::Database => self.finish(now, place, Some(200)),
+            // The identity service says when that is over.
+            Stage::Verifying => {}
+            Stage::Application => {
+                let Some(job) = self.jobs.get(worker.job).copied() else {
+                    return;
+                };
+                match (job.call, own.settings.verification) {
+                    (Call::Request { .. }, Verification::Awaited) => {
+                        self.verify(now, place, calendar);
+                    }
+                    (Call::Request { .. }, Verification::Detached) => {
+                        self.detach(now, place, job.user, calendar);
+                    }
+                    (Call::Shallow | Call::Verification, _) => self.finish(now, place, Some(200)),
+                }
+            }
+        }
+    }
+
+    /// The verification becomes a job of its own, and the handler goes on without it.
+    fn detach(&mut self, now: Nanos, place: Place, user: u32, calendar: &mut Calendar) {
+        let job = self.jobs.insert(Job {
+            call: Call::Verification,
+            user,
+            caller: NONE,
+            gone_at: Nanos::ZERO,
+        });
+        let own = &mut self.instances[place.instance as usize];
+        if own.submit(now, job) {
+            own.counted.detached += 1;
+        } else {
+            // Dropped, unseen by anyone.
+            self.jobs.remove(job);
+        }
+        match own.settings.unverified {
+            Unverified::Deny => self.finish(now, place, Some(500)),
+            Unverified::Allow => self.query(now, place, calendar),
+            Unverified::Hang => self.finish(now, place, None),
+        }
+    }
+
+    /// The worker asks the identity service and waits for it.
+    fn verify(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
+        let own = &mut self.instances[place.instance as usize];
+        let worker = &mut own.workers[place.worker as usize];
+        worker.stage = Stage::Verifying;
+        let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
+        let held = own.roles.holds(user);
+        if let Some(begun) = self.identity.ask(now, place, held, calendar) {
+            self.note_cold(begun.place, begun.cold);
+        }
+    }
+
+    fn note_cold(&mut self, place: Place, cold: Nanos) {
+        let own = &mut self.instances[place.instance as usize];
+        if own.runs(place) {
+            own.workers[place.worker as usize].cold = cold;
+        }
+    }
+
+    /// The identity service has answered.
+    fn verified(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
+        let own = &mut self.instances[place.instance as usize];
+        let worker = own.workers[place.worker as usize];
+        let Some(job) = self.jobs.get(worker.job) else {
+            return;
+        };
+        own.roles.insert(job.user);
+        match job.call {
+            Call::Request { allowed: true } => self.query(now, place, calendar),
+            Call::Request { allowed: false } => self.finish(now, place, Some(403)),
+            Call::Shallow | Call::Verification => self.finish(now, place, None),
+        }
+    }
+
+    /// The worker goes to the database.
+    fn query(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
+        let own = &mut self.instances[place.instance as usize];
+        own.workers[place.worker as usize].stage = Stage::Database;
+        let takes = self.spec.database.sample(&mut own.rng);
+        self.pass(now, place, takes, calendar);
+    }
+
+    /// The worker's job is done, with this answer or none ever.
+    fn finish(&mut self, now: Nanos, place: Place, status: Option<u16>) {
+        let own = &mut self.instances[place.instance as usize];
+        let job = own.finish(now, place.worker, &mut self.jobs);
+        if let (Some(job), Some(status)) = (job, status) {
+            self.answer(job.caller, status, None);
+        }
+    }
+
+    /// Carries out what is done to the fleet; none where it takes its time, and
+    /// its end is told among what happened.
+    pub(super) fn act(
+        &mut self,
+        now: Nanos,
+        entry: usize,
+        action: &Action,
+        calendar: &mut Calendar,
+    ) -> Option<Outcome> {
+        let instances = self.instances.len();
+        let done = || Outcome::Applied {
+            detail: action.done(instances),
+        };
+        Some(match action {
+            Action::Push {
+                set,
+                schema,
+                tested,
+            } => {
+                let pushed = self.release.push(now, RESPONDER, set, *schema, *tested);
+                let document = pushed.cloned();
+                self.released(document)
+            }
+            Action::Rollback => {
+                let document = self.release.rollback(now, RESPONDER).cloned();
+                self.released(document)
+            }
+            Action::Waive { check } => match self.release.waive(check) {
+                Ok(()) => done(),
+                Err(refusal) => refusal.into(),
+            },
+            Action::Admit { share } => {
+                self.admission = Admission::new(*share);
+                done()
+            }
+            Action::Restart { pause } => {
+                if self.restart.is_some() {
+                    return Some(Outcome::Failed {
+                        reason: "another restart is under way".into(),
+                    });
+                }
+                self.restart = Some(Restart {
+                    entry,
+                    pause: *pause,
+                    group: 0..0,
+                });
+                self.restart_group(now, calendar);
+                return None;
+            }
+            Action::Monitors { .. } | Action::Retries { .. } => return None,
+        })
+    }
+
+    /// A release holds for every instance that runs, and for those that start.
+    fn released(&mut self, document: Result<Document, Refusal>) -> Outcome {
+        let document = match document {
+            Ok(document) => document,
+            Err(refusal) => return refusal.into(),
+        };
+        let mut detail = document.named();
+        let down: Vec<&str> = self
+            .instances
+            .iter()
+            .filter(|instance| !instance.up)
+            .map(Instance::name)
+            .collect();
+        if !down.is_empty() {
+            detail.push_str("; to be in force when they start: ");
+            detail.push_str(&down.join(", "));
+        }
+        for instance in &mut self.instances {
+            instance.settings = document.settings;
+        }
+        Outcome::Applied { detail }
+    }
+
+    /// The next instances leave the rotation and stop; what waits and runs in
+    /// them is lost.
+    fn restart_group(&mut self, now: Nanos, calendar: &mut Calendar) {
+        let all = self.instances.len();
+        let Some(restart) = &mut self.restart else {
+            return;
+        };
+        let from = restart.group.end;
+        let group = from..if restart.pause.is_some() {
+            from + 1
+        } else {
+            all
+        };
+        restart.group = group.clone();
+        self.members
+            .retain(|member| !group.contains(&(*member as usize)));
+        for place in group {
+            let instance = &mut self.instances[place];
+            let (counters, lost) = instance.stop(now, &mut self.jobs);
+            self.happened.push(record::Event::Stopped {
+                source: instance.name().to_owned(),
+                counters,
+            });
+            for job in lost {
+                if job.caller != NONE {
+                    self.balancer.upstream_errors += 1;
+                    self.answer(job.caller, 502, None);
+                }
+            }
+        }
+        calendar.enter(now.saturating_add(self.spec.boot), Event::Booted);
+    }
+
+    /// The instances being restarted serve again, cold.
+    fn booted(&mut self, now: Nanos, calendar: &mut Calendar) {
+        let settings = self.release.active().settings;
+        let Some(restart) = &self.restart else {
+            return;
+        };
+        for place in restart.group.clone() {
+            self.instances[place].start(now, settings);
+            self.happened.push(record::Event::Serving {
+                source: self.instances[place].name().to_owned(),
+                pid: 0,
+            });
+        }
+        self.members = (0..)
+            .zip(&self.instances)
+            .filter(|(_, instance)| instance.up)
+            .map(|(place, _)| place)
+            .collect();
+        let all = self.instances.len();
+        if let Some(pause) = restart.pause.filter(|_| restart.group.end < all) {
+            return calendar.enter(now.saturating_add(pause), Event::NextGroup);
+        }
+        let action = Action::Restart {
+            pause: restart.pause,
+        };
+        self.happened.push(record::Event::ActionEnded {
+            entry: restart.entry,
+            outcome: Outcome::Applied {
+                detail: action.done(all),
+            },
+        });
+        self.restart = None;
+    }
+
+    /// What every part did since the last sample.
+    pub(super) fn sample(&mut self, from: Nanos, to: Nanos, emit: &mut dyn FnMut(Sample)) {
+        for instance in &mut self.instances {
+            if let Some(sample) = instance.sample(from, to, &self.jobs) {
+                emit(sample);
+            }
+        }
+        emit(Sample {
+            from,
+            to,
+            source: "balancer".into(),
+            counters: Counters::Balancer(std::mem::take(&mut self.balancer)),
+            histograms: Vec::new(),
+        });
+        emit(self.identity.sample(from, to));
+    }
+
+    /// Every instance that serves, for the journal.
+    pub(super) fn serving(&self) -> impl Iterator<Item = record::Event> + '_ {
+        self.instances
+            .iter()
+            .map(|instance| record::Event::Serving {
+                source: instance.name().to_owned(),
+                pid: 0,
+            })
+    }
+
+    /// Stops every instance that is up; a restart under way is cut short.
+    pub(super) fn stop(&mut self, now: Nanos) -> Vec<record::Event> {
+        let mut events = Vec::new();
+        for instance in self.instances.iter_mut().filter(|instance| instance.up) {
+            let (counters, _) = instance.stop(now, &mut self.jobs);
+            events.push(record::Event::Stopped {
+                source: instance.name().to_owned(),
+                counters,
+            });
+        }
+        if let Some(restart) = self.restart.take() {
+            events.push(record::Event::ActionEnded {
+                entry: restart.entry,
+                outcome: Outcome::Failed {
+                    reason: "the fleet was ended".into(),
+                },
+            });
+        }
+        events
+    }
+}

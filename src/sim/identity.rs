@@ -1,0 +1,105 @@
+//! The identity service: slots, and those who wait for one.
+
+use std::collections::VecDeque;
+
+use super::calendar::{Calendar, Event, Place};
+use crate::model::{IdentitySpec, Level};
+use crate::record::{Counters, IdentityCounters, Sample};
+use crate::rng::{self, StdRng};
+use crate::units::Nanos;
+
+/// The name of its random stream and of its samples.
+const NAME: &str = "identity";
+
+/// Verifies users, so many at a time; the others wait their turn.
+#[derive(Debug)]
+pub(super) struct Identity {
+    spec: IdentitySpec,
+    rng: StdRng,
+    busy: Level,
+    waiting: VecDeque<(Place, bool)>,
+    waited: Level,
+    verifications: u64,
+    /// Areas of `busy` and `waited` at the last sample.
+    sampled: (u64, u64),
+}
+
+/// A verification that has begun.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Begun {
+    pub(super) place: Place,
+    /// What a warm role cache would have saved of it.
+    pub(super) cold: Nanos,
+}
+
+impl Identity {
+    pub(super) fn new(spec: &IdentitySpec, seed: u64) -> Self {
+        Self {
+            spec: spec.clone(),
+            rng: rng::stream(seed, NAME),
+            busy: Level::default(),
+            waiting: VecDeque::new(),
+            waited: Level::default(),
+            verifications: 0,
+            sampled: (0, 0),
+        }
+    }
+
+    /// A worker asks; `held`: whether its instance holds the user's roles.
+    pub(super) fn ask(
+        &mut self,
+        now: Nanos,
+        place: Place,
+        held: bool,
+        calendar: &mut Calendar,
+    ) -> Option<Begun> {
+        if self.busy.get() < u64::from(self.spec.capacity.max(1)) {
+            return Some(self.begin(now, place, held, calendar));
+        }
+        self.waiting.push_back((place, held));
+        self.waited.set(now, self.waiting.len() as u64);
+        None
+    }
+
+    /// A verification has ended: the next begins.
+    pub(super) fn ended(&mut self, now: Nanos, calendar: &mut Calendar) -> Option<Begun> {
+        self.verifications += 1;
+        self.busy.set(now, self.busy.get() - 1);
+        let (place, held) = self.waiting.pop_front()?;
+        self.waited.set(now, self.waiting.len() as u64);
+        Some(self.begin(now, place, held, calendar))
+    }
+
+    fn begin(&mut self, now: Nanos, place: Place, held: bool, calendar: &mut Calendar) -> Begun {
+        self.busy.set(now, self.busy.get() + 1);
+        let warm = self.spec.latency.sample(&mut self.rng);
+        let took = if held {
+            warm
+        } else {
+            Nanos::from_secs_f64(warm.as_secs_f64() * self.spec.cold_factor)
+        };
+        calendar.enter(now.saturating_add(took), Event::Verified(place));
+        Begun {
+            place,
+            cold: took.saturating_sub(warm),
+        }
+    }
+
+    /// What it did since the last sample.
+    pub(super) fn sample(&mut self, from: Nanos, to: Nanos) -> Sample {
+        let areas = (self.busy.read(to).area, self.waited.read(to).area);
+        let counters = IdentityCounters {
+            verifications: std::mem::take(&mut self.verifications),
+            busy_ns: areas.0 - self.sampled.0,
+            waiting_ns: areas.1 - self.sampled.1,
+        };
+        self.sampled = areas;
+        Sample {
+            from,
+            to,
+            source: NAME.to_owned(),
+            counters: Counters::Identity(counters),
+            histograms: Vec::new(),
+        }
+    }
+}

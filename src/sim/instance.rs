@@ -1,0 +1,288 @@
+//! An instance: a job queue, workers that hold their jobs, and the books.
+
+use super::calendar::Place;
+use crate::model::{FleetSpec, Level, Queue, RoleCache, Settings};
+use crate::record::{Counters, Histogram, InstanceCounters, Measure, Sample};
+use crate::rng::{self, StdRng};
+use crate::slots::Slab;
+use crate::units::Nanos;
+
+/// No job, no attempt.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What a job asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Call {
+    /// A request that takes the authorization path; whether the role allows it.
+    Request { allowed: bool },
+    /// A worker answers, and that is all.
+    Shallow,
+    /// A verification that nobody waits for.
+    Verification,
+}
+
+/// Something that waits for a worker or is held by one.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job {
+    pub(super) call: Call,
+    pub(super) user: u32,
+    /// The attempt that waits for it; [`NONE`] where nobody does (any more).
+    pub(super) caller: u32,
+    /// When the caller went; [`Nanos::MAX`] while they are there.
+    pub(super) gone_at: Nanos,
+}
+
+/// What a worker does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// The application's own part.
+    Application,
+    /// It waits for the identity service.
+    Verifying,
+    /// The way to the database and back.
+    Database,
+}
+
+/// A worker and the job it holds.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Worker {
+    /// [`NONE`] where it is free.
+    pub(super) job: u32,
+    pub(super) stage: Stage,
+    /// What a warm role cache would have saved of the job in hand.
+    pub(super) cold: Nanos,
+    /// Up to when the time it holds its job is in the books.
+    booked: Nanos,
+}
+
+const FREE: Worker = Worker {
+    job: NONE,
+    stage: Stage::Application,
+    cold: Nanos::ZERO,
+    booked: Nanos::ZERO,
+};
+
+/// One instance of the fleet, through all its launches.
+#[derive(Debug)]
+pub(super) struct Instance {
+    name: String,
+    index: u32,
+    seed: u64,
+    pub(super) launch: u32,
+    pub(super) up: bool,
+    pub(super) settings: Settings,
+    pub(super) queue: Queue<u32>,
+    pub(super) workers: Vec<Worker>,
+    pub(super) free: Vec<u32>,
+    busy: Level,
+    pub(super) roles: RoleCache,
+    /// What its workers draw from.
+    pub(super) rng: StdRng,
+    /// Counted since the last sample; levels and integrals are entered when it is taken.
+    pub(super) counted: InstanceCounters,
+    queue_wait: Histogram,
+    /// Since when its worker-time counts for the next sample.
+    since: Nanos,
+    /// Areas of the busy level and the queue's depth at the last booking.
+    booked: (u64, u64),
+    /// Of it: by a launch that has been stopped since.
+    pending: InstanceCounters,
+    /// Counted since it began to serve.
+    total: InstanceCounters,
+}
+
+impl Instance {
+    /// An instance that has long been in service.
+    pub(super) fn new(index: u32, spec: &FleetSpec, seed: u64) -> Self {
+        let name = format!("instance-{}", index + 1);
+        Self {
+            index,
+            seed,
+            launch: 0,
+            up: true,
+            settings: Settings::default(),
+            queue: Queue::new(spec.queue),
+            workers: vec![FREE; spec.workers as usize],
+            free: (0..spec.workers).rev().collect(),
+            busy: Level::default(),
+            roles: RoleCache::warm(spec.users + 1),
+            rng: rng::stream(seed, &format!("{name} 0")),
+            counted: InstanceCounters::default(),
+            queue_wait: Histogram::new(),
+            since: Nanos::ZERO,
+            booked: (0, 0),
+            pending: InstanceCounters::default(),
+            total: InstanceCounters::default(),
+            name,
+        }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(super) const fn place(&self, worker: u32) -> Place {
+        Place {
+            instance: self.index,
+            launch: self.launch,
+            worker,
+        }
+    }
+
+    /// Whether the place is a worker of the launch that runs.
+    pub(super) const fn runs(&self, place: Place) -> bool {
+        self.up && self.launch == place.launch
+    }
+
+    /// Puts a job into the queue; false where it is full.
+    pub(super) fn submit(&mut self, now: Nanos, job: u32) -> bool {
+        let taken = self.queue.push(now, job).is_ok();
+        if taken {
+            self.counted.enqueued += 1;
+        } else {
+            self.counted.rejected += 1;
+        }
+        taken
+    }
+
+    /// Hands the next job to a free worker; those found expired go to `expired`.
+    pub(super) fn take(&mut self, now: Nanos, expired: &mut Vec<u32>) -> Option<u32> {
+        if self.queue.is_empty() {
+            return None;
+        }
+        let worker = *self.free.last()?;
+        let before = expired.len();
+        let popped = self.queue.pop(now, expired);
+        self.counted.expired += (expired.len() - before) as u64;
+        let popped = popped?;
+        self.free.pop();
+        self.queue_wait.record(popped.wait);
+        self.workers[worker as usize] = Worker {
+            job: popped.job,
+            booked: now,
+            ..FREE
+        };
+        self.busy.set(now, self.busy.get() + 1);
+        Some(worker)
+    }
+
+    /// The worker's job is done; the job.
+    pub(super) fn finish(&mut self, now: Nanos, worker: u32, jobs: &mut Slab<Job>) -> Option<Job> {
+        self.book(now, worker, jobs);
+        let held = std::mem::replace(&mut self.workers[worker as usize], FREE);
+        self.counted.busy_cold_ns += held.cold.0;
+        self.counted.finished += 1;
+        self.busy.set(now, self.busy.get() - 1);
+        self.free.push(worker);
+        jobs.remove(held.job)
+    }
+
+    /// Enters what the worker did for nobody since it was last booked.
+    fn book(&mut self, now: Nanos, worker: u32, jobs: &Slab<Job>) {
+        let worker = &mut self.workers[worker as usize];
+        let since = std::mem::replace(&mut worker.booked, now);
+        let Some(job) = jobs.get(worker.job) else {
+            return;
+        };
+        if job.call == Call::Verification {
+            self.counted.busy_detached_ns += (now - since).0;
+        } else {
+            self.counted.busy_zombie_ns += now.saturating_sub(since.max(job.gone_at)).0;
+        }
+    }
+
+    /// Enters levels and integrals up to `now`.
+    fn book_all(&mut self, now: Nanos, jobs: &Slab<Job>) {
+        for worker in 0..self.workers.len() {
+            self.book(now, u32::try_from(worker).unwrap_or(NONE), jobs);
+        }
+        let depth = self.queue.mark_depth(now);
+        let busy = self.busy.read(now);
+        let counted = &mut self.counted;
+        counted.worker_ns += self.workers.len() as u64 * (now - self.since).0;
+        counted.busy_ns += busy.area - self.booked.0;
+        counted.queue_depth_ns += depth.area - self.booked.1;
+        counted.queue_depth_max = counted.queue_depth_max.max(depth.max);
+        self.booked = (busy.area, depth.area);
+        self.since = now;
+    }
+
+    /// The sample of what was counted since the last one; none where it was down throughout.
+    pub(super) fn sample(&mut self, from: Nanos, to: Nanos, jobs: &Slab<Job>) -> Option<Sample> {
+        if self.up {
+            self.book_all(to, jobs);
+        }
+        let mut counters = std::mem::take(&mut self.counted);
+        if self.up {
+            self.total.merge(&counters);
+        }
+        counters.merge(&std::mem::take(&mut self.pending));
+        if counters == InstanceCounters::default() {
+            return None;
+        }
+        counters.workers = self.workers.len() as u64;
+        counters.waiting = self.queue.len() as u64;
+        counters.running = self.busy.get();
+        let queue_wait = self.queue_wait.clone();
+        self.queue_wait.clear();
+        Some(Sample {
+            from,
+            to,
+            source: self.name.clone(),
+            counters: Counters::Instance(counters),
+            histograms: vec![(Measure::QueueWait, queue_wait)],
+        })
+    }
+
+    /// Stops: what waits and runs is lost and comes back for its callers to be
+    /// told, beside the counters of the whole launch.
+    pub(super) fn stop(
+        &mut self,
+        now: Nanos,
+        jobs: &mut Slab<Job>,
+    ) -> (InstanceCounters, Vec<Job>) {
+        self.book_all(now, jobs);
+        let mut lost = Vec::new();
+        let mut expired = Vec::new();
+        let held = self.workers.iter_mut();
+        let held: Vec<u32> = held
+            .map(|worker| std::mem::replace(worker, FREE).job)
+            .filter(|job| *job != NONE)
+            .collect();
+        let policy = self.queue.policy();
+        let mut queue = std::mem::replace(&mut self.queue, Queue::new(policy));
+        let mut waiting = Vec::new();
+        while let Some(popped) = queue.pop(now, &mut expired) {
+            waiting.push(popped.job);
+        }
+        // They had expired and nobody had come to see it: lost all the same.
+        waiting.append(&mut expired);
+        for job in held.into_iter().chain(waiting) {
+            lost.extend(jobs.remove(job));
+        }
+        self.counted.lost += lost.len() as u64;
+        let mut total = std::mem::take(&mut self.total);
+        total.merge(&self.counted);
+        total.workers = self.workers.len() as u64;
+        self.pending.merge(&std::mem::take(&mut self.counted));
+        self.up = false;
+        self.busy = Level::default();
+        self.booked = (0, 0);
+        self.free = (0..u32::try_from(self.workers.len()).unwrap_or(NONE))
+            .rev()
+            .collect();
+        (total, lost)
+    }
+
+    /// A new launch serves, with an empty role cache.
+    pub(super) fn start(&mut self, now: Nanos, settings: Settings) {
+        self.launch += 1;
+        self.up = true;
+        self.settings = settings;
+        self.roles = RoleCache::default();
+        self.rng = rng::stream(self.seed, &format!("{} {}", self.name, self.launch));
+        self.since = now;
+        self.busy.set(now, 0);
+        self.booked = (0, 0);
+    }
+}

@@ -1,0 +1,65 @@
+//! Progress of a simulation: how far virtual time has come, once a second.
+
+use std::io::Write;
+
+use crate::clock::Clock;
+use crate::plan::Plan;
+use crate::units::Nanos;
+
+/// Between two lines.
+const EVERY: Nanos = Nanos::from_secs(1);
+
+/// Says how far a simulation has come; of a short one it says nothing.
+#[derive(Debug)]
+pub struct Simulation {
+    clock: Clock,
+    end: Nanos,
+    /// Whether one line is rewritten in place, since the output is a terminal.
+    in_place: bool,
+    quiet: bool,
+    told: Nanos,
+}
+
+impl Simulation {
+    /// About a simulation of this plan that begins now.
+    #[must_use]
+    pub fn new(plan: &Plan, terminal_width: Option<usize>, quiet: bool) -> Self {
+        Self {
+            clock: Clock::start(),
+            end: plan.end,
+            in_place: terminal_width.is_some(),
+            quiet,
+            told: Nanos::ZERO,
+        }
+    }
+
+    /// So far it has come. That it cannot be written ends nothing.
+    pub fn reached(&mut self, mut out: impl Write, reached: Nanos, events: u64) {
+        let now = self.clock.now();
+        if self.quiet || now < self.told + EVERY {
+            return;
+        }
+        self.told = now;
+        let (start, end) = if self.in_place {
+            ("\r\x1b[K", "")
+        } else {
+            ("", "\n")
+        };
+        let _ = write!(
+            out,
+            "{start}simulated {:.0} of {:.0} s, {:.1} million events, {:.1} million/s{end}",
+            reached.as_secs_f64(),
+            self.end.as_secs_f64(),
+            events as f64 / 1e6,
+            events as f64 / 1e6 / now.as_secs_f64()
+        )
+        .and_then(|()| out.flush());
+    }
+
+    /// Nothing more is to come.
+    pub fn clear(&self, mut out: impl Write) {
+        if self.in_place && self.told > Nanos::ZERO {
+            let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
+        }
+    }
+}
