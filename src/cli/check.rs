@@ -2,24 +2,23 @@
 
 use clap::Args;
 
+use super::chosen::Chosen;
 use super::{Code, View};
 use crate::error::EXIT_PASSED;
-use crate::{plan, scenario};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A scenario file, or the name of one that `threadbare list` shows
-    scenario: String,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let scenario = scenario::load(&self.scenario, view.color(&std::io::stderr()))?;
-        let plan = plan::build(&scenario, None);
+        let plan = self.chosen.plan(view, &[])?;
         if !view.quiet {
             println!(
                 "{}: no mistakes; {} of load, {} timeline entries, {} expectations",
-                self.scenario,
+                self.chosen.scenario,
                 plan.end,
                 plan.timeline.len(),
                 plan.expectations.len()

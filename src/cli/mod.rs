@@ -4,6 +4,7 @@
 //! work itself is done by the rooms below.
 
 mod check;
+mod chosen;
 mod client;
 mod completions;
 mod list;

@@ -4,29 +4,25 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::chosen::Chosen;
 use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_EXPECTATION, EXIT_FAILED, EXIT_INVALID, EXIT_PASSED};
 use crate::record::StopCause;
 use crate::run::{self, Finished};
-use crate::{plan, scenario};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A scenario file, or the name of one that `threadbare list` shows
-    scenario: String,
+    #[command(flatten)]
+    chosen: Chosen,
     /// The run directory [default: reports/SCENARIO-DATE]; never overwritten
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Seed of every random stream [default: the scenario's]
-    #[arg(long)]
-    seed: Option<u64>,
 }
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let scenario = scenario::load(&self.scenario, view.color(&std::io::stderr()))?;
-        let plan = plan::build(&scenario, self.seed);
+        let plan = self.chosen.plan(view, &[])?;
         let finished = run::live(plan, &view.options(self.out))?;
         Ok(code(&finished))
     }

@@ -4,20 +4,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::chosen::Chosen;
 use super::{Code, View};
+use crate::run;
 use crate::sim::Bounds;
-use crate::{plan, run, scenario};
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
-    /// A scenario file, or the name of one that `threadbare list` shows
-    scenario: String,
+    #[command(flatten)]
+    chosen: Chosen,
     /// The run directory [default: reports/SCENARIO-DATE]; never overwritten
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Seed of every random stream [default: the scenario's]
-    #[arg(long)]
-    seed: Option<u64>,
     #[command(flatten)]
     bounds: Limits,
 }
@@ -45,8 +43,7 @@ impl Limits {
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let scenario = scenario::load(&self.scenario, view.color(&std::io::stderr()))?;
-        let plan = plan::build(&scenario, self.seed);
+        let plan = self.chosen.plan(view, &[])?;
         let bounds = self.bounds.bounds();
         let finished = run::simulated(plan, bounds, &view.options(self.out))?;
         Ok(super::run::code(&finished))

@@ -13,6 +13,8 @@ use crate::units::Nanos;
 
 /// The local ports that connections are given (ip(7)).
 const PORT_RANGE: &str = "/proc/sys/net/ipv4/ip_local_port_range";
+/// Instances that a live run starts at most.
+const INSTANCES_MAX: u32 = 64;
 /// How long the processor is watched before a run.
 const WATCH: Nanos = Nanos::from_millis(300);
 /// Busier than this by others, and the reader of the figures must know.
@@ -32,6 +34,7 @@ const DESCRIPTORS_SPARE: u64 = 256;
 /// [`crate::error::Kind::Unfit`] where the run could not be valid here: too few
 /// file descriptors, or a processor that others keep busy.
 pub fn preflight(plan: &Plan) -> Result<Vec<String>> {
+    check_instances(plan)?;
     check_descriptors(plan)?;
     check_ports(plan)?;
     let mut warnings = Vec::new();
@@ -51,6 +54,17 @@ pub fn preflight(plan: &Plan) -> Result<Vec<String>> {
         None => warnings.push("how busy the processor is could not be read".to_owned()),
     }
     Ok(warnings)
+}
+
+/// Each instance is a process; a larger fleet can be simulated.
+fn check_instances(plan: &Plan) -> Result<()> {
+    let instances = plan.fleet.as_ref().map_or(0, |fleet| fleet.instances);
+    if instances > INSTANCES_MAX {
+        return Err(Error::usage(format!(
+            "a live run starts {INSTANCES_MAX} instances at most, each a process, and the              scenario has {instances}; `threadbare simulate` takes any number"
+        )));
+    }
+    Ok(())
 }
 
 /// The balancer holds two descriptors for each connection; it needs the most.

@@ -91,7 +91,7 @@ impl Buckets {
             let place = self.place(index);
             let ready = |bucket: &mut Bucket| bucket.under_way == 0;
             if let Some(bucket) = self.kept[place].take_if(ready) {
-                emit(self.sample(index, bucket, Nanos::MAX));
+                emit(self.sample(index, &bucket, Nanos::MAX));
             }
         }
         while matches!(self.kept.front(), Some(None)) {
@@ -106,7 +106,7 @@ impl Buckets {
         for (index, bucket) in (self.first..).zip(std::mem::take(&mut self.kept)) {
             let Some(mut bucket) = bucket else { continue };
             bucket.counters.unfinished = std::mem::take(&mut bucket.under_way);
-            emit(self.sample(index, bucket, now));
+            emit(self.sample(index, &bucket, now));
         }
     }
 
@@ -136,12 +136,12 @@ impl Buckets {
     }
 
     /// The sample of a bucket, cut off at the stop where it reaches past it.
-    fn sample(&self, index: u64, bucket: Bucket, stop: Nanos) -> Sample {
+    fn sample(&self, index: u64, bucket: &Bucket, stop: Nanos) -> Sample {
         debug_assert!(bucket.counters.conserved(), "{:?}", bucket.counters);
         let (from, to) = self.bounds(index);
         let mut histograms = Vec::new();
         if !bucket.response.is_empty() {
-            histograms.push((Measure::Response, bucket.response));
+            histograms.push((Measure::Response, bucket.response.packed()));
         }
         Sample {
             from,

@@ -1,5 +1,6 @@
 //! Latency histograms: nanoseconds, three significant digits, 1 ns to 1 h.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use base64::Engine as _;
@@ -14,12 +15,26 @@ const LONGEST: Nanos = Nanos::from_secs(3600);
 /// Significant decimal digits: a value is known to within 0.1 %.
 const DIGITS: u8 = 3;
 
+/// Entries of a short list at most; past it, an array is smaller and faster.
+const LIST_MAX: usize = 4096;
+
 /// A histogram of durations that merges exactly.
 ///
 /// Serialized as the base64 text of HdrHistogram's compressed V2 encoding,
 /// which other tools read.
-#[derive(Clone, PartialEq)]
-pub struct Histogram(hdrhistogram::Histogram<u64>);
+#[derive(Clone)]
+pub struct Histogram(Inner);
+
+/// The same values in two forms. An array that reaches to a second takes 170 kB
+/// whatever it holds, and a fleet of thousands, sampled for minutes, holds a
+/// million histograms of a few hundred values.
+#[derive(Clone)]
+enum Inner {
+    /// Counts of all buckets up to the longest value: what is recorded into fast.
+    Array(hdrhistogram::Histogram<u64>),
+    /// Values, each the longest of its bucket, with how often, in any order.
+    List(Vec<(u64, u64)>),
+}
 
 impl Default for Histogram {
     fn default() -> Self {
@@ -33,14 +48,24 @@ impl fmt::Debug for Histogram {
     }
 }
 
+impl PartialEq for Histogram {
+    fn eq(&self, other: &Self) -> bool {
+        self.buckets() == other.buckets()
+    }
+}
+
 impl Histogram {
     /// An empty histogram; it grows to the values that it is given, once.
     #[must_use]
     pub fn new() -> Self {
-        let mut inner =
-            hdrhistogram::Histogram::new(DIGITS).expect("between 0 and 5 digits are allowed");
-        inner.auto(true);
-        Self(inner)
+        Self(Inner::Array(array()))
+    }
+
+    /// An empty histogram for a few hundred values, which takes the memory of
+    /// those; given many, it becomes like any other.
+    #[must_use]
+    pub const fn small() -> Self {
+        Self(Inner::List(Vec::new()))
     }
 
     /// Counts a duration; anything above an hour counts as an hour.
@@ -50,47 +75,87 @@ impl Histogram {
 
     /// As [`Histogram::record`], so many times.
     pub fn record_times(&mut self, value: Nanos, times: u64) {
-        self.0
-            .record_n(value.min(LONGEST).0, times)
-            .expect("an hour is within an auto-resizing histogram");
+        let value = value.min(LONGEST).0;
+        match &mut self.0 {
+            Inner::Array(array) => add(array, value, times),
+            Inner::List(list) => {
+                list.push((longest_alike(value), times));
+                if list.len() > LIST_MAX {
+                    self.tidy();
+                }
+            }
+        }
+    }
+
+    /// The same values in as little memory as they take: what is kept of a sample.
+    #[must_use]
+    pub fn packed(&self) -> Self {
+        let mut list = self.list();
+        list.shrink_to_fit();
+        Self(Inner::List(list))
     }
 
     /// How many values it holds.
     #[must_use]
     pub fn count(&self) -> u64 {
-        self.0.len()
+        match &self.0 {
+            Inner::Array(array) => array.len(),
+            Inner::List(list) => list.iter().map(|(_, times)| times).sum(),
+        }
     }
 
     /// Whether it holds none.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.count() == 0
     }
 
     /// The value at or below which the share `quantile` (0 to 1) of all values
     /// lie, to the histogram's precision; none where it is empty.
     #[must_use]
     pub fn quantile(&self, quantile: f64) -> Option<Nanos> {
-        (!self.is_empty()).then(|| Nanos(self.0.value_at_quantile(quantile)))
+        (!self.is_empty()).then(|| Nanos(self.array().value_at_quantile(quantile)))
     }
 
     /// The largest value, to the histogram's precision; none where it is empty.
     #[must_use]
     pub fn max(&self) -> Option<Nanos> {
-        (!self.is_empty()).then(|| Nanos(self.0.max()))
+        match &self.0 {
+            Inner::Array(array) => (!array.is_empty()).then(|| Nanos(array.max())),
+            Inner::List(list) => list.iter().map(|(value, _)| Nanos(*value)).max(),
+        }
     }
 
     /// The mean, to the histogram's precision; none where it is empty.
     #[must_use]
     pub fn mean(&self) -> Option<Nanos> {
-        (!self.is_empty()).then(|| Nanos::from_secs_f64(self.0.mean() / 1e9))
+        (!self.is_empty()).then(|| Nanos::from_secs_f64(self.array().mean() / 1e9))
     }
 
     /// Adds another histogram's values.
     pub fn merge(&mut self, other: &Self) {
-        self.0
-            .add(&other.0)
-            .expect("both have the same digits and grow");
+        match (&mut self.0, &other.0) {
+            (Inner::Array(array), Inner::Array(other)) => {
+                array
+                    .add(other)
+                    .expect("both have the same digits and grow");
+            }
+            (Inner::Array(array), Inner::List(list)) => {
+                for (value, times) in list {
+                    add(array, *value, *times);
+                }
+            }
+            (Inner::List(list), Inner::List(other)) => {
+                list.extend_from_slice(other);
+                if list.len() > LIST_MAX {
+                    self.tidy();
+                }
+            }
+            (Inner::List(_), Inner::Array(_)) => {
+                let own = std::mem::replace(self, other.clone());
+                self.merge(&own);
+            }
+        }
     }
 
     /// Takes away the values of an earlier reading of the same histogram.
@@ -100,19 +165,25 @@ impl Histogram {
     /// Where `earlier` holds a value that this one does not: then it was no
     /// earlier reading of it.
     pub fn subtract(&mut self, earlier: &Self) -> Result<(), hdrhistogram::SubtractionError> {
-        self.0.subtract(&earlier.0)
+        let mut array = self.array().into_owned();
+        array.subtract(earlier.array().as_ref())?;
+        self.0 = Inner::Array(array);
+        Ok(())
     }
 
     /// Forgets all values and keeps the memory.
     pub fn clear(&mut self) {
-        self.0.reset();
+        match &mut self.0 {
+            Inner::Array(array) => array.reset(),
+            Inner::List(list) => list.clear(),
+        }
     }
 
     /// Occupied buckets, from the shortest: (upper end of the bucket, values in it).
-    pub fn buckets(&self) -> impl Iterator<Item = (Nanos, u64)> + '_ {
-        self.0
-            .iter_recorded()
-            .map(|step| (Nanos(step.value_iterated_to()), step.count_at_value()))
+    #[must_use]
+    pub fn buckets(&self) -> Vec<(Nanos, u64)> {
+        let list = self.list().into_iter();
+        list.map(|(value, times)| (Nanos(value), times)).collect()
     }
 
     /// HdrHistogram's compressed V2 encoding in base64.
@@ -120,7 +191,7 @@ impl Histogram {
     pub fn encode(&self) -> String {
         let mut bytes = Vec::new();
         V2DeflateSerializer::new()
-            .serialize(&self.0, &mut bytes)
+            .serialize(&*self.array(), &mut bytes)
             .expect("writing to memory cannot fail");
         BASE64_STANDARD.encode(bytes)
     }
@@ -133,8 +204,79 @@ impl Histogram {
             .deserialize(&mut bytes.as_slice())
             .ok()?;
         inner.auto(true);
-        Some(Self(inner))
+        Some(Self(Inner::Array(inner)).packed())
     }
+
+    /// Its values as an array.
+    fn array(&self) -> Cow<'_, hdrhistogram::Histogram<u64>> {
+        match &self.0 {
+            Inner::Array(array) => Cow::Borrowed(array),
+            Inner::List(list) => {
+                let mut array = array();
+                for (value, times) in list {
+                    add(&mut array, *value, *times);
+                }
+                Cow::Owned(array)
+            }
+        }
+    }
+
+    /// Its values as a list, from the shortest, each once.
+    fn list(&self) -> Vec<(u64, u64)> {
+        match &self.0 {
+            Inner::Array(array) => array
+                .iter_recorded()
+                .map(|step| (step.value_iterated_to(), step.count_at_value()))
+                .collect(),
+            Inner::List(list) => {
+                let mut list = list.clone();
+                list.sort_unstable_by_key(|(value, _)| *value);
+                list.dedup_by(|(value, times), (before, kept)| {
+                    let same = value == before;
+                    if same {
+                        *kept = kept.saturating_add(*times);
+                    }
+                    same
+                });
+                list.retain(|(_, times)| *times > 0);
+                list
+            }
+        }
+    }
+
+    /// Makes one entry of those alike in a list that has grown long; where it is
+    /// still long, it becomes an array.
+    fn tidy(&mut self) {
+        let list = self.list();
+        self.0 = Inner::List(list);
+        if let Inner::List(list) = &self.0
+            && list.len() > LIST_MAX / 2
+        {
+            self.0 = Inner::Array(self.array().into_owned());
+        }
+    }
+}
+
+/// An empty array that grows.
+fn array() -> hdrhistogram::Histogram<u64> {
+    let mut array =
+        hdrhistogram::Histogram::new(DIGITS).expect("between 0 and 5 digits are allowed");
+    array.auto(true);
+    array
+}
+
+fn add(array: &mut hdrhistogram::Histogram<u64>, value: u64, times: u64) {
+    array
+        .record_n(value.min(LONGEST.0), times)
+        .expect("an hour is within an auto-resizing histogram");
+}
+
+/// The longest value of the bucket that this one falls into: 11 leading bits
+/// are kept, for three decimal digits.
+const fn longest_alike(value: u64) -> u64 {
+    let bits = u64::BITS - value.leading_zeros();
+    let dropped = bits.saturating_sub(11);
+    value | ((1 << dropped) - 1)
 }
 
 impl Serialize for Histogram {
@@ -171,11 +313,43 @@ mod tests {
             let all: Vec<u64> = first.iter().chain(&second).copied().collect();
             let mut merged = of(&first);
             merged.merge(&of(&second));
-            prop_assert!(merged.buckets().eq(of(&all).buckets()));
+            prop_assert_eq!(merged.buckets(), of(&all).buckets());
             let decoded = Histogram::decode(&merged.encode()).unwrap();
-            prop_assert!(decoded.buckets().eq(merged.buckets()));
+            prop_assert_eq!(decoded.buckets(), merged.buckets());
             merged.subtract(&of(&second)).unwrap();
-            prop_assert!(merged.buckets().eq(of(&first).buckets()));
+            prop_assert_eq!(merged.buckets(), of(&first).buckets());
+        }
+    }
+
+    proptest! {
+        /// A list is an array in every respect, also where it becomes one.
+        #[test]
+        fn both_forms_hold_the_same(
+            values in proptest::collection::vec((0u64..5_000_000_000_000, 1u64..4), 0..60),
+            many in 0u64..9_000,
+            quantile in 0.0..=1.0,
+        ) {
+            let (mut array, mut list) = (Histogram::new(), Histogram::small());
+            for (value, times) in values {
+                array.record_times(Nanos(value), times);
+                list.record_times(Nanos(value), times);
+            }
+            for value in 0..many {
+                array.record(Nanos(value * value));
+                list.record(Nanos(value * value));
+            }
+            prop_assert_eq!(&array, &list);
+            for form in [&list, &array.packed()] {
+                prop_assert_eq!(array.count(), form.count());
+                prop_assert_eq!(array.max(), form.max());
+                prop_assert_eq!(array.mean(), form.mean());
+                prop_assert_eq!(array.quantile(quantile), form.quantile(quantile));
+                prop_assert_eq!(array.encode(), form.encode());
+            }
+            let (mut one, mut other) = (array.clone(), list.clone());
+            one.merge(&list);
+            other.merge(&array);
+            prop_assert_eq!(one, other);
         }
     }
 

@@ -82,7 +82,7 @@ fn taken<const N: usize>(histograms: [(Measure, &mut Histogram); N]) -> Vec<(Mea
     let mut copies = Vec::new();
     for (measure, histogram) in histograms {
         if !histogram.is_empty() {
-            copies.push((measure, histogram.clone()));
+            copies.push((measure, histogram.packed()));
             histogram.clear();
         }
     }

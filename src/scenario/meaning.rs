@@ -12,8 +12,8 @@ use super::leaf::{Placed, Text};
 use super::quantities::Moment;
 use super::{Scenario, expectations, timeline};
 use crate::model::{
-    AlertRule, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
-    Request, Shape, Story,
+    AlertRule, ClientPolicy, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy,
+    RecoveryRule, Request, Shape, Story,
 };
 use crate::units::{Nanos, Rate};
 
@@ -227,7 +227,19 @@ impl Reader {
                 period,
             },
         };
+        let client = load.client.policy();
+        let highest = rate.iter().map(|(_, rate)| rate.as_per_second());
+        let highest = highest.fold(0.0, f64::max);
+        // A swing at most doubles the rate.
+        let highest = if swing.is_some() {
+            2.0 * highest
+        } else {
+            highest
+        };
         Some(Load {
+            connections: load
+                .connections
+                .unwrap_or_else(|| connections(highest, &client)),
             process: load.arrivals.0,
             rate: rate
                 .into_iter()
@@ -235,8 +247,7 @@ impl Reader {
                 .collect(),
             replay: None,
             mix: mix.collect::<Option<_>>()?,
-            client: load.client.policy(),
-            connections: load.connections,
+            client,
             backlog: load.backlog,
             drive: Drive::default(),
         })
@@ -388,3 +399,25 @@ const fn recovery(rule: &file::Recovery) -> RecoveryRule {
         mitigated: rule.mitigated.0.0,
     }
 }
+
+/// Connections that a load at this rate can have in use at a time, with clients
+/// as patient as these; a scenario that says nothing is not limited by them.
+fn connections(per_second: f64, client: &ClientPolicy) -> u32 {
+    let tries = f64::from(client.retries) + 1.0;
+    let each = client.timeout.as_secs_f64() * tries;
+    let patience = client
+        .deadline
+        .map_or(each, |deadline| deadline.as_secs_f64().min(each));
+    let most = (per_second * patience).ceil();
+    // Saturates where the product is past the range.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "no rate is negative, and a cast from a larger number saturates"
+    )]
+    let most = most as u32;
+    most.max(CONNECTIONS_LEAST)
+}
+
+/// Connections that every load may use.
+const CONNECTIONS_LEAST: u32 = 1024;

@@ -32,22 +32,45 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
 /// Wrong usage: no such file or name, with the nearest name; a file that cannot
 /// be read; every mistake in it, rendered with colour or without.
 pub fn load(name_or_path: &str, colour: bool) -> Result<Scenario> {
+    find(name_or_path)?.open(colour)
+}
+
+/// A scenario's file that was found and read.
+pub(super) struct Found {
+    pub(super) name: String,
+    /// As diagnostics show it.
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+impl Found {
+    pub(super) fn open(&self, colour: bool) -> Result<Scenario> {
+        parse(&self.name, &self.path, &self.text)
+            .map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
+    }
+}
+
+/// The file at this path or, where there is none, the shipped one of this name.
+pub(super) fn find(name_or_path: &str) -> Result<Found> {
     let path = Path::new(name_or_path);
     // Not only regular files: a shell may hand over a pipe.
     if path.exists() && !path.is_dir() {
-        let text = read(path)?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        return open(&stem, name_or_path, &text, colour);
+        let stem = path.file_stem().unwrap_or_default();
+        return Ok(Found {
+            name: stem.to_string_lossy().into_owned(),
+            path: name_or_path.to_owned(),
+            text: read(path)?,
+        });
     }
     let shipped = SHIPPED.iter().find(|(name, _)| *name == name_or_path);
     let Some((name, text)) = shipped else {
         return Err(unknown(name_or_path));
     };
-    open(name, &format!("{name}.toml"), text, colour)
-}
-
-fn open(name: &str, path: &str, text: &str, colour: bool) -> Result<Scenario> {
-    parse(name, path, text).map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
+    Ok(Found {
+        name: (*name).to_owned(),
+        path: format!("{name}.toml"),
+        text: (*text).to_owned(),
+    })
 }
 
 /// The text of a scenario file.

@@ -108,7 +108,7 @@ impl Instance {
             roles: RoleCache::warm(spec.users + 1),
             rng: rng::stream(seed, &format!("{name} 0")),
             counted: InstanceCounters::default(),
-            queue_wait: Histogram::new(),
+            queue_wait: Histogram::small(),
             since: Nanos::ZERO,
             booked: (0, 0),
             pending: InstanceCounters::default(),
@@ -223,7 +223,7 @@ impl Instance {
         counters.workers = self.workers.len() as u64;
         counters.waiting = self.queue.len() as u64;
         counters.running = self.busy.get();
-        let queue_wait = self.queue_wait.clone();
+        let queue_wait = self.queue_wait.packed();
         self.queue_wait.clear();
         Some(Sample {
             from,

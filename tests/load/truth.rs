@@ -100,7 +100,7 @@ fn charges_all_of_the_freeze(histogram: &Histogram, plan: &Plan) -> bool {
     assert_eq!(left.len(), 500);
     (0..50).map(|step| ms(10 * step).0).all(|x| {
         let due = left.iter().filter(|left| **left > x).count() as u64;
-        let longer = histogram.buckets().filter(|(to, _)| to.0 > x);
+        let longer = histogram.buckets().into_iter().filter(|(to, _)| to.0 > x);
         longer.map(|(_, count)| count).sum::<u64>() >= due
     })
 }

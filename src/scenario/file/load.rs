@@ -34,10 +34,10 @@ pub(in crate::scenario) struct Load {
     /// How clients behave.
     #[serde(default)]
     pub(in crate::scenario) client: Client,
-    /// Connections at most; past it, operations wait for one.
-    #[serde(default = "connections")]
-    #[schemars(range(min = 1, max = 100_000))]
-    pub(in crate::scenario) connections: u32,
+    /// Connections at most; past it, operations wait for one. Unless set, as
+    /// many as the highest rate can have under way, and 1024 at least.
+    #[schemars(range(min = 1, max = 100_000_000))]
+    pub(in crate::scenario) connections: Option<u32>,
     /// Operations that may wait for a connection; one more is shed.
     #[serde(default = "backlog")]
     #[schemars(range(min = 0, max = 1_000_000))]
@@ -46,10 +46,6 @@ pub(in crate::scenario) struct Load {
 
 const fn arrivals() -> Word<ArrivalProcess> {
     Word(ArrivalProcess::Poisson)
-}
-
-const fn connections() -> u32 {
-    1024
 }
 
 const fn backlog() -> u32 {

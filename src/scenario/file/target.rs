@@ -20,8 +20,8 @@ pub(in crate::scenario) struct Target {
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::scenario) struct Fleet {
-    /// Instances behind the balancer.
-    #[schemars(range(min = 1, max = 64))]
+    /// Instances behind the balancer; a live run starts at most 64.
+    #[schemars(range(min = 1, max = 10_000))]
     pub(in crate::scenario) instances: u32,
     /// Workers of each instance, each a thread.
     #[schemars(range(min = 1, max = 512))]

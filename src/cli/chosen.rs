@@ -1,0 +1,31 @@
+//! Which scenario, with which seed and settings: what most subcommands are told.
+
+use clap::Args;
+
+use super::View;
+use crate::error::Result;
+use crate::plan::{self, Plan};
+use crate::scenario::{self, Setting};
+
+#[derive(Debug, Clone, Args)]
+pub(super) struct Chosen {
+    /// A scenario file, or the name of one that `threadbare list` shows
+    pub(super) scenario: String,
+    /// Seed of every random stream [default: the scenario's]
+    #[arg(long)]
+    pub(super) seed: Option<u64>,
+    /// Give a key of the scenario another value, such as load.rate=500/s or
+    /// timeline.3.at=20s (lists count from 0); can be given more than once
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(super) set: Vec<Setting>,
+}
+
+impl Chosen {
+    /// The plan that these lead to, with some more settings.
+    pub(super) fn plan(&self, view: &View, more: &[Setting]) -> Result<Plan> {
+        let settings = [self.set.as_slice(), more].concat();
+        let colour = view.color(&std::io::stderr());
+        let scenario = scenario::load_with(&self.scenario, &settings, colour)?;
+        Ok(plan::build(&scenario, self.seed))
+    }
+}

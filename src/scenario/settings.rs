@@ -1,0 +1,222 @@
+//! Settings on the command line: keys of a scenario with other values.
+//!
+//! The file is read as it stands, its values are exchanged, and what comes of it
+//! is read again as any file is; so a setting is held to the same rules, and a
+//! mistake in one is shown in its place in the text that it leads to.
+
+use std::fmt;
+use std::str::FromStr;
+
+use toml::{Table, Value};
+
+use super::shipped;
+use super::{Scenario, parse};
+use crate::error::{Error, Result};
+
+/// A key of a scenario and the value it is to have: `target.fleet.queue=35`.
+///
+/// Tables and arrays of the file are stepped into by name and by place, counted
+/// from 0: `timeline.3.share=20 %`. A value is a text, or anything else that
+/// TOML knows.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Setting {
+    path: Vec<String>,
+    value: String,
+}
+
+impl Setting {
+    /// This key with another value.
+    #[must_use]
+    pub fn with(&self, value: impl Into<String>) -> Self {
+        Self {
+            path: self.path.clone(),
+            value: value.into(),
+        }
+    }
+
+    /// The key, as it was written.
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.path.join(".")
+    }
+
+    /// The value.
+    #[must_use]
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
+impl FromStr for Setting {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = || format!("{text:?} is no setting; write one as target.fleet.workers=8");
+        let (key, value) = text.split_once('=').ok_or_else(wrong)?;
+        let path: Vec<String> = key.split('.').map(|part| part.trim().to_owned()).collect();
+        if path.iter().any(String::is_empty) {
+            return Err(wrong());
+        }
+        Ok(Self {
+            path,
+            value: value.trim().to_owned(),
+        })
+    }
+}
+
+impl fmt::Display for Setting {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.key(), self.value)
+    }
+}
+
+/// A scenario with some keys set otherwise; opened as [`super::load`] does.
+///
+/// # Errors
+///
+/// As [`super::load`], for the file as it stands and for what the settings make
+/// of it.
+pub fn load_with(name_or_path: &str, settings: &[Setting], colour: bool) -> Result<Scenario> {
+    let file = shipped::find(name_or_path)?;
+    let as_it_stands = file.open(colour)?;
+    if settings.is_empty() {
+        return Ok(as_it_stands);
+    }
+    let mut table: Table = file
+        .text
+        .parse()
+        .map_err(|error| Error::usage(format!("failed to read {}: {error}", file.path)))?;
+    for setting in settings {
+        set(&mut table, setting).map_err(Error::usage)?;
+    }
+    let written: Vec<String> = settings.iter().map(ToString::to_string).collect();
+    let path = format!("{} --set {}", file.path, written.join(" --set "));
+    parse(&file.name, &path, &table.to_string())
+        .map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
+}
+
+fn set(table: &mut Table, setting: &Setting) -> std::result::Result<(), String> {
+    let (last, before) = setting
+        .path
+        .split_last()
+        .expect("a setting has a key of one part at least");
+    let mut at = Place::Table(table);
+    for part in before {
+        at = at.step(part, setting)?;
+    }
+    at.set(last, setting)
+}
+
+/// Where in the document a path has come to.
+enum Place<'a> {
+    Table(&'a mut Table),
+    Array(&'a mut Vec<Value>),
+}
+
+impl Place<'_> {
+    fn step(self, part: &str, setting: &Setting) -> std::result::Result<Self, String> {
+        let value = match self {
+            Self::Table(table) => table
+                .entry(part)
+                .or_insert_with(|| Value::Table(Table::new())),
+            Self::Array(array) => item(array, part, setting)?,
+        };
+        match value {
+            Value::Table(table) => Ok(Place::Table(table)),
+            Value::Array(array) => Ok(Place::Array(array)),
+            _ => Err(format!(
+                "--set {setting}: `{part}` is a value, and nothing lies beneath it"
+            )),
+        }
+    }
+
+    fn set(self, part: &str, setting: &Setting) -> std::result::Result<(), String> {
+        match self {
+            Self::Table(table) => {
+                let value = meant(&setting.value, table.get(part));
+                table.insert(part.to_owned(), value);
+            }
+            Self::Array(array) => {
+                let item = item(array, part, setting)?;
+                *item = meant(&setting.value, Some(item));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn item<'a>(
+    array: &'a mut [Value],
+    part: &str,
+    setting: &Setting,
+) -> std::result::Result<&'a mut Value, String> {
+    let count = array.len();
+    let place = part.parse::<usize>().ok();
+    place.and_then(|place| array.get_mut(place)).ok_or_else(|| {
+        format!(
+            "--set {setting}: `{part}` is no place in a list of {count}; they are counted from 0"
+        )
+    })
+}
+
+/// What the text means in the place of `before`: a text where a text stood,
+/// else what TOML makes of it, else a text.
+fn meant(text: &str, before: Option<&Value>) -> Value {
+    let as_text = || Value::String(text.to_owned());
+    if matches!(before, Some(Value::String(_))) {
+        let unquoted = text
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        return unquoted.map_or_else(as_text, |inner| Value::String(inner.to_owned()));
+    }
+    let document: Option<Table> = format!("value = {text}").parse().ok();
+    document
+        .and_then(|mut table| table.remove("value"))
+        .unwrap_or_else(as_text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(settings: &[&str]) -> Result<Scenario> {
+        let settings: Vec<Setting> = settings.iter().map(|text| text.parse().unwrap()).collect();
+        load_with("missing-await", &settings, false)
+    }
+
+    #[test]
+    fn settings_take_the_place_of_what_the_file_says() {
+        let scenario = with(&[
+            "target.fleet.instances=2",
+            "load.rate = 100/s",
+            "load.client.retries=1",
+            "target.fleet.queue=\"bounded(7), lifo\"",
+            "monitor.0.count=3",
+            "timeline.7.share=50 %",
+            "recovery.hold=5s", // a table that the file does not have
+        ])
+        .unwrap();
+        assert_eq!(scenario.fleet.instances, 2);
+        assert_eq!(scenario.fleet.queue.to_string(), "bounded(7), lifo");
+        assert_eq!(scenario.load.rate[0].1.to_string(), "100/s");
+        assert_eq!(scenario.load.client.retries, 1);
+        assert_eq!(scenario.monitors[0].count, 3);
+        assert_eq!(scenario.recovery.hold.to_string(), "5s");
+    }
+
+    #[test]
+    fn mistakes_in_settings_are_told() {
+        for (setting, told) in [
+            ("load.rate=fast", "fast"),
+            ("target.fleet.wrokers=4", "workers"),
+            ("timeline.99.at=1s", "counted from 0"),
+            ("title.x=1", "nothing lies beneath"),
+        ] {
+            let error = with(&[setting]).unwrap_err().to_string();
+            assert!(error.contains(told), "{setting}: {error}");
+        }
+        for text in ["", "a", "=1", "a..b=1"] {
+            assert!(text.parse::<Setting>().is_err(), "{text}");
+        }
+    }
+}
