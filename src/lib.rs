@@ -21,7 +21,7 @@
 //! | 4 | [`plan`] |
 //! | 5 | [`record`] |
 //! | 6 | [`analysis`], [`load`], [`target`], [`sample`], [`sim`] |
-//! | 7 | [`report`], [`ui`], [`live`] |
+//! | 7 | [`report`], [`ui`], [`live`], [`explore`] |
 //! | 8 | [`run`] |
 //! | 9 | [`cli`] |
 //!
@@ -32,6 +32,7 @@ pub mod analysis;
 pub mod cli;
 pub mod clock;
 pub mod error;
+pub mod explore;
 pub mod live;
 pub mod load;
 pub mod model;

@@ -2,26 +2,32 @@
 //! else knows both.
 
 use std::env;
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use crate::analysis::{self, Findings};
+use crate::analysis::{self, Findings, WhatIf};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
+use crate::explore::{self, Axis};
 use crate::live;
 use crate::load::{Endpoint, Work};
 use crate::plan::Plan;
 use crate::record::{
     Backend, Event, FORMAT, Header, Observer, Record, Recorder, Sample, StopCause, Tally,
+    claim_directory, write_private,
 };
 use crate::report;
 use crate::sample::machine_facts;
+use crate::scenario::Setting;
 use crate::sim;
 use crate::ui;
 use crate::units::Nanos;
 
 /// Where runs land unless `--out` says otherwise.
 const REPORTS: &str = "reports";
+/// What corrective measures were found to change, beside a run's record.
+const WHAT_IF: &str = "what-if.json";
 
 /// How a run is watched and where it lands.
 #[derive(Debug, Clone, Default)]
@@ -111,9 +117,24 @@ fn directory(header: &Header, options: &Options) -> PathBuf {
 pub fn simulated(plan: Plan, bounds: sim::Bounds, options: &Options) -> Result<Finished> {
     let header = header(plan, Backend::Sim);
     let directory = directory(&header, options);
+    let (cause, findings) = simulate_into(&directory, &header, bounds, options)?;
+    Ok(Finished {
+        directory,
+        findings,
+        cause,
+    })
+}
+
+/// Simulates into a run directory and reports it.
+fn simulate_into(
+    directory: &Path,
+    header: &Header,
+    bounds: sim::Bounds,
+    options: &Options,
+) -> Result<(StopCause, Findings)> {
     let interrupt = live::Interrupt::listen(|| {})?;
     let mut kept = Recording {
-        recorder: Recorder::create(&directory, &header)?,
+        recorder: Recorder::create(directory, header)?,
         failed: Ok(()),
     };
     let mut progress = ui::Simulation::new(&header.plan, options.live_width, options.quiet);
@@ -125,14 +146,10 @@ pub fn simulated(plan: Plan, bounds: sim::Bounds, options: &Options) -> Result<F
     })?;
     progress.clear(io::stderr());
     kept.failed.and_then(|()| kept.recorder.flush())?;
-    let findings = report(&directory, options)?;
+    let findings = report(directory, options)?;
     match simulated.cause {
         StopCause::Failed { reason } => Err(Error::failed(reason)),
-        cause => Ok(Finished {
-            directory,
-            findings,
-            cause,
-        }),
+        cause => Ok((cause, findings)),
     }
 }
 
@@ -216,6 +233,129 @@ fn header(plan: Plan, backend: Backend) -> Header {
     }
 }
 
+/// What was tried of the run's scenario, where that was done.
+fn tried(directory: &Path) -> Result<Option<WhatIf>> {
+    let path = directory.join(WHAT_IF);
+    let wrong = |cause: &dyn std::fmt::Display| {
+        Error::usage(format!("failed to read {}: {cause}", path.display()))
+    };
+    match fs::read(&path) {
+        Ok(bytes) => serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|it| wrong(&it)),
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(cause) => Err(wrong(&cause)),
+    }
+}
+
+/// Tries every corrective measure on the plan, simulates the plan as it is into
+/// a run directory, writes its reports with the table, and prints the table.
+///
+/// # Errors
+///
+/// As [`simulated`] and [`explore::what_if`].
+pub fn what_if(
+    plan: &Plan,
+    seeds: u64,
+    pairs: bool,
+    bounds: sim::Bounds,
+    options: &Options,
+) -> Result<StopCause> {
+    let header = header(plan.clone(), Backend::Sim);
+    let directory = directory(&header, options);
+    let tried = explored(options, |progress| {
+        explore::what_if(plan, seeds, pairs, bounds, progress)
+    })?;
+    let quiet = Options {
+        out: Some(directory.clone()),
+        quiet: true,
+        ..options.clone()
+    };
+    let (cause, _) = simulate_into(&directory, &header, bounds, &quiet)?;
+    let text = serde_json::to_string_pretty(&tried)
+        .map_err(|cause| Error::failed(format!("failed to write {WHAT_IF}: {cause}")))?;
+    write_private(&directory, WHAT_IF, text.as_bytes())?;
+    let record = Record::open(&directory)?;
+    let findings = analysis::findings(&record);
+    let page = report::write_all(&directory, &record, &findings, Some(&tried))?;
+    if !options.quiet {
+        say(&report::what_if::text(&tried))?;
+    }
+    say(&format!("\nReport: {}\n", page.display()))?;
+    Ok(cause)
+}
+
+/// Maps a scenario over one or two parameters, into a directory of its own.
+///
+/// # Errors
+///
+/// As [`explore::sweep`], and where the files cannot be written.
+pub fn sweep(
+    plan_of: &dyn Fn(&[Setting]) -> Result<Plan>,
+    axes: (&Axis, Option<&Axis>),
+    points: usize,
+    bounds: sim::Bounds,
+    options: &Options,
+) -> Result<()> {
+    let directory = options.out.clone().unwrap_or_else(|| {
+        let stamp = clock::stamp(clock::wall_millis());
+        Path::new(REPORTS).join(format!("sweep-{stamp}"))
+    });
+    // Before the work, so that nothing is computed in vain.
+    let claimed = claim_directory(&directory);
+    if !claimed.is_ok_and(|claimed| claimed) {
+        return Err(Error::usage(format!(
+            "{} already holds something or cannot be made; name another directory with --out",
+            directory.display()
+        )));
+    }
+    let sweep = explored(options, |progress| {
+        explore::sweep(plan_of, axes, points, bounds, progress)
+    })?;
+    let text = serde_json::to_string_pretty(&sweep)
+        .map_err(|cause| Error::failed(format!("failed to write sweep.json: {cause}")))?;
+    write_private(&directory, "sweep.json", text.as_bytes())?;
+    write_private(
+        &directory,
+        "sweep.svg",
+        report::sweep::svg(&sweep).as_bytes(),
+    )?;
+    write_private(
+        &directory,
+        "sweep.html",
+        report::sweep::html(&sweep)?.as_bytes(),
+    )?;
+    if !options.quiet {
+        say(&report::sweep::text(&sweep))?;
+    }
+    say(&format!(
+        "\nReport: {}\n",
+        directory.join("sweep.html").display()
+    ))
+}
+
+/// Explores with a progress line, until it is done or a signal ends it.
+fn explored<T>(
+    options: &Options,
+    explore: impl FnOnce(explore::Progress<'_>) -> Result<T>,
+) -> Result<T> {
+    let interrupt = live::Interrupt::listen(|| {})?;
+    let view = ui::Trials::new(options.live_width, options.quiet);
+    let found = explore(&|done, all| {
+        view.done(io::stderr(), done, all);
+        interrupt.signal().is_none()
+    });
+    view.clear(io::stderr());
+    found
+}
+
+/// Prints an answer.
+fn say(text: &str) -> Result<()> {
+    io::stdout()
+        .write_all(text.as_bytes())
+        .map_err(|cause| Error::failed(format!("failed to print the answer: {cause}")))
+}
+
 /// Reads a run directory, writes its reports again and prints the answer.
 ///
 /// # Errors
@@ -224,14 +364,13 @@ fn header(plan: Plan, backend: Backend) -> Header {
 pub fn report(directory: &Path, options: &Options) -> Result<Findings> {
     let record = Record::open(directory)?;
     let findings = analysis::findings(&record);
-    report::write_all(directory, &record, &findings)?;
+    let tried = tried(directory)?;
+    report::write_all(directory, &record, &findings, tried.as_ref())?;
     let text = if options.quiet {
         report::text::verdict(&findings)
     } else {
         report::text::render(&record, &findings, Some(directory), options.color)
     };
-    io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|cause| Error::failed(format!("failed to print the answer: {cause}")))?;
+    say(&text)?;
     Ok(findings)
 }

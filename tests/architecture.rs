@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 20] = [
+const RANKS: [(&str, u32); 21] = [
     ("units", 0),
     ("clock", 1),
     ("rng", 1),
@@ -25,6 +25,7 @@ const RANKS: [(&str, u32); 20] = [
     ("report", 7),
     ("ui", 7),
     ("live", 7),
+    ("explore", 7),
     ("run", 8),
     ("cli", 9),
 ];

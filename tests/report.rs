@@ -99,9 +99,13 @@ fn the_terminals_answer_at_its_worst() {
 
 #[test]
 fn the_postmortem() {
-    insta::assert_snapshot!(markdown::render(&founding::record(), &founding::findings()));
+    insta::assert_snapshot!(markdown::render(
+        &founding::record(),
+        &founding::findings(),
+        None
+    ));
     let (record, findings) = worst();
-    let draft = markdown::render(&record, &findings);
+    let draft = markdown::render(&record, &findings, None);
     // What is left once every escaped character is taken out.
     let mut rendered = String::new();
     let mut characters = draft.chars();
@@ -157,7 +161,7 @@ fn the_summary_keeps_its_contract() {
 
 #[test]
 fn the_page_holds_everything_and_fetches_nothing() {
-    let page = html::render(&founding::record(), &founding::findings()).unwrap();
+    let page = html::render(&founding::record(), &founding::findings(), None).unwrap();
     for loads in [
         "src=",
         "href=",
@@ -208,7 +212,7 @@ fn data(page: &str) -> serde_json::Value {
 #[test]
 fn the_page_at_its_worst() {
     let (record, findings) = worst();
-    let page = html::render(&record, &findings).unwrap();
+    let page = html::render(&record, &findings, None).unwrap();
     // Two scripts and the data: nobody else's.
     assert_eq!(page.matches("<script").count(), 3);
     assert_eq!(page.matches("</script").count(), 3);
@@ -227,9 +231,9 @@ fn the_files_are_private_and_replaced() {
         let file = fs::metadata(directory.join(name)).unwrap();
         assert_eq!(file.permissions().mode() & 0o777, 0o600, "{name}");
     }
-    let path = write_all(&directory, &record, &findings).unwrap();
+    let path = write_all(&directory, &record, &findings, None).unwrap();
     assert_eq!(path, directory.join("report.html"));
-    let nowhere = write_all(&directory.join("nowhere"), &record, &findings);
+    let nowhere = write_all(&directory.join("nowhere"), &record, &findings, None);
     assert!(nowhere.unwrap_err().to_string().contains("failed to write"));
 }
 
@@ -239,7 +243,7 @@ fn keep(name: &str, record: &Record, findings: &Findings) -> std::path::PathBuf 
         .join("report")
         .join(name);
     fs::create_dir_all(&directory).unwrap();
-    write_all(&directory, record, findings).unwrap();
+    write_all(&directory, record, findings, None).unwrap();
     directory
 }
 

@@ -35,6 +35,7 @@ mod phases;
 mod recovery;
 mod sentences;
 mod series;
+mod study;
 mod totals;
 mod validity;
 
@@ -45,3 +46,4 @@ pub use findings::{
     SustainingShares, Validity, Verdict, summary_schema,
 };
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
+pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};

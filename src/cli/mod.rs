@@ -15,7 +15,9 @@ mod report;
 mod run;
 mod schema;
 mod simulate;
+mod sweep;
 mod target;
+mod what_if;
 
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
@@ -75,6 +77,10 @@ enum Command {
     Run(run::Arguments),
     /// Carry a scenario out in virtual time: seconds instead of hours, any size of fleet
     Simulate(simulate::Arguments),
+    /// Try every corrective measure on a scenario, alone and in pairs, and rank them
+    WhatIf(what_if::Arguments),
+    /// Map a scenario over one or two of its keys: where it recovers, where it is stuck
+    Sweep(sweep::Arguments),
     /// Load any HTTP server at a rate or in a closed loop, and measure
     Load(Box<load::Arguments>),
     /// Find every mistake in a scenario file; executes nothing
@@ -146,6 +152,8 @@ pub fn main() -> i32 {
     let done = match arguments.command {
         Command::Run(arguments) => arguments.run(view),
         Command::Simulate(arguments) => arguments.run(view),
+        Command::WhatIf(arguments) => arguments.run(view),
+        Command::Sweep(arguments) => arguments.run(view),
         Command::Load(arguments) => arguments.run(view),
         Command::Check(arguments) => arguments.run(view),
         Command::List => list::run(),

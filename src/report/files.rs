@@ -3,24 +3,30 @@
 use std::path::{Path, PathBuf};
 
 use super::{html, json, junit, markdown};
-use crate::analysis::Findings;
+use crate::analysis::{Findings, WhatIf};
 use crate::error::Result;
 use crate::record::{Record, write_private};
 
 /// Writes `report.html`, `summary.json`, `postmortem.md` and `junit.xml` into
-/// the run directory, readable by their owner only, and returns where
+/// the run directory, with what corrective measures were found to change where
+/// that was tried, readable by their owner only, and returns where
 /// `report.html` lies. Files of an earlier report are replaced.
 ///
 /// # Errors
 ///
 /// Where a file cannot be written, for example because the disk is full.
-pub fn write_all(directory: &Path, record: &Record, findings: &Findings) -> Result<PathBuf> {
+pub fn write_all(
+    directory: &Path,
+    record: &Record,
+    findings: &Findings,
+    what_if: Option<&WhatIf>,
+) -> Result<PathBuf> {
     let files = [
         ("summary.json", json::render(findings)?),
-        ("postmortem.md", markdown::render(record, findings)),
+        ("postmortem.md", markdown::render(record, findings, what_if)),
         ("junit.xml", junit::render(findings)?),
         // Last, since its presence tells that the answer is whole.
-        ("report.html", html::render(record, findings)?),
+        ("report.html", html::render(record, findings, what_if)?),
     ];
     for (name, content) in files {
         write_private(directory, name, content.as_bytes())?;

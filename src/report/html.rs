@@ -18,7 +18,8 @@ use super::figures::{seconds, words};
 use super::moments::{Moment, moments, troubles};
 use super::phase_table::{self, COLUMNS};
 use super::spread::{Spread, spreads};
-use crate::analysis::{Findings, Phase, series};
+use super::what_if;
+use crate::analysis::{Findings, Phase, WhatIf, series};
 use crate::error::{Error, Result};
 use crate::record::{Record, printable};
 
@@ -51,6 +52,7 @@ struct Page<'a> {
     columns: [(&'static str, &'static str, &'static str); 14],
     column_names: [String; 14],
     phases: Vec<[String; 14]>,
+    what_if: Option<Measures>,
     spans: Vec<Figure>,
     exhaustion: Vec<(String, String)>,
     expectations: Vec<Expectation>,
@@ -96,6 +98,14 @@ struct Expectation {
     required: String,
 }
 
+/// What corrective measures were found to change.
+struct Measures {
+    heading: String,
+    columns: [(&'static str, &'static str); 7],
+    rows: Vec<[String; 7]>,
+    legend: Vec<(String, String)>,
+}
+
 /// What the scripts read.
 #[derive(Serialize)]
 struct Data<'a> {
@@ -121,7 +131,7 @@ struct DataStory {
 /// # Errors
 ///
 /// Never for findings that were read from a record; a failure is our mistake.
-pub fn render(record: &Record, findings: &Findings) -> Result<String> {
+pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> Result<String> {
     let series = series(record);
     let rows = Rows::new(&series);
     let charts = rows.charts();
@@ -159,6 +169,12 @@ pub fn render(record: &Record, findings: &Findings) -> Result<String> {
     page.strip = strip(findings, &page.moments, trigger, to_s);
     page.charts = &charts;
     page.spreads = &spreads;
+    page.what_if = tried.map(|tried| Measures {
+        heading: what_if::heading(tried),
+        columns: what_if::COLUMNS,
+        rows: what_if::rows(tried),
+        legend: what_if::legend(tried),
+    });
     page.render()
         .map_err(|cause| Error::failed(format!("failed to write report.html: {cause}")))
 }
@@ -189,6 +205,7 @@ fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: St
         moments,
         charts: &[],
         spreads: &[],
+        what_if: None,
         columns: COLUMNS,
         column_names: COLUMNS.map(|(above, below, _)| phase_table::name(above, below)),
         phases: findings.phases.iter().map(phase_table::cells).collect(),

@@ -11,7 +11,8 @@ use super::facts;
 use super::figures::{count, maybe, percent, watched, words};
 use super::moments::{moments, troubles};
 use super::phase_table::{self, COLUMNS};
-use crate::analysis::Findings;
+use super::what_if;
+use crate::analysis::{Findings, WhatIf};
 use crate::record::{Record, printable};
 
 /// Sentences about the cause; those after them tell what followed.
@@ -19,7 +20,7 @@ const CAUSE: usize = 3;
 
 /// The draft.
 #[must_use]
-pub fn render(record: &Record, findings: &Findings) -> String {
+pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "# Postmortem (draft): {}\n", escaped(&findings.title));
     let _ = writeln!(text, "{}\n", escaped(&facts::under_title(record, findings)));
@@ -37,6 +38,9 @@ pub fn render(record: &Record, findings: &Findings) -> String {
     sustained(&mut text, findings);
     recovery(&mut text, findings, followed);
     figures(&mut text, findings);
+    if let Some(tried) = tried {
+        measures(&mut text, tried);
+    }
     trust(&mut text, findings);
     questions(&mut text, findings);
     section(&mut text, "How it was made");
@@ -200,6 +204,21 @@ fn figures(text: &mut String, findings: &Findings) {
             escaped(&words(&expectation.observed)),
             escaped(&words(&expectation.required))
         );
+    }
+}
+
+fn measures(text: &mut String, tried: &WhatIf) {
+    section(text, "What could have been different");
+    let _ = writeln!(text, "{}\n", what_if::heading(tried));
+    let heads = what_if::COLUMNS.map(|(name, _)| name);
+    let _ = writeln!(text, "| {} |", heads.join(" | "));
+    let _ = writeln!(text, "|---|---|{}", "---:|".repeat(heads.len() - 2));
+    for row in what_if::rows(tried) {
+        let _ = writeln!(text, "| {} |", row.map(|cell| escaped(&cell)).join(" | "));
+    }
+    text.push('\n');
+    for (name, change) in what_if::legend(tried) {
+        let _ = writeln!(text, "- **{}**: {}", escaped(&name), escaped(&change));
     }
 }
 

@@ -19,6 +19,8 @@ pub mod markdown;
 mod moments;
 mod phase_table;
 mod spread;
+pub mod sweep;
 pub mod text;
+pub mod what_if;
 
 pub use files::write_all;

@@ -11,4 +11,4 @@ mod simulation;
 
 pub use aside::Aside;
 pub use progress::{Lines, Live, Quiet, progress};
-pub use simulation::Simulation;
+pub use simulation::{Simulation, Trials};

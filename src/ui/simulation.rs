@@ -1,6 +1,8 @@
-//! Progress of a simulation: how far virtual time has come, once a second.
+//! Progress of simulations, once a second: how far virtual time has come, or
+//! how many of many are done.
 
 use std::io::Write;
+use std::sync::Mutex;
 
 use crate::clock::Clock;
 use crate::plan::Plan;
@@ -59,6 +61,55 @@ impl Simulation {
     /// Nothing more is to come.
     pub fn clear(&self, mut out: impl Write) {
         if self.in_place && self.told > Nanos::ZERO {
+            let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
+        }
+    }
+}
+
+/// Says how many of many simulations are done; any thread may tell it.
+#[derive(Debug)]
+pub struct Trials {
+    clock: Clock,
+    in_place: bool,
+    quiet: bool,
+    told: Mutex<Nanos>,
+}
+
+impl Trials {
+    /// About simulations that begin now.
+    #[must_use]
+    pub fn new(terminal_width: Option<usize>, quiet: bool) -> Self {
+        Self {
+            clock: Clock::start(),
+            in_place: terminal_width.is_some(),
+            quiet,
+            told: Mutex::new(Nanos::ZERO),
+        }
+    }
+
+    /// So many of so many are done. That it cannot be written ends nothing.
+    pub fn done(&self, mut out: impl Write, done: usize, all: usize) {
+        let now = self.clock.now();
+        // Who finds another one telling leaves it to that one.
+        let Ok(mut told) = self.told.try_lock() else {
+            return;
+        };
+        if self.quiet || now < *told + EVERY {
+            return;
+        }
+        *told = now;
+        let (start, end) = if self.in_place {
+            ("\r\x1b[K", "")
+        } else {
+            ("", "\n")
+        };
+        let _ = write!(out, "{start}simulated {done} of {all} variants{end}")
+            .and_then(|()| out.flush());
+    }
+
+    /// Nothing more is to come.
+    pub fn clear(&self, mut out: impl Write) {
+        if self.in_place && !self.quiet {
             let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
         }
     }

@@ -1,0 +1,276 @@
+//! What many simulated variants of one scenario came to: the words and figures
+//! of what-if tables and of sweeps.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::Findings;
+
+/// What one variant came to with one seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Outcome {
+    /// The incident's verdict, a word.
+    pub verdict: String,
+    /// Rollback applied → recovered, in seconds; null where it was not seen or
+    /// there was nothing to recover from.
+    pub recovery_s: Option<f64>,
+    /// Not recovered within so many seconds after the rollback.
+    pub recovery_censored_after_s: Option<f64>,
+    /// Operations that ended without success or not at all.
+    pub lost: u64,
+    /// Operations that were scheduled.
+    pub scheduled: u64,
+    /// p99 of the response time before the first action, in milliseconds.
+    pub calm_p99_ms: Option<f64>,
+    /// Busy worker-time share before the first action.
+    pub calm_saturation: Option<f64>,
+}
+
+impl Outcome {
+    /// The outcome that these findings tell.
+    #[must_use]
+    pub fn of(findings: &Findings) -> Self {
+        let all = &findings.conservation;
+        let calm = findings.phases.first();
+        Self {
+            verdict: findings.incident.verdict.clone(),
+            recovery_s: findings.incident.recovery_after_rollback_s,
+            recovery_censored_after_s: findings.incident.recovery_after_rollback_censored_after_s,
+            lost: all.scheduled.saturating_sub(all.succeeded),
+            scheduled: all.scheduled,
+            calm_p99_ms: calm.and_then(|phase| phase.response_ms.p99),
+            calm_saturation: calm.and_then(|phase| phase.saturation),
+        }
+    }
+}
+
+/// The middle and the ends of what several seeds gave.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Spread {
+    /// The median.
+    pub median: f64,
+    /// The least.
+    pub min: f64,
+    /// The most.
+    pub max: f64,
+}
+
+impl Spread {
+    /// The spread of these values; none where there is none.
+    #[must_use]
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let (min, max) = (*values.first()?, *values.last()?);
+        let (below, above) = ((values.len() - 1) / 2, values.len() / 2);
+        Some(Self {
+            median: f64::midpoint(values[below], values[above]),
+            min,
+            max,
+        })
+    }
+}
+
+/// A mean and how far it can be off.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Interval {
+    /// The mean.
+    pub mean: f64,
+    /// The 95 % confidence interval reaches so far to either side (Student's t);
+    /// null where there is one value only.
+    pub half_width: Option<f64>,
+}
+
+impl Interval {
+    /// The interval of the mean of these values; none where there is none.
+    #[must_use]
+    pub fn of(values: &[f64]) -> Option<Self> {
+        let count = values.len();
+        if count == 0 {
+            return None;
+        }
+        let mean = values.iter().sum::<f64>() / count as f64;
+        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+        let half_width = (count > 1).then(|| {
+            let deviation = (squares / (count - 1) as f64).sqrt();
+            student_t(count - 1) * deviation / (count as f64).sqrt()
+        });
+        Some(Self { mean, half_width })
+    }
+}
+
+/// The 97.5 % quantile of Student's t with so many degrees of freedom.
+fn student_t(freedom: usize) -> f64 {
+    const TABLE: [f64; 10] = [
+        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
+    ];
+    match freedom {
+        1..=10 => TABLE[freedom - 1],
+        11..=20 => 2.13,
+        21..=40 => 2.05,
+        _ => 1.98,
+    }
+}
+
+/// One row of a what-if table: the scenario with some measures taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Row {
+    /// The measures' names; none: the scenario as it is.
+    pub measures: Vec<String>,
+    /// What they change, in one sentence each.
+    pub changes: Vec<String>,
+    /// Verdicts and how many seeds gave each, the most frequent first.
+    pub verdicts: Vec<(String, u64)>,
+    /// Rollback applied → recovered, in seconds, over the seeds in which
+    /// service was lost; those that did not recover count as their censoring.
+    pub recovery_s: Option<Spread>,
+    /// Of those: seeds in which recovery was not seen.
+    pub not_recovered: u64,
+    /// Operations lost.
+    pub lost: Spread,
+    /// Operations that the scenario lost and this does not, seed by seed.
+    pub saved: Interval,
+    /// p99 of the response time before the first action, in milliseconds.
+    pub calm_p99_ms: Option<Spread>,
+    /// Busy worker-time share before the first action.
+    pub calm_saturation: Option<Spread>,
+}
+
+impl Row {
+    /// The row of these outcomes, seed by seed beside those of the scenario as it is.
+    #[must_use]
+    pub fn of(measures: &[(&str, &str)], outcomes: &[Outcome], base: &[Outcome]) -> Option<Self> {
+        let mut verdicts: Vec<(String, u64)> = Vec::new();
+        for outcome in outcomes {
+            match verdicts.iter_mut().find(|it| it.0 == outcome.verdict) {
+                Some((_, count)) => *count += 1,
+                None => verdicts.push((outcome.verdict.clone(), 1)),
+            }
+        }
+        verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let waited = |it: &Outcome| it.recovery_s.or(it.recovery_censored_after_s);
+        let saved: Vec<f64> = base
+            .iter()
+            .zip(outcomes)
+            .map(|(base, outcome)| base.lost as f64 - outcome.lost as f64)
+            .collect();
+        Some(Self {
+            measures: measures.iter().map(|(name, _)| (*name).into()).collect(),
+            changes: measures.iter().map(|(_, what)| (*what).into()).collect(),
+            verdicts,
+            recovery_s: Spread::of(outcomes.iter().filter_map(waited)),
+            not_recovered: outcomes
+                .iter()
+                .filter(|it| it.recovery_censored_after_s.is_some())
+                .count() as u64,
+            lost: Spread::of(outcomes.iter().map(|it| it.lost as f64))?,
+            saved: Interval::of(&saved)?,
+            calm_p99_ms: Spread::of(outcomes.iter().filter_map(|it| it.calm_p99_ms)),
+            calm_saturation: Spread::of(outcomes.iter().filter_map(|it| it.calm_saturation)),
+        })
+    }
+}
+
+/// Every corrective measure, alone and in pairs, tried on one scenario.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct WhatIf {
+    /// The scenario's short name.
+    pub scenario: String,
+    /// What it is about.
+    pub title: String,
+    /// Seeds that each was tried with.
+    pub seeds: Vec<u64>,
+    /// The scenario as it is.
+    pub base: Row,
+    /// Each measure alone, the one that loses the fewest operations first.
+    pub alone: Vec<Row>,
+    /// Pairs that lose fewer operations than either of the two alone, likewise.
+    pub pairs: Vec<Row>,
+    /// Measures that change nothing in this scenario, with the reason.
+    pub inapplicable: Vec<(String, String)>,
+}
+
+/// What a point of a sweep came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Region {
+    /// It recovers with the trigger's end, or is not harmed: stable.
+    Recovered,
+    /// It recovers later, by itself: stable, after a backlog has drained.
+    SlowDrain,
+    /// Healthy without the trigger, and stuck after it: vulnerable.
+    Metastable,
+    /// Not healthy even without the trigger.
+    Overloaded,
+    /// No verdict could be given.
+    Undetermined,
+}
+
+impl Region {
+    /// All regions with their names.
+    pub const ALL: [(Self, &'static str); 5] = [
+        (Self::Recovered, "recovered"),
+        (Self::SlowDrain, "slow drain"),
+        (Self::Metastable, "metastable"),
+        (Self::Overloaded, "overloaded"),
+        (Self::Undetermined, "undetermined"),
+    ];
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL
+            .iter()
+            .find(|(region, _)| *region == self)
+            .map_or("", |(_, name)| name)
+    }
+
+    /// Whether service comes back by itself there.
+    #[must_use]
+    pub const fn comes_back(self) -> bool {
+        matches!(self, Self::Recovered | Self::SlowDrain)
+    }
+}
+
+/// One axis of a sweep.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AxisValues {
+    /// The key that is varied.
+    pub key: String,
+    /// What stands behind the numbers: `/s`, `ms`.
+    pub unit: String,
+    /// The numbers, from the first to the last.
+    pub values: Vec<f64>,
+}
+
+/// Where service stops coming back, for one value of y.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Edge {
+    /// Which value of y.
+    pub row: usize,
+    /// The last x found, by bisection, from which service comes back by itself …
+    pub comes_back: f64,
+    /// … and the first from which it does not.
+    pub stuck: f64,
+    /// The region beyond the edge.
+    pub beyond: Region,
+}
+
+/// A map over two parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Sweep {
+    /// The scenario's short name.
+    pub scenario: String,
+    /// What it is about.
+    pub title: String,
+    /// The seed of every point.
+    pub seed: u64,
+    /// Across.
+    pub x: AxisValues,
+    /// Upwards; one value and no key where only x is varied.
+    pub y: AxisValues,
+    /// What each point came to: row by row of y, the first row first.
+    pub regions: Vec<Vec<Region>>,
+    /// The edges between coming back and not, refined by bisection.
+    pub edges: Vec<Edge>,
+}

@@ -1,0 +1,51 @@
+//! `threadbare sweep`: a map of a scenario over one or two of its keys.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::chosen::Chosen;
+use super::simulate::Limits;
+use super::{Code, View};
+use crate::error::EXIT_PASSED;
+use crate::explore::Axis;
+use crate::run;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// The key that is varied across, and its range: load.rate=2..12/s
+    #[arg(short, long, value_name = "KEY=A..B")]
+    x: Axis,
+    /// The key that is varied upwards: target.fleet.queue=10..200
+    #[arg(short, long, value_name = "KEY=A..B")]
+    y: Option<Axis>,
+    /// Points on each axis
+    #[arg(long, value_name = "NUMBER", default_value_t = 11,
+          value_parser = clap::value_parser!(u32).range(2..=200))]
+    points: u32,
+    /// The directory of the map [default: reports/sweep-DATE]; never overwritten
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+impl Arguments {
+    pub(super) fn run(self, view: &View) -> Code {
+        // The scenario's own mistakes come before those of its points.
+        self.chosen.plan(view, &[])?;
+        let plan_of = |settings: &[_]| self.chosen.plan(view, settings);
+        let points = usize::try_from(self.points).unwrap_or(usize::MAX);
+        let options = view.options(self.out.clone());
+        run::sweep(
+            &plan_of,
+            (&self.x, self.y.as_ref()),
+            points,
+            self.limits.bounds(),
+            &options,
+        )?;
+        Ok(EXIT_PASSED)
+    }
+}

@@ -1,0 +1,42 @@
+//! `threadbare what-if`: every corrective measure, tried on a scenario and ranked.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::chosen::Chosen;
+use super::simulate::Limits;
+use super::{Code, View};
+use crate::error::EXIT_PASSED;
+use crate::record::StopCause;
+use crate::run;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    #[command(flatten)]
+    chosen: Chosen,
+    /// Seeds that each variant is tried with, from the scenario's own on
+    #[arg(long, value_name = "NUMBER", default_value_t = 5,
+          value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
+    /// Try each measure alone, and no pairs
+    #[arg(long)]
+    alone: bool,
+    /// The run directory [default: reports/SCENARIO-DATE]; never overwritten
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+impl Arguments {
+    pub(super) fn run(self, view: &View) -> Code {
+        let plan = self.chosen.plan(view, &[])?;
+        let options = view.options(self.out);
+        let bounds = self.limits.bounds();
+        match run::what_if(&plan, self.seeds, !self.alone, bounds, &options)? {
+            StopCause::Interrupted { signal } => Ok(128 + signal),
+            _ => Ok(EXIT_PASSED),
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The table of corrective measures: on a terminal, in the page and in the
+//! postmortem the same rows with the same digits.
+
+use std::fmt::Write as _;
+
+use super::figures::{NONE, maybe, number, percent, words};
+use crate::analysis::{Interval, Row, Spread, WhatIf};
+
+/// Rows that are shown of each kind; `what-if.json` has them all.
+const ROWS: usize = 12;
+
+/// The columns and what they mean.
+pub(super) const COLUMNS: [(&str, &str); 7] = [
+    ("measure", "what is done otherwise; + joins two"),
+    (
+        "verdict",
+        "the incident’s verdict, and how many of the seeds gave it where not all did",
+    ),
+    (
+        "recovery s",
+        "rollback applied → recovered: median of the seeds (least–most); > where it was not seen",
+    ),
+    (
+        "lost",
+        "operations that ended without success or not at all: median of the seeds",
+    ),
+    (
+        "saved",
+        "lost by the scenario as it is less lost so, seed by seed: mean ± 95 % confidence",
+    ),
+    (
+        "calm p99 ms",
+        "p99 of the response time before the first action: what the measure costs in good times",
+    ),
+    (
+        "calm busy",
+        "busy share of the workers before the first action",
+    ),
+];
+
+/// The cells of a row, in the order of [`COLUMNS`].
+pub(super) fn cells(row: &Row) -> [String; 7] {
+    let seeds: u64 = row.verdicts.iter().map(|(_, count)| count).sum();
+    let verdicts: Vec<String> = row
+        .verdicts
+        .iter()
+        .map(|(verdict, count)| {
+            if *count == seeds {
+                words(verdict)
+            } else {
+                format!("{} {count}/{seeds}", words(verdict))
+            }
+        })
+        .collect();
+    [
+        name(row),
+        verdicts.join(", "),
+        recovery(row),
+        number(row.lost.median.round()),
+        if row.measures.is_empty() {
+            NONE.to_owned()
+        } else {
+            saved(row.saved)
+        },
+        maybe(row.calm_p99_ms, |p99| number(p99.median)),
+        maybe(row.calm_saturation, |busy| percent(busy.median)),
+    ]
+}
+
+fn name(row: &Row) -> String {
+    if row.measures.is_empty() {
+        "as it is".to_owned()
+    } else {
+        row.measures.join(" + ")
+    }
+}
+
+fn recovery(row: &Row) -> String {
+    let Some(Spread { median, min, max }) = row.recovery_s else {
+        return NONE.to_owned();
+    };
+    let censored = if row.not_recovered > 0 { "> " } else { "" };
+    if max - min < 0.05 {
+        format!("{censored}{median:.1}")
+    } else {
+        format!("{censored}{median:.1} ({min:.1}–{max:.1})")
+    }
+}
+
+fn saved(saved: Interval) -> String {
+    let half = saved
+        .half_width
+        .map_or_else(String::new, |half| format!(" ± {}", number(half.round())));
+    format!("{}{half}", number(saved.mean.round()))
+}
+
+/// The rows that are shown: as it is, each alone, then the best pairs.
+pub(super) fn rows(what_if: &WhatIf) -> Vec<[String; 7]> {
+    let alone = what_if.alone.iter();
+    std::iter::once(&what_if.base)
+        .chain(alone)
+        .chain(what_if.pairs.iter().take(ROWS))
+        .map(cells)
+        .collect()
+}
+
+/// What stands above the table.
+pub(super) fn heading(what_if: &WhatIf) -> String {
+    format!(
+        "Each measure alone, then the pairs that lose less than either of the two, ranked by \
+         operations lost; simulated with {} seeds each.",
+        what_if.seeds.len()
+    )
+}
+
+/// What each measure changes: its name and a sentence.
+pub(super) fn legend(what_if: &WhatIf) -> Vec<(String, String)> {
+    let alone = what_if.alone.iter();
+    let changes = alone.filter_map(|row| Some((row.measures.first()?, row.changes.first()?)));
+    let changes = changes.map(|(name, change)| (name.clone(), change.clone()));
+    let others = what_if.inapplicable.iter();
+    let others = others.map(|(name, why)| (name.clone(), format!("not tried: {why}")));
+    changes.chain(others).collect()
+}
+
+/// The table for a terminal.
+#[must_use]
+pub fn text(what_if: &WhatIf) -> String {
+    let mut text = String::new();
+    let _ = writeln!(
+        text,
+        "{}: what could have been different\n{}\n",
+        what_if.title,
+        heading(what_if)
+    );
+    let rows = rows(what_if);
+    let names = COLUMNS.map(|(name, _)| name.to_owned());
+    let width = |place: usize| {
+        let cells = rows.iter().chain([&names]).map(|row| &row[place]);
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..names.len()).map(width).collect();
+    for row in std::iter::once(&names).chain(&rows) {
+        let mut line = String::new();
+        for (place, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let gap = " ".repeat(width - cell.chars().count());
+            // Words to the left, figures to the right.
+            let _ = if place < 2 {
+                write!(line, "  {cell}{gap}")
+            } else {
+                write!(line, "  {gap}{cell}")
+            };
+        }
+        let _ = writeln!(text, "{}", line.trim_end());
+    }
+    text.push_str("\nThe measures\n");
+    for (name, what) in legend(what_if) {
+        let _ = writeln!(text, "  {name}: {what}");
+    }
+    text
+}
