@@ -6,11 +6,12 @@
 
 use std::collections::VecDeque;
 
-use super::calendar::{Calendar, Event, Place};
-use super::identity::Identity;
+use super::calendar::{Awaited, Calendar, Event, Place};
+use super::identity::{Asked, Begun, Identity};
 use super::instance::{Call, Instance, Job, NONE, Stage};
 use crate::model::{
-    Action, Admission, Document, FleetSpec, Refusal, Release, RoundRobin, Unverified, Verification,
+    Action, Admission, Document, FleetSpec, Patience, Refusal, Release, RoundRobin, Standing,
+    Unverified, Verification,
 };
 use crate::record::{self, BalancerCounters, Counters, Outcome, Sample};
 use crate::slots::Slab;
@@ -20,6 +21,19 @@ use crate::units::{Nanos, Ratio};
 const RESPONDER: &str = "responder";
 /// What a client is told to wait when it is shed.
 const RETRY_AFTER: Nanos = Nanos::from_secs(1);
+
+/// What reaches the balancer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    /// The attempt in this slot.
+    pub(super) attempt: u32,
+    pub(super) call: Call,
+    pub(super) user: u32,
+    /// What it says of itself.
+    pub(super) standing: Standing,
+    /// The milliseconds that the caller has left, where callers tell them.
+    pub(super) left_ms: Option<u64>,
+}
 
 /// A response to the attempt in this slot.
 #[derive(Debug, Clone, Copy)]
@@ -74,7 +88,7 @@ impl Fleet {
                 .map(|index| Instance::new(index, spec, seed))
                 .collect(),
             jobs: Slab::new(),
-            identity: Identity::new(&spec.identity, seed),
+            identity: Identity::new(spec, seed),
             restart: None,
             answers: VecDeque::new(),
             happened: Vec::new(),
@@ -87,16 +101,15 @@ impl Fleet {
         self.jobs.len()
     }
 
-    /// An attempt reaches the balancer: the job that it waits for, if any; what
-    /// is answered at once is among the answers.
+    /// A request reaches the balancer: the job that its attempt waits for, if any;
+    /// what is answered at once is among the answers.
     pub(super) fn request(
         &mut self,
         now: Nanos,
-        attempt: u32,
-        call: Call,
-        user: u32,
+        request: Request,
         calendar: &mut Calendar,
     ) -> Option<u32> {
+        let attempt = request.attempt;
         if !self.admission.admit() {
             self.balancer.shed += 1;
             self.answer(attempt, 503, Some(RETRY_AFTER));
@@ -109,19 +122,29 @@ impl Fleet {
         };
         self.balancer.admitted += 1;
         let instance = self.members[member];
+        let own = &mut self.instances[instance as usize];
+        let Some(crew) = self.spec.crew(request.standing, own.waiting()) else {
+            own.counted.rejected += 1;
+            self.answer(attempt, 503, None);
+            return None;
+        };
+        let patience = Patience::told(now, request.left_ms);
         let job = self.jobs.insert(Job {
-            call,
-            user,
+            call: request.call,
+            user: request.user,
             caller: attempt,
             gone_at: Nanos::MAX,
+            patience,
         });
-        if self.instances[instance as usize].submit(now, job) {
+        if own.submit(now, crew, patience, job) {
             self.serve(now, instance, calendar);
             // It may have been answered at once, where everything takes no time.
             return self.waits(job, attempt).then_some(job);
         }
         self.jobs.remove(job);
-        self.answer(attempt, 503, None);
+        if !self.spec.queue.silent {
+            self.answer(attempt, 503, None);
+        }
         None
     }
 
@@ -156,12 +179,21 @@ impl Fleet {
                     self.serve(now, place.instance, calendar);
                 }
             }
-            Event::Verified(place) => {
+            Event::Verified(awaited) => {
                 if let Some(begun) = self.identity.ended(now, calendar) {
-                    self.note_cold(begun.place, begun.cold);
+                    self.note_cold(begun);
                 }
-                if self.instances[place.instance as usize].runs(place) {
+                if let Some(place) = self.awaited_no_more(awaited) {
                     self.verified(now, place, calendar);
+                    self.serve(now, place.instance, calendar);
+                }
+            }
+            Event::GivenUp(awaited) => {
+                if let Some(place) = self.awaited_no_more(awaited) {
+                    let own = &mut self.instances[place.instance as usize];
+                    // What the wait had to do with the cache nobody was told.
+                    own.workers[place.worker as usize].cold = Nanos::ZERO;
+                    self.finish(now, place, Some(503));
                     self.serve(now, place.instance, calendar);
                 }
             }
@@ -196,7 +228,8 @@ impl Fleet {
         if verification {
             return self.verify(now, place, calendar);
         }
-        let takes = self.spec.application.sample(&mut own.rng);
+        let alone = self.spec.application.sample(&mut own.rng);
+        let takes = self.spec.contended(alone, own.held() - 1);
         self.pass(now, place, takes, calendar);
     }
 
@@ -222,6 +255,10 @@ impl Fleet {
                     return;
                 };
                 match (job.call, own.settings.verification) {
+                    // Nobody waits any more, so nobody is told.
+                    (Call::Request { .. }, _) if job.patience.over(now) => {
+                        self.finish(now, place, Some(503));
+                    }
                     (Call::Request { .. }, Verification::Awaited) => {
                         self.verify(now, place, calendar);
                     }
@@ -241,9 +278,10 @@ impl Fleet {
             user,
             caller: NONE,
             gone_at: Nanos::ZERO,
+            patience: Patience::ENDLESS,
         });
         let own = &mut self.instances[place.instance as usize];
-        if own.submit(now, job) {
+        if own.submit(now, own.crew(place.worker), Patience::ENDLESS, job) {
             own.counted.detached += 1;
         } else {
             // Dropped, unseen by anyone.
@@ -256,22 +294,46 @@ impl Fleet {
         }
     }
 
-    /// The worker asks the identity service and waits for it.
+    /// The worker asks the identity service and waits for it; where the bulkhead
+    /// or the service turns it away, its job is done.
     fn verify(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
         let own = &mut self.instances[place.instance as usize];
+        if !own.bulkhead.enter() {
+            return self.finish(now, place, Some(503));
+        }
+        let awaited = own.awaits(place.worker);
         let worker = &mut own.workers[place.worker as usize];
         worker.stage = Stage::Verifying;
         let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
         let held = own.roles.holds(user);
-        if let Some(begun) = self.identity.ask(now, place, held, calendar) {
-            self.note_cold(begun.place, begun.cold);
+        match self.identity.ask(now, awaited, held, calendar) {
+            Asked::Begun(begun) => self.note_cold(begun),
+            Asked::Waits => {}
+            Asked::Refused => {
+                self.awaited_no_more(awaited);
+                return self.finish(now, place, Some(503));
+            }
+        }
+        if let Some(timeout) = self.spec.identity.timeout {
+            calendar.enter(now.saturating_add(timeout), Event::GivenUp(awaited));
         }
     }
 
-    fn note_cold(&mut self, place: Place, cold: Nanos) {
-        let own = &mut self.instances[place.instance as usize];
-        if own.runs(place) {
-            own.workers[place.worker as usize].cold = cold;
+    /// The worker that still waits for the verification waits for it no more.
+    fn awaited_no_more(&mut self, awaited: Awaited) -> Option<Place> {
+        let own = &mut self.instances[awaited.instance as usize];
+        if !own.still_awaits(awaited) {
+            return None;
+        }
+        own.workers[awaited.worker as usize].awaits = 0;
+        own.bulkhead.leave();
+        Some(own.place(awaited.worker))
+    }
+
+    fn note_cold(&mut self, begun: Begun) {
+        let own = &mut self.instances[begun.awaited.instance as usize];
+        if own.still_awaits(begun.awaited) {
+            own.workers[begun.awaited.worker as usize].cold = begun.cold;
         }
     }
 
@@ -290,9 +352,13 @@ impl Fleet {
         }
     }
 
-    /// The worker goes to the database.
+    /// The worker goes to the database, if anybody still waits.
     fn query(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
         let own = &mut self.instances[place.instance as usize];
+        let job = self.jobs.get(own.workers[place.worker as usize].job);
+        if job.is_some_and(|job| job.patience.over(now)) {
+            return self.finish(now, place, Some(503));
+        }
         own.workers[place.worker as usize].stage = Stage::Database;
         let takes = self.spec.database.sample(&mut own.rng);
         self.pass(now, place, takes, calendar);

@@ -160,6 +160,7 @@ pub(crate) fn plan() -> Plan {
                 latency: "exponential(mean 9ms)".parse().unwrap(),
                 capacity: 64,
                 cold_factor: 6.0,
+                ..IdentitySpec::default()
             },
             application: "exponential(mean 1ms)".parse().unwrap(),
             database: "exponential(mean 4ms)".parse().unwrap(),
@@ -167,6 +168,7 @@ pub(crate) fn plan() -> Plan {
             projects: 50,
             tasks: 2_000,
             boot: Nanos::from_millis(800),
+            ..FleetSpec::default()
         }),
         load: Load {
             process: ArrivalProcess::Poisson,
