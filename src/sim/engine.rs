@@ -318,7 +318,8 @@ impl Simulation<'_> {
             debug_assert!(!matches!(sample.counters, Counters::Machine(_)));
             self.observer.sample(&sample);
         }
-        for event in self.fleet.stop(self.now) {
+        // The last sample reaches up to there, so what is stopped is stopped there.
+        for event in self.fleet.stop(to) {
             self.tell(&event);
         }
     }
