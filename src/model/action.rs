@@ -95,6 +95,18 @@ impl Action {
         }
     }
 
+    /// Whether it is one of the ways out of an incident that verdicts know, other
+    /// than undoing its trigger: a restart, admission, monitors off, another number
+    /// of retries.
+    #[must_use]
+    pub const fn intervenes(&self) -> bool {
+        match self {
+            Self::Restart { .. } | Self::Admit { .. } | Self::Retries { .. } => true,
+            Self::Monitors { on } => !*on,
+            Self::Push { .. } | Self::Rollback | Self::Waive { .. } => false,
+        }
+    }
+
     /// What is so once it has been done, in words, to a fleet of so many
     /// instances; a release is named by its document.
     #[must_use]
