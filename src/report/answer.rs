@@ -7,7 +7,7 @@ use super::figures::{
     NONE, count, maybe, number, percent, plural, seconds, story_span, watched, words,
 };
 use crate::analysis::{Findings, Phase, Validity, Verdict};
-use crate::record::printable;
+use crate::record::{Backend, printable};
 
 /// What is said beside a censored figure.
 const NOT_SEEN: &str = "not seen before the observation stopped";
@@ -244,6 +244,12 @@ pub(super) fn measurement_line(findings: &Findings) -> String {
         Validity::Valid => "valid",
         Validity::Invalid => "invalid",
     };
+    if findings.backend == Backend::Sim {
+        return format!(
+            "{validity}; simulated: no generator, no network and no machine took part \
+             (docs/SIMULATOR.md says what is modelled)"
+        );
+    }
     let lag = |value: Option<f64>| maybe(value, |us| format!("{} ms", number(us / 1e3)));
     format!(
         "{validity}; send lag p50 {}, p99 {}, max {}; generator threads at most {} busy; \
