@@ -40,11 +40,12 @@ impl Taken<'_> {
         }
     }
 
-    /// Whether it is one of the ways out that the verdict knows, and acted: one
-    /// that was refused or failed did nothing; one that has not ended, a restart
-    /// under way, may have.
+    /// Whether it is one of the ways out that verdicts know. One that was
+    /// refused or failed did nothing; one that has not ended, a restart under
+    /// way, may have.
     pub(super) fn is_intervention(&self) -> bool {
-        (self.ended.is_none() || self.applied().is_some()) && self.action.intervenes()
+        let acts = self.ended.is_none() || self.applied().is_some();
+        acts && self.action.intervenes()
     }
 }
 

@@ -28,10 +28,12 @@ mod replay;
 mod retry_budget;
 mod role_cache;
 mod shape;
+mod slowness;
 mod story;
+mod surge;
 mod work;
 
-pub use action::{Action, Trigger, When};
+pub use action::{Action, Cause, Trigger, When, first};
 pub use admission::Admission;
 pub use alert::{Alert, AlertChange, AlertRule, Signal};
 pub use arrivals::{ArrivalProcess, Arrivals};
@@ -50,12 +52,16 @@ pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
 pub use probes::Probes;
 pub use queue::{Order, Popped, Queue, QueuePolicy};
-pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub use release::{
+    CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, ReleasePolicy, Settings,
+};
 pub use replay::{Replay, ReplayError};
 pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use role_cache::RoleCache;
 pub use shape::Shape;
+pub use slowness::{SlowPart, Slowness};
 pub use story::Story;
+pub use surge::{Surge, surges};
 pub use work::{
     Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
 };
