@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::num::NonZeroU32;
 
 use proptest::prelude::*;
 
 use crate::carried_out::carried_out;
 use crate::plan::{monitor, ms, plan};
 use threadbare::analysis::findings;
-use threadbare::model::{ArrivalProcess, Backoff, Jitter};
+use threadbare::model::{ArrivalProcess, Backoff, Jitter, SlowPart};
 use threadbare::plan::{Action, Entry, Plan, When};
 use threadbare::record::{Counters, Record, Recorder};
 use threadbare::units::{Nanos, Ratio};
@@ -25,6 +26,7 @@ fn push(unverified: &str) -> Action {
         set,
         schema: Some(2),
         tested: false,
+        canary: None,
     }
 }
 
@@ -43,7 +45,23 @@ fn any_action() -> impl Strategy<Value = Action> {
         }),
         any::<bool>().prop_map(|on| Action::Monitors { on }),
         (0..5_u32).prop_map(|retries| Action::Retries { retries }),
+        (any_part(), 1.0..8.0_f64).prop_map(|(part, factor)| Action::Slow { part, factor }),
+        any_part().prop_map(|part| Action::Slow { part, factor: 1.0 }),
+        any_few().prop_map(|instances| Action::Pause { instances }),
+        any_few().prop_map(|instances| Action::Continue { instances }),
     ]
+}
+
+fn any_part() -> impl Strategy<Value = SlowPart> {
+    prop::sample::select(vec![
+        SlowPart::Application,
+        SlowPart::Database,
+        SlowPart::Identity,
+    ])
+}
+
+fn any_few() -> impl Strategy<Value = Option<NonZeroU32>> {
+    (0..4_u32).prop_map(NonZeroU32::new)
 }
 
 fn any_timeline() -> impl Strategy<Value = Vec<Entry>> {
