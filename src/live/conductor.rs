@@ -139,6 +139,7 @@ impl Run<'_> {
                 }
             }),
         })?);
+        fleet.govern(plan.release);
         self.clock = Clock::start_in(LEAD);
         for process in fleet.processes() {
             self.event(&Event::Serving {
@@ -429,13 +430,17 @@ fn carry_out(fleet: &Fleet, now: Nanos, action: Action, messages: &Sender<Messag
             set,
             schema,
             tested,
-        } => fleet.push(now, RESPONDER, &set, schema, tested),
+            canary,
+        } => fleet.push(now, RESPONDER, &set, schema, tested, canary),
         Action::Rollback => fleet.rollback(now, RESPONDER),
         Action::Waive { check } => fleet.waive(&check),
         Action::Admit { share } => fleet.admit(share),
         Action::Restart { pause } => fleet.restart(pause, &|event| {
             let _ = messages.send(Message::Event(event));
         }),
+        Action::Slow { part, factor } => fleet.slow(part, factor),
+        Action::Pause { instances } => fleet.pause(instances),
+        Action::Continue { instances } => fleet.go_on(instances),
         Action::Monitors { .. } | Action::Retries { .. } => Outcome::Failed {
             reason: "this is done by the load generator".into(),
         },

@@ -30,11 +30,13 @@ mod replay;
 mod retry_budget;
 mod role_cache;
 mod shape;
+mod slowness;
 mod standing;
 mod story;
+mod surge;
 mod work;
 
-pub use action::{Action, Trigger, When};
+pub use action::{Action, Cause, Trigger, When, first};
 pub use admission::Admission;
 pub use alert::{Alert, AlertChange, AlertRule, Signal};
 pub use arrivals::{ArrivalProcess, Arrivals};
@@ -55,13 +57,17 @@ pub use monitor::{Monitor, MonitorPolicy};
 pub use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
 pub use probes::Probes;
 pub use queue::{Order, Popped, Queue, QueuePolicy};
-pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub use release::{
+    CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, ReleasePolicy, Settings,
+};
 pub use replay::{Replay, ReplayError};
 pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use role_cache::RoleCache;
 pub use shape::Shape;
+pub use slowness::{SlowPart, Slowness};
 pub use standing::{ATTEMPT_HEADER, FIRST_TRY, Probed, Standing};
 pub use story::Story;
+pub use surge::{Surge, surges};
 pub use work::{
     Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
 };

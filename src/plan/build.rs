@@ -25,6 +25,7 @@ pub fn build(scenario: &Scenario, seed: Option<u64>) -> Plan {
         drain: scenario.drain,
         interval: scenario.interval,
         fleet: Some(scenario.fleet.clone()),
+        release: scenario.release,
         load: scenario.load.clone(),
         monitors: scenario.monitors.clone(),
         alerts: scenario.alerts.clone(),

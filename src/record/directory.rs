@@ -441,6 +441,7 @@ mod tests {
                     boot: Nanos::ZERO,
                     ..crate::model::FleetSpec::default()
                 }),
+                release: crate::model::ReleasePolicy::default(),
                 load: Load {
                     process: ArrivalProcess::Constant,
                     rate: Vec::new(),

@@ -1,7 +1,8 @@
 //! What a scenario says, once it is known to be valid.
 
 use crate::model::{
-    Action, AlertRule, Expectation, FleetSpec, Load, MonitorPolicy, RecoveryRule, Story, When,
+    Action, AlertRule, Expectation, FleetSpec, Load, MonitorPolicy, RecoveryRule, ReleasePolicy,
+    Story, When,
 };
 use crate::units::Nanos;
 
@@ -30,6 +31,8 @@ pub struct Scenario {
     pub interval: Nanos,
     /// The fleet that is driven.
     pub fleet: FleetSpec,
+    /// What its release system demands.
+    pub release: ReleasePolicy,
     /// What users do.
     pub load: Load,
     /// What monitors do.

@@ -13,7 +13,7 @@ use super::quantities::Moment;
 use super::{Scenario, expectations, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, Drive, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
-    Request, Shape, Story,
+    ReleasePolicy, Request, Shape, Story, surges,
 };
 use crate::units::{Nanos, Rate};
 
@@ -127,7 +127,12 @@ impl Reader {
         let monitors = self.monitors(&file.monitor);
         let alerts = self.alerts(&file.alert);
         let timeline = timeline::read(self, file);
-        let expectations = expectations::read(self, file, &timeline);
+        let warm_up = file.warm_up.value.0;
+        let surges = match (&load, self.end) {
+            (Some(load), Some(end)) => Some(surges(load, warm_up, end)),
+            _ => None,
+        };
+        let expectations = expectations::read(self, file, &timeline, surges.as_deref());
         Some(Scenario {
             name: name.to_owned(),
             title: file.title.clone()?,
@@ -135,11 +140,14 @@ impl Reader {
             source: file.source.clone(),
             seed: file.seed,
             story: self.story,
-            warm_up: file.warm_up.value.0,
+            warm_up,
             end: self.end?,
             drain: file.drain.value.0,
             interval,
             fleet: self.fleet(&file.target.fleet),
+            release: ReleasePolicy {
+                require_tests: file.release.require_tests,
+            },
             load: load?,
             monitors,
             alerts,
@@ -212,18 +220,7 @@ impl Reader {
             self.rate(first);
             rate.push((Nanos::ZERO, first.value.0));
         }
-        for step in &load.step {
-            let at = step.at.as_ref().and_then(|moment| {
-                let at = self.instant(moment)?;
-                self.before_the_end("a step of the rate", moment, at);
-                Some(at)
-            });
-            if let Some(step) = &step.rate {
-                self.rate(step);
-                rate.extend(at.map(|at| (at, step.value.0)));
-            }
-        }
-        rate.sort_by_key(|(at, _)| *at);
+        self.steps(&load.step, &mut rate);
         self.hedge(load);
         let mix = load.mix.as_ref()?.iter().map(|entry| {
             Some(MixEntry {
@@ -269,6 +266,42 @@ impl Reader {
             backlog: load.backlog,
             drive: Drive::default(),
         })
+    }
+
+    /// Adds the steps to the first rate, in the order of time.
+    fn steps(&mut self, steps: &[file::Step], rates: &mut Vec<(Nanos, Rate)>) {
+        let mut all = Vec::new();
+        for step in steps {
+            let at = step.at.as_ref().and_then(|moment| {
+                let at = self.instant(moment)?;
+                self.before_the_end("a step of the rate", moment, at);
+                Some(at)
+            });
+            if let Some(rate) = &step.rate {
+                self.rate(rate);
+                all.extend(at.map(|at| (at, rate.value.0, step.r#for.as_ref())));
+            }
+        }
+        all.sort_by_key(|(at, ..)| *at);
+        for (place, (at, rate, lasts)) in all.iter().enumerate() {
+            let before = rates.last().map(|(_, rate)| *rate);
+            rates.push((*at, *rate));
+            let Some((lasts, before)) = lasts.zip(before) else {
+                continue;
+            };
+            let over = at.saturating_add(lasts.value.0.0);
+            match all.get(place + 1) {
+                Some((next, ..)) if *next < over => self.report(
+                    lasts,
+                    format!("another step begins at {next}, while this one lasts"),
+                    "too long",
+                    "let it end before the next begins, or take `for` out",
+                ),
+                // The next step says what comes then.
+                Some((next, ..)) if *next == over => {}
+                _ => rates.push((over, before)),
+            }
+        }
     }
 
     fn hedge(&mut self, load: &file::Load) {

@@ -19,6 +19,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
         .map(|entry| {
             let when = when(reader, entry);
             let action = entry.value.action.as_ref().and_then(action);
+            as_many_as_there_are(reader, file, entry, action.as_ref());
             phase(reader, &entry.value);
             Some(Entry {
                 when: when?,
@@ -86,10 +87,12 @@ fn action(action: &Do) -> Option<Action> {
             set,
             schema,
             tested,
+            canary,
         } => Action::Push {
             set: set.as_ref().map_or_else(BTreeMap::new, |set| set.0.clone()),
             schema: *schema,
             tested: *tested,
+            canary: canary.map(|canary| canary.0.0),
         },
         Do::Rollback {} => Action::Rollback,
         Do::Waive { check } => Action::Waive {
@@ -105,7 +108,40 @@ fn action(action: &Do) -> Option<Action> {
         Do::Retries { retries } => Action::Retries {
             retries: (*retries)?,
         },
+        Do::Slow { part, factor } => Action::Slow {
+            part: part.as_ref()?.0,
+            factor: (*factor)?,
+        },
+        Do::Pause { instances } => Action::Pause {
+            instances: *instances,
+        },
+        Do::Continue { instances } => Action::Continue {
+            instances: *instances,
+        },
     })
+}
+
+/// Reports an action on more instances than there are.
+fn as_many_as_there_are(
+    reader: &mut Reader,
+    file: &File,
+    entry: &Placed<file::Entry>,
+    action: Option<&Action>,
+) {
+    let (Some(Action::Pause { instances } | Action::Continue { instances }), false) =
+        (action, reader.file_lacks("target"))
+    else {
+        return;
+    };
+    let there = file.target.fleet.instances;
+    if let Some(count) = instances.filter(|count| count.get() > there) {
+        reader.report(
+            entry,
+            format!("this is about {count} instances, and there are {there}"),
+            "too many instances",
+            "write fewer `instances`, or take the key out for all of them",
+        );
+    }
 }
 
 fn phase(reader: &mut Reader, entry: &file::Entry) {

@@ -5,13 +5,14 @@
 //! and under the same settings.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 use super::calendar::{Awaited, Calendar, Event, Place};
 use super::identity::{Asked, Begun, Identity};
 use super::instance::{Call, Instance, Job, NONE, Stage};
 use crate::model::{
-    Action, Admission, Document, FleetSpec, Patience, Refusal, Release, RoundRobin, Standing,
-    Unverified, Verification,
+    Action, Admission, Document, FleetSpec, Patience, Refusal, Release, ReleasePolicy, RoundRobin,
+    SlowPart, Slowness, Standing, Unverified, Verification, first,
 };
 use crate::record::{self, BalancerCounters, Counters, Outcome, Sample};
 use crate::slots::Slab;
@@ -33,6 +34,14 @@ pub(super) struct Request {
     pub(super) standing: Standing,
     /// The milliseconds that the caller has left, where callers tell them.
     pub(super) left_ms: Option<u64>,
+}
+
+/// A request on its way into an instance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    job: u32,
+    standing: Standing,
+    left_ms: Option<u64>,
 }
 
 /// A response to the attempt in this slot.
@@ -57,6 +66,7 @@ struct Restart {
 pub(super) struct Fleet {
     spec: FleetSpec,
     release: Release,
+    slow: Slowness,
     admission: Admission,
     choice: RoundRobin,
     /// Instances in rotation, by their places.
@@ -76,10 +86,11 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// A fleet that has long been in service.
-    pub(super) fn new(spec: &FleetSpec, seed: u64) -> Self {
+    pub(super) fn new(spec: &FleetSpec, release: ReleasePolicy, seed: u64) -> Self {
         Self {
             spec: spec.clone(),
-            release: Release::default(),
+            release: Release::default().under(release),
+            slow: Slowness::default(),
             admission: Admission::new(Ratio::WHOLE),
             choice: RoundRobin::default(),
             members: (0..spec.instances).collect(),
@@ -122,30 +133,53 @@ impl Fleet {
         };
         self.balancer.admitted += 1;
         let instance = self.members[member];
-        let own = &mut self.instances[instance as usize];
-        let Some(crew) = self.spec.crew(request.standing, own.waiting()) else {
-            own.counted.rejected += 1;
-            self.answer(attempt, 503, None);
-            return None;
-        };
-        let patience = Patience::told(now, request.left_ms);
         let job = self.jobs.insert(Job {
             call: request.call,
             user: request.user,
             caller: attempt,
             gone_at: Nanos::MAX,
-            patience,
+            patience: Patience::ENDLESS,
         });
-        if own.submit(now, crew, patience, job) {
-            self.serve(now, instance, calendar);
-            // It may have been answered at once, where everything takes no time.
-            return self.waits(job, attempt).then_some(job);
+        let arrival = Arrival {
+            job,
+            standing: request.standing,
+            left_ms: request.left_ms,
+        };
+        self.arrive(now, instance, arrival, calendar);
+        // It may have been answered at once: the queue was full, or nothing takes time.
+        self.waits(job, attempt).then_some(job)
+    }
+
+    /// A request reaches an instance: its queue, or the kernel's while it is
+    /// paused, where nobody reads what it tells.
+    fn arrive(&mut self, now: Nanos, instance: u32, arrival: Arrival, calendar: &mut Calendar) {
+        let own = &mut self.instances[instance as usize];
+        if let Some(pause) = &mut own.pause {
+            return pause.arrived.push(arrival);
         }
-        self.jobs.remove(job);
-        if !self.spec.queue.silent {
-            self.answer(attempt, 503, None);
+        let patience = Patience::told(now, arrival.left_ms);
+        if let Some(job) = self.jobs.get_mut(arrival.job) {
+            job.patience = patience;
         }
-        None
+        match self.spec.crew(arrival.standing, own.waiting()) {
+            None => {
+                own.counted.rejected += 1;
+                self.turn_away(arrival.job, false);
+            }
+            Some(crew) if own.submit(now, crew, patience, arrival.job) => {
+                self.serve(now, instance, calendar);
+            }
+            Some(_) => self.turn_away(arrival.job, self.spec.queue.silent),
+        }
+    }
+
+    /// The request does not become a job.
+    fn turn_away(&mut self, job: u32, silently: bool) {
+        if let Some(job) = self.jobs.remove(job)
+            && !silently
+        {
+            self.answer(job.caller, 503, None);
+        }
     }
 
     fn waits(&self, job: u32, attempt: u32) -> bool {
@@ -175,32 +209,54 @@ impl Fleet {
         match event {
             Event::Stage(place) => {
                 if self.instances[place.instance as usize].runs(place) {
-                    self.proceed(now, place, calendar);
-                    self.serve(now, place.instance, calendar);
+                    self.worker(now, place, event, calendar);
                 }
             }
             Event::Verified(awaited) => {
                 if let Some(begun) = self.identity.ended(now, calendar) {
                     self.note_cold(begun);
                 }
-                if let Some(place) = self.awaited_no_more(awaited) {
-                    self.verified(now, place, calendar);
-                    self.serve(now, place.instance, calendar);
-                }
+                self.heard(now, awaited, event, calendar);
             }
-            Event::GivenUp(awaited) => {
-                if let Some(place) = self.awaited_no_more(awaited) {
-                    let own = &mut self.instances[place.instance as usize];
-                    // What the wait had to do with the cache nobody was told.
-                    own.workers[place.worker as usize].cold = Nanos::ZERO;
-                    self.finish(now, place, Some(503));
-                    self.serve(now, place.instance, calendar);
-                }
-            }
+            Event::GivenUp(awaited) => self.heard(now, awaited, event, calendar),
             Event::Booted => self.booted(now, calendar),
             Event::NextGroup => self.restart_group(now, calendar),
             Event::Retry { .. } => {}
         }
+    }
+
+    /// Something has come of a verification, if its worker still waits for it.
+    fn heard(&mut self, now: Nanos, awaited: Awaited, event: Event, calendar: &mut Calendar) {
+        let own = &self.instances[awaited.instance as usize];
+        if own.still_awaits(awaited) {
+            self.worker(now, own.place(awaited.worker), event, calendar);
+        }
+    }
+
+    /// Something has come due for a worker: it goes on, unless its instance is
+    /// paused.
+    fn worker(&mut self, now: Nanos, place: Place, event: Event, calendar: &mut Calendar) {
+        let own = &mut self.instances[place.instance as usize];
+        if let Some(pause) = &mut own.pause {
+            return pause.held.push(event);
+        }
+        let gives_up_at = own.workers[place.worker as usize].gives_up_at;
+        match event {
+            Event::Verified(_) => {
+                own.awaits_no_more(place.worker);
+                self.verified(now, place, calendar);
+            }
+            // It was paused meanwhile, and waits anew.
+            Event::GivenUp(_) if now < gives_up_at => return calendar.enter(gives_up_at, event),
+            Event::GivenUp(_) => {
+                own.awaits_no_more(place.worker);
+                // What the wait had to do with the cache nobody was told.
+                own.workers[place.worker as usize].cold = Nanos::ZERO;
+                self.finish(now, place, Some(503));
+            }
+            _ => self.proceed(now, place, calendar),
+        }
+        self.serve(now, place.instance, calendar);
     }
 
     /// Hands waiting jobs to free workers, until there is none of either.
@@ -228,7 +284,8 @@ impl Fleet {
         if verification {
             return self.verify(now, place, calendar);
         }
-        let alone = self.spec.application.sample(&mut own.rng);
+        let drawn = self.spec.application.sample(&mut own.rng);
+        let alone = self.slow.stretch(SlowPart::Application, drawn);
         let takes = self.spec.contended(alone, own.held() - 1);
         self.pass(now, place, takes, calendar);
     }
@@ -301,7 +358,9 @@ impl Fleet {
         if !own.bulkhead.enter() {
             return self.finish(now, place, Some(503));
         }
-        let awaited = own.awaits(place.worker);
+        let timeout = self.spec.identity.timeout;
+        let gives_up_at = timeout.map_or(Nanos::MAX, |timeout| now.saturating_add(timeout));
+        let awaited = own.awaits(place.worker, gives_up_at);
         let worker = &mut own.workers[place.worker as usize];
         worker.stage = Stage::Verifying;
         let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
@@ -310,24 +369,13 @@ impl Fleet {
             Asked::Begun(begun) => self.note_cold(begun),
             Asked::Waits => {}
             Asked::Refused => {
-                self.awaited_no_more(awaited);
+                own.awaits_no_more(place.worker);
                 return self.finish(now, place, Some(503));
             }
         }
-        if let Some(timeout) = self.spec.identity.timeout {
-            calendar.enter(now.saturating_add(timeout), Event::GivenUp(awaited));
+        if timeout.is_some() {
+            calendar.enter(gives_up_at, Event::GivenUp(awaited));
         }
-    }
-
-    /// The worker that still waits for the verification waits for it no more.
-    fn awaited_no_more(&mut self, awaited: Awaited) -> Option<Place> {
-        let own = &mut self.instances[awaited.instance as usize];
-        if !own.still_awaits(awaited) {
-            return None;
-        }
-        own.workers[awaited.worker as usize].awaits = 0;
-        own.bulkhead.leave();
-        Some(own.place(awaited.worker))
     }
 
     fn note_cold(&mut self, begun: Begun) {
@@ -360,7 +408,8 @@ impl Fleet {
             return self.finish(now, place, Some(503));
         }
         own.workers[place.worker as usize].stage = Stage::Database;
-        let takes = self.spec.database.sample(&mut own.rng);
+        let drawn = self.spec.database.sample(&mut own.rng);
+        let takes = self.slow.stretch(SlowPart::Database, drawn);
         self.pass(now, place, takes, calendar);
     }
 
@@ -391,8 +440,10 @@ impl Fleet {
                 set,
                 schema,
                 tested,
+                canary,
             } => {
-                let pushed = self.release.push(now, RESPONDER, set, *schema, *tested);
+                let release = &mut self.release;
+                let pushed = release.push(now, RESPONDER, set, *schema, *tested, *canary);
                 let document = pushed.cloned();
                 self.released(document)
             }
@@ -422,8 +473,83 @@ impl Fleet {
                 self.restart_group(now, calendar);
                 return None;
             }
+            Action::Slow { part, factor } => {
+                self.slow.set(*part, *factor);
+                self.identity.slow = self.slow;
+                let mut detail = action.done(instances);
+                if *part != SlowPart::Identity {
+                    self.later(&mut detail);
+                }
+                Outcome::Applied { detail }
+            }
+            Action::Pause { instances: count } => self.each(*count, action, |fleet, place| {
+                fleet.instances[place].pause.get_or_insert_default();
+            }),
+            Action::Continue { instances: count } => self.each(*count, action, |fleet, place| {
+                fleet.go_on(now, place, calendar);
+            }),
             Action::Monitors { .. } | Action::Retries { .. } => return None,
         })
+    }
+
+    /// Does something to so many instances that run.
+    fn each(
+        &mut self,
+        count: Option<NonZeroU32>,
+        action: &Action,
+        mut act: impl FnMut(&mut Self, usize),
+    ) -> Outcome {
+        let all = self.instances.len();
+        let meant = first(count, all);
+        let mut missed = Vec::new();
+        for place in 0..meant {
+            if self.instances[place].up {
+                act(self, place);
+            } else {
+                missed.push(format!(
+                    "{}: it is not running",
+                    self.instances[place].name()
+                ));
+            }
+        }
+        if missed.len() == meant {
+            return Outcome::Failed {
+                reason: missed.join("; "),
+            };
+        }
+        let mut detail = action.done(all);
+        if !missed.is_empty() {
+            detail.push_str("; but not ");
+            detail.push_str(&missed.join("; "));
+        }
+        Outcome::Applied { detail }
+    }
+
+    /// A paused instance goes on: first with what its workers waited for, then
+    /// with what arrived for it.
+    fn go_on(&mut self, now: Nanos, place: usize, calendar: &mut Calendar) {
+        let Some(pause) = self.instances[place].pause.take() else {
+            return;
+        };
+        // A wait on a socket that a stop has interrupted begins anew.
+        if let Some(timeout) = self.spec.identity.timeout {
+            for worker in &mut self.instances[place].workers {
+                worker.gives_up_at = now.saturating_add(timeout);
+            }
+        }
+        for event in pause.held {
+            match event {
+                Event::Stage(place) => self.worker(now, place, event, calendar),
+                Event::Verified(awaited) | Event::GivenUp(awaited) => {
+                    self.heard(now, awaited, event, calendar);
+                }
+                _ => {}
+            }
+        }
+        let instance = u32::try_from(place).unwrap_or(NONE);
+        for arrival in pause.arrived {
+            self.arrive(now, instance, arrival, calendar);
+        }
     }
 
     /// A release holds for every instance that runs, and for those that start.
@@ -432,21 +558,26 @@ impl Fleet {
             Ok(document) => document,
             Err(refusal) => return refusal.into(),
         };
-        let mut detail = document.named();
-        let down: Vec<&str> = self
-            .instances
-            .iter()
-            .filter(|instance| !instance.up)
-            .map(Instance::name)
-            .collect();
-        if !down.is_empty() {
-            detail.push_str("; to be in force when they start: ");
-            detail.push_str(&down.join(", "));
-        }
-        for instance in &mut self.instances {
-            instance.settings = document.settings;
+        let all = self.instances.len();
+        let mut detail = document.named_in(all);
+        self.later(&mut detail);
+        for (place, instance) in self.instances.iter_mut().enumerate() {
+            instance.settings = self.release.settings_of(place, all);
         }
         Outcome::Applied { detail }
+    }
+
+    /// Adds on which instances it will be in force later.
+    fn later(&self, detail: &mut String) {
+        let mut add = |when: &str, which: fn(&Instance) -> bool| {
+            let instances = self.instances.iter().filter(|instance| which(instance));
+            let names: Vec<&str> = instances.map(Instance::name).collect();
+            if !names.is_empty() {
+                *detail += &format!("; to be in force when they {when}: {}", names.join(", "));
+            }
+        };
+        add("start", |instance| !instance.up);
+        add("go on", |instance| instance.pause.is_some());
     }
 
     /// The next instances leave the rotation and stop; what waits and runs in
@@ -466,6 +597,8 @@ impl Fleet {
         self.members
             .retain(|member| !group.contains(&(*member as usize)));
         for place in group {
+            // What is paused could not stop.
+            self.go_on(now, place, calendar);
             let instance = &mut self.instances[place];
             let (counters, lost) = instance.stop(now, &mut self.jobs);
             self.happened.push(record::Event::Stopped {
@@ -484,11 +617,12 @@ impl Fleet {
 
     /// The instances being restarted serve again, cold.
     fn booted(&mut self, now: Nanos, calendar: &mut Calendar) {
-        let settings = self.release.active().settings;
+        let all = self.instances.len();
         let Some(restart) = &self.restart else {
             return;
         };
         for place in restart.group.clone() {
+            let settings = self.release.settings_of(place, all);
             self.instances[place].start(now, settings);
             self.happened.push(record::Event::Serving {
                 source: self.instances[place].name().to_owned(),
@@ -500,7 +634,6 @@ impl Fleet {
             .filter(|(_, instance)| instance.up)
             .map(|(place, _)| place)
             .collect();
-        let all = self.instances.len();
         if let Some(pause) = restart.pause.filter(|_| restart.group.end < all) {
             return calendar.enter(now.saturating_add(pause), Event::NextGroup);
         }
@@ -521,6 +654,11 @@ impl Fleet {
         for instance in &mut self.instances {
             if let Some(sample) = instance.sample(from, to, &self.jobs) {
                 emit(sample);
+            } else if instance.pause.is_some() {
+                self.happened.push(record::Event::ScrapeFailed {
+                    source: instance.name().to_owned(),
+                    cause: record::PAUSED.to_owned(),
+                });
             }
         }
         emit(Sample {
@@ -544,7 +682,10 @@ impl Fleet {
     }
 
     /// Stops every instance that is up; a restart under way is cut short.
-    pub(super) fn stop(&mut self, now: Nanos) -> Vec<record::Event> {
+    pub(super) fn stop(&mut self, now: Nanos, calendar: &mut Calendar) -> Vec<record::Event> {
+        for place in 0..self.instances.len() {
+            self.go_on(now, place, calendar);
+        }
         let mut events = Vec::new();
         for instance in self.instances.iter_mut().filter(|instance| instance.up) {
             let (counters, _) = instance.stop(now, &mut self.jobs);

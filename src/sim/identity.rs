@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::calendar::{Awaited, Calendar, Event};
-use crate::model::{FleetSpec, IdentitySpec, Level};
+use crate::model::{FleetSpec, IdentitySpec, Level, SlowPart, Slowness};
 use crate::record::{Counters, IdentityCounters, Sample};
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
@@ -19,6 +19,7 @@ pub(super) struct Identity {
     /// Verifications that wait or run at most.
     most: u32,
     rng: StdRng,
+    pub(super) slow: Slowness,
     busy: Level,
     waiting: VecDeque<(Awaited, bool)>,
     waited: Level,
@@ -52,6 +53,7 @@ impl Identity {
             spec: spec.identity.clone(),
             most: spec.verifications_max(),
             rng: rng::stream(seed, NAME),
+            slow: Slowness::default(),
             busy: Level::default(),
             waiting: VecDeque::new(),
             waited: Level::default(),
@@ -96,7 +98,8 @@ impl Identity {
         calendar: &mut Calendar,
     ) -> Begun {
         self.busy.set(now, self.busy.get() + 1);
-        let warm = self.spec.latency.sample(&mut self.rng);
+        let drawn = self.spec.latency.sample(&mut self.rng);
+        let warm = self.slow.stretch(SlowPart::Identity, drawn);
         let took = if held {
             warm
         } else {

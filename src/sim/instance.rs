@@ -3,7 +3,8 @@
 //! Probes may have a crew of their own. Its jobs are jobs of the instance in every
 //! count; time and depth are those of the workers that serve, as in a live one.
 
-use super::calendar::{Awaited, Place};
+use super::calendar::{Awaited, Event, Place};
+use super::fleet::Arrival;
 use crate::model::{
     Bulkhead, Crew, FleetSpec, Level, Patience, Queue, QueuePolicy, RoleCache, Settings,
 };
@@ -35,7 +36,7 @@ pub(super) struct Job {
     pub(super) caller: u32,
     /// When the caller went; [`Nanos::MAX`] while they are there.
     pub(super) gone_at: Nanos,
-    /// How long the caller said that they wait.
+    /// How long the caller said that they wait, once the request has been read.
     pub(super) patience: Patience,
 }
 
@@ -58,6 +59,8 @@ pub(super) struct Worker {
     pub(super) stage: Stage,
     /// The number of the verification it waits for; zero where it waits for none.
     pub(super) awaits: u32,
+    /// When it gives that up.
+    pub(super) gives_up_at: Nanos,
     /// What a warm role cache would have saved of the job in hand.
     pub(super) cold: Nanos,
     /// Up to when the time it holds its job is in the books.
@@ -68,6 +71,7 @@ const FREE: Worker = Worker {
     job: NONE,
     stage: Stage::Application,
     awaits: 0,
+    gives_up_at: Nanos::MAX,
     cold: Nanos::ZERO,
     booked: Nanos::ZERO,
 };
@@ -107,6 +111,15 @@ impl Team {
     }
 }
 
+/// What waits for a paused instance to go on.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    /// What came due for its workers, in that order.
+    pub(super) held: Vec<Event>,
+    /// Requests that have yet to be read.
+    pub(super) arrived: Vec<Arrival>,
+}
+
 /// One instance of the fleet, through all its launches.
 #[derive(Debug)]
 pub(super) struct Instance {
@@ -115,6 +128,7 @@ pub(super) struct Instance {
     seed: u64,
     pub(super) launch: u32,
     pub(super) up: bool,
+    pub(super) pause: Option<Pause>,
     pub(super) settings: Settings,
     serving: Team,
     monitors: Team,
@@ -150,6 +164,7 @@ impl Instance {
             seed,
             launch: 0,
             up: true,
+            pause: None,
             settings: Settings::default(),
             serving: Team::new(0, spec.workers, spec.queue),
             monitors: Team::new(spec.workers, spec.monitor_workers, QueuePolicy::default()),
@@ -186,11 +201,12 @@ impl Instance {
         self.up && self.launch == place.launch
     }
 
-    /// The verification that the worker waits for from now on.
-    pub(super) fn awaits(&mut self, worker: u32) -> Awaited {
+    /// The verification that the worker waits for from now on, until it gives up.
+    pub(super) fn awaits(&mut self, worker: u32, gives_up_at: Nanos) -> Awaited {
         // Zero is none's; four billion later nobody waits for the first any more.
         self.asked = self.asked.wrapping_add(1).max(1);
-        self.workers[worker as usize].awaits = self.asked;
+        let waits = &mut self.workers[worker as usize];
+        (waits.awaits, waits.gives_up_at) = (self.asked, gives_up_at);
         Awaited {
             instance: self.index,
             worker,
@@ -201,6 +217,12 @@ impl Instance {
     /// Whether the worker still waits for this verification.
     pub(super) fn still_awaits(&self, awaited: Awaited) -> bool {
         self.workers[awaited.worker as usize].awaits == awaited.number
+    }
+
+    /// The worker waits for no verification any more.
+    pub(super) fn awaits_no_more(&mut self, worker: u32) {
+        self.workers[worker as usize].awaits = 0;
+        self.bulkhead.leave();
     }
 
     /// Whose worker it is.
@@ -242,6 +264,9 @@ impl Instance {
 
     /// Hands the next job to a free worker; those found expired go to `expired`.
     pub(super) fn take(&mut self, now: Nanos, expired: &mut Vec<u32>) -> Option<u32> {
+        if self.pause.is_some() {
+            return None;
+        }
         self.take_for(Crew::Serving, now, expired)
             .or_else(|| self.take_for(Crew::Monitors, now, expired))
     }
@@ -319,8 +344,12 @@ impl Instance {
         self.since = now;
     }
 
-    /// The sample of what was counted since the last one; none where it was down throughout.
+    /// The sample of what was counted since the last one; none where it was down
+    /// throughout, or is paused: then the next one covers that time too.
     pub(super) fn sample(&mut self, from: Nanos, to: Nanos, jobs: &Slab<Job>) -> Option<Sample> {
+        if self.pause.is_some() {
+            return None;
+        }
         if self.up {
             self.book_all(to, jobs);
         }

@@ -38,6 +38,7 @@ pub(crate) fn plan() -> Plan {
             boot: Nanos::ZERO,
             ..FleetSpec::default()
         }),
+        release: threadbare::model::ReleasePolicy::default(),
         load: Load {
             process: ArrivalProcess::Poisson,
             rate: Vec::new(),

@@ -42,6 +42,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
             boot: Nanos::ZERO,
             ..FleetSpec::default()
         }),
+        release: threadbare::model::ReleasePolicy::default(),
         load: Load {
             process: ArrivalProcess::Constant,
             rate: vec![(

@@ -20,8 +20,8 @@ use crate::units::{ClockTime, Nanos};
 
 pub(super) use entry::{Do, Entry};
 pub(super) use judgement::{Expect, Limit, Recovery};
-pub(super) use load::{Load, Mix, Swing};
-pub(super) use target::{Fleet, Target};
+pub(super) use load::{Load, Mix, Step, Swing};
+pub(super) use target::{Fleet, Release, Target};
 pub(super) use watch::{Alert, Monitor};
 
 type PlacedText<T> = Placed<Text<T>>;
@@ -65,6 +65,9 @@ pub(super) struct File {
     /// What the load is directed at.
     #[serde(default)]
     pub(super) target: Target,
+    /// The release system of the fleet's configuration.
+    #[serde(default)]
+    pub(super) release: Release,
     /// What users do.
     #[schemars(required)]
     pub(super) load: Option<Load>,

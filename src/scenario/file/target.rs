@@ -3,8 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Distribution, FleetSpec, IdentitySpec, QueuePolicy};
-use crate::scenario::leaf::{Placed, Text};
+use crate::model::{Distribution, FleetSpec, IdentitySpec};
+use crate::scenario::leaf::{Placed, QueueText, Text};
 use crate::scenario::quantities::Positive;
 use crate::units::Nanos;
 
@@ -27,8 +27,9 @@ pub(in crate::scenario) struct Fleet {
     #[schemars(range(min = 1, max = 512))]
     pub(in crate::scenario) workers: u32,
     /// The job queue of each instance: "unbounded" or "bounded(64)", then if
-    /// wanted ", lifo", ", expire 500ms" and, with a bound, ", silent".
-    pub(in crate::scenario) queue: Text<QueuePolicy>,
+    /// wanted ", lifo", ", expire 500ms" and, with a bound, ", silent". A number
+    /// is a bound.
+    pub(in crate::scenario) queue: QueueText,
     /// The identity service that authorization calls.
     pub(in crate::scenario) identity: Identity,
     /// Time a worker blocks on the application's own part.
@@ -72,7 +73,7 @@ impl Default for Fleet {
         Self {
             instances: spec.instances,
             workers: spec.workers,
-            queue: Text(spec.queue),
+            queue: QueueText(spec.queue),
             identity: Identity::default(),
             application: Text(spec.application),
             database: Text(spec.database),
@@ -115,6 +116,14 @@ impl Fleet {
             shed_above: self.shed_above.as_ref().map(|above| above.value),
         }
     }
+}
+
+/// The release system of the fleet's configuration.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Release {
+    /// Whether a push whose author did not run the tests is refused.
+    pub(in crate::scenario) require_tests: bool,
 }
 
 /// The identity service.

@@ -17,7 +17,7 @@ use super::api::{Answer, Call};
 use super::job::{Job, Reply};
 use super::pool::{Post, Taken};
 use crate::error::{Error, Result};
-use crate::model::{Crew, Patience, Unverified, Verification};
+use crate::model::{Crew, Distribution, Patience, SlowPart, Unverified, Verification};
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
 
@@ -85,7 +85,7 @@ impl Worker {
                 Job::Request {
                     call, token, reply, ..
                 } => {
-                    let alone = shared.spec.application.sample(&mut self.rng);
+                    let alone = self.drawn(SlowPart::Application, shared.spec.application);
                     pause(shared.spec.contended(alone, others));
                     let answer = self.handle(&call, token.as_deref(), patience);
                     if shared.pool.finish(self.post, self.cold) {
@@ -102,7 +102,6 @@ impl Worker {
         }
     }
 
-    /// What follows the application's own part.
     fn handle(&mut self, call: &Call, token: Option<&str>, patience: Patience) -> Reply {
         if *call == Call::Shallow {
             return Some(Answer::json(200, &serde_json::json!({ "status": "ok" })));
@@ -123,11 +122,18 @@ impl Worker {
         if patience.over(self.shared.pool.clock.now()) {
             return Some(too_late());
         }
-        pause(self.shared.spec.database.sample(&mut self.rng));
+        let takes = self.drawn(SlowPart::Database, self.shared.spec.database);
+        pause(takes);
         Some(
             self.carry_out(call)
                 .unwrap_or_else(|cause| database_error(&cause)),
         )
+    }
+
+    /// A duration drawn from the part's distribution, as slow as the part is.
+    fn drawn(&mut self, part: SlowPart, distribution: Distribution) -> Nanos {
+        let drawn = distribution.sample(&mut self.rng);
+        lock(&self.shared.settings).slow.stretch(part, drawn)
     }
 
     fn authenticate(&self, call: &Call, token: Option<&str>) -> rusqlite::Result<Option<u32>> {
