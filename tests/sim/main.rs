@@ -6,5 +6,6 @@
 mod plan;
 
 mod carried_out;
+mod fleet;
 mod properties;
 mod theory;
