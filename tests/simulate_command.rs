@@ -157,7 +157,7 @@ fn measures_are_ranked_on_the_page_and_in_the_draft() {
     assert!(
         found
             .alone
-            .is_sorted_by_key(|row| row.lost.median.round() as u64)
+            .is_sorted_by(|one, other| one.lost.median <= other.lost.median)
     );
     for name in ["report.html", "postmortem.md"] {
         let page = text(&directory, name);

@@ -681,9 +681,10 @@ fn identity(latency: &str) -> (std::process::Child, String, String) {
         .spawn()
         .unwrap();
     let config = serde_json::json!({
-        "name": "identity", "token": "secret", "seed": 1,
+        "name": "identity", "token": "secret", "seed": 1, "verifications_max": 16,
         "spec": threadbare::model::IdentitySpec {
             latency: latency.parse().unwrap(), capacity: 2, cold_factor: 2.0,
+            ..threadbare::model::IdentitySpec::default()
         },
     });
     writeln!(child.stdin.as_mut().unwrap(), "{config}").unwrap();

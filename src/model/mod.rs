@@ -13,6 +13,7 @@ mod arrivals;
 mod backoff;
 mod balancer;
 mod breaker;
+mod bulkhead;
 mod clause;
 mod client;
 mod distribution;
@@ -21,6 +22,7 @@ mod fleet;
 mod level;
 mod load;
 mod monitor;
+mod patience;
 mod probes;
 mod queue;
 mod release;
@@ -29,6 +31,7 @@ mod retry_budget;
 mod role_cache;
 mod shape;
 mod slowness;
+mod standing;
 mod story;
 mod surge;
 mod work;
@@ -40,16 +43,18 @@ pub use arrivals::{ArrivalProcess, Arrivals};
 pub use backoff::{Backoff, Jitter};
 pub use balancer::RoundRobin;
 pub use breaker::{Breaker, BreakerPolicy, Pass, Trip};
+pub use bulkhead::Bulkhead;
 pub use client::{
     AttemptOutcome, Client, ClientPolicy, FailureKind, Next, Operation, RetryOn, Retryable,
     Terminal,
 };
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
-pub use fleet::{FleetSpec, IdentitySpec, Role, Unverified, Verification};
+pub use fleet::{Crew, FleetSpec, IdentitySpec, Role, Unverified, Verification};
 pub use level::{Level, LevelReading};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
+pub use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
 pub use probes::Probes;
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{
@@ -60,6 +65,7 @@ pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use role_cache::RoleCache;
 pub use shape::Shape;
 pub use slowness::{SlowPart, Slowness};
+pub use standing::{ATTEMPT_HEADER, FIRST_TRY, Probed, Standing};
 pub use story::Story;
 pub use surge::{Surge, surges};
 pub use work::{

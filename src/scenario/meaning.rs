@@ -12,8 +12,8 @@ use super::leaf::{Placed, Text};
 use super::quantities::Moment;
 use super::{Scenario, expectations, timeline};
 use crate::model::{
-    AlertRule, ClientPolicy, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy,
-    RecoveryRule, ReleasePolicy, Request, Shape, Story, surges,
+    AlertRule, ClientPolicy, Drive, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
+    ReleasePolicy, Request, Shape, Story, surges,
 };
 use crate::units::{Nanos, Rate};
 
@@ -144,7 +144,7 @@ impl Reader {
             end: self.end?,
             drain: file.drain.value.0,
             interval,
-            fleet: fleet(&file.target.fleet),
+            fleet: self.fleet(&file.target.fleet),
             release: ReleasePolicy {
                 require_tests: file.release.require_tests,
             },
@@ -155,6 +155,24 @@ impl Reader {
             recovery: recovery(&file.recovery),
             expectations,
         })
+    }
+
+    fn fleet(&mut self, fleet: &file::Fleet) -> FleetSpec {
+        let spec = fleet.spec();
+        if let (Some(above), Some(bound)) = (&fleet.shed_above, spec.queue.bound)
+            && above.value > bound
+        {
+            self.report(
+                above,
+                format!(
+                    "no more than {bound} jobs wait ever, so nothing is shed above {}",
+                    above.value
+                ),
+                "without effect",
+                format!("write at most {bound}, or a queue with a larger bound"),
+            );
+        }
+        spec
     }
 
     fn end_of(&mut self, file: &File) -> Option<Nanos> {
@@ -400,25 +418,6 @@ impl Reader {
 fn file_lacks(taken_out: &[(Range<usize>, String)], key: &str) -> bool {
     let mut of_the_file = taken_out.iter().filter(|(span, _)| *span == (0..0));
     of_the_file.any(|(_, taken)| taken == key)
-}
-
-fn fleet(fleet: &file::Fleet) -> FleetSpec {
-    FleetSpec {
-        instances: fleet.instances,
-        workers: fleet.workers,
-        queue: fleet.queue.0,
-        identity: IdentitySpec {
-            latency: fleet.identity.latency.0,
-            capacity: fleet.identity.capacity,
-            cold_factor: fleet.identity.cold_factor,
-        },
-        application: fleet.application.0,
-        database: fleet.database.0,
-        users: fleet.users,
-        projects: fleet.projects,
-        tasks: fleet.tasks,
-        boot: fleet.boot.0,
-    }
 }
 
 const fn recovery(rule: &file::Recovery) -> RecoveryRule {

@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-use super::calendar::{Calendar, Event, Place};
-use super::identity::Identity;
+use super::calendar::{Awaited, Calendar, Event, Place};
+use super::identity::{Asked, Begun, Identity};
 use super::instance::{Call, Instance, Job, NONE, Stage};
 use crate::model::{
-    Action, Admission, Document, FleetSpec, Refusal, Release, ReleasePolicy, RoundRobin, SlowPart,
-    Slowness, Unverified, Verification, first,
+    Action, Admission, Document, FleetSpec, Patience, Refusal, Release, ReleasePolicy, RoundRobin,
+    SlowPart, Slowness, Standing, Unverified, Verification, first,
 };
 use crate::record::{self, BalancerCounters, Counters, Outcome, Sample};
 use crate::slots::Slab;
@@ -22,6 +22,19 @@ use crate::units::{Nanos, Ratio};
 const RESPONDER: &str = "responder";
 /// What a client is told to wait when it is shed.
 const RETRY_AFTER: Nanos = Nanos::from_secs(1);
+
+/// What reaches the balancer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    /// The attempt in this slot.
+    pub(super) attempt: u32,
+    pub(super) call: Call,
+    pub(super) user: u32,
+    /// What it says of itself.
+    pub(super) standing: Standing,
+    /// The milliseconds that the caller has left, where callers tell them.
+    pub(super) left_ms: Option<u64>,
+}
 
 /// A response to the attempt in this slot.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +91,7 @@ impl Fleet {
                 .map(|index| Instance::new(index, spec, seed))
                 .collect(),
             jobs: Slab::new(),
-            identity: Identity::new(&spec.identity, seed),
+            identity: Identity::new(spec, seed),
             restart: None,
             answers: VecDeque::new(),
             happened: Vec::new(),
@@ -91,16 +104,15 @@ impl Fleet {
         self.jobs.len()
     }
 
-    /// An attempt reaches the balancer: the job that it waits for, if any; what
-    /// is answered at once is among the answers.
+    /// A request reaches the balancer: the job that its attempt waits for, if any;
+    /// what is answered at once is among the answers.
     pub(super) fn request(
         &mut self,
         now: Nanos,
-        attempt: u32,
-        call: Call,
-        user: u32,
+        request: Request,
         calendar: &mut Calendar,
     ) -> Option<u32> {
+        let attempt = request.attempt;
         if !self.admission.admit() {
             self.balancer.shed += 1;
             self.answer(attempt, 503, Some(RETRY_AFTER));
@@ -114,24 +126,45 @@ impl Fleet {
         self.balancer.admitted += 1;
         let instance = self.members[member];
         let job = self.jobs.insert(Job {
-            call,
-            user,
+            call: request.call,
+            user: request.user,
             caller: attempt,
             gone_at: Nanos::MAX,
+            patience: Patience::ENDLESS,
         });
-        self.arrive(now, instance, job, calendar);
+        self.arrive(now, instance, job, request, calendar);
         // It may have been answered at once: the queue was full, or nothing takes time.
         self.waits(job, attempt).then_some(job)
     }
 
     /// A request reaches an instance: its queue, or the kernel's while it is paused.
-    fn arrive(&mut self, now: Nanos, instance: u32, job: u32, calendar: &mut Calendar) {
+    fn arrive(
+        &mut self,
+        now: Nanos,
+        instance: u32,
+        job: u32,
+        request: Request,
+        calendar: &mut Calendar,
+    ) {
         let own = &mut self.instances[instance as usize];
         if let Some(pause) = &mut own.pause {
-            pause.arrived.push(job);
-        } else if own.submit(now, job) {
-            self.serve(now, instance, calendar);
-        } else if let Some(job) = self.jobs.remove(job) {
+            return pause.arrived.push((job, request));
+        }
+        let patience = Patience::told(now, request.left_ms);
+        if let Some(job) = self.jobs.get_mut(job) {
+            job.patience = patience;
+        }
+        let crew = self.spec.crew(request.standing, own.waiting());
+        if crew.is_some_and(|crew| own.submit(now, crew, patience, job)) {
+            return self.serve(now, instance, calendar);
+        }
+        let shed = crew.is_none();
+        own.counted.rejected += u64::from(shed);
+        let refused = self
+            .jobs
+            .remove(job)
+            .filter(|_| shed || !self.spec.queue.silent);
+        if let Some(job) = refused {
             self.answer(job.caller, 503, None);
         }
     }
@@ -161,12 +194,12 @@ impl Fleet {
     /// Something that was entered into the calendar has come.
     pub(super) fn on(&mut self, now: Nanos, event: Event, calendar: &mut Calendar) {
         match event {
-            Event::Stage(place) => self.worker(now, place, event, calendar),
-            Event::Verified(place) => {
+            Event::Stage(_) | Event::GivenUp(_) => self.worker(now, event, calendar),
+            Event::Verified(_) => {
                 if let Some(begun) = self.identity.ended(now, calendar) {
-                    self.note_cold(begun.place, begun.cold);
+                    self.note_cold(begun);
                 }
-                self.worker(now, place, event, calendar);
+                self.worker(now, event, calendar);
             }
             Event::Booted => self.booted(now, calendar),
             Event::NextGroup => self.restart_group(now, calendar),
@@ -176,19 +209,43 @@ impl Fleet {
 
     /// Something has come due for a worker: it goes on, unless its instance is
     /// paused.
-    fn worker(&mut self, now: Nanos, place: Place, event: Event, calendar: &mut Calendar) {
-        let own = &mut self.instances[place.instance as usize];
-        if !own.runs(place) {
+    fn worker(&mut self, now: Nanos, event: Event, calendar: &mut Calendar) {
+        let (Event::Stage(Place { instance, .. })
+        | Event::Verified(Awaited { instance, .. })
+        | Event::GivenUp(Awaited { instance, .. })) = event
+        else {
+            return;
+        };
+        let own = &mut self.instances[instance as usize];
+        let concerned = match event {
+            Event::Verified(awaited) | Event::GivenUp(awaited) => own.still_awaits(awaited),
+            Event::Stage(place) => own.runs(place),
+            _ => false,
+        };
+        if !concerned {
             return;
         }
         if let Some(pause) = &mut own.pause {
             return pause.held.push(event);
         }
         match event {
-            Event::Verified(_) => self.verified(now, place, calendar),
-            _ => self.proceed(now, place, calendar),
+            Event::Verified(awaited) => {
+                if let Some(place) = self.awaited_no_more(awaited) {
+                    self.verified(now, place, calendar);
+                }
+            }
+            Event::GivenUp(awaited) => {
+                if let Some(place) = self.awaited_no_more(awaited) {
+                    let own = &mut self.instances[instance as usize];
+                    // What the wait had to do with the cache nobody was told.
+                    own.workers[place.worker as usize].cold = Nanos::ZERO;
+                    self.finish(now, place, Some(503));
+                }
+            }
+            Event::Stage(place) => self.proceed(now, place, calendar),
+            _ => {}
         }
-        self.serve(now, place.instance, calendar);
+        self.serve(now, instance, calendar);
     }
 
     /// Hands waiting jobs to free workers, until there is none of either.
@@ -217,7 +274,8 @@ impl Fleet {
             return self.verify(now, place, calendar);
         }
         let drawn = self.spec.application.sample(&mut own.rng);
-        let takes = self.slow.stretch(SlowPart::Application, drawn);
+        let alone = self.slow.stretch(SlowPart::Application, drawn);
+        let takes = self.spec.contended(alone, own.held() - 1);
         self.pass(now, place, takes, calendar);
     }
 
@@ -243,6 +301,10 @@ impl Fleet {
                     return;
                 };
                 match (job.call, own.settings.verification) {
+                    // Nobody waits any more, so nobody is told.
+                    (Call::Request { .. }, _) if job.patience.over(now) => {
+                        self.finish(now, place, Some(503));
+                    }
                     (Call::Request { .. }, Verification::Awaited) => {
                         self.verify(now, place, calendar);
                     }
@@ -262,9 +324,10 @@ impl Fleet {
             user,
             caller: NONE,
             gone_at: Nanos::ZERO,
+            patience: Patience::ENDLESS,
         });
         let own = &mut self.instances[place.instance as usize];
-        if own.submit(now, job) {
+        if own.submit(now, own.crew(place.worker), Patience::ENDLESS, job) {
             own.counted.detached += 1;
         } else {
             // Dropped, unseen by anyone.
@@ -277,22 +340,46 @@ impl Fleet {
         }
     }
 
-    /// The worker asks the identity service and waits for it.
+    /// The worker asks the identity service and waits for it; where the bulkhead
+    /// or the service turns it away, its job is done.
     fn verify(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
         let own = &mut self.instances[place.instance as usize];
+        if !own.bulkhead.enter() {
+            return self.finish(now, place, Some(503));
+        }
+        let awaited = own.awaits(place.worker);
         let worker = &mut own.workers[place.worker as usize];
         worker.stage = Stage::Verifying;
         let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
         let held = own.roles.holds(user);
-        if let Some(begun) = self.identity.ask(now, place, held, calendar) {
-            self.note_cold(begun.place, begun.cold);
+        match self.identity.ask(now, awaited, held, calendar) {
+            Asked::Begun(begun) => self.note_cold(begun),
+            Asked::Waits => {}
+            Asked::Refused => {
+                self.awaited_no_more(awaited);
+                return self.finish(now, place, Some(503));
+            }
+        }
+        if let Some(timeout) = self.spec.identity.timeout {
+            calendar.enter(now.saturating_add(timeout), Event::GivenUp(awaited));
         }
     }
 
-    fn note_cold(&mut self, place: Place, cold: Nanos) {
-        let own = &mut self.instances[place.instance as usize];
-        if own.runs(place) {
-            own.workers[place.worker as usize].cold = cold;
+    /// The worker that still waits for the verification waits for it no more.
+    fn awaited_no_more(&mut self, awaited: Awaited) -> Option<Place> {
+        let own = &mut self.instances[awaited.instance as usize];
+        if !own.still_awaits(awaited) {
+            return None;
+        }
+        own.workers[awaited.worker as usize].awaits = 0;
+        own.bulkhead.leave();
+        Some(own.place(awaited.worker))
+    }
+
+    fn note_cold(&mut self, begun: Begun) {
+        let own = &mut self.instances[begun.awaited.instance as usize];
+        if own.still_awaits(begun.awaited) {
+            own.workers[begun.awaited.worker as usize].cold = begun.cold;
         }
     }
 
@@ -311,9 +398,13 @@ impl Fleet {
         }
     }
 
-    /// The worker goes to the database.
+    /// The worker goes to the database, if anybody still waits.
     fn query(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
         let own = &mut self.instances[place.instance as usize];
+        let job = self.jobs.get(own.workers[place.worker as usize].job);
+        if job.is_some_and(|job| job.patience.over(now)) {
+            return self.finish(now, place, Some(503));
+        }
         own.workers[place.worker as usize].stage = Stage::Database;
         let drawn = self.spec.database.sample(&mut own.rng);
         let takes = self.slow.stretch(SlowPart::Database, drawn);
@@ -439,13 +530,11 @@ impl Fleet {
             return;
         };
         for event in pause.held {
-            if let Event::Stage(place) | Event::Verified(place) = event {
-                self.worker(now, place, event, calendar);
-            }
+            self.worker(now, event, calendar);
         }
         let instance = u32::try_from(place).unwrap_or(NONE);
-        for job in pause.arrived {
-            self.arrive(now, instance, job, calendar);
+        for (job, request) in pause.arrived {
+            self.arrive(now, instance, job, request, calendar);
         }
     }
 

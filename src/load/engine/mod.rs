@@ -30,7 +30,7 @@ use super::poller::{Poller, Ready};
 use super::request::{self, Requests};
 use super::socket::Notes;
 use crate::clock::{self, Clock};
-use crate::model::{Client, ClientPolicy, Drive, Pacing, Probes};
+use crate::model::{Client, ClientPolicy, Drive, Pacing, Probes, time_left_ms};
 use crate::plan::{Schedule, Slice};
 use crate::record::{Class, Ledger, Unanswered};
 use crate::rng;
@@ -183,7 +183,9 @@ impl Engine {
                 .iter()
                 .map(|policy| {
                     let host = setup.endpoint.address.to_string();
-                    request::probe(&host, &policy.probe, &asked.service)
+                    let told = plan.fleet.as_ref().is_some_and(|it| it.propagate_deadline);
+                    let left = told.then(|| time_left_ms(Nanos::ZERO, policy.timeout));
+                    request::probe(&host, &policy.probe, &asked.service, left)
                 })
                 .collect(),
             attempts: Slab::new(),
