@@ -6,5 +6,6 @@
 mod plan;
 
 mod carried_out;
+mod literature;
 mod properties;
 mod theory;
