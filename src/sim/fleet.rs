@@ -36,6 +36,14 @@ pub(super) struct Request {
     pub(super) left_ms: Option<u64>,
 }
 
+/// A request on its way into an instance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    job: u32,
+    standing: Standing,
+    left_ms: Option<u64>,
+}
+
 /// A response to the attempt in this slot.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Answer {
@@ -132,39 +140,44 @@ impl Fleet {
             gone_at: Nanos::MAX,
             patience: Patience::ENDLESS,
         });
-        self.arrive(now, instance, job, request, calendar);
+        let arrival = Arrival {
+            job,
+            standing: request.standing,
+            left_ms: request.left_ms,
+        };
+        self.arrive(now, instance, arrival, calendar);
         // It may have been answered at once: the queue was full, or nothing takes time.
         self.waits(job, attempt).then_some(job)
     }
 
-    /// A request reaches an instance: its queue, or the kernel's while it is paused.
-    fn arrive(
-        &mut self,
-        now: Nanos,
-        instance: u32,
-        job: u32,
-        request: Request,
-        calendar: &mut Calendar,
-    ) {
+    /// A request reaches an instance: its queue, or the kernel's while it is
+    /// paused, where nobody reads what it tells.
+    fn arrive(&mut self, now: Nanos, instance: u32, arrival: Arrival, calendar: &mut Calendar) {
         let own = &mut self.instances[instance as usize];
         if let Some(pause) = &mut own.pause {
-            return pause.arrived.push((job, request));
+            return pause.arrived.push(arrival);
         }
-        let patience = Patience::told(now, request.left_ms);
-        if let Some(job) = self.jobs.get_mut(job) {
+        let patience = Patience::told(now, arrival.left_ms);
+        if let Some(job) = self.jobs.get_mut(arrival.job) {
             job.patience = patience;
         }
-        let crew = self.spec.crew(request.standing, own.waiting());
-        if crew.is_some_and(|crew| own.submit(now, crew, patience, job)) {
-            return self.serve(now, instance, calendar);
+        match self.spec.crew(arrival.standing, own.waiting()) {
+            None => {
+                own.counted.rejected += 1;
+                self.turn_away(arrival.job, false);
+            }
+            Some(crew) if own.submit(now, crew, patience, arrival.job) => {
+                self.serve(now, instance, calendar);
+            }
+            Some(_) => self.turn_away(arrival.job, self.spec.queue.silent),
         }
-        let shed = crew.is_none();
-        own.counted.rejected += u64::from(shed);
-        let refused = self
-            .jobs
-            .remove(job)
-            .filter(|_| shed || !self.spec.queue.silent);
-        if let Some(job) = refused {
+    }
+
+    /// The request does not become a job.
+    fn turn_away(&mut self, job: u32, silently: bool) {
+        if let Some(job) = self.jobs.remove(job)
+            && !silently
+        {
             self.answer(job.caller, 503, None);
         }
     }
@@ -194,58 +207,56 @@ impl Fleet {
     /// Something that was entered into the calendar has come.
     pub(super) fn on(&mut self, now: Nanos, event: Event, calendar: &mut Calendar) {
         match event {
-            Event::Stage(_) | Event::GivenUp(_) => self.worker(now, event, calendar),
-            Event::Verified(_) => {
+            Event::Stage(place) => {
+                if self.instances[place.instance as usize].runs(place) {
+                    self.worker(now, place, event, calendar);
+                }
+            }
+            Event::Verified(awaited) => {
                 if let Some(begun) = self.identity.ended(now, calendar) {
                     self.note_cold(begun);
                 }
-                self.worker(now, event, calendar);
+                self.heard(now, awaited, event, calendar);
             }
+            Event::GivenUp(awaited) => self.heard(now, awaited, event, calendar),
             Event::Booted => self.booted(now, calendar),
             Event::NextGroup => self.restart_group(now, calendar),
             Event::Retry { .. } => {}
         }
     }
 
+    /// Something has come of a verification, if its worker still waits for it.
+    fn heard(&mut self, now: Nanos, awaited: Awaited, event: Event, calendar: &mut Calendar) {
+        let own = &self.instances[awaited.instance as usize];
+        if own.still_awaits(awaited) {
+            self.worker(now, own.place(awaited.worker), event, calendar);
+        }
+    }
+
     /// Something has come due for a worker: it goes on, unless its instance is
     /// paused.
-    fn worker(&mut self, now: Nanos, event: Event, calendar: &mut Calendar) {
-        let (Event::Stage(Place { instance, .. })
-        | Event::Verified(Awaited { instance, .. })
-        | Event::GivenUp(Awaited { instance, .. })) = event
-        else {
-            return;
-        };
-        let own = &mut self.instances[instance as usize];
-        let concerned = match event {
-            Event::Verified(awaited) | Event::GivenUp(awaited) => own.still_awaits(awaited),
-            Event::Stage(place) => own.runs(place),
-            _ => false,
-        };
-        if !concerned {
-            return;
-        }
+    fn worker(&mut self, now: Nanos, place: Place, event: Event, calendar: &mut Calendar) {
+        let own = &mut self.instances[place.instance as usize];
         if let Some(pause) = &mut own.pause {
             return pause.held.push(event);
         }
+        let gives_up_at = own.workers[place.worker as usize].gives_up_at;
         match event {
-            Event::Verified(awaited) => {
-                if let Some(place) = self.awaited_no_more(awaited) {
-                    self.verified(now, place, calendar);
-                }
+            Event::Verified(_) => {
+                own.awaits_no_more(place.worker);
+                self.verified(now, place, calendar);
             }
-            Event::GivenUp(awaited) => {
-                if let Some(place) = self.awaited_no_more(awaited) {
-                    let own = &mut self.instances[instance as usize];
-                    // What the wait had to do with the cache nobody was told.
-                    own.workers[place.worker as usize].cold = Nanos::ZERO;
-                    self.finish(now, place, Some(503));
-                }
+            // It was paused meanwhile, and waits anew.
+            Event::GivenUp(_) if now < gives_up_at => return calendar.enter(gives_up_at, event),
+            Event::GivenUp(_) => {
+                own.awaits_no_more(place.worker);
+                // What the wait had to do with the cache nobody was told.
+                own.workers[place.worker as usize].cold = Nanos::ZERO;
+                self.finish(now, place, Some(503));
             }
-            Event::Stage(place) => self.proceed(now, place, calendar),
-            _ => {}
+            _ => self.proceed(now, place, calendar),
         }
-        self.serve(now, instance, calendar);
+        self.serve(now, place.instance, calendar);
     }
 
     /// Hands waiting jobs to free workers, until there is none of either.
@@ -347,7 +358,9 @@ impl Fleet {
         if !own.bulkhead.enter() {
             return self.finish(now, place, Some(503));
         }
-        let awaited = own.awaits(place.worker);
+        let timeout = self.spec.identity.timeout;
+        let gives_up_at = timeout.map_or(Nanos::MAX, |timeout| now.saturating_add(timeout));
+        let awaited = own.awaits(place.worker, gives_up_at);
         let worker = &mut own.workers[place.worker as usize];
         worker.stage = Stage::Verifying;
         let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
@@ -356,24 +369,13 @@ impl Fleet {
             Asked::Begun(begun) => self.note_cold(begun),
             Asked::Waits => {}
             Asked::Refused => {
-                self.awaited_no_more(awaited);
+                own.awaits_no_more(place.worker);
                 return self.finish(now, place, Some(503));
             }
         }
-        if let Some(timeout) = self.spec.identity.timeout {
-            calendar.enter(now.saturating_add(timeout), Event::GivenUp(awaited));
+        if timeout.is_some() {
+            calendar.enter(gives_up_at, Event::GivenUp(awaited));
         }
-    }
-
-    /// The worker that still waits for the verification waits for it no more.
-    fn awaited_no_more(&mut self, awaited: Awaited) -> Option<Place> {
-        let own = &mut self.instances[awaited.instance as usize];
-        if !own.still_awaits(awaited) {
-            return None;
-        }
-        own.workers[awaited.worker as usize].awaits = 0;
-        own.bulkhead.leave();
-        Some(own.place(awaited.worker))
     }
 
     fn note_cold(&mut self, begun: Begun) {
@@ -529,12 +531,24 @@ impl Fleet {
         let Some(pause) = self.instances[place].pause.take() else {
             return;
         };
+        // A wait on a socket that a stop has interrupted begins anew.
+        if let Some(timeout) = self.spec.identity.timeout {
+            for worker in &mut self.instances[place].workers {
+                worker.gives_up_at = now.saturating_add(timeout);
+            }
+        }
         for event in pause.held {
-            self.worker(now, event, calendar);
+            match event {
+                Event::Stage(place) => self.worker(now, place, event, calendar),
+                Event::Verified(awaited) | Event::GivenUp(awaited) => {
+                    self.heard(now, awaited, event, calendar);
+                }
+                _ => {}
+            }
         }
         let instance = u32::try_from(place).unwrap_or(NONE);
-        for (job, request) in pause.arrived {
-            self.arrive(now, instance, job, request, calendar);
+        for arrival in pause.arrived {
+            self.arrive(now, instance, arrival, calendar);
         }
     }
 

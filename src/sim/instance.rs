@@ -4,7 +4,7 @@
 //! count; time and depth are those of the workers that serve, as in a live one.
 
 use super::calendar::{Awaited, Event, Place};
-use super::fleet::Request;
+use super::fleet::Arrival;
 use crate::model::{
     Bulkhead, Crew, FleetSpec, Level, Patience, Queue, QueuePolicy, RoleCache, Settings,
 };
@@ -36,7 +36,7 @@ pub(super) struct Job {
     pub(super) caller: u32,
     /// When the caller went; [`Nanos::MAX`] while they are there.
     pub(super) gone_at: Nanos,
-    /// How long the caller said that they wait.
+    /// How long the caller said that they wait, once the request has been read.
     pub(super) patience: Patience,
 }
 
@@ -59,6 +59,8 @@ pub(super) struct Worker {
     pub(super) stage: Stage,
     /// The number of the verification it waits for; zero where it waits for none.
     pub(super) awaits: u32,
+    /// When it gives that up.
+    pub(super) gives_up_at: Nanos,
     /// What a warm role cache would have saved of the job in hand.
     pub(super) cold: Nanos,
     /// Up to when the time it holds its job is in the books.
@@ -69,18 +71,10 @@ const FREE: Worker = Worker {
     job: NONE,
     stage: Stage::Application,
     awaits: 0,
+    gives_up_at: Nanos::MAX,
     cold: Nanos::ZERO,
     booked: Nanos::ZERO,
 };
-
-/// What waits for a paused instance to go on.
-#[derive(Debug, Default)]
-pub(super) struct Pause {
-    /// What came due for its workers, in that order.
-    pub(super) held: Vec<Event>,
-    /// Requests that have yet to enter its queue.
-    pub(super) arrived: Vec<(u32, Request)>,
-}
 
 /// Workers with a queue of their own; they are the instance's from `first` on.
 #[derive(Debug)]
@@ -115,6 +109,15 @@ impl Team {
         waiting.append(&mut expired);
         waiting
     }
+}
+
+/// What waits for a paused instance to go on.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    /// What came due for its workers, in that order.
+    pub(super) held: Vec<Event>,
+    /// Requests that have yet to be read.
+    pub(super) arrived: Vec<Arrival>,
 }
 
 /// One instance of the fleet, through all its launches.
@@ -198,11 +201,12 @@ impl Instance {
         self.up && self.launch == place.launch
     }
 
-    /// The verification that the worker waits for from now on.
-    pub(super) fn awaits(&mut self, worker: u32) -> Awaited {
+    /// The verification that the worker waits for from now on, until it gives up.
+    pub(super) fn awaits(&mut self, worker: u32, gives_up_at: Nanos) -> Awaited {
         // Zero is none's; four billion later nobody waits for the first any more.
         self.asked = self.asked.wrapping_add(1).max(1);
-        self.workers[worker as usize].awaits = self.asked;
+        let waits = &mut self.workers[worker as usize];
+        (waits.awaits, waits.gives_up_at) = (self.asked, gives_up_at);
         Awaited {
             instance: self.index,
             worker,
@@ -213,6 +217,12 @@ impl Instance {
     /// Whether the worker still waits for this verification.
     pub(super) fn still_awaits(&self, awaited: Awaited) -> bool {
         self.workers[awaited.worker as usize].awaits == awaited.number
+    }
+
+    /// The worker waits for no verification any more.
+    pub(super) fn awaits_no_more(&mut self, worker: u32) {
+        self.workers[worker as usize].awaits = 0;
+        self.bulkhead.leave();
     }
 
     /// Whose worker it is.

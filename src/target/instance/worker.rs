@@ -102,7 +102,6 @@ impl Worker {
         }
     }
 
-    /// What follows the application's own part.
     fn handle(&mut self, call: &Call, token: Option<&str>, patience: Patience) -> Reply {
         if *call == Call::Shallow {
             return Some(Answer::json(200, &serde_json::json!({ "status": "ok" })));
@@ -131,7 +130,7 @@ impl Worker {
         )
     }
 
-    /// How long the part takes this time.
+    /// A duration drawn from the part's distribution, as slow as the part is.
     fn drawn(&mut self, part: SlowPart, distribution: Distribution) -> Nanos {
         let drawn = distribution.sample(&mut self.rng);
         lock(&self.shared.settings).slow.stretch(part, drawn)
