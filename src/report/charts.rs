@@ -296,6 +296,8 @@ impl<'a> Rows<'a> {
                     Some(100.0 * bucket.machine_busy()?)
                 }),
                 self.line("generator’s threads", "retries", "line", |bucket| {
+                    // Without a machine there was no processor to be busy.
+                    bucket.machine?;
                     let generator = bucket.generator?;
                     Some(100.0 * generator.counters.cpu_ns as f64 / generator.thread_ns as f64)
                 }),

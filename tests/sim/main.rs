@@ -7,5 +7,6 @@ mod plan;
 
 mod carried_out;
 mod fleet;
+mod literature;
 mod properties;
 mod theory;
