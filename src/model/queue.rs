@@ -43,8 +43,8 @@ pub struct QueuePolicy {
 
 const EXPECTED: &str = "a queue policy: \"unbounded\" or \"bounded(64)\", \
      followed if wanted by \", lifo\", \", expire 500ms\" and, with a bound, \", silent\"";
-const SILENT_UNBOUNDED: &str = "a queue policy: a queue without a bound is never full, so there \
-     is nothing to be silent about; write for example \"bounded(64), silent\"";
+const SILENT_UNBOUNDED: &str = "a queue with a bound, and one without is never full, so that it \
+     has nothing to be silent about; for example \"bounded(64), silent\"";
 
 impl QueuePolicy {
     /// A queue of so many jobs, in the order in which they came.

@@ -120,7 +120,9 @@ impl Simulation<'_> {
     fn go(&mut self, interrupted: &mut dyn FnMut(Nanos, u64) -> Option<StopCause>) -> StopCause {
         loop {
             let (at, next) = self.next();
-            self.advance(at);
+            // A probe that may not overlap another is due before that has ended,
+            // and starts when it has.
+            self.advance(at.max(self.now));
             self.events += 1;
             match next {
                 Next::Fleet => match self.calendar.take() {

@@ -264,6 +264,24 @@ fn monitors_with_workers_of_their_own_see_no_queue_and_make_none() {
     assert!(alone.fleet.detached > 0 && alone.fleet.busy_ns == 0);
 }
 
+/// Probes of 250 ms every 100 ms, of which none may begin beside another.
+#[test]
+fn a_probe_that_waited_for_another_starts_when_that_has_ended() {
+    let mut plan = plan(1.0, Nanos::from_secs(10));
+    plan.monitors = vec![monitor()];
+    plan.monitors[0].overlap = false;
+    let plan = with(&plan, |fleet| {
+        fleet.workers = 2;
+        fleet.database = "constant(250ms)".parse().unwrap();
+    });
+    let found = whole(&plan);
+    assert_eq!(
+        (found.monitors.first_tries, found.monitors.ended_badly),
+        (40, 0)
+    );
+    assert_eq!(found.users.timeouts, 0);
+}
+
 /// A spike leaves 600 requests, six seconds of work for users who wait 200 ms.
 #[test]
 fn time_left_that_is_told_ends_the_work_for_nobody() {
