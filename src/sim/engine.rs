@@ -320,7 +320,8 @@ impl Simulation<'_> {
             self.observer.sample(&sample);
         }
         self.told_by_fleet();
-        for event in self.fleet.stop(self.now, &mut self.calendar) {
+        // Not before its last sample, which may reach a fraction of a millisecond further.
+        for event in self.fleet.stop(to, &mut self.calendar) {
             self.tell(&event);
         }
     }
