@@ -46,7 +46,7 @@ fn every_shipped_scenario_meets_what_it_declares_with_five_seeds() {
     }
 }
 
-/// The edges that Isaacs et al. publish (HotOS 2025): a bound of 150 never
+/// The edges that Isaacs et al. publish (2025): a bound of 150 never
 /// recovers, one of 35 does; and the ways out that were computed for it.
 #[test]
 fn the_collapse_has_its_published_edges_and_ways_out() {
