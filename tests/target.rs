@@ -7,6 +7,8 @@
 
 #[path = "common/target.rs"]
 mod common;
+#[path = "target/limits.rs"]
+mod limits;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
