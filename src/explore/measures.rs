@@ -5,7 +5,7 @@
 //! it is simulated.
 
 use crate::model::{Backoff, FleetSpec, Jitter, Order, QueuePolicy, RetryBudgetPolicy};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Entry, Plan};
 use crate::units::{Nanos, Rate, Ratio};
 
 /// Something that could have been done otherwise.
@@ -37,7 +37,7 @@ fn changed(
 const NO_FLEET: &str = "there is no fleet";
 
 /// Every measure.
-pub const MEASURES: [Measure; 16] = [
+pub const MEASURES: [Measure; 18] = [
     Measure {
         name: "bounded queue",
         what: "the queue holds what can be served within half of a client's timeout; one job \
@@ -270,6 +270,18 @@ pub const MEASURES: [Measure; 16] = [
             })
         },
     },
+    Measure {
+        name: "tests gate the release",
+        what: "a push whose author did not run the tests is refused",
+        about: "the release",
+        apply: |plan| changed(plan, gated),
+    },
+    Measure {
+        name: "canary push",
+        what: "a push goes to one instance first",
+        about: "the release",
+        apply: |plan| changed(plan, to_one_instance),
+    },
 ];
 
 fn fleet(plan: &mut Plan) -> Result<&mut FleetSpec, &'static str> {
@@ -343,6 +355,34 @@ fn halved_admission(plan: &mut Plan) -> Result<(), &'static str> {
     found
         .then_some(())
         .ok_or("traffic is not brought back in steps")
+}
+
+/// An untested push would be refused.
+fn gated(plan: &mut Plan) -> Result<(), &'static str> {
+    let untested = |entry: &Entry| matches!(entry.action, Action::Push { tested: false, .. });
+    if !plan.timeline.iter().any(untested) {
+        return Err("nothing is pushed untested");
+    }
+    plan.release.require_tests = true;
+    Ok(())
+}
+
+/// Pushes that reach every instance reach one.
+fn to_one_instance(plan: &mut Plan) -> Result<(), &'static str> {
+    let instances = plan.fleet.as_ref().ok_or(NO_FLEET)?.instances;
+    if instances < 2 {
+        return Err("there is one instance");
+    }
+    let mut found = false;
+    for entry in &mut plan.timeline {
+        if let Action::Push { canary, .. } = &mut entry.action
+            && canary.is_none()
+        {
+            *canary = Ratio::new(1.0 / f64::from(instances));
+            found = true;
+        }
+    }
+    found.then_some(()).ok_or("no push reaches every instance")
 }
 
 #[cfg(test)]

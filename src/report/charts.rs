@@ -336,7 +336,7 @@ mod tests {
         assert_eq!(rows.at_s, [0.5, 1.5, 2.5, 5.5]);
         let line = rows.line("", "", "", |bucket| Some(bucket.from.as_secs_f64()));
         assert_eq!(line.values, [Some(0.0), Some(1.0), None, Some(5.0)]);
-        let unread = rows.charts().remove(2).lines.remove(0);
+        let unread = rows.workers().lines.remove(0);
         assert_eq!(unread.values, [None; 4]);
     }
 }

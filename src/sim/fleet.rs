@@ -573,7 +573,9 @@ impl Fleet {
             let instances = self.instances.iter().filter(|instance| which(instance));
             let names: Vec<&str> = instances.map(Instance::name).collect();
             if !names.is_empty() {
-                *detail += &format!("; to be in force when they {when}: {}", names.join(", "));
+                for text in ["; to be in force when they ", when, ": ", &names.join(", ")] {
+                    detail.push_str(text);
+                }
             }
         };
         add("start", |instance| !instance.up);

@@ -90,7 +90,7 @@ fn one_worker(rate: f64, end: Nanos) -> Plan {
     plan.load.client.timeout = ms(200);
     plan.load.connections = 100_000;
     with(&plan, |fleet| {
-        fleet.database = "constant(10ms)".parse().unwrap()
+        fleet.database = "constant(10ms)".parse().unwrap();
     })
 }
 
@@ -339,7 +339,7 @@ fn shedding_retries_first_lets_an_overload_end_with_its_cause() {
     spike(&mut plan, (Nanos::from_secs(3), Nanos::from_secs(5)), 300.0);
     plan.monitors = vec![monitor()];
     let plan = with(&plan, |fleet| {
-        fleet.queue = "unbounded, expire 200ms".parse().unwrap()
+        fleet.queue = "unbounded, expire 200ms".parse().unwrap();
     });
     let sheds = with(&plan, |fleet| fleet.shed_above = Some(10));
     let last = Nanos::from_secs(18);

@@ -82,7 +82,7 @@ fn goodput(plan: &Plan, from: u64, to: u64) -> f64 {
     counted.succeeded as f64 / (to - from) as f64
 }
 
-/// M1: Bronson et al., *Metastable Failures in Distributed Systems*, HotOS 2021,
+/// M1: Bronson et al., *Metastable Failures in Distributed Systems*, Hot Topics in Operating Systems 2021,
 /// section 2.1: a database that serves 300 queries a second, an application that
 /// makes 280 with a timeout of 1 s and one retry, an outage of 10 s. Ours: 30
 /// workers that take 100 ms, a queue without bound, Poisson arrivals.
@@ -225,7 +225,7 @@ mod cut {
     }
 }
 
-/// M5: Isaacs et al., *Analyzing Metastable Failures*, HotOS 2025, section 3: one
+/// M5: Isaacs et al., *Analyzing Metastable Failures*, Hot Topics in Operating Systems 2025, section 3: one
 /// thread that serves 10 a second, a timeout of 5 s, five retries; 5 a second for
 /// 5 minutes, 15 for 10, 5 for 30. Published: a queue bound of 150 never recovers,
 /// one of 35 does. The other bounds and the ways out were computed by an
