@@ -17,6 +17,7 @@ mod clause;
 mod client;
 mod distribution;
 mod expectation;
+pub mod fault;
 mod fleet;
 mod level;
 mod load;
