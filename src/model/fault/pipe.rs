@@ -49,8 +49,11 @@ pub struct Pipe {
     /// When the source ended.
     ended: Option<Nanos>,
     acting: Vec<Acting>,
+    /// Bytes that vanished and have not been told.
     swallowed: u64,
-    /// Whether a fault left a hole in the stream, and has gone.
+    /// Whether any vanished that have been told.
+    holed: bool,
+    /// Whether the fault that left a hole in the stream has gone.
     broken: bool,
 }
 
@@ -70,10 +73,10 @@ impl Pipe {
         self.held == 0
     }
 
-    /// Bytes that faults have made vanish.
-    #[must_use]
-    pub const fn swallowed(&self) -> u64 {
-        self.swallowed
+    /// Bytes that faults have made vanish since this was last asked.
+    pub fn swallowed(&mut self) -> u64 {
+        self.holed |= self.swallowed > 0;
+        std::mem::take(&mut self.swallowed)
     }
 
     /// Bytes have arrived.
@@ -105,7 +108,7 @@ impl Pipe {
             });
         }
         let hole_gone = before.iter().any(|acting| acting.stage.swallows());
-        self.broken |= hole_gone && self.swallowed > 0;
+        self.broken |= hole_gone && (self.holed || self.swallowed > 0);
         self.decided = None;
         if self.acting.iter().any(|acting| acting.stage.swallows()) {
             self.swallowed += self.held as u64;
