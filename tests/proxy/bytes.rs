@@ -52,6 +52,7 @@ proptest! {
         faults in prop::collection::vec(harmless(), 0..4),
         length in prop_oneof![0usize..100, 1_000usize..300_000],
         seed in any::<u32>(),
+        undone in any::<bool>(),
     ) {
         let proxy = proxy(echo(), Mode::Tcp);
         let (first, late) = faults.split_at(faults.len() / 2);
@@ -67,7 +68,9 @@ proptest! {
             for own in late {
                 proxy.inject(fault(own)).unwrap();
             }
-            proxy.clear();
+            if undone {
+                proxy.clear();
+            }
             carried.join().unwrap()
         });
         prop_assert!(back == bytes, "{} bytes of {}", back.len(), bytes.len());
@@ -183,7 +186,8 @@ fn a_share_meets_the_same_connections_with_the_same_seed() {
             .map(|_| {
                 let mut stream = connect(proxy.address());
                 let _ = stream.write_all(b"x");
-                stream.read(&mut [0]).is_err()
+                // The write may have met the reset already; then the read finds an end.
+                !matches!(stream.read(&mut [0]), Ok(1))
             })
             .collect();
         let counted = proxy.counters().faults["reset_peer_downstream"];

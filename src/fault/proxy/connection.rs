@@ -164,8 +164,9 @@ impl Connection {
     }
 
     fn turn(&mut self) -> Turn {
-        if self.watched.has_changed().unwrap_or(false) {
-            let table = Arc::clone(&self.watched.borrow_and_update());
+        // The value itself is compared: having waited for a change marks it as seen.
+        let table = Arc::clone(&self.watched.borrow_and_update());
+        if !Arc::ptr_eq(&table, &self.table) {
             if table.epoch != self.table.epoch {
                 return Turn::Over(Over::By(Ending::Close));
             }
