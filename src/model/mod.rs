@@ -18,6 +18,7 @@ mod clause;
 mod client;
 mod distribution;
 mod expectation;
+pub mod fault;
 mod fleet;
 mod level;
 mod load;
