@@ -18,6 +18,7 @@ mod client;
 mod distribution;
 mod expectation;
 mod fleet;
+mod gauge;
 mod level;
 mod load;
 mod monitor;
@@ -45,6 +46,10 @@ pub use client::{
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
 pub use fleet::{FleetSpec, IdentitySpec, Role, Unverified, Verification};
+pub use gauge::{
+    Absent, Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Malformed, PRESETS, Page,
+    Preset, Reading, Roles, Series, Value,
+};
 pub use level::{Level, LevelReading};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
