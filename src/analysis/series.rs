@@ -176,6 +176,7 @@ impl Bucket {
                 self.identity.get_or_insert_default().merge(counters);
             }
             Counters::Machine(counters) => self.machine.get_or_insert_default().merge(counters),
+            Counters::Gauges(_) | Counters::Process(_) => {}
         }
         for (measure, histogram) in &sample.histograms {
             if let Some(slot) = self.slot(*measure, &sample.source) {

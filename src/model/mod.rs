@@ -47,8 +47,8 @@ pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
 pub use fleet::{FleetSpec, IdentitySpec, Role, Unverified, Verification};
 pub use gauge::{
-    Absent, Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Malformed, PRESETS, Page,
-    Preset, Reading, Roles, Series, Value,
+    Absent, Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Malformed, PRESETS,
+    Page, Preset, Reading, Roles, Series, Value,
 };
 pub use level::{Level, LevelReading};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};

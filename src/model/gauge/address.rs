@@ -90,7 +90,14 @@ fn read(text: &str) -> Option<GaugeUrl> {
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
-            (host, if port.is_empty() { None } else { Some(port.strip_prefix(':')?) })
+            (
+                host,
+                if port.is_empty() {
+                    None
+                } else {
+                    Some(port.strip_prefix(':')?)
+                },
+            )
         }
         None => match place.split_once(':') {
             Some((host, port)) => (host, Some(port)),
@@ -170,7 +177,12 @@ mod tests {
     #[test]
     fn addresses_are_read_in_their_parts() {
         for (text, host, port, target) in [
-            ("http://127.0.0.1:9100/metrics", "127.0.0.1", 9100, "/metrics"),
+            (
+                "http://127.0.0.1:9100/metrics",
+                "127.0.0.1",
+                9100,
+                "/metrics",
+            ),
             ("http://app", "app", 80, "/"),
             ("http://app?x=1", "app", 80, "/?x=1"),
             ("http://[::1]:80/a;csv#b", "::1", 80, "/a;csv"),
@@ -199,9 +211,10 @@ mod tests {
 
     #[test]
     fn no_secret_is_written() {
-        let url: GaugeUrl = "http://admin:hunter2@127.0.0.1:8080/stats?token=abc&XML=true&API_KEY=q"
-            .parse()
-            .unwrap();
+        let url: GaugeUrl =
+            "http://admin:hunter2@127.0.0.1:8080/stats?token=abc&XML=true&API_KEY=q"
+                .parse()
+                .unwrap();
         let written = serde_json::to_string(&url).unwrap();
         for text in [url.to_string(), format!("{url:?}"), written.clone()] {
             assert!(!text.contains("hunter2") && !text.contains("abc") && !text.contains("=q"));

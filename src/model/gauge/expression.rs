@@ -71,8 +71,11 @@ enum Fold {
 }
 
 impl Fold {
-    const ALL: [(Self, &'static str); 3] =
-        [(Self::Sum, "sum"), (Self::Max, "max"), (Self::Count, "count")];
+    const ALL: [(Self, &'static str); 3] = [
+        (Self::Sum, "sum"),
+        (Self::Max, "max"),
+        (Self::Count, "count"),
+    ];
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -431,7 +434,9 @@ impl<'a> Parser<'a> {
             }
             _ if self.rest.trim_start().starts_with('(') && !name.is_empty() => {
                 self.rest = before;
-                Err(self.wrong(format!("there is no `{name}(…)`; there are sum, max and count")))
+                Err(self.wrong(format!(
+                    "there is no `{name}(…)`; there are sum, max and count"
+                )))
             }
             _ => Ok(Node::Of(Fold::Sum, self.metric(name)?)),
         }

@@ -130,9 +130,13 @@ pub const PRESETS: [Preset; 16] = [
     Preset {
         name: "haproxy",
         about: "its own /metrics, or /stats;csv: sessions of servers and their limit (maxconn)",
-        busy: "haproxy_server_current_sessions or haproxy_backend_current_sessions \
-               or scur{svname!=\"FRONTEND\", svname!=\"BACKEND\"} or scur{svname=\"BACKEND\"}",
-        workers: "haproxy_server_limit_sessions or haproxy_backend_limit_sessions \
+        // A backend's sessions hold those that wait; its limit (fullconn) is a
+        // threshold for servers' dynamic limits, and no number of workers.
+        busy: "haproxy_server_current_sessions \
+               or haproxy_backend_current_sessions - haproxy_backend_current_queue \
+               or scur{svname!=\"FRONTEND\", svname!=\"BACKEND\"} \
+               or scur{svname=\"BACKEND\"} - qcur{svname=\"BACKEND\"}",
+        workers: "haproxy_server_limit_sessions \
                   or slim{svname!=\"FRONTEND\", svname!=\"BACKEND\"}",
         // A backend's queue holds what waits for any of its servers, a server's
         // what waits for that one; nothing is in both (HAProxy's management

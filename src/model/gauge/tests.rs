@@ -58,7 +58,10 @@ fn what_a_page_does_not_say_is_absent_and_never_zero() {
         value("absent{a=\"b\"}"),
         Err(Absent::Metric("absent{a=\"b\"}".into()))
     );
-    assert_eq!(value("busy{pool=\"c\"} or gone"), Err(Absent::Metric("gone".into())));
+    assert_eq!(
+        value("busy{pool=\"c\"} or gone"),
+        Err(Absent::Metric("gone".into()))
+    );
     for text in ["nothing", "max(nothing)", "busy / zero", "nothing or busy"] {
         assert_eq!(value(text), Err(Absent::NotANumber), "{text}");
     }
@@ -81,16 +84,34 @@ fn mistakes_in_an_expression_have_their_place() {
     for (text, told) in [
         ("", "at character 1: expected a metric's name"),
         ("busy +", "at character 7: expected a metric's name"),
-        ("busy max", "at character 6: expected `+`, `-`, `*`, `/`, `or` or the end"),
+        (
+            "busy max",
+            "at character 6: expected `+`, `-`, `*`, `/`, `or` or the end",
+        ),
         ("(busy", "at character 6: expected `)`"),
-        ("avg(busy)", "at character 1: there is no `avg(…)`; there are sum, max and count"),
+        (
+            "avg(busy)",
+            "at character 1: there is no `avg(…)`; there are sum, max and count",
+        ),
         ("sum(busy + max)", "at character 10: expected `)`"),
         ("busy{pool}", "at character 10: expected `=` or `!=`"),
-        ("busy{pool=~\"a\"}", "at character 11: labels are compared as they are"),
+        (
+            "busy{pool=~\"a\"}",
+            "at character 11: labels are compared as they are",
+        ),
         ("busy{pool=a}", "at character 11: expected a text in quotes"),
-        ("busy{pool=\"a}", "at character 11: the quotes that open here do not close"),
-        ("busy{pool=\"a\" x=\"b\"}", "at character 15: expected `,` or `}`"),
-        ("or busy", "at character 1: `or` stands between two alternatives"),
+        (
+            "busy{pool=\"a}",
+            "at character 11: the quotes that open here do not close",
+        ),
+        (
+            "busy{pool=\"a\" x=\"b\"}",
+            "at character 15: expected `,` or `}`",
+        ),
+        (
+            "or busy",
+            "at character 1: `or` stands between two alternatives",
+        ),
         ("1.2.3", "at character 1: `1.2.3` is no number"),
         ("µ", "at character 1: expected a metric's name"),
     ] {
@@ -133,7 +154,10 @@ fn a_default_counts_only_where_the_page_has_none_and_says_so() {
 
 /// Any expression, as text.
 fn texts() -> impl Strategy<Value = String> {
-    let metric = ("[a-z_:][a-z0-9_:.]{0,6}[a-z0-9_]", prop::option::of("[a-z\"\\\\ é\n]{0,4}"))
+    let metric = (
+        "[a-z_:][a-z0-9_:.]{0,6}[a-z0-9_]",
+        prop::option::of("[a-z\"\\\\ é\n]{0,4}"),
+    )
         .prop_filter("a word of the language", |(name, _)| {
             !matches!(name.as_str(), "or" | "sum" | "max" | "count")
         })
@@ -151,7 +175,11 @@ fn texts() -> impl Strategy<Value = String> {
     ];
     leaf.prop_recursive(5, 32, 2, |inner| {
         prop_oneof![
-            (inner.clone(), prop::sample::select(vec!["+", "-", "*", "/", "or"]), inner.clone())
+            (
+                inner.clone(),
+                prop::sample::select(vec!["+", "-", "*", "/", "or"]),
+                inner.clone()
+            )
                 .prop_map(|(one, sign, other)| format!("({one} {sign} {other})")),
             inner.prop_map(|one| format!("-{one}")),
         ]
