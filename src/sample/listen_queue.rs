@@ -7,7 +7,7 @@
 
 use std::fs;
 
-/// LISTEN, among the states of TCP (include/net/tcp_states.h).
+/// LISTEN, among the states of TCP (`include/net/tcp_states.h`).
 const LISTEN: &str = "0A";
 
 /// Connections that wait to be accepted on this port, on whatever address,
@@ -40,7 +40,7 @@ pub(super) fn waiting(pid: Option<u32>, port: u16) -> Result<Option<u64>, String
     }
 }
 
-/// The queue of each socket that listens on the port (proc_net_tcp in the
+/// The queue of each socket that listens on the port (`proc_net_tcp` in the
 /// kernel's documentation: place, local and remote address, state, `tx:rx`).
 fn queues(table: &str, port: u16) -> impl Iterator<Item = u64> {
     table.lines().skip(1).filter_map(move |line| {

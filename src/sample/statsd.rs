@@ -56,7 +56,8 @@ impl Statsd {
     }
 
     /// The port that it listens on.
-    pub(super) fn address(&self) -> io::Result<SocketAddr> {
+    #[cfg(test)]
+    fn address(&self) -> io::Result<SocketAddr> {
         self.socket.local_addr()
     }
 

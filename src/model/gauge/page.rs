@@ -1,6 +1,6 @@
 //! A page of metrics, whatever format it came in: series with a value each.
 //!
-//! Every format that servers publish (a Prometheus page, Puma's JSON, HAProxy's
+//! Every format that servers publish (a Prometheus page, Puma's JSON, `HAProxy`'s
 //! CSV, Tomcat's XML, statsd datagrams) is made into this one shape, so that one
 //! small language of expressions reads them all.
 
