@@ -7,6 +7,7 @@ mod check;
 mod chosen;
 mod client;
 mod completions;
+mod gauges;
 mod list;
 mod load;
 mod man;
@@ -52,6 +53,7 @@ Examples:
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
   threadbare check my-incident.toml      every mistake in a scenario, with its place
   threadbare report reports/RUN          the answer of an earlier run again
+  threadbare gauges http://127.0.0.1:9100/metrics    what a server says of its workers
   threadbare target                      the fleet alone, for curl or another load generator
 
 Exit codes: 0 passed, 1 failed to run, 2 wrong usage or scenario, 3 environment unfit,
@@ -91,6 +93,8 @@ enum Command {
     Report(report::Arguments),
     /// Serve the fleet alone, for any other load generator
     Target(target::Arguments),
+    /// Read a server's gauges once: which preset fits, what is missing
+    Gauges(gauges::Arguments),
     /// Print the JSON schema of scenario files
     Schema(schema::Arguments),
     /// Print the completions of a shell
@@ -159,6 +163,7 @@ pub fn main() -> i32 {
         Command::List => list::run(),
         Command::Report(arguments) => arguments.run(view),
         Command::Target(arguments) => arguments.run(),
+        Command::Gauges(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(),
         Command::Man(arguments) => arguments.run(),

@@ -27,6 +27,7 @@ pub fn build(scenario: &Scenario, seed: Option<u64>) -> Plan {
         fleet: Some(scenario.fleet.clone()),
         load: scenario.load.clone(),
         monitors: scenario.monitors.clone(),
+        gauges: scenario.gauges.clone(),
         alerts: scenario.alerts.clone(),
         timeline: timeline
             .map(|(entry, phase)| Entry {

@@ -12,6 +12,7 @@ use super::answer::{
     measurement_line, verdict_reason, verdict_word,
 };
 use super::figures::words;
+use super::foreign;
 use super::moments::{Moment, Sort, moments};
 use super::phase_table::{self, COLUMNS};
 use crate::analysis::{Findings, Verdict};
@@ -21,6 +22,8 @@ use crate::record::{Record, printable};
 const WIDTH: usize = 120;
 /// A phase's name keeps at least so many columns.
 const NAME_MIN: usize = 10;
+/// The columns that a text of a foreign target's tables takes at most.
+const NAME_MAX: usize = 32;
 /// The place of the queue wait among [`COLUMNS`].
 const QUEUE_WAIT: usize = 12;
 
@@ -39,6 +42,7 @@ pub fn render(
     list(&mut text, "Findings", &findings.sentences, paint);
     phases(&mut text, findings, paint);
     clock(&mut text, &moments(record, findings), paint);
+    foreign(&mut text, findings, paint);
     exhaustion(&mut text, findings, paint);
     expectations(&mut text, findings, paint);
     measurement(&mut text, findings, paint);
@@ -174,6 +178,47 @@ fn exhaustion(text: &mut String, findings: &Findings, paint: Paint) {
     for (instance, windows) in &rows {
         let indent = format!("  {instance:<width$}  ", width = width.unwrap_or(0));
         wrapped(text, &indent, windows, str::to_owned);
+    }
+}
+
+/// Tables of a target that is not ours.
+fn foreign(text: &mut String, findings: &Findings, paint: Paint) {
+    for table in foreign::tables(findings) {
+        heading(text, table.title, paint);
+        wrapped(text, "  ", table.about, |line| paint.dim(line));
+        let heads = table.columns.iter().map(|head| (*head).to_owned());
+        let mut rows = vec![heads.collect::<Vec<_>>()];
+        rows.extend(table.rows);
+        for row in &mut rows {
+            for cell in &mut row[..table.texts] {
+                *cell = fitted(cell, NAME_MAX);
+            }
+        }
+        let width = |column: usize| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+        for (index, row) in rows.iter().enumerate() {
+            let mut line = String::from(" ");
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let _ = if column < table.texts {
+                    write!(line, " {cell:<width$}")
+                } else {
+                    write!(line, " {cell:>width$}")
+                };
+            }
+            let line = line.trim_end();
+            let _ = writeln!(
+                text,
+                "{}",
+                if index == 0 {
+                    paint.dim(line)
+                } else {
+                    line.to_owned()
+                }
+            );
+        }
     }
 }
 

@@ -24,8 +24,10 @@ use crate::model::{GaugePlace, GaugeSource, Malformed, Page, Reading, Value};
 use crate::record::{Counters, Event, GaugeCounters, Sample};
 use crate::units::Nanos;
 
-/// A reading may take this share of its interval: four fifths.
+/// A reading may take this share of its interval, four fifths …
 const PATIENCE: (u64, u64) = (4, 5);
+/// … and at most this: what takes longer does not tell how things are now.
+const PATIENCE_MAX: Nanos = Nanos::from_secs(10);
 /// How long a listener for datagrams waits before it looks whether it is to end.
 const LISTEN_STEP: Nanos = Nanos::from_millis(50);
 
@@ -119,7 +121,7 @@ impl Scraper {
     }
 
     /// Ends the threads; each tells its last bucket first. Takes as long as the
-    /// reading that is under way, at most four fifths of the longest interval.
+    /// reading that is under way: at most four fifths of an interval, and 10 s.
     pub fn stop(&mut self) {
         for reader in &mut self.readers {
             reader.stop = None;
@@ -201,7 +203,7 @@ impl Work {
         let read = match (&mut self.statsd, &self.scrape.source.place) {
             (Some(statsd), _) => statsd.read(),
             (None, GaugePlace::Page(url)) => {
-                let limit = every * PATIENCE.0 / PATIENCE.1;
+                let limit = (every * PATIENCE.0 / PATIENCE.1).min(PATIENCE_MAX);
                 let roles = &self.scrape.source.roles;
                 fetch(url, self.scrape.address, limit)
                     .map_err(|cause| format!("failed to read the page: {cause}"))

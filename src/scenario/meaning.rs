@@ -10,7 +10,7 @@ use super::diagnostics::{Mistake, suggest};
 use super::file::{self, File};
 use super::leaf::{Placed, Text};
 use super::quantities::Moment;
-use super::{Scenario, expectations, timeline};
+use super::{Scenario, expectations, gauges, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy,
     RecoveryRule, Request, Shape, Story,
@@ -125,6 +125,7 @@ impl Reader {
         let interval = self.interval(file);
         let load = file.load.as_ref().and_then(|load| self.load(load));
         let monitors = self.monitors(&file.monitor);
+        let gauges = gauges::read(self, file);
         let alerts = self.alerts(&file.alert);
         let timeline = timeline::read(self, file);
         let expectations = expectations::read(self, file, &timeline);
@@ -142,6 +143,7 @@ impl Reader {
             fleet: fleet(&file.target.fleet),
             load: load?,
             monitors,
+            gauges,
             alerts,
             timeline: timeline.into_iter().flatten().collect(),
             recovery: recovery(&file.recovery),

@@ -52,6 +52,7 @@ pub(crate) fn plan() -> Plan {
             drive: Drive::default(),
         },
         monitors: Vec::new(),
+        gauges: Vec::new(),
         alerts: Vec::new(),
         timeline: Vec::new(),
         recovery: RecoveryRule::default(),
