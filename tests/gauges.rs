@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "gauges/command.rs"]
+mod command;
 #[path = "gauges/inferred.rs"]
 mod inferred;
 #[path = "gauges/refused.rs"]

@@ -22,8 +22,6 @@ use crate::record::{Record, printable};
 const WIDTH: usize = 120;
 /// A phase's name keeps at least so many columns.
 const NAME_MIN: usize = 10;
-/// The columns that a text of a foreign target's tables takes at most.
-const NAME_MAX: usize = 32;
 /// The place of the queue wait among [`COLUMNS`].
 const QUEUE_WAIT: usize = 12;
 
@@ -41,8 +39,8 @@ pub fn render(
     figures(&mut text, findings, paint);
     list(&mut text, "Findings", &findings.sentences, paint);
     phases(&mut text, findings, paint);
-    clock(&mut text, &moments(record, findings), paint);
     foreign(&mut text, findings, paint);
+    clock(&mut text, &moments(record, findings), paint);
     exhaustion(&mut text, findings, paint);
     expectations(&mut text, findings, paint);
     measurement(&mut text, findings, paint);
@@ -189,16 +187,21 @@ fn foreign(text: &mut String, findings: &Findings, paint: Paint) {
         let heads = table.columns.iter().map(|head| (*head).to_owned());
         let mut rows = vec![heads.collect::<Vec<_>>()];
         rows.extend(table.rows);
-        for row in &mut rows {
-            for cell in &mut row[..table.texts] {
-                *cell = fitted(cell, NAME_MAX);
-            }
-        }
-        let width = |column: usize| {
+        let width = |rows: &[Vec<String>], column: usize| {
             let cells = rows.iter().map(|row| row[column].chars().count());
             cells.max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..table.columns.len()).map(width).collect();
+        let figures = table.texts..table.columns.len();
+        let taken: usize = figures.map(|column| width(&rows, column) + 1).sum();
+        let room = WIDTH.saturating_sub(taken + 1) / table.texts.max(1);
+        for row in &mut rows {
+            for cell in &mut row[..table.texts] {
+                *cell = fitted(cell, room.saturating_sub(1).max(NAME_MIN));
+            }
+        }
+        let widths: Vec<usize> = (0..table.columns.len())
+            .map(|column| width(&rows, column))
+            .collect();
         for (index, row) in rows.iter().enumerate() {
             let mut line = String::from(" ");
             for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
