@@ -7,6 +7,7 @@ mod check;
 mod chosen;
 mod client;
 mod completions;
+mod gauges;
 mod list;
 mod load;
 mod man;
@@ -54,6 +55,7 @@ Examples:
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
   threadbare check my-incident.toml      every mistake in a scenario, with its place
   threadbare report reports/RUN          the answer of an earlier run again
+  threadbare gauges http://127.0.0.1:9100/metrics    what a server says of its workers
   threadbare target                      the fleet alone, for curl or another load generator
   threadbare proxy --listen 127.0.0.1:9000 --to 127.0.0.1:8000    break connections on the way
 
@@ -98,6 +100,8 @@ enum Command {
     Proxy(proxy::Arguments),
     /// Hold a server's workers from outside: slow headers, bodies, reads, or a slow endpoint
     Occupy(occupy::Arguments),
+    /// Read a server's gauges once: which preset fits, what is missing
+    Gauges(gauges::Arguments),
     /// Print the JSON schema of scenario files
     Schema(schema::Arguments),
     /// Print the completions of a shell
@@ -168,6 +172,7 @@ pub fn main() -> i32 {
         Command::Target(arguments) => arguments.run(),
         Command::Proxy(arguments) => arguments.run(view),
         Command::Occupy(arguments) => arguments.run(view),
+        Command::Gauges(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(),
         Command::Man(arguments) => arguments.run(),
