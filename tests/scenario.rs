@@ -611,3 +611,69 @@ do = "rollback"
     );
     assert_eq!(plan.story.unwrap().at(seconds(70)).to_string(), "00:10");
 }
+
+const SMALL: &str = "title = 'a'\nclaim = 'b'\nend = '40s'\n\
+    [load]\nrate = '50/s'\nmix = [{ weight = 1, request = 'list tasks', role = 'viewer' }]\n";
+
+fn told(more: &str) -> String {
+    let text = format!("{SMALL}{more}");
+    let mistakes = scenario::parse("a", "a.toml", &text).unwrap_err();
+    mistakes.render(false)
+}
+
+#[test]
+fn a_spike_goes_back_to_the_rate_before_it_whatever_that_is() {
+    let rates = |more: &str| {
+        let text = format!("{SMALL}{more}");
+        let scenario = scenario::parse("a", "a.toml", &text).unwrap();
+        let pieces = scenario.load.rate.iter();
+        let pieces: Vec<_> = pieces.map(|(at, rate)| format!("{at}: {rate}")).collect();
+        pieces.join(", ")
+    };
+    let spike = "[[load.step]]\nat = '10s'\nrate = '150/s'\nfor = '5s'\n";
+    assert_eq!(rates(spike), "0s: 50/s, 10s: 150/s, 15s: 50/s");
+    let next = |at: &str| format!("{spike}[[load.step]]\nat = '{at}'\nrate = '80/s'\n");
+    assert_eq!(
+        rates(&next("20s")),
+        "0s: 50/s, 10s: 150/s, 15s: 50/s, 20s: 80/s"
+    );
+    // The next step says what comes when it is over.
+    assert_eq!(rates(&next("15s")), "0s: 50/s, 10s: 150/s, 15s: 80/s");
+    assert!(told(&next("12s")).contains("another step begins at 12s, while this one lasts"));
+}
+
+#[test]
+fn a_queue_can_be_written_as_its_bound() {
+    for queue in ["150", "'150'", "'bounded(150)'"] {
+        let text = format!("{SMALL}[target.fleet]\nqueue = {queue}\n");
+        let scenario = scenario::parse("a", "a.toml", &text).unwrap();
+        assert_eq!(scenario.fleet.queue.to_string(), "bounded(150)");
+    }
+    for queue in ["0", "1.5", "true", "'many'"] {
+        let text = told(&format!("[target.fleet]\nqueue = {queue}\n"));
+        assert!(text.contains("queue"), "{text}");
+    }
+}
+
+#[test]
+fn mistakes_in_new_actions_are_told() {
+    for (entry, part) in [
+        ("do = 'slow'\npart = 'database'", "factor"),
+        ("do = 'slow'\npart = 'kitchen'\nfactor = 2", "kitchen"),
+        ("do = 'slow'\npart = 'database'\nfactor = 0.5", "least"),
+        ("do = 'pause'\ninstances = 0", "least"),
+        ("do = 'continue'\ninstances = 5", "there are 4"),
+        (
+            "do = 'push'\nset = {}\ncanary = '120 %'",
+            "between 0 % and 100 %",
+        ),
+    ] {
+        let text = told(&format!("[[timeline]]\nat = '10s'\n{entry}\n"));
+        assert!(text.contains(part), "{entry}: {text}");
+    }
+    // A phase of a surge is a phase, and so is known.
+    let surge = "[[load.step]]\nat = '10s'\nrate = '150/s'\n";
+    let expect = "[[expect]]\nthat = 'error share'\nin = 'surge'\nat_least = '1 %'\n";
+    assert!(scenario::parse("a", "a.toml", &format!("{SMALL}{surge}{expect}")).is_ok());
+    assert!(told(expect).contains("there is no phase `surge`"));
+}
