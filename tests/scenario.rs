@@ -617,7 +617,7 @@ const SMALL: &str = "title = 'a'\nclaim = 'b'\nend = '40s'\n\
 
 fn told(more: &str) -> String {
     let text = format!("{SMALL}{more}");
-    let mistakes = scenario::parse("a", "a.toml", &text).unwrap_err();
+    let mistakes = scenario::parse("a", "a.toml", &text).expect_err("it has mistakes");
     mistakes.render(false)
 }
 

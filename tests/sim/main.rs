@@ -4,9 +4,12 @@
 
 #[path = "../common/plan.rs"]
 mod plan;
+#[path = "../common/simulated.rs"]
+mod simulated;
 
 mod carried_out;
 mod fleet;
 mod literature;
+mod parity;
 mod properties;
 mod theory;
