@@ -14,6 +14,8 @@ mod builder;
 mod contract;
 #[path = "analysis/expectations.rs"]
 mod expectations;
+#[path = "analysis/foreign.rs"]
+mod foreign;
 #[path = "analysis/incident.rs"]
 mod incident;
 #[path = "analysis/phases.rs"]

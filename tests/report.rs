@@ -12,7 +12,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
-use threadbare::analysis::{Findings, Validity, Verdict};
+use threadbare::analysis::{
+    Estimate, Findings, GaugeFigures, InferredCapacity, ProcessFigures, Validity, Verdict,
+};
 use threadbare::record::{Event, Observer, Outcome, Record};
 use threadbare::report::{html, json, junit, markdown, text, write_all};
 use threadbare::ui::{Lines, Live};
@@ -221,6 +223,91 @@ fn the_page_at_its_worst() {
     assert!(page.contains("Incomplete:") && page.contains("Invalid measurement:"));
     assert!(data(&page).to_string().contains("<script>alert(1)"));
     keep("worst", &record, &findings);
+}
+
+/// The findings of a target that is not ours.
+fn foreign() -> Findings {
+    let mut findings = founding::findings();
+    findings.phases.truncate(1);
+    let phase = &mut findings.phases[0];
+    phase.saturation = None;
+    phase.saturation_inferred = Some(0.455);
+    phase.gauges = vec![
+        GaugeFigures {
+            source: "puma".into(),
+            readings: 36,
+            failed: 2,
+            busy: Some(3.5),
+            busy_max: Some(4.0),
+            workers: Some(4.0),
+            saturation: Some(0.875),
+            queue: Some(7.25),
+            queue_max: Some(19.0),
+            workers_stated: false,
+        },
+        GaugeFigures {
+            source: HOSTILE.into(),
+            readings: 36,
+            workers: Some(200.0),
+            workers_stated: true,
+            ..GaugeFigures::default()
+        },
+    ];
+    phase.processes = vec![ProcessFigures {
+        source: "target".into(),
+        readings: 36,
+        processes: Some(5.0),
+        threads: Some(9.5),
+        threads_max: Some(12),
+        threads_running: Some(0.5),
+        threads_blocked: Some(0.0),
+        processors: Some(0.31),
+        memory_bytes_max: Some(150 << 20),
+        files: Some(40.0),
+        files_max: Some(44),
+        listen_queue: Some(17.0),
+        listen_queue_max: Some(36),
+        failed: 0,
+    }];
+    let estimate = |value: f64| Estimate {
+        value,
+        low: value * 0.98,
+        high: value * 1.02,
+    };
+    findings.inferred_capacity = Some(InferredCapacity {
+        per_s: estimate(80.0),
+        workers: Some(estimate(4.0)),
+        service_ms: Some(50.2),
+        buckets: 14,
+        in_flight_min: 40.0,
+        in_flight_max: 480.0,
+        usl: None,
+    });
+    findings
+}
+
+#[test]
+fn a_foreign_target_is_told_with_how_its_figures_are_known() {
+    let findings = foreign();
+    let answer = text::render(&founding::record(), &findings, None, false);
+    let begin = answer.find("The target’s own gauges").unwrap();
+    let end = answer.find("\nIncident clock").unwrap();
+    insta::assert_snapshot!(&answer[begin..end]);
+    assert!(answer.lines().all(|line| line.chars().count() <= 120));
+    let draft = markdown::render(&founding::record(), &findings, None);
+    let page = html::render(&founding::record(), &findings, None).unwrap();
+    for told in [&draft, &page] {
+        for words in ["Point samples", "Not measured", "36", "200*", "78.4–81.6"] {
+            assert!(
+                told.contains(words) || told.contains(&words.replace('*', "\\*")),
+                "{words}"
+            );
+        }
+    }
+    assert!(!page.contains("<script>alert") && !draft.contains("<script>alert"));
+    // A fleet of our own has none of these tables.
+    let own = text::render(&founding::record(), &founding::findings(), None, false);
+    assert!(!own.contains("own gauges") && !own.contains("inferred"));
 }
 
 #[test]

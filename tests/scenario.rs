@@ -2,7 +2,7 @@
 //! are told all at once.
 
 use proptest::prelude::*;
-use threadbare::model::{Action, Trigger, When};
+use threadbare::model::{Action, Preset, Roles, Trigger, When};
 use threadbare::units::Nanos;
 use threadbare::{plan, scenario};
 
@@ -428,6 +428,93 @@ fn a_swing_goes_around_the_rate_in_force() {
     );
 }
 
+/// Every kind of mistake that `[[gauges]]` can have.
+const WRONG_GAUGES: &str = r#"title = "Wrong gauges"
+claim = "Each of these tables has a mistake."
+end = "20s"
+
+[load]
+rate = "10/s"
+mix = [{ weight = 1, request = "list tasks", role = "viewer" }]
+
+[[gauges]]
+preset = "pumma"
+url = "http://127.0.0.1:9293/stats"
+
+[[gauges]]
+preset = "puma"
+url = "https://127.0.0.1:9293/stats"
+
+[[gauges]]
+name = "no place"
+busy = "app_busy"
+
+[[gauges]]
+name = "two places"
+preset = "gunicorn"
+url = "http://127.0.0.1:9293/stats"
+listen = "127.0.0.1:8125"
+
+[[gauges]]
+name = "abroad"
+preset = "gunicorn"
+listen = "0.0.0.0:8125"
+
+[[gauges]]
+name = "nothing"
+url = "http://127.0.0.1:9100/metrics"
+
+[[gauges]]
+name = "a,b"
+url = "http://127.0.0.1:9100/metrics"
+busy = "app_busy{pool=~\"a\"}"
+every = "10ms"
+
+[[gauges]]
+preset = "haproxy"
+url = "http://127.0.0.1:8404/metrics"
+
+[[gauges]]
+preset = "haproxy"
+url = "http://127.0.0.1:8405/metrics"
+"#;
+
+#[test]
+fn mistakes_in_gauges_are_told_all_at_once() {
+    let diagnostics = scenario::parse("gauges", "gauges.toml", WRONG_GAUGES).unwrap_err();
+    insta::assert_snapshot!(diagnostics);
+}
+
+#[test]
+fn gauges_land_in_the_plan_without_their_secrets() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SCENARIOS.md");
+    let guide = std::fs::read_to_string(path).unwrap();
+    let examples = guide.split("```toml\n").skip(1);
+    let mut examples = examples.filter_map(|text| text.split("```").next());
+    let example = examples.find(|text| text.contains("[[gauges]]")).unwrap();
+    let text = WRONG_GAUGES.split("[[gauges]]").next().unwrap().to_owned();
+    let text = text + example;
+    let plan = plan::build(&scenario::parse("a", "a.toml", &text).unwrap(), None);
+    let [puma, orders] = &plan.gauges[..] else {
+        panic!("{:?}", plan.gauges);
+    };
+    assert_eq!(
+        (puma.name.as_str(), puma.every),
+        ("puma", Nanos::from_millis(500))
+    );
+    assert_eq!(puma.roles, Roles::of(Preset::of("puma").unwrap()));
+    assert_eq!(
+        (orders.name.as_str(), orders.every),
+        ("orders pool", Nanos::from_millis(250))
+    );
+    let workers = orders.roles.workers.as_ref().unwrap().to_string();
+    assert_eq!(workers, "app_pool_size{pool=\"orders\"} or 16");
+    let recorded = serde_json::to_string(&plan).unwrap();
+    assert!(recorded.contains("stats?token=***") && !recorded.contains("token=x"));
+    let back: plan::Plan = serde_json::from_str(&recorded).unwrap();
+    assert_eq!(back.gauges[1..], plan.gauges[1..]);
+}
+
 /// The examples of docs/SCENARIOS.md are right, and it names every key.
 #[test]
 fn the_guide_is_right_and_complete() {
@@ -523,4 +610,70 @@ do = "rollback"
         }
     );
     assert_eq!(plan.story.unwrap().at(seconds(70)).to_string(), "00:10");
+}
+
+const SMALL: &str = "title = 'a'\nclaim = 'b'\nend = '40s'\n\
+    [load]\nrate = '50/s'\nmix = [{ weight = 1, request = 'list tasks', role = 'viewer' }]\n";
+
+fn told(more: &str) -> String {
+    let text = format!("{SMALL}{more}");
+    let mistakes = scenario::parse("a", "a.toml", &text).unwrap_err();
+    mistakes.render(false)
+}
+
+#[test]
+fn a_spike_goes_back_to_the_rate_before_it_whatever_that_is() {
+    let rates = |more: &str| {
+        let text = format!("{SMALL}{more}");
+        let scenario = scenario::parse("a", "a.toml", &text).unwrap();
+        let pieces = scenario.load.rate.iter();
+        let pieces: Vec<_> = pieces.map(|(at, rate)| format!("{at}: {rate}")).collect();
+        pieces.join(", ")
+    };
+    let spike = "[[load.step]]\nat = '10s'\nrate = '150/s'\nfor = '5s'\n";
+    assert_eq!(rates(spike), "0s: 50/s, 10s: 150/s, 15s: 50/s");
+    let next = |at: &str| format!("{spike}[[load.step]]\nat = '{at}'\nrate = '80/s'\n");
+    assert_eq!(
+        rates(&next("20s")),
+        "0s: 50/s, 10s: 150/s, 15s: 50/s, 20s: 80/s"
+    );
+    // The next step says what comes when it is over.
+    assert_eq!(rates(&next("15s")), "0s: 50/s, 10s: 150/s, 15s: 80/s");
+    assert!(told(&next("12s")).contains("another step begins at 12s, while this one lasts"));
+}
+
+#[test]
+fn a_queue_can_be_written_as_its_bound() {
+    for queue in ["150", "'150'", "'bounded(150)'"] {
+        let text = format!("{SMALL}[target.fleet]\nqueue = {queue}\n");
+        let scenario = scenario::parse("a", "a.toml", &text).unwrap();
+        assert_eq!(scenario.fleet.queue.to_string(), "bounded(150)");
+    }
+    for queue in ["0", "1.5", "true", "'many'"] {
+        let text = told(&format!("[target.fleet]\nqueue = {queue}\n"));
+        assert!(text.contains("queue"), "{text}");
+    }
+}
+
+#[test]
+fn mistakes_in_new_actions_are_told() {
+    for (entry, part) in [
+        ("do = 'slow'\npart = 'database'", "factor"),
+        ("do = 'slow'\npart = 'kitchen'\nfactor = 2", "kitchen"),
+        ("do = 'slow'\npart = 'database'\nfactor = 0.5", "least"),
+        ("do = 'pause'\ninstances = 0", "least"),
+        ("do = 'continue'\ninstances = 5", "there are 4"),
+        (
+            "do = 'push'\nset = {}\ncanary = '120 %'",
+            "between 0 % and 100 %",
+        ),
+    ] {
+        let text = told(&format!("[[timeline]]\nat = '10s'\n{entry}\n"));
+        assert!(text.contains(part), "{entry}: {text}");
+    }
+    // A phase of a surge is a phase, and so is known.
+    let surge = "[[load.step]]\nat = '10s'\nrate = '150/s'\n";
+    let expect = "[[expect]]\nthat = 'error share'\nin = 'surge'\nat_least = '1 %'\n";
+    assert!(scenario::parse("a", "a.toml", &format!("{SMALL}{surge}{expect}")).is_ok());
+    assert!(told(expect).contains("there is no phase `surge`"));
 }

@@ -7,9 +7,11 @@
 #[path = "common/simulated.rs"]
 mod common;
 
-use threadbare::analysis::{Findings, Verdict, findings};
+use threadbare::analysis::{Findings, Region, Verdict, findings};
+use threadbare::explore::sweep;
 use threadbare::plan::{self, Plan};
 use threadbare::scenario;
+use threadbare::sim::Bounds;
 
 fn simulated(plan: Plan) -> Findings {
     findings(&common::simulated(plan))
@@ -53,18 +55,19 @@ fn the_collapse_has_its_published_edges_and_ways_out() {
     let all = |found: &[String], word: &str| found.iter().all(|verdict| verdict == word);
     let collapse = |settings: &[&str]| verdicts("retry-collapse", settings);
     for bound in ["75", "100", "150"] {
-        let found = collapse(&[&format!("target.fleet.queue={bound}")]);
+        let found = collapse(&[&format!("target.fleet.queue=bounded({bound}), silent")]);
         assert!(all(&found, "metastable"), "{bound}: {found:?}");
     }
     for settings in [
-        "target.fleet.queue=35",
-        "target.fleet.queue=bounded(150), lifo",
-        "target.fleet.queue=bounded(150), expire 400ms",
+        "target.fleet.queue=bounded(35), silent",
+        "target.fleet.queue=bounded(150), silent, lifo",
+        "target.fleet.queue=bounded(150), silent, expire 4s",
         "load.client.retries=0",
     ] {
-        let found = collapse(&[settings]);
+        // Those that drain need longer than the file's forty seconds.
+        let found = collapse(&[settings, "end=240s"]);
         let back = |verdict: &String| {
-            ["recovered_with_the_trigger", "slow_drain"].contains(&verdict.as_str())
+            ["no_impact", "recovered_with_the_trigger", "slow_drain"].contains(&verdict.as_str())
         };
         assert!(found.iter().all(back), "{settings}: {found:?}");
     }
@@ -76,4 +79,26 @@ fn the_slow_database_stays_stuck_where_clients_go_on_retrying() {
     let found = verdicts("slow-database", &["timeline.2.retries=3"]);
     // Three are what they made before, so the action changes nothing.
     assert!(found.iter().all(|it| it == "metastable"), "{found:?}");
+}
+
+/// The map of the paper over load and queue bound: vulnerable in its middle,
+/// stable where the load or the queue is small, overloaded past the capacity.
+#[test]
+fn the_collapse_has_a_map_of_regions() {
+    let plan_of = |settings: &[scenario::Setting]| {
+        let scenario = scenario::load_with("retry-collapse", settings, false)?;
+        Ok(plan::build(&scenario, None))
+    };
+    let x = "load.rate=20..120/s".parse().unwrap();
+    let y = "target.fleet.queue=10..200".parse().unwrap();
+    let map = sweep(&plan_of, (&x, Some(&y)), 6, Bounds::default(), &|_, _| true).unwrap();
+    let at = |row: usize, column: usize| map.regions[row][column];
+    let (narrow, wide) = (0, map.regions.len() - 1);
+    assert!(at(narrow, 0).comes_back() && at(narrow, 1).comes_back());
+    assert_eq!(at(wide, 2), Region::Metastable); // 60/s
+    assert_eq!(at(wide, 3), Region::Metastable); // 80/s
+    // At 120/s, above capacity, a long queue serves nobody in time; a short one
+    // turns away what it cannot serve, and most of that is served at a retry.
+    assert_eq!(at(wide, 5), Region::Overloaded);
+    assert!(map.edges.iter().any(|it| it.beyond == Region::Metastable));
 }

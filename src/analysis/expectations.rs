@@ -5,6 +5,7 @@
 //! watched past. An invalid measurement judges nothing.
 
 use super::findings::{ActionOutcome, ExpectationResult, Findings, Phase, Validity};
+use super::foreign;
 use crate::plan::{Bound, Expectation, Figure, Unit};
 
 /// What a figure was seen to be.
@@ -115,9 +116,12 @@ fn of_phase(findings: &Findings, phase: &Phase, figure: Figure) -> Observed {
             (phase.offered_per_s > 0.0).then(|| phase.goodput_per_s / phase.offered_per_s)
         }
         Figure::ErrorShare => phase.error_share,
-        Figure::Saturation => phase.saturation,
+        Figure::Saturation => phase.saturation.or_else(|| foreign::saturation(phase)),
         Figure::AttemptsPerOperation => phase.attempts_per_operation,
-        Figure::QueueDepthMax => phase.queue_depth.max.map(|max| max as f64),
+        Figure::QueueDepthMax => {
+            let own = phase.queue_depth.max.map(|max| max as f64);
+            own.or_else(|| foreign::queue_max(phase))
+        }
         Figure::ResponseP99 => phase.response_ms.p99.map(|millis| millis / 1e3),
         Figure::ExhaustedInstances => Some(count(exhausted(findings, phase).iter())),
         _ => None,

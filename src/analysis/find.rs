@@ -3,7 +3,9 @@
 use super::findings::{Baseline, Findings, Measurement, Validity, Verdict};
 use super::incident::Evidence;
 use super::journal::Taken;
-use super::{conservation, exhaustion, expectations, incident, journal, observation, phases};
+use super::{
+    capacity, conservation, exhaustion, expectations, incident, journal, observation, phases,
+};
 use super::{recovery, sentences, series, validity};
 use crate::record::Record;
 
@@ -41,13 +43,19 @@ pub fn findings(record: &Record) -> Findings {
             .map(|stretch| phases::phase(&series, stretch))
             .collect(),
         exhaustion: exhaustion::windows(&series, observation),
-        instances: series.instances.len() as u64,
+        instances: (series.instances.len() + series.gauges.len()) as u64,
         incident: incident::incident(&evidence),
         complete: observation.completed,
         conservation: conservation::conservation(&series),
         interval_s: series.interval.as_secs_f64(),
         ..bare(record, &taken, measurement)
     };
+    if let Some(capacity) = capacity::infer(record, &series, observation) {
+        for (phase, stretch) in findings.phases.iter_mut().zip(&stretches) {
+            phase.saturation_inferred = capacity::saturation(&capacity, stretch.buckets(&series));
+        }
+        findings.inferred_capacity = Some(capacity);
+    }
     let killed = conservation::warnings(record, &series);
     findings.warnings.extend(killed);
     findings.warnings.extend(observation.cut_short(plan.end));
@@ -78,6 +86,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         phases: Vec::new(),
         exhaustion: Vec::new(),
         instances: 0,
+        inferred_capacity: None,
         incident: super::Incident::default(),
         expectations: Vec::new(),
         scrape_failures: journal::scrape_failures(record),

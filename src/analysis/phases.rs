@@ -10,6 +10,7 @@
 
 use super::amplification;
 use super::findings::Phase;
+use super::foreign;
 use super::journal::Taken;
 use super::observation::Observation;
 use super::series::{Bucket, Series, bad, share};
@@ -126,5 +127,8 @@ pub(super) fn phase(series: &Series, stretch: &Stretch) -> Phase {
         response_ms: latency(totals.response.as_ref()),
         service_ms: latency(totals.service.as_ref()),
         machine_busy: totals.machine_busy(),
+        gauges: foreign::gauges(series, stretch.buckets(series)),
+        processes: foreign::processes(series, stretch.buckets(series)),
+        saturation_inferred: None,
     }
 }

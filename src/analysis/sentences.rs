@@ -5,7 +5,7 @@
 //! out instead of being filled up.
 
 use super::expectations::decimal;
-use super::findings::{ActionOutcome, ActionTaken, Findings, Incident, Phase, Validity};
+use super::findings::{ActionOutcome, ActionTaken, Estimate, Findings, Incident, Phase, Validity};
 use super::validity::MACHINE_BUSY_WARNING;
 use crate::record::story_time;
 use crate::units::Nanos;
@@ -22,6 +22,9 @@ pub(super) fn sentences(findings: &Findings) -> Vec<String> {
     let mut all: Vec<String> = [
         teller.trigger(),
         teller.exhaustion(),
+        teller.gauges(),
+        teller.listen_queue(),
+        teller.capacity(),
         teller.amplification(),
         teller.detection(),
         teller.rejection(),
@@ -178,6 +181,84 @@ impl<'a> Teller<'a> {
             self.at(from),
             self.at(to),
             decimal(longest, 1)
+        ))
+    }
+
+    /// The phase in which a target's own gauges told most.
+    fn gauges(&self) -> Option<String> {
+        let phases = self.findings.phases.iter();
+        let told = phases.flat_map(|phase| {
+            let told = phase.gauges.iter();
+            told.filter_map(move |gauges| Some((phase, gauges, gauges.saturation?)))
+        });
+        let (phase, gauges, saturation) = told
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+            .max_by(|one, other| one.2.total_cmp(&other.2))?;
+        let stated = if gauges.workers_stated {
+            " (a number that was stated, not read)"
+        } else {
+            ""
+        };
+        let waiting = gauges.queue.map_or_else(String::new, |queue| {
+            format!(", and {} jobs waited", decimal(queue, 1))
+        });
+        Some(format!(
+            "By its own gauges `{}` had {} of {} workers busy on average{stated}, {}, in the phase \
+             `{}`{waiting}: point samples, {} of them.",
+            gauges.source,
+            decimal(gauges.busy?, 1),
+            decimal(gauges.workers?, 1),
+            percent(saturation),
+            phase.name,
+            gauges.readings
+        ))
+    }
+
+    /// The most connections that waited before a server's door.
+    fn listen_queue(&self) -> Option<String> {
+        let phases = self.findings.phases.iter();
+        let told = phases.flat_map(|phase| {
+            let told = phase.processes.iter();
+            told.filter_map(move |it| Some((phase, it, it.listen_queue_max?)))
+        });
+        let (phase, process, most) = told.max_by_key(|(_, _, most)| *most)?;
+        (most > 0).then(|| {
+            format!(
+                "Up to {} waited to be accepted by `{}`, in the phase `{}`.",
+                counted(most, "connection"),
+                process.source,
+                phase.name
+            )
+        })
+    }
+
+    fn capacity(&self) -> Option<String> {
+        let capacity = self.findings.inferred_capacity.as_ref()?;
+        let range = |it: Estimate| {
+            let (low, high) = (decimal(it.low, 1), decimal(it.high, 1));
+            format!("{} ({low} to {high})", decimal(it.value, 1))
+        };
+        let workers = capacity.workers.map_or_else(
+            || {
+                "How many workers that is cannot be told: it was never seen well below its capacity"
+                    .into()
+            },
+            |workers| {
+                let service = decimal(capacity.service_ms.unwrap_or(0.0), 1);
+                format!(
+                    "At {service} ms each that is the work of {} workers",
+                    range(workers)
+                )
+            },
+        );
+        Some(format!(
+            "Inferred, not measured: the target completes {}/s and no more; while requests in \
+             flight grew from {} to {}, completions did not. {workers}.",
+            range(capacity.per_s),
+            decimal(capacity.in_flight_min, 0),
+            decimal(capacity.in_flight_max, 0)
         ))
     }
 

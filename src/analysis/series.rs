@@ -14,8 +14,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::{
-    AttemptCounters, BalancerCounters, Counters, GeneratorCounters, Histogram, IdentityCounters,
-    InstanceCounters, MachineCounters, Measure, OperationCounters, Record, Sample,
+    AttemptCounters, BalancerCounters, Counters, GaugeCounters, GeneratorCounters, Histogram,
+    IdentityCounters, InstanceCounters, MachineCounters, Measure, OperationCounters,
+    ProcessCounters, Record, Sample,
 };
 use crate::units::Nanos;
 
@@ -32,6 +33,10 @@ pub struct Series {
     pub interval: Nanos,
     /// The instances that were read, in the order of [`Bucket::instances`].
     pub instances: Vec<String>,
+    /// The gauges of a target that is not ours, in the order of [`Bucket::gauges`].
+    pub gauges: Vec<String>,
+    /// The processes that were watched, in the order of [`Bucket::processes`].
+    pub processes: Vec<String>,
     /// The buckets in which something was recorded, warm-up and drain included.
     pub buckets: Vec<Bucket>,
 }
@@ -69,6 +74,10 @@ pub struct Bucket {
     pub identity: Option<IdentityCounters>,
     /// The whole machine.
     pub machine: Option<MachineCounters>,
+    /// Gauges of a target that is not ours, in the order of [`Series::gauges`].
+    pub gauges: Vec<Option<GaugeCounters>>,
+    /// Processes of it, in the order of [`Series::processes`].
+    pub processes: Vec<Option<ProcessCounters>>,
 }
 
 /// One instance in one bucket: its samples merged, since an instance that
@@ -103,7 +112,11 @@ pub fn series(record: &Record) -> Series {
         Nanos::ZERO => FALLBACK_INTERVAL,
         interval => interval,
     };
-    let instances = instance_names(record);
+    let names = Names {
+        instances: names(record, "instance"),
+        gauges: names(record, "gauges"),
+        processes: names(record, "process"),
+    };
     let mut buckets: BTreeMap<u64, Bucket> = BTreeMap::new();
     for sample in &record.samples {
         let index = middle(sample).0 / interval.0;
@@ -112,17 +125,28 @@ pub fn series(record: &Record) -> Series {
             Bucket {
                 from,
                 to: from.saturating_add(interval),
-                instances: vec![None; instances.len()],
+                instances: vec![None; names.instances.len()],
+                gauges: vec![None; names.gauges.len()],
+                processes: vec![None; names.processes.len()],
                 ..Bucket::default()
             }
         });
-        bucket.take(sample, &instances);
+        bucket.take(sample, &names);
     }
     Series {
         interval,
-        instances,
+        instances: names.instances,
+        gauges: names.gauges,
+        processes: names.processes,
         buckets: buckets.into_values().collect(),
     }
+}
+
+/// The sources of which there may be several.
+struct Names {
+    instances: Vec<String>,
+    gauges: Vec<String>,
+    processes: Vec<String>,
 }
 
 fn length(sample: &Sample) -> Nanos {
@@ -133,19 +157,29 @@ fn middle(sample: &Sample) -> Nanos {
     sample.from.saturating_add(Nanos(length(sample).0 / 2))
 }
 
-/// The names of all instances; `instance-10` after `instance-2`.
-fn instance_names(record: &Record) -> Vec<String> {
+/// The names of all sources of a kind; `instance-10` after `instance-2`.
+fn names(record: &Record, kind: &str) -> Vec<String> {
     let names: BTreeSet<(usize, &str)> = record
         .samples
         .iter()
-        .filter(|sample| matches!(sample.counters, Counters::Instance(_)))
+        .filter(|sample| sample.counters.kind() == kind)
         .map(|sample| (sample.source.len(), sample.source.as_str()))
         .collect();
     names.into_iter().map(|(_, name)| name.to_owned()).collect()
 }
 
+/// The place of a source among those of its kind.
+fn slot<'a, T>(
+    slots: &'a mut [Option<T>],
+    names: &[String],
+    source: &str,
+) -> Option<&'a mut Option<T>> {
+    let place = names.iter().position(|name| name == source)?;
+    slots.get_mut(place)
+}
+
 impl Bucket {
-    fn take(&mut self, sample: &Sample, instances: &[String]) {
+    fn take(&mut self, sample: &Sample, names: &Names) {
         let length = length(sample).0;
         match &sample.counters {
             Counters::Operations(counters) => {
@@ -161,8 +195,8 @@ impl Bucket {
                 add(&mut generator.thread_ns, counters.threads, length);
             }
             Counters::Instance(counters) => {
-                let place = instances.iter().position(|name| *name == sample.source);
-                if let Some(slot) = place.and_then(|place| self.instances.get_mut(place)) {
+                let slot = slot(&mut self.instances, &names.instances, &sample.source);
+                if let Some(slot) = slot {
                     let instance = slot.get_or_insert_default();
                     instance.counters.merge(counters);
                     let covered = counters.worker_ns.checked_div(counters.workers);
@@ -176,6 +210,18 @@ impl Bucket {
                 self.identity.get_or_insert_default().merge(counters);
             }
             Counters::Machine(counters) => self.machine.get_or_insert_default().merge(counters),
+            Counters::Gauges(counters) => {
+                let slot = slot(&mut self.gauges, &names.gauges, &sample.source);
+                if let Some(slot) = slot {
+                    slot.get_or_insert_default().merge(counters);
+                }
+            }
+            Counters::Process(counters) => {
+                let slot = slot(&mut self.processes, &names.processes, &sample.source);
+                if let Some(slot) = slot {
+                    slot.get_or_insert_default().merge(counters);
+                }
+            }
         }
         for (measure, histogram) in &sample.histograms {
             if let Some(slot) = self.slot(*measure, &sample.source) {

@@ -444,6 +444,7 @@ impl Arguments {
                 },
             },
             monitors: Vec::new(),
+            gauges: Vec::new(),
             alerts: Vec::new(),
             timeline: Vec::new(),
             recovery: RecoveryRule::default(),

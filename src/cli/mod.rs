@@ -7,10 +7,13 @@ mod check;
 mod chosen;
 mod client;
 mod completions;
+mod gauges;
 mod list;
 mod load;
 mod man;
+mod occupy;
 mod offered;
+mod proxy;
 mod report;
 mod run;
 mod schema;
@@ -52,7 +55,9 @@ Examples:
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
   threadbare check my-incident.toml      every mistake in a scenario, with its place
   threadbare report reports/RUN          the answer of an earlier run again
+  threadbare gauges http://127.0.0.1:9100/metrics    what a server says of its workers
   threadbare target                      the fleet alone, for curl or another load generator
+  threadbare proxy --listen 127.0.0.1:9000 --to 127.0.0.1:8000    break connections on the way
 
 Exit codes: 0 passed, 1 failed to run, 2 wrong usage or scenario, 3 environment unfit,
 97 measurement invalid, 99 an expectation failed, 130/143 interrupted.";
@@ -91,6 +96,12 @@ enum Command {
     Report(report::Arguments),
     /// Serve the fleet alone, for any other load generator
     Target(target::Arguments),
+    /// Stand in front of a server, or of its database, and break connections and requests
+    Proxy(proxy::Arguments),
+    /// Hold a server's workers from outside: slow headers, bodies, reads, or a slow endpoint
+    Occupy(occupy::Arguments),
+    /// Read a server's gauges once: which preset fits, what is missing
+    Gauges(gauges::Arguments),
     /// Print the JSON schema of scenario files
     Schema(schema::Arguments),
     /// Print the completions of a shell
@@ -159,6 +170,9 @@ pub fn main() -> i32 {
         Command::List => list::run(),
         Command::Report(arguments) => arguments.run(view),
         Command::Target(arguments) => arguments.run(),
+        Command::Proxy(arguments) => arguments.run(view),
+        Command::Occupy(arguments) => arguments.run(view),
+        Command::Gauges(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),
         Command::Completions(arguments) => arguments.run(),
         Command::Man(arguments) => arguments.run(),

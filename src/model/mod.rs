@@ -18,7 +18,9 @@ mod clause;
 mod client;
 mod distribution;
 mod expectation;
+pub mod fault;
 mod fleet;
+mod gauge;
 mod level;
 mod load;
 mod monitor;
@@ -51,6 +53,10 @@ pub use client::{
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
 pub use fleet::{Crew, FleetSpec, IdentitySpec, Role, Unverified, Verification};
+pub use gauge::{
+    Absent, Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Malformed, PRESETS,
+    Page, Preset, Reading, Roles, Series, Value,
+};
 pub use level::{Level, LevelReading};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};

@@ -28,6 +28,7 @@ pub fn build(scenario: &Scenario, seed: Option<u64>) -> Plan {
         release: scenario.release,
         load: scenario.load.clone(),
         monitors: scenario.monitors.clone(),
+        gauges: scenario.gauges.clone(),
         alerts: scenario.alerts.clone(),
         timeline: timeline
             .map(|(entry, phase)| Entry {

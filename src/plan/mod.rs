@@ -15,7 +15,7 @@ pub use crate::model::{
     Action, Bound, Cause, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing,
     RecoveryRule, Request, Story, Trigger, Unit, When,
 };
-use crate::model::{AlertRule, FleetSpec, MonitorPolicy, ReleasePolicy};
+use crate::model::{AlertRule, FleetSpec, GaugeSource, MonitorPolicy, ReleasePolicy};
 use crate::units::Nanos;
 
 pub use build::build;
@@ -55,6 +55,9 @@ pub struct Plan {
     pub load: Load,
     /// What monitors do.
     pub monitors: Vec<MonitorPolicy>,
+    /// Gauges of a target that is not ours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gauges: Vec<GaugeSource>,
     /// When somebody is told.
     pub alerts: Vec<AlertRule>,
     /// What is done to the fleet and its clients, in the order of the scenario.

@@ -10,6 +10,9 @@ pub struct Alarms {
     alerts: Vec<Alert>,
     /// Busy worker-time and worker-time of the interval being sampled.
     busy: (u64, u64),
+    /// Of a target that is not ours, whose gauges saturation is taken from: the
+    /// first that told both busy workers and workers.
+    gauges: Option<String>,
 }
 
 impl Alarms {
@@ -19,6 +22,7 @@ impl Alarms {
         Self {
             alerts: rules.iter().cloned().map(Alert::new).collect(),
             busy: (0, 0),
+            gauges: None,
         }
     }
 
@@ -39,6 +43,16 @@ impl Alarms {
                 let ended = counters.ended_well + counters.ended_badly;
                 let value = share(counters.ended_badly, ended);
                 self.on(signal, sample.from, sample.to, value)
+            }
+            Counters::Gauges(counters) => {
+                let Some(value) = counters.saturation() else {
+                    return Vec::new();
+                };
+                let first = self.gauges.get_or_insert_with(|| sample.source.clone());
+                if *first != sample.source {
+                    return Vec::new();
+                }
+                self.on(Signal::Saturation, sample.from, sample.to, Some(value))
             }
             _ => Vec::new(),
         }
@@ -68,4 +82,49 @@ impl Alarms {
 
 fn share(bad: u64, all: u64) -> Option<f64> {
     (all > 0).then(|| bad as f64 / all as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::GaugeCounters;
+    use crate::units::Ratio;
+
+    #[test]
+    fn saturation_of_a_foreign_target_is_that_of_its_first_gauges() {
+        let rule = AlertRule {
+            name: "full".into(),
+            signal: Signal::Saturation,
+            above: Ratio::new(0.9).unwrap(),
+            hold: Nanos::from_secs(1),
+        };
+        let mut alarms = Alarms::new(&[rule]);
+        let mut told = |source: &str, second: u64, busy_milli| {
+            let counters = GaugeCounters {
+                busy_readings: 2,
+                busy_milli,
+                workers_readings: 2,
+                workers_milli: 8_000,
+                ..GaugeCounters::default()
+            };
+            let from = Nanos::from_secs(second);
+            let sample = Sample {
+                from,
+                to: from + Nanos::from_secs(1),
+                source: source.into(),
+                counters: Counters::Gauges(counters),
+                histograms: Vec::new(),
+            };
+            alarms.sample(&sample)
+        };
+        let alert = || "full".to_owned();
+        assert_eq!(told("app", 0, 7_000), []);
+        assert_eq!(told("pool", 1, 8_000), []);
+        assert_eq!(
+            told("app", 1, 8_000),
+            [Event::AlertFired { alert: alert() }]
+        );
+        assert_eq!(told("pool", 2, 0), []);
+        assert_eq!(told("app", 2, 0), [Event::AlertCleared { alert: alert() }]);
+    }
 }

@@ -354,3 +354,113 @@ counters! {
         steal_ns,
     }
 }
+
+counters! {
+    /// Gauges of a target that is not ours, as it publishes them: **point
+    /// samples**, added up over the readings of an interval. So a mean is a sum
+    /// over the readings that had the value, and what was between two readings
+    /// is unknown. A level is in thousandths (`_milli`), since an expression may
+    /// come to a fraction. Two who read one target give more readings of the
+    /// same levels; levels of two targets do not add up, and have two sources.
+    GaugeCounters {
+        /// Readings that told something.
+        readings,
+        /// Readings that failed; the journal has the causes.
+        failed,
+        /// Readings that told how many workers were busy.
+        busy_readings,
+        /// Busy workers in thousandths, summed over those readings.
+        busy_milli,
+        /// Most busy workers at a reading, in thousandths.
+        busy_milli_max,
+        /// Readings that told how many workers there are.
+        workers_readings,
+        /// Workers in thousandths, summed over those readings.
+        workers_milli,
+        /// Of those readings: the expression stated the number itself.
+        workers_stated,
+        /// Readings that told how many jobs waited.
+        queue_readings,
+        /// Jobs waiting in thousandths, summed over those readings.
+        queue_milli,
+        /// Most jobs waiting at a reading, in thousandths.
+        queue_milli_max,
+    }
+}
+
+counters! {
+    /// A process that is watched from outside, with its descendants, and the
+    /// queue of the socket that it listens on: **point samples**, added up over
+    /// the readings of an interval, but for `cpu_ns`, which misses nothing
+    /// between two readings.
+    ProcessCounters {
+        /// Readings of the process.
+        readings,
+        /// Readings that failed; the journal has the causes.
+        failed,
+        /// Time between the readings that `cpu_ns` was used in.
+        covered_ns,
+        /// Processor time that was used, by all of its processes.
+        cpu_ns,
+        /// Processes, summed over the readings.
+        processes,
+        /// Threads of all processes, summed over the readings.
+        threads,
+        /// Most threads at a reading.
+        threads_max,
+        /// Threads that were running or ready to (state R), summed.
+        threads_running,
+        /// Threads that waited within the kernel and could not be woken (state D), summed.
+        threads_blocked,
+        /// Resident memory in bytes, summed over the readings; pages that
+        /// processes share count for each.
+        memory_bytes,
+        /// Most resident memory at a reading.
+        memory_bytes_max,
+        /// Readings that told how many files were open.
+        files_readings,
+        /// Open files of all processes, summed over those readings.
+        files,
+        /// Most open files at a reading.
+        files_max,
+        /// Readings of the listening socket.
+        listen_readings,
+        /// Connections that waited to be accepted, summed over those readings.
+        listen_queue,
+        /// Most connections that waited to be accepted at a reading.
+        listen_queue_max,
+    }
+}
+
+impl GaugeCounters {
+    /// Busy workers on average; none where no reading told.
+    #[must_use]
+    pub fn busy(&self) -> Option<f64> {
+        mean(self.busy_milli, self.busy_readings).map(|milli| milli / 1e3)
+    }
+
+    /// Workers on average; none where no reading told.
+    #[must_use]
+    pub fn workers(&self) -> Option<f64> {
+        mean(self.workers_milli, self.workers_readings).map(|milli| milli / 1e3)
+    }
+
+    /// Jobs waiting on average; none where no reading told.
+    #[must_use]
+    pub fn queue(&self) -> Option<f64> {
+        mean(self.queue_milli, self.queue_readings).map(|milli| milli / 1e3)
+    }
+
+    /// Busy workers / workers; none where either is unknown, or there is no worker.
+    #[must_use]
+    pub fn saturation(&self) -> Option<f64> {
+        let share = self.busy()? / self.workers()?;
+        share.is_finite().then_some(share)
+    }
+}
+
+/// The mean of `sum` over `readings`; none where there was none.
+#[must_use]
+pub(crate) fn mean(sum: u64, readings: u64) -> Option<f64> {
+    (readings > 0).then(|| sum as f64 / readings as f64)
+}

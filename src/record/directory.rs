@@ -458,6 +458,7 @@ mod tests {
                     drive: Drive::default(),
                 },
                 monitors: Vec::new(),
+                gauges: Vec::new(),
                 alerts: Vec::new(),
                 timeline: Vec::new(),
                 recovery: RecoveryRule::default(),

@@ -26,9 +26,10 @@ mod tally;
 mod text;
 
 pub use alarms::Alarms;
+pub(crate) use counters::mean;
 pub use counters::{
-    AttemptCounters, BalancerCounters, GeneratorCounters, IdentityCounters, InstanceCounters,
-    MachineCounters, OperationCounters,
+    AttemptCounters, BalancerCounters, GaugeCounters, GeneratorCounters, IdentityCounters,
+    InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
 };
 pub use directory::{
     Backend, FORMAT, Header, MachineFacts, Record, Recorder, claim_directory, write_private,

@@ -1,8 +1,8 @@
 //! A sample: what one source counted in one interval.
 
 use super::{
-    AttemptCounters, BalancerCounters, Event, GeneratorCounters, Histogram, IdentityCounters,
-    InstanceCounters, MachineCounters, OperationCounters,
+    AttemptCounters, BalancerCounters, Event, GaugeCounters, GeneratorCounters, Histogram,
+    IdentityCounters, InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
 };
 use crate::units::Nanos;
 
@@ -14,7 +14,8 @@ pub struct Sample {
     /// The interval's end, exclusive.
     pub to: Nanos,
     /// Who counted: `user`, `monitor`, `generator`, `instance-1`, `balancer`,
-    /// `identity`, `machine`.
+    /// `identity`, `machine`; of a target that is not ours, the name of its
+    /// gauges or of its process.
     pub source: String,
     /// What it counted.
     pub counters: Counters,
@@ -64,6 +65,10 @@ pub enum Counters {
     Identity(IdentityCounters),
     /// The whole machine.
     Machine(MachineCounters),
+    /// Gauges of a target that is not ours.
+    Gauges(GaugeCounters),
+    /// A process of a target that is not ours.
+    Process(ProcessCounters),
 }
 
 impl Counters {
@@ -78,6 +83,8 @@ impl Counters {
             Self::Balancer(_) => "balancer",
             Self::Identity(_) => "identity",
             Self::Machine(_) => "machine",
+            Self::Gauges(_) => "gauges",
+            Self::Process(_) => "process",
         }
     }
 
@@ -92,6 +99,8 @@ impl Counters {
             "balancer" => Self::Balancer(BalancerCounters::default()),
             "identity" => Self::Identity(IdentityCounters::default()),
             "machine" => Self::Machine(MachineCounters::default()),
+            "gauges" => Self::Gauges(GaugeCounters::default()),
+            "process" => Self::Process(ProcessCounters::default()),
             _ => return None,
         })
     }
@@ -116,6 +125,8 @@ impl Counters {
             Self::Balancer(counters) => counters.rows(),
             Self::Identity(counters) => counters.rows(),
             Self::Machine(counters) => counters.rows(),
+            Self::Gauges(counters) => counters.rows(),
+            Self::Process(counters) => counters.rows(),
         }
     }
 
@@ -129,6 +140,8 @@ impl Counters {
             Self::Balancer(counters) => counters.merge_row(name, value),
             Self::Identity(counters) => counters.merge_row(name, value),
             Self::Machine(counters) => counters.merge_row(name, value),
+            Self::Gauges(counters) => counters.merge_row(name, value),
+            Self::Process(counters) => counters.merge_row(name, value),
         }
     }
 }

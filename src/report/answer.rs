@@ -320,7 +320,10 @@ const LINES: usize = 16;
 pub(super) fn exhaustion_by_instance(findings: &Findings) -> Vec<(String, String)> {
     let mut rows: Vec<(String, Vec<String>)> = Vec::new();
     for window in &findings.exhaustion {
-        let name = printable(&window.instance).into_owned();
+        let mut name = printable(&window.instance).into_owned();
+        if window.point_samples {
+            name.push_str(" (point samples)");
+        }
         let span = format!("{:.1}–{:.1} s", window.from_s, window.to_s);
         match rows.iter_mut().find(|(known, _)| *known == name) {
             Some((_, spans)) => spans.push(span),

@@ -330,6 +330,8 @@ mod tests {
         let series = Series {
             interval: Nanos::from_secs(1),
             instances: Vec::new(),
+            gauges: Vec::new(),
+            processes: Vec::new(),
             buckets: vec![bucket(0), bucket(1), bucket(5)],
         };
         let rows = Rows::new(&series);

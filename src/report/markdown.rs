@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use super::answer;
 use super::facts;
 use super::figures::{count, maybe, percent, words};
+use super::foreign;
 use super::moments::{moments, troubles};
 use super::phase_table::{self, COLUMNS};
 use super::what_if;
@@ -38,6 +39,7 @@ pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> S
     sustained(&mut text, findings);
     recovery(&mut text, findings, followed);
     figures(&mut text, findings);
+    foreign(&mut text, findings);
     if let Some(tried) = tried {
         measures(&mut text, tried);
     }
@@ -203,6 +205,26 @@ fn figures(text: &mut String, findings: &Findings) {
             escaped(&words(&expectation.observed)),
             escaped(&words(&expectation.required))
         );
+    }
+}
+
+/// Tables of a target that is not ours.
+fn foreign(text: &mut String, findings: &Findings) {
+    for table in foreign::tables(findings) {
+        section(text, table.title);
+        let _ = writeln!(text, "{}\n", escaped(table.about));
+        let _ = writeln!(text, "| {} |", table.columns.join(" | "));
+        let figures = table.columns.len() - table.texts;
+        let _ = writeln!(
+            text,
+            "{}|{}",
+            "|---".repeat(table.texts),
+            "---:|".repeat(figures)
+        );
+        for row in &table.rows {
+            let cells: Vec<_> = row.iter().map(|cell| escaped(cell)).collect();
+            let _ = writeln!(text, "| {} |", cells.join(" | "));
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod charts;
 mod facts;
 mod figures;
 mod files;
+mod foreign;
 pub mod html;
 pub mod json;
 pub mod junit;

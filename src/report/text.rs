@@ -12,6 +12,7 @@ use super::answer::{
     measurement_line, verdict_reason, verdict_word,
 };
 use super::figures::words;
+use super::foreign;
 use super::moments::{Moment, Sort, moments};
 use super::phase_table::{self, COLUMNS};
 use crate::analysis::{Findings, Verdict};
@@ -38,6 +39,7 @@ pub fn render(
     figures(&mut text, findings, paint);
     list(&mut text, "Findings", &findings.sentences, paint);
     phases(&mut text, findings, paint);
+    foreign(&mut text, findings, paint);
     clock(&mut text, &moments(record, findings), paint);
     exhaustion(&mut text, findings, paint);
     expectations(&mut text, findings, paint);
@@ -174,6 +176,52 @@ fn exhaustion(text: &mut String, findings: &Findings, paint: Paint) {
     for (instance, windows) in &rows {
         let indent = format!("  {instance:<width$}  ", width = width.unwrap_or(0));
         wrapped(text, &indent, windows, str::to_owned);
+    }
+}
+
+/// Tables of a target that is not ours.
+fn foreign(text: &mut String, findings: &Findings, paint: Paint) {
+    for table in foreign::tables(findings) {
+        heading(text, table.title, paint);
+        wrapped(text, "  ", table.about, |line| paint.dim(line));
+        let heads = table.columns.iter().map(|head| (*head).to_owned());
+        let mut rows = vec![heads.collect::<Vec<_>>()];
+        rows.extend(table.rows);
+        let width = |rows: &[Vec<String>], column: usize| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.max().unwrap_or(0)
+        };
+        let figures = table.texts..table.columns.len();
+        let taken: usize = figures.map(|column| width(&rows, column) + 1).sum();
+        let room = WIDTH.saturating_sub(taken + 1) / table.texts.max(1);
+        for row in &mut rows {
+            for cell in &mut row[..table.texts] {
+                *cell = fitted(cell, room.saturating_sub(1).max(NAME_MIN));
+            }
+        }
+        let widths: Vec<usize> = (0..table.columns.len())
+            .map(|column| width(&rows, column))
+            .collect();
+        for (index, row) in rows.iter().enumerate() {
+            let mut line = String::from(" ");
+            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+                let _ = if column < table.texts {
+                    write!(line, " {cell:<width$}")
+                } else {
+                    write!(line, " {cell:>width$}")
+                };
+            }
+            let line = line.trim_end();
+            let _ = writeln!(
+                text,
+                "{}",
+                if index == 0 {
+                    paint.dim(line)
+                } else {
+                    line.to_owned()
+                }
+            );
+        }
     }
 }
 

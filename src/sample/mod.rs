@@ -1,8 +1,32 @@
-//! Gauges that are read while a run goes on, and are nobody's own: the machine's.
+//! Gauges that are read while a run goes on: the machine's, and those of a
+//! target that is not ours.
 //!
-//! The fleet's gauges are the target's to give; here is only what the kernel
-//! says of the whole machine, which tells an incident from a lack of processor.
+//! The embedded fleet's gauges are the target's to give. Here is what the kernel
+//! says of the whole machine, which tells an incident from a lack of processor;
+//! what a foreign server publishes of its workers ([`Scraper`]); and what the
+//! kernel says of its process and of the socket that it listens on
+//! ([`Watcher`]), which is true even where the server has fallen silent.
+//!
+//! Nothing here decides what is read: that is in the plan, as
+//! [`crate::model::GaugeSource`]. Nothing here resolves a name or checks
+//! whether an address may be spoken to: the caller has.
 
+mod bin;
+mod fetch;
+mod haproxy;
+mod listen_queue;
 mod machine;
+mod page;
+mod process;
+mod prometheus;
+mod puma;
+mod scraper;
+mod statsd;
+mod tomcat;
+mod watcher;
 
+pub use fetch::fetch;
 pub use machine::{Machine, machine_facts};
+pub use page::read_page;
+pub use scraper::{Scrape, Scraper, Told};
+pub use watcher::{Watch, Watcher};

@@ -1,8 +1,8 @@
 //! What a scenario says, once it is known to be valid.
 
 use crate::model::{
-    Action, AlertRule, Expectation, FleetSpec, Load, MonitorPolicy, RecoveryRule, ReleasePolicy,
-    Story, When,
+    Action, AlertRule, Expectation, FleetSpec, GaugeSource, Load, MonitorPolicy, RecoveryRule,
+    ReleasePolicy, Story, When,
 };
 use crate::units::Nanos;
 
@@ -37,6 +37,8 @@ pub struct Scenario {
     pub load: Load,
     /// What monitors do.
     pub monitors: Vec<MonitorPolicy>,
+    /// Gauges of a target that is not ours.
+    pub gauges: Vec<GaugeSource>,
     /// When somebody is told.
     pub alerts: Vec<AlertRule>,
     /// What is done, in the order of the file.

@@ -13,10 +13,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::operations::{Capturing, Check, HeaderLine, RequestLine};
-use super::quantities::{After, Condition, Moment, Positive, ProbePath, Share};
+use super::quantities::{After, Condition, Loopback, Moment, Positive, ProbePath, Share};
 use crate::model::{
-    ArrivalProcess, Backoff, BreakerPolicy, Distribution, Figure, QueuePolicy, Request,
-    RetryBudgetPolicy, Retryable, Role, RowOrder, SlowPart,
+    ArrivalProcess, Backoff, BreakerPolicy, Distribution, Figure, GaugeUrl, PRESETS, Preset,
+    QueuePolicy, Request, RetryBudgetPolicy, Retryable, Role, RowOrder, SlowPart,
 };
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
@@ -209,6 +209,12 @@ impl Named for Role {
     }
 }
 
+impl Named for &'static Preset {
+    fn all() -> Vec<(Self, &'static str)> {
+        PRESETS.iter().map(|preset| (preset, preset.name)).collect()
+    }
+}
+
 impl Named for Figure {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.map(|(figure, name, ..)| (figure, name)).to_vec()
@@ -240,6 +246,8 @@ quantity!(BreakerPolicy, "circuit breaker", "5 failures, pause 5s");
 quantity!(Condition, "condition", "error share > 50 %");
 quantity!(After, "event", "rollback rejected");
 quantity!(ProbePath, "path", "/readyz");
+quantity!(GaugeUrl, "page of gauges", "http://127.0.0.1:9100/metrics");
+quantity!(Loopback, "port of this machine", "127.0.0.1:8125");
 quantity!(RequestLine, "request", "GET /items/7");
 quantity!(HeaderLine, "header", "accept: application/json");
 quantity!(Check, "check", "status 200..299");
@@ -247,7 +255,7 @@ quantity!(Capturing, "capture", "order = body /id");
 
 /// Formats with what holds a text against them.
 type Holds = fn(&str) -> Result<(), UnitError>;
-const FORMATS: [(&str, Holds); 18] = [
+const FORMATS: [(&str, Holds); 20] = [
     format::<Nanos>(),
     format::<Positive>(),
     format::<Rate>(),
@@ -262,6 +270,8 @@ const FORMATS: [(&str, Holds); 18] = [
     format::<Condition>(),
     format::<After>(),
     format::<ProbePath>(),
+    format::<GaugeUrl>(),
+    format::<Loopback>(),
     format::<RequestLine>(),
     format::<HeaderLine>(),
     format::<Check>(),

@@ -10,7 +10,7 @@ use super::diagnostics::{Mistake, suggest};
 use super::file::{self, File};
 use super::leaf::{Placed, Text};
 use super::quantities::Moment;
-use super::{Scenario, expectations, timeline};
+use super::{Scenario, expectations, gauges, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, Drive, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
     ReleasePolicy, Request, Shape, Story, surges,
@@ -125,6 +125,7 @@ impl Reader {
         let interval = self.interval(file);
         let load = file.load.as_ref().and_then(|load| self.load(load));
         let monitors = self.monitors(&file.monitor);
+        let gauges = gauges::read(self, file);
         let alerts = self.alerts(&file.alert);
         let timeline = timeline::read(self, file);
         let warm_up = file.warm_up.value.0;
@@ -150,6 +151,7 @@ impl Reader {
             },
             load: load?,
             monitors,
+            gauges,
             alerts,
             timeline: timeline.into_iter().flatten().collect(),
             recovery: recovery(&file.recovery),

@@ -2,6 +2,7 @@
 //! [`crate::units`] and [`crate::model`].
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::str::FromStr;
 
 use crate::model::{Signal, Trigger};
@@ -134,6 +135,26 @@ impl FromStr for After {
             },
         };
         Ok(Self(trigger))
+    }
+}
+
+/// A port of this machine that datagrams are received on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Loopback(pub(super) SocketAddr);
+
+impl FromStr for Loopback {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        // Anybody who reaches the port can say anything: nobody else may.
+        let address = text.parse::<SocketAddr>().ok();
+        let address = address.filter(|it| it.ip().is_loopback() && it.port() > 0);
+        address.map(Self).ok_or_else(|| {
+            UnitError::new(
+                text,
+                "an address of this machine alone with its port, for example \"127.0.0.1:8125\"",
+            )
+        })
     }
 }
 

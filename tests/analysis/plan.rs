@@ -55,6 +55,7 @@ pub(crate) fn plan() -> Plan {
             drive: Drive::default(),
         },
         monitors: Vec::new(),
+        gauges: Vec::new(),
         alerts: Vec::new(),
         timeline: Vec::new(),
         recovery: RecoveryRule::default(),

@@ -8,7 +8,7 @@ use threadbare::units::Nanos;
 
 use crate::builder::{GOOD, OUT, Run, SECOND, Second, admit, applied, push, rejected};
 
-const KINDS: [&str; 7] = [
+const KINDS: [&str; 9] = [
     "operations",
     "attempts",
     "generator",
@@ -16,6 +16,8 @@ const KINDS: [&str; 7] = [
     "balancer",
     "identity",
     "machine",
+    "gauges",
+    "process",
 ];
 
 fn any_sample() -> impl Strategy<Value = Sample> {

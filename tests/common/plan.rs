@@ -62,6 +62,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
             drive: Drive::default(),
         },
         monitors: Vec::new(),
+        gauges: Vec::new(),
         alerts: Vec::new(),
         timeline: Vec::new(),
         recovery: RecoveryRule::default(),

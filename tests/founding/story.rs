@@ -204,6 +204,7 @@ pub(crate) fn plan() -> Plan {
             overlap: true,
             timeout: Nanos::from_secs(1),
         }],
+        gauges: Vec::new(),
         alerts: Vec::new(),
         timeline: actions()
             .into_iter()

@@ -6,6 +6,7 @@
 //! taken out, and the rest of the file is still read.
 
 mod entry;
+mod gauges;
 mod judgement;
 mod load;
 mod target;
@@ -19,6 +20,7 @@ use super::quantities::{Moment, Positive};
 use crate::units::{ClockTime, Nanos};
 
 pub(super) use entry::{Do, Entry};
+pub(super) use gauges::Gauges;
 pub(super) use judgement::{Expect, Limit, Recovery};
 pub(super) use load::{Load, Mix, Step, Swing};
 pub(super) use target::{Fleet, Release, Target};
@@ -74,6 +76,9 @@ pub(super) struct File {
     /// Monitors that probe the fleet.
     #[serde(default)]
     pub(super) monitor: Vec<Monitor>,
+    /// What a target that is not ours publishes of its workers.
+    #[serde(default)]
+    pub(super) gauges: Vec<Placed<Gauges>>,
     /// When somebody is told.
     #[serde(default)]
     pub(super) alert: Vec<Alert>,

@@ -1,0 +1,92 @@
+//! A target that is not ours, as its own gauges and the kernel tell of it.
+//!
+//! Both are point samples, so nothing here is put beside the fleet's time
+//! integrals as if it were one of them: figures keep the name of their source.
+
+use super::findings::{GaugeFigures, Phase, ProcessFigures};
+use super::series::{Bucket, Series, share};
+use crate::record::{GaugeCounters, ProcessCounters, mean};
+
+/// What the gauges of each source said in these buckets; sources that were not
+/// read in any of them are left out.
+pub(super) fn gauges(series: &Series, buckets: &[Bucket]) -> Vec<GaugeFigures> {
+    let sources = series.gauges.iter().enumerate();
+    let read = sources.filter_map(|(place, source)| {
+        let mut all: Option<GaugeCounters> = None;
+        for bucket in buckets {
+            if let Some(Some(own)) = bucket.gauges.get(place) {
+                all.get_or_insert_default().merge(own);
+            }
+        }
+        Some(figures(source, &all?))
+    });
+    read.collect()
+}
+
+fn figures(source: &str, all: &GaugeCounters) -> GaugeFigures {
+    let most = |milli: u64, readings: u64| (readings > 0).then_some(milli as f64 / 1e3);
+    GaugeFigures {
+        source: source.to_owned(),
+        readings: all.readings,
+        failed: all.failed,
+        busy: all.busy(),
+        busy_max: most(all.busy_milli_max, all.busy_readings),
+        workers: all.workers(),
+        workers_stated: all.workers_stated > 0,
+        saturation: all.saturation(),
+        queue: all.queue(),
+        queue_max: most(all.queue_milli_max, all.queue_readings),
+    }
+}
+
+/// How each process was in these buckets; those that were not read in any of
+/// them are left out.
+pub(super) fn processes(series: &Series, buckets: &[Bucket]) -> Vec<ProcessFigures> {
+    let sources = series.processes.iter().enumerate();
+    let read = sources.filter_map(|(place, source)| {
+        let mut all: Option<ProcessCounters> = None;
+        for bucket in buckets {
+            if let Some(Some(own)) = bucket.processes.get(place) {
+                all.get_or_insert_default().merge(own);
+            }
+        }
+        Some(process(source, &all?))
+    });
+    read.collect()
+}
+
+fn process(source: &str, all: &ProcessCounters) -> ProcessFigures {
+    let each = |sum| mean(sum, all.readings);
+    let most = |value: u64, readings: u64| (readings > 0).then_some(value);
+    ProcessFigures {
+        source: source.to_owned(),
+        readings: all.readings,
+        failed: all.failed,
+        processes: each(all.processes),
+        threads: each(all.threads),
+        threads_max: most(all.threads_max, all.readings),
+        threads_running: each(all.threads_running),
+        threads_blocked: each(all.threads_blocked),
+        processors: share(all.cpu_ns, all.covered_ns),
+        memory_bytes_max: most(all.memory_bytes_max, all.readings),
+        files: mean(all.files, all.files_readings),
+        files_max: most(all.files_max, all.files_readings),
+        listen_queue: mean(all.listen_queue, all.listen_readings),
+        listen_queue_max: most(all.listen_queue_max, all.listen_readings),
+    }
+}
+
+/// The highest saturation that any gauges of a phase told.
+pub(super) fn saturation(phase: &Phase) -> Option<f64> {
+    let told = phase.gauges.iter().filter_map(|gauges| gauges.saturation);
+    told.reduce(f64::max)
+}
+
+/// The longest queue that any gauges of a phase told, or else the longest queue
+/// of a listening socket.
+pub(super) fn queue_max(phase: &Phase) -> Option<f64> {
+    let told = phase.gauges.iter().filter_map(|gauges| gauges.queue_max);
+    let sockets = phase.processes.iter();
+    let sockets = sockets.filter_map(|process| Some(process.listen_queue_max? as f64));
+    told.reduce(f64::max).or_else(|| sockets.reduce(f64::max))
+}

@@ -1,0 +1,177 @@
+//! `threadbare gauges`: reads a server's gauges once, and says what it found.
+//!
+//! So that a preset is tried before the day on which it counts. It sends one GET
+//! to the address that was typed, and nothing else.
+
+use std::fmt::Write as _;
+use std::net::ToSocketAddrs as _;
+
+use clap::Args;
+
+use super::{Code, some_time};
+use crate::error::{EXIT_PASSED, EXIT_UNFIT, Error, Result};
+use crate::model::{Expression, GaugeUrl, PRESETS, Page, Preset, Reading, Roles};
+use crate::record::printable;
+use crate::sample::{fetch, read_page};
+use crate::units::Nanos;
+
+/// Metrics of the page named at most, where nothing fits.
+const NAMED: usize = 20;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The page: Prometheus' text, Puma's /stats, `HAProxy`'s CSV, Tomcat's status as XML
+    url: GaugeUrl,
+    /// Which server publishes it; without it, every preset is tried
+    #[arg(long, value_parser = preset)]
+    preset: Option<&'static Preset>,
+    /// Busy workers, as an expression such as `app_busy{pool="x"}`
+    #[arg(long, value_name = "EXPRESSION")]
+    busy: Option<Expression>,
+    /// Workers, as an expression
+    #[arg(long, value_name = "EXPRESSION")]
+    workers: Option<Expression>,
+    /// Jobs waiting for a worker, as an expression
+    #[arg(long, value_name = "EXPRESSION")]
+    queue: Option<Expression>,
+    /// How long the page may take
+    #[arg(long, default_value = "2s", value_parser = some_time)]
+    timeout: Nanos,
+}
+
+fn preset(name: &str) -> std::result::Result<&'static Preset, String> {
+    Preset::of(name).ok_or_else(|| {
+        let near = PRESETS
+            .iter()
+            .map(|preset| (strsim::jaro_winkler(name, preset.name), preset.name))
+            .filter(|(likeness, _)| *likeness > 0.8)
+            .max_by(|one, other| one.0.total_cmp(&other.0));
+        let names = || {
+            let names: Vec<_> = PRESETS.iter().map(|preset| preset.name).collect();
+            format!("there are: {}", names.join(", "))
+        };
+        near.map_or_else(names, |(_, near)| format!("did you mean `{near}`?"))
+    })
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Code {
+        let page = self.page()?;
+        let own = Roles {
+            busy: self.busy,
+            workers: self.workers,
+            queue: self.queue,
+        };
+        let asked = own.each().iter().any(|(_, own)| own.is_some());
+        let mut text = format!("{}: {} series\n", self.url, page.series.len());
+        if let Some((line, what)) = &page.malformed.first {
+            let _ = writeln!(
+                text,
+                "{} lines cannot be read, the first is line {line}: {}",
+                page.malformed.count,
+                printable(what)
+            );
+        }
+        let found = match (self.preset, asked) {
+            (None, false) => every_preset(&page, &mut text),
+            (preset, _) => {
+                let of_preset = preset.map(Roles::of).unwrap_or_default();
+                let roles = Roles {
+                    busy: own.busy.or(of_preset.busy),
+                    workers: own.workers.or(of_preset.workers),
+                    queue: own.queue.or(of_preset.queue),
+                };
+                let reading = roles.reading(&page);
+                tell(
+                    preset.map_or("expressions", |it| it.name),
+                    &reading,
+                    &mut text,
+                );
+                reading.holds()
+            }
+        };
+        if !found {
+            name_metrics(&page, &mut text);
+        }
+        super::answer(text.as_bytes())?;
+        Ok(if found { EXIT_PASSED } else { EXIT_UNFIT })
+    }
+
+    fn page(&self) -> Result<Page> {
+        let place = (self.url.host(), self.url.port());
+        let address = place
+            .to_socket_addrs()
+            .map_err(|cause| cause.to_string())
+            .and_then(|mut found| found.next().ok_or_else(|| "it has no address".to_owned()));
+        let read = address
+            .map_err(|cause| format!("failed to resolve {}: {cause}", self.url.host()))
+            .and_then(|address| fetch(&self.url, address, self.timeout))
+            .and_then(|bytes| read_page(&bytes, &|_| true));
+        read.map_err(|cause| {
+            let cause = printable(&cause).into_owned();
+            Error::unfit(format!("failed to read {}: {cause}", self.url))
+        })
+    }
+}
+
+/// Tells of every preset of which the page has something; whether there is one.
+fn every_preset(page: &Page, text: &mut String) -> bool {
+    let mut found = false;
+    for preset in &PRESETS {
+        let reading = Roles::of(preset).reading(page);
+        if reading.holds() {
+            tell(preset.name, &reading, text);
+            found = true;
+        }
+    }
+    if !found {
+        text.push_str("No preset fits.\n");
+    }
+    found
+}
+
+fn tell(name: &str, reading: &Reading, text: &mut String) {
+    let _ = writeln!(text, "\n{name}");
+    for (role, value) in reading.each() {
+        let _ = match value {
+            None => writeln!(text, "  {role:<8} –  nothing that this server publishes"),
+            Some(Ok(value)) if value.stated => {
+                writeln!(
+                    text,
+                    "  {role:<8} {}  stated, not read: the page does not say",
+                    value.value
+                )
+            }
+            Some(Ok(value)) => writeln!(text, "  {role:<8} {}", value.value),
+            Some(Err(cause)) => writeln!(text, "  {role:<8} –  {}", printable(cause)),
+        };
+    }
+}
+
+/// Metrics that could be what was looked for.
+fn name_metrics(page: &Page, text: &mut String) {
+    let mut names: Vec<&str> = page
+        .series
+        .iter()
+        .map(|series| series.name.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    let likely = |name: &&str| {
+        let words = [
+            "busy", "active", "queue", "backlog", "pending", "threads", "workers", "max",
+        ];
+        words.iter().any(|word| name.contains(word))
+    };
+    let (mut shown, others): (Vec<&str>, Vec<&str>) = names.into_iter().partition(likely);
+    shown.extend(others);
+    let more = shown.len().saturating_sub(NAMED);
+    shown.truncate(NAMED);
+    text.push_str("\nThe page has:\n");
+    for name in shown {
+        let _ = writeln!(text, "  {}", printable(name));
+    }
+    if more > 0 {
+        let _ = writeln!(text, "  and {more} more");
+    }
+}

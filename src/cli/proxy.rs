@@ -1,0 +1,181 @@
+//! `threadbare proxy`: faults on the way to any server.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::{Arc, mpsc};
+
+use clap::Args;
+
+use super::{Code, View};
+use crate::error::{Error, Kind};
+use crate::fault::{Allowed, Api, Draft, Mode, Proxies, ProxyCounters, Refusal, Settings};
+use crate::live::Interrupt;
+
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Arguments {
+    /// Where clients connect to; port 0 is a free one [default: what the API creates]
+    #[arg(long, value_name = "HOST:PORT", requires = "to")]
+    listen: Option<String>,
+    /// The server, or the database, or whatever connections lead to
+    #[arg(long, value_name = "HOST:PORT", requires = "listen")]
+    to: Option<String>,
+    /// The name of this proxy in the API and in seeded shares
+    #[arg(long, value_name = "NAME", default_value = "proxy")]
+    name: String,
+    /// Read HTTP/1.1 in what passes, for faults of single requests
+    #[arg(long)]
+    http: bool,
+    /// Where Toxiproxy's API is served; loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8474")]
+    api: SocketAddr,
+    /// No API: the proxy lets everything pass
+    #[arg(long, conflicts_with = "api")]
+    no_api: bool,
+    /// A host other than this machine that may be listened on or led to, exactly as
+    /// it is named; may be repeated
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
+    /// Connections at a time; those past them are closed at once
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    connections: u32,
+    /// Seed of shares and jitters
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  threadbare proxy --listen 127.0.0.1:9000 --to 127.0.0.1:8000           then point clients at 9000
+  threadbare proxy --listen 127.0.0.1:9000 --to 127.0.0.1:8000 --http    with faults of requests
+  threadbare proxy                        the API alone: Toxiproxy's clients create the proxies
+
+While it runs, faults come and go through the API, also on connections that are open:
+  curl -d '{\"type\":\"latency\",\"attributes\":{\"latency\":200,\"jitter\":50}}' 127.0.0.1:8474/proxies/proxy/toxics
+  curl -d '{\"type\":\"http_status\",\"stream\":\"upstream\",\"attributes\":{\"status\":503,\"match\":{\"path\":\"/api\",\"count\":2}}}' 127.0.0.1:8474/proxies/proxy/toxics
+  curl -X DELETE 127.0.0.1:8474/proxies/proxy/toxics/latency_downstream
+  curl -d '{\"enabled\":false}' 127.0.0.1:8474/proxies/proxy              down
+  curl -X POST 127.0.0.1:8474/reset                                     everything as it was
+
+Faults of connections: latency, bandwidth, slow_close, timeout (a black hole), reset_peer, slicer,
+limit_data. Of requests, with --http: http_delay, http_status, http_abort, http_header, http_cut,
+http_hold. Each with \"stream\" (upstream, downstream) and \"toxicity\" (a share); docs/PROXY.md has
+them all.
+
+Exit codes: 2 wrong usage, 3 a port is taken or a host unknown, 130/143 ended by a signal.";
+
+impl Arguments {
+    pub(super) fn run(self, view: &View) -> Code {
+        if self.no_api && self.listen.is_none() {
+            return Err(Error::usage(
+                "without the API a proxy must be told where it is; add --listen and --to, or leave \
+                 --no-api out",
+            ));
+        }
+        let proxies = Arc::new(Proxies::new(Settings {
+            seed: self.seed,
+            connections_max: self.connections,
+            allowed: Allowed(self.allow_host.clone()),
+        }));
+        let (ended, end) = mpsc::channel::<()>();
+        let interrupt = Interrupt::listen(move || drop(ended))?;
+        let draft = self.draft();
+        let address = match &draft {
+            Some(draft) => Some(proxies.create(draft).map_err(|refusal| unfit(&refusal))?),
+            None => None,
+        };
+        let api = (!self.no_api).then(|| Api::start(self.api, Arc::clone(&proxies)));
+        let api = api.transpose()?;
+        let api_address = api.as_ref().map(Api::address);
+        super::answer(self.announcement(address, api_address).as_bytes())?;
+        // Nothing is ever sent: the other end is dropped with the first signal.
+        let _ = end.recv();
+        drop(api);
+        if !view.quiet {
+            let mut told = String::new();
+            proxies.each(|proxy| told.push_str(&in_words(proxy.name(), &proxy.counters())));
+            super::answer(told.as_bytes())?;
+        }
+        Ok(128 + interrupt.signal().unwrap_or_default())
+    }
+
+    fn draft(&self) -> Option<Draft> {
+        let (listen, to) = self.listen.clone().zip(self.to.clone())?;
+        Some(Draft {
+            name: self.name.clone(),
+            listen,
+            upstream: to,
+            enabled: true,
+            mode: if self.http { Mode::Http } else { Mode::Tcp },
+        })
+    }
+
+    fn announcement(&self, proxy: Option<SocketAddr>, api: Option<SocketAddr>) -> String {
+        let leads = match (proxy, &self.to) {
+            (Some(address), Some(to)) => format!("{address} leads to {to}, until Ctrl-C.\n"),
+            _ => String::new(),
+        };
+        let Some(api) = api else {
+            return leads;
+        };
+        let hint = if proxy.is_some() {
+            format!(
+                "\nTry:\n  curl -d '{{\"type\":\"latency\",\"attributes\":{{\"latency\":200}}}}' \
+                 http://{api}/proxies/{}/toxics\n  curl -X POST http://{api}/reset\n",
+                self.name
+            )
+        } else {
+            format!(
+                "\nTry:\n  curl -d '{{\"name\":\"db\",\"listen\":\"127.0.0.1:9000\",\
+                 \"upstream\":\"127.0.0.1:5432\"}}' http://{api}/proxies\n"
+            )
+        };
+        format!("{leads}Toxiproxy's API is at http://{api}.\n{hint}")
+    }
+}
+
+/// A refusal at the start, where the answer is an exit code.
+fn unfit(refusal: &Refusal) -> Error {
+    let kind = if refusal.status < 500 {
+        Kind::Usage
+    } else {
+        Kind::Unfit
+    };
+    Error::new(kind, refusal.sentence.clone())
+}
+
+/// What a proxy has counted, without what is zero.
+fn in_words(name: &str, counters: &ProxyCounters) -> String {
+    let mut text = format!(
+        "{name}: {} connections, {} bytes to the target, {} to clients\n",
+        counters.accepted, counters.bytes_upstream, counters.bytes_downstream
+    );
+    for (number, what) in [
+        (counters.requests, "requests"),
+        (counters.own_answers, "answered by the proxy itself"),
+        (
+            counters.malformed,
+            "heads or bodies that were no HTTP or too long",
+        ),
+        (
+            counters.unanswered,
+            "closed by the target with a request unanswered",
+        ),
+        (
+            counters.unreachable,
+            "connections for which the target could not be reached",
+        ),
+        (counters.refused, "connections refused past the bound"),
+        (counters.closed, "connections closed by a fault"),
+        (counters.reset, "connections reset"),
+        (counters.bytes_swallowed, "bytes swallowed"),
+    ] {
+        if number > 0 {
+            let _ = writeln!(text, "  {number} {what}");
+        }
+    }
+    for (fault, counters) in &counters.faults {
+        let _ = writeln!(text, "  {fault} met {} of {}", counters.met, counters.seen);
+    }
+    text
+}

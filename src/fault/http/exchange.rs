@@ -1,0 +1,618 @@
+//! Requests and answers of one connection, one after the other, with the faults
+//! that meet them.
+//!
+//! A machine between the two pipes: it is told bytes and the time, and pushes what
+//! goes on. Which faults meet a request is decided once, when its head is complete
+//! (for those downstream, when the answer's is); whether a delay or a hold still
+//! lasts is asked of the rules that are in force, so that an undo acts at once.
+//! Requests that a client sends ahead wait until the one before is answered.
+
+use bytes::{Bytes, BytesMut};
+
+use super::framing::{Framing, Malformed};
+use super::head::{self, Edit, RequestHead};
+use crate::model::fault::{Effect, Ending, PIPE_MAX, Pipe, RequestView, Stream};
+use crate::units::Nanos;
+
+/// Bytes of a head at most; servers allow 8 to 64 KiB.
+const HEAD_MAX: usize = 64 * 1024;
+/// Bytes that wait to be read as HTTP, of each direction, at most: a head and more.
+const INBOX_MAX: usize = 2 * HEAD_MAX;
+
+/// A fault that meets a request.
+#[derive(Debug, Clone, PartialEq)]
+pub(in crate::fault) struct Met {
+    /// Its number.
+    pub id: u64,
+    /// What it does.
+    pub effect: Effect,
+    /// For a delay: how long.
+    pub delay: Nanos,
+}
+
+/// The faults in force.
+pub(in crate::fault) trait Rules {
+    /// Whether there are any of this direction.
+    fn any(&self, stream: Stream) -> bool;
+    /// Those that meet this request now. To be asked once, since it counts.
+    fn meeting(&self, stream: Stream, request: &RequestView<'_>) -> Vec<Met>;
+    /// Whether the fault of this number is still there.
+    fn lasts(&self, id: u64) -> bool;
+}
+
+/// What came of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::fault) struct Step {
+    /// When the next turn is due, whatever arrives.
+    pub until: Option<Nanos>,
+    /// Whether the connection ends now.
+    pub ending: Option<Ending>,
+}
+
+/// What the exchange has counted since it was last asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::fault) struct Counted {
+    /// Requests whose head was read.
+    pub requests: u64,
+    /// Answers of the proxy's own.
+    pub own_answers: u64,
+    /// Heads and bodies that were no HTTP, or too long.
+    pub malformed: u64,
+    /// Connections that the target closed with a request unanswered.
+    pub unanswered: u64,
+}
+
+/// A request under way.
+struct Asked {
+    head: RequestHead,
+    text: Bytes,
+}
+
+/// One direction.
+struct Side {
+    inbox: BytesMut,
+    ended: bool,
+    state: State,
+}
+
+enum State {
+    /// A head is awaited.
+    Head,
+    /// A head is complete, and delays or holds may keep it.
+    Kept {
+        head: Bytes,
+        framing: Framing,
+        since: Nanos,
+        met: Vec<Met>,
+        tunnel: bool,
+    },
+    /// A body passes; of a cut one so many bytes more.
+    Body {
+        framing: Framing,
+        cut: Option<u64>,
+        discard: bool,
+    },
+    /// Everything passes.
+    Tunnel,
+    /// Nothing matters any more.
+    Rest,
+}
+
+/// The exchange of one connection.
+pub(in crate::fault) struct Exchange {
+    client: Side,
+    target: Side,
+    asked: Option<Asked>,
+    counted: Counted,
+}
+
+impl Side {
+    fn new() -> Self {
+        Self {
+            inbox: BytesMut::new(),
+            ended: false,
+            state: State::Head,
+        }
+    }
+
+    fn room(&self) -> usize {
+        if self.ended {
+            return 0;
+        }
+        INBOX_MAX.saturating_sub(self.inbox.len())
+    }
+}
+
+impl Exchange {
+    pub(in crate::fault) fn new() -> Self {
+        Self {
+            client: Side::new(),
+            target: Side::new(),
+            asked: None,
+            counted: Counted::default(),
+        }
+    }
+
+    /// Bytes that may be pushed from the client (upstream) or target (downstream).
+    pub(in crate::fault) fn room(&self, stream: Stream) -> usize {
+        self.side(stream).room()
+    }
+
+    pub(in crate::fault) fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        self.side_mut(stream).inbox.extend_from_slice(bytes);
+    }
+
+    pub(in crate::fault) fn end(&mut self, stream: Stream) {
+        self.side_mut(stream).ended = true;
+    }
+
+    pub(in crate::fault) fn counted(&mut self) -> Counted {
+        std::mem::take(&mut self.counted)
+    }
+
+    /// The target cannot be reached.
+    pub(in crate::fault) fn unreachable(&mut self, now: Nanos, sentence: &str, down: &mut Pipe) {
+        self.answer(now, 502, sentence, true, down);
+        self.client.state = State::Rest;
+    }
+
+    /// Lets everything pass that may.
+    pub(in crate::fault) fn turn(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+    ) -> Step {
+        let mut step = Step::default();
+        loop {
+            let asked = self.ask(now, rules, up, down, &mut step);
+            let answered = self.reply(now, rules, up, down, &mut step);
+            if step.ending.is_some() || !(asked || answered) {
+                return step;
+            }
+            step.until = None;
+        }
+    }
+
+    /// The client's side: whether something happened.
+    fn ask(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+        step: &mut Step,
+    ) -> bool {
+        match &mut self.client.state {
+            State::Head => self.read_request(now, rules, up, down),
+            State::Kept { since, met, .. } => match kept_until(*since, met, rules) {
+                // Nobody waits for it any more, and the target never sees it.
+                Kept::Held if self.client.ended => {
+                    step.ending = Some(Ending::Close);
+                    true
+                }
+                Kept::Held => false,
+                Kept::Until(at) if at > now => {
+                    sooner(&mut step.until, at);
+                    false
+                }
+                Kept::Until(_) => self.release_request(now, rules, up, down, step),
+            },
+            State::Body { .. } | State::Tunnel => match pass(&mut self.client, now, up) {
+                Ok(Passed::Nothing) => false,
+                Ok(Passed::Some) => true,
+                Ok(Passed::All { discarded }) => {
+                    // What the proxy answered itself is over with the request's body.
+                    if discarded {
+                        self.asked = None;
+                    }
+                    true
+                }
+                Err(Malformed) => self.refuse(now, 400, "the request's body is malformed", down),
+            },
+            State::Rest => {
+                self.client.inbox.clear();
+                false
+            }
+        }
+    }
+
+    fn read_request(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+    ) -> bool {
+        if self.asked.is_some() {
+            return false;
+        }
+        if self.client.inbox.is_empty() {
+            if self.client.ended {
+                up.end(now);
+                self.client.state = State::Rest;
+            }
+            return false;
+        }
+        match head::request(&self.client.inbox) {
+            Ok(Some(head)) if head.length <= HEAD_MAX => {
+                self.counted.requests += 1;
+                let text = self.client.inbox.split_to(head.length).freeze();
+                self.client.state = State::Kept {
+                    met: meeting(rules, Stream::Upstream, &text),
+                    head: text.clone(),
+                    framing: head.framing,
+                    since: now,
+                    tunnel: false,
+                };
+                self.asked = Some(Asked { head, text });
+                true
+            }
+            Ok(None) if self.client.ended => {
+                up.end(now);
+                self.client.state = State::Rest;
+                false
+            }
+            Ok(None) if self.client.inbox.len() <= HEAD_MAX => false,
+            Ok(_) => {
+                let sentence = format!("the request's head is longer than {HEAD_MAX} bytes");
+                self.refuse(now, 431, &sentence, down)
+            }
+            Err(Malformed) => self.refuse(now, 400, "the request is no HTTP/1.1", down),
+        }
+    }
+
+    /// Sends a request on that nothing keeps any more.
+    fn release_request(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+        step: &mut Step,
+    ) -> bool {
+        let state = std::mem::replace(&mut self.client.state, State::Rest);
+        let (
+            State::Kept {
+                head, framing, met, ..
+            },
+            Some(asked),
+        ) = (state, &self.asked)
+        else {
+            return false;
+        };
+        let orders = Orders::of(&met, rules);
+        if orders.abort {
+            step.ending = Some(Ending::Reset);
+            return true;
+        }
+        let Some(status) = orders.status else {
+            up.push(now, orders.edited(head));
+            self.client.state = State::Body {
+                framing,
+                cut: orders.cut,
+                discard: false,
+            };
+            return true;
+        };
+        let closes = asked.head.last;
+        self.answer(now, status, "a fault of the proxy", closes, down);
+        if !closes {
+            self.client.state = State::Body {
+                framing,
+                cut: None,
+                discard: true,
+            };
+        }
+        true
+    }
+
+    /// The target's side: whether something happened.
+    fn reply(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+        step: &mut Step,
+    ) -> bool {
+        match &mut self.target.state {
+            State::Head => self.read_answer(now, rules, down),
+            State::Kept { since, met, .. } => match kept_until(*since, met, rules) {
+                Kept::Held if self.client.ended => {
+                    step.ending = Some(Ending::Close);
+                    true
+                }
+                Kept::Held => false,
+                Kept::Until(at) if at > now => {
+                    sooner(&mut step.until, at);
+                    false
+                }
+                Kept::Until(_) => self.release_answer(now, rules, down, step),
+            },
+            State::Body { .. } | State::Tunnel => match pass(&mut self.target, now, down) {
+                Ok(Passed::Nothing) => false,
+                Ok(Passed::Some) => true,
+                Ok(Passed::All { .. }) => {
+                    self.asked = None;
+                    true
+                }
+                Err(Malformed) => {
+                    self.counted.malformed += 1;
+                    down.end(now);
+                    up.end(now);
+                    self.target.state = State::Rest;
+                    true
+                }
+            },
+            State::Rest => {
+                self.target.inbox.clear();
+                false
+            }
+        }
+    }
+
+    fn read_answer(&mut self, now: Nanos, rules: &dyn Rules, down: &mut Pipe) -> bool {
+        let inbox = &mut self.target.inbox;
+        if inbox.is_empty() {
+            if self.target.ended {
+                self.counted.unanswered += u64::from(self.asked.is_some());
+                down.end(now);
+                self.target.state = State::Rest;
+            }
+            return false;
+        }
+        let Some(asked) = &self.asked else {
+            return self.not_an_answer(now, down); // nobody asked
+        };
+        match head::answer(inbox, asked.head) {
+            Ok(Some(head)) if head.length <= HEAD_MAX => {
+                let text = inbox.split_to(head.length).freeze();
+                if matches!(head.status, 100 | 102..200) {
+                    down.push(now, text); // a word ahead of the answer
+                    return true;
+                }
+                let granted = asked.head.connect && (200..300).contains(&head.status);
+                self.target.state = State::Kept {
+                    met: meeting(rules, Stream::Downstream, &asked.text),
+                    head: text,
+                    framing: head.framing,
+                    since: now,
+                    tunnel: granted || head.status == 101,
+                };
+                true
+            }
+            Ok(None) if inbox.len() <= HEAD_MAX && !self.target.ended => false,
+            _ => self.not_an_answer(now, down),
+        }
+    }
+
+    fn not_an_answer(&mut self, now: Nanos, down: &mut Pipe) -> bool {
+        self.counted.malformed += 1;
+        if self.asked.is_some() {
+            self.answer(now, 502, "the target's answer is no HTTP/1.1", true, down);
+        } else {
+            down.end(now);
+        }
+        self.target.state = State::Rest;
+        self.client.state = State::Rest;
+        true
+    }
+
+    fn release_answer(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        down: &mut Pipe,
+        step: &mut Step,
+    ) -> bool {
+        let state = std::mem::replace(&mut self.target.state, State::Rest);
+        let State::Kept {
+            head,
+            framing,
+            met,
+            tunnel,
+            ..
+        } = state
+        else {
+            return false;
+        };
+        let orders = Orders::of(&met, rules);
+        if orders.abort {
+            step.ending = Some(Ending::Reset);
+            return true;
+        }
+        down.push(now, orders.edited(head));
+        if tunnel {
+            self.client.state = State::Tunnel;
+            self.target.state = State::Tunnel;
+        } else {
+            self.target.state = State::Body {
+                framing,
+                cut: orders.cut,
+                discard: false,
+            };
+        }
+        true
+    }
+
+    /// Answers in the target's place.
+    fn answer(&mut self, now: Nanos, status: u16, sentence: &str, closes: bool, down: &mut Pipe) {
+        self.counted.own_answers += 1;
+        let bodiless = self.asked.as_ref().is_some_and(|asked| asked.head.bodiless);
+        let mut text = head::own_answer(status, sentence, closes);
+        if bodiless || matches!(status, 204 | 304) {
+            let body = text.windows(4).position(|end| end == b"\r\n\r\n");
+            text.truncate(body.map_or(text.len(), |at| at + 4));
+        }
+        down.push(now, text.into());
+        if closes {
+            down.end(now);
+        }
+    }
+
+    /// Answers that this is no request, and hears no more.
+    fn refuse(&mut self, now: Nanos, status: u16, sentence: &str, down: &mut Pipe) -> bool {
+        self.counted.malformed += 1;
+        self.answer(now, status, sentence, true, down);
+        self.client.state = State::Rest;
+        self.target.state = State::Rest;
+        true
+    }
+
+    const fn side(&self, stream: Stream) -> &Side {
+        match stream {
+            Stream::Upstream => &self.client,
+            Stream::Downstream => &self.target,
+        }
+    }
+
+    const fn side_mut(&mut self, stream: Stream) -> &mut Side {
+        match stream {
+            Stream::Upstream => &mut self.client,
+            Stream::Downstream => &mut self.target,
+        }
+    }
+}
+
+/// Makes it no later than `at`.
+pub(in crate::fault) fn sooner(until: &mut Option<Nanos>, at: Nanos) {
+    *until = Some(until.map_or(at, |until| until.min(at)));
+}
+
+fn meeting(rules: &dyn Rules, stream: Stream, request: &[u8]) -> Vec<Met> {
+    if !rules.any(stream) {
+        return Vec::new();
+    }
+    head::view(request, |request| rules.meeting(stream, request)).unwrap_or_default()
+}
+
+/// How long a head is kept.
+enum Kept {
+    /// Until a fault is undone.
+    Held,
+    /// Until this instant.
+    Until(Nanos),
+}
+
+fn kept_until(since: Nanos, met: &[Met], rules: &dyn Rules) -> Kept {
+    let mut until = since;
+    for fault in met.iter().filter(|fault| rules.lasts(fault.id)) {
+        match fault.effect {
+            Effect::HttpHold(_) => return Kept::Held,
+            _ => until = until.saturating_add(fault.delay),
+        }
+    }
+    Kept::Until(until)
+}
+
+/// What the faults that met a head demand of it.
+#[derive(Default)]
+struct Orders {
+    abort: bool,
+    status: Option<u16>,
+    cut: Option<u64>,
+    edits: Vec<Edit>,
+}
+
+impl Orders {
+    fn of(met: &[Met], rules: &dyn Rules) -> Self {
+        let mut orders = Self::default();
+        for fault in met.iter().filter(|fault| rules.lasts(fault.id)) {
+            match &fault.effect {
+                Effect::HttpAbort(_) => orders.abort = true,
+                Effect::HttpStatus(fault) => {
+                    orders.status = Some(fault.status);
+                    orders.edits.push(Edit::Status(fault.status));
+                }
+                Effect::HttpHeader(fault) => orders.edits.push(Edit::Header {
+                    name: fault.name.clone(),
+                    value: fault.value.clone(),
+                }),
+                Effect::HttpCut(fault) => {
+                    orders.cut = Some(orders.cut.map_or(fault.bytes, |cut| cut.min(fault.bytes)));
+                }
+                _ => {}
+            }
+        }
+        orders
+    }
+
+    fn edited(&self, head: Bytes) -> Bytes {
+        if self.edits.is_empty() {
+            return head;
+        }
+        head::edited(&head, &self.edits).into()
+    }
+}
+
+/// How much of a body passed.
+enum Passed {
+    Nothing,
+    Some,
+    /// Its end too; whether it went nowhere.
+    All {
+        discarded: bool,
+    },
+}
+
+/// Lets what has come of a body go on, and its end.
+fn pass(side: &mut Side, now: Nanos, pipe: &mut Pipe) -> Result<Passed, Malformed> {
+    let room = pipe.room().min(PIPE_MAX);
+    match &mut side.state {
+        State::Body { framing, .. } if framing.finished() => {
+            let discarded = matches!(side.state, State::Body { discard: true, .. });
+            side.state = State::Head;
+            Ok(Passed::All { discarded })
+        }
+        _ if side.inbox.is_empty() && side.ended => {
+            pipe.end(now);
+            side.state = State::Rest;
+            Ok(Passed::Nothing)
+        }
+        State::Body {
+            framing,
+            cut,
+            discard,
+        } => {
+            let most = if *discard {
+                side.inbox.len()
+            } else {
+                room.min(side.inbox.len())
+            };
+            let length = framing.take(&side.inbox[..most])?;
+            let bytes = side.inbox.split_to(length);
+            let kept = cut.map_or(length, |cut| {
+                usize::try_from(cut).unwrap_or(usize::MAX).min(length)
+            });
+            if !*discard {
+                pipe.push(now, bytes.freeze().slice(..kept));
+            }
+            if let Some(cut) = cut {
+                *cut -= kept as u64;
+                if *cut == 0 {
+                    pipe.end(now);
+                    side.state = State::Rest;
+                    return Ok(Passed::Some);
+                }
+            }
+            Ok(if length == 0 {
+                Passed::Nothing
+            } else {
+                Passed::Some
+            })
+        }
+        _ => {
+            let length = room.min(side.inbox.len());
+            if length == 0 {
+                return Ok(Passed::Nothing);
+            }
+            pipe.push(now, side.inbox.split_to(length).freeze());
+            Ok(Passed::Some)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

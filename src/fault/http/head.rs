@@ -1,0 +1,313 @@
+//! Heads of requests and answers: how long they are, what follows them, and how
+//! they are edited. Lines that are not edited stay as they came.
+
+use httparse::{EMPTY_HEADER, Header, Status};
+
+use super::framing::{Framing, Malformed};
+use crate::model::fault::RequestView;
+
+/// Headers of a head at most; servers allow about as many.
+const HEADERS_MAX: usize = 128;
+
+/// What is known of a request once its head is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequestHead {
+    /// Bytes of the head.
+    pub length: usize,
+    /// What follows it.
+    pub framing: Framing,
+    /// Whether the answer has no body in any case (HEAD).
+    pub bodiless: bool,
+    /// Whether the connection becomes a tunnel when it is granted (CONNECT).
+    pub connect: bool,
+    /// Whether nothing follows it on this connection where the proxy answers it
+    /// itself: the client closes after it, or waits for a word before it sends the
+    /// body, and may or may not send it then.
+    pub last: bool,
+}
+
+/// What is known of an answer once its head is complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct AnswerHead {
+    /// Bytes of the head.
+    pub length: usize,
+    /// Its status.
+    pub status: u16,
+    /// What follows it.
+    pub framing: Framing,
+}
+
+/// Reads a request's head; none while it is not complete.
+pub(super) fn request(bytes: &[u8]) -> Result<Option<RequestHead>, Malformed> {
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    let Status::Complete(length) = request.parse(bytes).map_err(|_| Malformed)? else {
+        return Ok(None);
+    };
+    let method = request.method.unwrap_or_default();
+    let framing = framing(request.headers)?;
+    if framing == Some(Framing::UntilEnd) {
+        return Err(Malformed); // a request cannot end by closing
+    }
+    Ok(Some(RequestHead {
+        length,
+        framing: framing.unwrap_or(Framing::Length(0)),
+        bodiless: method == "HEAD",
+        connect: method == "CONNECT",
+        last: request.version == Some(0)
+            || has_token(request.headers, "connection", "close")
+            || find(request.headers, "expect").is_some(),
+    }))
+}
+
+/// Reads an answer's head, to a request that was a HEAD or CONNECT or neither.
+pub(super) fn answer(bytes: &[u8], to: RequestHead) -> Result<Option<AnswerHead>, Malformed> {
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut answer = httparse::Response::new(&mut headers);
+    let Status::Complete(length) = answer.parse(bytes).map_err(|_| Malformed)? else {
+        return Ok(None);
+    };
+    let status = answer.code.unwrap_or_default();
+    let bodiless = to.bodiless || matches!(status, 100..200 | 204 | 304);
+    let framing = if bodiless {
+        Framing::Length(0)
+    } else {
+        framing(answer.headers)?.unwrap_or(Framing::UntilEnd)
+    };
+    Ok(Some(AnswerHead {
+        length,
+        status,
+        framing,
+    }))
+}
+
+/// The body that headers announce. Chunks win over a length (RFC 9112, 6.3).
+fn framing(headers: &[Header<'_>]) -> Result<Option<Framing>, Malformed> {
+    if find(headers, "transfer-encoding").is_some() {
+        let chunked = has_token(headers, "transfer-encoding", "chunked");
+        return Ok(Some(if chunked {
+            Framing::CHUNKED
+        } else {
+            Framing::UntilEnd
+        }));
+    }
+    let mut length = None;
+    for header in headers {
+        if header.name.eq_ignore_ascii_case("content-length") {
+            let text = std::str::from_utf8(header.value.trim_ascii()).map_err(|_| Malformed)?;
+            let value: u64 = text.parse().map_err(|_| Malformed)?;
+            if text.starts_with('+') || length.is_some_and(|length| length != value) {
+                return Err(Malformed);
+            }
+            length = Some(value);
+        }
+    }
+    Ok(length.map(Framing::Length))
+}
+
+fn find<'a>(headers: &'a [Header<'_>], name: &str) -> Option<&'a [u8]> {
+    let mut headers = headers.iter();
+    let header = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
+    Some(header.value)
+}
+
+fn has_token(headers: &[Header<'_>], name: &str, token: &str) -> bool {
+    let named = headers
+        .iter()
+        .filter(|header| header.name.eq_ignore_ascii_case(name));
+    let mut tokens = named.flat_map(|header| header.value.split(|byte| *byte == b','));
+    tokens.any(|own| own.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+}
+
+/// Looks at a request's head, which has been read before.
+pub(super) fn view<T>(head: &[u8], look: impl FnOnce(&RequestView<'_>) -> T) -> Option<T> {
+    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
+    let mut request = httparse::Request::new(&mut headers);
+    request.parse(head).ok()?;
+    let headers: Vec<(&str, &[u8])> = request
+        .headers
+        .iter()
+        .map(|header| (header.name, header.value))
+        .collect();
+    Some(look(&RequestView {
+        method: request.method?,
+        target: request.path?,
+        headers: &headers,
+    }))
+}
+
+/// A change to a head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Edit {
+    /// Another status of an answer.
+    Status(u16),
+    /// Another value of a header, or none.
+    Header { name: String, value: Option<String> },
+}
+
+/// The head with its changes.
+pub(super) fn edited(head: &[u8], edits: &[Edit]) -> Vec<u8> {
+    let mut lines: Vec<Vec<u8>> = head
+        .split_inclusive(|byte| *byte == b'\n')
+        .map(<[u8]>::to_vec)
+        .collect();
+    for edit in edits {
+        match edit {
+            Edit::Status(status) => lines[0] = status_line(&lines[0], *status),
+            Edit::Header { name, value } => edit_header(&mut lines, name, value.as_deref()),
+        }
+    }
+    lines.concat()
+}
+
+/// A status line with another status; its reason goes, since it would be another's.
+fn status_line(line: &[u8], status: u16) -> Vec<u8> {
+    let version = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+    let mut line = version.to_vec();
+    line.extend_from_slice(format!(" {status} {}\r\n", reason(status)).as_bytes());
+    line
+}
+
+/// The reason of a status, as the registry has it; empty where it has none.
+fn reason(status: u16) -> &'static str {
+    let known = hyper::StatusCode::from_u16(status).ok();
+    known
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("")
+}
+
+fn edit_header(lines: &mut Vec<Vec<u8>>, name: &str, value: Option<&str>) {
+    let is = |line: &[u8]| {
+        let own = line.split(|byte| *byte == b':').next().unwrap_or_default();
+        line.contains(&b':') && own.eq_ignore_ascii_case(name.as_bytes())
+    };
+    // The first line is no header, the last one is empty.
+    let first = (1..lines.len()).find(|index| is(&lines[*index]));
+    let mut index = 0;
+    lines.retain(|line| {
+        index += 1;
+        index == 1 || !is(line)
+    });
+    if let Some(value) = value {
+        let at = first.unwrap_or(lines.len() - 1);
+        lines.insert(at, format!("{name}: {value}\r\n").into_bytes());
+    }
+}
+
+/// An answer of the proxy's own, with a sentence for who reads it.
+pub(super) fn own_answer(status: u16, sentence: &str, closes: bool) -> Vec<u8> {
+    let body = serde_json::json!({ "error": sentence }).to_string();
+    let connection = if closes { "connection: close\r\n" } else { "" };
+    format!(
+        "HTTP/1.1 {status} {}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\
+         {connection}\r\n{body}",
+        reason(status),
+        body.len()
+    )
+    .into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: RequestHead = RequestHead {
+        length: 0,
+        framing: Framing::Length(0),
+        bodiless: false,
+        connect: false,
+        last: false,
+    };
+
+    #[test]
+    fn requests_say_what_follows_them() {
+        for (text, framing) in [
+            ("GET / HTTP/1.1\r\n\r\n", Framing::Length(0)),
+            (
+                "POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\n",
+                Framing::Length(12),
+            ),
+            (
+                "POST / HTTP/1.1\r\ncontent-length: 5\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n",
+                Framing::CHUNKED,
+            ),
+        ] {
+            let head = request(text.as_bytes()).unwrap().unwrap();
+            assert_eq!((head.framing, head.length), (framing, text.len()), "{text}");
+            assert_eq!(request(&text.as_bytes()[..text.len() - 1]), Ok(None));
+        }
+        for text in [
+            "\u{1}\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length: +5\r\n\r\n",
+            "POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n",
+        ] {
+            assert_eq!(request(text.as_bytes()), Err(Malformed), "{text}");
+        }
+    }
+
+    #[test]
+    fn answers_say_what_follows_them() {
+        let head = RequestHead {
+            bodiless: true,
+            ..PLAIN
+        };
+        for (text, to, framing) in [
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n",
+                PLAIN,
+                Framing::Length(3),
+            ),
+            (
+                "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n",
+                head,
+                Framing::Length(0),
+            ),
+            ("HTTP/1.1 204 No Content\r\n\r\n", PLAIN, Framing::Length(0)),
+            ("HTTP/1.0 200 OK\r\n\r\n", PLAIN, Framing::UntilEnd),
+        ] {
+            let read = answer(text.as_bytes(), to).unwrap().unwrap();
+            assert_eq!(read.framing, framing, "{text}");
+        }
+    }
+
+    #[test]
+    fn edits_leave_the_rest_as_it_was() {
+        let head = b"GET /a HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer y\r\nauthorization: z\r\nX-Y:1\r\n\r\n";
+        let header = |name: &str, value: Option<&str>| Edit::Header {
+            name: name.into(),
+            value: value.map(Into::into),
+        };
+        for (edits, expected) in [
+            (vec![], &head[..]),
+            (
+                vec![header("AUTHORIZATION", None)],
+                b"GET /a HTTP/1.1\r\nHost: x\r\nX-Y:1\r\n\r\n",
+            ),
+            (
+                vec![
+                    header("authorization", Some("no")),
+                    header("new", Some("1")),
+                ],
+                b"GET /a HTTP/1.1\r\nHost: x\r\nauthorization: no\r\nX-Y:1\r\nnew: 1\r\n\r\n",
+            ),
+        ] {
+            assert_eq!(edited(head, &edits), expected);
+        }
+        assert_eq!(
+            edited(b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", &[Edit::Status(503)]),
+            b"HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\n"
+        );
+    }
+
+    #[test]
+    fn an_answer_of_our_own_is_an_answer() {
+        let text = own_answer(503, "a \"fault\"", true);
+        let read = answer(&text, PLAIN).unwrap().unwrap();
+        assert_eq!(read.status, 503);
+        assert_eq!(
+            read.framing,
+            Framing::Length(text.len() as u64 - read.length as u64)
+        );
+    }
+}

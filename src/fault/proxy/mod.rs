@@ -1,0 +1,10 @@
+//! The proxy: listens, connects, and lets bytes through as its faults say.
+
+mod connection;
+mod counters;
+mod handle;
+mod listener;
+mod table;
+
+pub use counters::{FaultCounters, ProxyCounters};
+pub use handle::{Mode, Proxy, ProxySpec};

@@ -1,0 +1,105 @@
+//! Everything takes longer.
+
+use rand::RngExt as _;
+use serde::{Deserialize, Serialize};
+
+use super::stage::{Piece, Stage};
+use crate::rng::StdRng;
+use crate::units::Nanos;
+
+/// Delays all bytes by `latency` ± `jitter`, evenly spread. What overtakes by its
+/// jitter waits for what came before it: order is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Latency {
+    /// Milliseconds.
+    pub latency: u64,
+    /// Milliseconds.
+    pub jitter: u64,
+}
+
+impl Latency {
+    /// One delay. Where the jitter is larger than the latency, many are zero.
+    #[must_use]
+    pub fn draw(self, rng: &mut StdRng) -> Nanos {
+        let latency = Nanos::from_millis(self.latency).0;
+        let jitter = Nanos::from_millis(self.jitter).0;
+        if jitter == 0 {
+            return Nanos(latency);
+        }
+        Nanos((latency + rng.random_range(0..=2 * jitter)).saturating_sub(jitter))
+    }
+
+    /// This fault on one direction of one connection.
+    #[must_use]
+    pub fn stage(self) -> impl Stage {
+        Delayed {
+            latency: self,
+            of_arrival: None,
+        }
+    }
+}
+
+struct Delayed {
+    latency: Latency,
+    /// The delay of the oldest arrival that waits; none before the first was seen,
+    /// of which a part may have gone on before this fault came.
+    of_arrival: Option<Nanos>,
+}
+
+impl Stage for Delayed {
+    fn due(&mut self, piece: Piece, due: Nanos, rng: &mut StdRng) -> Nanos {
+        let delay = match self.of_arrival {
+            Some(delay) if !piece.first => delay,
+            _ => *self.of_arrival.insert(self.latency.draw(rng)),
+        };
+        due.saturating_add(delay)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::stage::tests::pieces;
+    use super::*;
+
+    #[test]
+    fn each_arrival_is_late_by_as_much() {
+        let mut stage = Latency {
+            latency: 100,
+            jitter: 0,
+        }
+        .stage();
+        assert_eq!(
+            pieces(&mut stage, &[(0, 10), (5, 20), (50, 1)]),
+            [(100_000, 10), (105_000, 20), (150_000, 1)]
+        );
+    }
+
+    #[test]
+    fn jitter_reaches_both_ways_and_no_further() {
+        let mut rng = crate::rng::stream(1, "latency");
+        let latency = Latency {
+            latency: 100,
+            jitter: 30,
+        };
+        let delays: Vec<_> = (0..10_000).map(|_| latency.draw(&mut rng)).collect();
+        let [least, most] = [delays.iter().min(), delays.iter().max()].map(|d| d.unwrap().0);
+        assert!((70_000_000..70_100_000).contains(&least), "{least}");
+        assert!((129_900_000..=130_000_000).contains(&most), "{most}");
+        let mean = delays.iter().map(|d| d.0).sum::<u64>() / 10_000;
+        // The standard error is 17.3 ms / 100; six of them.
+        assert!(mean.abs_diff(100_000_000) < 1_040_000, "{mean}");
+    }
+
+    #[test]
+    fn a_jitter_larger_than_the_latency_is_never_early() {
+        let mut rng = crate::rng::stream(1, "latency");
+        let latency = Latency {
+            latency: 1,
+            jitter: 86_400_000,
+        };
+        let delays: Vec<_> = (0..100).map(|_| latency.draw(&mut rng)).collect();
+        assert!(delays.contains(&Nanos::ZERO));
+        assert!(delays.iter().all(|d| d.0 <= 86_400_001_000_000));
+    }
+}

@@ -1,0 +1,65 @@
+//! A connection that breaks after so many bytes.
+
+use serde::{Deserialize, Serialize};
+
+use super::stage::{Ending, Stage};
+use crate::rng::StdRng;
+use crate::units::Nanos;
+
+/// Closes the connection once so many bytes have gone this way, counted from the
+/// instant at which the fault came to act on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitData {
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl LimitData {
+    /// This fault on one direction of one connection.
+    #[must_use]
+    pub fn stage(self) -> impl Stage {
+        Left(self.bytes)
+    }
+}
+
+/// Bytes that may still go on.
+struct Left(u64);
+
+impl Stage for Left {
+    fn length(&mut self, length: usize, _rng: &mut StdRng) -> usize {
+        // Nothing is asked once none is left: the connection has ended.
+        length.min(usize::try_from(self.0).unwrap_or(usize::MAX).max(1))
+    }
+
+    fn sent(&mut self, length: usize) {
+        self.0 = self.0.saturating_sub(length as u64);
+    }
+
+    fn ending(&self) -> Option<(Nanos, Ending)> {
+        (self.0 == 0).then_some((Nanos::ZERO, Ending::Close))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_connection_ends_with_its_last_byte() {
+        let mut stage = LimitData { bytes: 25 }.stage();
+        let mut rng = crate::rng::stream(1, "limit");
+        for (offered, passed) in [(10, 10), (10, 10), (10, 5)] {
+            assert_eq!(stage.ending(), None);
+            assert_eq!(stage.length(offered, &mut rng), passed);
+            stage.sent(passed);
+        }
+        assert_eq!(stage.ending(), Some((Nanos::ZERO, Ending::Close)));
+    }
+
+    #[test]
+    fn no_bytes_at_all_end_it_at_once() {
+        let stage = LimitData { bytes: 0 }.stage();
+        assert_eq!(stage.ending(), Some((Nanos::ZERO, Ending::Close)));
+    }
+}

@@ -1,0 +1,37 @@
+//! The catalogue of faults that a proxy has: parameters, and what each does to
+//! bytes and requests, told the time.
+//!
+//! Names, parameters and defaults of the faults of a connection are those of
+//! Toxiproxy, so that its clients can be used. A fault of a connection is a
+//! [`Stage`] of a [`Pipe`]: it says how much of what waits goes on, and when. It
+//! holds no bytes, so that a fault that is taken away holds none back. Toxiproxy's
+//! chain of buffers was the obvious way; there a fault that goes must be emptied
+//! into its neighbour first.
+//!
+//! Not here: sockets, and the framing of HTTP (`fault`).
+
+mod bandwidth;
+mod catalogue;
+mod http;
+mod latency;
+mod limit_data;
+mod pipe;
+mod reset_peer;
+mod slicer;
+mod slow_close;
+mod stage;
+mod timeout;
+
+pub use bandwidth::Bandwidth;
+pub use catalogue::{Effect, FaultError, ProxyFault, Stream};
+pub use http::{
+    HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus, RequestView,
+};
+pub use latency::Latency;
+pub use limit_data::LimitData;
+pub use pipe::{Flow, PIPE_MAX, Pipe};
+pub use reset_peer::ResetPeer;
+pub use slicer::Slicer;
+pub use slow_close::SlowClose;
+pub use stage::{Ending, Piece, Stage};
+pub use timeout::Timeout;

@@ -1,0 +1,202 @@
+//! Expressions and presets: what they come to, and how mistakes in them are told.
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn page() -> Page {
+    Page {
+        series: vec![
+            Series::new("busy", 3.0).with("pool", "a"),
+            Series::new("busy", 4.0).with("pool", "b"),
+            Series::new("max", 10.0),
+            Series::new("nothing", f64::NAN),
+            Series::new("zero", 0.0),
+            Series::new("gunicorn.workers", 4.0),
+        ],
+        malformed: Malformed::default(),
+    }
+}
+
+fn value(text: &str) -> Result<Value, Absent> {
+    text.parse::<Expression>().unwrap().value(&page())
+}
+
+#[test]
+fn expressions_come_to_what_the_page_says() {
+    for (text, expected) in [
+        ("busy", 7.0), // several series are their sum
+        ("sum(busy)", 7.0),
+        ("max(busy)", 4.0),
+        ("count(busy)", 2.0),
+        ("busy{pool=\"a\"}", 3.0),
+        ("busy{pool!='a'}", 4.0),
+        ("busy{pool=\"b\", pool!=\"a\"}", 4.0),
+        ("busy{other=\"\"}", 7.0), // a label that is not there is empty
+        ("max - busy", 3.0),
+        ("max - busy - 1", 2.0), // from the left
+        ("max - (busy - 1)", 4.0),
+        ("2 * busy + max / 4", 16.5),
+        ("-max + 20", 10.0),
+        ("gunicorn.workers", 4.0),
+        ("absent or busy", 7.0),
+        ("absent - busy or max", 10.0), // an alternative is there as a whole or not
+        ("(absent or 2) * max", 20.0),
+        ("zero or busy", 0.0), // zero is a value
+    ] {
+        let value = value(text).unwrap();
+        assert!((value.value - expected).abs() < 1e-9, "{text}: {value:?}");
+        assert!(!value.stated, "{text}");
+    }
+    let stated = value("absent or 200").unwrap();
+    assert!(stated.stated && (stated.value - 200.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_a_page_does_not_say_is_absent_and_never_zero() {
+    assert_eq!(
+        value("absent{a=\"b\"}"),
+        Err(Absent::Metric("absent{a=\"b\"}".into()))
+    );
+    assert_eq!(
+        value("busy{pool=\"c\"} or gone"),
+        Err(Absent::Metric("gone".into()))
+    );
+    for text in ["nothing", "max(nothing)", "busy / zero", "nothing or busy"] {
+        assert_eq!(value(text), Err(Absent::NotANumber), "{text}");
+    }
+    let roles = Roles {
+        busy: "zero - max".parse().ok(),
+        workers: "absent or 5".parse().ok(),
+        queue: None,
+    };
+    let reading = roles.reading(&page());
+    assert!(!reading.holds()); // a stated number alone is no reading
+    assert_eq!(
+        reading.missing().collect::<Vec<_>>(),
+        [("busy", "it is below zero")]
+    );
+    assert_eq!(reading.queue, None);
+}
+
+#[test]
+fn mistakes_in_an_expression_have_their_place() {
+    for (text, told) in [
+        ("", "at character 1: expected a metric's name"),
+        ("busy +", "at character 7: expected a metric's name"),
+        (
+            "busy max",
+            "at character 6: expected `+`, `-`, `*`, `/`, `or` or the end",
+        ),
+        ("(busy", "at character 6: expected `)`"),
+        (
+            "avg(busy)",
+            "at character 1: there is no `avg(…)`; there are sum, max and count",
+        ),
+        ("sum(busy + max)", "at character 10: expected `)`"),
+        ("busy{pool}", "at character 10: expected `=` or `!=`"),
+        (
+            "busy{pool=~\"a\"}",
+            "at character 11: labels are compared as they are",
+        ),
+        ("busy{pool=a}", "at character 11: expected a text in quotes"),
+        (
+            "busy{pool=\"a}",
+            "at character 11: the quotes that open here do not close",
+        ),
+        (
+            "busy{pool=\"a\" x=\"b\"}",
+            "at character 15: expected `,` or `}`",
+        ),
+        (
+            "or busy",
+            "at character 1: `or` stands between two alternatives",
+        ),
+        ("1.2.3", "at character 1: `1.2.3` is no number"),
+        ("µ", "at character 1: expected a metric's name"),
+    ] {
+        let error = text.parse::<Expression>().unwrap_err().to_string();
+        assert!(error.starts_with(told), "{text}: {error}");
+    }
+    assert!("(".repeat(900).parse::<Expression>().is_err());
+    assert!("-".repeat(900).parse::<Expression>().is_err());
+    assert!("a".repeat(2000).parse::<Expression>().is_err());
+}
+
+#[test]
+fn every_preset_is_read_and_has_a_name_of_its_own() {
+    for preset in &PRESETS {
+        for text in [preset.busy, preset.workers, preset.queue] {
+            let read = text.parse::<Expression>();
+            assert!(text.is_empty() || read.is_ok(), "{}: {read:?}", preset.name);
+        }
+        assert_eq!(Preset::of(preset.name), Some(preset));
+        let roles = Roles::of(preset);
+        let some = roles.each().into_iter().any(|(_, own)| own.is_some());
+        assert!(some, "{}", preset.name);
+    }
+}
+
+#[test]
+fn a_default_counts_only_where_the_page_has_none_and_says_so() {
+    let roles = Roles::of(Preset::of("tomcat").unwrap());
+    let busy = Series::new("tomcat_threads_busy_threads", 7.0);
+    let max = Series::new("tomcat_threads_config_max_threads", 10.0);
+    let mut page = Page {
+        series: vec![busy],
+        malformed: Malformed::default(),
+    };
+    let workers = |page: &Page| roles.reading(page).workers.unwrap().unwrap();
+    assert!(workers(&page).stated && (workers(&page).value - 200.0).abs() < 1e-9);
+    page.series.push(max);
+    assert!(!workers(&page).stated && (workers(&page).value - 10.0).abs() < 1e-9);
+}
+
+/// Any expression, as text.
+fn texts() -> impl Strategy<Value = String> {
+    let metric = (
+        "[a-z_:][a-z0-9_:.]{0,6}[a-z0-9_]",
+        prop::option::of("[a-z\"\\\\ é\n]{0,4}"),
+    )
+        .prop_filter("a word of the language", |(name, _)| {
+            !matches!(name.as_str(), "or" | "sum" | "max" | "count")
+        })
+        .prop_map(|(name, label)| match label {
+            None => name,
+            Some(text) => {
+                let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+                format!("{name}{{l!=\"{text}\"}}")
+            }
+        });
+    let leaf = prop_oneof![
+        metric.clone(),
+        (0..100_000_u32).prop_map(|number| (f64::from(number) / 8.0).to_string()),
+        metric.prop_map(|metric| format!("max({metric})")),
+    ];
+    leaf.prop_recursive(5, 32, 2, |inner| {
+        prop_oneof![
+            (
+                inner.clone(),
+                prop::sample::select(vec!["+", "-", "*", "/", "or"]),
+                inner.clone()
+            )
+                .prop_map(|(one, sign, other)| format!("({one} {sign} {other})")),
+            inner.prop_map(|one| format!("-{one}")),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_is_read_back(text in texts()) {
+        let expression: Expression = text.parse().unwrap();
+        let printed = expression.to_string();
+        prop_assert_eq!(&printed.parse::<Expression>().unwrap(), &expression, "{}", printed);
+    }
+
+    #[test]
+    fn no_text_at_all_makes_the_parser_panic(text in ".{0,60}") {
+        let _ = text.parse::<Expression>();
+        let _ = text.parse::<GaugeUrl>();
+    }
+}

@@ -1,0 +1,172 @@
+//! Tables of a target that is not ours: its gauges, its process, what is inferred.
+//!
+//! Every row names its source, and every table says how its figures are known:
+//! point samples are no time integrals, and what is inferred was not measured.
+
+use super::figures::{NONE, count, maybe, number, percent, rate};
+use crate::analysis::{Estimate, Findings, GaugeFigures, ProcessFigures};
+use crate::record::printable;
+
+/// A table as text: what it is called, what must be known of it, its heading,
+/// its rows.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Table {
+    /// What it shows.
+    pub title: &'static str,
+    /// How its figures are known, in one sentence.
+    pub about: &'static str,
+    /// The names of its columns; texts first, then figures.
+    pub columns: Vec<&'static str>,
+    /// How many columns are texts.
+    pub texts: usize,
+    /// One row for each phase and source.
+    pub rows: Vec<Vec<String>>,
+}
+
+/// The tables that there is something for.
+pub(super) fn tables(findings: &Findings) -> Vec<Table> {
+    let all = [gauges(findings), processes(findings), inferred(findings)];
+    let filled = all.into_iter().filter(|table| !table.rows.is_empty());
+    filled.collect()
+}
+
+fn text(text: &str) -> String {
+    printable(text).into_owned()
+}
+
+fn gauges(findings: &Findings) -> Table {
+    let row = |phase: &str, gauges: &GaugeFigures| {
+        let workers = maybe(gauges.workers, number);
+        vec![
+            text(phase),
+            text(&gauges.source),
+            count(gauges.readings),
+            count(gauges.failed),
+            maybe(gauges.busy, number),
+            maybe(gauges.busy_max, number),
+            if gauges.workers_stated {
+                format!("{workers}*")
+            } else {
+                workers
+            },
+            maybe(gauges.saturation, percent),
+            maybe(gauges.queue, number),
+            maybe(gauges.queue_max, number),
+        ]
+    };
+    let rows = findings.phases.iter().flat_map(|phase| {
+        let own = phase.gauges.iter();
+        own.map(move |gauges| row(&phase.name, gauges))
+    });
+    Table {
+        title: "The target’s own gauges",
+        about: "Point samples, averaged over the readings: what was between two readings is \
+                unknown. * a number that was stated, not read.",
+        columns: vec![
+            "phase",
+            "source",
+            "readings",
+            "failed",
+            "busy",
+            "busy max",
+            "workers",
+            "saturation",
+            "queue",
+            "queue max",
+        ],
+        texts: 2,
+        rows: rows.collect(),
+    }
+}
+
+fn processes(findings: &Findings) -> Table {
+    let row = |phase: &str, process: &ProcessFigures| {
+        vec![
+            text(phase),
+            text(&process.source),
+            count(process.readings),
+            maybe(process.processes, number),
+            maybe(process.threads, number),
+            maybe(process.threads_max, count),
+            maybe(process.threads_running, number),
+            maybe(process.processors, number),
+            maybe(process.memory_bytes_max, |bytes| count(bytes >> 20)),
+            maybe(process.files_max, count),
+            maybe(process.listen_queue, number),
+            maybe(process.listen_queue_max, count),
+        ]
+    };
+    let rows = findings.phases.iter().flat_map(|phase| {
+        let own = phase.processes.iter();
+        own.map(move |process| row(&phase.name, process))
+    });
+    Table {
+        title: "The target’s process",
+        about: "With its descendants, from /proc: point samples, but for the processors used. \
+                Accept queue: connections that the program has not accepted yet.",
+        columns: vec![
+            "phase",
+            "source",
+            "readings",
+            "processes",
+            "threads",
+            "threads max",
+            "running",
+            "processors",
+            "MiB max",
+            "files max",
+            "accept queue",
+            "max",
+        ],
+        texts: 2,
+        rows: rows.collect(),
+    }
+}
+
+/// A figure with its interval: `13.3 (13.1–13.5)`.
+fn estimate(it: Estimate) -> String {
+    format!("{} ({}–{})", rate(it.value), rate(it.low), rate(it.high))
+}
+
+fn inferred(findings: &Findings) -> Table {
+    let mut rows = Vec::new();
+    if let Some(capacity) = &findings.inferred_capacity {
+        let mut row = |name: &str, value: String| rows.push(vec![name.to_owned(), value]);
+        row("capacity per second", estimate(capacity.per_s));
+        row("workers", maybe(capacity.workers, estimate));
+        row(
+            "uncontended service time, ms",
+            maybe(capacity.service_ms, number),
+        );
+        row("buckets on the plateau", count(capacity.buckets));
+        row(
+            "requests in flight there",
+            format!(
+                "{}–{}",
+                number(capacity.in_flight_min),
+                number(capacity.in_flight_max)
+            ),
+        );
+        row(
+            "capacity by the scalability law",
+            maybe(capacity.usl, |usl| estimate(usl.per_s)),
+        );
+        for phase in &findings.phases {
+            let saturation = maybe(phase.saturation_inferred, percent);
+            if saturation != NONE {
+                row(
+                    &format!("saturation in “{}”", text(&phase.name)),
+                    saturation,
+                );
+            }
+        }
+    }
+    Table {
+        title: "Capacity, inferred",
+        about: "Not measured: the target publishes none of it. From the plateau on which \
+                completions stayed while requests in flight grew; in brackets, 95 % intervals.",
+        columns: vec!["figure", "value"],
+        texts: 1,
+        rows,
+    }
+}

@@ -1,0 +1,65 @@
+//! Puma, one process with threads, and its control application on another port.
+
+use std::process::Command;
+
+use threadbare::model::GaugeSource;
+
+use super::{Process, Server, directory, free_ports, page};
+
+const APPLICATION: &str = r#"
+run lambda { |env|
+  sleep(env["QUERY_STRING"].delete_prefix("ms=").to_i / 1000.0) if env["PATH_INFO"] == "/sleep"
+  [200, {"content-type" => "text/plain"}, ["ok\n"]]
+}
+"#;
+
+/// What the control application asks for.
+const TOKEN: &str = "a-token-of-the-test";
+
+pub(crate) struct Puma {
+    process: Process,
+    port: u16,
+    control: u16,
+    threads: u32,
+}
+
+impl Puma {
+    /// Starts it with so many threads.
+    pub(crate) fn start(threads: u32) -> Self {
+        let [port, control] = free_ports();
+        let mut command = Command::new("puma");
+        command.args(["--bind", &format!("tcp://127.0.0.1:{port}")]);
+        command.args(["--control-url", &format!("tcp://127.0.0.1:{control}")]);
+        command.args(["--control-token", TOKEN]);
+        command.args(["--threads", &format!("{threads}:{threads}"), "config.ru"]);
+        let directory = directory(&[("config.ru", APPLICATION)]);
+        let mut server = Self {
+            process: Process::start(command, directory),
+            port,
+            control,
+            threads,
+        };
+        let address = server.address();
+        server.process.await_ready(address, "/");
+        server
+    }
+}
+
+impl Server for Puma {
+    fn process(&self) -> &Process {
+        &self.process
+    }
+
+    fn port(&self) -> u16 {
+        self.port
+    }
+
+    fn workers(&self) -> u32 {
+        self.threads
+    }
+
+    fn gauges(&self) -> Vec<GaugeSource> {
+        let url = format!("http://127.0.0.1:{}/stats?token={TOKEN}", self.control);
+        vec![page("puma", "puma", &url)]
+    }
+}
