@@ -159,13 +159,14 @@ pub const MEASURES: [Measure; 18] = [
     },
     Measure {
         name: "bulkhead for authorization",
-        what: "at most a quarter of an instance's workers, and one at least, are in a \
-               verification at a time; one more is not begun",
+        what: "at most two of an instance's workers, or a quarter where that is more, are in \
+               a verification at a time; one more is not begun",
         about: "who waits for authorization",
         apply: |plan| {
             changed(plan, |plan| {
                 let fleet = fleet(plan)?;
-                let bulkhead = (fleet.workers / 4).max(1);
+                let most = fleet.workers.saturating_sub(1).max(1);
+                let bulkhead = (fleet.workers / 4).max(2).min(most);
                 if fleet.bulkhead.is_some_and(|own| own <= bulkhead) {
                     return Err("there is a bulkhead already");
                 }
