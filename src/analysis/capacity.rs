@@ -11,18 +11,52 @@
 //! there is no figure.
 //!
 //! Workers follow by Little's law: capacity × the service time of a request that
-//! waits for nobody. The universal scalability law (Gunther, "Guerrilla Capacity
-//! Planning", chapter 4) is fitted to all buckets as a second opinion, which
-//! knows nothing of plateaus. Uncertainty is a bootstrap over buckets: intervals
+//! waits for nobody. The universal scalability law is fitted as a second opinion, which
+//! knows nothing of plateaus (`usl`). Uncertainty is a bootstrap over buckets: intervals
 //! of 95 % by percentiles, drawn from a stream of the run's seed.
 
 use rand::RngExt as _;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
-use super::findings::{Estimate, InferredCapacity, Usl};
 use super::observation::Observation;
 use super::series::{Bucket, Series};
+use super::usl::{self, Usl};
 use crate::record::{AttemptCounters, Record};
 use crate::rng::{self, StdRng};
+
+/// A figure that was inferred, with the 95 % interval of a bootstrap over buckets.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Estimate {
+    /// The figure.
+    pub value: f64,
+    /// The interval's lower end.
+    pub low: f64,
+    /// Its upper end.
+    pub high: f64,
+}
+
+/// The capacity of a target that publishes none, **inferred** from what the
+/// generator saw: completions stopped rising while requests in flight grew.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct InferredCapacity {
+    /// Completions per second on the plateau.
+    pub per_s: Estimate,
+    /// Workers, by Little's law: capacity × uncontended service time; null where
+    /// no bucket was far enough from the capacity to tell the latter.
+    pub workers: Option<Estimate>,
+    /// Mean service time in milliseconds while completions were at most half of
+    /// the capacity; at least what a request takes, since some waiting may be in it.
+    pub service_ms: Option<f64>,
+    /// Buckets on the plateau.
+    pub buckets: u64,
+    /// Requests in flight on the plateau: the least …
+    pub in_flight_min: f64,
+    /// … and the most.
+    pub in_flight_max: f64,
+    /// The universal scalability law, fitted to all buckets; null where it does not fit.
+    pub usl: Option<Usl>,
+}
 
 /// What is in flight must have grown so many times on the plateau.
 const GROWTH: f64 = 2.0;
@@ -45,15 +79,15 @@ const RESAMPLES: usize = 400;
 
 /// One bucket as a point of the curve.
 #[derive(Debug, Clone, Copy)]
-struct Point {
+pub(super) struct Point {
     /// Completions per second.
-    rate: f64,
+    pub rate: f64,
     /// Requests in flight, on average.
-    in_flight: f64,
+    pub in_flight: f64,
     /// Sum of the service times of what was answered, in seconds, and how many.
-    service: (f64, f64),
+    pub service: (f64, f64),
     /// Whether more was asked than was completed.
-    limited: bool,
+    pub limited: bool,
 }
 
 /// The capacity that the generator's own series shows; none for the embedded
@@ -97,7 +131,7 @@ pub(super) fn infer(
         buckets: plateau.all as u64,
         in_flight_min: plateau.in_flight.0,
         in_flight_max: plateau.in_flight.1,
-        usl: usl(&points, &mut draws),
+        usl: usl::fitted(&points, &mut draws),
     })
 }
 
@@ -204,14 +238,14 @@ fn service(points: &[Point]) -> Option<f64> {
     (count > 0.0).then(|| sum / count)
 }
 
-fn resampled<T: Copy>(values: &[T], draws: &mut StdRng) -> Vec<T> {
+pub(super) fn resampled<T: Copy>(values: &[T], draws: &mut StdRng) -> Vec<T> {
     let draw = |_| values[draws.random_range(0..values.len())];
     (0..values.len()).map(draw).collect()
 }
 
 /// A value with the 95 % interval of what `again` gives for resampled buckets;
 /// none where that fails for many, or the value is no number.
-fn estimate(
+pub(super) fn estimate(
     value: f64,
     draws: &mut StdRng,
     mut again: impl FnMut(&mut StdRng) -> Option<f64>,
@@ -232,140 +266,6 @@ fn estimate(
     })
 }
 
-/// The law fitted to all buckets in which something was in flight and completed.
-fn usl(points: &[Point], draws: &mut StdRng) -> Option<Usl> {
-    let points: Vec<Point> = points
-        .iter()
-        .filter(|point| point.rate > 0.0 && point.in_flight > 0.0)
-        .copied()
-        .collect();
-    let law = Law::fit(&points)?;
-    let per_s = estimate(law.most()?, draws, |draws| {
-        Law::fit(&resampled(&points, draws))?.most()
-    })?;
-    Some(Usl {
-        lambda: law.lambda,
-        sigma: law.sigma,
-        kappa: law.kappa,
-        peak_in_flight: law.peak(),
-        per_s,
-    })
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Law {
-    lambda: f64,
-    sigma: f64,
-    kappa: f64,
-}
-
-impl Law {
-    /// The least squares of relative errors: N/X = a + b(N−1) + cN(N−1), where
-    /// a = 1/λ, b = σ/λ and c = κ/λ, none of them negative. What would be
-    /// negative is left out, and the best of what remains is taken.
-    fn fit(points: &[Point]) -> Option<Self> {
-        let rows: Vec<[f64; 3]> = points
-            .iter()
-            .map(|point| {
-                let (n, x) = (point.in_flight, point.rate);
-                [x / n, (n - 1.0) * x / n, (n - 1.0) * x]
-            })
-            .collect();
-        [[true, true], [true, false], [false, true]]
-            .into_iter()
-            .filter_map(|[sigma, kappa]| solve(&rows, [true, sigma, kappa]))
-            .filter(|(found, _)| found[0] > 0.0 && found[1] >= 0.0 && found[2] >= 0.0)
-            .min_by(|one, other| one.1.total_cmp(&other.1))
-            .map(|([a, b, c], _)| Self {
-                lambda: 1.0 / a,
-                sigma: b / a,
-                kappa: c / a,
-            })
-    }
-
-    /// Requests in flight at the peak.
-    fn peak(self) -> Option<f64> {
-        (self.kappa > 0.0 && self.sigma < 1.0).then(|| ((1.0 - self.sigma) / self.kappa).sqrt())
-    }
-
-    /// Completions per second at the peak, or in the limit where there is none;
-    /// none where they rise for ever.
-    fn most(self) -> Option<f64> {
-        let Some(n) = self.peak() else {
-            return (self.sigma > 0.0).then(|| self.lambda / self.sigma);
-        };
-        let n = n.max(1.0);
-        let slowed = 1.0 + self.sigma * (n - 1.0) + self.kappa * n * (n - 1.0);
-        Some(self.lambda * n / slowed)
-    }
-}
-
-/// The least squares of `rows · x = 1` over the columns that are used, with the
-/// sum of squared errors; none where the rows do not determine it.
-fn solve(rows: &[[f64; 3]], used: [bool; 3]) -> Option<([f64; 3], f64)> {
-    // Columns of like size keep the elimination exact enough.
-    let mut size = [0.0_f64; 3];
-    for row in rows {
-        for (size, value) in size.iter_mut().zip(row) {
-            *size = size.max(value.abs());
-        }
-    }
-    let mut system = [[0.0_f64; 4]; 3];
-    for row in rows {
-        let mut scaled = [0.0; 3];
-        for column in (0..3).filter(|column| used[*column] && size[*column] > 0.0) {
-            scaled[column] = row[column] / size[column];
-        }
-        for (equation, by) in system.iter_mut().zip(scaled) {
-            for (sum, value) in equation
-                .iter_mut()
-                .zip([scaled[0], scaled[1], scaled[2], 1.0])
-            {
-                *sum += by * value;
-            }
-        }
-    }
-    for (column, equation) in system.iter_mut().enumerate() {
-        if !used[column] {
-            *equation = [0.0; 4];
-            equation[column] = 1.0;
-        }
-    }
-    let mut found = eliminate(system, rows.len() as f64)?;
-    for (value, size) in found.iter_mut().zip(size) {
-        *value = if size > 0.0 { *value / size } else { 0.0 };
-    }
-    let error = |row: &[f64; 3]| {
-        let told: f64 = row.iter().zip(found).map(|(value, by)| value * by).sum();
-        (told - 1.0).powi(2)
-    };
-    Some((found, rows.iter().map(error).sum()))
-}
-
-/// Gauss's elimination with pivots; none where a pivot is as good as zero.
-fn eliminate(mut system: [[f64; 4]; 3], size: f64) -> Option<[f64; 3]> {
-    for step in 0..3 {
-        let pivot = (step..3).max_by(|one, other| {
-            system[*one][step]
-                .abs()
-                .total_cmp(&system[*other][step].abs())
-        })?;
-        system.swap(step, pivot);
-        // Sums of squares of values up to one, over so many rows.
-        if system[step][step].abs() < 1e-12 * size.max(1.0) {
-            return None;
-        }
-        let row = system[step];
-        for other in (0..3).filter(|other| *other != step) {
-            let factor = system[other][step] / row[step];
-            for (value, by) in system[other].iter_mut().zip(row) {
-                *value -= factor * by;
-            }
-        }
-    }
-    Some([0, 1, 2].map(|step| system[step][3] / system[step][step]))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -377,31 +277,6 @@ mod tests {
             service: (0.3 * rate, rate),
             limited,
         }
-    }
-
-    #[test]
-    fn a_law_that_made_the_points_is_found_again() {
-        for (lambda, sigma, kappa) in [(40.0, 0.05, 0.001), (3.0, 0.2, 0.0), (900.0, 0.0, 0.000_1)]
-        {
-            let points: Vec<_> = (1..40)
-                .map(|n| {
-                    let n = f64::from(n);
-                    let slowed = 1.0 + sigma * (n - 1.0) + kappa * n * (n - 1.0);
-                    point(n, lambda * n / slowed, true)
-                })
-                .collect();
-            let law = Law::fit(&points).unwrap();
-            assert!((law.lambda / lambda - 1.0).abs() < 1e-6, "{law:?}");
-            assert!((law.sigma - sigma).abs() < 1e-6, "{law:?}");
-            assert!((law.kappa - kappa).abs() < 1e-8, "{law:?}");
-        }
-        // A target that is never slowed down has no capacity that this could tell.
-        let linear: Vec<_> = (1..40)
-            .map(|n| point(f64::from(n), f64::from(n), true))
-            .collect();
-        let most = Law::fit(&linear).and_then(Law::most);
-        assert!(most.is_none_or(|most| most > 1e6), "{most:?}");
-        assert!(Law::fit(&[]).is_none());
     }
 
     #[test]

@@ -8,6 +8,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::capacity::InferredCapacity;
+use super::foreign::{GaugeFigures, ProcessFigures};
 use crate::plan::Story;
 use crate::record::{Backend, MachineFacts};
 
@@ -268,116 +270,6 @@ pub struct Phase {
     /// Completions / inferred capacity, where the capacity was inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saturation_inferred: Option<f64>,
-}
-
-/// What a target's own gauges said in a phase: **point samples**, so means are
-/// over readings and what was between two readings is unknown.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct GaugeFigures {
-    /// Whose gauges.
-    pub source: String,
-    /// Readings that told something.
-    pub readings: u64,
-    /// Readings that failed.
-    pub failed: u64,
-    /// Busy workers, on average; null where no reading told.
-    pub busy: Option<f64>,
-    /// Most busy workers at a reading.
-    pub busy_max: Option<f64>,
-    /// Workers, on average; null where no reading told.
-    pub workers: Option<f64>,
-    /// Whether the number of workers was stated (a default, or the user's own)
-    /// instead of read.
-    pub workers_stated: bool,
-    /// Busy workers / workers; null where one of them is unknown.
-    pub saturation: Option<f64>,
-    /// Jobs waiting, on average; null where no reading told.
-    pub queue: Option<f64>,
-    /// Most jobs waiting at a reading.
-    pub queue_max: Option<f64>,
-}
-
-/// A watched process in a phase, with its descendants: **point samples**, but for
-/// the processor time.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct ProcessFigures {
-    /// Which process.
-    pub source: String,
-    /// Readings of it.
-    pub readings: u64,
-    /// Readings that failed.
-    pub failed: u64,
-    /// Processes, on average; null where none was read.
-    pub processes: Option<f64>,
-    /// Threads, on average.
-    pub threads: Option<f64>,
-    /// Most threads at a reading.
-    pub threads_max: Option<u64>,
-    /// Threads that were running or ready to, on average.
-    pub threads_running: Option<f64>,
-    /// Threads that waited within the kernel and could not be woken, on average.
-    pub threads_blocked: Option<f64>,
-    /// Processors used, on average: processor time / time.
-    pub processors: Option<f64>,
-    /// Most resident memory at a reading; shared pages count for each process.
-    pub memory_bytes_max: Option<u64>,
-    /// Open files, on average.
-    pub files: Option<f64>,
-    /// Most open files at a reading.
-    pub files_max: Option<u64>,
-    /// Connections that waited to be accepted, on average; null where the
-    /// listening socket was not read.
-    pub listen_queue: Option<f64>,
-    /// Most connections that waited to be accepted at a reading.
-    pub listen_queue_max: Option<u64>,
-}
-
-/// A figure that was inferred, with the 95 % interval of a bootstrap over buckets.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Estimate {
-    /// The figure.
-    pub value: f64,
-    /// The interval's lower end.
-    pub low: f64,
-    /// Its upper end.
-    pub high: f64,
-}
-
-/// The capacity of a target that publishes none, **inferred** from what the
-/// generator saw: completions stopped rising while requests in flight grew.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct InferredCapacity {
-    /// Completions per second on the plateau.
-    pub per_s: Estimate,
-    /// Workers, by Little's law: capacity × uncontended service time; null where
-    /// no bucket was far enough from the capacity to tell the latter.
-    pub workers: Option<Estimate>,
-    /// Mean service time in milliseconds while completions were at most half of
-    /// the capacity; at least what a request takes, since some waiting may be in it.
-    pub service_ms: Option<f64>,
-    /// Buckets on the plateau.
-    pub buckets: u64,
-    /// Requests in flight on the plateau: the least …
-    pub in_flight_min: f64,
-    /// … and the most.
-    pub in_flight_max: f64,
-    /// The universal scalability law, fitted to all buckets; null where it does not fit.
-    pub usl: Option<Usl>,
-}
-
-/// X(N) = λN / (1 + σ(N−1) + κN(N−1)).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct Usl {
-    /// λ: completions per second of one request at a time.
-    pub lambda: f64,
-    /// σ: contention.
-    pub sigma: f64,
-    /// κ: coherency; zero where more in flight never slows the target down.
-    pub kappa: f64,
-    /// Requests in flight at the peak; null where there is none (κ is zero).
-    pub peak_in_flight: Option<f64>,
-    /// Completions per second at the peak, or else in the limit.
-    pub per_s: Estimate,
 }
 
 /// Queue depth of the whole fleet.

@@ -3,9 +3,74 @@
 //! Both are point samples, so nothing here is put beside the fleet's time
 //! integrals as if it were one of them: figures keep the name of their source.
 
-use super::findings::{GaugeFigures, Phase, ProcessFigures};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::findings::Phase;
 use super::series::{Bucket, Series, share};
 use crate::record::{GaugeCounters, ProcessCounters, mean};
+
+/// What a target's own gauges said in a phase: **point samples**, so means are
+/// over readings and what was between two readings is unknown.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct GaugeFigures {
+    /// Whose gauges.
+    pub source: String,
+    /// Readings that told something.
+    pub readings: u64,
+    /// Readings that failed.
+    pub failed: u64,
+    /// Busy workers, on average; null where no reading told.
+    pub busy: Option<f64>,
+    /// Most busy workers at a reading.
+    pub busy_max: Option<f64>,
+    /// Workers, on average; null where no reading told.
+    pub workers: Option<f64>,
+    /// Whether the number of workers was stated (a default, or the user's own)
+    /// instead of read.
+    pub workers_stated: bool,
+    /// Busy workers / workers; null where one of them is unknown.
+    pub saturation: Option<f64>,
+    /// Jobs waiting, on average; null where no reading told.
+    pub queue: Option<f64>,
+    /// Most jobs waiting at a reading.
+    pub queue_max: Option<f64>,
+}
+
+/// A watched process in a phase, with its descendants: **point samples**, but for
+/// the processor time.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessFigures {
+    /// Which process.
+    pub source: String,
+    /// Readings of it.
+    pub readings: u64,
+    /// Readings that failed.
+    pub failed: u64,
+    /// Processes, on average; null where none was read.
+    pub processes: Option<f64>,
+    /// Threads, on average.
+    pub threads: Option<f64>,
+    /// Most threads at a reading.
+    pub threads_max: Option<u64>,
+    /// Threads that were running or ready to, on average.
+    pub threads_running: Option<f64>,
+    /// Threads that waited within the kernel and could not be woken, on average.
+    pub threads_blocked: Option<f64>,
+    /// Processors used, on average: processor time / time.
+    pub processors: Option<f64>,
+    /// Most resident memory at a reading; shared pages count for each process.
+    pub memory_bytes_max: Option<u64>,
+    /// Open files, on average.
+    pub files: Option<f64>,
+    /// Most open files at a reading.
+    pub files_max: Option<u64>,
+    /// Connections that waited to be accepted, on average; null where the
+    /// listening socket was not read.
+    pub listen_queue: Option<f64>,
+    /// Most connections that waited to be accepted at a reading.
+    pub listen_queue_max: Option<u64>,
+}
 
 /// What the gauges of each source said in these buckets; sources that were not
 /// read in any of them are left out.
@@ -71,7 +136,7 @@ fn process(source: &str, all: &ProcessCounters) -> ProcessFigures {
         memory_bytes_max: most(all.memory_bytes_max, all.readings),
         files: mean(all.files, all.files_readings),
         files_max: most(all.files_max, all.files_readings),
-        listen_queue: mean(all.listen_queue, all.listen_readings),
+        listen_queue: all.listen_queue(),
         listen_queue_max: most(all.listen_queue_max, all.listen_readings),
     }
 }

@@ -15,7 +15,7 @@
 //! | `phases` | what each stretch between two actions or surges looked like |
 //! | `exhaustion` | when had an instance no free worker and jobs waiting |
 //! | `foreign` | what gauges and process of a target that is not ours said |
-//! | `capacity` | what such a target can do, where it publishes nothing |
+//! | `capacity`, `usl` | what such a target can do, where it publishes nothing |
 //! | `amplification` | who made the load, and what kept it going |
 //! | `recovery` | when was service lost, and when was it back |
 //! | `incident` | the incident's clock and verdict |
@@ -43,14 +43,17 @@ mod series;
 mod study;
 mod totals;
 mod trigger;
+mod usl;
 mod validity;
 
+pub use capacity::{Estimate, InferredCapacity};
 pub use find::findings;
 pub use findings::{
-    ActionOutcome, ActionTaken, Baseline, Conservation, Estimate, ExhaustionWindow,
-    ExpectationResult, Findings, GaugeFigures, Incident, InferredCapacity, Latency, Measurement,
-    Phase, ProcessFigures, QueueDepth, ScrapeFailures, SendLag, SustainingShares, Usl, Validity,
-    Verdict, summary_schema,
+    ActionOutcome, ActionTaken, Baseline, Conservation, ExhaustionWindow, ExpectationResult,
+    Findings, Incident, Latency, Measurement, Phase, QueueDepth, ScrapeFailures, SendLag,
+    SustainingShares, Validity, Verdict, summary_schema,
 };
+pub use foreign::{GaugeFigures, ProcessFigures};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
+pub use usl::Usl;

@@ -4,8 +4,9 @@
 //! text can claim what no figure shows. A sentence without its figure is left
 //! out instead of being filled up.
 
+use super::capacity::Estimate;
 use super::expectations::decimal;
-use super::findings::{ActionOutcome, ActionTaken, Estimate, Findings, Incident, Phase, Validity};
+use super::findings::{ActionOutcome, ActionTaken, Findings, Incident, Phase, Validity};
 use super::validity::MACHINE_BUSY_WARNING;
 use crate::record::story_time;
 use crate::units::Nanos;

@@ -459,6 +459,14 @@ impl GaugeCounters {
     }
 }
 
+impl ProcessCounters {
+    /// Connections not accepted yet, on average; none where no reading told.
+    #[must_use]
+    pub fn listen_queue(&self) -> Option<f64> {
+        mean(self.listen_queue, self.listen_readings)
+    }
+}
+
 /// The mean of `sum` over `readings`; none where there was none.
 #[must_use]
 pub(crate) fn mean(sum: u64, readings: u64) -> Option<f64> {

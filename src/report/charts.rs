@@ -14,6 +14,9 @@ use crate::units::Nanos;
 const INTENDED: &str = "by intended start";
 const INSTANT: &str = "by instant";
 
+/// The looks of lines that are alike, one after the other.
+const ROLES: [&str; 5] = ["good", "retries", "probes", "bad", "neutral"];
+
 /// Picks one counter of an instance.
 type Counter = fn(&InstanceCounters) -> u64;
 
@@ -125,11 +128,61 @@ impl<'a> Rows<'a> {
             self.latency(),
             self.processor(),
         ];
+        charts.extend([self.gauges(), self.waiting()]);
         charts.retain(|chart| {
             let mut values = chart.lines.iter().flat_map(|line| &line.values);
             values.any(Option::is_some)
         });
         charts
+    }
+
+    /// Gauges of a target that is not ours, each a line of its own.
+    fn gauges(&self) -> Chart {
+        let lines = self.series.gauges.iter().enumerate().map(|(place, name)| {
+            self.line(name, ROLES[place % ROLES.len()], "line", |bucket| {
+                let gauges = bucket.gauges.get(place)?.as_ref()?;
+                Some(100.0 * gauges.saturation()?)
+            })
+        });
+        Chart {
+            id: "gauges",
+            title: "How busy the target said its workers were",
+            about: format!(
+                "Busy workers as a share of all, by its own gauges, {INSTANT}: point samples."
+            ),
+            unit: "%",
+            scale: "share",
+            stacked: false,
+            lines: lines.collect(),
+        }
+    }
+
+    /// What waited for such a target: by its own gauges, and before its door.
+    fn waiting(&self) -> Chart {
+        let gauges = self.series.gauges.iter().enumerate().map(|(place, name)| {
+            self.line(name, ROLES[place % ROLES.len()], "line", |bucket| {
+                bucket.gauges.get(place)?.as_ref()?.queue()
+            })
+        });
+        let sockets = self.series.processes.iter().enumerate();
+        let sockets = sockets.map(|(place, name)| {
+            let name = format!("{name}, not accepted yet");
+            self.line(&name, ROLES[place % ROLES.len()], "dashed", |bucket| {
+                bucket.processes.get(place)?.as_ref()?.listen_queue()
+            })
+        });
+        Chart {
+            id: "waiting",
+            title: "What waited for the target",
+            about: format!(
+                "Jobs waiting for a worker, by its own gauges, and connections that it had not \
+                 accepted, {INSTANT}: point samples."
+            ),
+            unit: "",
+            scale: "linear",
+            stacked: false,
+            lines: gauges.chain(sockets).collect(),
+        }
     }
 
     fn operations(&self) -> Chart {
@@ -340,5 +393,37 @@ mod tests {
         assert_eq!(line.values, [Some(0.0), Some(1.0), None, Some(5.0)]);
         let unread = rows.workers().lines.remove(0);
         assert_eq!(unread.values, [None; 4]);
+        assert!(rows.charts().is_empty()); // nothing was read
+    }
+
+    #[test]
+    fn a_foreign_targets_gauges_are_lines_of_their_own() {
+        let gauges = crate::record::GaugeCounters {
+            busy_readings: 1,
+            busy_milli: 3_000,
+            workers_readings: 1,
+            workers_milli: 4_000,
+            ..Default::default()
+        };
+        let process = crate::record::ProcessCounters {
+            listen_readings: 2,
+            listen_queue: 34,
+            ..Default::default()
+        };
+        let series = Series {
+            interval: Nanos::from_secs(1),
+            gauges: vec!["puma".into()],
+            processes: vec!["target".into()],
+            buckets: vec![Bucket {
+                gauges: vec![Some(gauges)],
+                processes: vec![Some(process)],
+                ..Bucket::default()
+            }],
+            ..Series::default()
+        };
+        let charts = Rows::new(&series).charts();
+        assert_eq!(charts[0].lines[0].values, [Some(75.0)]);
+        let waiting: Vec<_> = charts[1].lines.iter().map(|line| line.values[0]).collect();
+        assert_eq!(waiting, [None, Some(17.0)]);
     }
 }

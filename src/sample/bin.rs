@@ -33,10 +33,14 @@ impl<C: Copy + Default> Bin<C> {
         over
     }
 
+    /// When the bucket that is under way will be over.
+    pub(super) fn end(&self) -> Option<Nanos> {
+        self.open.map(|(from, _)| from + self.interval)
+    }
+
     /// The bucket that is over at this instant, if one was under way.
     pub(super) fn over(&mut self, now: Nanos) -> Option<Sample> {
-        let (from, _) = self.open?;
-        let to = from + self.interval;
+        let to = self.end()?;
         (to <= now).then(|| self.close(to)).flatten()
     }
 
@@ -70,6 +74,7 @@ mod tests {
         assert_eq!(bin.add(ms(210), read), None);
         assert_eq!(bin.add(ms(299), read), None);
         assert_eq!(bin.over(ms(299)), None);
+        assert_eq!(bin.end(), Some(ms(300)));
         let over = bin.add(ms(450), read).unwrap();
         let Counters::Gauges(counters) = over.counters else {
             panic!("{over:?}");

@@ -54,7 +54,7 @@ mod tests {
     use super::*;
     use crate::model::{Preset, Roles};
 
-    /// As HAProxy 2.6 gave it, with ten requests for a server that takes four.
+    /// As `HAProxy` 2.6 gave it, with ten requests for a server that takes four.
     const PAGE: &str = "# pxname,svname,qcur,qmax,scur,smax,slim,stot,\n\
         web,FRONTEND,,,10,10,200,10,\nstats,FRONTEND,,,1,1,200,1,\n\
         app,app1,0,0,4,4,4,4,\napp,BACKEND,6,6,10,10,20,10,\n";

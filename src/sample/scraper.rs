@@ -183,17 +183,21 @@ impl Work {
             if let Some(sample) = self.bin.over(now) {
                 (self.tell)(Told::Sample(sample));
             }
-            let left = instant.saturating_sub(now);
-            let Some(statsd) = &mut self.statsd else {
-                let told = self.stopped.recv_timeout(left.to_duration());
-                return matches!(told, Err(RecvTimeoutError::Timeout));
-            };
             if self.stopped.try_recv() != Err(TryRecvError::Empty) {
                 return false;
             }
-            if left == Nanos::ZERO {
+            if now >= instant {
                 return true;
             }
+            // A bucket is told when it is over, whenever the next reading is due.
+            let wake = self.bin.end().map_or(instant, |end| end.min(instant));
+            let left = wake.saturating_sub(now);
+            let Some(statsd) = &mut self.statsd else {
+                match self.stopped.recv_timeout(left.to_duration()) {
+                    Err(RecvTimeoutError::Timeout) => continue,
+                    _ => return false,
+                }
+            };
             // What goes wrong here is told by the reading itself.
             let _ = statsd.wait(left.min(LISTEN_STEP));
         }

@@ -141,9 +141,15 @@ impl Work {
         }
     }
 
-    fn wait_until(&self, instant: Nanos) -> Woken {
+    fn wait_until(&mut self, instant: Nanos) -> Woken {
         loop {
-            let left = instant.saturating_sub(self.clock.now());
+            let now = self.clock.now();
+            if let Some(sample) = self.bin.over(now) {
+                (self.tell)(Told::Sample(sample));
+            }
+            // A bucket is told when it is over, whenever the next reading is due.
+            let wake = self.bin.end().map_or(instant, |end| end.min(instant));
+            let left = wake.saturating_sub(now);
             let limit = Timespec::try_from(left.to_duration()).unwrap_or_default();
             let mut watched = vec![PollFd::new(&self.stopped, PollFlags::IN)];
             if let Some(process) = &self.process {

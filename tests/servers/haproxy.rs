@@ -38,7 +38,7 @@ impl HaProxy {
              backend app\n  server app1 {} maxconn {maxconn}\n",
             behind.address()
         );
-        let mut command = Command::new("haproxy");
+        let mut command = Command::new("/usr/sbin/haproxy");
         command.args(["-db", "-f", "haproxy.cfg"]);
         let directory = directory(&[("haproxy.cfg", config.as_str())]);
         let mut server = Self {

@@ -9,6 +9,7 @@
 mod address;
 mod expression;
 mod page;
+mod parse;
 mod preset;
 #[cfg(test)]
 mod tests;
