@@ -20,7 +20,7 @@
 //! | 3 | [`scenario`] |
 //! | 4 | [`plan`] |
 //! | 5 | [`record`] |
-//! | 6 | [`analysis`], [`load`], [`target`], [`sample`], [`sim`] |
+//! | 6 | [`analysis`], [`load`], [`target`], [`foreign`], [`sample`], [`sim`] |
 //! | 7 | [`report`], [`ui`], [`live`], [`explore`] |
 //! | 8 | [`run`] |
 //! | 9 | [`cli`] |
@@ -33,6 +33,7 @@ pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod explore;
+pub mod foreign;
 pub mod live;
 pub mod load;
 pub mod model;

@@ -12,7 +12,7 @@ use super::observation::Observation;
 use super::recovery::{Baseline, Service};
 use super::series::Series;
 use super::totals::Totals;
-use crate::plan::{Action, RecoveryRule};
+use crate::plan::RecoveryRule;
 use crate::record::{Event, Record};
 use crate::units::Nanos;
 
@@ -59,13 +59,18 @@ impl Evidence<'_> {
     }
 
     fn clock(&self) -> Clock {
-        let mut pushes = self.taken.iter().filter(|taken| {
-            matches!(taken.action, Action::Push { .. }) && taken.applied().is_some()
-        });
+        let mut pushes = self
+            .taken
+            .iter()
+            .filter(|taken| taken.action.brings_fault() && taken.applied().is_some());
         let trigger = pushes.next().map(|push| push.at);
         let off = trigger.and_then(|trigger| {
-            let rollbacks = self.rollbacks().filter_map(Taken::applied);
-            rollbacks.filter(|at| *at > trigger).min()
+            let away = self
+                .taken
+                .iter()
+                .filter(|taken| taken.action.takes_fault_away());
+            let away = away.filter_map(Taken::applied);
+            away.filter(|at| *at > trigger).min()
         });
         let mut clock = Clock {
             trigger,
@@ -88,9 +93,7 @@ impl Evidence<'_> {
     }
 
     fn rollbacks(&self) -> impl Iterator<Item = &Taken<'_>> {
-        self.taken
-            .iter()
-            .filter(|taken| matches!(taken.action, Action::Rollback))
+        self.taken.iter().filter(|taken| taken.action.rolls_back())
     }
 
     fn first_alert(&self, impact: Nanos) -> Option<Nanos> {

@@ -46,9 +46,9 @@ impl Taken<'_> {
     pub(super) fn is_intervention(&self) -> bool {
         let acts = self.ended.is_none() || self.applied().is_some();
         acts && match self.action {
-            Action::Restart { .. } | Action::Admit { .. } | Action::Retries { .. } => true,
+            Action::Admit { .. } | Action::Retries { .. } => true,
             Action::Monitors { on } => !on,
-            Action::Push { .. } | Action::Rollback | Action::Waive { .. } => false,
+            other => other.restarts(),
         }
     }
 }

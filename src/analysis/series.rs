@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::record::{
     AttemptCounters, BalancerCounters, Counters, GeneratorCounters, Histogram, IdentityCounters,
-    InstanceCounters, MachineCounters, Measure, OperationCounters, Record, Sample,
+    InstanceCounters, MachineCounters, Measure, OperationCounters, ProcessCounters, Record, Sample,
 };
 use crate::units::Nanos;
 
@@ -67,6 +67,8 @@ pub struct Bucket {
     pub balancer: Option<BalancerCounters>,
     /// The identity service.
     pub identity: Option<IdentityCounters>,
+    /// The processes of somebody else's target.
+    pub process: Option<ProcessCounters>,
     /// The whole machine.
     pub machine: Option<MachineCounters>,
 }
@@ -175,6 +177,7 @@ impl Bucket {
             Counters::Identity(counters) => {
                 self.identity.get_or_insert_default().merge(counters);
             }
+            Counters::Process(counters) => self.process.get_or_insert_default().merge(counters),
             Counters::Machine(counters) => self.machine.get_or_insert_default().merge(counters),
         }
         for (measure, histogram) in &sample.histograms {

@@ -25,9 +25,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::error::{EXIT_PASSED, EXIT_USAGE, Error, Result};
-use crate::live;
 use crate::target as fleet;
 use crate::units::Nanos;
+use crate::{foreign, live};
 
 /// Reproduce thread exhaustion and measure how a service comes back.
 ///
@@ -103,6 +103,12 @@ enum Command {
     /// The process that ends the fleet when the conductor dies
     #[command(name = "__guardian", hide = true)]
     Guardian,
+    /// What a command waits behind until it is known to the guardian
+    #[command(name = "__gate", hide = true)]
+    Gate {
+        #[arg(last = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 /// A duration that is some.
@@ -164,6 +170,7 @@ pub fn main() -> i32 {
         Command::Man(arguments) => arguments.run(),
         Command::Part { part } => fleet::serve_part(&part).map(|()| EXIT_PASSED),
         Command::Guardian => live::guard().map(|()| EXIT_PASSED),
+        Command::Gate { words } => foreign::gate(&words).map(|()| EXIT_PASSED),
     };
     done.unwrap_or_else(|error| {
         eprintln!("threadbare: {error}");
@@ -183,6 +190,7 @@ impl View {
             quiet: self.quiet,
             color: self.color(&io::stdout()),
             live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
+            allowed: Vec::new(),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The live backend: launches the fleet, starts the load, carries out the
+//! The live backend: launches or finds the target, starts the load, carries out the
 //! timeline, writes the record, and leaves nothing behind.
 //!
 //! It decides nothing about outcomes: it does what the plan says at the time
@@ -7,12 +7,16 @@
 //! dies.
 
 mod conductor;
+mod embedded;
 mod guardian;
 mod offer;
+mod other;
 mod preflight;
 mod sampler;
 mod serve;
 mod signals;
+mod subject;
+mod watch;
 
 pub use conductor::conduct;
 pub use guardian::guard;

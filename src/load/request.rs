@@ -445,9 +445,13 @@ fn row(table: &Table, index: usize, draft: &Draft) -> u64 {
     }
 }
 
-/// The bytes of a monitor's request.
-pub(super) fn probe(host: &str, path: &str, token: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\n{}{token}\r\n\r\n", fields(host)).into_bytes()
+/// The bytes of a monitor's request; a target that knows no token is told none.
+pub(super) fn probe(host: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+    let fields = match token {
+        Some(token) => format!("{}{token}", fields(host)),
+        None => format!("host: {host}\r\nuser-agent: {AGENT}"),
+    };
+    format!("GET {path} HTTP/1.1\r\n{fields}\r\n\r\n").into_bytes()
 }
 
 /// Appends a number in decimal digits.

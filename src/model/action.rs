@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::{HookKind, ProcessFault, Whom, secret};
 use crate::units::{Nanos, Ratio};
 
 /// When an entry is carried out.
@@ -78,9 +79,79 @@ pub enum Action {
         /// Attempts after the first.
         retries: u32,
     },
+    /// Have the user's own tools do something.
+    Hook {
+        /// The hook's name.
+        hook: String,
+        /// What it is to the incident.
+        kind: HookKind,
+    },
+    /// Do something to the processes of a target.
+    Process {
+        /// What.
+        fault: ProcessFault,
+        /// To which of them.
+        whom: Whom,
+    },
+    /// Push a configuration: start the target's command again with another
+    /// environment or other arguments.
+    Configure {
+        /// Variables and their new values; secrets among them are not written.
+        #[serde(serialize_with = "secret::map")]
+        env: BTreeMap<String, String>,
+        /// Arguments in place of those that it had; none keeps them.
+        args: Option<Vec<String>>,
+    },
 }
 
 impl Action {
+    /// Whether it brings a fault, once it is applied: the trigger of an incident.
+    #[must_use]
+    pub const fn brings_fault(&self) -> bool {
+        match self {
+            Self::Push { .. } | Self::Configure { .. } => true,
+            Self::Hook { kind, .. } => matches!(kind, HookKind::Push),
+            Self::Process { fault, .. } => matches!(
+                fault,
+                ProcessFault::Pause | ProcessFault::Kill | ProcessFault::Limit(_)
+            ),
+            _ => false,
+        }
+    }
+
+    /// Whether it takes a fault away, once it is applied.
+    #[must_use]
+    pub const fn takes_fault_away(&self) -> bool {
+        match self {
+            Self::Rollback => true,
+            Self::Hook { kind, .. } => matches!(kind, HookKind::Rollback),
+            Self::Process { fault, .. } => {
+                matches!(fault, ProcessFault::Continue | ProcessFault::Lift)
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether it restarts what serves.
+    #[must_use]
+    pub const fn restarts(&self) -> bool {
+        match self {
+            Self::Restart { .. } => true,
+            Self::Hook { kind, .. } => matches!(kind, HookKind::Restart),
+            _ => false,
+        }
+    }
+
+    /// Whether it is a rollback, which a check may refuse.
+    #[must_use]
+    pub const fn rolls_back(&self) -> bool {
+        match self {
+            Self::Rollback => true,
+            Self::Hook { kind, .. } => matches!(kind, HookKind::Rollback),
+            _ => false,
+        }
+    }
+
     /// The action's name, as scenario files and reports write it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -92,6 +163,9 @@ impl Action {
             Self::Admit { .. } => "admit",
             Self::Monitors { .. } => "monitors",
             Self::Retries { .. } => "retries",
+            Self::Hook { .. } => "hook",
+            Self::Process { .. } => "process",
+            Self::Configure { .. } => "configure",
         }
     }
 
@@ -100,7 +174,10 @@ impl Action {
     #[must_use]
     pub fn done(&self, instances: usize) -> String {
         match self {
-            Self::Push { .. } | Self::Rollback => String::new(),
+            Self::Push { .. } | Self::Rollback | Self::Hook { .. } | Self::Configure { .. } => {
+                String::new()
+            }
+            Self::Process { fault, .. } => fault.to_string(),
             Self::Waive { check } => format!("the check `{check}` is advisory from now on"),
             Self::Restart { pause } => {
                 let how = pause.map_or_else(

@@ -18,17 +18,23 @@ mod client;
 mod distribution;
 mod expectation;
 mod fleet;
+mod foreign;
+mod hook;
 mod level;
 mod load;
 mod monitor;
 mod probes;
+mod process_fault;
 mod queue;
 mod release;
 mod replay;
 mod retry_budget;
 mod role_cache;
+mod safety;
+pub mod secret;
 mod shape;
 mod story;
+mod url;
 mod work;
 
 pub use action::{Action, Trigger, When};
@@ -45,17 +51,22 @@ pub use client::{
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
 pub use fleet::{FleetSpec, IdentitySpec, Role, Unverified, Verification};
+pub use foreign::{Command, Foreign, Origin, Ready, Site};
+pub use hook::{Call, Called, ExpectedAnswer, Hook, HookKind};
 pub use level::{Level, LevelReading};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
 pub use probes::Probes;
+pub use process_fault::{Limits, ProcessFault, Whom};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
 pub use replay::{Replay, ReplayError};
 pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use role_cache::RoleCache;
+pub use safety::Safety;
 pub use shape::Shape;
 pub use story::Story;
+pub use url::Url;
 pub use work::{
     Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
 };

@@ -14,7 +14,7 @@ pub use crate::model::{
     Action, Bound, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing, RecoveryRule,
     Request, Story, Trigger, Unit, When,
 };
-use crate::model::{AlertRule, FleetSpec, MonitorPolicy};
+use crate::model::{AlertRule, FleetSpec, Foreign, MonitorPolicy, Safety};
 use crate::units::Nanos;
 
 pub use build::build;
@@ -46,6 +46,9 @@ pub struct Plan {
     pub interval: Nanos,
     /// The fleet that is driven; none where the target is somebody else's.
     pub fleet: Option<FleetSpec>,
+    /// The target that is driven, where it is somebody else's.
+    #[serde(default)]
+    pub foreign: Option<Foreign>,
     /// What users do.
     pub load: Load,
     /// What monitors do.
@@ -56,6 +59,9 @@ pub struct Plan {
     pub timeline: Vec<Entry>,
     /// What counts as impact and recovery.
     pub recovery: RecoveryRule,
+    /// What the run may do at most.
+    #[serde(default)]
+    pub safety: Safety,
     /// What the run is expected to show.
     pub expectations: Vec<Expectation>,
 }

@@ -343,6 +343,27 @@ counters! {
 }
 
 counters! {
+    /// The processes of somebody else's target together, by instant, as the
+    /// kernel shows them: each the most that was read.
+    ProcessCounters {
+        /// How many there were.
+        processes_max,
+        /// Their threads.
+        threads_max,
+        /// Their open files.
+        open_files_max,
+        /// Memory in use, in bytes; pages that several share count for each.
+        memory_bytes_max,
+        /// Connections that waited to be accepted.
+        accept_queue_max,
+        /// Processor time used.
+        cpu_ns,
+        /// Time between the readings.
+        covered_ns,
+    }
+}
+
+counters! {
     /// The whole machine, by instant, from the kernel's own accounting.
     MachineCounters {
         /// Processor time there was: cores × interval.

@@ -28,7 +28,7 @@ mod text;
 pub use alarms::Alarms;
 pub use counters::{
     AttemptCounters, BalancerCounters, GeneratorCounters, IdentityCounters, InstanceCounters,
-    MachineCounters, OperationCounters,
+    MachineCounters, OperationCounters, ProcessCounters,
 };
 pub use directory::{
     Backend, FORMAT, Header, MachineFacts, Record, Recorder, claim_directory, write_private,

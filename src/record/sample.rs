@@ -2,7 +2,7 @@
 
 use super::{
     AttemptCounters, BalancerCounters, Event, GeneratorCounters, Histogram, IdentityCounters,
-    InstanceCounters, MachineCounters, OperationCounters,
+    InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
 };
 use crate::units::Nanos;
 
@@ -14,7 +14,7 @@ pub struct Sample {
     /// The interval's end, exclusive.
     pub to: Nanos,
     /// Who counted: `user`, `monitor`, `generator`, `instance-1`, `balancer`,
-    /// `identity`, `machine`.
+    /// `identity`, `target`, `machine`.
     pub source: String,
     /// What it counted.
     pub counters: Counters,
@@ -62,6 +62,8 @@ pub enum Counters {
     Balancer(BalancerCounters),
     /// The identity service.
     Identity(IdentityCounters),
+    /// The processes of somebody else's target.
+    Process(ProcessCounters),
     /// The whole machine.
     Machine(MachineCounters),
 }
@@ -77,6 +79,7 @@ impl Counters {
             Self::Instance(_) => "instance",
             Self::Balancer(_) => "balancer",
             Self::Identity(_) => "identity",
+            Self::Process(_) => "process",
             Self::Machine(_) => "machine",
         }
     }
@@ -91,6 +94,7 @@ impl Counters {
             "instance" => Self::Instance(InstanceCounters::default()),
             "balancer" => Self::Balancer(BalancerCounters::default()),
             "identity" => Self::Identity(IdentityCounters::default()),
+            "process" => Self::Process(ProcessCounters::default()),
             "machine" => Self::Machine(MachineCounters::default()),
             _ => return None,
         })
@@ -115,6 +119,7 @@ impl Counters {
             Self::Instance(counters) => counters.rows(),
             Self::Balancer(counters) => counters.rows(),
             Self::Identity(counters) => counters.rows(),
+            Self::Process(counters) => counters.rows(),
             Self::Machine(counters) => counters.rows(),
         }
     }
@@ -128,6 +133,7 @@ impl Counters {
             Self::Instance(counters) => counters.merge_row(name, value),
             Self::Balancer(counters) => counters.merge_row(name, value),
             Self::Identity(counters) => counters.merge_row(name, value),
+            Self::Process(counters) => counters.merge_row(name, value),
             Self::Machine(counters) => counters.merge_row(name, value),
         }
     }

@@ -1,7 +1,8 @@
 //! What a scenario says, once it is known to be valid.
 
 use crate::model::{
-    Action, AlertRule, Expectation, FleetSpec, Load, MonitorPolicy, RecoveryRule, Story, When,
+    Action, AlertRule, Expectation, FleetSpec, Foreign, Load, MonitorPolicy, RecoveryRule, Safety,
+    Story, When,
 };
 use crate::units::Nanos;
 
@@ -28,8 +29,10 @@ pub struct Scenario {
     pub drain: Nanos,
     /// Width of the buckets that figures are counted in: whole milliseconds.
     pub interval: Nanos,
-    /// The fleet that is driven.
-    pub fleet: FleetSpec,
+    /// The fleet that is driven; none where the target is somebody else's.
+    pub fleet: Option<FleetSpec>,
+    /// The target that is driven, where it is somebody else's.
+    pub foreign: Option<Foreign>,
     /// What users do.
     pub load: Load,
     /// What monitors do.
@@ -40,6 +43,8 @@ pub struct Scenario {
     pub timeline: Vec<Entry>,
     /// What counts as recovered.
     pub recovery: RecoveryRule,
+    /// What the run may do at most.
+    pub safety: Safety,
     /// What the run is expected to show.
     pub expectations: Vec<Expectation>,
 }

@@ -13,10 +13,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::operations::{Capturing, Check, HeaderLine, RequestLine};
-use super::quantities::{After, Condition, Moment, Positive, ProbePath, Share};
+use super::quantities::{
+    After, Condition, Moment, Positive, ProbePath, ReadyCheck, Share, StopCondition, UrlRequest,
+};
 use crate::model::{
-    ArrivalProcess, Backoff, BreakerPolicy, Distribution, Figure, QueuePolicy, Request,
-    RetryBudgetPolicy, Retryable, Role, RowOrder,
+    ArrivalProcess, Backoff, BreakerPolicy, Distribution, ExpectedAnswer, Figure, HookKind,
+    QueuePolicy, Request, RetryBudgetPolicy, Retryable, Role, RowOrder, Url, Whom,
 };
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
@@ -156,6 +158,18 @@ impl Named for RowOrder {
     }
 }
 
+impl Named for HookKind {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
+impl Named for Whom {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
 impl Named for Role {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.map(|role| (role, role.name())).to_vec()
@@ -193,6 +207,19 @@ quantity!(BreakerPolicy, "circuit breaker", "5 failures, pause 5s");
 quantity!(Condition, "condition", "error share > 50 %");
 quantity!(After, "event", "rollback rejected");
 quantity!(ProbePath, "path", "/readyz");
+quantity!(Url, "URL", "http://127.0.0.1:8000");
+quantity!(ReadyCheck, "ready check", "GET /health");
+quantity!(
+    UrlRequest,
+    "request to a URL",
+    "POST http://127.0.0.1:9000/deploy"
+);
+quantity!(ExpectedAnswer, "expected answer", "exit 0");
+quantity!(
+    StopCondition,
+    "stop condition",
+    "error share > 50 % for 30s"
+);
 quantity!(RequestLine, "request", "GET /items/7");
 quantity!(HeaderLine, "header", "accept: application/json");
 quantity!(Check, "check", "status 200..299");
@@ -200,7 +227,7 @@ quantity!(Capturing, "capture", "order = body /id");
 
 /// Formats with what holds a text against them.
 type Holds = fn(&str) -> Result<(), UnitError>;
-const FORMATS: [(&str, Holds); 18] = [
+const FORMATS: [(&str, Holds); 23] = [
     format::<Nanos>(),
     format::<Positive>(),
     format::<Rate>(),
@@ -215,6 +242,11 @@ const FORMATS: [(&str, Holds); 18] = [
     format::<Condition>(),
     format::<After>(),
     format::<ProbePath>(),
+    format::<Url>(),
+    format::<ReadyCheck>(),
+    format::<UrlRequest>(),
+    format::<ExpectedAnswer>(),
+    format::<StopCondition>(),
     format::<RequestLine>(),
     format::<HeaderLine>(),
     format::<Check>(),

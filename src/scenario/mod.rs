@@ -19,6 +19,7 @@ mod content;
 mod diagnostics;
 mod expectations;
 mod file;
+mod foreign;
 mod leaf;
 mod meaning;
 mod operations;

@@ -49,6 +49,9 @@ fn derived(action: &Action) -> String {
         Action::Monitors { on: true } => "monitors on".into(),
         Action::Monitors { on: false } => "monitors off".into(),
         Action::Retries { retries } => format!("retries {retries}"),
+        Action::Hook { hook, .. } => hook.clone(),
+        Action::Process { fault, .. } => fault.word().into(),
+        Action::Configure { .. } => "push".into(),
         other => other.name().to_owned(),
     }
 }

@@ -356,7 +356,11 @@ impl Fleet {
                 self.restart_group(now, calendar);
                 return None;
             }
-            Action::Monitors { .. } | Action::Retries { .. } => return None,
+            Action::Monitors { .. }
+            | Action::Retries { .. }
+            | Action::Hook { .. }
+            | Action::Process { .. }
+            | Action::Configure { .. } => return None,
         })
     }
 

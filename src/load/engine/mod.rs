@@ -181,10 +181,7 @@ impl Engine {
             probes: Probes::new(monitors, plan.end),
             probe_requests: monitors
                 .iter()
-                .map(|policy| {
-                    let host = setup.endpoint.address.to_string();
-                    request::probe(&host, &policy.probe, &asked.service)
-                })
+                .map(|policy| request::probe(&asked.host, &policy.probe, asked.service.as_deref()))
                 .collect(),
             attempts: Slab::new(),
             connections: Slab::new(),

@@ -6,8 +6,10 @@
 //! taken out, and the rest of the file is still read.
 
 mod entry;
+mod hook;
 mod judgement;
 mod load;
+mod safety;
 mod target;
 mod watch;
 
@@ -18,9 +20,11 @@ use super::leaf::{Placed, Quantity, Text};
 use super::quantities::{Moment, Positive};
 use crate::units::{ClockTime, Nanos};
 
-pub(super) use entry::{Do, Entry};
+pub(super) use entry::{Do, Entry, Fault};
+pub(super) use hook::Hook;
 pub(super) use judgement::{Expect, Limit, Recovery};
 pub(super) use load::{Load, Mix, Swing};
+pub(super) use safety::Safety;
 pub(super) use target::{Fleet, Target};
 pub(super) use watch::{Alert, Monitor};
 
@@ -63,18 +67,23 @@ pub(super) struct File {
     /// The incident's own clock; with it, instants may be given as times of day.
     pub(super) story: Option<Story>,
     /// What the load is directed at.
-    #[serde(default)]
-    pub(super) target: Target,
+    pub(super) target: Option<Placed<Target>>,
     /// What users do.
     #[schemars(required)]
-    pub(super) load: Option<Load>,
+    pub(super) load: Option<Placed<Load>>,
     /// Monitors that probe the fleet.
     #[serde(default)]
     pub(super) monitor: Vec<Monitor>,
     /// When somebody is told.
     #[serde(default)]
     pub(super) alert: Vec<Alert>,
-    /// What is done to the fleet, its monitors and its clients.
+    /// What the user's own tools can do to the target.
+    #[serde(default)]
+    pub(super) hook: Vec<Placed<Hook>>,
+    /// What the run may do at most.
+    #[serde(default)]
+    pub(super) safety: Safety,
+    /// What is done to the target, its monitors and its clients.
     #[serde(default)]
     pub(super) timeline: Vec<Placed<Entry>>,
     /// What counts as recovered.

@@ -1,0 +1,99 @@
+//! What a target's processes use, read from outside: threads, open files,
+//! memory, processor time, and connections that wait to be accepted.
+//!
+//! Of workers and queues inside it the kernel knows nothing, so nothing is said
+//! of saturation here.
+
+use std::collections::HashMap;
+
+use rustix::param::page_size;
+
+use super::held::Identity;
+use super::proc::{self, Stat};
+use crate::record::{Counters, ProcessCounters, Sample};
+use crate::units::Nanos;
+
+/// Processor time in the unit of `/proc/PID/stat`: 100 ticks a second on every
+/// Linux that Rust runs on (`USER_HZ` is fixed by the kernel's interface).
+const TICK: Nanos = Nanos::from_millis(10);
+
+/// What was read of each process last.
+#[derive(Debug, Default)]
+pub(super) struct Books {
+    ticks: HashMap<Identity, u64>,
+}
+
+impl Books {
+    /// What the processes used since the last reading.
+    pub(super) fn sample(
+        &mut self,
+        processes: &[Stat],
+        ports: &[u16],
+        from: Nanos,
+        to: Nanos,
+    ) -> Sample {
+        let sum =
+            |value: fn(&Stat) -> u64| processes.iter().map(value).fold(0, u64::saturating_add);
+        let open_files = processes.iter().filter_map(|it| proc::open_files(it.pid));
+        let waiting = ports.iter().flat_map(|port| proc::listeners(*port));
+        let counters = ProcessCounters {
+            processes_max: processes.len() as u64,
+            threads_max: sum(|it| it.threads),
+            open_files_max: open_files.fold(0, u64::saturating_add),
+            memory_bytes_max: sum(|it| it.pages).saturating_mul(page_size() as u64),
+            accept_queue_max: waiting.map(|it| it.waiting).fold(0, u64::saturating_add),
+            cpu_ns: self.used(processes).saturating_mul(TICK.0),
+            covered_ns: to.saturating_sub(from).0,
+        };
+        Sample {
+            from,
+            to,
+            source: "target".into(),
+            counters: Counters::Process(counters),
+            histograms: Vec::new(),
+        }
+    }
+
+    /// Ticks since the last reading; a process that is new has used all of its own since.
+    fn used(&mut self, processes: &[Stat]) -> u64 {
+        let first = self.ticks.is_empty();
+        let mut used: u64 = 0;
+        let mut now = HashMap::new();
+        for stat in processes {
+            let identity = Identity {
+                pid: stat.pid,
+                started: stat.started,
+            };
+            let before = self.ticks.get(&identity).copied().unwrap_or(0);
+            if !first {
+                used = used.saturating_add(stat.ticks.saturating_sub(before));
+            }
+            now.insert(identity, stat.ticks);
+        }
+        self.ticks = now;
+        used
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn processor_time_is_that_between_two_readings() {
+        let stat = |pid, ticks| Stat {
+            pid,
+            state: 'S',
+            parent: 1,
+            group: 1,
+            ticks,
+            threads: 2,
+            started: 5,
+            pages: 1,
+        };
+        let mut books = Books::default();
+        assert_eq!(books.used(&[stat(10, 100)]), 0); // what came before is not ours
+        assert_eq!(books.used(&[stat(10, 103), stat(11, 4)]), 7);
+        assert_eq!(books.used(&[stat(11, 6)]), 2); // 10 has ended
+    }
+}
