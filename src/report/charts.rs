@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::analysis::{Bucket, Series};
-use crate::record::{Histogram, InstanceCounters, printable};
+use crate::record::{Histogram, InstanceCounters, ProcessCounters, printable};
 use crate::units::Nanos;
 
 /// The two time axes, as every chart and its legend name them.
@@ -116,14 +116,46 @@ impl<'a> Rows<'a> {
 
     /// All charts, in the order of the page.
     pub(super) fn charts(&self) -> Vec<Chart> {
-        vec![
+        let mut charts = vec![
             self.operations(),
             self.attempts(),
             self.workers(),
             self.queue(),
             self.latency(),
             self.processor(),
-        ]
+        ];
+        let watched = |bucket: &&Bucket| bucket.process.is_some();
+        if self.buckets.iter().flatten().any(watched) {
+            charts.insert(4, self.processes());
+        }
+        charts
+    }
+
+    /// What the kernel shows of a target's processes, which gives no gauges of its own.
+    fn processes(&self) -> Chart {
+        let line = |name, role, style, value: fn(&ProcessCounters) -> u64| {
+            self.line(name, role, style, move |bucket| {
+                Some(value(bucket.process.as_ref()?) as f64)
+            })
+        };
+        Chart {
+            id: "processes",
+            title: "What the target’s processes held",
+            about: format!(
+                "Threads, open files and connections that waited to be accepted, {INSTANT}, as \
+                 the kernel shows them: one reading in each interval."
+            ),
+            unit: "",
+            scale: "linear",
+            stacked: false,
+            lines: vec![
+                line("threads", "good", "area", |it| it.threads_max),
+                line("open files", "neutral", "dashed", |it| it.open_files_max),
+                line("waiting to be accepted", "bad", "line", |it| {
+                    it.accept_queue_max
+                }),
+            ],
+        }
     }
 
     fn operations(&self) -> Chart {
