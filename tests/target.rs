@@ -38,7 +38,8 @@ fn detached(unverified: &str) -> BTreeMap<String, String> {
 
 fn push(rig: &Rig, unverified: &str, schema: Option<u32>) -> Outcome {
     let set = detached(unverified);
-    rig.fleet.push(rig.clock.now(), "ops", &set, schema, false)
+    let now = rig.clock.now();
+    rig.fleet.push(now, "ops", &set, schema, false, None)
 }
 
 fn sum(all: &[InstanceCounters]) -> InstanceCounters {

@@ -59,18 +59,15 @@ impl Evidence<'_> {
     }
 
     fn clock(&self) -> Clock {
-        let mut pushes = self
+        let begun = self
             .taken
             .iter()
-            .filter(|taken| taken.action.brings_fault() && taken.applied().is_some());
-        let trigger = pushes.next().map(|push| push.at);
-        let off = trigger.and_then(|trigger| {
-            let away = self
-                .taken
-                .iter()
-                .filter(|taken| taken.action.takes_fault_away());
-            let away = away.filter_map(Taken::applied);
-            away.filter(|at| *at > trigger).min()
+            .find(|taken| taken.action.begins().is_some() && taken.applied().is_some());
+        let trigger = begun.map(|begun| begun.at);
+        let off = begun.and_then(|begun| {
+            let ends = |taken: &&Taken<'_>| taken.action.ends(begun.action);
+            let ends = self.taken.iter().filter(ends).filter_map(Taken::applied);
+            ends.filter(|at| *at > begun.at).min()
         });
         let mut clock = Clock {
             trigger,

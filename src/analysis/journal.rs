@@ -40,16 +40,12 @@ impl Taken<'_> {
         }
     }
 
-    /// Whether it is one of the ways out that the verdict knows: a restart,
-    /// admission, monitors off, another number of retries. One that was refused
-    /// or failed did nothing; one that has not ended, a restart under way, may have.
+    /// Whether it is one of the ways out that verdicts know. One that was
+    /// refused or failed did nothing; one that has not ended, a restart under
+    /// way, may have.
     pub(super) fn is_intervention(&self) -> bool {
         let acts = self.ended.is_none() || self.applied().is_some();
-        acts && match self.action {
-            Action::Admit { .. } | Action::Retries { .. } => true,
-            Action::Monitors { on } => !on,
-            other => other.restarts(),
-        }
+        acts && self.action.intervenes()
     }
 }
 

@@ -416,6 +416,7 @@ impl Arguments {
             drain: self.client.longest(),
             interval: Nanos::from_secs(1),
             fleet: None,
+            release: crate::model::ReleasePolicy::default(),
             load: Load {
                 process: match self.arrivals {
                     Spread::Constant => ArrivalProcess::Constant,

@@ -6,7 +6,7 @@
 //! *vulnerable* (Bronson et al., 2021), and the load at its edge is the
 //! hidden capacity.
 
-use super::trial::try_all;
+use super::trial::{Responders, try_all};
 use super::{Axis, Progress};
 use crate::analysis::{AxisValues, Edge, Findings, Region, Sweep};
 use crate::error::Result;
@@ -47,7 +47,7 @@ pub fn sweep(
     };
     let tried = |plans: Vec<Plan>| -> Result<Vec<Region>> {
         let both = plans.into_iter().flat_map(|plan| [calm(&plan), plan]);
-        let found = try_all(both.collect(), bounds, progress, region)?;
+        let found = try_all(both.collect(), Responders::Follow, bounds, progress, region)?;
         Ok(found
             .chunks(2)
             .map(|pair| together(pair[0], pair[1]))

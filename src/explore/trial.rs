@@ -39,8 +39,54 @@ impl Observer for Kept {
     }
 }
 
+/// Whether responders do what a plan tells them in any case, or only for as long
+/// as service is not back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Responders {
+    /// They follow the plan.
+    Follow,
+    /// Who sees service back does nothing more: a restart that a measure has made
+    /// needless would take it down again.
+    Watch,
+}
+
 /// What a plan's simulation is found to show.
-fn findings(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Findings> {
+fn findings(
+    plan: Plan,
+    responders: Responders,
+    bounds: Bounds,
+    stop: &AtomicBool,
+) -> Result<Findings> {
+    let record = carried_out(plan, bounds, stop)?;
+    let found = analysis::findings(&record);
+    let needless = match found.incident.recovered_s {
+        Some(at) if responders == Responders::Watch => interventions_after(&record, at),
+        _ => Vec::new(),
+    };
+    if needless.is_empty() {
+        return Ok(found);
+    }
+    let mut plan = record.header.plan;
+    let mut place = 0..;
+    plan.timeline
+        .retain(|_| place.next().is_none_or(|place| !needless.contains(&place)));
+    let record = carried_out(plan, bounds, stop)?;
+    Ok(analysis::findings(&record))
+}
+
+/// Places in the plan of what was done to bring service back after it was.
+fn interventions_after(record: &Record, recovered_s: f64) -> Vec<usize> {
+    let began = record.events.iter().filter_map(|(at, event)| match event {
+        Event::ActionStarted { entry, action } if at.as_secs_f64() > recovered_s => {
+            action.intervenes().then_some(*entry)
+        }
+        _ => None,
+    });
+    began.collect()
+}
+
+/// The record of a plan's simulation.
+fn carried_out(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Record> {
     let mut kept = Kept::default();
     let simulated = sim::simulate(&plan, bounds, &mut kept, &mut |_, _| {
         stop.load(Ordering::Relaxed)
@@ -51,7 +97,7 @@ fn findings(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Findings> {
     if let StopCause::Failed { reason } = simulated.cause {
         return Err(Error::failed(reason));
     }
-    Ok(analysis::findings(&Record {
+    Ok(Record {
         header: Header {
             format: FORMAT,
             version: String::new(),
@@ -62,7 +108,7 @@ fn findings(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Findings> {
         },
         events: kept.events,
         samples: kept.samples,
-    }))
+    })
 }
 
 /// Simulates every plan, as many at a time as there are cores, and tells what
@@ -73,6 +119,7 @@ fn findings(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Findings> {
 /// The first that met a bound; that `progress` asked for an end.
 pub(super) fn try_all<T: Send>(
     plans: Vec<Plan>,
+    responders: Responders,
     bounds: Bounds,
     progress: Progress<'_>,
     boil: impl Fn(&Findings) -> T + Sync,
@@ -90,7 +137,7 @@ pub(super) fn try_all<T: Send>(
             if stop.load(Ordering::Relaxed) {
                 return Err(interrupted());
             }
-            let found = findings(plan, bounds, &stop)?;
+            let found = findings(plan, responders, bounds, &stop)?;
             let count = done.fetch_add(1, Ordering::Relaxed) + 1;
             if !progress(count, all) {
                 stop.store(true, Ordering::Relaxed);

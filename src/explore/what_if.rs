@@ -2,7 +2,7 @@
 
 use super::Progress;
 use super::measures::{MEASURES, Measure};
-use super::trial::try_all;
+use super::trial::{Responders, try_all};
 use crate::analysis::{Outcome, Row, WhatIf};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -67,7 +67,13 @@ pub fn what_if(
             ..variant.plan.clone()
         })
     });
-    let outcomes = try_all(plans.collect(), bounds, progress, Outcome::of)?;
+    let outcomes = try_all(
+        plans.collect(),
+        Responders::Watch,
+        bounds,
+        progress,
+        Outcome::of,
+    )?;
     let mut each = outcomes.chunks(seeds.len());
     let base_outcomes = each.next().unwrap_or_default();
     let row = |variant: &Variant<'_>, outcomes: &[Outcome]| {

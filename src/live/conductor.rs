@@ -259,7 +259,7 @@ impl Run<'_> {
         actor: &Sender<(usize, Action)>,
     ) -> Result<()> {
         let action = self.plan.timeline[entry].action.clone();
-        if action.brings_fault() {
+        if action.begins().is_some() {
             self.watch.healthy(self.clock.now())?;
         }
         self.event(&Event::ActionStarted {

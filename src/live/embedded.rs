@@ -37,6 +37,7 @@ pub(super) fn begin(start: &Start<'_>) -> Result<Arc<dyn Subject>> {
             }
         }),
     })?;
+    fleet.govern(start.plan.release);
     Ok(Arc::new(fleet))
 }
 
@@ -77,11 +78,15 @@ impl Subject for Fleet {
                 set,
                 schema,
                 tested,
-            } => self.push(now, RESPONDER, &set, schema, tested),
+                canary,
+            } => self.push(now, RESPONDER, &set, schema, tested, canary),
             Action::Rollback => self.rollback(now, RESPONDER),
             Action::Waive { check } => self.waive(&check),
             Action::Admit { share } => self.admit(share),
             Action::Restart { pause } => self.restart(pause, tell),
+            Action::Slow { part, factor } => self.slow(part, factor),
+            Action::Pause { instances } => self.pause(instances),
+            Action::Continue { instances } => self.go_on(instances),
             other => Outcome::Failed {
                 reason: format!("the embedded fleet has no `{}`", other.name()),
             },

@@ -3,10 +3,11 @@
 //! Names and parameters only: who carries an action out is not known here.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::{HookKind, ProcessFault, Whom, secret};
+use super::{HookKind, ProcessFault, SlowPart, Whom, secret};
 use crate::units::{Nanos, Ratio};
 
 /// When an entry is carried out.
@@ -50,6 +51,9 @@ pub enum Action {
         schema: Option<u32>,
         /// Whether its author ran the tests.
         tested: bool,
+        /// The share of the instances that it goes to; none: all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        canary: Option<Ratio>,
     },
     /// Restore the version before the active one, through the same checks.
     Rollback,
@@ -102,36 +106,136 @@ pub enum Action {
         /// Arguments in place of those that it had; none keeps them.
         args: Option<Vec<String>>,
     },
+    /// Let everything that a part draws from now on take this many times as long.
+    Slow {
+        /// The part.
+        part: SlowPart,
+        /// The factor; 1 ends it.
+        factor: f64,
+    },
+    /// Stop the processes of instances where they are, as SIGSTOP does.
+    Pause {
+        /// How many, from the first on; none: all.
+        instances: Option<NonZeroU32>,
+    },
+    /// Let them go on, as SIGCONT does.
+    Continue {
+        /// How many, from the first on; none: all.
+        instances: Option<NonZeroU32>,
+    },
 }
 
-impl Action {
-    /// Whether it brings a fault, once it is applied: the trigger of an incident.
+/// What can begin an incident, and goes on until something ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A configuration was pushed.
+    Push,
+    /// A part of the fleet became slow.
+    Slow(SlowPart),
+    /// Instances or processes were paused.
+    Pause,
+    /// Processes were killed.
+    Kill,
+    /// What processes may use was limited.
+    Limit,
+    /// The load rose above that of the baseline. No action: the load does it.
+    Surge,
+}
+
+impl Cause {
+    /// What sentences call it, without an article.
     #[must_use]
-    pub const fn brings_fault(&self) -> bool {
+    pub const fn name(self) -> &'static str {
         match self {
-            Self::Push { .. } | Self::Configure { .. } => true,
-            Self::Hook { kind, .. } => matches!(kind, HookKind::Push),
-            Self::Process { fault, .. } => matches!(
-                fault,
-                ProcessFault::Pause | ProcessFault::Kill | ProcessFault::Limit(_)
-            ),
-            _ => false,
+            Self::Push => "push",
+            Self::Slow(SlowPart::Application) => "slowdown of the application",
+            Self::Slow(SlowPart::Database) => "slowdown of the database",
+            Self::Slow(SlowPart::Identity) => "slowdown of the identity service",
+            Self::Pause => "pause",
+            Self::Kill => "kill",
+            Self::Limit => "limit",
+            Self::Surge => "surge",
+        }
+    }
+}
+
+/// What an action is to an incident: it may begin a cause, end one that another
+/// action began, or be a way out after all causes have ceased. An action that
+/// is none of these only happens. This is the one place that says so.
+impl Action {
+    /// The cause that begins to act with it.
+    #[must_use]
+    pub fn begins(&self) -> Option<Cause> {
+        match self {
+            Self::Push { .. }
+            | Self::Configure { .. }
+            | Self::Hook {
+                kind: HookKind::Push,
+                ..
+            } => Some(Cause::Push),
+            Self::Process { fault, .. } => match fault {
+                ProcessFault::Pause => Some(Cause::Pause),
+                ProcessFault::Kill => Some(Cause::Kill),
+                ProcessFault::Limit(_) => Some(Cause::Limit),
+                ProcessFault::Continue | ProcessFault::Lift => None,
+            },
+            Self::Slow { part, factor } if *factor > 1.0 => Some(Cause::Slow(*part)),
+            Self::Pause { .. } => Some(Cause::Pause),
+            _ => None,
         }
     }
 
-    /// Whether it takes a fault away, once it is applied.
+    /// Whether the cause that `begun` began acts no longer once this is done.
     #[must_use]
-    pub const fn takes_fault_away(&self) -> bool {
-        match self {
-            Self::Rollback => true,
-            Self::Hook { kind, .. } => matches!(kind, HookKind::Rollback),
-            Self::Process { fault, .. } => {
-                matches!(fault, ProcessFault::Continue | ProcessFault::Lift)
+    pub fn ends(&self, begun: &Self) -> bool {
+        if let Self::Process { fault, .. } = begun {
+            return self.ends_process_fault(*fault);
+        }
+        if begun.begins() == Some(Cause::Push) && self.rolls_back() {
+            return true;
+        }
+        match (begun, self) {
+            // The process that was paused is gone, and its successor runs.
+            (Self::Pause { .. }, Self::Restart { .. }) => true,
+            (Self::Slow { part: slow, .. }, Self::Slow { part, factor }) => {
+                slow == part && *factor <= 1.0
+            }
+            (Self::Pause { instances: paused }, Self::Continue { instances }) => {
+                instances.is_none_or(|go_on| paused.is_some_and(|paused| paused <= go_on))
             }
             _ => false,
         }
     }
 
+    /// Whether a fault of processes acts no longer once this is done: it was
+    /// taken back, or other processes have taken their place.
+    const fn ends_process_fault(&self, begun: ProcessFault) -> bool {
+        let replaced = self.restarts() || matches!(self, Self::Configure { .. } | Self::Rollback);
+        let taken_back = match (begun, self) {
+            (ProcessFault::Pause, Self::Process { fault, .. }) => {
+                matches!(fault, ProcessFault::Continue)
+            }
+            (ProcessFault::Limit(_), Self::Process { fault, .. }) => {
+                matches!(fault, ProcessFault::Lift)
+            }
+            _ => false,
+        };
+        replaced || taken_back
+    }
+
+    /// Whether it is one of the ways out that verdicts know: a restart, an
+    /// admission share, monitors off, another number of retries.
+    #[must_use]
+    pub const fn intervenes(&self) -> bool {
+        match self {
+            Self::Admit { .. } | Self::Retries { .. } => true,
+            Self::Monitors { on } => !*on,
+            _ => self.restarts(),
+        }
+    }
+}
+
+impl Action {
     /// Whether it restarts what serves.
     #[must_use]
     pub const fn restarts(&self) -> bool {
@@ -166,6 +270,9 @@ impl Action {
             Self::Hook { .. } => "hook",
             Self::Process { .. } => "process",
             Self::Configure { .. } => "configure",
+            Self::Slow { .. } => "slow",
+            Self::Pause { .. } => "pause",
+            Self::Continue { .. } => "continue",
         }
     }
 
@@ -189,6 +296,76 @@ impl Action {
             Self::Admit { share } => format!("{share} of the requests are admitted"),
             Self::Monitors { on } => format!("monitors {}", if *on { "on" } else { "off" }),
             Self::Retries { retries } => format!("{retries} retries"),
+            Self::Slow { part, factor } if *factor > 1.0 => {
+                format!("the {part} takes {factor} times as long")
+            }
+            Self::Slow { part, .. } => format!("the {part} takes as long as usual"),
+            Self::Pause { instances: count } => {
+                format!(
+                    "{} of {instances} instances are paused",
+                    first(*count, instances)
+                )
+            }
+            Self::Continue { instances: count } => {
+                format!(
+                    "{} of {instances} instances go on",
+                    first(*count, instances)
+                )
+            }
         }
+    }
+}
+
+/// How many instances of `all` are meant.
+#[must_use]
+pub fn first(count: Option<NonZeroU32>, all: usize) -> usize {
+    count.map_or(all, |count| {
+        usize::try_from(count.get()).unwrap_or(all).min(all)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn causes_end_with_what_undoes_them() {
+        let count = NonZeroU32::new;
+        let slow = |part, factor| Action::Slow { part, factor };
+        let push = Action::Push {
+            set: BTreeMap::new(),
+            schema: None,
+            tested: true,
+            canary: None,
+        };
+        let pause = |instances| Action::Pause { instances };
+        let go_on = |instances| Action::Continue { instances };
+        let restart = Action::Restart { pause: None };
+        let database = slow(SlowPart::Database, 5.0);
+        for (begun, action, ends) in [
+            (&push, Action::Rollback, true),
+            (&push, restart.clone(), false),
+            (&database, slow(SlowPart::Database, 1.0), true),
+            (&database, slow(SlowPart::Database, 2.0), false), // less slow is slow
+            (&database, slow(SlowPart::Identity, 1.0), false),
+            (&database, Action::Rollback, false),
+            (&pause(None), go_on(None), true),
+            (&pause(count(2)), go_on(None), true),
+            (&pause(count(2)), go_on(count(2)), true),
+            (&pause(count(2)), go_on(count(1)), false), // one is left
+            (&pause(None), go_on(count(3)), false),
+            (&pause(None), restart, true),
+        ] {
+            assert_eq!(action.ends(begun), ends, "{begun:?}, {action:?}");
+        }
+        assert_eq!(slow(SlowPart::Database, 1.0).begins(), None);
+        assert_eq!(database.begins(), Some(Cause::Slow(SlowPart::Database)));
+    }
+
+    #[test]
+    fn a_push_is_written_as_before_where_it_has_no_canary() {
+        let text = r#"{"push":{"set":{},"schema":null,"tested":true}}"#;
+        let push: Action = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&push).unwrap(), text);
     }
 }

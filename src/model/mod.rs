@@ -33,11 +33,13 @@ mod role_cache;
 mod safety;
 pub mod secret;
 mod shape;
+mod slowness;
 mod story;
+mod surge;
 mod url;
 mod work;
 
-pub use action::{Action, Trigger, When};
+pub use action::{Action, Cause, Trigger, When, first};
 pub use admission::Admission;
 pub use alert::{Alert, AlertChange, AlertRule, Signal};
 pub use arrivals::{ArrivalProcess, Arrivals};
@@ -59,13 +61,17 @@ pub use monitor::{Monitor, MonitorPolicy};
 pub use probes::Probes;
 pub use process_fault::{Limits, ProcessFault, Whom};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
-pub use release::{CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub use release::{
+    CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, ReleasePolicy, Settings,
+};
 pub use replay::{Replay, ReplayError};
 pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use role_cache::RoleCache;
 pub use safety::Safety;
 pub use shape::Shape;
+pub use slowness::{SlowPart, Slowness};
 pub use story::Story;
+pub use surge::{Surge, surges};
 pub use url::Url;
 pub use work::{
     Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,

@@ -23,8 +23,8 @@ pub enum Order {
     Lifo,
 }
 
-/// How the queue treats its jobs. As text: `"unbounded"`, `"bounded(64)"`,
-/// with `"lifo"` and `"expire 500ms"` added after commas.
+/// How the queue treats its jobs. As text: `"unbounded"`, `"bounded(64)"` or
+/// the bound alone, `"64"`, with `"lifo"` and `"expire 500ms"` added after commas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct QueuePolicy {
     /// Which job is taken first.
@@ -37,6 +37,17 @@ pub struct QueuePolicy {
 
 const EXPECTED: &str = "a queue policy: \"unbounded\" or \"bounded(64)\", \
      followed if wanted by \", lifo\" and \", expire 500ms\"";
+
+impl QueuePolicy {
+    /// A queue of so many jobs, in the order in which they came.
+    #[must_use]
+    pub fn bounded(bound: u32) -> Self {
+        Self {
+            bound: Some(bound),
+            ..Self::default()
+        }
+    }
+}
 
 impl FromStr for QueuePolicy {
     type Err = UnitError;
@@ -52,8 +63,12 @@ fn parse(text: &str) -> Option<QueuePolicy> {
         bound: match parts.next()? {
             "unbounded" => None,
             bounded => {
-                let bound = bounded.strip_prefix("bounded(")?.strip_suffix(')')?;
-                Some(bound.trim().parse().ok()?)
+                let bound = match bounded.strip_prefix("bounded(") {
+                    Some(rest) => rest.strip_suffix(')')?.trim(),
+                    // The bound alone, as a sweep over bounds writes it.
+                    None => bounded,
+                };
+                Some(bound.parse().ok()?)
             }
         },
         ..QueuePolicy::default()

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Unverified, Verification};
-use crate::units::Nanos;
+use crate::units::{Nanos, Ratio};
 
 /// The settings a document may hold, with the values each may take.
 pub const KNOWN_SETTINGS: [(&str, &[&str]); 2] = [
@@ -70,7 +70,7 @@ pub struct CheckResult {
 }
 
 /// A version of the configuration.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Document {
     /// 1 for the first, one more for each accepted change.
     pub version: u32,
@@ -90,9 +90,34 @@ pub struct Document {
     pub hash: String,
     /// The checks it went through.
     pub checks: Vec<CheckResult>,
+    /// The share of the instances that it is in force on; none: all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary: Option<Ratio>,
 }
 
 impl Document {
+    /// On how many instances of `all` it is in force, from the first on: its
+    /// share rounded up, and one at least.
+    #[must_use]
+    pub fn instances(&self, all: usize) -> usize {
+        /// What a share such as one in 49 loses by being a binary fraction.
+        const ROUNDING: f64 = 1e-9;
+        let Some(share) = self.canary else { return all };
+        let covered = |count: &usize| *count as f64 + ROUNDING >= share.get() * all as f64;
+        (1..all).find(covered).unwrap_or(all)
+    }
+
+    /// Which version it is, and where it is in force, in words, in a fleet of
+    /// so many instances.
+    #[must_use]
+    pub fn named_in(&self, all: usize) -> String {
+        let named = self.named();
+        match self.canary {
+            None => named,
+            Some(_) => format!("{named}, on {} of {all} instances", self.instances(all)),
+        }
+    }
+
     /// Which version it is, in words.
     #[must_use]
     pub fn named(&self) -> String {
@@ -122,12 +147,28 @@ impl fmt::Display for Refusal {
 const CHECK_SETTINGS: &str = "settings known";
 /// The check that a document's schema is not older than the newest accepted.
 const CHECK_SCHEMA: &str = "schema current";
-/// The advisory check that the tests were run.
+/// The check that the tests were run: advisory, unless the policy demands it.
 const CHECK_TESTED: &str = "tests run";
+
+/// What the release system demands besides what it always does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReleasePolicy {
+    /// Whether a document whose author did not run the tests is refused.
+    pub require_tests: bool,
+}
+
+impl ReleasePolicy {
+    /// Whether it demands nothing.
+    #[must_use]
+    pub fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// The configuration release system: its history and its checks.
 #[derive(Debug, Clone)]
 pub struct Release {
+    policy: ReleasePolicy,
     history: Vec<Document>,
     active: usize,
     waived: Vec<String>,
@@ -140,8 +181,8 @@ impl Default for Release {
 }
 
 impl Release {
-    /// The enforced checks that an action can waive, by name.
-    pub const CHECKS: [&str; 2] = [CHECK_SETTINGS, CHECK_SCHEMA];
+    /// The checks that an action can waive, by name.
+    pub const CHECKS: [&str; 3] = [CHECK_SETTINGS, CHECK_SCHEMA, CHECK_TESTED];
 
     /// A system whose version 1 sets `settings`, in schema 1.
     #[must_use]
@@ -156,15 +197,25 @@ impl Release {
             settings,
             hash: hash(1, settings),
             checks: Vec::new(),
+            canary: None,
         };
         Self {
+            policy: ReleasePolicy::default(),
             history: vec![first],
             active: 0,
             waived: Vec::new(),
         }
     }
 
-    /// The document in force.
+    /// This system under another policy.
+    #[must_use]
+    pub const fn under(mut self, policy: ReleasePolicy) -> Self {
+        self.policy = policy;
+        self
+    }
+
+    /// The document released last: in force, where it is a canary on its
+    /// instances only.
     #[must_use]
     pub fn active(&self) -> &Document {
         &self.history[self.active]
@@ -176,8 +227,21 @@ impl Release {
         &self.history
     }
 
+    /// The settings in force on the instance at this place of so many: those of
+    /// the last document that reached it.
+    #[must_use]
+    pub fn settings_of(&self, index: usize, all: usize) -> Settings {
+        let released = self.history[..=self.active].iter().rev();
+        released
+            .filter(|document| index < document.instances(all))
+            .map(|document| document.settings)
+            .next()
+            .expect("the first version reaches every instance")
+    }
+
     /// Releases the active settings with some changed, in `schema` or, where
-    /// that is none, in the active schema.
+    /// that is none, in the active schema; to the share `canary` of the
+    /// instances or, where that is none, to all.
     ///
     /// # Errors
     ///
@@ -189,6 +253,7 @@ impl Release {
         set: &BTreeMap<String, String>,
         schema: Option<u32>,
         tested: bool,
+        canary: Option<Ratio>,
     ) -> Result<&Document, Refusal> {
         let active = self.active();
         let schema = schema.unwrap_or(active.schema);
@@ -199,18 +264,28 @@ impl Release {
                 reason,
             })?;
         }
-        self.accept(now, author, settings, schema, tested, None)
+        self.accept(Draft {
+            at: now,
+            author,
+            settings,
+            schema,
+            tested,
+            restores: None,
+            canary,
+        })
     }
 
-    /// Restores the settings and schema of the version before the active one,
-    /// as a new version, through the same checks.
+    /// Restores the settings and schema of the last version before the active
+    /// one that was in force everywhere, as a new version and everywhere,
+    /// through the same checks.
     ///
     /// # Errors
     ///
     /// The refusal of an enforced check, or that there is nothing to roll back
     /// to; nothing has changed then.
     pub fn rollback(&mut self, now: Nanos, author: &str) -> Result<&Document, Refusal> {
-        let Some(previous) = self.active.checked_sub(1) else {
+        let before = self.history[..self.active].iter();
+        let Some(previous) = before.rev().find(|document| document.canary.is_none()) else {
             return Err(Refusal {
                 check: "history".into(),
                 reason: "there is no earlier version to roll back to".into(),
@@ -222,8 +297,16 @@ impl Release {
             tested,
             version,
             ..
-        } = self.history[previous].clone();
-        self.accept(now, author, settings, schema, tested, Some(version))
+        } = *previous;
+        self.accept(Draft {
+            at: now,
+            author,
+            settings,
+            schema,
+            tested,
+            restores: Some(version),
+            canary: None,
+        })
     }
 
     /// From now on the check is advisory: the way past a refusal, taken knowingly.
@@ -245,22 +328,29 @@ impl Release {
         Ok(())
     }
 
-    fn accept(
-        &mut self,
-        now: Nanos,
-        author: &str,
-        settings: Settings,
-        schema: u32,
-        tested: bool,
-        restores: Option<u32>,
-    ) -> Result<&Document, Refusal> {
+    fn accept(&mut self, draft: Draft<'_>) -> Result<&Document, Refusal> {
+        let Draft {
+            schema,
+            tested,
+            settings,
+            restores,
+            ..
+        } = draft;
         let newest = self.history.iter().map(|d| d.schema).max().unwrap_or(1);
-        let schema_enforced = !self.waived.iter().any(|waived| waived == CHECK_SCHEMA);
+        let waived = |check| self.waived.iter().any(|waived| waived == check);
+        let schema_enforced = !waived(CHECK_SCHEMA);
+        let tested_enforced = self.policy.require_tests && !waived(CHECK_TESTED);
+        let what = restores.map_or_else(
+            || "the document".to_owned(),
+            |version| format!("version {version}, which would be restored,"),
+        );
+        if !tested && tested_enforced {
+            return Err(Refusal {
+                check: CHECK_TESTED.into(),
+                reason: format!("{what} has not been through the tests"),
+            });
+        }
         if schema < newest && schema_enforced {
-            let what = restores.map_or_else(
-                || "the document".to_owned(),
-                |version| format!("version {version}, which would be restored,"),
-            );
             return Err(Refusal {
                 check: CHECK_SCHEMA.into(),
                 reason: format!(
@@ -278,16 +368,17 @@ impl Release {
         let document = Document {
             version: u32::try_from(self.history.len()).unwrap_or(u32::MAX - 1) + 1,
             restores,
-            author: author.to_owned(),
-            at: now,
+            author: draft.author.to_owned(),
+            at: draft.at,
             schema,
             tested,
             settings,
             hash: hash(schema, settings),
+            canary: draft.canary,
             checks: vec![
                 result(CHECK_SETTINGS, true, true),
                 result(CHECK_SCHEMA, schema >= newest, schema_enforced),
-                result(CHECK_TESTED, tested, false),
+                result(CHECK_TESTED, tested, tested_enforced),
             ],
         };
         self.history.push(document);
@@ -301,6 +392,17 @@ impl Release {
             .find(|document| document.schema == schema)
             .map_or(1, |document| document.version)
     }
+}
+
+/// A document that is to be accepted.
+struct Draft<'a> {
+    at: Nanos,
+    author: &'a str,
+    settings: Settings,
+    schema: u32,
+    tested: bool,
+    restores: Option<u32>,
+    canary: Option<Ratio>,
 }
 
 /// SHA-256 over the content of a document, in hexadecimal.
@@ -329,7 +431,7 @@ mod tests {
     fn a_rollback_behind_the_schema_is_refused_and_changes_nothing() {
         let mut release = Release::default();
         release
-            .push(Nanos(1), "ops", &detached(), Some(2), false)
+            .push(Nanos(1), "ops", &detached(), Some(2), false, None)
             .unwrap();
         let refusal = release.rollback(Nanos(2), "ops").unwrap_err();
         insta::assert_snapshot!(refusal);
@@ -350,7 +452,7 @@ mod tests {
     fn a_rollback_within_one_schema_is_accepted() {
         let mut release = Release::default();
         release
-            .push(Nanos(1), "ops", &detached(), None, false)
+            .push(Nanos(1), "ops", &detached(), None, false, None)
             .unwrap();
         assert_eq!(
             release.rollback(Nanos(2), "ops").unwrap().settings,
@@ -359,11 +461,73 @@ mod tests {
     }
 
     #[test]
+    fn a_canary_reaches_its_share_of_the_instances_and_a_rollback_all_of_them() {
+        let verifications = |release: &Release, all: usize| -> Vec<bool> {
+            let settings = (0..all).map(|index| release.settings_of(index, all));
+            settings
+                .map(|settings| settings.verification == Verification::Detached)
+                .collect()
+        };
+        let mut release = Release::default();
+        let canary = Ratio::new(0.3); // of 4: 1.2, rounded up
+        let pushed = release.push(Nanos(1), "ops", &detached(), None, true, canary);
+        assert_eq!(
+            pushed.unwrap().named_in(4),
+            "version 2, on 2 of 4 instances"
+        );
+        assert_eq!(verifications(&release, 4), [true, true, false, false]);
+        // A wider canary of the same change, and then the way back from both.
+        let wider = Ratio::new(0.75);
+        let pushed = release.push(Nanos(2), "ops", &detached(), None, true, wider);
+        assert_eq!(pushed.unwrap().version, 3);
+        assert_eq!(verifications(&release, 4), [true, true, true, false]);
+        let restored = release.rollback(Nanos(3), "ops").unwrap().clone();
+        assert_eq!((restored.version, restored.restores), (4, Some(1)));
+        assert_eq!(restored.named_in(4), "version 4, which restores version 1");
+        assert_eq!(verifications(&release, 4), [false; 4]);
+    }
+
+    #[test]
+    fn a_canary_is_one_instance_at_least() {
+        let mut release = Release::default();
+        for all in 1..200_usize {
+            let one = Ratio::new(1.0 / all as f64);
+            let pushed = release.push(Nanos(1), "ops", &detached(), None, true, one);
+            assert_eq!(pushed.unwrap().instances(all), 1, "{all}");
+        }
+        let none = Ratio::new(0.0);
+        let pushed = release.push(Nanos(1), "ops", &detached(), None, true, none);
+        assert_eq!(pushed.unwrap().instances(10), 1);
+    }
+
+    #[test]
+    fn the_tests_are_demanded_where_the_policy_says_so_and_can_be_waived() {
+        let mut release = Release::default().under(ReleasePolicy {
+            require_tests: true,
+        });
+        let refusal = release
+            .push(Nanos(1), "ops", &detached(), None, false, None)
+            .unwrap_err();
+        insta::assert_snapshot!(refusal, @"refused by the check `tests run`: the document has not been through the tests");
+        assert!(
+            release
+                .push(Nanos(1), "ops", &detached(), None, true, None)
+                .is_ok()
+        );
+        release.waive("tests run").unwrap();
+        let pushed = release.push(Nanos(2), "ops", &detached(), None, false, None);
+        let result = pushed.unwrap().checks.last().unwrap().clone();
+        assert_eq!((result.passed, result.enforced), (false, false));
+    }
+
+    #[test]
     fn unknown_settings_values_and_checks_are_refused() {
         let mut release = Release::default();
         for (key, value) in [("authorization.verification", "maybe"), ("colour", "red")] {
             let set = BTreeMap::from([(key.to_owned(), value.to_owned())]);
-            let refusal = release.push(Nanos(1), "ops", &set, None, true).unwrap_err();
+            let refusal = release
+                .push(Nanos(1), "ops", &set, None, true, None)
+                .unwrap_err();
             assert_eq!(refusal.check, "settings known");
         }
         assert!(release.rollback(Nanos(1), "ops").is_err()); // nothing to go back to

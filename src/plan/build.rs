@@ -26,6 +26,7 @@ pub fn build(scenario: &Scenario, seed: Option<u64>) -> Plan {
         interval: scenario.interval,
         fleet: scenario.fleet.clone(),
         foreign: scenario.foreign.clone(),
+        release: scenario.release,
         load: scenario.load.clone(),
         monitors: scenario.monitors.clone(),
         alerts: scenario.alerts.clone(),

@@ -6,19 +6,21 @@
 
 mod build;
 mod schedule;
+mod surge;
 mod timeline;
 
 use serde::{Deserialize, Serialize};
 
 pub use crate::model::{
-    Action, Bound, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing, RecoveryRule,
-    Request, Story, Trigger, Unit, When,
+    Action, Bound, Cause, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing,
+    RecoveryRule, Request, Story, Trigger, Unit, When,
 };
-use crate::model::{AlertRule, FleetSpec, Foreign, MonitorPolicy, Safety};
+use crate::model::{AlertRule, FleetSpec, Foreign, MonitorPolicy, ReleasePolicy, Safety};
 use crate::units::Nanos;
 
 pub use build::build;
 pub use schedule::{Choice, Draft, Schedule, Slice, fleet_choices, weight_ends};
+pub use surge::SurgeChange;
 pub use timeline::Timeline;
 
 /// Everything a backend needs to carry out a run.
@@ -49,6 +51,9 @@ pub struct Plan {
     /// The target that is driven, where it is somebody else's.
     #[serde(default)]
     pub foreign: Option<Foreign>,
+    /// What the fleet's release system demands.
+    #[serde(default, skip_serializing_if = "ReleasePolicy::is_default")]
+    pub release: ReleasePolicy,
     /// What users do.
     pub load: Load,
     /// What monitors do.

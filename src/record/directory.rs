@@ -439,6 +439,7 @@ mod tests {
                     tasks: 1,
                     boot: Nanos::ZERO,
                 }),
+                release: crate::model::ReleasePolicy::default(),
                 load: Load {
                     process: ArrivalProcess::Constant,
                     rate: Vec::new(),

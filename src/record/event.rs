@@ -7,6 +7,9 @@ use crate::model::Refusal;
 use crate::plan::{Action, Entry, Trigger};
 use crate::units::Nanos;
 
+/// Why the gauges of a paused instance could not be read, in either backend.
+pub const PAUSED: &str = "it is paused";
+
 /// Something that happened in a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]

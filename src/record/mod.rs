@@ -33,7 +33,7 @@ pub use counters::{
 pub use directory::{
     Backend, FORMAT, Header, MachineFacts, Record, Recorder, claim_directory, write_private,
 };
-pub use event::{Event, Outcome, StopCause};
+pub use event::{Event, Outcome, PAUSED, StopCause};
 pub use histogram::Histogram;
 pub use ledger::{Class, Ledger, Try, Unanswered};
 pub use sample::{Counters, Measure, Observer, Sample};

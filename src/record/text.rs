@@ -5,6 +5,7 @@
 //! escapes of their own, which come on top.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 use super::Outcome;
 use crate::model::Whom;
@@ -45,12 +46,15 @@ fn steers(character: char) -> bool {
 #[must_use]
 pub fn action_text(action: &Action) -> String {
     match action {
-        Action::Push { set, .. } => {
+        Action::Push { set, canary, .. } => {
             let changes: Vec<String> = set
                 .iter()
                 .map(|(name, value)| format!("{name} = {value}"))
                 .collect();
-            format!("push {}", changes.join(", ")).trim_end().to_owned()
+            let to = canary.map_or_else(String::new, |share| format!(" to {share}"));
+            format!("push {}{to}", changes.join(", "))
+                .trim_end()
+                .to_owned()
         }
         Action::Rollback => "rollback".into(),
         Action::Waive { check } => format!("waive `{check}`"),
@@ -76,6 +80,18 @@ pub fn action_text(action: &Action) -> String {
             let changes: Vec<String> = set.chain(args).collect();
             format!("push {}", changes.join(", "))
         }
+        Action::Slow { part, factor } if *factor > 1.0 => format!("{part} {factor}× as slow"),
+        Action::Slow { part, .. } => format!("{part} as usual"),
+        Action::Pause { instances } => counted("pause", *instances),
+        Action::Continue { instances } => counted("continue", *instances),
+    }
+}
+
+fn counted(what: &str, instances: Option<NonZeroU32>) -> String {
+    match instances.map(NonZeroU32::get) {
+        None => what.to_owned(),
+        Some(1) => format!("{what} 1 instance"),
+        Some(count) => format!("{what} {count} instances"),
     }
 }
 
@@ -104,6 +120,7 @@ pub fn story_time(story: &Story, at: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::SlowPart;
     use crate::units::Ratio;
 
     #[test]
@@ -127,6 +144,7 @@ mod tests {
             set: [("a".into(), "1".into()), ("b".into(), "2".into())].into(),
             schema: Some(3),
             tested: false,
+            canary: Ratio::new(0.25),
         };
         let admit = Action::Admit {
             share: Ratio::new(0.45).unwrap(),
@@ -134,12 +152,25 @@ mod tests {
         let restart = Action::Restart {
             pause: Some(Nanos::from_secs(2)),
         };
+        let slow = |factor| Action::Slow {
+            part: SlowPart::Database,
+            factor,
+        };
         for (action, text) in [
-            (push, "push a = 1, b = 2"),
+            (push, "push a = 1, b = 2 to 25 %"),
             (admit, "admit 45 %"),
             (restart, "restart one after the other"),
             (Action::Monitors { on: false }, "monitors off"),
             (Action::Retries { retries: 0 }, "retries 0"),
+            (slow(5.0), "database 5× as slow"),
+            (slow(1.0), "database as usual"),
+            (Action::Pause { instances: None }, "pause"),
+            (
+                Action::Continue {
+                    instances: NonZeroU32::new(2),
+                },
+                "continue 2 instances",
+            ),
         ] {
             assert_eq!(action_text(&action), text);
         }

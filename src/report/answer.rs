@@ -7,7 +7,7 @@ use super::figures::{
     NONE, count, maybe, number, percent, plural, seconds, story_span, watched, words,
 };
 use crate::analysis::{Findings, Phase, Validity, Verdict};
-use crate::record::printable;
+use crate::record::{Backend, printable};
 
 /// What is said beside a censored figure.
 const NOT_SEEN: &str = "not seen before the observation stopped";
@@ -257,6 +257,12 @@ pub(super) fn measurement_line(findings: &Findings) -> String {
         Validity::Valid => "valid",
         Validity::Invalid => "invalid",
     };
+    if findings.backend == Backend::Sim {
+        return format!(
+            "{validity}; simulated: no generator, no network and no machine took part \
+             (docs/SIMULATOR.md says what is modelled)"
+        );
+    }
     let lag = |value: Option<f64>| maybe(value, |us| format!("{} ms", number(us / 1e3)));
     format!(
         "{validity}; send lag p50 {}, p99 {}, max {}; generator threads at most {} busy; \
@@ -289,7 +295,11 @@ pub(super) fn conservation_line(findings: &Findings) -> String {
     )
 }
 
-/// Exhaustion windows of one instance, in one line each: name, then windows.
+/// Lines of exhaustion that are shown: more would hide what follows.
+const LINES: usize = 16;
+
+/// Exhaustion windows in one line each: an instance's name, then its windows.
+/// In a fleet too large for that, instances of the same windows share a line.
 pub(super) fn exhaustion_by_instance(findings: &Findings) -> Vec<(String, String)> {
     let mut rows: Vec<(String, Vec<String>)> = Vec::new();
     for window in &findings.exhaustion {
@@ -300,9 +310,30 @@ pub(super) fn exhaustion_by_instance(findings: &Findings) -> Vec<(String, String
             None => rows.push((name, vec![span])),
         }
     }
-    rows.into_iter()
-        .map(|(name, spans)| (name, few(&spans)))
-        .collect()
+    let rows = rows.into_iter().map(|(name, spans)| (name, few(&spans)));
+    let rows: Vec<(String, String)> = rows.collect();
+    if rows.len() <= LINES {
+        return rows;
+    }
+    let mut alike: Vec<(usize, String)> = Vec::new();
+    for (_, windows) in rows {
+        match alike.iter_mut().find(|(_, known)| *known == windows) {
+            Some((instances, _)) => *instances += 1,
+            None => alike.push((1, windows)),
+        }
+    }
+    alike.sort_by_key(|(instances, _)| std::cmp::Reverse(*instances));
+    let others = alike.split_off(alike.len().min(LINES));
+    let others: usize = others.iter().map(|(instances, _)| instances).sum();
+    let mut rows: Vec<(String, String)> = alike
+        .into_iter()
+        .map(|(instances, windows)| (format!("{instances} instances"), windows))
+        .collect();
+    if others > 0 {
+        let where_else = "at other times; summary.json has them all".to_owned();
+        rows.push((format!("{others} instances"), where_else));
+    }
+    rows
 }
 
 /// The first few of a list, and how many more there are.

@@ -114,20 +114,22 @@ impl<'a> Rows<'a> {
         })
     }
 
-    /// All charts, in the order of the page.
+    /// All charts that show something, in the order of the page: nobody reads a
+    /// machine's load off a run that was simulated.
     pub(super) fn charts(&self) -> Vec<Chart> {
         let mut charts = vec![
             self.operations(),
             self.attempts(),
             self.workers(),
             self.queue(),
+            self.processes(),
             self.latency(),
             self.processor(),
         ];
-        let watched = |bucket: &&Bucket| bucket.process.is_some();
-        if self.buckets.iter().flatten().any(watched) {
-            charts.insert(4, self.processes());
-        }
+        charts.retain(|chart| {
+            let mut values = chart.lines.iter().flat_map(|line| &line.values);
+            values.any(Option::is_some)
+        });
         charts
     }
 

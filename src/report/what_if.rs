@@ -108,7 +108,8 @@ pub(super) fn rows(what_if: &WhatIf) -> Vec<[String; 7]> {
 pub(super) fn heading(what_if: &WhatIf) -> String {
     format!(
         "Each measure alone, then the pairs that lose less than either of the two, ranked by \
-         operations lost; simulated with {} seeds each.",
+         operations lost; simulated with {} seeds each. Who sees service back does nothing more: \
+         interventions that would begin after the recovery are left out.",
         what_if.seeds.len()
     )
 }

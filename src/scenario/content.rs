@@ -1,8 +1,8 @@
 //! What a scenario says, once it is known to be valid.
 
 use crate::model::{
-    Action, AlertRule, Expectation, FleetSpec, Foreign, Load, MonitorPolicy, RecoveryRule, Safety,
-    Story, When,
+    Action, AlertRule, Expectation, FleetSpec, Foreign, Load, MonitorPolicy, RecoveryRule,
+    ReleasePolicy, Safety, Story, When,
 };
 use crate::units::Nanos;
 
@@ -33,6 +33,8 @@ pub struct Scenario {
     pub fleet: Option<FleetSpec>,
     /// The target that is driven, where it is somebody else's.
     pub foreign: Option<Foreign>,
+    /// What the fleet's release system demands.
+    pub release: ReleasePolicy,
     /// What users do.
     pub load: Load,
     /// What monitors do.

@@ -3,25 +3,30 @@
 use super::file::{self, File, Limit};
 use super::leaf::Placed;
 use super::meaning::Reader;
-use super::{BASELINE, Entry, phase_names};
-use crate::model::{Bound, Expectation, Figure, Unit};
+use super::{BASELINE, Entry, phase_names, surge_phases};
+use crate::model::{Bound, Expectation, Figure, Surge, Unit};
 use crate::units::{Nanos, Ratio};
 
-/// The expectations of the file; those with a mistake are left out.
+/// The expectations of the file; those with a mistake are left out. `surges`:
+/// those of the load, where it could be read.
 pub(super) fn read(
     reader: &mut Reader,
     file: &File,
     timeline: &[Option<Entry>],
+    surges: Option<&[Surge]>,
 ) -> Vec<Expectation> {
     let known: Vec<_> = timeline.iter().flatten().cloned().collect();
     // With an entry that could not be read, nobody knows every phase.
     let nameless = |entry| reader.was_taken_out(entry, &["phase"]);
     let complete = known.len() == timeline.len()
+        && surges.is_some()
         && !reader.file_lacks("timeline")
         && !file.timeline.iter().any(nameless);
     let names = phase_names(&known);
+    let taken: Vec<&str> = names.iter().map(String::as_str).collect();
+    let of_surges = surge_phases(surges.unwrap_or_default(), &taken);
     let mut phases = vec![BASELINE];
-    for name in &names {
+    for name in names.iter().chain(&of_surges) {
         if !phases.contains(&name.as_str()) {
             phases.push(name);
         }

@@ -431,9 +431,17 @@ fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'s
             message("a target of somebody else's, and this is the embedded fleet"),
             "use \"push\" and \"restart\", or name another target in [target]",
         )),
-        (Action::Push { .. } | Action::Waive { .. } | Action::Admit { .. }, Some(_)) => Some((
+        (
+            Action::Push { .. }
+            | Action::Waive { .. }
+            | Action::Admit { .. }
+            | Action::Slow { .. }
+            | Action::Pause { .. }
+            | Action::Continue { .. },
+            Some(_),
+        ) => Some((
             message("the embedded fleet, which has releases and a balancer"),
-            "use \"configure\" for a command, or a [[hook]] of your own",
+            "use \"configure\" or \"process\" for a command, or a [[hook]] of your own",
         )),
         (Action::Configure { .. } | Action::Rollback | Action::Restart { .. }, Some(target))
             if target.command.is_none() =>

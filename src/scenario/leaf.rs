@@ -18,7 +18,7 @@ use super::quantities::{
 };
 use crate::model::{
     ArrivalProcess, Backoff, BreakerPolicy, Distribution, ExpectedAnswer, Figure, HookKind,
-    QueuePolicy, Request, RetryBudgetPolicy, Retryable, Role, RowOrder, Url, Whom,
+    QueuePolicy, Request, RetryBudgetPolicy, Retryable, Role, RowOrder, SlowPart, Url, Whom,
 };
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
@@ -95,6 +95,47 @@ impl<T: Quantity> JsonSchema for Text<T> {
     }
 }
 
+/// A queue policy, read from its text or from a number, which is its bound.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct QueueText(pub(super) QueuePolicy);
+
+impl<'de> Deserialize<'de> for QueueText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Bound(u32),
+            Policy(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Bound(bound) => Ok(Self(QueuePolicy::bounded(bound))),
+            Written::Policy(text) => text.parse().map(Self).map_err(serde::de::Error::custom),
+        }
+    }
+}
+
+impl Serialize for QueueText {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
+impl JsonSchema for QueueText {
+    fn schema_name() -> Cow<'static, str> {
+        QueuePolicy::FORMAT.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": ["string", "integer"],
+            "format": QueuePolicy::FORMAT,
+            "examples": [QueuePolicy::EXAMPLE],
+            "minimum": 1,
+            "maximum": u32::MAX,
+        })
+    }
+}
+
 /// A thing that scenario files call by a word of a closed list.
 pub(super) trait Named: Sized {
     /// Every such thing and its word.
@@ -165,6 +206,12 @@ impl Named for HookKind {
 }
 
 impl Named for Whom {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
+impl Named for SlowPart {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.to_vec()
     }

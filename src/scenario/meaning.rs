@@ -14,7 +14,7 @@ use super::quantities::Moment;
 use super::{Scenario, expectations, foreign, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy,
-    RecoveryRule, Request, Shape, Story,
+    RecoveryRule, ReleasePolicy, Request, Shape, Story, surges,
 };
 use crate::units::{Nanos, Rate};
 
@@ -134,7 +134,12 @@ impl Reader {
         let alerts = self.alerts(&file.alert);
         let timeline = timeline::read(self, file);
         foreign::fits(self, file, &timeline);
-        let expectations = expectations::read(self, file, &timeline);
+        let warm_up = file.warm_up.value.0;
+        let surges = match (&load, self.end) {
+            (Some(load), Some(end)) => Some(surges(load, warm_up, end)),
+            _ => None,
+        };
+        let expectations = expectations::read(self, file, &timeline, surges.as_deref());
         Some(Scenario {
             name: name.to_owned(),
             title: file.title.clone()?,
@@ -142,7 +147,7 @@ impl Reader {
             source: file.source.clone(),
             seed: file.seed,
             story: self.story,
-            warm_up: file.warm_up.value.0,
+            warm_up,
             end: self.end?,
             drain: file.drain.value.0,
             interval,
@@ -151,6 +156,9 @@ impl Reader {
                 None => Some(fleet_of(file)),
             },
             foreign: subject,
+            release: ReleasePolicy {
+                require_tests: file.release.require_tests,
+            },
             load: load?,
             monitors,
             alerts,
@@ -206,18 +214,7 @@ impl Reader {
             self.rate(first);
             rate.push((Nanos::ZERO, first.value.0));
         }
-        for step in &load.step {
-            let at = step.at.as_ref().and_then(|moment| {
-                let at = self.instant(moment)?;
-                self.before_the_end("a step of the rate", moment, at);
-                Some(at)
-            });
-            if let Some(step) = &step.rate {
-                self.rate(step);
-                rate.extend(at.map(|at| (at, step.value.0)));
-            }
-        }
-        rate.sort_by_key(|(at, _)| *at);
+        self.steps(&load.step, &mut rate);
         self.hedge(load);
         let mix = load.mix.iter().flat_map(|mix| &mix.value);
         let mix = mix.map(|entry| {
@@ -264,6 +261,42 @@ impl Reader {
             backlog: load.backlog,
             drive: Drive::default(),
         })
+    }
+
+    /// Adds the steps to the first rate, in the order of time.
+    fn steps(&mut self, steps: &[file::Step], rates: &mut Vec<(Nanos, Rate)>) {
+        let mut all = Vec::new();
+        for step in steps {
+            let at = step.at.as_ref().and_then(|moment| {
+                let at = self.instant(moment)?;
+                self.before_the_end("a step of the rate", moment, at);
+                Some(at)
+            });
+            if let Some(rate) = &step.rate {
+                self.rate(rate);
+                all.extend(at.map(|at| (at, rate.value.0, step.r#for.as_ref())));
+            }
+        }
+        all.sort_by_key(|(at, ..)| *at);
+        for (place, (at, rate, lasts)) in all.iter().enumerate() {
+            let before = rates.last().map(|(_, rate)| *rate);
+            rates.push((*at, *rate));
+            let Some((lasts, before)) = lasts.zip(before) else {
+                continue;
+            };
+            let over = at.saturating_add(lasts.value.0.0);
+            match all.get(place + 1) {
+                Some((next, ..)) if *next < over => self.report(
+                    lasts,
+                    format!("another step begins at {next}, while this one lasts"),
+                    "too long",
+                    "let it end before the next begins, or take `for` out",
+                ),
+                // The next step says what comes then.
+                Some((next, ..)) if *next == over => {}
+                _ => rates.push((over, before)),
+            }
+        }
     }
 
     fn hedge(&mut self, load: &file::Load) {
@@ -390,7 +423,7 @@ fn file_lacks(taken_out: &[(Range<usize>, String)], key: &str) -> bool {
     of_the_file.any(|(_, taken)| taken == key)
 }
 
-fn fleet_of(file: &File) -> FleetSpec {
+pub(super) fn fleet_of(file: &File) -> FleetSpec {
     let target = file.target.as_ref();
     let named = target.and_then(|target| target.value.fleet.as_ref());
     named.map_or_else(

@@ -37,7 +37,7 @@ pub use content::{Entry, Scenario};
 pub use diagnostics::{Diagnostics, Mistake};
 pub use operations::{load_operations, operations, operations_schema};
 pub use parse::parse;
-pub use phases::{BASELINE, phase_names};
+pub use phases::{BASELINE, phase_names, surge_phases};
 pub use schema::schema;
 pub use settings::{Setting, load_with};
 pub use shipped::{load, shipped};

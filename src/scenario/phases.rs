@@ -1,7 +1,7 @@
 //! Names of the phases that a timeline cuts a run into.
 
 use super::Entry;
-use crate::model::Action;
+use crate::model::{Action, Surge};
 
 /// The phase before the first entry.
 pub const BASELINE: &str = "baseline";
@@ -43,6 +43,23 @@ pub fn phase_names(timeline: &[Entry]) -> Vec<String> {
     names.into_iter().flatten().collect()
 }
 
+/// The phases that begin where a surge does and where it is over, in the order
+/// of time; a name that an entry's phase has already gets a number.
+#[must_use]
+pub fn surge_phases(surges: &[Surge], taken: &[&str]) -> Vec<String> {
+    let mut taken: Vec<String> = taken.iter().map(|name| (*name).to_owned()).collect();
+    let mut names = Vec::new();
+    for surge in surges {
+        let both = ["surge", "surge over"].into_iter();
+        for name in both.take(1 + usize::from(surge.to.is_some())) {
+            let name = numbered(name.to_owned(), &taken);
+            taken.push(name.clone());
+            names.push(name);
+        }
+    }
+    names
+}
+
 fn derived(action: &Action) -> String {
     match action {
         Action::Admit { share } => format!("admit {share}"),
@@ -52,6 +69,8 @@ fn derived(action: &Action) -> String {
         Action::Hook { hook, .. } => hook.clone(),
         Action::Process { fault, .. } => fault.word().into(),
         Action::Configure { .. } => "push".into(),
+        Action::Slow { part, factor } if *factor > 1.0 => format!("slow {part}"),
+        Action::Slow { part, .. } => format!("{part} as usual"),
         other => other.name().to_owned(),
     }
 }
@@ -66,8 +85,31 @@ fn numbered(name: String, taken: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::When;
+    use crate::model::{SlowPart, When};
     use crate::units::Nanos;
+
+    #[test]
+    fn surges_have_phases_whose_names_no_entry_has() {
+        let surge = |from, to: Option<u64>| Surge {
+            from: Nanos::from_secs(from),
+            to: to.map(Nanos::from_secs),
+        };
+        let surges = [surge(1, Some(2)), surge(3, None)];
+        let names = surge_phases(&surges, &["push", "surge over"]);
+        assert_eq!(names, ["surge", "surge over 2", "surge 2"]);
+    }
+
+    #[test]
+    fn a_part_that_is_slow_names_its_phase() {
+        let slow = |factor| {
+            derived(&Action::Slow {
+                part: SlowPart::Identity,
+                factor,
+            })
+        };
+        assert_eq!(slow(5.0), "slow identity service");
+        assert_eq!(slow(1.0), "identity service as usual");
+    }
 
     #[test]
     fn entries_at_one_instant_share_a_phase_and_names_are_unique() {

@@ -20,6 +20,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
             let when = when(reader, entry);
             let read = entry.value.action.as_ref();
             let action = read.and_then(|read| action(reader, entry, read));
+            as_many_as_there_are(reader, file, entry, action.as_ref());
             phase(reader, &entry.value);
             Some(Entry {
                 when: when?,
@@ -87,10 +88,12 @@ fn action(reader: &mut Reader, entry: &Placed<file::Entry>, action: &Do) -> Opti
             set,
             schema,
             tested,
+            canary,
         } => Action::Push {
             set: set.as_ref().map_or_else(BTreeMap::new, |set| set.0.clone()),
             schema: *schema,
             tested: *tested,
+            canary: canary.map(|canary| canary.0.0),
         },
         Do::Rollback {} => Action::Rollback,
         Do::Waive { check } => Action::Waive {
@@ -141,6 +144,16 @@ fn action(reader: &mut Reader, entry: &Placed<file::Entry>, action: &Do) -> Opti
                 args: args.clone(),
             }
         }
+        Do::Slow { part, factor } => Action::Slow {
+            part: part.as_ref()?.0,
+            factor: (*factor)?,
+        },
+        Do::Pause { instances } => Action::Pause {
+            instances: *instances,
+        },
+        Do::Continue { instances } => Action::Continue {
+            instances: *instances,
+        },
     })
 }
 
@@ -174,6 +187,29 @@ fn process_fault(
         Fault::Limit => ProcessFault::Limit(limits),
         Fault::Lift => ProcessFault::Lift,
     })
+}
+
+/// Reports an action on more instances than there are.
+fn as_many_as_there_are(
+    reader: &mut Reader,
+    file: &File,
+    entry: &Placed<file::Entry>,
+    action: Option<&Action>,
+) {
+    let (Some(Action::Pause { instances } | Action::Continue { instances }), false) =
+        (action, reader.file_lacks("target"))
+    else {
+        return;
+    };
+    let there = super::meaning::fleet_of(file).instances;
+    if let Some(count) = instances.filter(|count| count.get() > there) {
+        reader.report(
+            entry,
+            format!("this is about {count} instances, and there are {there}"),
+            "too many instances",
+            "write fewer `instances`, or take the key out for all of them",
+        );
+    }
 }
 
 fn phase(reader: &mut Reader, entry: &file::Entry) {

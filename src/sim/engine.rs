@@ -48,7 +48,7 @@ pub fn simulate(
         observer,
         calendar: Calendar::default(),
         clients: Clients::new(plan)?,
-        fleet: Fleet::new(spec, plan.seed),
+        fleet: Fleet::new(spec, plan.release, plan.seed),
         timeline: Timeline::new(&plan.timeline),
         alarms: Alarms::new(&plan.alerts),
         now: Nanos::ZERO,
@@ -206,6 +206,7 @@ impl Simulation<'_> {
             self.clients.ledger.settle(edge, next, &mut emit);
             self.fleet.sample(self.from, edge, &mut emit);
             self.tell_samples(edge);
+            self.told_by_fleet();
             self.from = edge;
         }
         debug_assert!(to >= self.now, "time goes one way");
@@ -318,7 +319,9 @@ impl Simulation<'_> {
             debug_assert!(!matches!(sample.counters, Counters::Machine(_)));
             self.observer.sample(&sample);
         }
-        for event in self.fleet.stop(self.now) {
+        self.told_by_fleet();
+        // The last sample reaches up to there, so what is stopped is stopped there.
+        for event in self.fleet.stop(to, &mut self.calendar) {
             self.tell(&event);
         }
     }

@@ -5,12 +5,14 @@
 //! and under the same settings.
 
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 
 use super::calendar::{Calendar, Event, Place};
 use super::identity::Identity;
 use super::instance::{Call, Instance, Job, NONE, Stage};
 use crate::model::{
-    Action, Admission, Document, FleetSpec, Refusal, Release, RoundRobin, Unverified, Verification,
+    Action, Admission, Document, FleetSpec, Refusal, Release, ReleasePolicy, RoundRobin, SlowPart,
+    Slowness, Unverified, Verification, first,
 };
 use crate::record::{self, BalancerCounters, Counters, Outcome, Sample};
 use crate::slots::Slab;
@@ -43,6 +45,7 @@ struct Restart {
 pub(super) struct Fleet {
     spec: FleetSpec,
     release: Release,
+    slow: Slowness,
     admission: Admission,
     choice: RoundRobin,
     /// Instances in rotation, by their places.
@@ -62,10 +65,11 @@ pub(super) struct Fleet {
 
 impl Fleet {
     /// A fleet that has long been in service.
-    pub(super) fn new(spec: &FleetSpec, seed: u64) -> Self {
+    pub(super) fn new(spec: &FleetSpec, release: ReleasePolicy, seed: u64) -> Self {
         Self {
             spec: spec.clone(),
-            release: Release::default(),
+            release: Release::default().under(release),
+            slow: Slowness::default(),
             admission: Admission::new(Ratio::WHOLE),
             choice: RoundRobin::default(),
             members: (0..spec.instances).collect(),
@@ -115,14 +119,21 @@ impl Fleet {
             caller: attempt,
             gone_at: Nanos::MAX,
         });
-        if self.instances[instance as usize].submit(now, job) {
+        self.arrive(now, instance, job, calendar);
+        // It may have been answered at once: the queue was full, or nothing takes time.
+        self.waits(job, attempt).then_some(job)
+    }
+
+    /// A request reaches an instance: its queue, or the kernel's while it is paused.
+    fn arrive(&mut self, now: Nanos, instance: u32, job: u32, calendar: &mut Calendar) {
+        let own = &mut self.instances[instance as usize];
+        if let Some(pause) = &mut own.pause {
+            pause.arrived.push(job);
+        } else if own.submit(now, job) {
             self.serve(now, instance, calendar);
-            // It may have been answered at once, where everything takes no time.
-            return self.waits(job, attempt).then_some(job);
+        } else if let Some(job) = self.jobs.remove(job) {
+            self.answer(job.caller, 503, None);
         }
-        self.jobs.remove(job);
-        self.answer(attempt, 503, None);
-        None
     }
 
     fn waits(&self, job: u32, attempt: u32) -> bool {
@@ -150,25 +161,34 @@ impl Fleet {
     /// Something that was entered into the calendar has come.
     pub(super) fn on(&mut self, now: Nanos, event: Event, calendar: &mut Calendar) {
         match event {
-            Event::Stage(place) => {
-                if self.instances[place.instance as usize].runs(place) {
-                    self.proceed(now, place, calendar);
-                    self.serve(now, place.instance, calendar);
-                }
-            }
+            Event::Stage(place) => self.worker(now, place, event, calendar),
             Event::Verified(place) => {
                 if let Some(begun) = self.identity.ended(now, calendar) {
                     self.note_cold(begun.place, begun.cold);
                 }
-                if self.instances[place.instance as usize].runs(place) {
-                    self.verified(now, place, calendar);
-                    self.serve(now, place.instance, calendar);
-                }
+                self.worker(now, place, event, calendar);
             }
             Event::Booted => self.booted(now, calendar),
             Event::NextGroup => self.restart_group(now, calendar),
             Event::Retry { .. } => {}
         }
+    }
+
+    /// Something has come due for a worker: it goes on, unless its instance is
+    /// paused.
+    fn worker(&mut self, now: Nanos, place: Place, event: Event, calendar: &mut Calendar) {
+        let own = &mut self.instances[place.instance as usize];
+        if !own.runs(place) {
+            return;
+        }
+        if let Some(pause) = &mut own.pause {
+            return pause.held.push(event);
+        }
+        match event {
+            Event::Verified(_) => self.verified(now, place, calendar),
+            _ => self.proceed(now, place, calendar),
+        }
+        self.serve(now, place.instance, calendar);
     }
 
     /// Hands waiting jobs to free workers, until there is none of either.
@@ -196,7 +216,8 @@ impl Fleet {
         if verification {
             return self.verify(now, place, calendar);
         }
-        let takes = self.spec.application.sample(&mut own.rng);
+        let drawn = self.spec.application.sample(&mut own.rng);
+        let takes = self.slow.stretch(SlowPart::Application, drawn);
         self.pass(now, place, takes, calendar);
     }
 
@@ -294,7 +315,8 @@ impl Fleet {
     fn query(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
         let own = &mut self.instances[place.instance as usize];
         own.workers[place.worker as usize].stage = Stage::Database;
-        let takes = self.spec.database.sample(&mut own.rng);
+        let drawn = self.spec.database.sample(&mut own.rng);
+        let takes = self.slow.stretch(SlowPart::Database, drawn);
         self.pass(now, place, takes, calendar);
     }
 
@@ -325,8 +347,10 @@ impl Fleet {
                 set,
                 schema,
                 tested,
+                canary,
             } => {
-                let pushed = self.release.push(now, RESPONDER, set, *schema, *tested);
+                let release = &mut self.release;
+                let pushed = release.push(now, RESPONDER, set, *schema, *tested, *canary);
                 let document = pushed.cloned();
                 self.released(document)
             }
@@ -356,6 +380,21 @@ impl Fleet {
                 self.restart_group(now, calendar);
                 return None;
             }
+            Action::Slow { part, factor } => {
+                self.slow.set(*part, *factor);
+                self.identity.slow = self.slow;
+                let mut detail = action.done(instances);
+                if *part != SlowPart::Identity {
+                    self.later(&mut detail);
+                }
+                Outcome::Applied { detail }
+            }
+            Action::Pause { instances: count } => self.each(*count, action, |fleet, place| {
+                fleet.instances[place].pause.get_or_insert_default();
+            }),
+            Action::Continue { instances: count } => self.each(*count, action, |fleet, place| {
+                fleet.go_on(now, place, calendar);
+            }),
             Action::Monitors { .. }
             | Action::Retries { .. }
             | Action::Hook { .. }
@@ -364,27 +403,82 @@ impl Fleet {
         })
     }
 
+    /// Does something to so many instances that run.
+    fn each(
+        &mut self,
+        count: Option<NonZeroU32>,
+        action: &Action,
+        mut act: impl FnMut(&mut Self, usize),
+    ) -> Outcome {
+        let all = self.instances.len();
+        let meant = first(count, all);
+        let mut missed = Vec::new();
+        for place in 0..meant {
+            if self.instances[place].up {
+                act(self, place);
+            } else {
+                missed.push(format!(
+                    "{}: it is not running",
+                    self.instances[place].name()
+                ));
+            }
+        }
+        if missed.len() == meant {
+            return Outcome::Failed {
+                reason: missed.join("; "),
+            };
+        }
+        let mut detail = action.done(all);
+        if !missed.is_empty() {
+            detail.push_str("; but not ");
+            detail.push_str(&missed.join("; "));
+        }
+        Outcome::Applied { detail }
+    }
+
+    /// A paused instance goes on: first with what its workers waited for, then
+    /// with what arrived for it.
+    fn go_on(&mut self, now: Nanos, place: usize, calendar: &mut Calendar) {
+        let Some(pause) = self.instances[place].pause.take() else {
+            return;
+        };
+        for event in pause.held {
+            if let Event::Stage(place) | Event::Verified(place) = event {
+                self.worker(now, place, event, calendar);
+            }
+        }
+        let instance = u32::try_from(place).unwrap_or(NONE);
+        for job in pause.arrived {
+            self.arrive(now, instance, job, calendar);
+        }
+    }
+
     /// A release holds for every instance that runs, and for those that start.
     fn released(&mut self, document: Result<Document, Refusal>) -> Outcome {
         let document = match document {
             Ok(document) => document,
             Err(refusal) => return refusal.into(),
         };
-        let mut detail = document.named();
-        let down: Vec<&str> = self
-            .instances
-            .iter()
-            .filter(|instance| !instance.up)
-            .map(Instance::name)
-            .collect();
-        if !down.is_empty() {
-            detail.push_str("; to be in force when they start: ");
-            detail.push_str(&down.join(", "));
-        }
-        for instance in &mut self.instances {
-            instance.settings = document.settings;
+        let all = self.instances.len();
+        let mut detail = document.named_in(all);
+        self.later(&mut detail);
+        for (place, instance) in self.instances.iter_mut().enumerate() {
+            instance.settings = self.release.settings_of(place, all);
         }
         Outcome::Applied { detail }
+    }
+
+    /// Adds on which instances it will be in force later.
+    fn later(&self, detail: &mut String) {
+        let mut add = |when: &str, which: fn(&Instance) -> bool| {
+            let instances = self.instances.iter().filter(|instance| which(instance));
+            let names: Vec<&str> = instances.map(Instance::name).collect();
+            if !names.is_empty() {
+                *detail += &format!("; to be in force when they {when}: {}", names.join(", "));
+            }
+        };
+        add("start", |instance| !instance.up);
+        add("go on", |instance| instance.pause.is_some());
     }
 
     /// The next instances leave the rotation and stop; what waits and runs in
@@ -404,6 +498,8 @@ impl Fleet {
         self.members
             .retain(|member| !group.contains(&(*member as usize)));
         for place in group {
+            // What is paused could not stop.
+            self.go_on(now, place, calendar);
             let instance = &mut self.instances[place];
             let (counters, lost) = instance.stop(now, &mut self.jobs);
             self.happened.push(record::Event::Stopped {
@@ -422,11 +518,12 @@ impl Fleet {
 
     /// The instances being restarted serve again, cold.
     fn booted(&mut self, now: Nanos, calendar: &mut Calendar) {
-        let settings = self.release.active().settings;
+        let all = self.instances.len();
         let Some(restart) = &self.restart else {
             return;
         };
         for place in restart.group.clone() {
+            let settings = self.release.settings_of(place, all);
             self.instances[place].start(now, settings);
             self.happened.push(record::Event::Serving {
                 source: self.instances[place].name().to_owned(),
@@ -438,7 +535,6 @@ impl Fleet {
             .filter(|(_, instance)| instance.up)
             .map(|(place, _)| place)
             .collect();
-        let all = self.instances.len();
         if let Some(pause) = restart.pause.filter(|_| restart.group.end < all) {
             return calendar.enter(now.saturating_add(pause), Event::NextGroup);
         }
@@ -459,6 +555,11 @@ impl Fleet {
         for instance in &mut self.instances {
             if let Some(sample) = instance.sample(from, to, &self.jobs) {
                 emit(sample);
+            } else if instance.pause.is_some() {
+                self.happened.push(record::Event::ScrapeFailed {
+                    source: instance.name().to_owned(),
+                    cause: record::PAUSED.to_owned(),
+                });
             }
         }
         emit(Sample {
@@ -482,7 +583,10 @@ impl Fleet {
     }
 
     /// Stops every instance that is up; a restart under way is cut short.
-    pub(super) fn stop(&mut self, now: Nanos) -> Vec<record::Event> {
+    pub(super) fn stop(&mut self, now: Nanos, calendar: &mut Calendar) -> Vec<record::Event> {
+        for place in 0..self.instances.len() {
+            self.go_on(now, place, calendar);
+        }
         let mut events = Vec::new();
         for instance in self.instances.iter_mut().filter(|instance| instance.up) {
             let (counters, _) = instance.stop(now, &mut self.jobs);

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::calendar::{Calendar, Event, Place};
-use crate::model::{IdentitySpec, Level};
+use crate::model::{IdentitySpec, Level, SlowPart, Slowness};
 use crate::record::{Counters, IdentityCounters, Sample};
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
@@ -16,6 +16,7 @@ const NAME: &str = "identity";
 pub(super) struct Identity {
     spec: IdentitySpec,
     rng: StdRng,
+    pub(super) slow: Slowness,
     busy: Level,
     waiting: VecDeque<(Place, bool)>,
     waited: Level,
@@ -37,6 +38,7 @@ impl Identity {
         Self {
             spec: spec.clone(),
             rng: rng::stream(seed, NAME),
+            slow: Slowness::default(),
             busy: Level::default(),
             waiting: VecDeque::new(),
             waited: Level::default(),
@@ -72,7 +74,8 @@ impl Identity {
 
     fn begin(&mut self, now: Nanos, place: Place, held: bool, calendar: &mut Calendar) -> Begun {
         self.busy.set(now, self.busy.get() + 1);
-        let warm = self.spec.latency.sample(&mut self.rng);
+        let drawn = self.spec.latency.sample(&mut self.rng);
+        let warm = self.slow.stretch(SlowPart::Identity, drawn);
         let took = if held {
             warm
         } else {

@@ -1,6 +1,6 @@
 //! An instance: a job queue, workers that hold their jobs, and the books.
 
-use super::calendar::Place;
+use super::calendar::{Event, Place};
 use crate::model::{FleetSpec, Level, Queue, RoleCache, Settings};
 use crate::record::{Counters, Histogram, InstanceCounters, Measure, Sample};
 use crate::rng::{self, StdRng};
@@ -62,6 +62,15 @@ const FREE: Worker = Worker {
     booked: Nanos::ZERO,
 };
 
+/// What waits for a paused instance to go on.
+#[derive(Debug, Default)]
+pub(super) struct Pause {
+    /// What came due for its workers, in that order.
+    pub(super) held: Vec<Event>,
+    /// Requests that have yet to enter its queue.
+    pub(super) arrived: Vec<u32>,
+}
+
 /// One instance of the fleet, through all its launches.
 #[derive(Debug)]
 pub(super) struct Instance {
@@ -70,6 +79,7 @@ pub(super) struct Instance {
     seed: u64,
     pub(super) launch: u32,
     pub(super) up: bool,
+    pub(super) pause: Option<Pause>,
     pub(super) settings: Settings,
     pub(super) queue: Queue<u32>,
     pub(super) workers: Vec<Worker>,
@@ -100,6 +110,7 @@ impl Instance {
             seed,
             launch: 0,
             up: true,
+            pause: None,
             settings: Settings::default(),
             queue: Queue::new(spec.queue),
             workers: vec![FREE; spec.workers as usize],
@@ -147,7 +158,7 @@ impl Instance {
 
     /// Hands the next job to a free worker; those found expired go to `expired`.
     pub(super) fn take(&mut self, now: Nanos, expired: &mut Vec<u32>) -> Option<u32> {
-        if self.queue.is_empty() {
+        if self.queue.is_empty() || self.pause.is_some() {
             return None;
         }
         let worker = *self.free.last()?;
@@ -207,8 +218,12 @@ impl Instance {
         self.since = now;
     }
 
-    /// The sample of what was counted since the last one; none where it was down throughout.
+    /// The sample of what was counted since the last one; none where it was down
+    /// throughout, or is paused: then the next one covers that time too.
     pub(super) fn sample(&mut self, from: Nanos, to: Nanos, jobs: &Slab<Job>) -> Option<Sample> {
+        if self.pause.is_some() {
+            return None;
+        }
         if self.up {
             self.book_all(to, jobs);
         }

@@ -5,11 +5,13 @@
 //!
 //! | route | body |
 //! |---|---|
-//! | `POST /push` | `{"set": {"authorization.verification": "detached"}, "schema": 2, "tested": false}` |
+//! | `POST /push` | `{"set": {"authorization.verification": "detached"}, "schema": 2, "tested": false, "canary": "25 %"}` |
 //! | `POST /rollback` | none |
 //! | `POST /waive` | `{"check": "schema current"}` |
 //! | `POST /restart` | `{"pause": "2s"}`, or none for all at once |
 //! | `POST /admission` | `{"share": "45 %"}` |
+//! | `POST /slow` | `{"part": "database", "factor": 5}` |
+//! | `POST /pause`, `POST /continue` | `{"instances": 2}`, or none for all |
 //! | `GET /gauges` | |
 //!
 //! What was done is answered with 200, what a check refused with 409, what
@@ -17,6 +19,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
@@ -30,8 +33,9 @@ use super::fleet::Fleet;
 use super::launch::Launch;
 use super::wire::{Request, Response};
 use crate::error::Result;
+use crate::model::SlowPart;
 use crate::record::{Event, Outcome};
-use crate::units::{Nanos, Ratio};
+use crate::units::{Nanos, Ratio, UnitError};
 
 /// How long after the flag was raised, or a process died, it may go unnoticed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -113,6 +117,7 @@ struct Push {
     schema: Option<u32>,
     #[serde(default)]
     tested: bool,
+    canary: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +130,19 @@ struct Waive {
 #[serde(deny_unknown_fields)]
 struct Restart {
     pause: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Slow {
+    part: SlowPart,
+    factor: f64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Instances {
+    instances: Option<NonZeroU32>,
 }
 
 #[derive(Deserialize)]
@@ -163,17 +181,22 @@ fn act(
 ) -> Option<std::result::Result<Outcome, String>> {
     let now = fleet.clock().now();
     Some(match path {
-        "/push" => parse::<Push>(body)
-            .map(|push| fleet.push(now, AUTHOR, &push.set, push.schema, push.tested)),
+        "/push" => parse::<Push>(body).and_then(|push| {
+            let canary = push.canary.as_deref().map(share).transpose()?;
+            Ok(fleet.push(now, AUTHOR, &push.set, push.schema, push.tested, canary))
+        }),
         "/rollback" => Ok(fleet.rollback(now, AUTHOR)),
         "/waive" => parse::<Waive>(body).map(|waive| fleet.waive(&waive.check)),
         "/restart" => parse_pause(body).map(|pause| fleet.restart(pause, on_event)),
         "/admission" => parse::<Admission>(body)
-            .and_then(|admission| {
-                let share = admission.share.parse::<Ratio>();
-                share.map_err(|cause| cause.to_string())
-            })
+            .and_then(|admission| share(&admission.share))
             .map(|share| fleet.admit(share)),
+        "/slow" => parse::<Slow>(body).and_then(|slow| match slow.factor {
+            factor if factor >= 1.0 && factor.is_finite() => Ok(fleet.slow(slow.part, factor)),
+            factor => Err(format!("the factor is 1 or more, not {factor}")),
+        }),
+        "/pause" => parse_or_default::<Instances>(body).map(|it| fleet.pause(it.instances)),
+        "/continue" => parse_or_default::<Instances>(body).map(|it| fleet.go_on(it.instances)),
         _ => return None,
     })
 }
@@ -182,18 +205,25 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> std::result::Result<T, Strin
     serde_json::from_slice(body).map_err(|cause| format!("the body is malformed: {cause}"))
 }
 
-fn parse_pause(body: &[u8]) -> std::result::Result<Option<Nanos>, String> {
-    let restart = if body.is_empty() {
-        Restart::default()
+/// What the body says; where there is none, what is meant by that.
+fn parse_or_default<'a, T: Deserialize<'a> + Default>(
+    body: &'a [u8],
+) -> std::result::Result<T, String> {
+    if body.is_empty() {
+        Ok(T::default())
     } else {
-        parse(body)?
-    };
+        parse(body)
+    }
+}
+
+fn share(text: &str) -> std::result::Result<Ratio, String> {
+    text.parse().map_err(|cause: UnitError| cause.to_string())
+}
+
+fn parse_pause(body: &[u8]) -> std::result::Result<Option<Nanos>, String> {
+    let restart: Restart = parse_or_default(body)?;
     restart
         .pause
-        .map(|pause| {
-            pause
-                .parse()
-                .map_err(|cause: crate::units::UnitError| cause.to_string())
-        })
+        .map(|pause| pause.parse().map_err(|cause: UnitError| cause.to_string()))
         .transpose()
 }

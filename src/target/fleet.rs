@@ -1,9 +1,9 @@
 //! The fleet as a whole: addressed, looked after, ended.
 //!
 //! How it is started lies in `launch`, what can be done to it in `operations`
-//! and `restart`, what is read from it in `gauges`. All methods may be called
-//! from different threads. Locks are taken in the order restarting, release,
-//! rotation, slot, and never two slots at once. A slot's lock is held for a
+//! `pauses` and `restart`, what is read from it in `gauges`. All methods may be
+//! called from different threads. Locks are taken in the order restarting, in
+//! force, rotation, slot, and never two slots at once. A slot's lock is held for a
 //! gauge's reading at most, so that a slow instance delays no other's gauges:
 //! whoever stops a part takes it out first.
 
@@ -18,11 +18,12 @@ use super::database::Tokens;
 use super::gauges::Books;
 use super::launch::Starter;
 use super::lock;
+use super::message::SettingsPut;
 use super::part::{Part, Starting};
 use super::restart::stop_instances;
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::model::{FleetSpec, Release, Settings};
+use crate::model::{FleetSpec, Release, ReleasePolicy, Slowness};
 use crate::record::Event;
 
 /// A process of the fleet.
@@ -37,7 +38,7 @@ pub struct Process {
 /// A running fleet. Dropping it ends every process.
 pub struct Fleet {
     pub(super) spec: FleetSpec,
-    pub(super) release: Mutex<Release>,
+    pub(super) in_force: Mutex<InForce>,
     /// How many times settings were put to the instances.
     pub(super) puts: AtomicU64,
     pub(super) rotation: Mutex<Vec<Option<SocketAddr>>>,
@@ -52,6 +53,13 @@ pub struct Fleet {
     pub(super) address: SocketAddr,
 }
 
+/// What instances are to work under.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InForce {
+    pub release: Release,
+    pub slow: Slowness,
+}
+
 /// A place in the fleet and the process that fills it.
 pub(super) struct Slot {
     pub name: String,
@@ -64,6 +72,10 @@ pub(super) struct SlotState {
     /// None while it is restarted, and after the end.
     pub part: Option<Part>,
     pub books: Books,
+    /// Whether its process was stopped where it was, and has yet to go on.
+    pub paused: bool,
+    /// Whether settings were put to the others while it was paused.
+    pub behind: bool,
     /// How processes ended without having been told to, until it is told.
     pub deaths: Vec<String>,
 }
@@ -150,6 +162,12 @@ impl Fleet {
         &self.spec
     }
 
+    /// From now on the release system demands what this policy says.
+    pub fn govern(&self, policy: ReleasePolicy) {
+        let mut in_force = lock(&self.in_force);
+        in_force.release = std::mem::take(&mut in_force.release).under(policy);
+    }
+
     /// The processes that run now.
     #[must_use]
     pub fn processes(&self) -> Vec<Process> {
@@ -219,8 +237,8 @@ impl Fleet {
     }
 
     /// Starts the process of an instance that takes another's place: cold.
-    pub(super) fn start_cold(&self, index: usize, settings: Settings) -> Result<Starting> {
-        self.starter.instance(&self.spec, index, settings, false)
+    pub(super) fn start_cold(&self, index: usize, put: SettingsPut) -> Result<Starting> {
+        self.starter.instance(&self.spec, index, put, false)
     }
 }
 

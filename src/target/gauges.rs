@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::fleet::{Fleet, Slot};
 use super::lock;
 use super::message::Reading;
-use crate::record::{Counters, Event, Histogram, Measure, Sample};
+use crate::record::{Counters, Event, Histogram, Measure, PAUSED, Sample};
 use crate::units::Nanos;
 
 /// What has been sampled of a part and what has yet to be.
@@ -166,7 +166,9 @@ impl Fleet {
         self.slots()
             .map(|slot| {
                 let mut state = lock(&slot.state);
+                let paused = state.paused;
                 let reading = match &mut state.part {
+                    Some(_) if paused => Err(PAUSED.to_owned()),
                     Some(part) => part.call::<Value>("GET", "/gauges", &Value::Null),
                     None => Err(NOT_RUNNING.to_owned()),
                 };
@@ -191,7 +193,10 @@ struct Read {
 
 fn read(slot: &Slot) -> Read {
     let mut state = lock(&slot.state);
+    let paused = state.paused;
     let reading = match &mut state.part {
+        // What stands still cannot answer, and waiting for it would delay the others.
+        Some(_) if paused => Err(PAUSED.to_owned()),
         Some(part) => part.call::<Reading>("POST", "/gauges/mark", &Value::Null),
         // Down on purpose, between two processes: that is no failure to read.
         None => {

@@ -8,12 +8,12 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
-use super::message::{Answer, IdentityConfig, PartCounters, Reading, Verified};
+use super::message::{Answer, IdentityConfig, PartCounters, Reading, SlowPut, Verified};
 use super::wire::{self, Handler, Request, Response};
 use super::{control, lock, serve};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::{IdentitySpec, Level};
+use crate::model::{IdentitySpec, Level, SlowPart, Slowness};
 use crate::record::IdentityCounters;
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
@@ -30,6 +30,7 @@ struct Identity {
 
 struct State {
     rng: StdRng,
+    slow: Slowness,
     busy: Level,
     waiting: Level,
     verifications: u64,
@@ -43,6 +44,7 @@ pub(super) fn serve(config: IdentityConfig) -> Result<()> {
         spec: config.spec,
         state: Mutex::new(State {
             rng: rng::stream(common.seed, &common.name),
+            slow: Slowness::default(),
             busy: Level::default(),
             waiting: Level::default(),
             verifications: 0,
@@ -52,15 +54,8 @@ pub(super) fn serve(config: IdentityConfig) -> Result<()> {
     let failed = |cause| Error::unfit(format!("failed to listen on loopback: {cause}"));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
-    let gauges = Arc::clone(&identity);
-    let control = control::listen(&common.token, move |request| {
-        match (request.method.as_str(), request.path()) {
-            ("POST", "/gauges/mark") | ("GET", "/gauges") => {
-                Some(Response::json(200, &gauges.read()))
-            }
-            _ => None,
-        }
-    })?;
+    let steered = Arc::clone(&identity);
+    let control = control::listen(&common.token, move |request| steered.steer(request))?;
     serve::announce(&Answer::Ready { address, control })?;
     let handler: Handler = Arc::new(move |request| identity.answer(request));
     wire::serve(&listener, "verification", CONNECTIONS_MAX, &handler);
@@ -68,6 +63,21 @@ pub(super) fn serve(config: IdentityConfig) -> Result<()> {
 }
 
 impl Identity {
+    /// Answers a control request.
+    fn steer(&self, request: &Request) -> Option<Response> {
+        Some(match (request.method.as_str(), request.path()) {
+            ("POST", "/gauges/mark") | ("GET", "/gauges") => Response::json(200, &self.read()),
+            ("PUT", "/slow") => match serde_json::from_slice::<SlowPut>(&request.body) {
+                Ok(put) => {
+                    lock(&self.state).slow = put.slow;
+                    Response::json(200, &put)
+                }
+                Err(cause) => Response::error(400, &format!("not what is slow: {cause}")),
+            },
+            _ => return None,
+        })
+    }
+
     /// `GET /verify?user=7&held=true`
     fn answer(&self, request: &Request) -> Response {
         if (request.method.as_str(), request.path()) != ("GET", "/verify") {
@@ -99,7 +109,8 @@ impl Identity {
             let (waiting, busy) = (state.waiting.get() - 1, state.busy.get() + 1);
             state.waiting.set(now, waiting);
             state.busy.set(now, busy);
-            let warm = self.spec.latency.sample(&mut state.rng);
+            let drawn = self.spec.latency.sample(&mut state.rng);
+            let warm = state.slow.stretch(SlowPart::Identity, drawn);
             (warm, Nanos::from_secs_f64(warm.as_secs_f64() * factor))
         };
         thread::sleep(took.to_duration());

@@ -16,11 +16,11 @@ use rand::RngExt as _;
 use super::database;
 use super::fleet::{Ending, Fleet, Process, Slot, process};
 use super::lock;
-use super::message::{BalancerConfig, Common, IdentityConfig, InstanceConfig};
+use super::message::{BalancerConfig, Common, IdentityConfig, InstanceConfig, SettingsPut};
 use super::part::{Launcher, Part, Starting};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::{FleetSpec, Release, Settings};
+use crate::model::{FleetSpec, Settings, Slowness};
 use crate::record::{claim_directory, write_private};
 
 /// What is needed to start a fleet.
@@ -119,7 +119,7 @@ impl Fleet {
             .map(|(index, part)| Slot::new(instance_name(index), part))
             .collect();
         Ok(Self {
-            release: Mutex::new(Release::new(Settings::default())),
+            in_force: Mutex::default(),
             puts: AtomicU64::new(0),
             rotation: Mutex::new(members.into_iter().map(Some).collect()),
             instances,
@@ -144,8 +144,13 @@ impl Starter {
         spec: &FleetSpec,
         interrupted: &dyn Fn() -> bool,
     ) -> Result<Vec<Part>> {
+        let first = SettingsPut {
+            order: 0,
+            settings: Settings::default(),
+            slow: Slowness::default(),
+        };
         let starting: Vec<Starting> = (0..spec.instances as usize)
-            .map(|index| self.instance(spec, index, Settings::default(), true))
+            .map(|index| self.instance(spec, index, first, true))
             .collect::<Result<_>>()?;
         starting
             .into_iter()
@@ -158,7 +163,7 @@ impl Starter {
         &self,
         spec: &FleetSpec,
         index: usize,
-        settings: Settings,
+        put: SettingsPut,
         warm: bool,
     ) -> Result<Starting> {
         let name = instance_name(index);
@@ -171,7 +176,8 @@ impl Starter {
             spec: spec.clone(),
             launch: self.launches.fetch_add(1, Ordering::Relaxed),
             warm,
-            settings,
+            settings: put.settings,
+            slow: put.slow,
             identity: self.identity,
             database: self.database.clone(),
         };

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{FleetSpec, IdentitySpec, Settings};
+use crate::model::{FleetSpec, IdentitySpec, Settings, Slowness};
 use crate::record::{BalancerCounters, Counters, Histogram, IdentityCounters, InstanceCounters};
 
 /// What every part is told.
@@ -38,6 +38,8 @@ pub(super) struct InstanceConfig {
     pub warm: bool,
     /// The settings in force.
     pub settings: Settings,
+    /// What is slow.
+    pub slow: Slowness,
     /// Where the identity service listens.
     pub identity: SocketAddr,
     /// The database file.
@@ -124,7 +126,7 @@ impl Reading {
     }
 }
 
-/// Settings, as they are put to an instance.
+/// Settings and what is slow, as they are put to an instance.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct SettingsPut {
     /// Which put of the fleet it is, from 1 on. One that comes late, after a
@@ -132,6 +134,14 @@ pub(super) struct SettingsPut {
     pub order: u64,
     /// The settings.
     pub settings: Settings,
+    /// What is slow.
+    pub slow: Slowness,
+}
+
+/// What is slow, as it is put to the identity service.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct SlowPut {
+    pub slow: Slowness,
 }
 
 /// The balancer's members, as they are put to it.

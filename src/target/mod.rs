@@ -29,6 +29,7 @@ mod launch;
 mod message;
 mod operations;
 mod part;
+mod pauses;
 mod restart;
 mod serve;
 mod wire;

@@ -1,10 +1,11 @@
-//! What can be done to a running fleet without starting anything: releases and
-//! the admission share.
+//! What can be done to a running fleet without starting anything: releases,
+//! slowness and the admission share.
 //!
 //! A release is decided by `model::Release` and then put to every instance
 //! while the release is locked, so that no two instances ever see two releases
 //! in different orders. It holds for all of them or for none: an instance that
-//! is down gets the settings in force when it starts, and where one that runs
+//! is down gets the settings in force when it starts, one that is paused gets
+//! them when it goes on, and where one that runs
 //! cannot be reached the release is taken back, so that the document in force
 //! is the one that is obeyed.
 
@@ -15,11 +16,11 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fleet::{Fleet, Slot};
+use super::fleet::{Fleet, InForce, Slot};
 use super::lock;
-use super::message::{AdmissionShare, Members, SettingsPut};
+use super::message::{AdmissionShare, Members, SettingsPut, SlowPut};
 use super::part;
-use crate::model::{Action, Document, Refusal, Release, Settings};
+use crate::model::{Action, Document, Refusal, Release, SlowPart};
 use crate::record::Outcome;
 use crate::units::{Nanos, Ratio};
 
@@ -36,6 +37,8 @@ const PUT_PAUSE: Duration = Duration::from_millis(200);
 struct Put {
     /// Instances that are down.
     down: Vec<String>,
+    /// Instances that are paused.
+    paused: Vec<String>,
     /// Instances that run and did not accept them, with the causes.
     unreached: Vec<String>,
 }
@@ -43,12 +46,13 @@ struct Put {
 /// Why an instance did not accept settings.
 enum Missed {
     Down,
+    Paused,
     Unreached(String),
 }
 
 impl Fleet {
     /// Releases the active settings with some changed, in `schema` or the
-    /// active one, and puts them to every instance.
+    /// active one, and puts them to every instance that they are to reach.
     pub fn push(
         &self,
         now: Nanos,
@@ -56,8 +60,12 @@ impl Fleet {
         set: &BTreeMap<String, String>,
         schema: Option<u32>,
         tested: bool,
+        canary: Option<Ratio>,
     ) -> Outcome {
-        self.release(|release| release.push(now, author, set, schema, tested).cloned())
+        self.release(|release| {
+            let pushed = release.push(now, author, set, schema, tested, canary);
+            pushed.cloned()
+        })
     }
 
     /// Restores the version before the active one, through the same checks.
@@ -67,7 +75,7 @@ impl Fleet {
 
     /// Makes a check of releases advisory.
     pub fn waive(&self, check: &str) -> Outcome {
-        match lock(&self.release).waive(check) {
+        match lock(&self.in_force).release.waive(check) {
             Ok(()) => Outcome::Applied {
                 detail: Action::Waive {
                     check: check.to_owned(),
@@ -91,28 +99,53 @@ impl Fleet {
     /// The document in force.
     #[must_use]
     pub fn document(&self) -> Document {
-        lock(&self.release).active().clone()
+        lock(&self.in_force).release.active().clone()
+    }
+
+    /// Lets everything that a part draws from now on take this many times as
+    /// long; 1 ends it.
+    pub fn slow(&self, part: SlowPart, factor: f64) -> Outcome {
+        let mut in_force = lock(&self.in_force);
+        let before = in_force.clone();
+        in_force.slow.set(part, factor);
+        let done = Action::Slow { part, factor }.done(self.instances.len());
+        if part != SlowPart::Identity {
+            return self.put_in_force(&mut in_force, before, done);
+        }
+        let slow = in_force.slow;
+        match put(&self.identity, "/slow", &SlowPut { slow }) {
+            Ok(()) => Outcome::Applied { detail: done },
+            Err(reason) => {
+                *in_force = before;
+                Outcome::Failed { reason }
+            }
+        }
     }
 
     /// Decides on a release and puts it to every instance.
     fn release(&self, decide: impl FnOnce(&mut Release) -> Result<Document, Refusal>) -> Outcome {
-        let mut release = lock(&self.release);
-        let before = release.clone();
-        let document = match decide(&mut release) {
-            Ok(document) => document,
-            Err(refusal) => return refusal.into(),
-        };
-        let mut detail = document.named();
-        let put = self.put_to_all(document.settings, PUT_TRIES);
-        if put.unreached.is_empty() {
-            if !put.down.is_empty() {
-                detail.push_str("; to be in force when they start: ");
-                detail.push_str(&put.down.join(", "));
+        let mut in_force = lock(&self.in_force);
+        let before = in_force.clone();
+        match decide(&mut in_force.release) {
+            Ok(document) => {
+                let detail = document.named_in(self.instances.len());
+                self.put_in_force(&mut in_force, before, detail)
             }
+            Err(refusal) => refusal.into(),
+        }
+    }
+
+    /// Puts what is in force now to every instance, or else puts back what was
+    /// before; `detail` says what it is.
+    fn put_in_force(&self, in_force: &mut InForce, before: InForce, mut detail: String) -> Outcome {
+        let put = self.put_to_all(in_force, PUT_TRIES);
+        if put.unreached.is_empty() {
+            later(&mut detail, "start", &put.down);
+            later(&mut detail, "go on", &put.paused);
             return Outcome::Applied { detail };
         }
-        *release = before;
-        let put_back = self.put_to_all(release.active().settings, 1);
+        *in_force = before;
+        let put_back = self.put_to_all(in_force, 1);
         let mut reason = format!(
             "{detail} was taken back, since instances that run did not accept it: {}",
             put.unreached.join("; ")
@@ -125,18 +158,20 @@ impl Fleet {
         Outcome::Failed { reason }
     }
 
-    /// Puts settings to every instance at once; the caller holds the release.
-    fn put_to_all(&self, settings: Settings, tries: u32) -> Put {
-        let message = self.next_put(settings);
+    /// Puts to every instance at once what is in force on it; the caller holds it.
+    fn put_to_all(&self, in_force: &InForce, tries: u32) -> Put {
         let mut put = Put {
             down: Vec::new(),
+            paused: Vec::new(),
             unreached: Vec::new(),
         };
         thread::scope(|scope| {
             let puts: Vec<_> = self
                 .instances
                 .iter()
-                .map(|slot| {
+                .enumerate()
+                .map(|(index, slot)| {
+                    let message = self.next_put(in_force, index);
                     let put = scope.spawn(move || self.put_to(slot, message, tries));
                     (slot, put)
                 })
@@ -145,6 +180,7 @@ impl Fleet {
                 match result.join().expect("putting settings does not panic") {
                     Ok(()) => {}
                     Err(Missed::Down) => put.down.push(slot.name.clone()),
+                    Err(Missed::Paused) => put.paused.push(slot.name.clone()),
                     Err(Missed::Unreached(cause)) => {
                         put.unreached.push(format!("{}: {cause}", slot.name));
                     }
@@ -154,11 +190,21 @@ impl Fleet {
         put
     }
 
-    /// The message that puts these settings after all that were put before.
-    pub(super) fn next_put(&self, settings: Settings) -> SettingsPut {
+    /// The message that puts what is in force on an instance after all that
+    /// was put before.
+    pub(super) fn next_put(&self, in_force: &InForce, index: usize) -> SettingsPut {
         SettingsPut {
             order: self.puts.fetch_add(1, Ordering::Relaxed) + 1,
-            settings,
+            settings: in_force.release.settings_of(index, self.instances.len()),
+            slow: in_force.slow,
+        }
+    }
+
+    /// Puts it to an instance that has just gone on.
+    pub(super) fn catch_up(&self, slot: &Slot, message: SettingsPut) -> Result<(), String> {
+        match self.put_to(slot, message, PUT_TRIES) {
+            Ok(()) | Err(Missed::Down | Missed::Paused) => Ok(()),
+            Err(Missed::Unreached(cause)) => Err(cause),
         }
     }
 
@@ -170,9 +216,14 @@ impl Fleet {
             }
             let mut control = {
                 let mut state = lock(&slot.state);
+                let state = &mut *state;
                 let part = state.part.as_mut().ok_or(Missed::Down)?;
                 if part.ended() {
                     return Err(Missed::Down);
+                }
+                if state.paused {
+                    state.behind = true;
+                    return Err(Missed::Paused);
                 }
                 part.control_within(PUT_MAX)
             };
@@ -196,6 +247,13 @@ impl Fleet {
         }
         let members = rotation.iter().flatten().copied().collect();
         put(&self.balancer, "/members", &Members { members })
+    }
+}
+
+/// Adds on which instances it will be in force later.
+fn later(detail: &mut String, when: &str, names: &[String]) {
+    if !names.is_empty() {
+        *detail += &format!("; to be in force when they {when}: {}", names.join(", "));
     }
 }
 

@@ -16,6 +16,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -261,6 +262,19 @@ impl Part {
     /// Whether its process has ended.
     pub(super) fn ended(&mut self) -> bool {
         matches!(self.process.0.try_wait(), Ok(Some(_)))
+    }
+
+    /// Sends its process a signal; why it could not be sent, in words.
+    ///
+    /// A process id can go to a stranger once its process has been waited for,
+    /// which only this value does: so the pidfd that is opened here is ours.
+    pub(super) fn signal(&mut self, signal: Signal) -> std::result::Result<(), String> {
+        if self.ended() {
+            return Err("it has ended on its own".to_owned());
+        }
+        pidfd_open(Pid::from_child(&self.process.0), PidfdFlags::empty())
+            .and_then(|process| pidfd_send_signal(&process, signal))
+            .map_err(|cause| cause.to_string())
     }
 
     /// Waits for the end of a part that was told to stop, and makes it end

@@ -7,15 +7,16 @@
 use std::thread;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
 use super::fleet::{Fleet, Slot};
 use super::gauges::unread;
 use super::lock;
-use super::message::{PartCounters, Reading};
+use super::message::{PartCounters, Reading, SettingsPut};
 use super::operations::PUT_MAX;
 use super::part::{self, Part, Starting};
-use crate::model::{Action, Settings};
+use crate::model::Action;
 use crate::record::{Event, Outcome};
 use crate::units::Nanos;
 
@@ -74,16 +75,19 @@ impl Fleet {
         stop_instances(group.iter().map(|index| &self.instances[*index]))
             .into_iter()
             .for_each(on_event);
-        let settings = lock(&self.release).active().settings;
+        let in_force = lock(&self.in_force).clone();
         let starting: Vec<_> = group
             .iter()
             .filter(|_| !self.ending.begun())
-            .map(|index| (*index, self.start_cold(*index, settings)))
+            .map(|index| {
+                let put = self.next_put(&in_force, *index);
+                (*index, put, self.start_cold(*index, put))
+            })
             .collect();
-        for (index, starting) in starting {
+        for (index, put, starting) in starting {
             match starting
                 .map_err(|error| error.to_string())
-                .and_then(|starting| self.fill_slot(index, starting, settings))
+                .and_then(|starting| self.fill_slot(index, starting, put))
             {
                 Ok(serving) => on_event(serving),
                 Err(reason) => failures.push(reason),
@@ -105,7 +109,7 @@ impl Fleet {
         &self,
         index: usize,
         starting: Starting,
-        configured: Settings,
+        configured: SettingsPut,
     ) -> Result<Event, String> {
         let part = starting
             .serving(self.spec.boot.to_duration(), &|| self.ending.begun())
@@ -113,10 +117,9 @@ impl Fleet {
         let slot = &self.instances[index];
         // A release made since the process was configured must not pass it by:
         // until it has its place here none other is made.
-        let release = lock(&self.release);
-        let settings = release.active().settings;
-        if settings != configured {
-            let put = self.next_put(settings);
+        let in_force = lock(&self.in_force);
+        let put = self.next_put(&in_force, index);
+        if (put.settings, put.slow) != (configured.settings, configured.slow) {
             let mut control = part.control_within(PUT_MAX);
             part::call::<Value>(&mut control, "PUT", "/settings", &put).map_err(|cause| {
                 format!(
@@ -127,6 +130,7 @@ impl Fleet {
         }
         let mut state = lock(&slot.state);
         state.books.begin();
+        (state.paused, state.behind) = (false, false);
         let pid = part.pid;
         state.part = Some(part);
         Ok(Event::Serving {
@@ -157,6 +161,13 @@ fn stop_instance(slot: &Slot) -> Event {
         let mut state = lock(&slot.state);
         // Whoever died before it could be stopped has died all the same.
         state.look();
+        // What is paused could not answer.
+        if std::mem::take(&mut state.paused)
+            && let Some(part) = &mut state.part
+        {
+            // Where it cannot go on, it gives no final counters and is killed.
+            let _ = part.signal(Signal::CONT);
+        }
         state.part.take()
     };
     let Some(mut part) = taken else {

@@ -88,6 +88,7 @@ pub(crate) fn push() -> Action {
         set: [("authorization.verification".into(), "detached".into())].into(),
         schema: Some(2),
         tested: false,
+        canary: None,
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) fn plan() -> Plan {
             tasks: 1,
             boot: Nanos::ZERO,
         }),
+        release: threadbare::model::ReleasePolicy::default(),
         load: Load {
             process: ArrivalProcess::Poisson,
             rate: Vec::new(),

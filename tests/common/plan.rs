@@ -40,6 +40,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
             tasks: 1_000,
             boot: Nanos::ZERO,
         }),
+        release: threadbare::model::ReleasePolicy::default(),
         load: Load {
             process: ArrivalProcess::Constant,
             rate: vec![(

@@ -25,6 +25,7 @@ fn actions() -> Vec<(u64, u64, Action, &'static str, Outcome)> {
         set: BTreeMap::from([("authorization.verification".into(), "detached".into())]),
         schema: Some(2),
         tested: false,
+        canary: None,
     };
     let refused = Outcome::Rejected {
         check: "schema".into(),
@@ -168,6 +169,7 @@ pub(crate) fn plan() -> Plan {
             tasks: 2_000,
             boot: Nanos::from_millis(800),
         }),
+        release: threadbare::model::ReleasePolicy::default(),
         load: Load {
             process: ArrivalProcess::Poisson,
             rate: vec![(

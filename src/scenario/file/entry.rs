@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::PlacedText;
-use crate::model::{HookKind, KNOWN_SETTINGS, Release, Whom};
+use crate::model::{HookKind, KNOWN_SETTINGS, Release, SlowPart, Whom};
 use crate::scenario::leaf::{Named, Placed, Text, Word};
 use crate::scenario::quantities::{After, Moment, Share};
 use crate::units::Nanos;
@@ -46,6 +47,8 @@ pub(in crate::scenario) enum Do {
         /// Whether its author ran the tests.
         #[serde(default = "tested")]
         tested: bool,
+        /// The share of the instances that it goes to, rounded up; without it, all of them.
+        canary: Option<Text<Share>>,
     },
     /// Restore the version before the active one, through the same checks as a push.
     Rollback {},
@@ -113,6 +116,27 @@ pub(in crate::scenario) enum Do {
         env: BTreeMap<String, String>,
         /// Arguments in place of those behind the program in `command`.
         args: Option<Vec<String>>,
+    },
+    /// Let everything that a part draws from now on take this many times as long.
+    Slow {
+        /// The part of the fleet.
+        #[schemars(required)]
+        part: Option<Word<SlowPart>>,
+        /// How many times as long; 1 ends it.
+        #[schemars(required, range(min = 1.0, max = 1000.0))]
+        factor: Option<f64>,
+    },
+    /// Stop the processes of instances where they are, as SIGSTOP does.
+    Pause {
+        /// How many instances, from the first on; without it, all.
+        #[schemars(range(min = 1, max = 10_000))]
+        instances: Option<NonZeroU32>,
+    },
+    /// Let paused instances go on.
+    Continue {
+        /// How many instances, from the first on; without it, all.
+        #[schemars(range(min = 1, max = 10_000))]
+        instances: Option<NonZeroU32>,
     },
 }
 

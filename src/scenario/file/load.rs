@@ -71,6 +71,8 @@ pub(in crate::scenario) struct Step {
     /// Operations scheduled per second.
     #[schemars(required)]
     pub(in crate::scenario) rate: Option<PlacedText<Rate>>,
+    /// For so long; then the rate before it is back. Without it, until the next step.
+    pub(in crate::scenario) r#for: Option<PlacedText<Positive>>,
 }
 
 /// A sine around the rate in force: it begins at the rate, upwards, and anew

@@ -23,9 +23,9 @@ use crate::units::{ClockTime, Nanos};
 pub(super) use entry::{Do, Entry, Fault};
 pub(super) use hook::Hook;
 pub(super) use judgement::{Expect, Limit, Recovery};
-pub(super) use load::{Load, Mix, Swing};
+pub(super) use load::{Load, Mix, Step, Swing};
 pub(super) use safety::Safety;
-pub(super) use target::{Fleet, Target};
+pub(super) use target::{Fleet, Release, Target};
 pub(super) use watch::{Alert, Monitor};
 
 type PlacedText<T> = Placed<Text<T>>;
@@ -68,6 +68,9 @@ pub(super) struct File {
     pub(super) story: Option<Story>,
     /// What the load is directed at.
     pub(super) target: Option<Placed<Target>>,
+    /// The release system of the fleet's configuration.
+    #[serde(default)]
+    pub(super) release: Release,
     /// What users do.
     #[schemars(required)]
     pub(super) load: Option<Placed<Load>>,

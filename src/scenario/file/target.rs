@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlacedText, text};
 use crate::model::{Distribution, QueuePolicy, Url};
-use crate::scenario::leaf::{Placed, Text};
+use crate::scenario::leaf::{Placed, QueueText, Text};
 use crate::scenario::quantities::{Positive, ReadyCheck};
 use crate::units::Nanos;
 
@@ -88,8 +88,8 @@ pub(in crate::scenario) struct Fleet {
     #[schemars(range(min = 1, max = 512))]
     pub(in crate::scenario) workers: u32,
     /// The job queue of each instance: "unbounded" or "bounded(64)", then if
-    /// wanted ", lifo" and ", expire 500ms".
-    pub(in crate::scenario) queue: Text<QueuePolicy>,
+    /// wanted ", lifo" and ", expire 500ms". A number is a bound.
+    pub(in crate::scenario) queue: QueueText,
     /// The identity service that authorization calls.
     pub(in crate::scenario) identity: Identity,
     /// Time a worker blocks on the application's own part.
@@ -114,7 +114,7 @@ impl Default for Fleet {
         Self {
             instances: 4,
             workers: 4,
-            queue: text("unbounded"),
+            queue: QueueText(QueuePolicy::default()),
             identity: Identity::default(),
             application: text("constant(1ms)"),
             database: text("exponential(mean 6ms)"),
@@ -124,6 +124,14 @@ impl Default for Fleet {
             boot: text("500ms"),
         }
     }
+}
+
+/// The release system of the fleet's configuration.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Release {
+    /// Whether a push whose author did not run the tests is refused.
+    pub(in crate::scenario) require_tests: bool,
 }
 
 /// The identity service.

@@ -47,6 +47,7 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
         settings: Mutex::new(SettingsPut {
             order: 0,
             settings: config.settings,
+            slow: config.slow,
         }),
         roles: Mutex::new(roles),
     });

@@ -16,7 +16,7 @@ use super::Shared;
 use super::api::{Answer, Call};
 use super::job::{Job, Reply};
 use crate::error::{Error, Result};
-use crate::model::{Distribution, Unverified, Verification};
+use crate::model::{Distribution, SlowPart, Unverified, Verification};
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
 
@@ -102,7 +102,7 @@ impl Worker {
     }
 
     fn handle(&mut self, call: &Call, token: Option<&str>) -> Reply {
-        pause(self.application, &mut self.rng);
+        self.pause(SlowPart::Application, self.application);
         if *call == Call::Shallow {
             return Some(Answer::json(200, &serde_json::json!({ "status": "ok" })));
         }
@@ -116,11 +116,20 @@ impl Worker {
             Authorization::Refused(answer) => return Some(answer),
             Authorization::Never => return None,
         }
-        pause(self.database_time, &mut self.rng);
+        self.pause(SlowPart::Database, self.database_time);
         Some(
             self.carry_out(call)
                 .unwrap_or_else(|cause| database_error(&cause)),
         )
+    }
+
+    /// Blocks the thread for a duration drawn from the part's distribution.
+    fn pause(&mut self, part: SlowPart, distribution: Distribution) {
+        let drawn = distribution.sample(&mut self.rng);
+        let duration = lock(&self.shared.settings).slow.stretch(part, drawn);
+        if duration > Nanos::ZERO {
+            thread::sleep(duration.to_duration());
+        }
     }
 
     fn authenticate(&self, call: &Call, token: Option<&str>) -> rusqlite::Result<Option<u32>> {
@@ -203,14 +212,6 @@ impl Worker {
                 Answer::json(200, &serde_json::json!({ "status": "ok" }))
             }
         })
-    }
-}
-
-/// Blocks the thread for a duration drawn from the distribution.
-fn pause(distribution: Distribution, rng: &mut StdRng) {
-    let duration = distribution.sample(rng);
-    if duration > Nanos::ZERO {
-        thread::sleep(duration.to_duration());
     }
 }
 

@@ -1,0 +1,10 @@
+//! The simulator against theory, the literature and itself.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../common/plan.rs"]
+mod plan;
+
+mod carried_out;
+mod properties;
+mod theory;
