@@ -63,7 +63,7 @@ pub struct Finished {
 /// As [`live::preflight`] and [`live::conduct`]. A run that failed on the way
 /// is still reported, marked incomplete, before the error is returned.
 pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
-    let warnings = live::preflight(&plan)?;
+    let warnings = live::preflight(&plan, &options.allowed)?;
     let header = header(plan, Backend::Live);
     let directory = directory(&header, options);
     let binary = env::current_exe().map_err(|cause| {

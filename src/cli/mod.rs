@@ -7,10 +7,12 @@ mod check;
 mod chosen;
 mod client;
 mod completions;
+mod init;
 mod list;
 mod load;
 mod man;
 mod offered;
+mod recover;
 mod report;
 mod run;
 mod schema;
@@ -51,6 +53,8 @@ Examples:
   threadbare simulate missing-await      the same in virtual time (about a second)
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
   threadbare check my-incident.toml      every mistake in a scenario, with its place
+  threadbare init --preset gunicorn      a scenario for a server of your own
+  threadbare recover reports/RUN         undo what a killed run left
   threadbare report reports/RUN          the answer of an earlier run again
   threadbare target                      the fleet alone, for curl or another load generator
 
@@ -87,6 +91,10 @@ enum Command {
     Check(check::Arguments),
     /// The scenarios that come with threadbare, and what each claims
     List,
+    /// Undo what a run that was killed left behind
+    Recover(recover::Arguments),
+    /// Print a scenario to start from, for a kind of server
+    Init(init::Arguments),
     /// Report an earlier run again, complete or not; executes nothing
     Report(report::Arguments),
     /// Serve the fleet alone, for any other load generator
@@ -163,6 +171,8 @@ pub fn main() -> i32 {
         Command::Load(arguments) => arguments.run(view),
         Command::Check(arguments) => arguments.run(view),
         Command::List => list::run(),
+        Command::Recover(arguments) => arguments.run(),
+        Command::Init(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(view),
         Command::Target(arguments) => arguments.run(),
         Command::Schema(arguments) => arguments.run(),

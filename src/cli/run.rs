@@ -9,6 +9,7 @@ use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_EXPECTATION, EXIT_FAILED, EXIT_INVALID, EXIT_PASSED};
 use crate::record::StopCause;
+use crate::report;
 use crate::run::{self, Finished};
 
 #[derive(Debug, Args)]
@@ -22,11 +23,18 @@ pub(super) struct Arguments {
     /// the scenario's [safety] names it; can be given more than once
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
+    /// Print every rate, fault, hook and undo with its time, and touch nothing
+    #[arg(long, conflicts_with = "out")]
+    dry_run: bool,
 }
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let plan = self.chosen.plan(view, &[])?;
+        if self.dry_run {
+            super::answer(report::dry_run::render(&plan).as_bytes())?;
+            return Ok(EXIT_PASSED);
+        }
         let options = run::Options {
             allowed: self.allow_host,
             ..view.options(self.out)

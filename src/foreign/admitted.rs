@@ -9,7 +9,6 @@ use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
 use crate::error::{Error, Result};
 use crate::model::{Foreign, Safety, Url};
 use crate::plan::Plan;
-use crate::units::Nanos;
 
 /// The addresses of every host that a run may send to, each checked.
 #[derive(Debug, Clone, Default)]
@@ -75,7 +74,7 @@ impl Addresses {
             return Ok(());
         }
         let (asked, most) = (
-            most_requests_per_second(plan),
+            plan.requests_max_per_second(),
             plan.safety.rate_max_per_second(),
         );
         if asked > most {
@@ -134,24 +133,6 @@ fn checked(url: &Url, safety: &Safety, allowed: &[String]) -> Result<SocketAddr>
         "{host} is {}, which is not this machine; where you may break it, say so {missing}",
         first.ip()
     )))
-}
-
-/// The most requests a second that a plan can lead to: every operation with all
-/// its steps and retries, and every probe.
-#[must_use]
-pub fn most_requests_per_second(plan: &Plan) -> f64 {
-    let rates = plan.load.rate.iter().map(|(_, shape)| shape.highest());
-    let rate = rates.fold(0.0, f64::max);
-    let steps = plan.foreign.as_ref().map_or(1, |foreign| {
-        let kinds = foreign.work.operations.iter();
-        kinds.map(|kind| kind.steps.len()).max().unwrap_or(1)
-    });
-    let tries = f64::from(plan.load.client.retries) + 1.0;
-    let probes = plan.monitors.iter().map(|monitor| {
-        let every = monitor.every.min(monitor.every_after_failure).max(Nanos(1));
-        f64::from(monitor.count) / every.as_secs_f64()
-    });
-    rate * steps as f64 * tries + probes.sum::<f64>()
 }
 
 #[cfg(test)]

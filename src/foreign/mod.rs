@@ -25,7 +25,7 @@ mod spawn;
 mod target;
 mod undo;
 
-pub use admitted::{Addresses, most_requests_per_second};
+pub use admitted::Addresses;
 pub use gate::gate;
 pub use held::{Held, Identity};
 pub use target::{Begin, Target};

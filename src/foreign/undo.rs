@@ -13,6 +13,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde::{Deserialize, Serialize};
 
@@ -155,6 +156,9 @@ struct Line {
     armed: Option<Undo>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     undone: Option<Undone>,
+    /// Who carries out the run; in the first line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    conductor: Option<Identity>,
 }
 
 /// That an undo was carried out.
@@ -173,6 +177,7 @@ pub struct Undos {
     by: &'static str,
     file: File,
     known: BTreeMap<u64, (Undo, Option<Undone>)>,
+    conductor: Option<Identity>,
 }
 
 impl Undos {
@@ -193,12 +198,14 @@ impl Undos {
             Err(cause) => return Err(failed(&cause)),
         };
         let mut known: BTreeMap<u64, (Undo, Option<Undone>)> = BTreeMap::new();
+        let mut conductor = None;
         // A torn last line was never acted upon: what it was to undo did not begin.
         for line in text
             .split_inclusive('\n')
             .filter(|line| line.ends_with('\n'))
         {
             let line: Line = serde_json::from_str(line).map_err(|cause| failed(&cause))?;
+            conductor = line.conductor.or(conductor);
             if let Some(undo) = line.armed {
                 known.insert(line.id, (undo, None));
             }
@@ -213,6 +220,51 @@ impl Undos {
             by,
             file: file.map_err(|cause| failed(&cause))?,
             known,
+            conductor,
+        })
+    }
+
+    /// Writes down that this process carries out the run.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub fn begin(&mut self) -> Result<()> {
+        self.conductor = Identity::of(std::process::id());
+        self.write(&Line {
+            id: 0,
+            armed: None,
+            undone: None,
+            conductor: self.conductor,
+        })
+    }
+
+    /// The process that carries out the run, where it is still there.
+    #[must_use]
+    pub fn under_way(&self) -> Option<u32> {
+        self.conductor
+            .filter(|it| it.hold().is_some())
+            .map(|it| it.pid)
+    }
+
+    /// Keeps others from undoing the same, until this is dropped; false where
+    /// somebody does so now.
+    #[must_use]
+    pub fn lock(&self) -> bool {
+        flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_ok()
+    }
+
+    /// The same, read again: what was undone before it was locked is known too.
+    ///
+    /// # Errors
+    ///
+    /// As [`Undos::open`].
+    pub fn again(self) -> Result<Self> {
+        let read = Self::open(&self.directory, self.by)?;
+        // The lock is this file's.
+        Ok(Self {
+            file: self.file,
+            ..read
         })
     }
 
@@ -233,6 +285,7 @@ impl Undos {
             id,
             armed: Some(undo.clone()),
             undone: None,
+            conductor: None,
         })?;
         self.known.insert(id, (undo.clone(), None));
         Ok(Armed { id, undo })
@@ -255,6 +308,7 @@ impl Undos {
             id,
             armed: None,
             undone: Some(undone),
+            conductor: None,
         })
     }
 
@@ -313,6 +367,7 @@ impl Undos {
             id: *id,
             armed: Some(Undo::Told(undo.in_words())),
             undone: undone.clone(),
+            conductor: None,
         });
         let texts: Vec<String> = lines
             .filter_map(|line| serde_json::to_string(&line).ok())

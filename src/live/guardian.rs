@@ -195,7 +195,10 @@ pub fn guard() -> Result<()> {
         }
     }
     // What acts on others first: what is ours ends in any case.
-    if let Some(mut undos) = directory.and_then(|it| Undos::open(&it, "the guardian").ok()) {
+    let undos = directory.and_then(|it| Undos::open(&it, "the guardian").ok());
+    if let Some(undos) = undos.filter(Undos::lock)
+        && let Ok(mut undos) = undos.again()
+    {
         undos.undo_all();
     }
     for process in watched {

@@ -64,8 +64,10 @@ pub(super) fn begin(start: &Start<'_>, spec: &Foreign) -> Result<Arc<dyn Subject
     let addresses = Addresses::of(spec, &plan.safety, start.allowed)?;
     addresses.hold(plan)?;
     start.guardian.undo(start.directory)?;
+    let mut undos = Undos::open(start.directory, "the run")?;
+    undos.begin()?;
     let net = Arc::new(Net {
-        undos: Mutex::new(Undos::open(start.directory, "the run")?),
+        undos: Mutex::new(undos),
         messages: Mutex::new(start.messages.clone()),
     });
     let safeguard: Arc<dyn Safeguard> = net.clone();

@@ -39,6 +39,19 @@ pub enum Trigger {
     Restarted,
 }
 
+impl Trigger {
+    /// The event, as a sentence calls it.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Alert(name) => format!("the alert `{name}`"),
+            Self::RollbackRejected => "a rollback is refused".into(),
+            Self::RollbackApplied => "a rollback is applied".into(),
+            Self::Restarted => "a restart".into(),
+        }
+    }
+}
+
 /// What can be done to the fleet, its monitors and its clients.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
