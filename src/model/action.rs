@@ -280,7 +280,12 @@ impl Action {
             Self::Admit { .. } => "admit",
             Self::Monitors { .. } => "monitors",
             Self::Retries { .. } => "retries",
-            Self::Hook { .. } => "hook",
+            Self::Hook { kind, .. } => match kind {
+                HookKind::Push => "push",
+                HookKind::Rollback => "rollback",
+                HookKind::Restart => "restart",
+                HookKind::Other => "hook",
+            },
             Self::Process { .. } => "process",
             Self::Configure { .. } => "configure",
             Self::Slow { .. } => "slow",
