@@ -211,3 +211,29 @@ fn the_shipped_scenario_meets_its_expectations_from_any_folder() {
         assert!(incident[instant].is_f64(), "{instant}");
     }
 }
+
+/// A fleet that stands still for four seconds: everyone waits, and it is seen.
+#[test]
+fn a_frozen_fleet_is_seen_and_comes_back_with_the_trigger() {
+    let _alone = alone();
+    let timeline = entries(&[
+        ("7s", "do = \"pause\""),
+        ("11s", "do = \"continue\""),
+        ("15s", &mark("continue, later")),
+    ]);
+    let mut scenario = founding(&format!("warm_up = \"2s\"\nend = \"20s\"\n{timeline}"));
+    // Nothing that amplifies: what is left is the freeze.
+    scenario.remove("monitor");
+    at(&mut scenario, "load.client").insert("retries".into(), 0.into());
+    let run = run(&scenario);
+    run.assert_sound();
+    let incident = &run.summary["incident"];
+    assert_eq!(incident["trigger"], "pause");
+    assert!(incident["trigger_off_s"].as_f64().unwrap() >= 11.0);
+    assert!(run.phase("pause")["saturation"].is_null());
+    assert!(run.figure("pause", "error_share") > 0.5);
+    assert!(run.goodput_share("continue, later") > 0.95);
+    let failures = run.summary["scrape_failures"].as_array().unwrap();
+    let paused = failures.iter().filter(|it| it["cause"] == "it is paused");
+    assert_eq!(paused.count(), 4);
+}

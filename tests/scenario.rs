@@ -290,6 +290,31 @@ is = "high"
 that = "time to detect"
 "#;
 
+/// What cannot be asked of a fleet.
+const WRONG_FLEET: &str = r#"title = "A fleet that cannot be"
+claim = "Every key of this fleet is wrong, the load is right."
+end = "30s"
+
+[target.fleet]
+queue = "unbounded, silent"
+contention = "10"
+bulkhead = 0
+monitor_workers = -1
+propagate_deadline = "yes"
+shed_above = 0
+identity = { timeout = "0s" }
+
+[load]
+rate = "10/s"
+mix = [{ weight = 1, request = "list tasks", role = "viewer" }]
+"#;
+
+#[test]
+fn mistakes_about_a_fleet_are_told_all_at_once() {
+    let diagnostics = scenario::parse("wrong", "wrong.toml", WRONG_FLEET).unwrap_err();
+    insta::assert_snapshot!(diagnostics);
+}
+
 #[test]
 fn mistakes_of_structure_are_told_all_at_once() {
     let diagnostics = scenario::parse("wrong", "wrong.toml", WRONG_STRUCTURE).unwrap_err();
@@ -326,6 +351,11 @@ fn one_change_makes_one_mistake() {
             "more than the rate of 350/s",
         ),
         ("weight = 1,", "weight = 0,", "too small"),
+        (
+            "queue       = \"unbounded\"",
+            "queue       = \"bounded(35)\"\nshed_above  = 36",
+            "no more than 35 jobs wait ever",
+        ),
         (
             "do    = \"admit\"\nshare = \"45 %\"",
             "do    = \"admit\"\nshare = \"145 %\"",
@@ -416,6 +446,11 @@ fn the_guide_is_right_and_complete() {
         .load
         .client;
     assert!(client.respect_retry_after && client.hedge_after.is_some());
+    let guarded = format!("{smallest}\n{}", example("[target.fleet]"));
+    let fleet = scenario::parse("guarded", "SCENARIOS.md", &guarded)
+        .unwrap()
+        .fleet;
+    assert!(fleet.queue.silent && fleet.identity.timeout.is_some());
 
     let schema: serde_json::Value = serde_json::from_str(&scenario::schema()).unwrap();
     let mut keys = Vec::new();

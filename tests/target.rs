@@ -7,9 +7,12 @@
 
 #[path = "common/target.rs"]
 mod common;
+#[path = "target/limits.rs"]
+mod limits;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -20,8 +23,8 @@ use common::{Rig, alive, ask, eventually, instance, small, sources};
 use rustix::process::Signal;
 use threadbare::clock::Clock;
 use threadbare::error::Kind;
-use threadbare::model::Role;
-use threadbare::record::{Event, InstanceCounters, Measure, Outcome};
+use threadbare::model::{ReleasePolicy, Role, SlowPart};
+use threadbare::record::{Event, InstanceCounters, Measure, Outcome, PAUSED};
 use threadbare::target::{Alone, Fleet, Launch, serve_alone};
 use threadbare::units::{Nanos, Ratio};
 
@@ -681,9 +684,10 @@ fn identity(latency: &str) -> (std::process::Child, String, String) {
         .spawn()
         .unwrap();
     let config = serde_json::json!({
-        "name": "identity", "token": "secret", "seed": 1,
+        "name": "identity", "token": "secret", "seed": 1, "verifications_max": 16,
         "spec": threadbare::model::IdentitySpec {
             latency: latency.parse().unwrap(), capacity: 2, cold_factor: 2.0,
+            ..threadbare::model::IdentitySpec::default()
         },
     });
     writeln!(child.stdin.as_mut().unwrap(), "{config}").unwrap();
@@ -813,6 +817,12 @@ fn steer(alone: &Alone) -> Vec<(String, u16, u16)> {
         ("POST", "/push", "{", 400),
         ("POST", "/rollback", "", 409),
         ("POST", "/waive", r#"{"check":"schema current"}"#, 200),
+        ("POST", "/slow", r#"{"part":"database","factor":2}"#, 200),
+        ("POST", "/slow", r#"{"part":"database","factor":0}"#, 400),
+        ("POST", "/slow", r#"{"part":"kitchen","factor":2}"#, 400),
+        ("POST", "/pause", r#"{"instances":1}"#, 200),
+        ("POST", "/pause", r#"{"instances":0}"#, 400),
+        ("POST", "/continue", "", 200),
         ("POST", "/rollback", "", 200),
         ("POST", "/admission", r#"{"share":"45 %"}"#, 200),
         ("POST", "/admission", r#"{"share":"45"}"#, 400),
@@ -835,4 +845,161 @@ fn steer(alone: &Alone) -> Vec<(String, u16, u16)> {
     );
     results.push(("without a token".into(), strangers.unwrap().0, 401));
     results
+}
+
+fn state(pid: u32) -> char {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let (_, rest) = stat.rsplit_once(") ").unwrap();
+    rest.chars().next().unwrap()
+}
+
+fn assert_applied(outcome: &Outcome, part: &str) {
+    let Outcome::Applied { detail } = outcome else {
+        panic!("{outcome:?}");
+    };
+    assert!(detail.contains(part), "{detail}");
+}
+
+#[test]
+fn what_is_slow_takes_longer_also_in_an_instance_that_restarts_meanwhile() {
+    let mut spec = small();
+    spec.database = "constant(4ms)".parse().unwrap();
+    let rig = Rig::launch(&spec);
+    let viewer = rig.token(Role::Viewer);
+    // The shortest of many: what the machine is busy with does not count.
+    let fastest = || {
+        let took = (0..12).map(|_| {
+            let begun = std::time::Instant::now();
+            assert_eq!(rig.ask("GET", LIST, viewer, "").0, 200);
+            begun.elapsed()
+        });
+        took.min().unwrap()
+    };
+    for (part, at_least_ms) in [(SlowPart::Database, 80), (SlowPart::Identity, 20)] {
+        assert_applied(&rig.fleet.slow(part, 20.0), "20 times as long");
+        assert!(fastest() >= Duration::from_millis(at_least_ms), "{part}");
+        rig.fleet.restart(None, &|_| ());
+        assert!(fastest() >= Duration::from_millis(at_least_ms), "{part}");
+        assert_applied(&rig.fleet.slow(part, 1.0), "as usual");
+        assert!(fastest() < Duration::from_millis(at_least_ms), "{part}");
+    }
+}
+
+#[test]
+fn a_paused_instance_stands_still_and_goes_on_with_what_came_meanwhile() {
+    let rig = Rig::launch(&small());
+    let viewer = rig.token(Role::Viewer);
+    let paused = rig.pid("instance-1");
+    rig.instances();
+    assert_applied(&rig.fleet.pause(NonZeroU32::new(1)), "1 of 2 instances");
+    eventually("it stands still", || (state(paused) == 'T').then_some(()));
+    std::thread::scope(|scope| {
+        // Every second request is for the instance that answers nothing.
+        let asked: Vec<_> = (0..6)
+            .map(|_| scope.spawn(|| rig.ask("GET", LIST, viewer, "").0))
+            .collect();
+        eventually("the other instance has answered", || {
+            (asked.iter().filter(|it| it.is_finished()).count() == 3).then_some(())
+        });
+        let (read, failed): (Vec<_>, Vec<_>) = rig
+            .fleet
+            .sample(Nanos::ZERO, rig.clock.now())
+            .into_iter()
+            .partition(Result::is_ok);
+        assert_eq!(read.len(), 3); // the other instance, balancer and identity service
+        let Some(Err(Event::ScrapeFailed { source, cause })) = failed.first() else {
+            panic!("{failed:?}");
+        };
+        assert_eq!((source.as_str(), cause.as_str()), ("instance-1", PAUSED));
+        assert!(rig.fleet.dead().is_empty()); // to stand still is not to die
+        // A release reaches it when it goes on, before anything it does from then on.
+        let detail = "to be in force when they go on: instance-1";
+        assert_applied(&push(&rig, "deny", None), detail);
+        assert!(asked.iter().filter(|it| it.is_finished()).count() == 3);
+        assert_applied(&rig.fleet.go_on(None), "2 of 2 instances go on");
+        for asked in asked {
+            assert!([200, 500].contains(&asked.join().unwrap()));
+        }
+    });
+    for _ in 0..4 {
+        assert_eq!(rig.ask("GET", LIST, viewer, "").0, 500);
+    }
+    // The gauges cover the freeze, and nothing was lost in it.
+    let total = sum(&rig.instances());
+    assert_eq!((total.lost, total.rejected), (0, 0));
+}
+
+#[test]
+fn a_paused_instance_can_be_restarted_and_ended() {
+    let rig = Rig::launch(&small());
+    rig.fleet.pause(None);
+    let events = Mutex::new(Vec::new());
+    let outcome = rig
+        .fleet
+        .restart(None, &|event| events.lock().unwrap().push(event));
+    assert_applied(&outcome, "2 instances restarted");
+    let events = events.into_inner().unwrap();
+    let expected = [
+        "stopped instance-1",
+        "stopped instance-2",
+        "serving instance-1",
+        "serving instance-2",
+    ];
+    assert_eq!(sources(&events), expected); // with their final counters
+    assert_eq!(rig.ask("GET", "/healthz", "", "").0, 200);
+    rig.fleet.pause(None);
+    let expected = ["stopped instance-1", "stopped instance-2"];
+    assert_eq!(sources(&rig.fleet.stop()), expected);
+    let processes = rig.processes.lock().unwrap().clone();
+    drop(rig);
+    for process in processes {
+        assert!(!alive(process.pid), "{process:?}");
+    }
+}
+
+#[test]
+fn a_paused_fleet_that_is_dropped_leaves_nothing() {
+    let rig = Rig::launch(&small());
+    rig.fleet.pause(None);
+    let processes = rig.processes.lock().unwrap().clone();
+    drop(rig);
+    for process in processes {
+        assert!(!alive(process.pid), "{process:?}");
+    }
+}
+
+#[test]
+fn a_canary_reaches_its_share_of_the_instances_and_a_rollback_all() {
+    let rig = Rig::launch(&small());
+    let viewer = rig.token(Role::Viewer);
+    let refused = || {
+        let answers = (0..20).map(|_| rig.ask("GET", LIST, viewer, "").0);
+        answers.filter(|status| *status == 500).count()
+    };
+    let now = rig.clock.now();
+    let set = detached("deny");
+    let canary = Ratio::new(0.25);
+    let pushed = rig.fleet.push(now, "ops", &set, None, true, canary);
+    assert_applied(&pushed, "version 2, on 1 of 2 instances");
+    assert_eq!(refused(), 10);
+    rig.fleet.restart(None, &|_| ());
+    assert_eq!(refused(), 10);
+    let restored = rig.fleet.rollback(rig.clock.now(), "ops");
+    assert_applied(&restored, "version 3, which restores version 1");
+    assert_eq!(refused(), 0);
+}
+
+#[test]
+fn an_untested_release_is_refused_where_tests_are_required() {
+    let rig = Rig::launch(&small());
+    rig.fleet.govern(ReleasePolicy {
+        require_tests: true,
+    });
+    let Outcome::Rejected { check, .. } = push(&rig, "deny", None) else {
+        panic!("nobody ran the tests");
+    };
+    assert_eq!(check, "tests run");
+    assert_eq!(rig.ask("GET", LIST, rig.token(Role::Viewer), "").0, 200);
+    rig.fleet.waive("tests run");
+    assert_applied(&push(&rig, "deny", None), "version 2");
 }

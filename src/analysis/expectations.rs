@@ -74,6 +74,10 @@ fn observe(findings: &Findings, expectation: &Expectation) -> Observed {
             incident.recovery_after_rollback_s,
             incident.recovery_after_rollback_censored_after_s,
         ),
+        Figure::RecoveryAfterTriggerOff => time(
+            incident.recovery_after_trigger_off_s,
+            incident.recovery_after_trigger_off_censored_after_s,
+        ),
         Figure::RecoveryAfterLastAction => time(
             incident.recovery_after_last_action_s,
             incident.recovery_after_last_action_censored_after_s,

@@ -17,16 +17,20 @@ pub fn findings(record: &Record) -> Findings {
     let series = series::series(record);
     let observation = observation::observation(record, &series);
     let taken = journal::taken(record);
-    let stretches = phases::stretches(&series, &taken, observation);
-    let measurement = validity::measurement(record, &series, &stretches, observation);
     let plan = &record.header.plan;
-    let first_action = taken.first().map(|first| first.at);
-    let baseline = recovery::baseline(&series, observation, first_action, &plan.recovery);
+    let mut surges = plan.surge_changes();
+    surges.retain(|change| change.at < observation.to);
+    let cuts = phases::cuts(&taken, &surges);
+    let stretches = phases::stretches(&series, &cuts, observation);
+    let measurement = validity::measurement(record, &series, &stretches, observation);
+    let first = cuts.first().map(|first| first.at);
+    let baseline = recovery::baseline(&series, observation, first, &plan.recovery);
     let evidence = Evidence {
         record,
         series: &series,
         observation,
         taken: &taken,
+        surges: &surges,
         baseline: &baseline,
         valid: measurement.validity == Validity::Valid,
     };

@@ -37,7 +37,7 @@ pub struct Findings {
     pub interval_s: f64,
     /// Whether the figures can be trusted.
     pub measurement: Measurement,
-    /// What service was like before the first action; null where that was too short to tell.
+    /// What service was like before the first action or surge; null where that was too short to tell.
     pub baseline: Option<Baseline>,
     /// What was done, in the order in which it began.
     pub actions: Vec<ActionTaken>,
@@ -121,7 +121,7 @@ pub struct SendLag {
     pub max: Option<f64>,
 }
 
-/// Users' service between the end of the warm-up and the first action.
+/// Users' service between the end of the warm-up and the first action or surge.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Baseline {
     /// Its start, on an edge of the buckets.
@@ -147,7 +147,8 @@ pub struct ActionTaken {
     pub at_s: f64,
     /// When it had been carried out, or was refused; null where that was not seen.
     pub ended_s: Option<f64>,
-    /// Its name: `push`, `rollback`, `waive`, `restart`, `admit`, `monitors`, `retries`.
+    /// Its name: `push`, `rollback`, `waive`, `restart`, `admit`, `monitors`, `retries`,
+    /// `slow`, `pause`, `continue`.
     pub action: String,
     /// What was done, in a few words: `admit 45 %`.
     pub what: String,
@@ -214,7 +215,7 @@ const fn is_zero(value: &u64) -> bool {
     *value == 0
 }
 
-/// A stretch of the run between two actions.
+/// A stretch of the run between two actions or surges.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Phase {
     /// Its name.
@@ -295,8 +296,15 @@ pub struct ExhaustionWindow {
 /// The incident's clock and verdict; instants in seconds from the start of the load.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Incident {
-    /// The push that began it.
+    /// What began it: `push`, `surge`, `pause`, or `slowdown of the database`, `of the
+    /// application`, `of the identity service`; null where nothing did.
+    #[serde(default)]
+    pub trigger: Option<String>,
+    /// When it did.
     pub trigger_s: Option<f64>,
+    /// When the last cause ceased to act: the trigger is off.
+    #[serde(default)]
+    pub trigger_off_s: Option<f64>,
     /// In the first bucket that was hit, the intended start of the first
     /// operation that failed, at the earliest the trigger.
     /// The intended start of the first operation that failed is at most one bucket
@@ -311,7 +319,7 @@ pub struct Incident {
     pub rollback_rejected_s: Option<f64>,
     /// The check and the reason that refused it.
     pub rollback_rejected_because: Option<String>,
-    /// The first rollback that was applied: the trigger is off.
+    /// The first rollback that was applied after the push.
     pub rollback_applied_s: Option<f64>,
     /// Goodput back at half of the baseline, for a hold window.
     pub mitigated_s: Option<f64>,
@@ -320,12 +328,19 @@ pub struct Incident {
     pub mitigated_censored_after_s: Option<f64>,
     /// The last action of the timeline.
     pub last_action_s: Option<f64>,
-    /// The start of the first hold window after the rollback that meets the recovery rule.
+    /// The start of the first hold window after the trigger was off that meets the
+    /// recovery rule.
     pub recovered_s: Option<f64>,
-    /// How long recovery was waited for in vain, from the rollback.
+    /// How long recovery was waited for in vain, from the trigger's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered_censored_after_s: Option<f64>,
-    /// Rollback applied → recovered.
+    /// Trigger off → recovered.
+    #[serde(default)]
+    pub recovery_after_trigger_off_s: Option<f64>,
+    /// How long it was waited for in vain.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_after_trigger_off_censored_after_s: Option<f64>,
+    /// Rollback applied → recovered; null where no rollback was applied.
     pub recovery_after_rollback_s: Option<f64>,
     /// How long it was waited for in vain.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -12,7 +12,8 @@ use super::observation::Observation;
 use super::recovery::{Baseline, Service};
 use super::series::Series;
 use super::totals::Totals;
-use crate::plan::RecoveryRule;
+use super::trigger::{self, Trigger};
+use crate::plan::{Cause, RecoveryRule, SurgeChange};
 use crate::record::{Event, Record};
 use crate::units::Nanos;
 
@@ -23,6 +24,8 @@ pub(super) struct Evidence<'a> {
     pub series: &'a Series,
     pub observation: Observation,
     pub taken: &'a [Taken<'a>],
+    /// When the load surged and when that was over, as far as it was observed.
+    pub surges: &'a [SurgeChange],
     /// The baseline, or why there is none.
     pub baseline: &'a Result<Baseline, String>,
     /// Whether the measurement is valid.
@@ -32,8 +35,10 @@ pub(super) struct Evidence<'a> {
 /// The instants of the clock.
 #[derive(Debug, Clone, Copy, Default)]
 struct Clock {
-    trigger: Option<Nanos>,
-    /// The rollback that was applied after the trigger.
+    trigger: Option<Trigger>,
+    /// When the first rollback after the first push had been applied.
+    rollback: Option<Nanos>,
+    /// When the last cause ceased to act.
     off: Option<Nanos>,
     last_action: Option<Nanos>,
     impact: Option<Nanos>,
@@ -41,6 +46,21 @@ struct Clock {
     mitigated: Option<Nanos>,
     recovered: Option<Nanos>,
     relapsed: Option<Nanos>,
+}
+
+impl Clock {
+    fn trigger_at(&self) -> Option<Nanos> {
+        self.trigger.map(|trigger| trigger.at)
+    }
+
+    /// What the end of the trigger is called where it is spoken of.
+    fn end_of_trigger(&self) -> &'static str {
+        if self.rollback == self.off {
+            "rollback"
+        } else {
+            "end of the trigger"
+        }
+    }
 }
 
 impl Evidence<'_> {
@@ -59,18 +79,16 @@ impl Evidence<'_> {
     }
 
     fn clock(&self) -> Clock {
-        let begun = self
-            .taken
-            .iter()
-            .find(|taken| taken.action.begins().is_some() && taken.applied().is_some());
-        let trigger = begun.map(|begun| begun.at);
-        let off = begun.and_then(|begun| {
-            let ends = |taken: &&Taken<'_>| taken.action.ends(begun.action);
-            let ends = self.taken.iter().filter(ends).filter_map(Taken::applied);
-            ends.filter(|at| *at > begun.at).min()
+        let trigger = trigger::trigger(self.taken, self.surges);
+        let mut pushes = self.taken.iter().filter(|taken| {
+            taken.action.begins() == Some(Cause::Push) && taken.applied().is_some()
         });
+        let off = trigger.and_then(|trigger| trigger.off.ok());
         let mut clock = Clock {
             trigger,
+            rollback: pushes
+                .next()
+                .and_then(|push| trigger::ended(push, self.taken)),
             off,
             last_action: self.taken.last().map(|last| last.at),
             ..Clock::default()
@@ -78,11 +96,11 @@ impl Evidence<'_> {
         let Some(service) = self.service() else {
             return clock;
         };
-        clock.impact = trigger.and_then(|trigger| service.impact(trigger));
+        clock.impact = trigger.and_then(|trigger| service.impact(trigger.at));
         clock.detected = clock.impact.and_then(|impact| self.first_alert(impact));
         clock.mitigated = clock.impact.and_then(|impact| service.mitigated(impact));
         // Where nothing was lost there is nothing to recover from, unless somebody got in.
-        if clock.impact.is_some() || self.wrongly_allowed(trigger) > 0 {
+        if clock.impact.is_some() || self.wrongly_allowed(&clock) > 0 {
             clock.recovered = off.and_then(|off| service.recovered(off));
         }
         clock.relapsed = clock.recovered.and_then(|at| service.lost_again(at));
@@ -104,34 +122,49 @@ impl Evidence<'_> {
             .min()
     }
 
-    fn wrongly_allowed(&self, trigger: Option<Nanos>) -> u64 {
-        let from = self.series.edge_before(trigger.unwrap_or(Nanos::ZERO));
+    fn wrongly_allowed(&self, clock: &Clock) -> u64 {
+        let trigger = clock.trigger_at().unwrap_or(Nanos::ZERO);
+        let from = self.series.edge_before(trigger);
         let since = self.series.between(from, self.observation.to);
         Totals::over(since).operations.failed_wrongly_allowed
     }
 
     /// Why no verdict can be given; none where one can.
     fn undetermined(&self, clock: &Clock) -> Option<String> {
-        if clock.trigger.is_none() {
-            return Some("no push was applied, so there is no incident to judge".into());
-        }
+        let Some(trigger) = clock.trigger else {
+            return Some(
+                "nothing began that could be a trigger: no push was applied, nothing was slowed \
+                 or paused, and the load did not surge"
+                    .into(),
+            );
+        };
         if let Err(reason) = self.baseline {
             return Some(reason.clone());
         }
-        let Some(off) = clock.off else {
-            return Some("the trigger was never off: no rollback was applied after it".into());
+        let off = match trigger.off {
+            Ok(off) => off,
+            Err(Cause::Push) => {
+                return Some("the trigger was never off: no rollback was applied after it".into());
+            }
+            Err(cause) => {
+                let name = cause.name();
+                return Some(format!(
+                    "the trigger was never off: the {name} was not ended"
+                ));
+            }
         };
         if !self.valid {
             return Some("the measurement is invalid".into());
         }
+        let end = clock.end_of_trigger();
         match self.service()?.load_back(off) {
             Some(true) => None,
-            Some(false) => {
-                Some("after the rollback the load was never back at the baseline's".into())
-            }
-            None => Some(
-                "the observation stopped before a hold window after the rollback had passed".into(),
-            ),
+            Some(false) => Some(format!(
+                "after the {end} the load was never back at the baseline's"
+            )),
+            None => Some(format!(
+                "the observation stopped before a hold window after the {end} had passed"
+            )),
         }
     }
 
@@ -140,7 +173,7 @@ impl Evidence<'_> {
         let (Some(off), Some(service)) = (clock.off, self.service()) else {
             return "undetermined";
         };
-        if clock.impact.is_none() && self.wrongly_allowed(clock.trigger) == 0 {
+        if clock.impact.is_none() && self.wrongly_allowed(clock) == 0 {
             return "no_impact";
         }
         let Some(recovered) = clock.recovered else {
@@ -179,13 +212,15 @@ pub(super) fn incident(evidence: &Evidence<'_>) -> Incident {
     let end = evidence.observation.to;
     let rejected = evidence.rollbacks().find_map(Taken::rejected);
     let mut incident = Incident {
-        trigger_s: seconds(clock.trigger),
+        trigger: clock.trigger.map(|trigger| trigger.cause.name().to_owned()),
+        trigger_s: seconds(clock.trigger_at()),
+        trigger_off_s: seconds(clock.off),
         impact_s: seconds(clock.impact),
         detected_s: seconds(clock.detected),
         rollback_rejected_s: rejected.map(|(at, ..)| at.as_secs_f64()),
         rollback_rejected_because: rejected
             .map(|(_, check, reason)| format!("refused by the check `{check}`: {reason}")),
-        rollback_applied_s: seconds(clock.off),
+        rollback_applied_s: seconds(clock.rollback),
         mitigated_s: seconds(clock.mitigated),
         last_action_s: seconds(clock.last_action),
         recovered_s: seconds(clock.recovered),
@@ -193,7 +228,7 @@ pub(super) fn incident(evidence: &Evidence<'_>) -> Incident {
         ..Incident::default()
     };
     judge(evidence, &clock, &mut incident);
-    let lost = clock.impact.is_some() || evidence.wrongly_allowed(clock.trigger) > 0;
+    let lost = clock.impact.is_some() || evidence.wrongly_allowed(&clock) > 0;
     if evidence.baseline.is_err() || !lost {
         return incident;
     }
@@ -220,6 +255,13 @@ pub(super) fn incident(evidence: &Evidence<'_>) -> Incident {
         (
             clock.off,
             recovered,
+            &mut incident.recovery_after_trigger_off_s,
+            &mut incident.recovery_after_trigger_off_censored_after_s,
+        ),
+        // Where something else still acts after it, no recovery was waited for yet.
+        (
+            clock.off.and(clock.rollback),
+            recovered,
             &mut incident.recovery_after_rollback_s,
             &mut incident.recovery_after_rollback_censored_after_s,
         ),
@@ -235,7 +277,7 @@ pub(super) fn incident(evidence: &Evidence<'_>) -> Incident {
     }
     incident.detected_censored_after_s = incident.time_to_detect_censored_after_s;
     incident.mitigated_censored_after_s = incident.time_to_mitigate_censored_after_s;
-    incident.recovered_censored_after_s = incident.recovery_after_rollback_censored_after_s;
+    incident.recovered_censored_after_s = incident.recovery_after_trigger_off_censored_after_s;
     incident
 }
 

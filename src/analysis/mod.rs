@@ -9,9 +9,10 @@
 //! |---|---|
 //! | `series` | what happened in each bucket |
 //! | `journal` | what was done, when, and what came of it |
+//! | `trigger` | what began the incident, and when it was over |
 //! | `observation` | how far the record can be trusted to be final |
 //! | `totals` | the sum of a run of buckets |
-//! | `phases` | what each stretch between two actions looked like |
+//! | `phases` | what each stretch between two actions or surges looked like |
 //! | `exhaustion` | when had an instance no free worker and jobs waiting |
 //! | `amplification` | who made the load, and what kept it going |
 //! | `recovery` | when was service lost, and when was it back |
@@ -37,6 +38,7 @@ mod sentences;
 mod series;
 mod study;
 mod totals;
+mod trigger;
 mod validity;
 
 pub use find::findings;

@@ -1,7 +1,7 @@
-//! The run in phases: one for each stretch between two actions.
+//! The run in phases: one for each stretch between two actions or surges.
 //!
 //! A phase begins where an action *did* begin, not where the plan wanted it,
-//! since entries may wait for events. Its edges lie on edges of the buckets, so
+//! since entries may wait for events; a change of the load is where it is planned. Its edges lie on edges of the buckets, so
 //! that its figures are sums of buckets. The bucket in which an action falls
 //! belongs to the earlier phase, with two exceptions: an action in the first
 //! tenth of a bucket takes the whole bucket (a conductor acts some milliseconds
@@ -14,13 +14,37 @@ use super::journal::Taken;
 use super::observation::Observation;
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
+use crate::plan::SurgeChange;
 use crate::units::Nanos;
 
-/// The name of the phase before the first action.
+/// The name of the phase before the first action or surge.
 pub(super) const BASELINE: &str = "baseline";
 
 /// An action this share of a bucket behind its edge counts as on the edge.
 const PUNCTUAL_DIVISOR: u64 = 10;
+
+/// Where a phase begins, and its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Cut<'a> {
+    pub at: Nanos,
+    pub phase: &'a str,
+}
+
+/// Where actions began, surges did, and surges were over, in the order of time.
+/// Of what is together an action comes last, and so names the phase.
+pub(super) fn cuts<'a>(taken: &[Taken<'a>], surges: &'a [SurgeChange]) -> Vec<Cut<'a>> {
+    let of_load = surges.iter().map(|change| Cut {
+        at: change.at,
+        phase: &change.phase,
+    });
+    let of_actions = taken.iter().map(|taken| Cut {
+        at: taken.at,
+        phase: taken.phase,
+    });
+    let mut cuts: Vec<Cut<'a>> = of_load.chain(of_actions).collect();
+    cuts.sort_by_key(|cut| cut.at);
+    cuts
+}
 
 /// A phase's name and extent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,23 +64,23 @@ impl Stretch {
 /// Divides the observed part of the run.
 pub(super) fn stretches(
     series: &Series,
-    taken: &[Taken<'_>],
+    cuts: &[Cut<'_>],
     observation: Observation,
 ) -> Vec<Stretch> {
     let mut begins: Vec<(Nanos, &str)> = vec![(observation.from, BASELINE)];
     let mut last_bucket = None;
-    for action in taken {
-        let bucket = series.edge_before(action.at);
+    for cut in cuts {
+        let bucket = series.edge_before(cut.at);
         let from = match last_bucket {
             None => bucket,
             Some(last) if last == bucket => begins.last().map_or(bucket, |(from, _)| *from),
-            Some(_) if action.at.saturating_sub(bucket).0 <= punctual(series) => bucket,
-            Some(_) => series.edge_after(action.at),
+            Some(_) if cut.at.saturating_sub(bucket).0 <= punctual(series) => bucket,
+            Some(_) => series.edge_after(cut.at),
         };
         last_bucket = Some(bucket);
         match begins.last_mut() {
-            Some((last, name)) if from <= *last => *name = action.phase,
-            _ => begins.push((from, action.phase)),
+            Some((last, name)) if from <= *last => *name = cut.phase,
+            _ => begins.push((from, cut.phase)),
         }
     }
     let ends = begins.iter().skip(1).map(|(from, _)| *from);

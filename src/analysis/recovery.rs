@@ -25,7 +25,7 @@ const LOAD_TOLERANCE: f64 = 0.05;
 /// a thousand windows three lie outside.
 const CHANCE_DEVIATIONS: f64 = 3.0;
 
-/// Users' service before the first action.
+/// Users' service before the first action or surge.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Baseline {
     pub from: Nanos,
@@ -48,7 +48,7 @@ impl Baseline {
     }
 }
 
-/// The baseline, from the end of the warm-up to the first action.
+/// The baseline, from the end of the warm-up to the first action or surge.
 ///
 /// # Errors
 ///
@@ -56,10 +56,10 @@ impl Baseline {
 pub(super) fn baseline(
     series: &Series,
     observation: Observation,
-    first_action: Option<Nanos>,
+    first: Option<Nanos>,
     rule: &RecoveryRule,
 ) -> Result<Baseline, String> {
-    let until = first_action.map_or(observation.to, |at| series.edge_before(at));
+    let until = first.map_or(observation.to, |at| series.edge_before(at));
     let to = until.min(observation.to);
     let totals = Totals::over(series.between(observation.from, to));
     let operations = totals.operations;

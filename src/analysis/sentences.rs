@@ -25,7 +25,7 @@ pub(super) fn sentences(findings: &Findings) -> Vec<String> {
         teller.amplification(),
         teller.detection(),
         teller.rejection(),
-        teller.rollback(),
+        teller.trigger_off(),
         teller.recovery(),
         teller.relapse(),
         teller.wrongly_allowed(),
@@ -92,13 +92,7 @@ impl<'a> Teller<'a> {
                 decimal(baseline.response_p99_ms, 1)
             ));
         };
-        let pushes = self.findings.actions.iter();
-        let what = pushes
-            .filter(|taken| taken.action == "push" && taken.outcome == Some(ActionOutcome::Applied))
-            .map(|taken| taken.what.as_str())
-            .next()
-            .unwrap_or("push");
-        let begin = format!("The {what} at {}", self.at(trigger));
+        let begin = format!("The {} at {}", self.cause(), self.at(trigger));
         let phase = self.phase_at(trigger)?;
         let Some(baseline) = self.findings.baseline else {
             return Some(format!(
@@ -120,6 +114,26 @@ impl<'a> Teller<'a> {
             phase.goodput_per_s,
             percent(bad)
         ))
+    }
+
+    /// What began the incident: a push with what it changed, or the cause's name.
+    fn cause(&self) -> &'a str {
+        let cause = self.incident().trigger.as_deref().unwrap_or("push");
+        if cause != "push" {
+            return cause;
+        }
+        let pushes = self.findings.actions.iter();
+        pushes
+            .filter(|taken| taken.action == "push" && taken.outcome == Some(ActionOutcome::Applied))
+            .map(|taken| taken.what.as_str())
+            .next()
+            .unwrap_or(cause)
+    }
+
+    /// Whether the trigger's end was a rollback.
+    fn rolled_back(&self) -> bool {
+        let incident = self.incident();
+        incident.rollback_applied_s == incident.trigger_off_s
     }
 
     fn exhaustion(&self) -> Option<String> {
@@ -210,20 +224,24 @@ impl<'a> Teller<'a> {
         Some(format!("The rollback at {} was {because}.", self.at(at)))
     }
 
-    fn rollback(&self) -> Option<String> {
+    fn trigger_off(&self) -> Option<String> {
         let incident = self.incident();
-        let applied = incident.rollback_applied_s?;
+        let off = incident.trigger_off_s?;
         incident.impact_s?;
-        let at = self.at(applied);
+        let at = self.at(off);
+        let end = format!("The end of the {} at {at}", self.cause());
         if incident.verdict == "recovered_with_the_trigger" {
-            return Some(format!(
-                "The rollback applied at {at} restored service by itself."
-            ));
+            let what = if self.rolled_back() {
+                format!("The rollback applied at {at}")
+            } else {
+                end
+            };
+            return Some(format!("{what} restored service by itself."));
         }
         // The bucket in which it was applied may still belong to the phase before.
         let phase = self
-            .phase_at(applied + self.findings.interval_s)
-            .or_else(|| self.phase_at(applied))?;
+            .phase_at(off + self.findings.interval_s)
+            .or_else(|| self.phase_at(off))?;
         let share = percent(self.of_baseline(phase)?);
         let sustained = incident
             .sustaining
@@ -231,23 +249,32 @@ impl<'a> Teller<'a> {
             .map_or_else(String::new, |effect| {
                 format!(", sustained by {}", effect.replace('_', " "))
             });
+        let what = if self.rolled_back() {
+            format!("Applied at {at}, the rollback")
+        } else {
+            end
+        };
         Some(format!(
-            "Applied at {at}, the rollback did not restore service at once: in the phase `{}` \
-             goodput was {share} of the baseline's{sustained}.",
+            "{what} did not restore service at once: in the phase `{}` goodput was {share} of the \
+             baseline's{sustained}.",
             phase.name
         ))
     }
 
     fn recovery(&self) -> Option<String> {
         let incident = self.incident();
+        let end = if self.rolled_back() {
+            "the rollback"
+        } else {
+            "the trigger was off"
+        };
         let Some(recovered) = incident.recovered_s else {
-            let after = incident.recovery_after_rollback_censored_after_s?;
+            let after = incident.recovery_after_trigger_off_censored_after_s?;
             return Some(format!(
-                "Service had not recovered {after:.1} s after the rollback, when the observation \
-                 ended."
+                "Service had not recovered {after:.1} s after {end}, when the observation ended."
             ));
         };
-        let after_rollback = incident.recovery_after_rollback_s?;
+        let after_off = incident.recovery_after_trigger_off_s?;
         let before = self.findings.actions.iter().rev();
         let last = before.skip_while(|taken| taken.at_s > recovered);
         let since = |taken: &ActionTaken| {
@@ -256,11 +283,10 @@ impl<'a> Teller<'a> {
         };
         let after_action = last
             .take(1)
-            .find(|taken| taken.action != "rollback")
+            .find(|taken| incident.trigger_off_s.is_none_or(|off| taken.at_s > off))
             .map_or_else(String::new, since);
         Some(format!(
-            "Service recovered at {}: {after_rollback:.1} s after the rollback{after_action}, to \
-             within {} s.",
+            "Service recovered at {}: {after_off:.1} s after {end}{after_action}, to within {} s.",
             self.at(recovered),
             decimal(self.findings.interval_s, 3)
         ))

@@ -11,18 +11,18 @@ use super::Findings;
 pub struct Outcome {
     /// The incident's verdict, a word.
     pub verdict: String,
-    /// Rollback applied → recovered, in seconds; null where it was not seen or
+    /// Trigger off → recovered, in seconds; null where it was not seen or
     /// there was nothing to recover from.
     pub recovery_s: Option<f64>,
-    /// Not recovered within so many seconds after the rollback.
+    /// Not recovered within so many seconds after the trigger was off.
     pub recovery_censored_after_s: Option<f64>,
     /// Operations that ended without success or not at all.
     pub lost: u64,
     /// Operations that were scheduled.
     pub scheduled: u64,
-    /// p99 of the response time before the first action, in milliseconds.
+    /// p99 of the response time before the first action or surge, in milliseconds.
     pub calm_p99_ms: Option<f64>,
-    /// Busy worker-time share before the first action.
+    /// Busy worker-time share before the first action or surge.
     pub calm_saturation: Option<f64>,
 }
 
@@ -34,8 +34,10 @@ impl Outcome {
         let calm = findings.phases.first();
         Self {
             verdict: findings.incident.verdict.clone(),
-            recovery_s: findings.incident.recovery_after_rollback_s,
-            recovery_censored_after_s: findings.incident.recovery_after_rollback_censored_after_s,
+            recovery_s: findings.incident.recovery_after_trigger_off_s,
+            recovery_censored_after_s: findings
+                .incident
+                .recovery_after_trigger_off_censored_after_s,
             lost: all.scheduled.saturating_sub(all.succeeded),
             scheduled: all.scheduled,
             calm_p99_ms: calm.and_then(|phase| phase.response_ms.p99),
@@ -121,7 +123,7 @@ pub struct Row {
     pub changes: Vec<String>,
     /// Verdicts and how many seeds gave each, the most frequent first.
     pub verdicts: Vec<(String, u64)>,
-    /// Rollback applied → recovered, in seconds, over the seeds in which
+    /// Trigger off → recovered, in seconds, over the seeds in which
     /// service was lost; those that did not recover count as their censoring.
     pub recovery_s: Option<Spread>,
     /// Of those: seeds in which recovery was not seen.
@@ -130,9 +132,9 @@ pub struct Row {
     pub lost: Spread,
     /// Operations that the scenario lost and this does not, seed by seed.
     pub saved: Interval,
-    /// p99 of the response time before the first action, in milliseconds.
+    /// p99 of the response time before the first action or surge, in milliseconds.
     pub calm_p99_ms: Option<Spread>,
-    /// Busy worker-time share before the first action.
+    /// Busy worker-time share before the first action or surge.
     pub calm_saturation: Option<Spread>,
 }
 

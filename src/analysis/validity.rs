@@ -56,6 +56,9 @@ pub(super) fn measurement(
         open_loop(record).then(|| busy_machine(&phases)).flatten(),
     ];
     let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+    // What a simulation's books say of a generator is no measurement.
+    let measured = record.header.backend == Backend::Live;
+    let busy = most(&phases, Totals::generator_busy).filter(|_| measured);
     Measurement {
         validity: if reasons.is_empty() {
             Validity::Valid
@@ -63,8 +66,12 @@ pub(super) fn measurement(
             Validity::Invalid
         },
         reasons,
-        send_lag_us: send_lag(&run),
-        generator_busy: most(&phases, Totals::generator_busy).map(|(_, busy)| busy),
+        send_lag_us: if measured {
+            send_lag(&run)
+        } else {
+            SendLag::default()
+        },
+        generator_busy: busy.map(|(_, busy)| busy),
         machine_busy_max: most(&phases, Totals::machine_busy).map(|(_, busy)| busy),
         machine_steal: run.machine_steal(),
     }

@@ -34,8 +34,12 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        // The scenario's own mistakes come before those of its points.
+        // The scenario's own mistakes come before those of its points, and both
+        // before anything is made.
         self.chosen.plan(view, &[])?;
+        let axes = std::iter::once(&self.x).chain(&self.y);
+        let corner: Vec<_> = axes.map(Axis::first).collect();
+        self.chosen.plan(view, &corner)?;
         let plan_of = |settings: &[_]| self.chosen.plan(view, settings);
         let points = usize::try_from(self.points).unwrap_or(usize::MAX);
         let options = view.options(self.out.clone());

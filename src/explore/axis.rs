@@ -73,6 +73,12 @@ impl Axis {
         }
     }
 
+    /// The setting of its first value.
+    #[must_use]
+    pub fn first(&self) -> Setting {
+        self.at(self.from)
+    }
+
     /// The value that lies in the middle; none where there is none between.
     #[must_use]
     pub fn between(&self, low: f64, high: f64) -> Option<f64> {

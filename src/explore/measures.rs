@@ -4,8 +4,8 @@
 //! release or the response. It changes the plan and nothing else; what comes of
 //! it is simulated.
 
-use crate::model::{Backoff, Jitter, Order, QueuePolicy, RetryBudgetPolicy};
-use crate::plan::{Action, Plan};
+use crate::model::{Backoff, FleetSpec, Jitter, Order, QueuePolicy, RetryBudgetPolicy};
+use crate::plan::{Action, Entry, Plan};
 use crate::units::{Nanos, Rate, Ratio};
 
 /// Something that could have been done otherwise.
@@ -37,7 +37,7 @@ fn changed(
 const NO_FLEET: &str = "there is no fleet";
 
 /// Every measure.
-pub const MEASURES: [Measure; 12] = [
+pub const MEASURES: [Measure; 18] = [
     Measure {
         name: "bounded queue",
         what: "the queue holds what can be served within half of a client's timeout; one job \
@@ -158,6 +158,82 @@ pub const MEASURES: [Measure; 12] = [
         },
     },
     Measure {
+        name: "bulkhead for authorization",
+        what: "at most a quarter of an instance's workers, and one at least, are in a \
+               verification at a time; one more is not begun",
+        about: "who waits for authorization",
+        apply: |plan| {
+            changed(plan, |plan| {
+                let fleet = fleet(plan)?;
+                let bulkhead = (fleet.workers / 4).max(1);
+                if fleet.bulkhead.is_some_and(|own| own <= bulkhead) {
+                    return Err("there is a bulkhead already");
+                }
+                fleet.bulkhead = Some(bulkhead);
+                Ok(())
+            })
+        },
+    },
+    Measure {
+        name: "monitors with workers of their own",
+        what: "each instance has a worker more, which serves probes and nothing else",
+        about: "who serves the monitors",
+        apply: |plan| {
+            changed(plan, |plan| {
+                if plan.monitors.is_empty() {
+                    return Err("there are no monitors");
+                }
+                let fleet = fleet(plan)?;
+                if fleet.monitor_workers > 0 {
+                    return Err("monitors have workers of their own already");
+                }
+                fleet.monitor_workers = 1;
+                Ok(())
+            })
+        },
+    },
+    Measure {
+        name: "deadlines passed on",
+        what: "clients tell how long they still wait, and workers end what nobody waits for",
+        about: "the time left",
+        apply: |plan| {
+            changed(plan, |plan| {
+                let fleet = fleet(plan)?;
+                if fleet.propagate_deadline {
+                    return Err("clients tell the time they have left already");
+                }
+                fleet.propagate_deadline = true;
+                Ok(())
+            })
+        },
+    },
+    Measure {
+        name: "shed retries and probes first",
+        what: "while as much waits as can be served within half of a client's timeout, probes, \
+               retries and hedges are refused at once",
+        about: "who is refused first",
+        apply: |plan| {
+            changed(plan, |plan| {
+                let above = worth_waiting_for(plan).ok_or(NO_FLEET)?;
+                if plan.load.client.retries == 0
+                    && plan.load.client.hedge_after.is_none()
+                    && plan.monitors.is_empty()
+                {
+                    return Err("there are first tries only");
+                }
+                let fleet = fleet(plan)?;
+                if fleet.queue.bound.is_some_and(|bound| bound < above) {
+                    return Err("the queue is bounded more closely");
+                }
+                if fleet.shed_above.is_some_and(|own| own <= above) {
+                    return Err("they are refused earlier already");
+                }
+                fleet.shed_above = Some(above);
+                Ok(())
+            })
+        },
+    },
+    Measure {
         name: "rollback rehearsed",
         what: "the checks let the first rollback through, since it had been tried before",
         about: "the rollback",
@@ -188,19 +264,32 @@ pub const MEASURES: [Measure; 12] = [
         about: "the capacity",
         apply: |plan| {
             changed(plan, |plan| {
-                let fleet = plan.fleet.as_mut().ok_or(NO_FLEET)?;
+                let fleet = fleet(plan)?;
                 fleet.instances += fleet.instances.div_ceil(2);
                 Ok(())
             })
         },
     },
+    Measure {
+        name: "tests gate the release",
+        what: "a push whose author did not run the tests is refused",
+        about: "the release",
+        apply: |plan| changed(plan, gated),
+    },
+    Measure {
+        name: "canary push",
+        what: "a push goes to one instance first",
+        about: "the release",
+        apply: |plan| changed(plan, to_one_instance),
+    },
 ];
 
+fn fleet(plan: &mut Plan) -> Result<&mut FleetSpec, &'static str> {
+    plan.fleet.as_mut().ok_or(NO_FLEET)
+}
+
 fn queue(plan: &mut Plan) -> Result<&mut QueuePolicy, &'static str> {
-    plan.fleet
-        .as_mut()
-        .map(|fleet| &mut fleet.queue)
-        .ok_or(NO_FLEET)
+    fleet(plan).map(|fleet| &mut fleet.queue)
 }
 
 /// Jobs that an instance can serve within half of a client's timeout.
@@ -266,6 +355,34 @@ fn halved_admission(plan: &mut Plan) -> Result<(), &'static str> {
     found
         .then_some(())
         .ok_or("traffic is not brought back in steps")
+}
+
+/// An untested push would be refused.
+fn gated(plan: &mut Plan) -> Result<(), &'static str> {
+    let untested = |entry: &Entry| matches!(entry.action, Action::Push { tested: false, .. });
+    if !plan.timeline.iter().any(untested) {
+        return Err("nothing is pushed untested");
+    }
+    plan.release.require_tests = true;
+    Ok(())
+}
+
+/// Pushes that reach every instance reach one.
+fn to_one_instance(plan: &mut Plan) -> Result<(), &'static str> {
+    let instances = plan.fleet.as_ref().ok_or(NO_FLEET)?.instances;
+    if instances < 2 {
+        return Err("there is one instance");
+    }
+    let mut found = false;
+    for entry in &mut plan.timeline {
+        if let Action::Push { canary, .. } = &mut entry.action
+            && canary.is_none()
+        {
+            *canary = Ratio::new(1.0 / f64::from(instances));
+            found = true;
+        }
+    }
+    found.then_some(()).ok_or("no push reaches every instance")
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! A map over one or two parameters, with its edges refined by bisection.
 //!
-//! Each point is tried twice: with what happens in the scenario, and without (no
-//! timeline, the load at its first rate). What is not healthy even without is
+//! Each point is tried twice: with what happens in the scenario, nobody
+//! intervening, and without (no timeline, the load at its first rate). What is not healthy even without is
 //! overloaded; what is healthy without and stuck after is where a system is
 //! *vulnerable* (Bronson et al., 2021), and the load at its edge is the
 //! hidden capacity.
@@ -46,7 +46,9 @@ pub fn sweep(
         plan_of(&settings)
     };
     let tried = |plans: Vec<Plan>| -> Result<Vec<Region>> {
-        let both = plans.into_iter().flat_map(|plan| [calm(&plan), plan]);
+        let both = plans
+            .into_iter()
+            .flat_map(|plan| [calm(&plan), left_alone(plan)]);
         let found = try_all(both.collect(), Responders::Follow, bounds, progress, region)?;
         Ok(found
             .chunks(2)
@@ -144,6 +146,14 @@ fn calm(plan: &Plan) -> Plan {
     calm.expectations.clear();
     calm.load.rate.truncate(1);
     calm
+}
+
+/// The plan with its trigger and the trigger's end, and without the ways out that
+/// responders take: the map shows what comes back by itself.
+fn left_alone(mut plan: Plan) -> Plan {
+    plan.timeline.retain(|entry| !entry.action.intervenes());
+    plan.expectations.clear();
+    plan
 }
 
 /// What a trial came to: with nothing that happens, whether the load is served.

@@ -1,9 +1,9 @@
 //! What operations ask for, found fit and made ready for the engine.
 
 use super::generator::{Identities, Setup, Work};
-use super::request::Requests;
+use super::request::{Requests, Telling};
 use crate::error::{Error, Result};
-use crate::model::{HttpWork, Part, Rows, Step};
+use crate::model::{FleetSpec, HttpWork, Part, Rows, Step};
 use crate::plan::{Choice, Plan, fleet_choices, weight_ends};
 
 /// The work of a setup as the engine takes it; every slice gets a copy.
@@ -113,11 +113,17 @@ fn fleet(setup: &Setup, identities: &Identities) -> Result<Asked> {
     let users = users(plan, identities)?;
     let of_entry = |entry: usize| u32::try_from(users[entry].len()).unwrap_or(u32::MAX);
     let choices = fleet_choices(plan, of_entry).map_or_else(unfit, Ok)?;
+    let told = |what: fn(&FleetSpec) -> bool| plan.fleet.as_ref().is_some_and(what);
+    let telling = Telling {
+        time_left: told(|fleet| fleet.propagate_deadline),
+        attempt: told(|fleet| fleet.shed_above.is_some()),
+    };
+    let host = setup.endpoint.address.to_string();
     Ok(Asked {
         choices,
-        requests: Requests::fleet(&setup.endpoint.address.to_string(), &plan.load.mix, users),
-        host: setup.endpoint.address.to_string(),
+        requests: Requests::fleet(&host, &plan.load.mix, users, telling),
         service: Some(identities.service.clone()),
+        host,
     })
 }
 

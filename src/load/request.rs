@@ -8,7 +8,10 @@ use std::sync::Arc;
 
 use super::endpoint::{Endpoint, Protocol};
 use super::http2::{write_field, write_length};
-use crate::model::{Content, Expected, HttpWork, Part, RowOrder, Rows, Step, Table, Template};
+use crate::model::{
+    ATTEMPT_HEADER, Content, Expected, HttpWork, Part, RowOrder, Rows, Step, TIME_LEFT_HEADER,
+    Table, Template,
+};
 use crate::plan::Draft;
 use crate::plan::{MixEntry, Request};
 
@@ -29,6 +32,10 @@ enum Piece {
     Subject,
     /// The token of the user who asks the fleet.
     Token,
+    /// The milliseconds that the fleet is told to have.
+    TimeLeft,
+    /// The word for which attempt it is.
+    Attempt,
     /// A value in a path or query: what a URL does not allow is escaped.
     InTarget(Part),
     /// A value in a header field, without what would end the line.
@@ -39,6 +46,30 @@ enum Piece {
     BodyLength,
     /// Pieces with their length before them, as HTTP/2 writes a text.
     Measured(Vec<Piece>),
+}
+
+/// What requests tell the fleet of themselves.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Telling {
+    /// How long the caller still waits.
+    pub(super) time_left: bool,
+    /// Whether it is the first try.
+    pub(super) attempt: bool,
+}
+
+impl Telling {
+    /// The pieces that tell it, between the token and the line's end after it.
+    fn pieces(self) -> Vec<Piece> {
+        let name = |name: &str| Piece::Bytes(format!("\r\n{name}: ").into_bytes());
+        let mut pieces = Vec::new();
+        if self.time_left {
+            pieces.extend([name(TIME_LEFT_HEADER), Piece::TimeLeft]);
+        }
+        if self.attempt {
+            pieces.extend([name(ATTEMPT_HEADER), Piece::Attempt]);
+        }
+        pieces
+    }
 }
 
 /// The request of one step.
@@ -71,7 +102,7 @@ fn fields(host: &str) -> String {
 
 impl Form {
     /// A request to the fleet.
-    fn of_fleet(entry: &MixEntry, host: &str) -> Self {
+    fn of_fleet(entry: &MixEntry, host: &str, telling: Telling) -> Self {
         let (method, before, after, body) = match entry.request {
             Request::ListTasks => ("GET", "/projects/", "/tasks", None),
             Request::CreateTask => ("POST", "/projects/", "/tasks", Some(CREATE_BODY)),
@@ -87,14 +118,16 @@ impl Form {
             ),
         };
         let bytes = |text: String| Piece::Bytes(text.into_bytes());
+        let mut head = vec![
+            bytes(format!("{method} {before}")),
+            Piece::Subject,
+            bytes(format!("{after} HTTP/1.1\r\n{}", fields(host))),
+            Piece::Token,
+        ];
+        head.extend(telling.pieces());
+        head.push(bytes(after_token));
         Self {
-            head: vec![
-                bytes(format!("{method} {before}")),
-                Piece::Subject,
-                bytes(format!("{after} HTTP/1.1\r\n{}", fields(host))),
-                Piece::Token,
-                bytes(after_token),
-            ],
+            head,
             body: Vec::new(),
             idempotent: idempotent(method),
             to_head: false,
@@ -251,6 +284,10 @@ pub(super) struct Asking<'a> {
     pub(super) step: usize,
     /// What earlier steps captured.
     pub(super) captured: &'a [String],
+    /// The milliseconds that whoever asks still waits.
+    pub(super) left_ms: u64,
+    /// The word for which attempt it is.
+    pub(super) attempt: &'static str,
 }
 
 impl Requests {
@@ -268,11 +305,16 @@ impl Requests {
     }
 
     /// Requests to the fleet at `host`, each entry of the mix with its users' tokens.
-    pub(super) fn fleet(host: &str, mix: &[MixEntry], tokens: Vec<Vec<String>>) -> Self {
+    pub(super) fn fleet(
+        host: &str,
+        mix: &[MixEntry],
+        tokens: Vec<Vec<String>>,
+        telling: Telling,
+    ) -> Self {
         let entries = mix.iter();
         Self::new(
             entries
-                .map(|entry| vec![Form::of_fleet(entry, host)])
+                .map(|entry| vec![Form::of_fleet(entry, host, telling)])
                 .collect(),
             tokens,
             Arc::new([]),
@@ -340,6 +382,8 @@ impl Requests {
                 let users = &self.tokens[usize::from(draft.entry)];
                 out.extend_from_slice(users[draft.user as usize].as_bytes());
             }
+            Piece::TimeLeft => write_number(asking.left_ms, out),
+            Piece::Attempt => out.extend_from_slice(asking.attempt.as_bytes()),
             Piece::InTarget(part) => self.value(part, asking, |bytes| write_escaped(bytes, out)),
             Piece::InField(part) => self.value(part, asking, |bytes| {
                 let allowed = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
@@ -445,13 +489,17 @@ fn row(table: &Table, index: usize, draft: &Draft) -> u64 {
     }
 }
 
-/// The bytes of a monitor's request; a target that knows no token is told none.
-pub(super) fn probe(host: &str, path: &str, token: Option<&str>) -> Vec<u8> {
+/// The bytes of a monitor's request, with the milliseconds it waits, where the
+/// target is told; a target that knows no token is told none.
+pub(super) fn probe(host: &str, path: &str, token: Option<&str>, left_ms: Option<u64>) -> Vec<u8> {
+    let left = left_ms.map_or_else(String::new, |left| {
+        format!("\r\n{TIME_LEFT_HEADER}: {left}")
+    });
     let fields = match token {
         Some(token) => format!("{}{token}", fields(host)),
         None => format!("host: {host}\r\nuser-agent: {AGENT}"),
     };
-    format!("GET {path} HTTP/1.1\r\n{fields}\r\n\r\n").into_bytes()
+    format!("GET {path} HTTP/1.1\r\n{fields}{left}\r\n\r\n").into_bytes()
 }
 
 /// Appends a number in decimal digits.
@@ -495,6 +543,8 @@ mod tests {
             draft,
             step: 0,
             captured: &[],
+            left_ms: 250,
+            attempt: "retry",
         }
     }
 
@@ -511,7 +561,7 @@ mod tests {
             .map(|(request, _)| entry(*request))
             .collect();
         let tokens = vec![vec!["a".to_owned(), "b".to_owned()]; mix.len()];
-        let mut requests = Requests::fleet("127.0.0.1:8080", &mix, tokens);
+        let mut requests = Requests::fleet("127.0.0.1:8080", &mix, tokens, Telling::default());
         let mut bytes = b"what was there before".to_vec();
         let mut texts = Vec::new();
         for index in 0..4 {
@@ -535,6 +585,38 @@ mod tests {
             texts[3],
             format!("POST /projects/3072/close {common}content-length: 0\r\n\r\n")
         );
+    }
+
+    #[test]
+    fn the_fleet_is_told_what_it_is_to_be_told_and_no_more() {
+        let mix = [MixEntry {
+            weight: 1,
+            request: Request::ListTasks,
+            role: Role::Viewer,
+            refused: false,
+        }];
+        for (time_left, attempt, expected) in [
+            (false, false, ""),
+            (true, false, "x-deadline-ms: 250\r\n"),
+            (false, true, "x-attempt: retry\r\n"),
+            (true, true, "x-deadline-ms: 250\r\nx-attempt: retry\r\n"),
+        ] {
+            let telling = Telling { time_left, attempt };
+            let tokens = vec![vec!["a".to_owned(), "b".to_owned()]];
+            let mut requests = Requests::fleet("127.0.0.1:8080", &mix, tokens, telling);
+            let mut bytes = Vec::new();
+            requests.write(asking(&draft(0)), &mut bytes);
+            let text = String::from_utf8(bytes).unwrap();
+            let (_, told) = text.split_once("Bearer b\r\n").unwrap();
+            assert_eq!(told, format!("{expected}\r\n"));
+        }
+        let text = String::from_utf8(probe("h", "/readyz", "t", Some(500))).unwrap();
+        assert!(
+            text.ends_with("Bearer t\r\nx-deadline-ms: 500\r\n\r\n"),
+            "{text}"
+        );
+        let text = String::from_utf8(probe("h", "/readyz", "t", None)).unwrap();
+        assert!(text.ends_with("Bearer t\r\n\r\n"), "{text}");
     }
 
     /// `POST /${cell}/${captured}?n=${number}` with values everywhere.
@@ -594,8 +676,8 @@ mod tests {
         let mut text = |number| {
             let asking = Asking {
                 draft: &Draft { number, ..draft(0) },
-                step: 0,
                 captured: &captured,
+                ..asking(&draft(0))
             };
             requests.write(asking, &mut bytes);
             String::from_utf8(bytes.clone()).unwrap()
@@ -619,10 +701,10 @@ mod tests {
         endpoint.protocol = Protocol::Http2 { streams: 1 };
         let mut requests = Requests::http(&work(), "example.test", &endpoint);
         let captured = ["c".repeat(200)];
+        let draft = draft(0);
         let asking = Asking {
-            draft: &draft(0),
-            step: 0,
             captured: &captured,
+            ..asking(&draft)
         };
         let (mut block, mut expected) = (Vec::new(), Vec::new());
         assert_eq!(requests.write_fields(asking, &mut block), b"{2}");

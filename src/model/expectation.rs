@@ -13,6 +13,8 @@ use crate::units::{Nanos, Ratio};
 pub enum Figure {
     /// Rollback applied → recovered, in seconds.
     RecoveryAfterRollback,
+    /// Trigger off → recovered, in seconds.
+    RecoveryAfterTriggerOff,
     /// Last action → recovered, in seconds.
     RecoveryAfterLastAction,
     /// Impact start → detected, in seconds.
@@ -57,10 +59,16 @@ pub enum Unit {
 impl Figure {
     /// All figures with the names that scenario files use, their unit, and
     /// whether they are kept by phase.
-    pub const ALL: [(Self, &'static str, Unit, bool); 14] = [
+    pub const ALL: [(Self, &'static str, Unit, bool); 15] = [
         (
             Self::RecoveryAfterRollback,
             "recovery after rollback",
+            Unit::Seconds,
+            false,
+        ),
+        (
+            Self::RecoveryAfterTriggerOff,
+            "recovery after trigger off",
             Unit::Seconds,
             false,
         ),

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Distribution, QueuePolicy};
+use super::{Distribution, QueuePolicy, Standing};
 use crate::units::{Nanos, UnitError};
 
 /// The embedded fleet's parameters.
@@ -33,9 +33,102 @@ pub struct FleetSpec {
     pub tasks: u32,
     /// Time a new instance takes before it listens.
     pub boot: Nanos,
+    /// How much longer the application's part of a request takes for each other
+    /// job that workers of the instance hold when it begins.
+    #[serde(default)]
+    pub contention: Nanos,
+    /// Workers of an instance that may be in a verification at a time; one more
+    /// is not begun. None: all of them.
+    #[serde(default)]
+    pub bulkhead: Option<u32>,
+    /// Workers of each instance that serve probes and nothing else, beside the
+    /// others; with none, probes are served as everything is.
+    #[serde(default)]
+    pub monitor_workers: u32,
+    /// Whether callers tell the time they have left, and workers end what nobody
+    /// waits for any more.
+    #[serde(default)]
+    pub propagate_deadline: bool,
+    /// Jobs that wait in an instance's queue from which on it refuses probes,
+    /// retries and hedges. None: it makes no difference between them.
+    #[serde(default)]
+    pub shed_above: Option<u32>,
 }
 
+impl Default for FleetSpec {
+    /// What a scenario that says nothing drives.
+    fn default() -> Self {
+        Self {
+            instances: 4,
+            workers: 4,
+            queue: QueuePolicy::default(),
+            identity: IdentitySpec::default(),
+            application: Distribution::Constant(Nanos::from_millis(1)),
+            database: Distribution::Exponential {
+                mean: Nanos::from_millis(6),
+            },
+            users: 200,
+            projects: 20,
+            tasks: 1000,
+            boot: Nanos::from_millis(500),
+            contention: Nanos::ZERO,
+            bulkhead: None,
+            monitor_workers: 0,
+            propagate_deadline: false,
+            shed_above: None,
+        }
+    }
+}
+
+/// Which workers of an instance a job is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crew {
+    /// Those that serve; saturation and queue depth are theirs.
+    Serving,
+    /// Those that serve probes and nothing else.
+    Monitors,
+}
+
+/// Verifications that the identity service holds beside one for each worker:
+/// those that somebody waited for too long and went. Each is a thread there.
+const ABANDONED_MAX: u32 = 4096;
+
 impl FleetSpec {
+    /// The time of the application's part that takes `own` alone, beside
+    /// `others` jobs that workers of the instance hold: load-dependent latency
+    /// that is linear in the concurrency (as in Brooker's simulation of collapse
+    /// by retries, in which it is 1 s and 10 ms for each).
+    #[must_use]
+    pub const fn contended(&self, own: Nanos, others: u64) -> Nanos {
+        own.saturating_add(Nanos(self.contention.0.saturating_mul(others)))
+    }
+
+    /// Whose job a request becomes while so many wait in the queue; none where it
+    /// is shed. What has workers of its own is in nobody's way, and is not shed.
+    #[must_use]
+    pub fn crew(&self, standing: Standing, waiting: usize) -> Option<Crew> {
+        match standing {
+            Standing::Probe if self.monitor_workers > 0 => Some(Crew::Monitors),
+            Standing::FirstTry => Some(Crew::Serving),
+            Standing::Probe | Standing::Again => {
+                let sheds = self
+                    .shed_above
+                    .is_some_and(|above| waiting >= above as usize);
+                (!sheds).then_some(Crew::Serving)
+            }
+        }
+    }
+
+    /// Verifications that wait or run in the identity service at most; one more
+    /// is refused.
+    #[must_use]
+    pub const fn verifications_max(&self) -> u32 {
+        let each = self.workers.saturating_add(self.monitor_workers);
+        self.instances
+            .saturating_mul(each)
+            .saturating_add(ABANDONED_MAX)
+    }
+
     /// How many users have this role: they are 0 to n − 1, in turn over the roles.
     #[must_use]
     pub const fn users_of(&self, role: Role) -> u32 {
@@ -65,6 +158,24 @@ pub struct IdentitySpec {
     /// How many times longer a verification takes for a user whose roles the
     /// calling instance does not hold yet (a cold role cache).
     pub cold_factor: f64,
+    /// How long an instance waits for a verification, which goes on without it.
+    /// None: as long as it takes.
+    #[serde(default)]
+    pub timeout: Option<Nanos>,
+}
+
+impl Default for IdentitySpec {
+    fn default() -> Self {
+        Self {
+            latency: Distribution::Lognormal {
+                median: Nanos::from_millis(8),
+                sigma: 0.5,
+            },
+            capacity: 64,
+            cold_factor: 12.0,
+            timeout: None,
+        }
+    }
 }
 
 /// What a user may do.
@@ -137,4 +248,84 @@ pub enum Unverified {
     Allow,
     /// The response is never sent.
     Hang,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_other_job_adds_its_share() {
+        let spec = FleetSpec {
+            contention: Nanos::from_millis(10),
+            ..FleetSpec::default()
+        };
+        let second = Nanos::from_secs(1);
+        for (others, expected) in [(0, 1_000), (1, 1_010), (35, 1_350)] {
+            let took = spec.contended(second, others);
+            assert_eq!(took, Nanos::from_millis(expected), "{others}");
+        }
+        assert_eq!(FleetSpec::default().contended(second, 35), second);
+        assert_eq!(spec.contended(second, u64::MAX), Nanos::MAX); // saturates
+    }
+
+    #[test]
+    fn a_request_is_shed_by_its_standing_and_never_for_another_crew() {
+        use Standing::{Again, FirstTry, Probe};
+        let plain = FleetSpec::default();
+        let sheds = FleetSpec {
+            shed_above: Some(2),
+            ..FleetSpec::default()
+        };
+        let apart = FleetSpec {
+            monitor_workers: 1,
+            ..sheds.clone()
+        };
+        let (serving, monitors) = (Some(Crew::Serving), Some(Crew::Monitors));
+        for (spec, standing, waiting, expected) in [
+            (&plain, Probe, 1_000, serving),
+            (&plain, Again, 1_000, serving),
+            (&sheds, FirstTry, 1_000, serving), // the last to be refused, by the bound only
+            (&sheds, Again, 1, serving),
+            (&sheds, Probe, 1, serving),
+            (&sheds, Again, 2, None),
+            (&sheds, Probe, 2, None),
+            (&apart, Probe, 1_000, monitors),
+            (&apart, Again, 2, None),
+        ] {
+            let found = spec.crew(standing, waiting);
+            assert_eq!(found, expected, "{standing:?} {waiting}");
+        }
+    }
+
+    #[test]
+    fn an_older_fleet_is_read_as_it_was() {
+        let mut written = serde_json::to_value(FleetSpec::default()).unwrap();
+        let fleet = written.as_object_mut().unwrap();
+        for key in [
+            "contention",
+            "bulkhead",
+            "monitor_workers",
+            "propagate_deadline",
+            "shed_above",
+        ] {
+            assert!(fleet.remove(key).is_some(), "{key}");
+        }
+        assert!(
+            fleet["identity"]
+                .as_object_mut()
+                .unwrap()
+                .remove("timeout")
+                .is_some()
+        );
+        assert!(
+            fleet["queue"]
+                .as_object_mut()
+                .unwrap()
+                .remove("silent")
+                .is_some()
+        );
+        let read: FleetSpec = serde_json::from_value(written).unwrap();
+        assert_eq!(read, FleetSpec::default());
+    }
 }

@@ -1,7 +1,8 @@
 //! The job queue in front of the workers: order, bound, expiry, exact gauges.
 //!
 //! A job that was accepted outlives the connection that brought it, unless the
-//! policy drops expired jobs: that is what makes zombie work possible.
+//! policy drops expired jobs or its caller told how long they wait: that is what
+//! makes zombie work possible.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -9,7 +10,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Level, LevelReading};
+use super::{Level, LevelReading, Patience};
 use crate::units::{Nanos, UnitError};
 
 /// Which waiting job a free worker takes.
@@ -24,19 +25,26 @@ pub enum Order {
 }
 
 /// How the queue treats its jobs. As text: `"unbounded"`, `"bounded(64)"` or
-/// the bound alone, `"64"`, with `"lifo"` and `"expire 500ms"` added after commas.
+/// the bound alone, `"64"`, with `"silent"`, `"lifo"` and `"expire 500ms"` added
+/// after commas.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct QueuePolicy {
     /// Which job is taken first.
     pub order: Order,
     /// Jobs that may wait; one more is rejected. None: no bound.
     pub bound: Option<u32>,
+    /// Whether a job past the bound is dropped without an answer, as by a full
+    /// accept queue, where it would be rejected.
+    #[serde(default)]
+    pub silent: bool,
     /// A job that has waited longer than this is dropped when its turn comes.
     pub expire: Option<Nanos>,
 }
 
 const EXPECTED: &str = "a queue policy: \"unbounded\" or \"bounded(64)\", \
-     followed if wanted by \", lifo\" and \", expire 500ms\"";
+     followed if wanted by \", lifo\", \", expire 500ms\" and, with a bound, \", silent\"";
+const SILENT_UNBOUNDED: &str = "a queue policy: a queue without a bound is never full, so there \
+     is nothing to be silent about; write for example \"bounded(64), silent\"";
 
 impl QueuePolicy {
     /// A queue of so many jobs, in the order in which they came.
@@ -53,7 +61,13 @@ impl FromStr for QueuePolicy {
     type Err = UnitError;
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
-        parse(text).ok_or_else(|| UnitError::new(text, EXPECTED))
+        match parse(text) {
+            None => Err(UnitError::new(text, EXPECTED)),
+            Some(policy) if policy.silent && policy.bound.is_none() => {
+                Err(UnitError::new(text, SILENT_UNBOUNDED))
+            }
+            Some(policy) => Ok(policy),
+        }
     }
 }
 
@@ -75,6 +89,7 @@ fn parse(text: &str) -> Option<QueuePolicy> {
     };
     for part in parts {
         match part {
+            "silent" => policy.silent = true,
             "fifo" => policy.order = Order::Fifo,
             "lifo" => policy.order = Order::Lifo,
             expire => {
@@ -90,7 +105,12 @@ impl fmt::Display for QueuePolicy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.bound {
             None => f.write_str("unbounded")?,
-            Some(bound) => write!(f, "bounded({bound})")?,
+            Some(bound) => {
+                write!(f, "bounded({bound})")?;
+                if self.silent {
+                    f.write_str(", silent")?;
+                }
+            }
         }
         if self.order == Order::Lifo {
             f.write_str(", lifo")?;
@@ -111,11 +131,19 @@ pub struct Popped<T> {
     pub wait: Nanos,
 }
 
+/// A job in the queue.
+#[derive(Debug)]
+struct Waiting<T> {
+    since: Nanos,
+    patience: Patience,
+    job: T,
+}
+
 /// Waiting jobs under a [`QueuePolicy`], with exact gauges.
 #[derive(Debug)]
 pub struct Queue<T> {
     policy: QueuePolicy,
-    jobs: VecDeque<(Nanos, T)>,
+    jobs: VecDeque<Waiting<T>>,
     depth: Level,
 }
 
@@ -136,12 +164,12 @@ impl<T> Queue<T> {
         self.policy
     }
 
-    /// Adds a job at `now`.
+    /// Adds a job at `now`, for whoever waits this long for it.
     ///
     /// # Errors
     ///
     /// Gives the job back where the queue is full.
-    pub fn push(&mut self, now: Nanos, job: T) -> Result<(), T> {
+    pub fn push(&mut self, now: Nanos, patience: Patience, job: T) -> Result<(), T> {
         let full = self
             .policy
             .bound
@@ -149,23 +177,33 @@ impl<T> Queue<T> {
         if full {
             return Err(job);
         }
-        self.jobs.push_back((now, job));
+        self.jobs.push_back(Waiting {
+            since: now,
+            patience,
+            job,
+        });
         self.depth.set(now, self.jobs.len() as u64);
         Ok(())
     }
 
-    /// Takes the next job at `now`; jobs found expired on the way go to `expired`.
+    /// Takes the next job at `now`; jobs found expired on the way go to `expired`:
+    /// those that waited past the policy's limit, and those that nobody waits for.
     pub fn pop(&mut self, now: Nanos, expired: &mut Vec<T>) -> Option<Popped<T>> {
         let popped = loop {
             let next = match self.policy.order {
                 Order::Fifo => self.jobs.pop_front(),
                 Order::Lifo => self.jobs.pop_back(),
             };
-            let Some((enqueued, job)) = next else {
+            let Some(Waiting {
+                since,
+                patience,
+                job,
+            }) = next
+            else {
                 break None;
             };
-            let wait = now.saturating_sub(enqueued);
-            if self.policy.expire.is_some_and(|limit| wait > limit) {
+            let wait = now.saturating_sub(since);
+            if patience.over(now) || self.policy.expire.is_some_and(|limit| wait > limit) {
                 expired.push(job);
             } else {
                 break Some(Popped { job, wait });
@@ -206,7 +244,7 @@ mod tests {
     fn queue(policy: &str) -> Queue<u32> {
         let mut queue = Queue::new(policy.parse().unwrap());
         for job in 0..3 {
-            let _ = queue.push(Nanos(u64::from(job)), job);
+            let _ = queue.push(Nanos(u64::from(job)), Patience::ENDLESS, job);
         }
         queue
     }
@@ -226,6 +264,7 @@ mod tests {
             ("unbounded", vec![0, 1, 2], vec![]),
             ("unbounded, lifo", vec![2, 1, 0], vec![]),
             ("bounded(2)", vec![0, 1], vec![]),
+            ("bounded(2), silent", vec![0, 1], vec![]), // what is said of it is not the queue's
             ("unbounded, expire 8ns", vec![2], vec![0, 1]), // waited 10, 9 and 8 ns
         ] {
             assert_eq!(policy, policy.parse::<QueuePolicy>().unwrap().to_string());
@@ -235,9 +274,28 @@ mod tests {
                 "{policy}"
             );
         }
-        for policy in ["", "bounded", "bounded(-1)", "unbounded, random", "lifo"] {
+        for policy in [
+            "",
+            "bounded",
+            "bounded(-1)",
+            "unbounded, random",
+            "lifo",
+            "silent",
+            "unbounded, silent",
+        ] {
             assert!(policy.parse::<QueuePolicy>().is_err(), "{policy}");
         }
+    }
+
+    #[test]
+    fn what_nobody_waits_for_is_dropped_when_its_turn_comes() {
+        let mut queue = Queue::new(QueuePolicy::default());
+        for (job, left_ms) in [(0, Some(5)), (1, None), (2, Some(10))] {
+            let patience = Patience::told(Nanos::ZERO, left_ms);
+            queue.push(Nanos::ZERO, patience, job).unwrap();
+        }
+        let found = order(&mut queue, Nanos::from_millis(8));
+        assert_eq!(found, (vec![1, 2], vec![0]));
     }
 
     #[test]

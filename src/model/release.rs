@@ -264,7 +264,7 @@ impl Release {
                 reason,
             })?;
         }
-        self.accept(Draft {
+        self.accept(&Draft {
             at: now,
             author,
             settings,
@@ -298,7 +298,7 @@ impl Release {
             version,
             ..
         } = *previous;
-        self.accept(Draft {
+        self.accept(&Draft {
             at: now,
             author,
             settings,
@@ -328,14 +328,14 @@ impl Release {
         Ok(())
     }
 
-    fn accept(&mut self, draft: Draft<'_>) -> Result<&Document, Refusal> {
+    fn accept(&mut self, draft: &Draft<'_>) -> Result<&Document, Refusal> {
         let Draft {
             schema,
             tested,
             settings,
             restores,
             ..
-        } = draft;
+        } = *draft;
         let newest = self.history.iter().map(|d| d.schema).max().unwrap_or(1);
         let waived = |check| self.waived.iter().any(|waived| waived == check);
         let schema_enforced = !waived(CHECK_SCHEMA);

@@ -280,7 +280,7 @@ counters! {
 counters! {
     /// One instance of the fleet, by instant.
     InstanceCounters {
-        /// Its workers.
+        /// Its workers that serve; time and depth are theirs, jobs those of all.
         workers,
         /// Worker-time there was: workers × the time between the two readings
         /// themselves, so that a late reading does not distort a share.
@@ -301,9 +301,10 @@ counters! {
         enqueued,
         /// Jobs finished.
         finished,
-        /// Jobs dropped because they had waited past the queue's limit.
+        /// Jobs dropped because they had waited past the queue's limit, or
+        /// nobody waited for them any more.
         expired,
-        /// Requests rejected because the queue was full.
+        /// Requests turned away, because the queue was full or by their standing.
         rejected,
         /// Jobs waiting or running when the instance was stopped.
         lost,

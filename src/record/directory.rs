@@ -431,6 +431,7 @@ mod tests {
                         latency: second,
                         capacity: 1,
                         cold_factor: 1.0,
+                        ..crate::model::IdentitySpec::default()
                     },
                     application: second,
                     database: second,
@@ -438,6 +439,7 @@ mod tests {
                     projects: 1,
                     tasks: 1,
                     boot: Nanos::ZERO,
+                    ..crate::model::FleetSpec::default()
                 }),
                 release: crate::model::ReleasePolicy::default(),
                 load: Load {

@@ -89,7 +89,7 @@ pub(super) struct Figure {
 /// The four figures that a reader should see first.
 pub(super) fn headline(findings: &Findings) -> [Figure; 4] {
     [
-        recovery_after_rollback(findings),
+        recovery_after(findings),
         lost_operations(findings),
         amplification(findings),
         exhaustion(findings),
@@ -109,7 +109,7 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
         definition,
     };
     vec![
-        recovery_after_rollback(findings),
+        recovery_after(findings),
         span(
             "recovery after the last action",
             incident.recovery_after_last_action_s,
@@ -137,11 +137,29 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
     ]
 }
 
-fn recovery_after_rollback(findings: &Findings) -> Figure {
+/// The headline: recovery after the rollback, or after the trigger was off where
+/// that was no rollback's doing.
+pub(super) fn recovery_after(findings: &Findings) -> Figure {
     let incident = &findings.incident;
-    let seen = incident.recovery_after_rollback_s;
-    let note = match (seen, incident.rollback_applied_s) {
-        (None, None) => "no rollback was applied".to_owned(),
+    let rolled_back = incident
+        .trigger
+        .as_deref()
+        .is_none_or(|cause| cause == "push")
+        && incident.rollback_applied_s == incident.trigger_off_s;
+    let (seen, censored_after) = if rolled_back {
+        (
+            incident.recovery_after_rollback_s,
+            incident.recovery_after_rollback_censored_after_s,
+        )
+    } else {
+        (
+            incident.recovery_after_trigger_off_s,
+            incident.recovery_after_trigger_off_censored_after_s,
+        )
+    };
+    let note = match (seen, incident.trigger_off_s) {
+        (None, None) if rolled_back => "no rollback was applied".to_owned(),
+        (None, None) => "the trigger was never off".to_owned(),
         (Some(_), _) => {
             let resolution = format!("to within {}", seconds(findings.interval_s));
             match maybe_story(findings, seen) {
@@ -151,12 +169,24 @@ fn recovery_after_rollback(findings: &Findings) -> Figure {
         }
         (None, Some(_)) => NOT_SEEN.to_owned(),
     };
+    let (label, definition) = if rolled_back {
+        (
+            "recovery after rollback",
+            "from the instant the rollback was applied to the start of the first hold window in \
+             which goodput, error share and p99 are back near the baseline",
+        )
+    } else {
+        (
+            "recovery after trigger off",
+            "from the instant the last cause ceased to act to the start of the first hold window \
+             in which goodput, error share and p99 are back near the baseline",
+        )
+    };
     Figure {
-        label: "recovery after rollback",
-        value: watched(seen, incident.recovery_after_rollback_censored_after_s),
+        label,
+        value: watched(seen, censored_after),
         note,
-        definition: "from the instant the rollback was applied to the start of the first hold \
-                     window in which goodput, error share and p99 are back near the baseline",
+        definition,
     }
 }
 

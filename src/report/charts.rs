@@ -324,6 +324,8 @@ impl<'a> Rows<'a> {
                     Some(100.0 * bucket.machine_busy()?)
                 }),
                 self.line("generator’s threads", "retries", "line", |bucket| {
+                    // Without a machine there was no processor to be busy.
+                    bucket.machine?;
                     let generator = bucket.generator?;
                     Some(100.0 * generator.counters.cpu_ns as f64 / generator.thread_ns as f64)
                 }),
@@ -362,7 +364,7 @@ mod tests {
         assert_eq!(rows.at_s, [0.5, 1.5, 2.5, 5.5]);
         let line = rows.line("", "", "", |bucket| Some(bucket.from.as_secs_f64()));
         assert_eq!(line.values, [Some(0.0), Some(1.0), None, Some(5.0)]);
-        let unread = rows.charts().remove(2).lines.remove(0);
+        let unread = rows.workers().lines.remove(0);
         assert_eq!(unread.values, [None; 4]);
     }
 }

@@ -225,10 +225,10 @@ fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: St
     }
 }
 
-/// From the push to the rollback, or to the end where there was none.
+/// From the trigger to its end, or to that of the run where it was never off.
 fn trigger(findings: &Findings, to_s: f64) -> Option<(f64, f64)> {
     let from = findings.incident.trigger_s?;
-    Some((from, findings.incident.rollback_applied_s.unwrap_or(to_s)))
+    Some((from, findings.incident.trigger_off_s.unwrap_or(to_s)))
 }
 
 fn strip(findings: &Findings, moments: &[Moment], trigger: Option<(f64, f64)>, to_s: f64) -> Strip {

@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::answer;
 use super::facts;
-use super::figures::{count, maybe, percent, watched, words};
+use super::figures::{count, maybe, percent, words};
 use super::moments::{moments, troubles};
 use super::phase_table::{self, COLUMNS};
 use super::what_if;
@@ -65,14 +65,13 @@ fn items(text: &mut String, sentences: &[String]) {
 
 fn summary(text: &mut String, findings: &Findings) {
     text.push_str("## Summary\n\n");
+    let recovery = answer::recovery_after(findings);
+    let label = recovery.label.replacen('r', "R", 1);
     let _ = writeln!(
         text,
-        "The incident: **{}**. Recovery after rollback: **{}**. The run {}: {}.",
+        "The incident: **{}**. {label}: **{}**. The run {}: {}.",
         escaped(&answer::incident_line(findings)),
-        watched(
-            findings.incident.recovery_after_rollback_s,
-            findings.incident.recovery_after_rollback_censored_after_s
-        ),
+        recovery.value,
         answer::verdict_word(findings),
         escaped(&answer::verdict_reason(findings)),
     );
@@ -244,8 +243,12 @@ fn questions(text: &mut String, findings: &Findings) {
     section(text, "Open questions");
     let incident = &findings.incident;
     let detected = maybe(incident.time_to_detect_s, super::figures::seconds);
+    let why = match incident.trigger.as_deref() {
+        None | Some("push") => "Why did the change pass review and tests?".to_owned(),
+        Some(cause) => format!("What brought the {cause} about, and can it come again?"),
+    };
     let mut questions = vec![
-        "Why did the change pass review and tests?".to_owned(),
+        why,
         format!("Why did detection take {detected}, and what would have shown it sooner?"),
     ];
     if let Some(because) = &incident.rollback_rejected_because {

@@ -84,6 +84,7 @@ impl Moment {
 pub(super) fn moments(record: &Record, findings: &Findings) -> Vec<Moment> {
     let story = findings.story.as_ref();
     let mut moments = from_actions(findings);
+    moments.extend(from_load(record, findings));
     moments.extend(from_journal(record, story));
     moments.extend(from_findings(findings));
     moments.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
@@ -133,12 +134,30 @@ fn from_actions(findings: &Findings) -> Vec<Moment> {
         } else {
             // As in the findings: nothing acts before it began, but a fault acts
             // until its rollback has ended.
-            let rollback = taken.action == "rollback";
-            let at_s = if rollback { ended_s } else { taken.at_s };
+            let ends = taken.action == "rollback" || taken.action == "continue";
+            let at_s = if ends { ended_s } else { taken.at_s };
             tell(at_s, sort, &format!("{}{ending}", taken.what), detail);
         }
     }
     moments
+}
+
+/// When the load surged, and when that was over, as far as it was observed.
+fn from_load(record: &Record, findings: &Findings) -> Vec<Moment> {
+    let seen_to = findings.phases.last().map_or(0.0, |phase| phase.to_s);
+    let changes = record.header.plan.surge_changes().into_iter();
+    changes
+        .filter(|change| change.at.as_secs_f64() < seen_to)
+        .map(|change| {
+            let detail = if change.begins {
+                "the load rises above that of the baseline"
+            } else {
+                "the load is back"
+            };
+            let story = findings.story.as_ref();
+            moment(story, change.at, Sort::Done(0), &change.phase, detail)
+        })
+        .collect()
 }
 
 fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {

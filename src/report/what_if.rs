@@ -18,7 +18,7 @@ pub(super) const COLUMNS: [(&str, &str); 7] = [
     ),
     (
         "recovery s",
-        "rollback applied → recovered: median of the seeds (least–most); > where it was not seen",
+        "trigger off → recovered: median of the seeds (least–most); > where it was not seen",
     ),
     (
         "lost",

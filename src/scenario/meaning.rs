@@ -13,8 +13,8 @@ use super::leaf::{Placed, Text};
 use super::quantities::Moment;
 use super::{Scenario, expectations, foreign, timeline};
 use crate::model::{
-    AlertRule, ClientPolicy, Drive, FleetSpec, IdentitySpec, Load, MixEntry, MonitorPolicy,
-    RecoveryRule, ReleasePolicy, Request, Shape, Story, surges,
+    AlertRule, ClientPolicy, Drive, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
+    ReleasePolicy, Request, Shape, Story, surges,
 };
 use crate::units::{Nanos, Rate};
 
@@ -153,7 +153,7 @@ impl Reader {
             interval,
             fleet: match &subject {
                 Some(_) => None,
-                None => Some(fleet_of(file)),
+                None => Some(self.fleet(file)),
             },
             foreign: subject,
             release: ReleasePolicy {
@@ -167,6 +167,25 @@ impl Reader {
             safety: file.safety.bounds(),
             expectations,
         })
+    }
+
+    fn fleet(&mut self, file: &File) -> FleetSpec {
+        let spec = fleet_of(file);
+        let above = named_fleet(file).and_then(|fleet| fleet.shed_above.as_ref());
+        if let (Some(above), Some(bound)) = (above, spec.queue.bound)
+            && above.value > bound
+        {
+            self.report(
+                above,
+                format!(
+                    "no more than {bound} jobs wait ever, so nothing is shed above {}",
+                    above.value
+                ),
+                "without effect",
+                format!("write at most {bound}, or a queue with a larger bound"),
+            );
+        }
+        spec
     }
 
     fn end_of(&mut self, file: &File) -> Option<Nanos> {
@@ -423,32 +442,14 @@ fn file_lacks(taken_out: &[(Range<usize>, String)], key: &str) -> bool {
     of_the_file.any(|(_, taken)| taken == key)
 }
 
+/// The fleet that a file names, or the usual one.
 pub(super) fn fleet_of(file: &File) -> FleetSpec {
-    let target = file.target.as_ref();
-    let named = target.and_then(|target| target.value.fleet.as_ref());
-    named.map_or_else(
-        || fleet(&file::Fleet::default()),
-        |named| fleet(&named.value),
-    )
+    named_fleet(file).map_or_else(|| file::Fleet::default().spec(), file::Fleet::spec)
 }
 
-fn fleet(fleet: &file::Fleet) -> FleetSpec {
-    FleetSpec {
-        instances: fleet.instances,
-        workers: fleet.workers,
-        queue: fleet.queue.0,
-        identity: IdentitySpec {
-            latency: fleet.identity.latency.0,
-            capacity: fleet.identity.capacity,
-            cold_factor: fleet.identity.cold_factor,
-        },
-        application: fleet.application.0,
-        database: fleet.database.0,
-        users: fleet.users,
-        projects: fleet.projects,
-        tasks: fleet.tasks,
-        boot: fleet.boot.0,
-    }
+fn named_fleet(file: &File) -> Option<&file::Fleet> {
+    let fleet = file.target.as_ref()?.value.fleet.as_ref()?;
+    Some(&fleet.value)
 }
 
 const fn recovery(rule: &file::Recovery) -> RecoveryRule {

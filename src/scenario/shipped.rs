@@ -10,10 +10,21 @@ use super::{Scenario, parse};
 use crate::error::{Error, Result};
 
 /// Every shipped scenario: its name and the text of its file.
-const SHIPPED: [(&str, &str); 1] = [(
-    "missing-await",
-    include_str!("../../scenarios/missing-await.toml"),
-)];
+const SHIPPED: [(&str, &str); 4] = [
+    (
+        "missing-await",
+        include_str!("../../scenarios/missing-await.toml"),
+    ),
+    (
+        "retry-collapse",
+        include_str!("../../scenarios/retry-collapse.toml"),
+    ),
+    (
+        "slow-database",
+        include_str!("../../scenarios/slow-database.toml"),
+    ),
+    ("surge", include_str!("../../scenarios/surge.toml")),
+];
 
 /// A scenario is written by hand: a larger file is surely another one.
 const LARGEST_BYTES: u64 = 1 << 20;

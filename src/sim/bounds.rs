@@ -42,9 +42,9 @@ impl Bounds {
                 "the plan names no fleet, and a target of somebody else's cannot be simulated",
             ));
         };
-        let each = INSTANCE_BYTES
-            + u64::from(spec.workers) * WORKER_BYTES
-            + u64::from(spec.users.saturating_add(1));
+        let workers = u64::from(spec.workers) + u64::from(spec.monitor_workers);
+        let each =
+            INSTANCE_BYTES + workers * WORKER_BYTES + u64::from(spec.users.saturating_add(1));
         let needed = u64::from(spec.instances).saturating_mul(each);
         if needed <= self.memory {
             return Ok(());

@@ -15,13 +15,25 @@ pub(super) struct Place {
     pub(super) worker: u32,
 }
 
+/// A verification that a worker waits for. Its number tells it from every other
+/// of its instance, those of earlier launches too: who has given it up, or is no
+/// more, waits for another or for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Awaited {
+    pub(super) instance: u32,
+    pub(super) worker: u32,
+    pub(super) number: u32,
+}
+
 /// Something that will happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     /// The stage that the worker is in is over.
     Stage(Place),
-    /// The identity service has verified for the worker.
-    Verified(Place),
+    /// The identity service has verified.
+    Verified(Awaited),
+    /// Whoever still waits for the verification gives it up.
+    GivenUp(Awaited),
     /// The operation in this slot tries again, if it is still the one of this serial.
     Retry { operation: u32, serial: u32 },
     /// The instances being restarted listen.

@@ -4,11 +4,12 @@
 //! the same books. A connection is a place among so many; nothing is sent.
 
 use super::calendar::{Calendar, Event};
-use super::fleet::{Answer, Fleet};
+use super::fleet::{Answer, Fleet, Request};
 use super::instance::{Call, NONE};
 use crate::error::{Error, Result};
 use crate::model::{
-    AttemptOutcome, Client, ClientPolicy, FleetSpec, Next, Operation, Probes, Role, Terminal,
+    AttemptOutcome, Client, ClientPolicy, FleetSpec, Next, Operation, Probed, Probes, Role,
+    Standing, Terminal, time_left_ms,
 };
 use crate::plan::{Draft, Plan, Schedule, Slice, fleet_choices};
 use crate::record::{Class, Ledger, Try, Unanswered};
@@ -73,7 +74,7 @@ pub(super) enum Due {
 pub(super) struct Clients {
     asked: Vec<Asked>,
     /// What the probes of each group of monitors come to.
-    probed: Vec<Call>,
+    probed: Vec<(Call, Standing)>,
     spec: FleetSpec,
     policy: ClientPolicy,
     client: Client,
@@ -372,7 +373,7 @@ impl Clients {
         fleet: &mut Fleet,
         calendar: &mut Calendar,
     ) {
-        let (class, lane, timeout, call, user) = match owner {
+        let (class, lane, until, standing, call, user) = match owner {
             Owner::Operation(slot) => {
                 let Some(operation) = self.operations.get(slot) else {
                     return;
@@ -380,13 +381,19 @@ impl Clients {
                 let asked = self.asked[usize::from(operation.draft.entry)];
                 let user = self.spec.user_of(asked.role, operation.draft.user);
                 self.connected += 1;
-                (Class::User, 0, self.policy.timeout, asked.call, user)
+                let until = now.saturating_add(self.policy.timeout);
+                let standing = match which {
+                    Try::First | Try::Resend => Standing::FirstTry,
+                    Try::Retry | Try::Hedge => Standing::Again,
+                };
+                (Class::User, 0, until, standing, asked.call, user)
             }
             Owner::Probe { group, .. } => {
                 let group = group as usize;
-                let (timeout, call) = (self.probes.timeout(group), self.probed[group]);
+                let until = now.saturating_add(self.probes.timeout(group));
+                let (call, standing) = self.probed[group];
                 let user = self.spec.service_user();
-                (Class::Monitor, 1 + group, timeout, call, user)
+                (Class::Monitor, 1 + group, until, standing, call, user)
             }
         };
         self.ledger.attempt_started(class, which);
@@ -395,13 +402,25 @@ impl Clients {
             sent: now,
             job: NONE,
         });
+        let mut waits_until = until;
         if let Owner::Operation(operation) = owner
             && let Some(operation) = self.operations.get_mut(operation)
         {
             replace(&mut operation.under_way, NONE, slot);
+            waits_until = until.min(operation.machine.deadline(&self.policy));
         }
-        self.timeouts[lane].push(slot, now.saturating_add(timeout));
-        let job = fleet.request(now, slot, call, user, calendar);
+        self.timeouts[lane].push(slot, until);
+        let request = Request {
+            attempt: slot,
+            call,
+            user,
+            standing,
+            left_ms: self
+                .spec
+                .propagate_deadline
+                .then(|| time_left_ms(now, waits_until)),
+        };
+        let job = fleet.request(now, request, calendar);
         if let (Some(job), Some(attempt)) = (job, self.attempts.get_mut(slot)) {
             attempt.job = job;
         }
@@ -546,15 +565,14 @@ impl Clients {
     }
 }
 
-/// What a probe of this path comes to, as the fleet's API has it.
-fn probed(path: &str) -> Call {
-    let deep = path
-        .strip_prefix("/readyz?")
-        .is_some_and(|query| query.split('&').any(|pair| pair == "deep=true"));
-    if deep {
-        Call::Request { allowed: true }
-    } else {
-        Call::Shallow
+/// What a request of a monitor comes to, as the fleet's API has it, and what it
+/// is to an instance; a path that is not a probe's is a worker's short answer.
+fn probed(path: &str) -> (Call, Standing) {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    match Probed::by(path, Some(query)) {
+        Some(Probed::Deep) => (Call::Request { allowed: true }, Standing::Probe),
+        Some(Probed::Shallow) => (Call::Shallow, Standing::Probe),
+        None => (Call::Shallow, Standing::FirstTry),
     }
 }
 

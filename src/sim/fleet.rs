@@ -7,12 +7,12 @@
 use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
-use super::calendar::{Calendar, Event, Place};
-use super::identity::Identity;
+use super::calendar::{Awaited, Calendar, Event, Place};
+use super::identity::{Asked, Begun, Identity};
 use super::instance::{Call, Instance, Job, NONE, Stage};
 use crate::model::{
-    Action, Admission, Document, FleetSpec, Refusal, Release, ReleasePolicy, RoundRobin, SlowPart,
-    Slowness, Unverified, Verification, first,
+    Action, Admission, Document, FleetSpec, Patience, Refusal, Release, ReleasePolicy, RoundRobin,
+    SlowPart, Slowness, Standing, Unverified, Verification, first,
 };
 use crate::record::{self, BalancerCounters, Counters, Outcome, Sample};
 use crate::slots::Slab;
@@ -22,6 +22,27 @@ use crate::units::{Nanos, Ratio};
 const RESPONDER: &str = "responder";
 /// What a client is told to wait when it is shed.
 const RETRY_AFTER: Nanos = Nanos::from_secs(1);
+
+/// What reaches the balancer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    /// The attempt in this slot.
+    pub(super) attempt: u32,
+    pub(super) call: Call,
+    pub(super) user: u32,
+    /// What it says of itself.
+    pub(super) standing: Standing,
+    /// The milliseconds that the caller has left, where callers tell them.
+    pub(super) left_ms: Option<u64>,
+}
+
+/// A request on its way into an instance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    job: u32,
+    standing: Standing,
+    left_ms: Option<u64>,
+}
 
 /// A response to the attempt in this slot.
 #[derive(Debug, Clone, Copy)]
@@ -78,7 +99,7 @@ impl Fleet {
                 .map(|index| Instance::new(index, spec, seed))
                 .collect(),
             jobs: Slab::new(),
-            identity: Identity::new(&spec.identity, seed),
+            identity: Identity::new(spec, seed),
             restart: None,
             answers: VecDeque::new(),
             happened: Vec::new(),
@@ -91,16 +112,15 @@ impl Fleet {
         self.jobs.len()
     }
 
-    /// An attempt reaches the balancer: the job that it waits for, if any; what
-    /// is answered at once is among the answers.
+    /// A request reaches the balancer: the job that its attempt waits for, if any;
+    /// what is answered at once is among the answers.
     pub(super) fn request(
         &mut self,
         now: Nanos,
-        attempt: u32,
-        call: Call,
-        user: u32,
+        request: Request,
         calendar: &mut Calendar,
     ) -> Option<u32> {
+        let attempt = request.attempt;
         if !self.admission.admit() {
             self.balancer.shed += 1;
             self.answer(attempt, 503, Some(RETRY_AFTER));
@@ -114,24 +134,50 @@ impl Fleet {
         self.balancer.admitted += 1;
         let instance = self.members[member];
         let job = self.jobs.insert(Job {
-            call,
-            user,
+            call: request.call,
+            user: request.user,
             caller: attempt,
             gone_at: Nanos::MAX,
+            patience: Patience::ENDLESS,
         });
-        self.arrive(now, instance, job, calendar);
+        let arrival = Arrival {
+            job,
+            standing: request.standing,
+            left_ms: request.left_ms,
+        };
+        self.arrive(now, instance, arrival, calendar);
         // It may have been answered at once: the queue was full, or nothing takes time.
         self.waits(job, attempt).then_some(job)
     }
 
-    /// A request reaches an instance: its queue, or the kernel's while it is paused.
-    fn arrive(&mut self, now: Nanos, instance: u32, job: u32, calendar: &mut Calendar) {
+    /// A request reaches an instance: its queue, or the kernel's while it is
+    /// paused, where nobody reads what it tells.
+    fn arrive(&mut self, now: Nanos, instance: u32, arrival: Arrival, calendar: &mut Calendar) {
         let own = &mut self.instances[instance as usize];
         if let Some(pause) = &mut own.pause {
-            pause.arrived.push(job);
-        } else if own.submit(now, job) {
-            self.serve(now, instance, calendar);
-        } else if let Some(job) = self.jobs.remove(job) {
+            return pause.arrived.push(arrival);
+        }
+        let patience = Patience::told(now, arrival.left_ms);
+        if let Some(job) = self.jobs.get_mut(arrival.job) {
+            job.patience = patience;
+        }
+        match self.spec.crew(arrival.standing, own.waiting()) {
+            None => {
+                own.counted.rejected += 1;
+                self.turn_away(arrival.job, false);
+            }
+            Some(crew) if own.submit(now, crew, patience, arrival.job) => {
+                self.serve(now, instance, calendar);
+            }
+            Some(_) => self.turn_away(arrival.job, self.spec.queue.silent),
+        }
+    }
+
+    /// The request does not become a job.
+    fn turn_away(&mut self, job: u32, silently: bool) {
+        if let Some(job) = self.jobs.remove(job)
+            && !silently
+        {
             self.answer(job.caller, 503, None);
         }
     }
@@ -161,16 +207,29 @@ impl Fleet {
     /// Something that was entered into the calendar has come.
     pub(super) fn on(&mut self, now: Nanos, event: Event, calendar: &mut Calendar) {
         match event {
-            Event::Stage(place) => self.worker(now, place, event, calendar),
-            Event::Verified(place) => {
-                if let Some(begun) = self.identity.ended(now, calendar) {
-                    self.note_cold(begun.place, begun.cold);
+            Event::Stage(place) => {
+                if self.instances[place.instance as usize].runs(place) {
+                    self.worker(now, place, event, calendar);
                 }
-                self.worker(now, place, event, calendar);
             }
+            Event::Verified(awaited) => {
+                if let Some(begun) = self.identity.ended(now, calendar) {
+                    self.note_cold(begun);
+                }
+                self.heard(now, awaited, event, calendar);
+            }
+            Event::GivenUp(awaited) => self.heard(now, awaited, event, calendar),
             Event::Booted => self.booted(now, calendar),
             Event::NextGroup => self.restart_group(now, calendar),
             Event::Retry { .. } => {}
+        }
+    }
+
+    /// Something has come of a verification, if its worker still waits for it.
+    fn heard(&mut self, now: Nanos, awaited: Awaited, event: Event, calendar: &mut Calendar) {
+        let own = &self.instances[awaited.instance as usize];
+        if own.still_awaits(awaited) {
+            self.worker(now, own.place(awaited.worker), event, calendar);
         }
     }
 
@@ -178,14 +237,23 @@ impl Fleet {
     /// paused.
     fn worker(&mut self, now: Nanos, place: Place, event: Event, calendar: &mut Calendar) {
         let own = &mut self.instances[place.instance as usize];
-        if !own.runs(place) {
-            return;
-        }
         if let Some(pause) = &mut own.pause {
             return pause.held.push(event);
         }
+        let gives_up_at = own.workers[place.worker as usize].gives_up_at;
         match event {
-            Event::Verified(_) => self.verified(now, place, calendar),
+            Event::Verified(_) => {
+                own.awaits_no_more(place.worker);
+                self.verified(now, place, calendar);
+            }
+            // It was paused meanwhile, and waits anew.
+            Event::GivenUp(_) if now < gives_up_at => return calendar.enter(gives_up_at, event),
+            Event::GivenUp(_) => {
+                own.awaits_no_more(place.worker);
+                // What the wait had to do with the cache nobody was told.
+                own.workers[place.worker as usize].cold = Nanos::ZERO;
+                self.finish(now, place, Some(503));
+            }
             _ => self.proceed(now, place, calendar),
         }
         self.serve(now, place.instance, calendar);
@@ -217,7 +285,8 @@ impl Fleet {
             return self.verify(now, place, calendar);
         }
         let drawn = self.spec.application.sample(&mut own.rng);
-        let takes = self.slow.stretch(SlowPart::Application, drawn);
+        let alone = self.slow.stretch(SlowPart::Application, drawn);
+        let takes = self.spec.contended(alone, own.held() - 1);
         self.pass(now, place, takes, calendar);
     }
 
@@ -243,6 +312,10 @@ impl Fleet {
                     return;
                 };
                 match (job.call, own.settings.verification) {
+                    // Nobody waits any more, so nobody is told.
+                    (Call::Request { .. }, _) if job.patience.over(now) => {
+                        self.finish(now, place, Some(503));
+                    }
                     (Call::Request { .. }, Verification::Awaited) => {
                         self.verify(now, place, calendar);
                     }
@@ -262,9 +335,10 @@ impl Fleet {
             user,
             caller: NONE,
             gone_at: Nanos::ZERO,
+            patience: Patience::ENDLESS,
         });
         let own = &mut self.instances[place.instance as usize];
-        if own.submit(now, job) {
+        if own.submit(now, own.crew(place.worker), Patience::ENDLESS, job) {
             own.counted.detached += 1;
         } else {
             // Dropped, unseen by anyone.
@@ -277,22 +351,37 @@ impl Fleet {
         }
     }
 
-    /// The worker asks the identity service and waits for it.
+    /// The worker asks the identity service and waits for it; where the bulkhead
+    /// or the service turns it away, its job is done.
     fn verify(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
         let own = &mut self.instances[place.instance as usize];
+        if !own.bulkhead.enter() {
+            return self.finish(now, place, Some(503));
+        }
+        let timeout = self.spec.identity.timeout;
+        let gives_up_at = timeout.map_or(Nanos::MAX, |timeout| now.saturating_add(timeout));
+        let awaited = own.awaits(place.worker, gives_up_at);
         let worker = &mut own.workers[place.worker as usize];
         worker.stage = Stage::Verifying;
         let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
         let held = own.roles.holds(user);
-        if let Some(begun) = self.identity.ask(now, place, held, calendar) {
-            self.note_cold(begun.place, begun.cold);
+        match self.identity.ask(now, awaited, held, calendar) {
+            Asked::Begun(begun) => self.note_cold(begun),
+            Asked::Waits => {}
+            Asked::Refused => {
+                own.awaits_no_more(place.worker);
+                return self.finish(now, place, Some(503));
+            }
+        }
+        if timeout.is_some() {
+            calendar.enter(gives_up_at, Event::GivenUp(awaited));
         }
     }
 
-    fn note_cold(&mut self, place: Place, cold: Nanos) {
-        let own = &mut self.instances[place.instance as usize];
-        if own.runs(place) {
-            own.workers[place.worker as usize].cold = cold;
+    fn note_cold(&mut self, begun: Begun) {
+        let own = &mut self.instances[begun.awaited.instance as usize];
+        if own.still_awaits(begun.awaited) {
+            own.workers[begun.awaited.worker as usize].cold = begun.cold;
         }
     }
 
@@ -311,9 +400,13 @@ impl Fleet {
         }
     }
 
-    /// The worker goes to the database.
+    /// The worker goes to the database, if anybody still waits.
     fn query(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
         let own = &mut self.instances[place.instance as usize];
+        let job = self.jobs.get(own.workers[place.worker as usize].job);
+        if job.is_some_and(|job| job.patience.over(now)) {
+            return self.finish(now, place, Some(503));
+        }
         own.workers[place.worker as usize].stage = Stage::Database;
         let drawn = self.spec.database.sample(&mut own.rng);
         let takes = self.slow.stretch(SlowPart::Database, drawn);
@@ -442,14 +535,24 @@ impl Fleet {
         let Some(pause) = self.instances[place].pause.take() else {
             return;
         };
+        // A wait on a socket that a stop has interrupted begins anew.
+        if let Some(timeout) = self.spec.identity.timeout {
+            for worker in &mut self.instances[place].workers {
+                worker.gives_up_at = now.saturating_add(timeout);
+            }
+        }
         for event in pause.held {
-            if let Event::Stage(place) | Event::Verified(place) = event {
-                self.worker(now, place, event, calendar);
+            match event {
+                Event::Stage(place) => self.worker(now, place, event, calendar),
+                Event::Verified(awaited) | Event::GivenUp(awaited) => {
+                    self.heard(now, awaited, event, calendar);
+                }
+                _ => {}
             }
         }
         let instance = u32::try_from(place).unwrap_or(NONE);
-        for job in pause.arrived {
-            self.arrive(now, instance, job, calendar);
+        for arrival in pause.arrived {
+            self.arrive(now, instance, arrival, calendar);
         }
     }
 
@@ -474,7 +577,9 @@ impl Fleet {
             let instances = self.instances.iter().filter(|instance| which(instance));
             let names: Vec<&str> = instances.map(Instance::name).collect();
             if !names.is_empty() {
-                *detail += &format!("; to be in force when they {when}: {}", names.join(", "));
+                for text in ["; to be in force when they ", when, ": ", &names.join(", ")] {
+                    detail.push_str(text);
+                }
             }
         };
         add("start", |instance| !instance.up);

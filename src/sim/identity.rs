@@ -2,8 +2,8 @@
 
 use std::collections::VecDeque;
 
-use super::calendar::{Calendar, Event, Place};
-use crate::model::{IdentitySpec, Level, SlowPart, Slowness};
+use super::calendar::{Awaited, Calendar, Event};
+use crate::model::{FleetSpec, IdentitySpec, Level, SlowPart, Slowness};
 use crate::record::{Counters, IdentityCounters, Sample};
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
@@ -11,14 +11,17 @@ use crate::units::Nanos;
 /// The name of its random stream and of its samples.
 const NAME: &str = "identity";
 
-/// Verifies users, so many at a time; the others wait their turn.
+/// Verifies users, so many at a time; the others wait their turn. That whoever
+/// asked has given it up changes nothing here: it is done for nobody.
 #[derive(Debug)]
 pub(super) struct Identity {
     spec: IdentitySpec,
+    /// Verifications that wait or run at most.
+    most: u32,
     rng: StdRng,
     pub(super) slow: Slowness,
     busy: Level,
-    waiting: VecDeque<(Place, bool)>,
+    waiting: VecDeque<(Awaited, bool)>,
     waited: Level,
     verifications: u64,
     /// Areas of `busy` and `waited` at the last sample.
@@ -28,15 +31,27 @@ pub(super) struct Identity {
 /// A verification that has begun.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Begun {
-    pub(super) place: Place,
+    pub(super) awaited: Awaited,
     /// What a warm role cache would have saved of it.
     pub(super) cold: Nanos,
 }
 
+/// What comes of asking.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Asked {
+    /// It has begun.
+    Begun(Begun),
+    /// It waits for its turn.
+    Waits,
+    /// There are too many.
+    Refused,
+}
+
 impl Identity {
-    pub(super) fn new(spec: &IdentitySpec, seed: u64) -> Self {
+    pub(super) fn new(spec: &FleetSpec, seed: u64) -> Self {
         Self {
-            spec: spec.clone(),
+            spec: spec.identity.clone(),
+            most: spec.verifications_max(),
             rng: rng::stream(seed, NAME),
             slow: Slowness::default(),
             busy: Level::default(),
@@ -51,28 +66,37 @@ impl Identity {
     pub(super) fn ask(
         &mut self,
         now: Nanos,
-        place: Place,
+        awaited: Awaited,
         held: bool,
         calendar: &mut Calendar,
-    ) -> Option<Begun> {
+    ) -> Asked {
         if self.busy.get() < u64::from(self.spec.capacity.max(1)) {
-            return Some(self.begin(now, place, held, calendar));
+            return Asked::Begun(self.begin(now, awaited, held, calendar));
         }
-        self.waiting.push_back((place, held));
+        if self.busy.get() + self.waiting.len() as u64 >= u64::from(self.most) {
+            return Asked::Refused;
+        }
+        self.waiting.push_back((awaited, held));
         self.waited.set(now, self.waiting.len() as u64);
-        None
+        Asked::Waits
     }
 
     /// A verification has ended: the next begins.
     pub(super) fn ended(&mut self, now: Nanos, calendar: &mut Calendar) -> Option<Begun> {
         self.verifications += 1;
         self.busy.set(now, self.busy.get() - 1);
-        let (place, held) = self.waiting.pop_front()?;
+        let (awaited, held) = self.waiting.pop_front()?;
         self.waited.set(now, self.waiting.len() as u64);
-        Some(self.begin(now, place, held, calendar))
+        Some(self.begin(now, awaited, held, calendar))
     }
 
-    fn begin(&mut self, now: Nanos, place: Place, held: bool, calendar: &mut Calendar) -> Begun {
+    fn begin(
+        &mut self,
+        now: Nanos,
+        awaited: Awaited,
+        held: bool,
+        calendar: &mut Calendar,
+    ) -> Begun {
         self.busy.set(now, self.busy.get() + 1);
         let drawn = self.spec.latency.sample(&mut self.rng);
         let warm = self.slow.stretch(SlowPart::Identity, drawn);
@@ -81,9 +105,9 @@ impl Identity {
         } else {
             Nanos::from_secs_f64(warm.as_secs_f64() * self.spec.cold_factor)
         };
-        calendar.enter(now.saturating_add(took), Event::Verified(place));
+        calendar.enter(now.saturating_add(took), Event::Verified(awaited));
         Begun {
-            place,
+            awaited,
             cold: took.saturating_sub(warm),
         }
     }

@@ -1,7 +1,13 @@
-//! An instance: a job queue, workers that hold their jobs, and the books.
+//! An instance: job queues, workers that hold their jobs, and the books.
+//!
+//! Probes may have a crew of their own. Its jobs are jobs of the instance in every
+//! count; time and depth are those of the workers that serve, as in a live one.
 
-use super::calendar::{Event, Place};
-use crate::model::{FleetSpec, Level, Queue, RoleCache, Settings};
+use super::calendar::{Awaited, Event, Place};
+use super::fleet::Arrival;
+use crate::model::{
+    Bulkhead, Crew, FleetSpec, Level, Patience, Queue, QueuePolicy, RoleCache, Settings,
+};
 use crate::record::{Counters, Histogram, InstanceCounters, Measure, Sample};
 use crate::rng::{self, StdRng};
 use crate::slots::Slab;
@@ -30,6 +36,8 @@ pub(super) struct Job {
     pub(super) caller: u32,
     /// When the caller went; [`Nanos::MAX`] while they are there.
     pub(super) gone_at: Nanos,
+    /// How long the caller said that they wait, once the request has been read.
+    pub(super) patience: Patience,
 }
 
 /// What a worker does.
@@ -49,6 +57,10 @@ pub(super) struct Worker {
     /// [`NONE`] where it is free.
     pub(super) job: u32,
     pub(super) stage: Stage,
+    /// The number of the verification it waits for; zero where it waits for none.
+    pub(super) awaits: u32,
+    /// When it gives that up.
+    pub(super) gives_up_at: Nanos,
     /// What a warm role cache would have saved of the job in hand.
     pub(super) cold: Nanos,
     /// Up to when the time it holds its job is in the books.
@@ -58,17 +70,54 @@ pub(super) struct Worker {
 const FREE: Worker = Worker {
     job: NONE,
     stage: Stage::Application,
+    awaits: 0,
+    gives_up_at: Nanos::MAX,
     cold: Nanos::ZERO,
     booked: Nanos::ZERO,
 };
+
+/// Workers with a queue of their own; they are the instance's from `first` on.
+#[derive(Debug)]
+struct Team {
+    first: u32,
+    workers: u32,
+    queue: Queue<u32>,
+    free: Vec<u32>,
+    busy: Level,
+}
+
+impl Team {
+    fn new(first: u32, workers: u32, policy: QueuePolicy) -> Self {
+        Self {
+            first,
+            workers,
+            queue: Queue::new(policy),
+            free: (first..first + workers).rev().collect(),
+            busy: Level::default(),
+        }
+    }
+
+    /// The same with nothing to do; what waited.
+    fn clear(&mut self, now: Nanos) -> Vec<u32> {
+        let fresh = Self::new(self.first, self.workers, self.queue.policy());
+        let mut old = std::mem::replace(self, fresh);
+        let (mut waiting, mut expired) = (Vec::new(), Vec::new());
+        while let Some(popped) = old.queue.pop(now, &mut expired) {
+            waiting.push(popped.job);
+        }
+        // They had expired and nobody had come to see it: there all the same.
+        waiting.append(&mut expired);
+        waiting
+    }
+}
 
 /// What waits for a paused instance to go on.
 #[derive(Debug, Default)]
 pub(super) struct Pause {
     /// What came due for its workers, in that order.
     pub(super) held: Vec<Event>,
-    /// Requests that have yet to enter its queue.
-    pub(super) arrived: Vec<u32>,
+    /// Requests that have yet to be read.
+    pub(super) arrived: Vec<Arrival>,
 }
 
 /// One instance of the fleet, through all its launches.
@@ -81,10 +130,14 @@ pub(super) struct Instance {
     pub(super) up: bool,
     pub(super) pause: Option<Pause>,
     pub(super) settings: Settings,
-    pub(super) queue: Queue<u32>,
+    serving: Team,
+    monitors: Team,
+    /// Those that serve, then the monitors'.
     pub(super) workers: Vec<Worker>,
-    pub(super) free: Vec<u32>,
-    busy: Level,
+    pub(super) bulkhead: Bulkhead,
+    bulkhead_limit: Option<u32>,
+    /// Verifications that its workers have waited for, through all its launches.
+    asked: u32,
     pub(super) roles: RoleCache,
     /// What its workers draw from.
     pub(super) rng: StdRng,
@@ -105,6 +158,7 @@ impl Instance {
     /// An instance that has long been in service.
     pub(super) fn new(index: u32, spec: &FleetSpec, seed: u64) -> Self {
         let name = format!("instance-{}", index + 1);
+        let all = spec.workers + spec.monitor_workers;
         Self {
             index,
             seed,
@@ -112,10 +166,12 @@ impl Instance {
             up: true,
             pause: None,
             settings: Settings::default(),
-            queue: Queue::new(spec.queue),
-            workers: vec![FREE; spec.workers as usize],
-            free: (0..spec.workers).rev().collect(),
-            busy: Level::default(),
+            serving: Team::new(0, spec.workers, spec.queue),
+            monitors: Team::new(spec.workers, spec.monitor_workers, QueuePolicy::default()),
+            workers: vec![FREE; all as usize],
+            bulkhead: Bulkhead::new(spec.bulkhead),
+            bulkhead_limit: spec.bulkhead,
+            asked: 0,
             roles: RoleCache::warm(spec.users + 1),
             rng: rng::stream(seed, &format!("{name} 0")),
             counted: InstanceCounters::default(),
@@ -145,9 +201,59 @@ impl Instance {
         self.up && self.launch == place.launch
     }
 
-    /// Puts a job into the queue; false where it is full.
-    pub(super) fn submit(&mut self, now: Nanos, job: u32) -> bool {
-        let taken = self.queue.push(now, job).is_ok();
+    /// The verification that the worker waits for from now on, until it gives up.
+    pub(super) fn awaits(&mut self, worker: u32, gives_up_at: Nanos) -> Awaited {
+        // Zero is none's; four billion later nobody waits for the first any more.
+        self.asked = self.asked.wrapping_add(1).max(1);
+        let waits = &mut self.workers[worker as usize];
+        (waits.awaits, waits.gives_up_at) = (self.asked, gives_up_at);
+        Awaited {
+            instance: self.index,
+            worker,
+            number: self.asked,
+        }
+    }
+
+    /// Whether the worker still waits for this verification.
+    pub(super) fn still_awaits(&self, awaited: Awaited) -> bool {
+        self.workers[awaited.worker as usize].awaits == awaited.number
+    }
+
+    /// The worker waits for no verification any more.
+    pub(super) fn awaits_no_more(&mut self, worker: u32) {
+        self.workers[worker as usize].awaits = 0;
+        self.bulkhead.leave();
+    }
+
+    /// Whose worker it is.
+    pub(super) const fn crew(&self, worker: u32) -> Crew {
+        if worker < self.monitors.first {
+            Crew::Serving
+        } else {
+            Crew::Monitors
+        }
+    }
+
+    const fn team(&mut self, crew: Crew) -> &mut Team {
+        match crew {
+            Crew::Serving => &mut self.serving,
+            Crew::Monitors => &mut self.monitors,
+        }
+    }
+
+    /// Jobs that wait for a worker that serves.
+    pub(super) fn waiting(&self) -> usize {
+        self.serving.queue.len()
+    }
+
+    /// Jobs that workers hold.
+    pub(super) const fn held(&self) -> u64 {
+        self.serving.busy.get() + self.monitors.busy.get()
+    }
+
+    /// Puts a job into the crew's queue; false where it is full.
+    pub(super) fn submit(&mut self, now: Nanos, crew: Crew, patience: Patience, job: u32) -> bool {
+        let taken = self.team(crew).queue.push(now, patience, job).is_ok();
         if taken {
             self.counted.enqueued += 1;
         } else {
@@ -158,22 +264,35 @@ impl Instance {
 
     /// Hands the next job to a free worker; those found expired go to `expired`.
     pub(super) fn take(&mut self, now: Nanos, expired: &mut Vec<u32>) -> Option<u32> {
-        if self.queue.is_empty() || self.pause.is_some() {
+        if self.pause.is_some() {
             return None;
         }
-        let worker = *self.free.last()?;
+        self.take_for(Crew::Serving, now, expired)
+            .or_else(|| self.take_for(Crew::Monitors, now, expired))
+    }
+
+    fn take_for(&mut self, crew: Crew, now: Nanos, expired: &mut Vec<u32>) -> Option<u32> {
+        let team = self.team(crew);
+        if team.queue.is_empty() {
+            return None;
+        }
+        let worker = *team.free.last()?;
         let before = expired.len();
-        let popped = self.queue.pop(now, expired);
+        let popped = team.queue.pop(now, expired);
+        if popped.is_some() {
+            team.free.pop();
+            team.busy.set(now, team.busy.get() + 1);
+        }
         self.counted.expired += (expired.len() - before) as u64;
         let popped = popped?;
-        self.free.pop();
-        self.queue_wait.record(popped.wait);
+        if crew == Crew::Serving {
+            self.queue_wait.record(popped.wait);
+        }
         self.workers[worker as usize] = Worker {
             job: popped.job,
             booked: now,
             ..FREE
         };
-        self.busy.set(now, self.busy.get() + 1);
         Some(worker)
     }
 
@@ -181,15 +300,22 @@ impl Instance {
     pub(super) fn finish(&mut self, now: Nanos, worker: u32, jobs: &mut Slab<Job>) -> Option<Job> {
         self.book(now, worker, jobs);
         let held = std::mem::replace(&mut self.workers[worker as usize], FREE);
-        self.counted.busy_cold_ns += held.cold.0;
+        let crew = self.crew(worker);
+        if crew == Crew::Serving {
+            self.counted.busy_cold_ns += held.cold.0;
+        }
         self.counted.finished += 1;
-        self.busy.set(now, self.busy.get() - 1);
-        self.free.push(worker);
+        let team = self.team(crew);
+        team.busy.set(now, team.busy.get() - 1);
+        team.free.push(worker);
         jobs.remove(held.job)
     }
 
     /// Enters what the worker did for nobody since it was last booked.
     fn book(&mut self, now: Nanos, worker: u32, jobs: &Slab<Job>) {
+        if self.crew(worker) == Crew::Monitors {
+            return;
+        }
         let worker = &mut self.workers[worker as usize];
         let since = std::mem::replace(&mut worker.booked, now);
         let Some(job) = jobs.get(worker.job) else {
@@ -204,13 +330,13 @@ impl Instance {
 
     /// Enters levels and integrals up to `now`.
     fn book_all(&mut self, now: Nanos, jobs: &Slab<Job>) {
-        for worker in 0..self.workers.len() {
-            self.book(now, u32::try_from(worker).unwrap_or(NONE), jobs);
+        for worker in 0..self.serving.workers {
+            self.book(now, worker, jobs);
         }
-        let depth = self.queue.mark_depth(now);
-        let busy = self.busy.read(now);
+        let depth = self.serving.queue.mark_depth(now);
+        let busy = self.serving.busy.read(now);
         let counted = &mut self.counted;
-        counted.worker_ns += self.workers.len() as u64 * (now - self.since).0;
+        counted.worker_ns += u64::from(self.serving.workers) * (now - self.since).0;
         counted.busy_ns += busy.area - self.booked.0;
         counted.queue_depth_ns += depth.area - self.booked.1;
         counted.queue_depth_max = counted.queue_depth_max.max(depth.max);
@@ -235,9 +361,9 @@ impl Instance {
         if counters == InstanceCounters::default() {
             return None;
         }
-        counters.workers = self.workers.len() as u64;
-        counters.waiting = self.queue.len() as u64;
-        counters.running = self.busy.get();
+        counters.workers = self.serving.workers.into();
+        counters.waiting = (self.serving.queue.len() + self.monitors.queue.len()) as u64;
+        counters.running = self.held();
         let queue_wait = self.queue_wait.packed();
         self.queue_wait.clear();
         Some(Sample {
@@ -258,34 +384,24 @@ impl Instance {
     ) -> (InstanceCounters, Vec<Job>) {
         self.book_all(now, jobs);
         let mut lost = Vec::new();
-        let mut expired = Vec::new();
         let held = self.workers.iter_mut();
         let held: Vec<u32> = held
             .map(|worker| std::mem::replace(worker, FREE).job)
             .filter(|job| *job != NONE)
             .collect();
-        let policy = self.queue.policy();
-        let mut queue = std::mem::replace(&mut self.queue, Queue::new(policy));
-        let mut waiting = Vec::new();
-        while let Some(popped) = queue.pop(now, &mut expired) {
-            waiting.push(popped.job);
-        }
-        // They had expired and nobody had come to see it: lost all the same.
-        waiting.append(&mut expired);
+        let mut waiting = self.serving.clear(now);
+        waiting.append(&mut self.monitors.clear(now));
         for job in held.into_iter().chain(waiting) {
             lost.extend(jobs.remove(job));
         }
         self.counted.lost += lost.len() as u64;
         let mut total = std::mem::take(&mut self.total);
         total.merge(&self.counted);
-        total.workers = self.workers.len() as u64;
+        total.workers = self.serving.workers.into();
         self.pending.merge(&std::mem::take(&mut self.counted));
         self.up = false;
-        self.busy = Level::default();
+        self.bulkhead = Bulkhead::new(self.bulkhead_limit);
         self.booked = (0, 0);
-        self.free = (0..u32::try_from(self.workers.len()).unwrap_or(NONE))
-            .rev()
-            .collect();
         (total, lost)
     }
 
@@ -297,7 +413,8 @@ impl Instance {
         self.roles = RoleCache::default();
         self.rng = rng::stream(self.seed, &format!("{} {}", self.name, self.launch));
         self.since = now;
-        self.busy.set(now, 0);
+        self.serving.busy.set(now, 0);
+        self.monitors.busy.set(now, 0);
         self.booked = (0, 0);
     }
 }

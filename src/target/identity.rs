@@ -1,8 +1,9 @@
 //! The identity service: verifies users, with a latency and a capacity.
 //!
 //! One thread per connection, and a connection per worker, so a verification
-//! is a thread that waits for a slot and then sleeps. It has no queue bound and
-//! never refuses: that it can be swamped is the point.
+//! is a thread that waits for a slot and then sleeps. It does not hear that
+//! whoever asked has gone, and goes on. That it can be swamped is the point: its
+//! line holds all workers and thousands more before it refuses one.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -17,9 +18,6 @@ use crate::model::{IdentitySpec, Level, SlowPart, Slowness};
 use crate::record::IdentityCounters;
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
-
-/// Connections at a time: one for each worker of the fleet, and room to spare.
-const CONNECTIONS_MAX: usize = 4096;
 
 struct Identity {
     clock: Clock,
@@ -58,7 +56,8 @@ pub(super) fn serve(config: IdentityConfig) -> Result<()> {
     let control = control::listen(&common.token, move |request| steered.steer(request))?;
     serve::announce(&Answer::Ready { address, control })?;
     let handler: Handler = Arc::new(move |request| identity.answer(request));
-    wire::serve(&listener, "verification", CONNECTIONS_MAX, &handler);
+    let most = usize::try_from(config.verifications_max).unwrap_or(usize::MAX);
+    wire::serve(&listener, "verification", most, &handler);
     Ok(())
 }
 

@@ -88,6 +88,7 @@ impl Fleet {
         let identity = IdentityConfig {
             common: common(IDENTITY),
             spec: spec.identity.clone(),
+            verifications_max: spec.verifications_max(),
         };
         let identity = launcher.start(IDENTITY, IDENTITY, &identity)?;
         (launch.on_process)(process(IDENTITY, identity.pid()));

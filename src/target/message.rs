@@ -64,6 +64,8 @@ pub(super) struct IdentityConfig {
     pub common: Common,
     /// Its parameters.
     pub spec: IdentitySpec,
+    /// Verifications that wait or run at most; each is a connection.
+    pub verifications_max: u32,
 }
 
 /// A part's one line on its standard output.

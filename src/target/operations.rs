@@ -253,7 +253,9 @@ impl Fleet {
 /// Adds on which instances it will be in force later.
 fn later(detail: &mut String, when: &str, names: &[String]) {
     if !names.is_empty() {
-        *detail += &format!("; to be in force when they {when}: {}", names.join(", "));
+        for text in ["; to be in force when they ", when, ": ", &names.join(", ")] {
+            detail.push_str(text);
+        }
     }
 }
 

@@ -233,10 +233,16 @@ fn parse_request(buffer: &[u8]) -> Result<Option<(Request, usize, usize)>, Respo
     Ok(Some((request, head, body)))
 }
 
-/// Reads what there is; zero at the end of the stream.
+/// Reads what there is; zero at the end of the stream. A process that was stopped
+/// and goes on finds its read interrupted (signal(7)), and waits anew.
 fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut chunk = [0; 8192];
-    let length = stream.read(&mut chunk)?;
+    let length = loop {
+        match stream.read(&mut chunk) {
+            Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+            read => break read?,
+        }
+    };
     buffer.extend_from_slice(&chunk[..length]);
     Ok(length)
 }

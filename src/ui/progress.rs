@@ -219,6 +219,9 @@ impl Teller {
             Event::LoadStarted => {
                 self.phases.push((Nanos::ZERO, "warm-up".into()));
                 self.phases.push((self.plan.warm_up, "baseline".into()));
+                let surges = self.plan.surge_changes().into_iter();
+                self.phases
+                    .extend(surges.map(|change| (change.at, change.phase)));
             }
             Event::ActionStarted { entry, .. } => {
                 if let Some(entry) = self.plan.timeline.get(*entry) {
@@ -231,9 +234,10 @@ impl Teller {
     }
 
     fn phase_at(&self, at: Nanos) -> &str {
-        let mut begun = self.phases.iter().rev();
+        let begun = self.phases.iter().filter(|(from, _)| *from <= at);
+        // Of what began together the last that was told.
         begun
-            .find(|(from, _)| *from <= at)
+            .max_by_key(|(from, _)| *from)
             .map_or("set-up", |(_, name)| name)
     }
 

@@ -1,12 +1,13 @@
 //! The incident's clock and verdicts, where the answer is built in.
 
-use threadbare::analysis::{Verdict, findings};
+use threadbare::analysis::{Findings, Verdict, findings};
+use threadbare::model::{Shape, SlowPart};
 use threadbare::plan::Action;
 use threadbare::record::{Counters, Event, OperationCounters, Outcome};
 use threadbare::units::Nanos;
 
 use crate::builder::{
-    GOOD, OUT, Run, Second, admit, applied, close, founding_findings, push, rejected,
+    GOOD, OUT, Run, Second, admit, applied, at, close, founding_findings, push, rejected,
 };
 
 #[test]
@@ -276,5 +277,165 @@ fn the_sentences_tell_the_incident() {
     The rollback at 60.2 s (17:30) was refused by the check `schema current`: version 1 is written in schema 1.
     Applied at 70.3 s (17:45), the rollback did not restore service at once: in the phase `rollback` goodput was 0 % of the baseline's, sustained by retries.
     Service recovered at 93.0 s (18:20): 22.7 s after the rollback and 0.0 s after `admit 100 %` began, to within 1 s.
+    ");
+}
+
+fn slow(factor: f64) -> Action {
+    Action::Slow {
+        part: SlowPart::Database,
+        factor,
+    }
+}
+
+/// Slow from 20 s to 60 s, and as good as this from then on.
+fn slowed() -> Run {
+    Run::steady()
+        .is(20, 60, OUT)
+        .act(20.001, 20.002, slow(5.0), "slow", applied())
+        .act(60.001, 60.004, slow(1.0), "usual", applied())
+}
+
+/// A load that rises at 20 s to three times its rate and is back at 60 s.
+fn surged() -> Run {
+    let mut run = Run::steady().is(20, 60, OUT);
+    let rate = |per_second: &str| Shape::Constant(per_second.parse().unwrap());
+    run.plan.load.rate = vec![
+        (Nanos::ZERO, rate("350/s")),
+        (at(20.0), rate("1050/s")),
+        (at(60.0), rate("350/s")),
+    ];
+    run
+}
+
+fn clock(found: &Findings) -> (Option<&str>, Option<f64>, Option<f64>) {
+    let incident = &found.incident;
+    (
+        incident.trigger.as_deref(),
+        incident.trigger_s,
+        incident.trigger_off_s,
+    )
+}
+
+#[test]
+fn whatever_began_it_is_the_trigger_until_the_last_cause_has_ceased() {
+    let pause = |instances| Action::Pause { instances };
+    let go_on = |instances| Action::Continue { instances };
+    let paused = Run::steady()
+        .is(20, 60, OUT)
+        .act(20.0, 20.1, pause(None), "pause", applied());
+    let one = std::num::NonZeroU32::new(1);
+    for (run, expected) in [
+        (
+            slowed(),
+            (Some("slowdown of the database"), Some(20.001), Some(60.004)),
+        ),
+        // Slower, less slow, and only then as usual.
+        (
+            slowed().act(30.0, 30.1, slow(9.0), "", applied()).act(
+                50.0,
+                50.1,
+                slow(2.0),
+                "",
+                applied(),
+            ),
+            (Some("slowdown of the database"), Some(20.001), Some(60.004)),
+        ),
+        (surged(), (Some("surge"), Some(20.0), Some(60.0))),
+        // Two causes: off when the later of both is over, whichever began first.
+        (
+            surged().act(40.0, 40.1, slow(5.0), "", applied()).act(
+                70.0,
+                70.5,
+                slow(1.0),
+                "",
+                applied(),
+            ),
+            (Some("surge"), Some(20.0), Some(70.5)),
+        ),
+        (
+            paused.clone().act(60.0, 60.2, go_on(None), "", applied()),
+            (Some("pause"), Some(20.0), Some(60.2)),
+        ),
+        (
+            paused.clone().act(60.0, 60.2, go_on(one), "", applied()),
+            (Some("pause"), Some(20.0), None),
+        ),
+        (
+            paused.act(60.0, 63.0, Action::Restart { pause: None }, "", applied()),
+            (Some("pause"), Some(20.0), Some(63.0)),
+        ),
+        // What failed began nothing.
+        (
+            Run::steady().act(20.0, 20.1, slow(5.0), "", rejected()),
+            (None, None, None),
+        ),
+        // A push after the rollback may as well be the cure.
+        (
+            Run::pushed_and_rolled_back().act(70.0, 70.1, push(), "", applied()),
+            (Some("push"), Some(20.0003), Some(60.004)),
+        ),
+    ] {
+        let found = findings(&run.record());
+        assert_eq!(clock(&found), expected, "{:?}", found.sentences);
+    }
+}
+
+#[test]
+fn verdicts_are_judged_from_the_end_of_the_trigger() {
+    let lasting = |run: Run| run.is(60, 80, OUT);
+    for (word, run) in [
+        ("recovered_with_the_trigger", slowed()),
+        ("recovered_with_the_trigger", surged()),
+        ("slow_drain", lasting(slowed())),
+        ("slow_drain", lasting(surged())),
+        (
+            "recovered_by_intervention",
+            lasting(surged()).act(79.0, 79.1, Action::Retries { retries: 0 }, "", applied()),
+        ),
+        ("metastable", surged().is(60, 100, OUT)),
+        ("relapsed", slowed().is(75, 85, OUT)),
+        ("no_impact", slowed().is(20, 60, GOOD)),
+    ] {
+        let found = findings(&run.record());
+        assert_eq!(found.incident.verdict, word, "{:?}", found.sentences);
+        assert_eq!(found.incident.rollback_applied_s, None);
+        assert_eq!(found.incident.recovery_after_rollback_s, None);
+    }
+    let found = findings(&lasting(surged()).record());
+    close(found.incident.recovery_after_trigger_off_s, 20.0);
+    let stuck = findings(&surged().is(60, 100, OUT).record());
+    close(
+        stuck.incident.recovery_after_trigger_off_censored_after_s,
+        40.0,
+    );
+    let mut endless = surged();
+    endless.plan.load.rate.pop();
+    let because = findings(&endless.record()).incident.undetermined_because;
+    assert!(because.unwrap().contains("the surge was not ended"));
+    // Of a rollback both figures speak.
+    let found = founding_findings();
+    close(found.incident.recovery_after_trigger_off_s, 22.7);
+    close(found.incident.trigger_off_s, 70.3);
+}
+
+#[test]
+fn the_sentences_call_the_trigger_by_its_name() {
+    let stuck = findings(&surged().is(60, 80, OUT).record());
+    insta::assert_snapshot!(stuck.sentences.join("\n"), @r"
+    The surge at 20.0 s (16:30) took service away: goodput went from 350/s to 0/s, and 100 % of the operations ended without success.
+    All 4 instances were exhausted between 20.0 s (16:30) and 80.0 s (18:00), the longest time without a break being 60 s.
+    Retries made 3.9 attempts of every operation, and monitors added 1.4 probes for every operation, in the phase `surge`.
+    Nobody was told: no alert fired in the 80.0 s after the impact began.
+    The end of the surge at 60.0 s (17:30) did not restore service at once: in the phase `surge over` goodput was 50 % of the baseline's, sustained by retries.
+    Service recovered at 80.0 s (18:00): 20.0 s after the trigger was off, to within 1 s.
+    ");
+    let back = findings(&slowed().record());
+    insta::assert_snapshot!(back.sentences.join("\n"), @r"
+    The slowdown of the database at 20.0 s (16:30) took service away: goodput went from 350/s to 0/s, and 100 % of the operations ended without success.
+    All 4 instances were exhausted between 20.0 s (16:30) and 60.0 s (17:30), the longest time without a break being 40 s.
+    Retries made 3.9 attempts of every operation, and monitors added 1.4 probes for every operation, in the phase `slow`.
+    Nobody was told: no alert fired in the 80.0 s after the impact began.
+    The end of the slowdown of the database at 60.0 s (17:30) restored service by itself.
+    Service recovered at 61.0 s (17:32): 1.0 s after the trigger was off, to within 1 s.
     ");
 }

@@ -1,6 +1,7 @@
 //! Phases, exhaustion windows and the series, where the edges are known.
 
 use threadbare::analysis::{findings, series};
+use threadbare::model::Shape;
 use threadbare::record::{Counters, Sample};
 use threadbare::units::Nanos;
 
@@ -132,4 +133,30 @@ fn two_processes_of_an_instance_share_a_bucket() {
     assert_eq!(table.instances[1], "instance-2");
     assert_eq!(instance.covered_ns, SECOND / 2);
     close(instance.saturation(), (0.3 + 0.1) / 0.5);
+}
+
+#[test]
+fn phases_are_cut_where_the_load_surges() {
+    let rate = |per_second: &str| Shape::Constant(per_second.parse().unwrap());
+    let mut run = Run::steady().act(30.0, 30.1, admit("45 %"), "surge", applied());
+    run = run.act(50.4, 50.5, admit("100 %"), "more", applied());
+    run.plan.load.rate = vec![
+        (Nanos::ZERO, rate("350/s")),
+        (Nanos::from_millis(20_500), rate("500/s")),
+        (Nanos::from_millis(50_100), rate("350/s")),
+    ];
+    let edges: Vec<_> = findings(&run.record())
+        .phases
+        .iter()
+        .map(|phase| (phase.name.clone(), phase.from_s))
+        .collect();
+    let expected = [
+        ("baseline", 5.0),
+        ("surge 2", 20.0), // the first change takes its bucket, and its name is taken
+        ("surge", 30.0),
+        // A tenth behind an edge is on it; the action in the same bucket names it.
+        ("more", 50.0),
+    ];
+    let expected = expected.map(|(name, from)| (name.to_owned(), from));
+    assert_eq!(edges, expected);
 }

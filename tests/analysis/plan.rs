@@ -28,6 +28,7 @@ pub(crate) fn plan() -> Plan {
                 latency: short,
                 capacity: 64,
                 cold_factor: 6.0,
+                ..IdentitySpec::default()
             },
             application: short,
             database: short,
@@ -35,6 +36,7 @@ pub(crate) fn plan() -> Plan {
             projects: 1,
             tasks: 1,
             boot: Nanos::ZERO,
+            ..FleetSpec::default()
         }),
         release: threadbare::model::ReleasePolicy::default(),
         load: Load {

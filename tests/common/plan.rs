@@ -32,6 +32,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
                 latency: instant,
                 capacity: 1,
                 cold_factor: 1.0,
+                ..IdentitySpec::default()
             },
             application: instant,
             database: instant,
@@ -39,6 +40,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
             projects: 10,
             tasks: 1_000,
             boot: Nanos::ZERO,
+            ..FleetSpec::default()
         }),
         release: threadbare::model::ReleasePolicy::default(),
         load: Load {

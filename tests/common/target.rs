@@ -29,6 +29,7 @@ pub(crate) fn small() -> FleetSpec {
             latency: "constant(1ms)".parse().unwrap(),
             capacity: 64,
             cold_factor: 6.0,
+            ..IdentitySpec::default()
         },
         application: "constant(0s)".parse().unwrap(),
         database: "constant(0s)".parse().unwrap(),
@@ -36,6 +37,7 @@ pub(crate) fn small() -> FleetSpec {
         projects: 5,
         tasks: 100,
         boot: Nanos::ZERO,
+        ..FleetSpec::default()
     }
 }
 

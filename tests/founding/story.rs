@@ -161,6 +161,7 @@ pub(crate) fn plan() -> Plan {
                 latency: "exponential(mean 9ms)".parse().unwrap(),
                 capacity: 64,
                 cold_factor: 6.0,
+                ..IdentitySpec::default()
             },
             application: "exponential(mean 1ms)".parse().unwrap(),
             database: "exponential(mean 4ms)".parse().unwrap(),
@@ -168,6 +169,7 @@ pub(crate) fn plan() -> Plan {
             projects: 50,
             tasks: 2_000,
             boot: Nanos::from_millis(800),
+            ..FleetSpec::default()
         }),
         release: threadbare::model::ReleasePolicy::default(),
         load: Load {

@@ -9,7 +9,7 @@ use crate::common::plan::{entry, ms, plan};
 use crate::common::server::{Answer, Server, Then};
 use crate::common::told::{Told, run, setup, start};
 use threadbare::load::Work;
-use threadbare::model::{ArrivalProcess, HttpWork, Retryable, Step};
+use threadbare::model::{ArrivalProcess, FleetSpec, HttpWork, Retryable, Step};
 use threadbare::plan::{ClosedLoop, MixEntry, Plan, Request};
 
 /// One operation with one retry.
@@ -290,4 +290,53 @@ fn retries_draw_nothing_from_the_schedule() {
         (counts.collect::<Vec<_>>(), texts)
     };
     assert_eq!(sent(0), sent(3));
+}
+
+/// What an attempt told of itself: the milliseconds it has left, and which it is.
+fn told_by(request: &str) -> (Option<u64>, Option<&str>) {
+    let header = |name: &str| {
+        let mut lines = request.lines();
+        lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    };
+    let left = header("x-deadline-ms").map(|left| left.parse().unwrap());
+    (left, header("x-attempt"))
+}
+
+#[test]
+fn attempts_tell_the_fleet_what_the_plan_says() {
+    let asked = |change: fn(&mut FleetSpec)| {
+        let server = at_first(1, Answer::status(500));
+        let mut plan = one_retried();
+        plan.load.client.timeout = ms(400);
+        plan.load.client.deadline = Some(ms(500));
+        plan.load.client.backoff = "300ms".parse().unwrap();
+        change(plan.fleet.as_mut().unwrap());
+        run(&plan, server.address());
+        server.requests()
+    };
+    let [first, retry] = &asked(|_| ())[..] else {
+        panic!("a first try and a retry")
+    };
+    assert_eq!(told_by(&first.text), (None, None));
+    assert_eq!(told_by(&retry.text), (None, None));
+
+    let asked = asked(|fleet| {
+        fleet.propagate_deadline = true;
+        fleet.shed_above = Some(1);
+    });
+    let [first, retry] = &asked[..] else {
+        panic!("a first try and a retry")
+    };
+    // Its timeout, less what the handshake took.
+    let (left, attempt) = told_by(&first.text);
+    assert!(
+        (1..=400).contains(&left.unwrap()) && attempt == Some("first"),
+        "{first:?}"
+    );
+    // After the pause, what is left of the operation.
+    let (left, attempt) = told_by(&retry.text);
+    assert!(
+        (1..=200).contains(&left.unwrap()) && attempt == Some("retry"),
+        "{retry:?}"
+    );
 }

@@ -2,8 +2,8 @@
 
 use threadbare::plan::Plan;
 use threadbare::record::{
-    Backend, Counters, Event, FORMAT, Header, InstanceCounters, MachineFacts, Observer, Record,
-    Sample,
+    Backend, Counters, Event, FORMAT, Header, InstanceCounters, MachineFacts, Observer,
+    OperationCounters, Record, Sample,
 };
 use threadbare::sim::{self, Bounds};
 use threadbare::units::Nanos;
@@ -54,4 +54,18 @@ pub(crate) fn instances(record: &Record) -> Vec<(Nanos, InstanceCounters)> {
         }
     }
     all
+}
+
+/// What became of the operations that were scheduled from `from` to `to`.
+pub(crate) fn operations(record: &Record, from: Nanos, to: Nanos) -> OperationCounters {
+    let mut sum = OperationCounters::default();
+    for sample in &record.samples {
+        if let Counters::Operations(counters) = &sample.counters
+            && sample.from >= from
+            && sample.from < to
+        {
+            sum.merge(counters);
+        }
+    }
+    sum
 }

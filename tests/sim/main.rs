@@ -6,5 +6,7 @@
 mod plan;
 
 mod carried_out;
+mod fleet;
+mod literature;
 mod properties;
 mod theory;

@@ -80,6 +80,7 @@ fn any_queue() -> impl Strategy<Value = &'static str> {
         "unbounded, lifo",
         "bounded(50), lifo, expire 200ms",
         "unbounded, expire 300ms",
+        "bounded(5), silent",
     ])
 }
 
@@ -96,6 +97,13 @@ prop_compose! {
         (connections, backlog) in (1..2_000_u32, 0..500_u32),
         monitors in 0..3_u32,
         timeline in any_timeline(),
+        (bulkhead, monitor_workers, propagate_deadline, shed_above, patience) in (
+            prop::option::of(1..3_u32),
+            0..2_u32,
+            any::<bool>(),
+            prop::option::of(1..30_u32),
+            prop::option::of(5..100_u64),
+        ),
     ) -> Plan {
         let mut plan = plan(rate, END);
         plan.seed = seed;
@@ -131,6 +139,12 @@ prop_compose! {
         fleet.identity.latency = "lognormal(median 5ms, sigma 0.5)".parse().unwrap();
         fleet.identity.capacity = capacity;
         fleet.identity.cold_factor = 5.0;
+        fleet.identity.timeout = patience.map(ms);
+        fleet.contention = ms(1);
+        fleet.bulkhead = bulkhead;
+        fleet.monitor_workers = monitor_workers;
+        fleet.propagate_deadline = propagate_deadline;
+        fleet.shed_above = shed_above;
         plan
     }
 }

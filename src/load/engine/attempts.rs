@@ -173,7 +173,8 @@ impl Engine {
         let request = match attempt.owner {
             Owner::Operation(operation) => {
                 if let Some(operation) = self.operations.get(operation) {
-                    self.requests.write(operation.asking(), &mut self.request);
+                    let asking = operation.asking(attempt, &self.policy, self.latest);
+                    self.requests.write(asking, &mut self.request);
                 }
                 self.request.as_slice()
             }

@@ -30,7 +30,7 @@ use super::poller::{Poller, Ready};
 use super::request::{self, Requests};
 use super::socket::Notes;
 use crate::clock::{self, Clock};
-use crate::model::{Client, ClientPolicy, Drive, Pacing, Probes};
+use crate::model::{Client, ClientPolicy, Drive, Pacing, Probes, time_left_ms};
 use crate::plan::{Schedule, Slice};
 use crate::record::{Class, Ledger, Unanswered};
 use crate::rng;
@@ -181,7 +181,12 @@ impl Engine {
             probes: Probes::new(monitors, plan.end),
             probe_requests: monitors
                 .iter()
-                .map(|policy| request::probe(&asked.host, &policy.probe, asked.service.as_deref()))
+                .map(|policy| {
+                    let told = plan.fleet.as_ref().is_some_and(|it| it.propagate_deadline);
+                    let left = told.then(|| time_left_ms(Nanos::ZERO, policy.timeout));
+                    let service = asked.service.as_deref();
+                    request::probe(&asked.host, &policy.probe, service, left)
+                })
                 .collect(),
             attempts: Slab::new(),
             connections: Slab::new(),

@@ -1,9 +1,11 @@
 //! Users' operations, from intended start to terminal event.
 
-use super::super::connection::Owner;
+use super::super::connection::{Attempt, Owner};
 use super::super::request::Asking;
 use super::Engine;
-use crate::model::{AttemptOutcome, Next, Operation, Pass, Terminal};
+use crate::model::{
+    AttemptOutcome, ClientPolicy, FIRST_TRY, Next, Operation, Pass, Terminal, time_left_ms,
+};
 use crate::plan::Draft;
 use crate::record::{Try, Unanswered};
 use crate::units::Nanos;
@@ -55,12 +57,26 @@ impl UnderWay {
 }
 
 impl ActiveOperation {
-    /// What the request of its current step is made for.
-    pub(super) fn asking(&self) -> Asking<'_> {
+    /// What an attempt's request of its current step is made for, at `now`.
+    pub(super) fn asking(
+        &self,
+        attempt: &Attempt,
+        policy: &ClientPolicy,
+        now: Nanos,
+    ) -> Asking<'_> {
+        let until = attempt.until.min(self.machine.deadline(policy));
         Asking {
             draft: &self.draft,
             step: self.step,
             captured: &self.captured,
+            left_ms: time_left_ms(now, until),
+            attempt: match attempt.which {
+                Try::First => FIRST_TRY,
+                Try::Hedge => "hedge",
+                // The target may never have heard of the request it repeats.
+                Try::Resend if self.machine.retries_made() == 0 => FIRST_TRY,
+                Try::Retry | Try::Resend => "retry",
+            },
         }
     }
 }

@@ -44,9 +44,8 @@ impl Engine {
         if let Owner::Operation(operation) = attempt.owner
             && let Some(operation) = self.operations.get(operation)
         {
-            let body = self
-                .requests
-                .write_fields(operation.asking(), &mut self.request);
+            let asking = operation.asking(attempt, &self.policy, self.latest);
+            let body = self.requests.write_fields(asking, &mut self.request);
             attempt.stream = session.open(place, keep, &self.request, body, &mut connection.unsent);
         }
         self.unflushed.push(slot);

@@ -7,6 +7,7 @@ use hyper::Method;
 use serde::{Deserialize, Serialize};
 
 use super::super::database::Permission;
+use crate::model::Probed;
 
 /// The longest body of a request that is read; a task's title is the longest thing in it.
 pub(in crate::target) const BODY_MAX: usize = 16 * 1024;
@@ -35,6 +36,11 @@ pub(super) enum Call {
 }
 
 impl Call {
+    /// Whether it is a probe.
+    pub(super) const fn is_probe(&self) -> bool {
+        matches!(self, Self::Shallow | Self::Deep)
+    }
+
     /// What the caller's role must allow.
     pub(super) const fn permission(&self) -> Permission {
         match self {
@@ -91,16 +97,17 @@ pub(super) fn understand(
     query: Option<&str>,
     body: &[u8],
 ) -> Result<Call, Answer> {
+    if let Some(probed) = Probed::by(path, query) {
+        allow(method, &[Method::GET])?;
+        return Ok(match probed {
+            Probed::Shallow => Call::Shallow,
+            Probed::Deep => Call::Deep,
+        });
+    }
     let mut parts = path.trim_start_matches('/').split('/');
     let place = (parts.next(), parts.next(), parts.next(), parts.next());
     let id = |text: &str| text.parse::<u32>().map_err(|_| unknown_path());
     match place {
-        (Some("healthz" | "readyz"), None, None, None) => {
-            allow(method, &[Method::GET])?;
-            let deep = path == "/readyz"
-                && query.is_some_and(|query| query.split('&').any(|pair| pair == "deep=true"));
-            Ok(if deep { Call::Deep } else { Call::Shallow })
-        }
         (Some("projects"), Some(project), Some("tasks"), None) => {
             let project = id(project)?;
             allow(method, &[Method::GET, Method::POST])?;

@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::api::{Answer, Call};
 use crate::clock::Clock;
+use crate::model::Patience;
 use crate::units::Nanos;
 
 /// What a caller gets: an answer, or none ever.
@@ -26,12 +27,24 @@ pub(super) enum Job {
         reply: oneshot::Sender<Reply>,
         /// Who waits.
         caller: Arc<Caller>,
+        /// How long they said they would.
+        patience: Patience,
     },
     /// The verification of a user that nobody waits for.
     Verification {
         /// The user.
         user: u32,
     },
+}
+
+impl Job {
+    /// How long somebody waits for it.
+    pub(super) const fn patience(&self) -> Patience {
+        match self {
+            Self::Request { patience, .. } => *patience,
+            Self::Verification { .. } => Patience::ENDLESS,
+        }
+    }
 }
 
 /// Somebody who waits for a job, until they go.

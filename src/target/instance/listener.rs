@@ -19,6 +19,7 @@ use super::api::{self, Answer, BODY_MAX};
 use super::job::{Job, Presence};
 use super::pool::Refused;
 use crate::error::Result;
+use crate::model::{ATTEMPT_HEADER, Patience, Standing, TIME_LEFT_HEADER};
 
 /// Serves until the process ends.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<()> {
@@ -45,6 +46,17 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Answer {
         .get(AUTHORIZATION)
         .and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "))
         .map(str::to_owned);
+    let standing = if call.is_probe() {
+        Standing::Probe
+    } else {
+        let told = head.headers.get(ATTEMPT_HEADER);
+        Standing::of_attempt(told.map(HeaderValue::as_bytes))
+    };
+    let left_ms = head
+        .headers
+        .get(TIME_LEFT_HEADER)
+        .filter(|_| shared.spec.propagate_deadline)
+        .and_then(|value| value.to_str().ok()?.parse().ok());
     let (reply, answered) = oneshot::channel();
     let presence = Presence::new(shared.pool.clock);
     let job = Job::Request {
@@ -52,9 +64,12 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> Answer {
         token,
         reply,
         caller: presence.caller(),
+        patience: Patience::told(shared.pool.clock.now(), left_ms),
     };
-    match shared.pool.submit(job) {
+    match shared.pool.submit(standing, job) {
         Ok(()) => {}
+        Err(Refused::Silently) => std::future::pending().await,
+        Err(Refused::Shed) => return Answer::error(503, "too many wait for more tries and probes"),
         Err(Refused::Full) => return Answer::error(503, "the job queue is full"),
         Err(Refused::Stopping) => return Answer::error(503, "the instance is stopping"),
     }

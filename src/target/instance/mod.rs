@@ -1,4 +1,4 @@
-//! An instance: a listener, a job queue, and workers that block.
+//! An instance: a listener, job queues, and workers that block.
 //!
 //! The listener (hyper, on the main thread) only accepts and parses; whatever
 //! takes time happens on a worker thread, which holds its job from the first
@@ -22,13 +22,15 @@ use super::wire::{Request, Response};
 use super::{connections, control, lock, serve};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::RoleCache;
-use pool::Pool;
+use crate::model::{Bulkhead, Crew, FleetSpec, RoleCache};
+use pool::{Pool, Post};
 use worker::Worker;
 
 /// What the workers of an instance share.
 struct Shared {
+    spec: FleetSpec,
     pool: Pool,
+    bulkhead: Mutex<Bulkhead>,
     settings: Mutex<SettingsPut>,
     roles: Mutex<RoleCache>,
 }
@@ -43,7 +45,9 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
         RoleCache::default()
     };
     let shared = Arc::new(Shared {
-        pool: Pool::new(clock, config.spec.workers, config.spec.queue),
+        pool: Pool::new(clock, &config.spec),
+        bulkhead: Mutex::new(Bulkhead::new(config.spec.bulkhead)),
+        spec: config.spec.clone(),
         settings: Mutex::new(SettingsPut {
             order: 0,
             settings: config.settings,
@@ -51,14 +55,22 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
         }),
         roles: Mutex::new(roles),
     });
-    for index in 0..config.spec.workers as usize {
+    let crews = [
+        (Crew::Serving, config.spec.workers),
+        (Crew::Monitors, config.spec.monitor_workers),
+    ];
+    let posts = crews.into_iter().flat_map(|(crew, workers)| {
+        let post = move |index| Post { crew, index };
+        (0..workers as usize).map(post)
+    });
+    for post in posts {
         let database = Database::open(&config.database).map_err(|cause| {
             Error::failed(format!(
                 "failed to open the fleet's database {}: {cause}",
                 config.database.display()
             ))
         })?;
-        Worker::new(index, &config, Arc::clone(&shared), database).start()?;
+        Worker::new(post, &config, Arc::clone(&shared), database).start()?;
     }
     let token = config.common.token;
     let steered = Arc::clone(&shared);

@@ -15,25 +15,23 @@ use super::super::wire::Client;
 use super::Shared;
 use super::api::{Answer, Call};
 use super::job::{Job, Reply};
+use super::pool::{Post, Taken};
 use crate::error::{Error, Result};
-use crate::model::{Distribution, SlowPart, Unverified, Verification};
+use crate::model::{Crew, Distribution, Patience, SlowPart, Unverified, Verification};
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
 
-/// A verification that takes longer than this has failed: far past every
-/// timeout of a client, so that none is cut short by it.
+/// A verification that takes longer than this has failed where the scenario says
+/// no limit: far past every timeout of a client, so that none is cut short by it.
 const VERIFICATION_MAX: Duration = Duration::from_mins(1);
 
 /// One worker of an instance.
 pub(super) struct Worker {
-    index: usize,
+    post: Post,
     shared: Arc<Shared>,
     database: Database,
     identity: Client,
     rng: StdRng,
-    application: Distribution,
-    database_time: Distribution,
-    service_user: u32,
     /// Of the job in hand: what a warm role cache would have saved.
     cold: Nanos,
 }
@@ -50,21 +48,21 @@ enum Authorization {
 
 impl Worker {
     pub(super) fn new(
-        index: usize,
+        post: Post,
         config: &InstanceConfig,
         shared: Arc<Shared>,
         database: Database,
     ) -> Self {
-        let stream = format!("{} {} worker {index}", config.common.name, config.launch);
+        let (name, launch) = (&config.common.name, config.launch);
+        let stream = format!("{name} {launch} {} {}", kind(post), post.index);
+        let timeout = config.spec.identity.timeout;
+        let timeout = timeout.map_or(VERIFICATION_MAX, Nanos::to_duration);
         Self {
-            index,
+            post,
             shared,
             database,
-            identity: Client::new(config.identity, None, VERIFICATION_MAX),
+            identity: Client::new(config.identity, None, timeout),
             rng: rng::stream(config.common.seed, &stream),
-            application: config.spec.application,
-            database_time: config.spec.database,
-            service_user: config.spec.service_user(),
             cold: Nanos::ZERO,
         }
     }
@@ -72,7 +70,7 @@ impl Worker {
     /// Starts the thread, which ends when the instance stops.
     pub(super) fn start(mut self) -> Result<()> {
         thread::Builder::new()
-            .name(format!("worker-{}", self.index + 1))
+            .name(format!("{}-{}", kind(self.post), self.post.index + 1))
             .spawn(move || self.run())
             .map(drop)
             .map_err(|cause| Error::unfit(format!("failed to start a worker: {cause}")))
@@ -80,14 +78,17 @@ impl Worker {
 
     fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
-        while let Some(job) = shared.pool.take(self.index) {
+        while let Some(Taken { job, others }) = shared.pool.take(self.post) {
             self.cold = Nanos::ZERO;
+            let patience = job.patience();
             match job {
                 Job::Request {
                     call, token, reply, ..
                 } => {
-                    let answer = self.handle(&call, token.as_deref());
-                    if shared.pool.finish(self.index, self.cold) {
+                    let alone = self.drawn(SlowPart::Application, shared.spec.application);
+                    pause(shared.spec.contended(alone, others));
+                    let answer = self.handle(&call, token.as_deref(), patience);
+                    if shared.pool.finish(self.post, self.cold) {
                         // A caller who has gone needs no answer.
                         let _ = reply.send(answer);
                     }
@@ -95,14 +96,13 @@ impl Worker {
                 Job::Verification { user } => {
                     // Nobody learns how it ended: that is the bug being modelled.
                     let _ = self.verify(user);
-                    shared.pool.finish(self.index, self.cold);
+                    shared.pool.finish(self.post, self.cold);
                 }
             }
         }
     }
 
-    fn handle(&mut self, call: &Call, token: Option<&str>) -> Reply {
-        self.pause(SlowPart::Application, self.application);
+    fn handle(&mut self, call: &Call, token: Option<&str>, patience: Patience) -> Reply {
         if *call == Call::Shallow {
             return Some(Answer::json(200, &serde_json::json!({ "status": "ok" })));
         }
@@ -111,31 +111,35 @@ impl Worker {
             Ok(None) => return Some(Answer::error(401, "the token is missing or unknown")),
             Err(cause) => return Some(database_error(&cause)),
         };
+        if patience.over(self.shared.pool.clock.now()) {
+            return Some(too_late());
+        }
         match self.authorize(user, call) {
             Authorization::Granted => {}
             Authorization::Refused(answer) => return Some(answer),
             Authorization::Never => return None,
         }
-        self.pause(SlowPart::Database, self.database_time);
+        if patience.over(self.shared.pool.clock.now()) {
+            return Some(too_late());
+        }
+        let takes = self.drawn(SlowPart::Database, self.shared.spec.database);
+        pause(takes);
         Some(
             self.carry_out(call)
                 .unwrap_or_else(|cause| database_error(&cause)),
         )
     }
 
-    /// Blocks the thread for a duration drawn from the part's distribution.
-    fn pause(&mut self, part: SlowPart, distribution: Distribution) {
+    /// A duration drawn from the part's distribution, as slow as the part is.
+    fn drawn(&mut self, part: SlowPart, distribution: Distribution) -> Nanos {
         let drawn = distribution.sample(&mut self.rng);
-        let duration = lock(&self.shared.settings).slow.stretch(part, drawn);
-        if duration > Nanos::ZERO {
-            thread::sleep(duration.to_duration());
-        }
+        lock(&self.shared.settings).slow.stretch(part, drawn)
     }
 
     fn authenticate(&self, call: &Call, token: Option<&str>) -> rusqlite::Result<Option<u32>> {
         match token {
             Some(token) => self.database.user(token),
-            None if *call == Call::Deep => Ok(Some(self.service_user)),
+            None if *call == Call::Deep => Ok(Some(self.shared.spec.service_user())),
             None => Ok(None),
         }
     }
@@ -145,8 +149,7 @@ impl Worker {
         if settings.verification == Verification::Awaited {
             return self.verify_and_check(user, call);
         }
-        // Where the queue is full the verification is dropped, unseen by anyone.
-        let _ = self.shared.pool.submit(Job::Verification { user });
+        self.shared.pool.detach(self.post.crew, user);
         match settings.unverified {
             Unverified::Deny => {
                 Authorization::Refused(Answer::error(500, "the verification gave no result"))
@@ -170,8 +173,19 @@ impl Worker {
         }
     }
 
-    /// Blocks until the identity service has answered.
+    /// Verifies the user, where the bulkhead lets the worker begin.
     fn verify(&mut self, user: u32) -> std::io::Result<()> {
+        if !lock(&self.shared.bulkhead).enter() {
+            return Err(std::io::Error::other("too many workers wait for it"));
+        }
+        let verified = self.ask_identity(user);
+        lock(&self.shared.bulkhead).leave();
+        verified
+    }
+
+    /// Blocks until the identity service has answered, or its time is over: then
+    /// nothing was learnt, and the service goes on for nobody.
+    fn ask_identity(&mut self, user: u32) -> std::io::Result<()> {
         let held = lock(&self.shared.roles).holds(user);
         let target = format!("/verify?user={user}&held={held}");
         let (status, body) = self.identity.call("GET", &target, &[])?;
@@ -213,6 +227,26 @@ impl Worker {
             }
         })
     }
+}
+
+/// What workers of its kind are called.
+const fn kind(post: Post) -> &'static str {
+    match post.crew {
+        Crew::Serving => "worker",
+        Crew::Monitors => "monitor",
+    }
+}
+
+/// Blocks the thread.
+fn pause(duration: Nanos) {
+    if duration > Nanos::ZERO {
+        thread::sleep(duration.to_duration());
+    }
+}
+
+/// Nobody waits any more, so that this is answered to nobody.
+fn too_late() -> Answer {
+    Answer::error(503, "the caller's time is over")
 }
 
 fn database_error(cause: &rusqlite::Error) -> Answer {

@@ -1,0 +1,79 @@
+//! Every shipped scenario, simulated: it meets what it declares, whatever the seed.
+#![expect(
+    clippy::unwrap_used,
+    reason = "helpers of tests are tests, which clippy.toml allows it in"
+)]
+
+#[path = "common/simulated.rs"]
+mod common;
+
+use threadbare::analysis::{Findings, Verdict, findings};
+use threadbare::plan::{self, Plan};
+use threadbare::scenario;
+
+fn simulated(plan: Plan) -> Findings {
+    findings(&common::simulated(plan))
+}
+
+/// What a shipped scenario with these settings comes to with each of five seeds.
+fn verdicts(name: &str, settings: &[&str]) -> Vec<String> {
+    let settings: Vec<_> = settings.iter().map(|text| text.parse().unwrap()).collect();
+    let scenario = scenario::load_with(name, &settings, false).unwrap();
+    let seeds = 1..=5;
+    seeds
+        .map(|seed| simulated(plan::build(&scenario, Some(seed))))
+        .map(|found| found.incident.verdict)
+        .collect()
+}
+
+#[test]
+fn every_shipped_scenario_meets_what_it_declares_with_five_seeds() {
+    for (name, _) in scenario::shipped() {
+        let scenario = scenario::load(name, false).unwrap();
+        for seed in 1..=5 {
+            let found = simulated(plan::build(&scenario, Some(seed)));
+            let missed = found
+                .expectations
+                .iter()
+                .filter(|it| it.passed != Some(true));
+            let missed: Vec<_> = missed.collect();
+            assert!(
+                found.verdict == Verdict::Passed,
+                "{name} with seed {seed}: {missed:?} {:?}",
+                found.sentences
+            );
+        }
+    }
+}
+
+/// The edges that Isaacs et al. publish (2025): a bound of 150 never
+/// recovers, one of 35 does; and the ways out that were computed for it.
+#[test]
+fn the_collapse_has_its_published_edges_and_ways_out() {
+    let all = |found: &[String], word: &str| found.iter().all(|verdict| verdict == word);
+    let collapse = |settings: &[&str]| verdicts("retry-collapse", settings);
+    for bound in ["75", "100", "150"] {
+        let found = collapse(&[&format!("target.fleet.queue={bound}")]);
+        assert!(all(&found, "metastable"), "{bound}: {found:?}");
+    }
+    for settings in [
+        "target.fleet.queue=35",
+        "target.fleet.queue=bounded(150), lifo",
+        "target.fleet.queue=bounded(150), expire 400ms",
+        "load.client.retries=0",
+    ] {
+        let found = collapse(&[settings]);
+        let back = |verdict: &String| {
+            ["recovered_with_the_trigger", "slow_drain"].contains(&verdict.as_str())
+        };
+        assert!(found.iter().all(back), "{settings}: {found:?}");
+    }
+}
+
+/// Without the intervention nothing brings it back.
+#[test]
+fn the_slow_database_stays_stuck_where_clients_go_on_retrying() {
+    let found = verdicts("slow-database", &["timeline.2.retries=3"]);
+    // Three are what they made before, so the action changes nothing.
+    assert!(found.iter().all(|it| it == "metastable"), "{found:?}");
+}
