@@ -1,5 +1,6 @@
 //! `threadbare recover`: undo what a dead run left.
 
+use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
@@ -25,7 +26,7 @@ impl Arguments {
         let mut left = live::left(&self.directory)?;
         let mut text = String::new();
         for done in left.done() {
-            text.push_str(&format!("Undone by {}\n", printable(&done)));
+            let _ = writeln!(text, "Undone by {}", printable(&done));
         }
         let outstanding = left.outstanding();
         if outstanding.is_empty() {
@@ -35,7 +36,7 @@ impl Arguments {
         }
         text.push_str("Left to undo, in this order:\n");
         for undo in &outstanding {
-            text.push_str(&format!("  {}\n", printable(undo)));
+            let _ = writeln!(text, "  {}", printable(undo));
         }
         super::answer(text.as_bytes())?;
         if !self.yes && !agreed() {

@@ -343,14 +343,14 @@ mod tests {
             timeout,
             ..plain_command(words)
         };
-        let long = Nanos::from_secs(10);
-        let refused = call(&["sh", "-c", "echo schema is newer >&2; exit 3"], long).carry_out();
+        let patience = Nanos::from_secs(10);
+        let refused = call(&["sh", "-c", "echo schema is newer >&2; exit 3"], patience).carry_out();
         let reason = "it exited with 3 and said: schema is newer".to_owned();
         let check = "test".to_owned();
         assert_eq!(refused, Outcome::Rejected { check, reason });
         let hung = call(&["sleep", "60"], Nanos::from_millis(100)).carry_out();
         assert!(matches!(hung, Outcome::Failed { reason } if reason.contains("did not end")));
-        let gone = call(&["/no/such/tool"], long).carry_out();
+        let gone = call(&["/no/such/tool"], patience).carry_out();
         assert!(matches!(gone, Outcome::Failed { reason } if reason.contains("failed to start")));
     }
 }

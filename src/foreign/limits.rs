@@ -95,7 +95,7 @@ impl Before {
             soft: most.map(|most| span.hard.map_or(most, |hard| hard.min(most))),
             ..span
         };
-        self.set(Self {
+        self.set(&Self {
             open_files: self.open_files.map(|span| lower(span, limits.open_files)),
             threads: self.threads.map(|span| lower(span, limits.threads)),
             processors: match limits.processors {
@@ -117,10 +117,10 @@ impl Before {
     ///
     /// What the kernel refused, in words.
     pub(super) fn restore(&self) -> Result<(), String> {
-        self.set(self.clone())
+        self.set(self)
     }
 
-    fn set(&self, to: Self) -> Result<(), String> {
+    fn set(&self, to: &Self) -> Result<(), String> {
         let Some(held) = self.process.hold() else {
             return Ok(());
         };

@@ -204,9 +204,8 @@ impl Target {
             .map_or(0, |it| it.len());
         let clock = Clock::start();
         loop {
-            let last = match self.asked() {
-                Ok(_) => return Ok(()),
-                Err(cause) => cause,
+            let Err(last) = self.asked() else {
+                return Ok(());
             };
             if self.interrupted() {
                 return Err("the set-up was interrupted".into());

@@ -103,9 +103,10 @@ fn sample(
         });
     }
     for death in subject.dead() {
-        let _ = messages.send(match death.ends_the_run {
-            true => Message::Died(death.event),
-            false => Message::Event(death.event),
+        let _ = messages.send(if death.ends_the_run {
+            Message::Died(death.event)
+        } else {
+            Message::Event(death.event)
         });
     }
     let _ = messages.send(Message::Sampled { from, to });

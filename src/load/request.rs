@@ -610,12 +610,12 @@ mod tests {
             let (_, told) = text.split_once("Bearer b\r\n").unwrap();
             assert_eq!(told, format!("{expected}\r\n"));
         }
-        let text = String::from_utf8(probe("h", "/readyz", "t", Some(500))).unwrap();
+        let text = String::from_utf8(probe("h", "/readyz", Some("t"), Some(500))).unwrap();
         assert!(
             text.ends_with("Bearer t\r\nx-deadline-ms: 500\r\n\r\n"),
             "{text}"
         );
-        let text = String::from_utf8(probe("h", "/readyz", "t", None)).unwrap();
+        let text = String::from_utf8(probe("h", "/readyz", Some("t"), None)).unwrap();
         assert!(text.ends_with("Bearer t\r\n\r\n"), "{text}");
     }
 

@@ -118,10 +118,10 @@ fn at<T>(placed: &Placed<T>) -> Placed<()> {
 /// Reports a second target.
 fn one_target(reader: &mut Reader, placed: &Placed<file::Target>) {
     let target = &placed.value;
-    let mut places = Vec::new();
-    places.extend(target.url.as_ref().map(at));
-    places.extend(target.urls.as_ref().map(at));
-    if let [_, second] = places.as_slice() {
+    let mut urls = Vec::new();
+    urls.extend(target.url.as_ref().map(at));
+    urls.extend(target.urls.as_ref().map(at));
+    if let [_, second] = urls.as_slice() {
         let second = second.clone();
         reader.report(
             &second,
@@ -146,7 +146,7 @@ fn one_target(reader: &mut Reader, placed: &Placed<file::Target>) {
             "take [target.fleet] out, or the keys that name the other",
         );
     }
-    if places.is_empty()
+    if urls.is_empty()
         && let (Some(held), None) = (held.first().cloned(), &target.port)
         && !reader.was_taken_out(placed, &["url", "urls"])
     {
