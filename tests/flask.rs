@@ -37,5 +37,9 @@ fn a_missing_await_on_flask_outlasts_its_rollback_and_not_a_restart() {
     assert_eq!(run.summary["steady_state_returned"], true);
     // What was pushed is taken back, whatever the timeline did.
     let release = format!("{root}/examples/flask-missing-await/release.json");
-    assert!(std::fs::read_to_string(release).unwrap().contains("awaited"));
+    assert!(
+        std::fs::read_to_string(release)
+            .unwrap()
+            .contains("awaited")
+    );
 }

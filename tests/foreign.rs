@@ -296,13 +296,8 @@ fn a_command_is_awaited_watched_pushed_rolled_back_and_ended() {
     assert!(pids.into_iter().all(gone));
     assert!(case.phase("push", "error_share").as_f64().unwrap() > 0.9);
     assert!(case.phase("rollback", "goodput_per_s").as_f64().unwrap() > 30.0);
-    assert_eq!(
-        case.summary()["incident"]["trigger_s"]
-            .as_f64()
-            .unwrap()
-            .round(),
-        2.0
-    );
+    let trigger = case.summary()["incident"]["trigger_s"].as_f64().unwrap();
+    assert!((2.0..2.5).contains(&trigger), "{trigger}");
     assert!(
         case.summary()["incident"]["rollback_applied_s"]
             .as_f64()
@@ -561,9 +556,9 @@ fn a_stop_condition_undoes_at_once() {
     let case = Case::new(&paused(&theirs, "60s", stop));
     let output = case.run();
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    let cause = case.events("run_ended")[0]["cause"].clone();
-    assert_eq!(cause["cause"], "aborted");
-    assert_eq!(cause["because"], "error share > 50 % for 500ms");
+    let ended = case.events("run_ended")[0]["cause"].clone();
+    assert_eq!(ended["cause"], "aborted");
+    assert_eq!(ended["because"], "error share > 50 % for 500ms");
     assert_eq!(case.events("undone").len(), 1);
     assert!(theirs.serves());
     assert_eq!(case.summary()["complete"], false);

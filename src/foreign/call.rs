@@ -109,10 +109,7 @@ impl Plain {
     pub(super) fn called(&self) -> String {
         match &self.what {
             What::Command(words) => Called::Command(words.clone()).to_string(),
-            What::Request { method, url, .. } => {
-                let path = url.target.split('?').next().unwrap_or_default();
-                format!("{method} {}", url.with_target(path))
-            }
+            What::Request { method, url, .. } => format!("{method} {}", url.without_query()),
         }
     }
 

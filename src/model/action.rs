@@ -117,6 +117,7 @@ pub enum Action {
         #[serde(serialize_with = "secret::map")]
         env: BTreeMap<String, String>,
         /// Arguments in place of those that it had; none keeps them.
+        #[serde(serialize_with = "secret::some_words")]
         args: Option<Vec<String>>,
     },
     /// Let everything that a part draws from now on take this many times as long.

@@ -34,7 +34,8 @@ pub struct Foreign {
 /// One place where a target serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Site {
-    /// Where.
+    /// Where; the query is not written.
+    #[serde(serialize_with = "super::url::without_query")]
     pub url: Url,
     /// Its share of the load is weight / sum of weights.
     pub weight: u32,
@@ -57,7 +58,9 @@ pub enum Origin {
 /// A command that serves.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
-    /// The program and its arguments; no shell is in between.
+    /// The program and its arguments; no shell is in between. Secrets among
+    /// them are not written.
+    #[serde(serialize_with = "secret::words")]
     pub words: Vec<String>,
     /// Variables that are set besides those of threadbare's own environment;
     /// secrets among them are not written.

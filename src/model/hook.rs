@@ -8,7 +8,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::{Url, secret};
 use crate::units::{Nanos, UnitError};
@@ -39,14 +39,15 @@ pub struct Call {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Called {
-    /// A program and its arguments; no shell is in between.
-    Command(Vec<String>),
+    /// A program and its arguments; no shell is in between. Secrets among them
+    /// are not written.
+    Command(#[serde(serialize_with = "secret::words")] Vec<String>),
     /// An HTTP request.
     Request {
         /// The method, such as `POST`.
         method: String,
         /// Where to; the query is not written.
-        #[serde(serialize_with = "without_query")]
+        #[serde(serialize_with = "super::url::without_query")]
         url: Url,
         /// Header fields; secrets among them are not written.
         #[serde(serialize_with = "secret::pairs")]
@@ -67,19 +68,12 @@ pub enum ExpectedAnswer {
     Status(RangeInclusive<u16>),
 }
 
-fn without_query<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
-    let path = url.target.split('?').next().unwrap_or_default();
-    url.with_target(path).serialize(serializer)
-}
-
 impl fmt::Display for Called {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Command(words) => f.write_str(&words.join(" ")),
+            Self::Command(words) => f.write_str(&secret::command(words)),
             Self::Request { method, url, .. } => {
-                // What stands in a query may be secret.
-                let path = url.target.split('?').next().unwrap_or_default();
-                write!(f, "{method} {}", url.with_target(path))
+                write!(f, "{method} {}", url.without_query())
             }
         }
     }

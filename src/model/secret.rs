@@ -37,6 +37,41 @@ pub fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     Cow::Borrowed(value)
 }
 
+/// A word of a command as it may be written: of `--password=…` the name only.
+#[must_use]
+pub fn word(word: &str) -> Cow<'_, str> {
+    match word.split_once('=') {
+        Some((name, value)) if shown(name, value) == LEFT_OUT => {
+            Cow::Owned(format!("{name}={LEFT_OUT}"))
+        }
+        _ => Cow::Borrowed(word),
+    }
+}
+
+/// A command as it may be written.
+#[must_use]
+pub fn command(words: &[String]) -> String {
+    let words: Vec<Cow<'_, str>> = words.iter().map(|it| word(it)).collect();
+    words.join(" ")
+}
+
+/// Serializes the words of a command without the secrets among them.
+pub(super) fn words<S: Serializer>(words: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(words.iter().map(|it| word(it)))
+}
+
+/// The same of words that there may be.
+#[expect(clippy::ref_option, reason = "the form in which serde calls it")]
+pub(super) fn some_words<S: Serializer>(
+    words: &Option<Vec<String>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let shown = words
+        .as_ref()
+        .map(|words| words.iter().map(|it| word(it)).collect::<Vec<_>>());
+    shown.serialize(serializer)
+}
+
 /// Serializes names and values without the secrets among them.
 pub(super) fn map<S: Serializer>(
     values: &BTreeMap<String, String>,
@@ -85,5 +120,7 @@ mod tests {
         ] {
             assert_eq!(shown(name, "x") == LEFT_OUT, secret, "{name}");
         }
+        let words = ["serve", "--port=1", "--api-token=hunter2"].map(str::to_owned);
+        assert_eq!(command(&words), "serve --port=1 --api-token=(not shown)");
     }
 }

@@ -37,6 +37,12 @@ impl Url {
         }
     }
 
+    /// The same without its query: what stands there may be secret.
+    #[must_use]
+    pub fn without_query(&self) -> Self {
+        self.with_target(self.target.split('?').next().unwrap_or_default())
+    }
+
     /// Whether the host is an address or name that is always this machine's.
     #[must_use]
     pub fn names_loopback(&self) -> bool {
@@ -101,6 +107,11 @@ impl Serialize for Url {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(self)
     }
+}
+
+/// Serializes a URL without its query.
+pub(super) fn without_query<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
+    url.without_query().serialize(serializer)
 }
 
 impl<'de> Deserialize<'de> for Url {

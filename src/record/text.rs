@@ -9,7 +9,7 @@ use std::num::NonZeroU32;
 
 use super::Outcome;
 use crate::model::Whom;
-use crate::model::secret::shown;
+use crate::model::secret::{command, shown};
 use crate::plan::{Action, Story};
 use crate::units::{ClockTime, Nanos};
 
@@ -76,7 +76,7 @@ pub fn action_text(action: &Action) -> String {
                 .map(|(name, value)| format!("{name}={}", shown(name, value)));
             let args = args
                 .iter()
-                .map(|args| format!("arguments {}", args.join(" ")));
+                .map(|args| format!("arguments {}", command(args)));
             let changes: Vec<String> = set.chain(args).collect();
             format!("push {}", changes.join(", "))
         }

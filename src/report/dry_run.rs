@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 
 use super::figures::percent;
-use crate::model::{Action, Call, Foreign, Origin, ProcessFault};
+use crate::model::{Action, Call, Foreign, Origin, ProcessFault, secret};
 use crate::plan::{Entry, Plan, When};
 use crate::record::{action_text, printable, story_time};
 use crate::units::Nanos;
@@ -57,7 +57,7 @@ fn other(foreign: &Foreign) -> Vec<String> {
         Origin::Elsewhere => {}
         Origin::Command(command) => lines.push(format!(
             "start `{}` in {}, and end it with its group (within {}, then killed)",
-            command.words.join(" "),
+            secret::command(&command.words),
             command.directory.display(),
             command.stop_within
         )),
@@ -76,7 +76,7 @@ fn other(foreign: &Foreign) -> Vec<String> {
         lines.push(format!(
             "send {} of the load to {}",
             percent(share),
-            site.url
+            site.url.without_query()
         ));
     }
     for kind in &foreign.work.operations {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::{count, percent, plural, utc};
 use crate::analysis::Findings;
-use crate::model::{Backoff, ClientPolicy, FleetSpec, Foreign, Origin, Retryable};
+use crate::model::{Backoff, ClientPolicy, FleetSpec, Foreign, Origin, Retryable, secret};
 use crate::plan::Plan;
 use crate::record::{Backend, Record, printable};
 
@@ -109,18 +109,22 @@ fn fleet(fleet: &FleetSpec) -> String {
 fn foreign(target: &Foreign) -> String {
     let whole: u32 = target.sites.iter().map(|site| site.weight).sum();
     let sites: Vec<String> = match target.sites.as_slice() {
-        [only] => vec![only.url.to_string()],
+        [only] => vec![only.url.without_query().to_string()],
         sites => sites
             .iter()
             .map(|site| {
                 let share = f64::from(site.weight) / f64::from(whole.max(1));
-                format!("{} ({} of the load)", site.url, percent(share))
+                format!(
+                    "{} ({} of the load)",
+                    site.url.without_query(),
+                    percent(share)
+                )
             })
             .collect(),
     };
     let held = match &target.origin {
         Origin::Elsewhere => String::new(),
-        Origin::Command(command) => format!("; started by `{}`", command.words.join(" ")),
+        Origin::Command(command) => format!("; started by `{}`", secret::command(&command.words)),
         Origin::Process(pid) => format!("; process {pid}"),
         Origin::Port(port) => format!("; the process that listens on port {port}"),
     };
