@@ -20,7 +20,7 @@
 //! | 3 | [`scenario`] |
 //! | 4 | [`plan`] |
 //! | 5 | [`record`] |
-//! | 6 | [`analysis`], [`load`], [`target`], [`fault`], [`sample`], [`sim`] |
+//! | 6 | [`analysis`], [`load`], [`target`], [`fault`], [`foreign`], [`sample`], [`sim`] |
 //! | 7 | [`report`], [`ui`], [`live`], [`explore`] |
 //! | 8 | [`run`] |
 //! | 9 | [`cli`] |
@@ -34,6 +34,7 @@ pub mod clock;
 pub mod error;
 pub mod explore;
 pub mod fault;
+pub mod foreign;
 pub mod live;
 pub mod load;
 pub mod model;

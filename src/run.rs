@@ -41,6 +41,8 @@ pub struct Options {
     /// Columns of the terminal on which one live line is rewritten; none: a
     /// plain line each second.
     pub live_width: Option<usize>,
+    /// Hosts other than this machine that may be sent to.
+    pub allowed: Vec<String>,
 }
 
 /// A run that came to an end, planned or by a signal.
@@ -61,7 +63,7 @@ pub struct Finished {
 /// As [`live::preflight`] and [`live::conduct`]. A run that failed on the way
 /// is still reported, marked incomplete, before the error is returned.
 pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
-    let warnings = live::preflight(&plan)?;
+    let warnings = live::preflight(&plan, &options.allowed)?;
     let header = header(plan, Backend::Live);
     let directory = directory(&header, options);
     let binary = env::current_exe().map_err(|cause| {
@@ -78,7 +80,7 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
     let cause = live::conduct(
         &header.plan,
         &mut recorder,
-        &binary,
+        (&binary, &options.allowed),
         &warnings,
         &mut observer,
     );

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 21] = [
+const RANKS: [(&str, u32); 22] = [
     ("units", 0),
     ("clock", 1),
     ("rng", 1),
@@ -19,6 +19,7 @@ const RANKS: [(&str, u32); 21] = [
     ("analysis", 6),
     ("load", 6),
     ("target", 6),
+    ("foreign", 6),
     ("fault", 6),
     ("sample", 6),
     ("sim", 6),

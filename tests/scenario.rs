@@ -537,6 +537,7 @@ fn the_guide_is_right_and_complete() {
     let fleet = scenario::parse("guarded", "SCENARIOS.md", &guarded)
         .unwrap()
         .fleet;
+    let fleet = fleet.unwrap();
     assert!(fleet.queue.silent && fleet.identity.timeout.is_some());
 
     let schema: serde_json::Value = serde_json::from_str(&scenario::schema()).unwrap();
@@ -647,7 +648,7 @@ fn a_queue_can_be_written_as_its_bound() {
     for queue in ["150", "'150'", "'bounded(150)'"] {
         let text = format!("{SMALL}[target.fleet]\nqueue = {queue}\n");
         let scenario = scenario::parse("a", "a.toml", &text).unwrap();
-        assert_eq!(scenario.fleet.queue.to_string(), "bounded(150)");
+        assert_eq!(scenario.fleet.unwrap().queue.to_string(), "bounded(150)");
     }
     for queue in ["0", "1.5", "true", "'many'"] {
         let text = told(&format!("[target.fleet]\nqueue = {queue}\n"));

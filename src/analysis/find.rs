@@ -88,6 +88,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         instances: 0,
         inferred_capacity: None,
         incident: super::Incident::default(),
+        steady_state_returned: journal::steady_state(record),
         expectations: Vec::new(),
         scrape_failures: journal::scrape_failures(record),
         warnings: journal::warnings(record),
@@ -114,7 +115,9 @@ fn verdict(findings: &Findings) -> Verdict {
         return Verdict::Invalid;
     }
     let mut expectations = findings.expectations.iter();
-    if findings.complete && expectations.all(|result| result.passed == Some(true)) {
+    // A run that leaves the target broken is no success.
+    let broken = findings.steady_state_returned == Some(false);
+    if findings.complete && !broken && expectations.all(|result| result.passed == Some(true)) {
         Verdict::Passed
     } else {
         Verdict::Failed

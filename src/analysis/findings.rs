@@ -56,6 +56,9 @@ pub struct Findings {
     pub inferred_capacity: Option<InferredCapacity>,
     /// The incident's clock and verdict.
     pub incident: Incident,
+    /// Whether somebody else's target served again after everything had been
+    /// undone; null where nobody asked.
+    pub steady_state_returned: Option<bool>,
     /// What was expected and what came.
     pub expectations: Vec<ExpectationResult>,
     /// Gauges that could not be read, by source and cause.

@@ -13,7 +13,7 @@ use super::recovery::{Baseline, Service};
 use super::series::Series;
 use super::totals::Totals;
 use super::trigger::{self, Trigger};
-use crate::plan::{Action, Cause, RecoveryRule, SurgeChange};
+use crate::plan::{Cause, RecoveryRule, SurgeChange};
 use crate::record::{Event, Record};
 use crate::units::Nanos;
 
@@ -81,7 +81,7 @@ impl Evidence<'_> {
     fn clock(&self) -> Clock {
         let trigger = trigger::trigger(self.taken, self.surges);
         let mut pushes = self.taken.iter().filter(|taken| {
-            matches!(taken.action, Action::Push { .. }) && taken.applied().is_some()
+            taken.action.begins() == Some(Cause::Push) && taken.applied().is_some()
         });
         let off = trigger.and_then(|trigger| trigger.off.ok());
         let mut clock = Clock {
@@ -108,9 +108,7 @@ impl Evidence<'_> {
     }
 
     fn rollbacks(&self) -> impl Iterator<Item = &Taken<'_>> {
-        self.taken
-            .iter()
-            .filter(|taken| matches!(taken.action, Action::Rollback))
+        self.taken.iter().filter(|taken| taken.action.rolls_back())
     }
 
     fn first_alert(&self, impact: Nanos) -> Option<Nanos> {

@@ -142,6 +142,16 @@ pub(super) fn scrape_failures(record: &Record) -> Vec<ScrapeFailures> {
     all
 }
 
+/// Whether the target served again after everything had been undone; none where
+/// nobody asked.
+pub(super) fn steady_state(record: &Record) -> Option<bool> {
+    let mut events = record.events.iter().rev();
+    events.find_map(|(_, event)| match event {
+        Event::SteadyState { returned, .. } => Some(*returned),
+        _ => None,
+    })
+}
+
 /// What the run warned of: warnings, processes that died, why it stopped early.
 pub(super) fn warnings(record: &Record) -> Vec<String> {
     use crate::record::StopCause;
@@ -164,6 +174,24 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
                 cause: StopCause::Interrupted { signal },
             } => Some(format!(
                 "The run was interrupted by signal {signal} at {}.",
+                seconds(at)
+            )),
+            Event::Undone {
+                undo,
+                outcome: Outcome::Failed { reason } | Outcome::Rejected { reason, .. },
+            } => Some(format!(
+                "What was done could not be undone ({undo}): {reason}."
+            )),
+            Event::SteadyState {
+                returned: false,
+                detail,
+            } => Some(format!(
+                "After everything was undone the target did not serve: {detail}."
+            )),
+            Event::RunEnded {
+                cause: StopCause::Aborted { because },
+            } => Some(format!(
+                "The run was stopped at {} by its stop condition, {because}, and all was undone.",
                 seconds(at)
             )),
             Event::RunEnded {

@@ -448,6 +448,8 @@ impl Arguments {
             alerts: Vec::new(),
             timeline: Vec::new(),
             recovery: RecoveryRule::default(),
+            foreign: None,
+            safety: crate::model::Safety::default(),
             expectations: Vec::new(),
         })
     }

@@ -8,12 +8,14 @@ mod chosen;
 mod client;
 mod completions;
 mod gauges;
+mod init;
 mod list;
 mod load;
 mod man;
 mod occupy;
 mod offered;
 mod proxy;
+mod recover;
 mod report;
 mod run;
 mod schema;
@@ -28,9 +30,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::error::{EXIT_PASSED, EXIT_USAGE, Error, Result};
-use crate::live;
 use crate::target as fleet;
 use crate::units::Nanos;
+use crate::{foreign, live};
 
 /// Reproduce thread exhaustion and measure how a service comes back.
 ///
@@ -54,6 +56,8 @@ Examples:
   threadbare simulate missing-await      the same in virtual time (about a second)
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
   threadbare check my-incident.toml      every mistake in a scenario, with its place
+  threadbare init --preset gunicorn      a scenario for a server of your own
+  threadbare recover reports/RUN         undo what a killed run left
   threadbare report reports/RUN          the answer of an earlier run again
   threadbare gauges http://127.0.0.1:9100/metrics    what a server says of its workers
   threadbare target                      the fleet alone, for curl or another load generator
@@ -92,6 +96,10 @@ enum Command {
     Check(check::Arguments),
     /// The scenarios that come with threadbare, and what each claims
     List,
+    /// Undo what a run that was killed left behind
+    Recover(recover::Arguments),
+    /// Print a scenario to start from, for a kind of server
+    Init(init::Arguments),
     /// Report an earlier run again, complete or not; executes nothing
     Report(report::Arguments),
     /// Serve the fleet alone, for any other load generator
@@ -114,6 +122,12 @@ enum Command {
     /// The process that ends the fleet when the conductor dies
     #[command(name = "__guardian", hide = true)]
     Guardian,
+    /// What a command waits behind until it is known to the guardian
+    #[command(name = "__gate", hide = true)]
+    Gate {
+        #[arg(last = true)]
+        words: Vec<std::ffi::OsString>,
+    },
 }
 
 /// A duration that is some.
@@ -168,6 +182,8 @@ pub fn main() -> i32 {
         Command::Load(arguments) => arguments.run(view),
         Command::Check(arguments) => arguments.run(view),
         Command::List => list::run(),
+        Command::Recover(arguments) => arguments.run(),
+        Command::Init(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(view),
         Command::Target(arguments) => arguments.run(),
         Command::Proxy(arguments) => arguments.run(view),
@@ -178,6 +194,7 @@ pub fn main() -> i32 {
         Command::Man(arguments) => arguments.run(),
         Command::Part { part } => fleet::serve_part(&part).map(|()| EXIT_PASSED),
         Command::Guardian => live::guard().map(|()| EXIT_PASSED),
+        Command::Gate { words } => foreign::gate(&words).map(|()| EXIT_PASSED),
     };
     done.unwrap_or_else(|error| {
         eprintln!("threadbare: {error}");
@@ -197,6 +214,7 @@ impl View {
             quiet: self.quiet,
             color: self.color(&io::stdout()),
             live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
+            allowed: Vec::new(),
         }
     }
 }

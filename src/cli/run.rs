@@ -9,6 +9,7 @@ use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_EXPECTATION, EXIT_FAILED, EXIT_INVALID, EXIT_PASSED};
 use crate::record::StopCause;
+use crate::report;
 use crate::run::{self, Finished};
 
 #[derive(Debug, Args)]
@@ -18,12 +19,27 @@ pub(super) struct Arguments {
     /// The run directory [default: reports/SCENARIO-DATE]; never overwritten
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// A host other than this machine that may be loaded and broken, exactly as
+    /// the scenario's [safety] names it; can be given more than once
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
+    /// Print every rate, fault, hook and undo with its time, and touch nothing
+    #[arg(long, conflicts_with = "out")]
+    dry_run: bool,
 }
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let plan = self.chosen.plan(view, &[])?;
-        let finished = run::live(plan, &view.options(self.out))?;
+        if self.dry_run {
+            super::answer(report::dry_run::render(&plan).as_bytes())?;
+            return Ok(EXIT_PASSED);
+        }
+        let options = run::Options {
+            allowed: self.allow_host,
+            ..view.options(self.out)
+        };
+        let finished = run::live(plan, &options)?;
         Ok(code(&finished))
     }
 }
@@ -33,7 +49,7 @@ impl Arguments {
 pub(super) const fn code(finished: &Finished) -> i32 {
     match (&finished.cause, finished.findings.verdict) {
         (StopCause::Interrupted { signal }, _) => 128 + *signal,
-        (StopCause::Failed { .. }, _) => EXIT_FAILED,
+        (StopCause::Failed { .. } | StopCause::Aborted { .. }, _) => EXIT_FAILED,
         (StopCause::Completed, Verdict::Invalid) => EXIT_INVALID,
         (StopCause::Completed, Verdict::Failed) => EXIT_EXPECTATION,
         (StopCause::Completed, Verdict::Passed) => EXIT_PASSED,

@@ -34,6 +34,9 @@ impl Arguments {
             )));
         }
         let scenario = scenario::load(&self.scenario, false)?;
+        let fleet = scenario.fleet.ok_or_else(|| {
+            Error::usage("the scenario's target is somebody else's, and has no fleet to serve")
+        })?;
         let data = self.data.unwrap_or_else(|| {
             Path::new("reports").join(format!("target-{}", clock::stamp(clock::wall_millis())))
         });
@@ -41,7 +44,7 @@ impl Arguments {
             Error::failed(format!("failed to find this program's own file: {cause}"))
         })?;
         let signal = live::serve(
-            &scenario.fleet,
+            &fleet,
             scenario.seed,
             self.listen,
             (&data, &binary),

@@ -9,16 +9,17 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 
+use super::gauges;
 use super::guardian::Guardian;
 use super::sampler::Sampler;
 use super::signals::Interrupt;
+use super::subject::{self, Start, Subject};
+use super::watch::Watch;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::load::{Command, Generator, Identities, Setup, Update, Work};
-use crate::model::Role;
+use crate::load::{Command, Generator, Setup, Update};
 use crate::plan::{Action, Plan, Timeline};
-use crate::record::{Alarms, Event, Observer, Outcome, Recorder, Sample, StopCause};
-use crate::target::{Fleet, Launch};
+use crate::record::{Event, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::units::Nanos;
 
 /// Between the fleet's readiness and the load's zero: enough for every thread
@@ -51,20 +52,22 @@ pub(super) enum Message {
     Interrupted,
 }
 
-/// Carries out the plan on real processes, and records what happens. `binary` is this program's own executable, from which the fleet
-/// and the guardian are started.
+/// Carries out the plan on a real target, and records what happens. `binary` is
+/// this program's own executable, from which the fleet and the guardian are
+/// started; `allowed`: the hosts that the command line names.
 ///
 /// Returns why the run stopped; an interrupted run is recorded as far as it went.
 ///
 /// # Errors
 ///
-/// Where the fleet cannot be started, a process of it ends on its own, or the
-/// record cannot be written. Nothing is left running, and what was recorded can
+/// Where the target cannot be had or is not healthy before anything is injected,
+/// a process of the fleet ends on its own, or the record cannot be written.
+/// Nothing is left running, what was done is undone, and what was recorded can
 /// still be reported.
 pub fn conduct(
     plan: &Plan,
     recorder: &mut Recorder,
-    binary: &Path,
+    (binary, allowed): (&Path, &[String]),
     warnings: &[String],
     observer: &mut dyn Observer,
 ) -> Result<StopCause> {
@@ -85,9 +88,9 @@ pub fn conduct(
         sender,
         messages,
         timeline: Timeline::new(&plan.timeline),
-        alarms: Alarms::new(&plan.alerts),
+        watch: Watch::new(plan),
     };
-    let cause = run.all(binary, warnings);
+    let cause = run.all(binary, allowed, warnings);
     let ended = run.end(cause);
     // Past this point no process of the run is left, so what becomes of the
     // guardian changes nothing about the run: it ends with this process.
@@ -108,74 +111,74 @@ struct Run<'a> {
     sender: Sender<Message>,
     messages: Receiver<Message>,
     timeline: Timeline,
-    alarms: Alarms,
+    watch: Watch,
 }
 
 impl Run<'_> {
     /// Set-up, load, timeline, drain. What it started ends with it.
-    fn all(&mut self, binary: &Path, warnings: &[String]) -> Result<StopCause> {
+    fn all(&mut self, binary: &Path, allowed: &[String], warnings: &[String]) -> Result<StopCause> {
         for text in warnings {
             self.event(&Event::Warning { text: text.clone() })?;
         }
         let plan = self.plan;
-        let guardian = Arc::clone(self.guardian);
-        let warnings_to = self.sender.clone();
-        let spec = plan.fleet.as_ref().ok_or_else(|| {
-            Error::usage("the plan names no fleet, and `run` knows no other target yet")
-        })?;
-        let fleet = Arc::new(Fleet::launch(Launch {
-            spec,
-            seed: plan.seed,
-            clock: self.clock,
-            data: &self.recorder.directory().join("fleet"),
+        let scrapes = gauges::scrapes(plan, allowed)?;
+        let subject = subject::begin(&Start {
+            plan,
+            directory: self.recorder.directory(),
             binary,
-            listen: None,
-            stop: Some(self.interrupt.flag()),
-            on_process: Box::new(move |process| {
-                if let Err(error) = guardian.watch(process.pid) {
-                    let _ = warnings_to.send(Message::Event(Event::Warning {
-                        text: error.to_string(),
-                    }));
-                }
-            }),
-        })?);
-        fleet.govern(plan.release);
+            allowed,
+            guardian: self.guardian,
+            interrupt: &self.interrupt,
+            clock: self.clock,
+            messages: &self.sender,
+        })?;
+        let destinations = subject.destinations()?;
         self.clock = Clock::start_in(LEAD);
-        for process in fleet.processes() {
-            self.event(&Event::Serving {
-                source: process.name,
-                pid: process.pid,
-            })?;
+        for event in subject.serving() {
+            self.event(&event)?;
         }
         let updates = self.sender.clone();
-        let generator = Generator::start(
-            &Setup {
-                plan: plan.clone(),
-                endpoint: fleet.address().into(),
-                work: Work::Fleet(identities(&fleet)),
-                clock: self.clock,
-            },
-            move |update| {
-                let _ = updates.send(Message::Load(update));
-            },
-        )?;
+        let setups: Vec<(Setup, u32)> = destinations
+            .into_iter()
+            .map(|destination| {
+                let setup = Setup {
+                    plan: plan.clone(),
+                    endpoint: destination.endpoint,
+                    work: destination.work,
+                    clock: self.clock,
+                };
+                (setup, destination.weight)
+            })
+            .collect();
+        self.watch.threads(setups.len(), plan.load.drive.threads);
+        let generator = Generator::across(&setups, move |update| {
+            let _ = updates.send(Message::Load(update));
+        })?;
+        let mut reading = gauges::start(&scrapes, plan, self.clock, &self.sender)?;
         let mut sampler = Sampler::start(
             self.clock,
             plan.interval,
-            Arc::clone(&fleet),
+            Arc::clone(&subject),
             self.sender.clone(),
         );
-        let actor = start_actor(Arc::clone(&fleet), self.clock, self.sender.clone());
+        let actor = start_actor(Arc::clone(&subject), self.clock, self.sender.clone());
         self.event(&Event::LoadStarted)?;
         let cause = self.conduct(&generator, &actor);
-        if cause.is_err() {
+        if !matches!(cause, Ok(StopCause::Completed)) {
             generator.command(Command::Stop);
         }
+        // At once, and whatever fails next: what acts on others is undone first.
+        let mut events = subject.undo();
         sampler.stop();
+        reading.stop();
         let last = self.last_messages();
-        for event in fleet.stop() {
+        events.extend(subject.stop());
+        // What was armed and settled meanwhile is told before the end.
+        let later = self.last_messages();
+        for event in events {
             self.event(&event)?;
         }
+        let last = last.and(later);
         match cause? {
             StopCause::Completed => {
                 generator.join()?;
@@ -245,10 +248,14 @@ impl Run<'_> {
                 }
                 Message::Interrupted => generator.command(Command::Stop),
             }
+            if let Some(because) = self.watch.aborted() {
+                let because = because.to_owned();
+                return Ok(StopCause::Aborted { because });
+            }
         }
     }
 
-    /// Carries out a timeline entry: clients and monitors here, the fleet on the actor.
+    /// Carries out a timeline entry: clients and monitors here, the subject on the actor.
     fn begin(
         &mut self,
         entry: usize,
@@ -256,6 +263,9 @@ impl Run<'_> {
         actor: &Sender<(usize, Action)>,
     ) -> Result<()> {
         let action = self.plan.timeline[entry].action.clone();
+        if action.begins().is_some() {
+            self.watch.healthy(self.clock.now())?;
+        }
         self.event(&Event::ActionStarted {
             entry,
             action: action.clone(),
@@ -303,13 +313,13 @@ impl Run<'_> {
     fn sample(&mut self, sample: &Sample) -> Result<()> {
         self.recorder.sample(sample)?;
         self.observer.sample(sample);
-        let changes = self.alarms.sample(sample);
+        let changes = self.watch.sample(sample);
         changes.iter().try_for_each(|event| self.happened(event))
     }
 
     /// Every gauge of an interval has been read: the fleet's saturation is known.
     fn sampled(&mut self, from: Nanos, to: Nanos) -> Result<()> {
-        let changes = self.alarms.sampled(from, to);
+        let changes = self.watch.sampled(from, to);
         changes.iter().try_for_each(|event| self.happened(event))?;
         self.guardian.check()?;
         self.recorder.flush()
@@ -383,35 +393,26 @@ impl Run<'_> {
     }
 }
 
-fn identities(fleet: &Fleet) -> Identities {
-    let tokens = fleet.tokens();
-    Identities {
-        users: Role::ALL
-            .into_iter()
-            .map(|role| (role, tokens.of(role).to_vec()))
-            .collect(),
-        service: tokens.service().to_owned(),
-    }
-}
-
-/// The responder: carries out what is done to the fleet, in order. A restart
-/// takes its time, so it runs beside what follows it.
+/// The responder: carries out what is done to the subject, in order. What takes
+/// its time runs beside what follows it.
 fn start_actor(
-    fleet: Arc<Fleet>,
+    subject: Arc<dyn Subject>,
     clock: Clock,
     messages: Sender<Message>,
 ) -> Sender<(usize, Action)> {
     let (sender, inbox) = mpsc::channel::<(usize, Action)>();
     thread::spawn(move || {
         for (entry, action) in inbox {
-            let restart = matches!(action, Action::Restart { .. });
-            let (fleet, messages) = (Arc::clone(&fleet), messages.clone());
+            let beside = subject.takes_time(&action);
+            let (subject, messages) = (Arc::clone(&subject), messages.clone());
             let act = move || {
-                let outcome = carry_out(&fleet, clock.now(), action, &messages);
+                let outcome = subject.act(clock.now(), action, &|event| {
+                    let _ = messages.send(Message::Event(event));
+                });
                 // The conductor may have stopped already; then nobody records it.
                 let _ = messages.send(Message::ActionEnded { entry, outcome });
             };
-            if restart {
+            if beside {
                 thread::spawn(act);
             } else {
                 act();
@@ -419,30 +420,4 @@ fn start_actor(
         }
     });
     sender
-}
-
-/// Who releases configurations in a run.
-const RESPONDER: &str = "responder";
-
-fn carry_out(fleet: &Fleet, now: Nanos, action: Action, messages: &Sender<Message>) -> Outcome {
-    match action {
-        Action::Push {
-            set,
-            schema,
-            tested,
-            canary,
-        } => fleet.push(now, RESPONDER, &set, schema, tested, canary),
-        Action::Rollback => fleet.rollback(now, RESPONDER),
-        Action::Waive { check } => fleet.waive(&check),
-        Action::Admit { share } => fleet.admit(share),
-        Action::Restart { pause } => fleet.restart(pause, &|event| {
-            let _ = messages.send(Message::Event(event));
-        }),
-        Action::Slow { part, factor } => fleet.slow(part, factor),
-        Action::Pause { instances } => fleet.pause(instances),
-        Action::Continue { instances } => fleet.go_on(instances),
-        Action::Monitors { .. } | Action::Retries { .. } => Outcome::Failed {
-            reason: "this is done by the load generator".into(),
-        },
-    }
 }

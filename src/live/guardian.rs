@@ -10,9 +10,13 @@
 //! The conductor renews a lease by writing to the guardian's standard input,
 //! from a thread that does nothing else; silence for longer than the lease
 //! (a conductor that is stopped, say) counts as death.
+//!
+//! What a run does to a target of somebody else's is undone from the run
+//! directory, where it was written down before it acted; `threadbare recover`
+//! does the same where the guardian has died too.
 
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -23,6 +27,7 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, setsid};
 
 use crate::error::{Error, Result};
+use crate::foreign::Undos;
 use crate::units::Nanos;
 
 /// Silence after which the conductor counts as dead. A machine that starves it
@@ -32,6 +37,7 @@ const LEASE: Nanos = Nanos::from_secs(15);
 const BEAT_EVERY: Nanos = Nanos::from_secs(1);
 
 /// What the conductor tells the guardian, one word a line.
+const UNDO: &str = "undo";
 const WATCH: &str = "watch";
 const BEAT: &str = "beat";
 const DONE: &str = "done";
@@ -98,6 +104,18 @@ impl Guardian {
         self.line.tell(&format!("{WATCH} {pid}"))
     }
 
+    /// From now on, what lies in this run directory to be undone is undone when
+    /// the conductor dies.
+    pub(super) fn undo(&self, directory: &Path) -> Result<()> {
+        let directory = directory.canonicalize().map_err(|cause| {
+            Error::failed(format!("failed to find {}: {cause}", directory.display()))
+        })?;
+        // A line holds one path; JSON, since a path may hold anything.
+        let path = serde_json::to_string(&directory)
+            .map_err(|cause| Error::failed(format!("the run directory has no name: {cause}")))?;
+        self.line.tell(&format!("{UNDO} {path}"))
+    }
+
     /// Whether the guardian is there.
     ///
     /// # Errors
@@ -162,12 +180,26 @@ pub fn guard() -> Result<()> {
         }
     });
     let mut watched = Vec::new();
+    let mut directory: Option<PathBuf> = None;
     loop {
         match inbox.recv_timeout(LEASE.to_duration()) {
             Ok(line) if line == DONE => return Ok(()),
-            Ok(line) => watched.extend(line.strip_prefix(WATCH).and_then(hold)),
+            Ok(line) => {
+                watched.extend(line.strip_prefix(WATCH).and_then(hold));
+                let path = line.strip_prefix(UNDO);
+                directory = path
+                    .and_then(|path| serde_json::from_str(path).ok())
+                    .or(directory);
+            }
             Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => break,
         }
+    }
+    // What acts on others first: what is ours ends in any case.
+    let undos = directory.and_then(|it| Undos::open(&it, "the guardian").ok());
+    if let Some(undos) = undos.filter(Undos::lock)
+        && let Ok(mut undos) = undos.again()
+    {
+        undos.undo_all();
     }
     for process in watched {
         // A process that has ended already is what was wanted.

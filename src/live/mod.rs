@@ -1,4 +1,4 @@
-//! The live backend: launches the fleet, starts the load, carries out the
+//! The live backend: launches or finds the target, starts the load, carries out the
 //! timeline, writes the record, and leaves nothing behind.
 //!
 //! It decides nothing about outcomes: it does what the plan says at the time
@@ -7,16 +7,23 @@
 //! dies.
 
 mod conductor;
+mod embedded;
+mod gauges;
 mod guardian;
 mod offer;
+mod other;
 mod preflight;
+mod recover;
 mod sampler;
 mod serve;
 mod signals;
+mod subject;
+mod watch;
 
 pub use conductor::conduct;
 pub use guardian::guard;
 pub use offer::offer;
 pub use preflight::preflight;
+pub use recover::{Left, left};
 pub use serve::serve;
 pub use signals::Interrupt;

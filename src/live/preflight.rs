@@ -6,6 +6,7 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::{Error, Result};
+use crate::foreign::Addresses;
 use crate::plan::Plan;
 use crate::record::Counters;
 use crate::sample::Machine;
@@ -27,13 +28,18 @@ const BUSY_UNFIT: f64 = 0.90;
 const DESCRIPTORS_SPARE: u64 = 256;
 
 /// Checks the machine, and raises the limit on open files as far as allowed.
-/// Returns warnings, one sentence each.
+/// Returns warnings, one sentence each. `allowed`: the hosts that the command
+/// line names.
 ///
 /// # Errors
 ///
 /// [`crate::error::Kind::Unfit`] where the run could not be valid here: too few
-/// file descriptors, or a processor that others keep busy.
-pub fn preflight(plan: &Plan) -> Result<Vec<String>> {
+/// file descriptors, or a processor that others keep busy. Wrong usage, where a
+/// host may not be sent to, or not so much.
+pub fn preflight(plan: &Plan, allowed: &[String]) -> Result<Vec<String>> {
+    if let Some(foreign) = &plan.foreign {
+        Addresses::of(foreign, &plan.safety, allowed)?.hold(plan)?;
+    }
     check_instances(plan)?;
     check_descriptors(plan)?;
     check_ports(plan)?;

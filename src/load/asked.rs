@@ -13,8 +13,10 @@ pub(super) struct Asked {
     pub(super) choices: Vec<Choice>,
     /// The bytes of each entry.
     pub(super) requests: Requests,
-    /// The token that monitors carry.
-    pub(super) service: String,
+    /// The `host` field of monitors' requests.
+    pub(super) host: String,
+    /// The token that monitors carry, where the target knows any.
+    pub(super) service: Option<String>,
 }
 
 impl Asked {
@@ -59,7 +61,8 @@ fn http(setup: &Setup, host: &str, work: &HttpWork) -> Result<Asked> {
     Ok(Asked {
         choices: choices.collect(),
         requests: Requests::http(work, host, &setup.endpoint),
-        service: String::new(),
+        host: host.to_owned(),
+        service: None,
     })
 }
 
@@ -119,7 +122,8 @@ fn fleet(setup: &Setup, identities: &Identities) -> Result<Asked> {
     Ok(Asked {
         choices,
         requests: Requests::fleet(&host, &plan.load.mix, users, telling),
-        service: identities.service.clone(),
+        service: Some(identities.service.clone()),
+        host,
     })
 }
 

@@ -139,14 +139,52 @@ impl Generator {
     /// without a token, a token that would break the request, no subject to
     /// ask about), or the machine gives no file descriptors or no thread.
     pub fn start(setup: &Setup, updates: impl FnMut(Update) + Send + 'static) -> Result<Self> {
-        let asked = check(setup)?;
-        let of = setup.plan.load.drive.threads;
-        let told = Told::new(of, updates);
+        Self::across(&[(setup.clone(), 1)], updates)
+    }
+
+    /// The same with several targets, each with its weight: of every so many
+    /// operations as all weights add up to, a target gets its own number. Each
+    /// target has threads of its own; monitors probe the first.
+    ///
+    /// # Errors
+    ///
+    /// As [`Generator::start`], and where no target has a weight.
+    pub fn across(
+        targets: &[(Setup, u32)],
+        updates: impl FnMut(Update) + Send + 'static,
+    ) -> Result<Self> {
+        let asked = targets.iter().map(|(setup, _)| check(setup));
+        let asked: Vec<Asked> = asked.collect::<Result<_>>()?;
+        let slices = targets.iter().map(|(setup, weight)| {
+            let threads = setup.plan.load.drive.threads;
+            weight.checked_mul(threads).map(|all| (threads, all))
+        });
+        let slices: Option<Vec<(u32, u32)>> = slices.collect();
+        let widths = slices
+            .as_ref()
+            .map(|slices| slices.iter().map(|(_, all)| *all));
+        let of = widths.and_then(|mut widths| widths.try_fold(0u32, u32::checked_add));
+        let (Some(slices), Some(of)) = (slices, of.filter(|of| *of > 0)) else {
+            return Err(Error::usage(
+                "failed to plan the load: the targets' weights must add up to more than zero, \
+                 and to less than four billion",
+            ));
+        };
+        let threads = slices.iter().map(|(threads, _)| *threads).sum();
+        let told = Told::new(threads, updates);
         let mut generator = Self { slices: Vec::new() };
-        for index in 0..of {
-            let slice = Slice { index, of };
-            let worker = Worker::start(setup, asked.clone(), slice, told.clone())?;
-            generator.slices.push(worker);
+        let mut index = 0;
+        for (((setup, weight), asked), (threads, _)) in targets.iter().zip(asked).zip(slices) {
+            for _ in 0..threads {
+                let slice = Slice {
+                    index,
+                    width: *weight,
+                    of,
+                };
+                let worker = Worker::start(setup, asked.clone(), slice, told.clone())?;
+                generator.slices.push(worker);
+                index += weight;
+            }
         }
         Ok(generator)
     }

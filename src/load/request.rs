@@ -489,14 +489,17 @@ fn row(table: &Table, index: usize, draft: &Draft) -> u64 {
     }
 }
 
-/// The bytes of a monitor's request; with the milliseconds it waits, where the
-/// target is told.
-pub(super) fn probe(host: &str, path: &str, token: &str, left_ms: Option<u64>) -> Vec<u8> {
+/// The bytes of a monitor's request, with the milliseconds it waits, where the
+/// target is told; a target that knows no token is told none.
+pub(super) fn probe(host: &str, path: &str, token: Option<&str>, left_ms: Option<u64>) -> Vec<u8> {
     let left = left_ms.map_or_else(String::new, |left| {
         format!("\r\n{TIME_LEFT_HEADER}: {left}")
     });
-    let fields = fields(host);
-    format!("GET {path} HTTP/1.1\r\n{fields}{token}{left}\r\n\r\n").into_bytes()
+    let fields = match token {
+        Some(token) => format!("{}{token}", fields(host)),
+        None => format!("host: {host}\r\nuser-agent: {AGENT}"),
+    };
+    format!("GET {path} HTTP/1.1\r\n{fields}{left}\r\n\r\n").into_bytes()
 }
 
 /// Appends a number in decimal digits.
@@ -607,12 +610,12 @@ mod tests {
             let (_, told) = text.split_once("Bearer b\r\n").unwrap();
             assert_eq!(told, format!("{expected}\r\n"));
         }
-        let text = String::from_utf8(probe("h", "/readyz", "t", Some(500))).unwrap();
+        let text = String::from_utf8(probe("h", "/readyz", Some("t"), Some(500))).unwrap();
         assert!(
             text.ends_with("Bearer t\r\nx-deadline-ms: 500\r\n\r\n"),
             "{text}"
         );
-        let text = String::from_utf8(probe("h", "/readyz", "t", None)).unwrap();
+        let text = String::from_utf8(probe("h", "/readyz", Some("t"), None)).unwrap();
         assert!(text.ends_with("Bearer t\r\n\r\n"), "{text}");
     }
 

@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 
 use serde::{Deserialize, Serialize};
 
-use super::SlowPart;
+use super::{HookKind, ProcessFault, SlowPart, Whom, secret};
 use crate::units::{Nanos, Ratio};
 
 /// When an entry is carried out.
@@ -37,6 +37,19 @@ pub enum Trigger {
     RollbackApplied,
     /// A restart has ended: every instance serves again.
     Restarted,
+}
+
+impl Trigger {
+    /// The event, as a sentence calls it.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        match self {
+            Self::Alert(name) => format!("the alert `{name}`"),
+            Self::RollbackRejected => "a rollback is refused".into(),
+            Self::RollbackApplied => "a rollback is applied".into(),
+            Self::Restarted => "a restart".into(),
+        }
+    }
 }
 
 /// What can be done to the fleet, its monitors and its clients.
@@ -83,6 +96,30 @@ pub enum Action {
         /// Attempts after the first.
         retries: u32,
     },
+    /// Have the user's own tools do something.
+    Hook {
+        /// The hook's name.
+        hook: String,
+        /// What it is to the incident.
+        kind: HookKind,
+    },
+    /// Do something to the processes of a target.
+    Process {
+        /// What.
+        fault: ProcessFault,
+        /// To which of them.
+        whom: Whom,
+    },
+    /// Push a configuration: start the target's command again with another
+    /// environment or other arguments.
+    Configure {
+        /// Variables and their new values; secrets among them are not written.
+        #[serde(serialize_with = "secret::map")]
+        env: BTreeMap<String, String>,
+        /// Arguments in place of those that it had; none keeps them.
+        #[serde(serialize_with = "secret::some_words")]
+        args: Option<Vec<String>>,
+    },
     /// Let everything that a part draws from now on take this many times as long.
     Slow {
         /// The part.
@@ -109,8 +146,12 @@ pub enum Cause {
     Push,
     /// A part of the fleet became slow.
     Slow(SlowPart),
-    /// Instances were paused.
+    /// Instances or processes were paused.
     Pause,
+    /// Processes were killed.
+    Kill,
+    /// What processes may use was limited.
+    Limit,
     /// The load rose above that of the baseline. No action: the load does it.
     Surge,
 }
@@ -125,6 +166,8 @@ impl Cause {
             Self::Slow(SlowPart::Database) => "slowdown of the database",
             Self::Slow(SlowPart::Identity) => "slowdown of the identity service",
             Self::Pause => "pause",
+            Self::Kill => "kill",
+            Self::Limit => "limit",
             Self::Surge => "surge",
         }
     }
@@ -138,7 +181,18 @@ impl Action {
     #[must_use]
     pub fn begins(&self) -> Option<Cause> {
         match self {
-            Self::Push { .. } => Some(Cause::Push),
+            Self::Push { .. }
+            | Self::Configure { .. }
+            | Self::Hook {
+                kind: HookKind::Push,
+                ..
+            } => Some(Cause::Push),
+            Self::Process { fault, .. } => match fault {
+                ProcessFault::Pause => Some(Cause::Pause),
+                ProcessFault::Kill => Some(Cause::Kill),
+                ProcessFault::Limit(_) => Some(Cause::Limit),
+                ProcessFault::Continue | ProcessFault::Lift => None,
+            },
             Self::Slow { part, factor } if *factor > 1.0 => Some(Cause::Slow(*part)),
             Self::Pause { .. } => Some(Cause::Pause),
             _ => None,
@@ -148,10 +202,15 @@ impl Action {
     /// Whether the cause that `begun` began acts no longer once this is done.
     #[must_use]
     pub fn ends(&self, begun: &Self) -> bool {
+        if let Self::Process { fault, .. } = begun {
+            return self.ends_process_fault(*fault);
+        }
+        if begun.begins() == Some(Cause::Push) && self.rolls_back() {
+            return true;
+        }
         match (begun, self) {
-            (Self::Push { .. }, Self::Rollback)
             // The process that was paused is gone, and its successor runs.
-            | (Self::Pause { .. }, Self::Restart { .. }) => true,
+            (Self::Pause { .. }, Self::Restart { .. }) => true,
             (Self::Slow { part: slow, .. }, Self::Slow { part, factor }) => {
                 slow == part && *factor <= 1.0
             }
@@ -162,19 +221,55 @@ impl Action {
         }
     }
 
+    /// Whether a fault of processes acts no longer once this is done: it was
+    /// taken back, or other processes have taken their place.
+    const fn ends_process_fault(&self, begun: ProcessFault) -> bool {
+        let replaced = self.restarts() || matches!(self, Self::Configure { .. } | Self::Rollback);
+        let taken_back = match (begun, self) {
+            (ProcessFault::Pause, Self::Process { fault, .. }) => {
+                matches!(fault, ProcessFault::Continue)
+            }
+            (ProcessFault::Limit(_), Self::Process { fault, .. }) => {
+                matches!(fault, ProcessFault::Lift)
+            }
+            _ => false,
+        };
+        replaced || taken_back
+    }
+
     /// Whether it is one of the ways out that verdicts know: a restart, an
     /// admission share, monitors off, another number of retries.
     #[must_use]
     pub const fn intervenes(&self) -> bool {
         match self {
-            Self::Restart { .. } | Self::Admit { .. } | Self::Retries { .. } => true,
+            Self::Admit { .. } | Self::Retries { .. } => true,
             Self::Monitors { on } => !*on,
-            _ => false,
+            _ => self.restarts(),
         }
     }
 }
 
 impl Action {
+    /// Whether it restarts what serves.
+    #[must_use]
+    pub const fn restarts(&self) -> bool {
+        match self {
+            Self::Restart { .. } => true,
+            Self::Hook { kind, .. } => matches!(kind, HookKind::Restart),
+            _ => false,
+        }
+    }
+
+    /// Whether it is a rollback, which a check may refuse.
+    #[must_use]
+    pub const fn rolls_back(&self) -> bool {
+        match self {
+            Self::Rollback => true,
+            Self::Hook { kind, .. } => matches!(kind, HookKind::Rollback),
+            _ => false,
+        }
+    }
+
     /// The action's name, as scenario files and reports write it.
     #[must_use]
     pub const fn name(&self) -> &'static str {
@@ -186,6 +281,14 @@ impl Action {
             Self::Admit { .. } => "admit",
             Self::Monitors { .. } => "monitors",
             Self::Retries { .. } => "retries",
+            Self::Hook { kind, .. } => match kind {
+                HookKind::Push => "push",
+                HookKind::Rollback => "rollback",
+                HookKind::Restart => "restart",
+                HookKind::Other => "hook",
+            },
+            Self::Process { .. } => "process",
+            Self::Configure { .. } => "configure",
             Self::Slow { .. } => "slow",
             Self::Pause { .. } => "pause",
             Self::Continue { .. } => "continue",
@@ -197,7 +300,10 @@ impl Action {
     #[must_use]
     pub fn done(&self, instances: usize) -> String {
         match self {
-            Self::Push { .. } | Self::Rollback => String::new(),
+            Self::Push { .. } | Self::Rollback | Self::Hook { .. } | Self::Configure { .. } => {
+                String::new()
+            }
+            Self::Process { fault, .. } => fault.to_string(),
             Self::Waive { check } => format!("the check `{check}` is advisory from now on"),
             Self::Restart { pause } => {
                 let how = pause.map_or_else(

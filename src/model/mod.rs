@@ -20,22 +20,28 @@ mod distribution;
 mod expectation;
 pub mod fault;
 mod fleet;
+mod foreign;
 mod gauge;
+mod hook;
 mod level;
 mod load;
 mod monitor;
 mod patience;
 mod probes;
+mod process_fault;
 mod queue;
 mod release;
 mod replay;
 mod retry_budget;
 mod role_cache;
+mod safety;
+pub mod secret;
 mod shape;
 mod slowness;
 mod standing;
 mod story;
 mod surge;
+mod url;
 mod work;
 
 pub use action::{Action, Cause, Trigger, When, first};
@@ -53,15 +59,18 @@ pub use client::{
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
 pub use fleet::{Crew, FleetSpec, IdentitySpec, Role, Unverified, Verification};
+pub use foreign::{Command, Foreign, Origin, Ready, Site};
 pub use gauge::{
     Absent, Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Malformed, PRESETS,
     Page, Preset, Reading, Roles, Series, Value,
 };
+pub use hook::{Call, Called, ExpectedAnswer, Hook, HookKind};
 pub use level::{Level, LevelReading};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
 pub use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
 pub use probes::Probes;
+pub use process_fault::{Limits, ProcessFault, Whom};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{
     CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, ReleasePolicy, Settings,
@@ -69,11 +78,13 @@ pub use release::{
 pub use replay::{Replay, ReplayError};
 pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
 pub use role_cache::RoleCache;
+pub use safety::Safety;
 pub use shape::Shape;
 pub use slowness::{SlowPart, Slowness};
 pub use standing::{ATTEMPT_HEADER, FIRST_TRY, Probed, Standing};
 pub use story::Story;
 pub use surge::{Surge, surges};
+pub use url::Url;
 pub use work::{
     Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
 };

@@ -50,6 +50,18 @@ impl fmt::Display for Shape {
 }
 
 impl Shape {
+    /// The highest rate that it reaches, per second.
+    #[must_use]
+    pub const fn highest(self) -> f64 {
+        match self {
+            Self::Constant(rate) => rate.as_per_second(),
+            Self::Ramp { from, to } => from.as_per_second().max(to.as_per_second()),
+            Self::Sine {
+                mean, amplitude, ..
+            } => mean.as_per_second() + amplitude.as_per_second(),
+        }
+    }
+
     /// Operations that are due within the first `t` seconds of a piece that is
     /// `length` seconds long.
     #[must_use]

@@ -24,7 +24,8 @@ pub fn build(scenario: &Scenario, seed: Option<u64>) -> Plan {
         end: scenario.end,
         drain: scenario.drain,
         interval: scenario.interval,
-        fleet: Some(scenario.fleet.clone()),
+        fleet: scenario.fleet.clone(),
+        foreign: scenario.foreign.clone(),
         release: scenario.release,
         load: scenario.load.clone(),
         monitors: scenario.monitors.clone(),
@@ -38,6 +39,7 @@ pub fn build(scenario: &Scenario, seed: Option<u64>) -> Plan {
             })
             .collect(),
         recovery: scenario.recovery,
+        safety: scenario.safety.clone(),
         expectations: scenario.expectations.clone(),
     }
 }

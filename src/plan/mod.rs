@@ -15,7 +15,9 @@ pub use crate::model::{
     Action, Bound, Cause, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing,
     RecoveryRule, Request, Story, Trigger, Unit, When,
 };
-use crate::model::{AlertRule, FleetSpec, GaugeSource, MonitorPolicy, ReleasePolicy};
+use crate::model::{
+    AlertRule, FleetSpec, Foreign, GaugeSource, MonitorPolicy, ReleasePolicy, Safety,
+};
 use crate::units::Nanos;
 
 pub use build::build;
@@ -48,6 +50,9 @@ pub struct Plan {
     pub interval: Nanos,
     /// The fleet that is driven; none where the target is somebody else's.
     pub fleet: Option<FleetSpec>,
+    /// The target that is driven, where it is somebody else's.
+    #[serde(default)]
+    pub foreign: Option<Foreign>,
     /// What the fleet's release system demands.
     #[serde(default, skip_serializing_if = "ReleasePolicy::is_default")]
     pub release: ReleasePolicy,
@@ -64,8 +69,38 @@ pub struct Plan {
     pub timeline: Vec<Entry>,
     /// What counts as impact and recovery.
     pub recovery: RecoveryRule,
+    /// What the run may do at most.
+    #[serde(default)]
+    pub safety: Safety,
     /// What the run is expected to show.
     pub expectations: Vec<Expectation>,
+}
+
+impl Plan {
+    /// The most requests a second that it can lead to: every operation with all
+    /// its steps and retries, and every probe.
+    #[must_use]
+    pub fn requests_max_per_second(&self) -> f64 {
+        let rates = self.load.rate.iter().map(|(_, shape)| shape.highest());
+        let rate = rates.fold(0.0, f64::max);
+        let steps = self.foreign.as_ref().map_or(1, |foreign| {
+            let kinds = foreign.work.operations.iter();
+            kinds.map(|kind| kind.steps.len()).max().unwrap_or(1)
+        });
+        // `retries` of the timeline may allow more than the clients begin with.
+        let retries = self.timeline.iter().filter_map(|entry| match entry.action {
+            Action::Retries { retries } => Some(retries),
+            _ => None,
+        });
+        let retries = retries.fold(self.load.client.retries, u32::max);
+        let hedges = u32::from(self.load.client.hedge_after.is_some());
+        let tries = f64::from(retries.saturating_add(hedges)) + 1.0;
+        let probes = self.monitors.iter().map(|monitor| {
+            let every = monitor.every.min(monitor.every_after_failure).max(Nanos(1));
+            f64::from(monitor.count) / every.as_secs_f64()
+        });
+        rate * steps as f64 * tries + probes.sum::<f64>()
+    }
 }
 
 /// One thing that is done, and when.

@@ -34,21 +34,47 @@ pub struct Draft {
     pub chance: u64,
 }
 
-/// Which part of a load a thread takes: each `of`-th operation from `index` on.
+/// Which part of a load a thread takes: of every `of` operations the `width`
+/// from `index` on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Slice {
-    /// Its number, from zero on.
+    /// Its first, from zero on.
     pub index: u32,
-    /// How many slices there are.
+    /// How many neighbours it takes: its weight.
+    pub width: u32,
+    /// The sum of all widths.
     pub of: u32,
 }
 
 impl Slice {
+    /// The whole load.
+    pub const WHOLE: Self = Self::nth(0, 1);
+
+    /// One of so many equal slices.
+    #[must_use]
+    pub const fn nth(index: u32, of: u32) -> Self {
+        let width = 1;
+        Self { index, width, of }
+    }
+
     /// This slice's part of a whole number, so that the parts add up to it.
     #[must_use]
     pub const fn share(self, whole: u64) -> u64 {
-        let (index, of) = (self.index as u64, self.of as u64);
-        whole / of + (index < whole % of) as u64
+        let (index, width, of) = (self.index as u64, self.width as u64, self.of as u64);
+        let rest = (whole % of).saturating_sub(index);
+        whole / of * width + if rest < width { rest } else { width }
+    }
+
+    /// Whether the operation of this number is one of its own.
+    const fn has(self, number: u64) -> bool {
+        let place = number % self.of as u64;
+        place >= self.index as u64 && place < (self.index + self.width) as u64
+    }
+
+    /// The number in the whole load of its own operation of this number.
+    const fn number(self, own: u64) -> u64 {
+        let (width, of) = (self.width as u64, self.of as u64);
+        own / width * of + self.index as u64 + own % width
     }
 }
 
@@ -236,15 +262,14 @@ impl Schedule {
                     (at, false)
                 }
             };
-            let (index, of) = (u64::from(self.slice.index), u64::from(self.slice.of));
             let number = if by_all {
                 self.drawn
             } else {
-                self.drawn * of + index
+                self.slice.number(self.drawn)
             };
             self.drawn += 1;
             let draft = self.choose(intended, number)?;
-            if number % of == index {
+            if self.slice.has(number) {
                 return Some(draft);
             }
         }
@@ -343,9 +368,9 @@ mod tests {
             plan.load.rate = shapes;
             plan.load.replay = recorded.clone().map(Replay::from);
             plan.load.drive.operations = operations;
-            let whole = drafts(&plan, Slice { index: 0, of: 1 });
+            let whole = drafts(&plan, Slice::WHOLE);
             let mut slices: Vec<_> = (0..of)
-                .map(|index| drafts(&plan, Slice { index, of }).into_iter())
+                .map(|index| drafts(&plan, Slice::nth(index, of)).into_iter())
                 .collect();
             let turns = (0..whole.len()).map(|turn| slices[turn % of as usize].next());
             prop_assert!(turns.eq(whole.iter().copied().map(Some)));

@@ -462,6 +462,8 @@ mod tests {
                 alerts: Vec::new(),
                 timeline: Vec::new(),
                 recovery: RecoveryRule::default(),
+                foreign: None,
+                safety: crate::model::Safety::default(),
                 expectations: Vec::new(),
             },
         }

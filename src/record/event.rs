@@ -21,6 +21,13 @@ pub enum Event {
         /// Its process id.
         pid: u32,
     },
+    /// A process of somebody else's target ended as it was told to.
+    Ended {
+        /// Its name.
+        source: String,
+        /// How, in words.
+        status: String,
+    },
     /// An instance was stopped on purpose; its counters are final and exact.
     Stopped {
         /// Its name.
@@ -68,6 +75,26 @@ pub enum Event {
         /// Why.
         cause: String,
     },
+    /// A fault is armed: what will undo it is written down, and the guardian
+    /// knows it; written before the fault acts.
+    Armed {
+        /// What will be done to undo it.
+        undo: String,
+    },
+    /// A fault was undone, by the run itself or at its end.
+    Undone {
+        /// What was done to undo it.
+        undo: String,
+        /// What came of it.
+        outcome: Outcome,
+    },
+    /// After everything had been undone, the target was asked whether it serves.
+    SteadyState {
+        /// Whether it does.
+        returned: bool,
+        /// What it answered, in words.
+        detail: String,
+    },
     /// Something the reader of the figures must know.
     Warning {
         /// One sentence.
@@ -89,10 +116,15 @@ impl Event {
         match self {
             Self::AlertFired { alert } => Some(Trigger::Alert(alert.clone())),
             Self::ActionEnded { entry, outcome } => {
-                match (&timeline.get(*entry)?.action, outcome) {
-                    (Action::Rollback, Outcome::Rejected { .. }) => Some(Trigger::RollbackRejected),
-                    (Action::Rollback, Outcome::Applied { .. }) => Some(Trigger::RollbackApplied),
-                    (Action::Restart { .. }, Outcome::Applied { .. }) => Some(Trigger::Restarted),
+                let action = &timeline.get(*entry)?.action;
+                match outcome {
+                    Outcome::Rejected { .. } if action.rolls_back() => {
+                        Some(Trigger::RollbackRejected)
+                    }
+                    Outcome::Applied { .. } if action.rolls_back() => {
+                        Some(Trigger::RollbackApplied)
+                    }
+                    Outcome::Applied { .. } if action.restarts() => Some(Trigger::Restarted),
                     _ => None,
                 }
             }
@@ -143,6 +175,11 @@ pub enum StopCause {
     Interrupted {
         /// The signal's number.
         signal: i32,
+    },
+    /// Its own stop condition held.
+    Aborted {
+        /// The condition.
+        because: String,
     },
     /// It failed.
     Failed {

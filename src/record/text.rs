@@ -8,6 +8,8 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use super::Outcome;
+use crate::model::Whom;
+use crate::model::secret::{command, shown};
 use crate::plan::{Action, Story};
 use crate::units::{ClockTime, Nanos};
 
@@ -62,6 +64,22 @@ pub fn action_text(action: &Action) -> String {
         Action::Monitors { on: true } => "monitors on".into(),
         Action::Monitors { on: false } => "monitors off".into(),
         Action::Retries { retries } => format!("retries {retries}"),
+        Action::Hook { hook, .. } => format!("hook `{hook}`"),
+        Action::Process { fault, whom } => match whom {
+            Whom::All => format!("{fault} the target"),
+            Whom::First => format!("{fault} the target's first process"),
+            Whom::Child => format!("{fault} a child of the target"),
+        },
+        Action::Configure { env, args } => {
+            let set = env
+                .iter()
+                .map(|(name, value)| format!("{name}={}", shown(name, value)));
+            let args = args
+                .iter()
+                .map(|args| format!("arguments {}", command(args)));
+            let changes: Vec<String> = set.chain(args).collect();
+            format!("push {}", changes.join(", "))
+        }
         Action::Slow { part, factor } if *factor > 1.0 => format!("{part} {factor}× as slow"),
         Action::Slow { part, .. } => format!("{part} as usual"),
         Action::Pause { instances } => counted("pause", *instances),

@@ -34,6 +34,9 @@ pub(super) fn verdict_reason(findings: &Findings) -> String {
         Verdict::Passed if all == 0 => "nothing was expected of this run".into(),
         Verdict::Passed if all == 1 => "the one expectation held".into(),
         Verdict::Passed => format!("all {all} expectations held"),
+        Verdict::Failed if findings.steady_state_returned == Some(false) => {
+            "the target did not serve after everything was undone".into()
+        }
         Verdict::Failed if missed == 0 => "an expectation could not be shown to hold".into(),
         Verdict::Failed => format!("{missed} of {} did not hold", plural(all, "expectation")),
     }
@@ -233,6 +236,17 @@ fn amplification(findings: &Findings) -> Figure {
 }
 
 fn exhaustion(findings: &Findings) -> Figure {
+    const LABEL: &str = "instances exhausted";
+    const DEFINITION: &str = "an instance is exhausted in an unbroken window with saturation of \
+                              at least 99 % and jobs waiting";
+    if findings.instances == 0 {
+        return Figure {
+            label: LABEL,
+            value: NONE.to_owned(),
+            note: "no gauge of workers and queues was read".to_owned(),
+            definition: DEFINITION,
+        };
+    }
     let windows = &findings.exhaustion;
     let mut instances: Vec<&str> = windows.iter().map(|w| w.instance.as_str()).collect();
     instances.sort_unstable();
@@ -247,15 +261,14 @@ fn exhaustion(findings: &Findings) -> Figure {
         .filter_map(|p| p.queue_depth.max)
         .max();
     Figure {
-        label: "instances exhausted",
+        label: LABEL,
         value: format!("{} of {}", instances.len(), findings.instances),
         note: format!(
             "longest {}; at most {} jobs waiting",
             maybe(longest, seconds),
             maybe(deepest, count)
         ),
-        definition: "an instance is exhausted in an unbroken window with saturation of at least \
-                     99 % and jobs waiting",
+        definition: DEFINITION,
     }
 }
 

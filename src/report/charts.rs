@@ -7,7 +7,7 @@
 use serde::Serialize;
 
 use crate::analysis::{Bucket, Series};
-use crate::record::{Histogram, InstanceCounters, printable};
+use crate::record::{Histogram, InstanceCounters, ProcessCounters, printable};
 use crate::units::Nanos;
 
 /// The two time axes, as every chart and its legend name them.
@@ -125,6 +125,7 @@ impl<'a> Rows<'a> {
             self.attempts(),
             self.workers(),
             self.queue(),
+            self.processes(),
             self.latency(),
             self.processor(),
         ];
@@ -154,6 +155,32 @@ impl<'a> Rows<'a> {
             scale: "share",
             stacked: false,
             lines: lines.collect(),
+        }
+    }
+
+    /// What the kernel shows of such a target's processes.
+    fn processes(&self) -> Chart {
+        let line = |name, role, style, value: fn(&ProcessCounters) -> u64| {
+            self.line(name, role, style, move |bucket| {
+                let read = bucket.processes.iter().flatten();
+                let read: Vec<_> = read.filter(|it| it.readings > 0).collect();
+                (!read.is_empty()).then(|| read.into_iter().map(value).sum::<u64>() as f64)
+            })
+        };
+        Chart {
+            id: "processes",
+            title: "What the target’s processes held",
+            about: format!(
+                "Threads and open files, {INSTANT}, as the kernel shows them: the most that \
+                 were read in each interval."
+            ),
+            unit: "",
+            scale: "linear",
+            stacked: false,
+            lines: vec![
+                line("threads", "good", "area", |it| it.threads_max),
+                line("open files", "neutral", "dashed", |it| it.files_max),
+            ],
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{count, plural, utc};
+use super::figures::{count, percent, plural, utc};
 use crate::analysis::Findings;
-use crate::model::{Backoff, ClientPolicy, FleetSpec, Retryable};
+use crate::model::{Backoff, ClientPolicy, FleetSpec, Foreign, Origin, Retryable, secret};
 use crate::plan::Plan;
 use crate::record::{Backend, Record, printable};
 
@@ -62,6 +62,7 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
         ),
     ];
     facts.extend(plan.fleet.as_ref().map(|spec| ("fleet", fleet(spec))));
+    facts.extend(plan.foreign.as_ref().map(|spec| ("target", foreign(spec))));
     facts.push(("users", users(plan)));
     facts.extend(plan.monitors.iter().map(|monitor| {
         let text = format!(
@@ -103,6 +104,31 @@ fn fleet(fleet: &FleetSpec) -> String {
         fleet.identity.capacity,
         fleet.identity.cold_factor
     )
+}
+
+fn foreign(target: &Foreign) -> String {
+    let whole: u32 = target.sites.iter().map(|site| site.weight).sum();
+    let sites: Vec<String> = match target.sites.as_slice() {
+        [only] => vec![only.url.without_query().to_string()],
+        sites => sites
+            .iter()
+            .map(|site| {
+                let share = f64::from(site.weight) / f64::from(whole.max(1));
+                format!(
+                    "{} ({} of the load)",
+                    site.url.without_query(),
+                    percent(share)
+                )
+            })
+            .collect(),
+    };
+    let held = match &target.origin {
+        Origin::Elsewhere => String::new(),
+        Origin::Command(command) => format!("; started by `{}`", secret::command(&command.words)),
+        Origin::Process(pid) => format!("; process {pid}"),
+        Origin::Port(port) => format!("; the process that listens on port {port}"),
+    };
+    format!("{}{held}", sites.join(", "))
 }
 
 fn users(plan: &Plan) -> String {

@@ -8,6 +8,7 @@
 
 mod answer;
 mod charts;
+pub mod dry_run;
 mod facts;
 mod figures;
 mod files;

@@ -7,7 +7,7 @@
 use super::figures::seconds;
 use crate::analysis::{ActionOutcome, Findings};
 use crate::plan::Story;
-use crate::record::{Event, Record, StopCause, printable, story_time};
+use crate::record::{Event, Record, StopCause, outcome_text, printable, story_time};
 use crate::units::Nanos;
 
 /// An action that takes longer than this is told twice: when it began and when
@@ -180,6 +180,24 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
             } => {
                 let what = "the run was interrupted".to_owned();
                 (Sort::Trouble, what, format!("signal {signal}"))
+            }
+            Event::Undone { undo, outcome } => (
+                Sort::Ended,
+                format!("undone: {undo}"),
+                outcome_text(outcome),
+            ),
+            Event::SteadyState { returned, detail } => {
+                let (sort, what) = match returned {
+                    true => (Sort::Recovery, "the target serves after the undo"),
+                    false => (Sort::Trouble, "the target does not serve after the undo"),
+                };
+                (sort, what.to_owned(), detail.clone())
+            }
+            Event::RunEnded {
+                cause: StopCause::Aborted { because },
+            } => {
+                let what = "the run was stopped by its stop condition".to_owned();
+                (Sort::Trouble, what, because.clone())
             }
             Event::RunEnded {
                 cause: StopCause::Failed { reason },

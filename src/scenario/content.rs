@@ -1,8 +1,8 @@
 //! What a scenario says, once it is known to be valid.
 
 use crate::model::{
-    Action, AlertRule, Expectation, FleetSpec, GaugeSource, Load, MonitorPolicy, RecoveryRule,
-    ReleasePolicy, Story, When,
+    Action, AlertRule, Expectation, FleetSpec, Foreign, GaugeSource, Load, MonitorPolicy,
+    RecoveryRule, ReleasePolicy, Safety, Story, When,
 };
 use crate::units::Nanos;
 
@@ -29,9 +29,11 @@ pub struct Scenario {
     pub drain: Nanos,
     /// Width of the buckets that figures are counted in: whole milliseconds.
     pub interval: Nanos,
-    /// The fleet that is driven.
-    pub fleet: FleetSpec,
-    /// What its release system demands.
+    /// The fleet that is driven; none where the target is somebody else's.
+    pub fleet: Option<FleetSpec>,
+    /// The target that is driven, where it is somebody else's.
+    pub foreign: Option<Foreign>,
+    /// What the fleet's release system demands.
     pub release: ReleasePolicy,
     /// What users do.
     pub load: Load,
@@ -45,6 +47,8 @@ pub struct Scenario {
     pub timeline: Vec<Entry>,
     /// What counts as recovered.
     pub recovery: RecoveryRule,
+    /// What the run may do at most.
+    pub safety: Safety,
     /// What the run is expected to show.
     pub expectations: Vec<Expectation>,
 }

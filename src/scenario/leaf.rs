@@ -13,10 +13,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::operations::{Capturing, Check, HeaderLine, RequestLine};
-use super::quantities::{After, Condition, Loopback, Moment, Positive, ProbePath, Share};
+use super::quantities::{
+    After, Condition, Loopback, Moment, Positive, ProbePath, ReadyCheck, Share, StopCondition,
+    UrlRequest,
+};
 use crate::model::{
-    ArrivalProcess, Backoff, BreakerPolicy, Distribution, Figure, GaugeUrl, PRESETS, Preset,
-    QueuePolicy, Request, RetryBudgetPolicy, Retryable, Role, RowOrder, SlowPart,
+    ArrivalProcess, Backoff, BreakerPolicy, Distribution, ExpectedAnswer, Figure, GaugeUrl,
+    HookKind, PRESETS, Preset, QueuePolicy, Request, RetryBudgetPolicy, Retryable, Role, RowOrder,
+    SlowPart, Url, Whom,
 };
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
@@ -197,6 +201,18 @@ impl Named for RowOrder {
     }
 }
 
+impl Named for HookKind {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
+impl Named for Whom {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
 impl Named for SlowPart {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.to_vec()
@@ -248,6 +264,19 @@ quantity!(After, "event", "rollback rejected");
 quantity!(ProbePath, "path", "/readyz");
 quantity!(GaugeUrl, "page of gauges", "http://127.0.0.1:9100/metrics");
 quantity!(Loopback, "port of this machine", "127.0.0.1:8125");
+quantity!(Url, "URL", "http://127.0.0.1:8000");
+quantity!(ReadyCheck, "ready check", "GET /health");
+quantity!(
+    UrlRequest,
+    "request to a URL",
+    "POST http://127.0.0.1:9000/deploy"
+);
+quantity!(ExpectedAnswer, "expected answer", "exit 0");
+quantity!(
+    StopCondition,
+    "stop condition",
+    "error share > 50 % for 30s"
+);
 quantity!(RequestLine, "request", "GET /items/7");
 quantity!(HeaderLine, "header", "accept: application/json");
 quantity!(Check, "check", "status 200..299");
@@ -255,7 +284,7 @@ quantity!(Capturing, "capture", "order = body /id");
 
 /// Formats with what holds a text against them.
 type Holds = fn(&str) -> Result<(), UnitError>;
-const FORMATS: [(&str, Holds); 20] = [
+const FORMATS: [(&str, Holds); 25] = [
     format::<Nanos>(),
     format::<Positive>(),
     format::<Rate>(),
@@ -272,6 +301,11 @@ const FORMATS: [(&str, Holds); 20] = [
     format::<ProbePath>(),
     format::<GaugeUrl>(),
     format::<Loopback>(),
+    format::<Url>(),
+    format::<ReadyCheck>(),
+    format::<UrlRequest>(),
+    format::<ExpectedAnswer>(),
+    format::<StopCondition>(),
     format::<RequestLine>(),
     format::<HeaderLine>(),
     format::<Check>(),

@@ -5,12 +5,13 @@
 //! on it is passed over in silence, so that one mistake is told once.
 
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 
 use super::diagnostics::{Mistake, suggest};
 use super::file::{self, File};
 use super::leaf::{Placed, Text};
 use super::quantities::Moment;
-use super::{Scenario, expectations, gauges, timeline};
+use super::{Scenario, expectations, foreign, gauges, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, Drive, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
     ReleasePolicy, Request, Shape, Story, surges,
@@ -32,12 +33,15 @@ pub(super) struct Reader {
     has_story: bool,
     /// The end of the run, where it is known.
     pub(super) end: Option<Nanos>,
+    /// Where files that the scenario names are looked for.
+    pub(super) folder: PathBuf,
 }
 
 impl Reader {
     /// A reader of this file, which goes on where others have reported mistakes.
     pub(super) fn new(
         file: &File,
+        folder: &Path,
         mistakes: Vec<Mistake>,
         taken_out: Vec<(Range<usize>, String)>,
     ) -> Self {
@@ -53,6 +57,7 @@ impl Reader {
             taken_out,
             story,
             end: None,
+            folder: folder.to_owned(),
         }
     }
 
@@ -123,11 +128,13 @@ impl Reader {
     pub(super) fn scenario(&mut self, name: &str, file: &File) -> Option<Scenario> {
         self.end = self.end_of(file);
         let interval = self.interval(file);
-        let load = file.load.as_ref().and_then(|load| self.load(load));
+        let subject = foreign::read(self, file);
+        let load = file.load.as_ref().and_then(|load| self.load(&load.value));
         let monitors = self.monitors(&file.monitor);
         let gauges = gauges::read(self, file);
         let alerts = self.alerts(&file.alert);
         let timeline = timeline::read(self, file);
+        foreign::fits(self, file, &timeline);
         let warm_up = file.warm_up.value.0;
         let surges = match (&load, self.end) {
             (Some(load), Some(end)) => Some(surges(load, warm_up, end)),
@@ -145,7 +152,11 @@ impl Reader {
             end: self.end?,
             drain: file.drain.value.0,
             interval,
-            fleet: self.fleet(&file.target.fleet),
+            fleet: match &subject {
+                Some(_) => None,
+                None => Some(self.fleet(file)),
+            },
+            foreign: subject,
             release: ReleasePolicy {
                 require_tests: file.release.require_tests,
             },
@@ -155,13 +166,15 @@ impl Reader {
             alerts,
             timeline: timeline.into_iter().flatten().collect(),
             recovery: recovery(&file.recovery),
+            safety: file.safety.bounds(),
             expectations,
         })
     }
 
-    fn fleet(&mut self, fleet: &file::Fleet) -> FleetSpec {
-        let spec = fleet.spec();
-        if let (Some(above), Some(bound)) = (&fleet.shed_above, spec.queue.bound)
+    fn fleet(&mut self, file: &File) -> FleetSpec {
+        let spec = fleet_of(file);
+        let above = named_fleet(file).and_then(|fleet| fleet.shed_above.as_ref());
+        if let (Some(above), Some(bound)) = (above, spec.queue.bound)
             && above.value > bound
         {
             self.report(
@@ -224,7 +237,8 @@ impl Reader {
         }
         self.steps(&load.step, &mut rate);
         self.hedge(load);
-        let mix = load.mix.as_ref()?.iter().map(|entry| {
+        let mix = load.mix.iter().flat_map(|mix| &mix.value);
+        let mix = mix.map(|entry| {
             Some(MixEntry {
                 weight: entry.weight?,
                 request: entry.request?.0,
@@ -321,7 +335,11 @@ impl Reader {
         }
         // What could not be read may be a request that is made twice.
         let twice = |entry: &file::Mix| entry.request.is_none_or(|it| it.0 == Request::ListTasks);
-        if load.mix.as_ref().is_some_and(|mix| !mix.iter().any(twice)) {
+        if load
+            .mix
+            .as_ref()
+            .is_some_and(|mix| !mix.value.iter().any(twice))
+        {
             let message = "no request of `mix` may be made twice, so none is hedged";
             let suggestion = "add \"list tasks\" to `mix`, or take this out";
             self.report(after, message, "without effect", suggestion);
@@ -398,7 +416,11 @@ impl Reader {
     }
 
     /// Reports a name that an earlier one of the same kind has.
-    fn unique<'a>(&mut self, kind: &str, names: impl Iterator<Item = &'a Option<Placed<String>>>) {
+    pub(super) fn unique<'a>(
+        &mut self,
+        kind: &str,
+        names: impl Iterator<Item = &'a Option<Placed<String>>>,
+    ) {
         let mut seen: Vec<&str> = Vec::new();
         for name in names.flatten() {
             if seen.contains(&name.value.as_str()) {
@@ -420,6 +442,16 @@ impl Reader {
 fn file_lacks(taken_out: &[(Range<usize>, String)], key: &str) -> bool {
     let mut of_the_file = taken_out.iter().filter(|(span, _)| *span == (0..0));
     of_the_file.any(|(_, taken)| taken == key)
+}
+
+/// The fleet that a file names, or the usual one.
+pub(super) fn fleet_of(file: &File) -> FleetSpec {
+    named_fleet(file).map_or_else(|| file::Fleet::default().spec(), file::Fleet::spec)
+}
+
+fn named_fleet(file: &File) -> Option<&file::Fleet> {
+    let fleet = file.target.as_ref()?.value.fleet.as_ref()?;
+    Some(&fleet.value)
 }
 
 const fn recovery(rule: &file::Recovery) -> RecoveryRule {

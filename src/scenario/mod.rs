@@ -19,6 +19,7 @@ mod content;
 mod diagnostics;
 mod expectations;
 mod file;
+mod foreign;
 mod gauges;
 mod leaf;
 mod meaning;

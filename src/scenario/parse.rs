@@ -1,5 +1,7 @@
 //! From the text of a file to a [`Scenario`], or to every mistake in it.
 
+use std::path::Path;
+
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toml::de::DeTable;
@@ -11,15 +13,27 @@ use super::structure::{self, Fitted};
 use super::{Scenario, schema};
 
 /// Reads a scenario file. `name` becomes the scenario's short name; `path` is
-/// shown in diagnostics and never opened.
+/// shown in diagnostics and never opened. Files that the scenario names are
+/// looked for in its folder.
 ///
 /// # Errors
 ///
 /// Every mistake of the file at once; after a syntax error, those that can
 /// still be told.
 pub fn parse(name: &str, path: &str, text: &str) -> Result<Scenario, Diagnostics> {
+    let folder = Path::new(path).parent().unwrap_or(Path::new(""));
+    parse_in(folder, name, path, text)
+}
+
+/// The same, with the folder in which files are looked for.
+pub(super) fn parse_in(
+    folder: &Path,
+    name: &str,
+    path: &str,
+    text: &str,
+) -> Result<Scenario, Diagnostics> {
     let (file, fitted) = fit::<File>(&schema::value(), path, text)?;
-    let mut reader = Reader::new(&file, fitted.mistakes, fitted.taken_out);
+    let mut reader = Reader::new(&file, folder, fitted.mistakes, fitted.taken_out);
     let scenario = reader.scenario(name, &file);
     match scenario {
         Some(scenario) if reader.mistakes.is_empty() => Ok(scenario),

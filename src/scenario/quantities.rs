@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use crate::model::{Signal, Trigger};
+use crate::model::{AlertRule, Signal, Trigger, Url};
 use crate::units::{ClockTime, Nanos, Ratio, UnitError};
 
 /// A duration that is not zero.
@@ -175,5 +175,131 @@ impl FromStr for ProbePath {
             text,
             "a path that begins with `/`, without spaces, for example \"/readyz?deep=true\"",
         ))
+    }
+}
+
+/// A condition that must have held for a time: `error share > 50 % for 30s`.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct StopCondition {
+    condition: Condition,
+    hold: Nanos,
+}
+
+impl StopCondition {
+    /// The rule; it is called as it is written.
+    pub(super) fn rule(&self) -> AlertRule {
+        AlertRule {
+            name: self.to_string(),
+            signal: self.condition.signal,
+            above: self.condition.above,
+            hold: self.hold,
+        }
+    }
+}
+
+impl FromStr for StopCondition {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let parse = || {
+            let (condition, hold) = text.rsplit_once(" for ")?;
+            Some(Self {
+                condition: condition.parse().ok()?,
+                hold: hold.trim().parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| {
+            UnitError::new(
+                text,
+                "a condition and for how long it must have held, for example \
+                 \"error share > 50 % for 30s\"",
+            )
+        })
+    }
+}
+
+impl fmt::Display for StopCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let signal = Signal::ALL
+            .iter()
+            .find(|(signal, _)| *signal == self.condition.signal)
+            .map_or("", |(_, name)| name);
+        write!(f, "{signal} > {} for {}", self.condition.above, self.hold)
+    }
+}
+
+/// A word of capital letters, as methods are.
+fn method(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase())
+}
+
+/// `POST http://127.0.0.1:9000/deploy`
+#[derive(Debug, Clone)]
+pub(super) struct UrlRequest {
+    pub(super) method: String,
+    pub(super) url: Url,
+}
+
+impl FromStr for UrlRequest {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let wrong = || {
+            UnitError::new(
+                text,
+                "a method and a URL of http, for example \"POST http://127.0.0.1:9000/deploy\"; \
+                 for https, call a command such as curl",
+            )
+        };
+        let (method_text, url) = text.split_once(' ').ok_or_else(wrong)?;
+        let url: Url = url.trim().parse().map_err(|_| wrong())?;
+        if !method(method_text) || url.encrypted {
+            return Err(wrong());
+        }
+        Ok(Self {
+            method: method_text.to_owned(),
+            url,
+        })
+    }
+}
+
+/// `GET /health`, or with a whole URL.
+#[derive(Debug, Clone)]
+pub(super) struct ReadyCheck {
+    pub(super) method: String,
+    pub(super) at: ReadyAt,
+}
+
+/// Where a ready check asks.
+#[derive(Debug, Clone)]
+pub(super) enum ReadyAt {
+    /// At this path of the target's own URL.
+    Path(String),
+    /// At a URL of its own.
+    Url(Url),
+}
+
+impl FromStr for ReadyCheck {
+    type Err = UnitError;
+
+    fn from_str(text: &str) -> Result<Self, UnitError> {
+        let parse = || {
+            let (method_text, place) = text.split_once(' ')?;
+            let place = place.trim();
+            let at = match place.parse::<ProbePath>() {
+                Ok(path) => ReadyAt::Path(path.0),
+                Err(_) => ReadyAt::Url(place.parse().ok().filter(|url: &Url| !url.encrypted)?),
+            };
+            method(method_text).then(|| Self {
+                method: method_text.to_owned(),
+                at,
+            })
+        };
+        parse().ok_or_else(|| {
+            UnitError::new(
+                text,
+                "a method and a path, or a URL of http, for example \"GET /health\"",
+            )
+        })
     }
 }

@@ -91,7 +91,7 @@ pub fn load_with(name_or_path: &str, settings: &[Setting], colour: bool) -> Resu
     }
     let written: Vec<String> = settings.iter().map(ToString::to_string).collect();
     let path = format!("{} --set {}", file.path, written.join(" --set "));
-    parse(&file.name, &path, &table.to_string())
+    parse::parse_in(&file.folder, &file.name, &path, &table.to_string())
         .map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
 }
 
@@ -196,8 +196,9 @@ mod tests {
             "recovery.hold=5s", // a table that the file does not have
         ])
         .unwrap();
-        assert_eq!(scenario.fleet.instances, 2);
-        assert_eq!(scenario.fleet.queue.to_string(), "bounded(7), lifo");
+        let fleet = scenario.fleet.unwrap();
+        assert_eq!(fleet.instances, 2);
+        assert_eq!(fleet.queue.to_string(), "bounded(7), lifo");
         assert_eq!(scenario.load.rate[0].1.to_string(), "100/s");
         assert_eq!(scenario.load.client.retries, 1);
         assert_eq!(scenario.monitors[0].count, 3);

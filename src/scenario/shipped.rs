@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::diagnostics::nearest;
 use super::{Scenario, parse};
@@ -52,11 +52,13 @@ pub(super) struct Found {
     /// As diagnostics show it.
     pub(super) path: String,
     pub(super) text: String,
+    /// Where files that it names are looked for.
+    pub(super) folder: PathBuf,
 }
 
 impl Found {
     pub(super) fn open(&self, colour: bool) -> Result<Scenario> {
-        parse(&self.name, &self.path, &self.text)
+        parse::parse_in(&self.folder, &self.name, &self.path, &self.text)
             .map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
     }
 }
@@ -71,6 +73,7 @@ pub(super) fn find(name_or_path: &str) -> Result<Found> {
             name: stem.to_string_lossy().into_owned(),
             path: name_or_path.to_owned(),
             text: read(path)?,
+            folder: path.parent().unwrap_or(Path::new("")).to_owned(),
         });
     }
     let shipped = SHIPPED.iter().find(|(name, _)| *name == name_or_path);
@@ -81,6 +84,7 @@ pub(super) fn find(name_or_path: &str) -> Result<Found> {
         name: (*name).to_owned(),
         path: format!("{name}.toml"),
         text: (*text).to_owned(),
+        folder: PathBuf::new(),
     })
 }
 

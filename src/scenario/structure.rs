@@ -121,7 +121,10 @@ impl Structure {
         let mut wrong = Vec::new();
         for (key, value) in table.iter_mut() {
             let name = key.get_ref().to_string();
-            let Some(schema_of_key) = keys.get(&name) else {
+            // A table of the user's own names says what each of them may hold.
+            let any = &schema["additionalProperties"];
+            let any = any.is_object().then_some(any);
+            let Some(schema_of_key) = keys.get(&name).or(any) else {
                 wrong.extend(self.unknown(schema, &name, key.span(), &keys, place));
                 wrong.push(name);
                 continue;

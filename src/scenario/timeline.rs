@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use super::file::{self, Do, File};
+use super::file::{self, Do, Fault, File};
 use super::leaf::{Placed, Text};
 use super::meaning::Reader;
 use super::quantities::After;
 use super::{BASELINE, Entry};
-use crate::model::{Action, Trigger, When};
+use crate::model::{Action, HookKind, Limits, ProcessFault, Trigger, When, Whom};
 use crate::units::Nanos;
 
 /// The timeline's entries in the order of the file; none for one that has a mistake.
@@ -18,7 +18,8 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
         .iter()
         .map(|entry| {
             let when = when(reader, entry);
-            let action = entry.value.action.as_ref().and_then(action);
+            let read = entry.value.action.as_ref();
+            let action = read.and_then(|read| action(reader, entry, read));
             as_many_as_there_are(reader, file, entry, action.as_ref());
             phase(reader, &entry.value);
             Some(Entry {
@@ -81,7 +82,7 @@ fn when(reader: &mut Reader, entry: &Placed<file::Entry>) -> Option<When> {
     }
 }
 
-fn action(action: &Do) -> Option<Action> {
+fn action(reader: &mut Reader, entry: &Placed<file::Entry>, action: &Do) -> Option<Action> {
     Some(match action {
         Do::Push {
             set,
@@ -108,6 +109,41 @@ fn action(action: &Do) -> Option<Action> {
         Do::Retries { retries } => Action::Retries {
             retries: (*retries)?,
         },
+        Do::Hook { hook, kind } => Action::Hook {
+            hook: hook.clone()?,
+            kind: kind.map_or_else(HookKind::default, |kind| kind.0),
+        },
+        Do::Process {
+            fault,
+            whom,
+            open_files,
+            threads,
+            processors,
+        } => {
+            let limits = Limits {
+                open_files: *open_files,
+                threads: *threads,
+                processors: *processors,
+            };
+            Action::Process {
+                fault: process_fault(reader, entry, (*fault)?.0, limits)?,
+                whom: whom.map_or_else(Whom::default, |whom| whom.0),
+            }
+        }
+        Do::Configure { env, args } => {
+            if env.is_empty() && args.is_none() && !reader.was_taken_out(entry, &["env", "args"]) {
+                reader.report(
+                    entry,
+                    "this pushes a configuration in which nothing is changed",
+                    "nothing changes",
+                    "add `env = { ROLE_CHECK = \"detached\" }`, or `args`",
+                );
+            }
+            Action::Configure {
+                env: env.clone(),
+                args: args.clone(),
+            }
+        }
         Do::Slow { part, factor } => Action::Slow {
             part: part.as_ref()?.0,
             factor: (*factor)?,
@@ -118,6 +154,38 @@ fn action(action: &Do) -> Option<Action> {
         Do::Continue { instances } => Action::Continue {
             instances: *instances,
         },
+    })
+}
+
+/// What is done to processes; limits belong to `limit`, and to it alone.
+fn process_fault(
+    reader: &mut Reader,
+    entry: &Placed<file::Entry>,
+    fault: Fault,
+    limits: Limits,
+) -> Option<ProcessFault> {
+    let none = limits == Limits::default();
+    if (fault == Fault::Limit) == none {
+        let keys = ["open_files", "threads", "processors"];
+        if !reader.was_taken_out(entry, &keys) {
+            let (message, suggestion) = if none {
+                (
+                    "`limit` limits nothing here",
+                    "add `open_files`, `threads` or `processors`",
+                )
+            } else {
+                ("limits belong to `fault = \"limit\"`", "take them out")
+            };
+            reader.report(entry, message, "limits", suggestion);
+        }
+        return None;
+    }
+    Some(match fault {
+        Fault::Pause => ProcessFault::Pause,
+        Fault::Continue => ProcessFault::Continue,
+        Fault::Kill => ProcessFault::Kill,
+        Fault::Limit => ProcessFault::Limit(limits),
+        Fault::Lift => ProcessFault::Lift,
     })
 }
 
@@ -133,7 +201,7 @@ fn as_many_as_there_are(
     else {
         return;
     };
-    let there = file.target.fleet.instances;
+    let there = super::meaning::fleet_of(file).instances;
     if let Some(count) = instances.filter(|count| count.get() > there) {
         reader.report(
             entry,
@@ -169,12 +237,20 @@ fn causes(reader: &mut Reader, file: &File) {
         match &after.value.0.0 {
             Trigger::Alert(name) => alert_exists(reader, file, after, name),
             Trigger::RollbackRejected | Trigger::RollbackApplied => {
-                if !any(|action| matches!(action, Do::Rollback {})) {
+                let rolls_back = |action: &Do| match action {
+                    Do::Hook { kind, .. } => kind.is_some_and(|kind| kind.0 == HookKind::Rollback),
+                    action => matches!(action, Do::Rollback {}),
+                };
+                if !any(rolls_back) {
                     never(reader, after, "rollback");
                 }
             }
             Trigger::Restarted => {
-                if !any(|action| matches!(action, Do::Restart { .. })) {
+                let restarts = |action: &Do| match action {
+                    Do::Hook { kind, .. } => kind.is_some_and(|kind| kind.0 == HookKind::Restart),
+                    action => matches!(action, Do::Restart { .. }),
+                };
+                if !any(restarts) {
                     never(reader, after, "restart");
                 }
             }
@@ -227,7 +303,7 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
                 }
                 _ => true,
             };
-            before && matches!(push.action, Action::Push { .. })
+            before && matches!(push.action, Action::Push { .. } | Action::Configure { .. })
         });
         if !pushed {
             reader.report(

@@ -125,7 +125,7 @@ impl Clients {
             spec: spec.clone(),
             policy: client.clone(),
             client: Client::new(client, rng::stream(plan.seed, "jitter 0")),
-            schedule: Schedule::new(plan, choices, Slice { index: 0, of: 1 }),
+            schedule: Schedule::new(plan, choices, Slice::WHOLE),
             closed,
             connections: places(plan.load.connections).max(1),
             connected: 0,

@@ -488,7 +488,11 @@ impl Fleet {
             Action::Continue { instances: count } => self.each(*count, action, |fleet, place| {
                 fleet.go_on(now, place, calendar);
             }),
-            Action::Monitors { .. } | Action::Retries { .. } => return None,
+            Action::Monitors { .. }
+            | Action::Retries { .. }
+            | Action::Hook { .. }
+            | Action::Process { .. }
+            | Action::Configure { .. } => return None,
         })
     }
 

@@ -269,9 +269,18 @@ impl Teller {
             Event::RunEnded { cause } => match cause {
                 StopCause::Completed => return None,
                 StopCause::Interrupted { signal } => format!("interrupted by signal {signal}"),
+                StopCause::Aborted { because } => {
+                    format!("stopped, since its stop condition held: {because}")
+                }
                 StopCause::Failed { reason } => format!("the run failed: {reason}"),
             },
-            Event::Serving { .. } | Event::Stopped { .. } => return None,
+            Event::Undone { undo, outcome } => format!("undone: {undo}  {}", outcome_text(outcome)),
+            Event::SteadyState { returned: true, .. } => "the target serves as before".into(),
+            Event::SteadyState { detail, .. } => format!("the target does not serve: {detail}"),
+            Event::Serving { .. }
+            | Event::Stopped { .. }
+            | Event::Ended { .. }
+            | Event::Armed { .. } => return None,
         })
     }
 

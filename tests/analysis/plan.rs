@@ -59,6 +59,8 @@ pub(crate) fn plan() -> Plan {
         alerts: Vec::new(),
         timeline: Vec::new(),
         recovery: RecoveryRule::default(),
+        foreign: None,
+        safety: threadbare::model::Safety::default(),
         expectations: Vec::new(),
     }
 }

@@ -66,6 +66,8 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
         alerts: Vec::new(),
         timeline: Vec::new(),
         recovery: RecoveryRule::default(),
+        foreign: None,
+        safety: threadbare::model::Safety::default(),
         expectations: Vec::new(),
     }
 }

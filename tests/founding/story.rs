@@ -215,6 +215,8 @@ pub(crate) fn plan() -> Plan {
             })
             .collect(),
         recovery: RecoveryRule::default(),
+        foreign: None,
+        safety: threadbare::model::Safety::default(),
         expectations: expectations(),
     }
 }

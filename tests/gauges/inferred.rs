@@ -3,7 +3,9 @@
 use threadbare::analysis::{Findings, findings};
 use threadbare::live;
 use threadbare::load::{Endpoint, Work};
-use threadbare::model::{ArrivalProcess, ClientPolicy, HttpWork, ReleasePolicy, Shape, Step};
+use threadbare::model::{
+    ArrivalProcess, ClientPolicy, HttpWork, ReleasePolicy, Safety, Shape, Step,
+};
 use threadbare::plan::{Drive, Load, Plan, RecoveryRule};
 use threadbare::record::{Backend, Event, FORMAT, Header, MachineFacts, Observer, Record, Sample};
 use threadbare::units::{Nanos, Rate};
@@ -49,6 +51,8 @@ fn load(server: &dyn Server, calm: f64, rate: f64) -> Findings {
         drain: Nanos::from_secs(60),
         interval: Nanos::from_millis(500),
         fleet: None,
+        foreign: None,
+        safety: Safety::default(),
         release: ReleasePolicy::default(),
         load: Load {
             process: ArrivalProcess::Poisson,

@@ -174,7 +174,7 @@ mod tests {
         ] {
             assert_eq!(taken(Framing::CHUNKED, bytes, 99), Err(Malformed));
         }
-        let endless = [&b"1;"[..], &[b'x'; 20_000]].concat();
+        let endless = [&b"1;"[..], &vec![b'x'; 20_000]].concat();
         assert_eq!(taken(Framing::CHUNKED, &endless, 99), Err(Malformed));
     }
 }

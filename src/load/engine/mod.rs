@@ -182,10 +182,10 @@ impl Engine {
             probe_requests: monitors
                 .iter()
                 .map(|policy| {
-                    let host = setup.endpoint.address.to_string();
                     let told = plan.fleet.as_ref().is_some_and(|it| it.propagate_deadline);
                     let left = told.then(|| time_left_ms(Nanos::ZERO, policy.timeout));
-                    request::probe(&host, &policy.probe, &asked.service, left)
+                    let service = asked.service.as_deref();
+                    request::probe(&asked.host, &policy.probe, service, left)
                 })
                 .collect(),
             attempts: Slab::new(),

@@ -391,7 +391,9 @@ mod tests {
                     .map(|(index, effect)| (index as u64, effect))
                     .collect();
                 act(&mut pipe, now, &chosen);
-                let bytes: Vec<u8> = (0..length).map(|n| (given.len() + n) as u8).collect();
+                let bytes: Vec<u8> = (0..length)
+                    .map(|n| u8::try_from((given.len() + n) % 256).unwrap())
+                    .collect();
                 given.extend_from_slice(&bytes);
                 pipe.push(now, bytes.into());
                 if pipe.next(now) == Flow::Ready {

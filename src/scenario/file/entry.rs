@@ -8,8 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
 use super::PlacedText;
-use crate::model::{KNOWN_SETTINGS, Release, SlowPart};
-use crate::scenario::leaf::{Placed, Text, Word};
+use crate::model::{HookKind, KNOWN_SETTINGS, Release, SlowPart, Whom};
+use crate::scenario::leaf::{Named, Placed, Text, Word};
 use crate::scenario::quantities::{After, Moment, Share};
 use crate::units::Nanos;
 
@@ -81,6 +81,42 @@ pub(in crate::scenario) enum Do {
         #[schemars(required, range(min = 0, max = 100))]
         retries: Option<u32>,
     },
+    /// Have the user's own tools do something.
+    Hook {
+        /// The name of a `[[hook]]`.
+        #[schemars(required)]
+        hook: Option<String>,
+        /// What it is to the incident: "push" brings the fault, "rollback"
+        /// takes it away.
+        #[serde(default, rename = "as")]
+        kind: Option<Word<HookKind>>,
+    },
+    /// Do something to the processes of the target.
+    Process {
+        /// What: "pause", "continue", "kill", "limit", or "lift", which takes limits back.
+        #[schemars(required)]
+        fault: Option<Word<Fault>>,
+        /// To which processes: "all", the "first", which is held, or a "child" of it.
+        whom: Option<Word<Whom>>,
+        /// Limit: open files of each process.
+        #[schemars(range(min = 3, max = 1_000_000_000))]
+        open_files: Option<u64>,
+        /// Limit: threads and processes of the user in all; it does not bind root.
+        #[schemars(range(min = 1, max = 4_194_304))]
+        threads: Option<u64>,
+        /// Limit: processors that each may run on.
+        #[schemars(range(min = 1, max = 1024))]
+        processors: Option<u32>,
+    },
+    /// Push a configuration: start the target's command again with another
+    /// environment or other arguments. "rollback" brings the old one back.
+    Configure {
+        /// Variables and their new values, besides those of `[target]`.
+        #[serde(default)]
+        env: BTreeMap<String, String>,
+        /// Arguments in place of those behind the program in `command`.
+        args: Option<Vec<String>>,
+    },
     /// Let everything that a part draws from now on take this many times as long.
     Slow {
         /// The part of the fleet.
@@ -102,6 +138,28 @@ pub(in crate::scenario) enum Do {
         #[schemars(range(min = 1, max = 10_000))]
         instances: Option<NonZeroU32>,
     },
+}
+
+/// What can be done to processes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::scenario) enum Fault {
+    Pause,
+    Continue,
+    Kill,
+    Limit,
+    Lift,
+}
+
+impl Named for Fault {
+    fn all() -> Vec<(Self, &'static str)> {
+        vec![
+            (Self::Pause, "pause"),
+            (Self::Continue, "continue"),
+            (Self::Kill, "kill"),
+            (Self::Limit, "limit"),
+            (Self::Lift, "lift"),
+        ]
+    }
 }
 
 const fn tested() -> bool {

@@ -8,7 +8,8 @@ use crate::model::{
     ArrivalProcess, Backoff, BreakerPolicy, ClientPolicy, Request, RetryBudgetPolicy, Retryable,
     Role,
 };
-use crate::scenario::leaf::{Text, Word};
+use crate::scenario::leaf::{Placed, Text, Word};
+use crate::scenario::operations::{Operation, Values};
 use crate::scenario::quantities::{Moment, Positive};
 use crate::units::Rate;
 
@@ -27,10 +28,18 @@ pub(in crate::scenario) struct Load {
     pub(in crate::scenario) step: Vec<Step>,
     /// A sine around the rate in force.
     pub(in crate::scenario) swing: Option<Swing>,
-    /// What operations ask for; an operation is of a kind with probability
-    /// weight / sum of weights.
-    #[schemars(required, length(min = 1))]
-    pub(in crate::scenario) mix: Option<Vec<Mix>>,
+    /// What operations ask the embedded fleet for; an operation is of a kind
+    /// with probability weight / sum of weights.
+    #[schemars(length(min = 1))]
+    pub(in crate::scenario) mix: Option<Placed<Vec<Mix>>>,
+    /// What operations ask somebody else's target for; see docs/LOAD.md.
+    #[schemars(length(min = 1))]
+    pub(in crate::scenario) operation: Option<Placed<Vec<Operation>>>,
+    /// Values that those operations differ by.
+    #[serde(default)]
+    pub(in crate::scenario) values: Vec<Placed<Values>>,
+    /// A file of operations in place of `operation`, from this file's folder on.
+    pub(in crate::scenario) operations: Option<Placed<String>>,
     /// How clients behave.
     #[serde(default)]
     pub(in crate::scenario) client: Client,

@@ -7,8 +7,10 @@
 
 mod entry;
 mod gauges;
+mod hook;
 mod judgement;
 mod load;
+mod safety;
 mod target;
 mod watch;
 
@@ -19,10 +21,12 @@ use super::leaf::{Placed, Quantity, Text};
 use super::quantities::{Moment, Positive};
 use crate::units::{ClockTime, Nanos};
 
-pub(super) use entry::{Do, Entry};
+pub(super) use entry::{Do, Entry, Fault};
 pub(super) use gauges::Gauges;
+pub(super) use hook::Hook;
 pub(super) use judgement::{Expect, Limit, Recovery};
 pub(super) use load::{Load, Mix, Step, Swing};
+pub(super) use safety::Safety;
 pub(super) use target::{Fleet, Release, Target};
 pub(super) use watch::{Alert, Monitor};
 
@@ -65,14 +69,13 @@ pub(super) struct File {
     /// The incident's own clock; with it, instants may be given as times of day.
     pub(super) story: Option<Story>,
     /// What the load is directed at.
-    #[serde(default)]
-    pub(super) target: Target,
+    pub(super) target: Option<Placed<Target>>,
     /// The release system of the fleet's configuration.
     #[serde(default)]
     pub(super) release: Release,
     /// What users do.
     #[schemars(required)]
-    pub(super) load: Option<Load>,
+    pub(super) load: Option<Placed<Load>>,
     /// Monitors that probe the fleet.
     #[serde(default)]
     pub(super) monitor: Vec<Monitor>,
@@ -82,7 +85,13 @@ pub(super) struct File {
     /// When somebody is told.
     #[serde(default)]
     pub(super) alert: Vec<Alert>,
-    /// What is done to the fleet, its monitors and its clients.
+    /// What the user's own tools can do to the target.
+    #[serde(default)]
+    pub(super) hook: Vec<Placed<Hook>>,
+    /// What the run may do at most.
+    #[serde(default)]
+    pub(super) safety: Safety,
+    /// What is done to the target, its monitors and its clients.
     #[serde(default)]
     pub(super) timeline: Vec<Placed<Entry>>,
     /// What counts as recovered.

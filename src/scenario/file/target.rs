@@ -1,19 +1,80 @@
-//! Keys of `[target]`: the fleet that is driven, and its identity service.
+//! Keys of `[target]`: the fleet that is driven, or a target of somebody else's.
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Distribution, FleetSpec, IdentitySpec};
+use super::{PlacedText, text};
+use crate::model::{Distribution, FleetSpec, IdentitySpec, Url};
 use crate::scenario::leaf::{Placed, QueueText, Text};
-use crate::scenario::quantities::Positive;
+use crate::scenario::quantities::{Positive, ReadyCheck};
 use crate::units::Nanos;
 
-/// What the load is directed at.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
+/// What the load is directed at: the embedded fleet, or somebody else's server,
+/// which is named by `url`, `urls`, `command`, `pid` or `port`.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Target {
-    /// The embedded fleet.
-    pub(in crate::scenario) fleet: Fleet,
+    /// The embedded fleet; it is the target where no other is named.
+    pub(in crate::scenario) fleet: Option<Placed<Fleet>>,
+    /// Where somebody else's target serves.
+    pub(in crate::scenario) url: Option<PlacedText<Url>>,
+    /// Several places where it serves, with weights.
+    pub(in crate::scenario) urls: Option<Placed<Vec<Site>>>,
+    /// A command that serves at `url`: it is started, awaited, watched, and
+    /// ended with its process group.
+    #[schemars(length(min = 1))]
+    pub(in crate::scenario) command: Option<Placed<Vec<String>>>,
+    /// Variables that the command's environment has besides threadbare's own.
+    #[serde(default)]
+    pub(in crate::scenario) env: BTreeMap<String, String>,
+    /// The folder that the command runs in, from this file's folder on.
+    pub(in crate::scenario) directory: Option<Placed<String>>,
+    /// The request whose answer says that the target serves: a method and a
+    /// path at `url`, or a whole URL. 2xx and 3xx are a yes.
+    pub(in crate::scenario) ready: Option<PlacedText<ReadyCheck>>,
+    /// How long the target may take until it serves.
+    #[serde(default = "ready_within")]
+    pub(in crate::scenario) ready_within: Text<Positive>,
+    /// How long the command may take to end once it was asked to (SIGTERM);
+    /// then it is killed.
+    #[serde(default = "stop_within")]
+    pub(in crate::scenario) stop_within: Text<Positive>,
+    /// The id of the process that serves at `url`, and runs already.
+    #[schemars(range(min = 2, max = 4_194_304))]
+    pub(in crate::scenario) pid: Option<Placed<u32>>,
+    /// The port that the process listens on, which runs already.
+    #[schemars(range(min = 1, max = 65_535))]
+    pub(in crate::scenario) port: Option<Placed<u16>>,
+    /// A file of certificates (PEM) to trust under https in place of the
+    /// system's, from this file's folder on.
+    pub(in crate::scenario) ca: Option<String>,
+}
+
+fn ready_within() -> Text<Positive> {
+    text("30s")
+}
+
+fn stop_within() -> Text<Positive> {
+    text("10s")
+}
+
+/// One place where a target serves.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Site {
+    /// Where.
+    #[schemars(required)]
+    pub(in crate::scenario) url: Option<PlacedText<Url>>,
+    /// Its share of the operations is weight / sum of weights.
+    #[serde(default = "weight")]
+    #[schemars(range(min = 1, max = 1000))]
+    pub(in crate::scenario) weight: u32,
+}
+
+const fn weight() -> u32 {
+    1
 }
 
 /// The embedded fleet: a balancer and instances, each a process of its own.

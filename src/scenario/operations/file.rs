@@ -23,7 +23,7 @@ pub(super) struct File {
 /// `range` or a `csv`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Values {
+pub(in crate::scenario) struct Values {
     /// What requests call it.
     #[schemars(required)]
     pub(super) name: Option<Placed<String>>,
@@ -48,7 +48,7 @@ const fn order() -> Word<RowOrder> {
 /// A kind of operation: one request, or several one after the other.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Operation {
+pub(in crate::scenario) struct Operation {
     /// What it is called.
     #[schemars(required)]
     pub(super) name: Option<String>,
@@ -68,7 +68,7 @@ const fn weight() -> u32 {
 /// One request.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Step {
+pub(in crate::scenario) struct Step {
     /// Method and path; values in the path are escaped as a URL needs it.
     #[schemars(required)]
     pub(super) request: Option<Placed<Text<RequestLine>>>,

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::super::diagnostics::{Mistake, suggest};
 use super::super::leaf::{Placed, Text};
-use super::file::{self, File};
+use super::file;
 use super::texts::{Capturing, Check, value_name};
 use super::values;
 use crate::model::{Expected, HttpWork, OperationKind, Part, Rows, Step, Table, Template};
@@ -40,15 +40,19 @@ impl<'a> Reader<'a> {
     }
 
     /// The work of a file, as far as it can be told.
-    pub(super) fn work(&mut self, file: &File) -> HttpWork {
+    pub(super) fn work(
+        &mut self,
+        values: &[Placed<file::Values>],
+        operations: &[file::Operation],
+    ) -> HttpWork {
         let mut work = HttpWork::default();
-        for values in &file.values {
+        for values in values {
             match self.table(values) {
                 Some(table) => work.tables.push(table),
                 None => self.unsure = true,
             }
         }
-        for operation in file.operation.iter().flatten() {
+        for operation in operations {
             let mut earlier = Vec::new();
             let steps = operation.step.iter().flatten();
             let steps = steps.filter_map(|step| self.step(step, &mut earlier));

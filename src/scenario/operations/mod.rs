@@ -13,11 +13,13 @@ use std::path::Path;
 
 use self::file::File;
 use self::meaning::Reader;
-use super::diagnostics::Diagnostics;
+use super::diagnostics::{Diagnostics, Mistake};
+use super::leaf::Placed;
 use super::{parse, schema, shipped};
 use crate::error::{Error, Result};
 use crate::model::HttpWork;
 
+pub(super) use self::file::{Operation, Values};
 pub(super) use self::texts::{Capturing, Check, HeaderLine, RequestLine};
 
 /// The JSON schema of files of operations, as text that ends with a newline.
@@ -28,6 +30,18 @@ pub fn operations_schema() -> String {
 
 fn value() -> serde_json::Value {
     schema::of::<File>("threadbare operations")
+}
+
+/// The work of operations that stand in a scenario, and the mistakes in them;
+/// files that they name are looked for in `folder`.
+pub(super) fn inline(
+    folder: &Path,
+    values: &[Placed<Values>],
+    operations: &[Operation],
+) -> (HttpWork, Vec<Mistake>) {
+    let mut reader = Reader::new(folder, Vec::new());
+    let work = reader.work(values, operations);
+    (work, reader.mistakes)
 }
 
 /// Reads a file of operations. `path` is shown in diagnostics; files that it
@@ -42,7 +56,7 @@ pub fn operations(path: &Path, text: &str) -> std::result::Result<HttpWork, Diag
     let (file, fitted) = parse::fit::<File>(&value(), &shown, text)?;
     let folder = path.parent().unwrap_or(Path::new("."));
     let mut reader = Reader::new(folder, fitted.mistakes);
-    let work = reader.work(&file);
+    let work = reader.work(&file.values, file.operation.as_deref().unwrap_or_default());
     if reader.mistakes.is_empty() {
         Ok(work)
     } else {

@@ -48,6 +48,13 @@ pub(in crate::scenario) struct HeaderLine {
     pub(super) value: String,
 }
 
+impl HeaderLine {
+    /// Name and value.
+    pub(in crate::scenario) fn parts(&self) -> (String, String) {
+        (self.name.clone(), self.value.clone())
+    }
+}
+
 /// Whether a text can be a header's name.
 fn header_name(text: &str) -> bool {
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);

@@ -1,0 +1,87 @@
+//! `threadbare init`: a scenario to start from, for a kind of server.
+
+use clap::Args;
+
+use super::Code;
+use crate::error::{EXIT_PASSED, Error};
+
+/// Every preset: its name, what it is for, and its text.
+pub(super) const PRESETS: [(&str, &str, &str); 6] = [
+    (
+        "url",
+        "any server that runs already, by its URL",
+        include_str!("presets/url.toml"),
+    ),
+    (
+        "gunicorn",
+        "a Python application under gunicorn",
+        include_str!("presets/gunicorn.toml"),
+    ),
+    (
+        "puma",
+        "a Ruby application under Puma",
+        include_str!("presets/puma.toml"),
+    ),
+    (
+        "node",
+        "a Node.js application",
+        include_str!("presets/node.toml"),
+    ),
+    (
+        "tomcat",
+        "a Java application under Tomcat, by its port",
+        include_str!("presets/tomcat.toml"),
+    ),
+    (
+        "haproxy",
+        "a service behind HAProxy, steered through its admin socket",
+        include_str!("presets/haproxy.toml"),
+    ),
+];
+
+#[derive(Debug, Args)]
+#[command(after_help = "Example: threadbare init --preset gunicorn > my-incident.toml")]
+pub(super) struct Arguments {
+    /// The kind of server; without it, the presets there are
+    #[arg(long, value_name = "NAME")]
+    preset: Option<String>,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Code {
+        let Some(wanted) = self.preset else {
+            let lines = PRESETS
+                .iter()
+                .map(|(name, what, _)| format!("{name:<10} {what}\n"));
+            super::answer(lines.collect::<String>().as_bytes())?;
+            return Ok(EXIT_PASSED);
+        };
+        let found = PRESETS.iter().find(|(name, ..)| *name == wanted);
+        let (_, _, text) = found.ok_or_else(|| {
+            let names: Vec<&str> = PRESETS.iter().map(|(name, ..)| *name).collect();
+            Error::usage(format!(
+                "there is no preset {wanted:?}; there are {}",
+                names.join(", ")
+            ))
+        })?;
+        super::answer(text.as_bytes())?;
+        Ok(EXIT_PASSED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario;
+
+    #[test]
+    fn every_preset_is_a_scenario_without_a_mistake() {
+        for (name, _, text) in PRESETS {
+            let read = scenario::parse(name, &format!("{name}.toml"), text);
+            let read = read.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(false)));
+            assert!(read.foreign.is_some(), "{name}");
+            assert!(!read.timeline.is_empty(), "{name}");
+            assert!(!read.safety.abort_if.is_empty(), "{name}");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+//! `threadbare recover`: undo what a dead run left.
+
+use std::fmt::Write as _;
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::Code;
+use crate::error::{EXIT_FAILED, EXIT_PASSED};
+use crate::live;
+use crate::record::{Outcome, outcome_text, printable};
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// The directory of a run that was killed
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+    /// Do it without asking
+    #[arg(long)]
+    yes: bool,
+}
+
+impl Arguments {
+    pub(super) fn run(self) -> Code {
+        let mut left = live::left(&self.directory)?;
+        let mut text = String::new();
+        for done in left.done() {
+            let _ = writeln!(text, "Undone by {}", printable(&done));
+        }
+        let outstanding = left.outstanding();
+        if outstanding.is_empty() {
+            text.push_str("Nothing is left to undo.\n");
+            super::answer(text.as_bytes())?;
+            return Ok(EXIT_PASSED);
+        }
+        text.push_str("Left to undo, in this order:\n");
+        for undo in &outstanding {
+            let _ = writeln!(text, "  {}", printable(undo));
+        }
+        super::answer(text.as_bytes())?;
+        if !self.yes && !agreed() {
+            super::answer(b"Nothing was done; `--yes` does it without asking.\n")?;
+            return Ok(EXIT_FAILED);
+        }
+        let mut code = EXIT_PASSED;
+        for (undo, outcome) in left.recover()? {
+            if !matches!(outcome, Outcome::Applied { .. }) {
+                code = EXIT_FAILED;
+            }
+            let line = format!("{undo}: {}", outcome_text(&outcome));
+            super::answer(format!("{}\n", printable(&line)).as_bytes())?;
+        }
+        Ok(code)
+    }
+}
+
+/// Whether somebody at a terminal says yes.
+fn agreed() -> bool {
+    if !io::stdin().is_terminal() {
+        return false;
+    }
+    print!("Do it? [y/N] ");
+    let mut line = String::new();
+    let asked = io::stdout()
+        .flush()
+        .and_then(|()| io::stdin().lock().read_line(&mut line));
+    asked.is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
+}

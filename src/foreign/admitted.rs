@@ -1,0 +1,186 @@
+//! Which hosts may be sent to, and at which addresses.
+//!
+//! A name can lead anywhere, and elsewhere the next time it is asked; so each
+//! is resolved once, the address is what is checked, and the address is what is
+//! connected to. No redirect is ever followed.
+
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+
+use crate::error::{Error, Result};
+use crate::model::{Foreign, Safety, Url};
+use crate::plan::Plan;
+
+/// The addresses of every host that a run may send to, each checked.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    known: Vec<(String, u16, SocketAddr)>,
+}
+
+impl Addresses {
+    /// Resolves and checks every URL of a target; `allowed`: the hosts that the
+    /// command line names.
+    ///
+    /// # Errors
+    ///
+    /// Wrong usage, where a host is not this machine and not named exactly both
+    /// in the scenario and on the command line; an unfit environment, where a
+    /// name leads nowhere.
+    pub fn of(foreign: &Foreign, safety: &Safety, allowed: &[String]) -> Result<Self> {
+        let mut addresses = Self::default();
+        for url in foreign.urls() {
+            addresses.admit(url, safety, allowed)?;
+        }
+        Ok(addresses)
+    }
+
+    /// Resolves and checks a URL, unless that was done before.
+    ///
+    /// # Errors
+    ///
+    /// As [`Addresses::of`].
+    pub fn admit(&mut self, url: &Url, safety: &Safety, allowed: &[String]) -> Result<SocketAddr> {
+        if let Some(address) = self.get(url) {
+            return Ok(address);
+        }
+        let address = admitted_host(&url.host, url.port, safety, allowed)?;
+        self.known.push((url.host.clone(), url.port, address));
+        Ok(address)
+    }
+
+    /// The address of a URL that was admitted.
+    #[must_use]
+    pub fn get(&self, url: &Url) -> Option<SocketAddr> {
+        let mut known = self.known.iter();
+        known
+            .find(|(host, port, _)| *host == url.host && *port == url.port)
+            .map(|(_, _, address)| *address)
+    }
+
+    /// Whether any of them is not this machine's.
+    #[must_use]
+    pub fn leave_this_machine(&self) -> bool {
+        self.known
+            .iter()
+            .any(|(_, _, address)| !local(address.ip()))
+    }
+
+    /// Holds a plan to the bounds for hosts that are not this machine's.
+    ///
+    /// # Errors
+    ///
+    /// Wrong usage, where it asks for more than the scenario allows.
+    pub fn hold(&self, plan: &Plan) -> Result<()> {
+        if !self.leave_this_machine() {
+            return Ok(());
+        }
+        let (asked, most) = (
+            plan.requests_max_per_second(),
+            plan.safety.rate_max_per_second(),
+        );
+        if asked > most {
+            return Err(Error::usage(format!(
+                "the run could send {asked:.0} requests/s, retries and probes included, to a host \
+                 that is not this machine, and {most:.0}/s is the bound; raise it explicitly with \
+                 `rate_max` in [safety], or lower load.rate"
+            )));
+        }
+        let longest = plan.safety.duration_max;
+        if plan.end > longest {
+            return Err(Error::usage(format!(
+                "the run loads a host that is not this machine for {}, and {longest} is the \
+                 bound; raise it explicitly with `duration_max` in [safety], or shorten the run",
+                plan.end
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn local(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
+/// The address of a host, resolved and checked; `allowed`: the hosts that the
+/// command line names.
+///
+/// # Errors
+///
+/// As [`Addresses::of`].
+pub fn admitted_host(
+    host: &str,
+    port: u16,
+    safety: &Safety,
+    allowed: &[String],
+) -> Result<SocketAddr> {
+    let resolved = (host, port).to_socket_addrs().map_err(|cause| {
+        Error::unfit(format!(
+            "failed to resolve the host {host}: {cause}; is it spelt right?"
+        ))
+    })?;
+    let addresses: Vec<SocketAddr> = resolved.collect();
+    if let Some(address) = addresses.iter().find(|address| local(address.ip())) {
+        return Ok(*address);
+    }
+    let first = addresses.first().copied().ok_or_else(|| {
+        Error::unfit(format!(
+            "the host {host} has no address; is it spelt right?"
+        ))
+    })?;
+    let in_file = safety.hosts.iter().any(|named| named == host);
+    let on_line = allowed.iter().any(|named| named == host);
+    let missing = match (in_file, on_line) {
+        (true, true) => return Ok(first),
+        (false, true) => format!("in the scenario, as [safety] hosts = [\"{host}\"]"),
+        (true, false) => format!("on the command line, with --allow-host {host}"),
+        (false, false) => format!(
+            "in the scenario, as [safety] hosts = [\"{host}\"], and on the command line, with \
+             --allow-host {host}"
+        ),
+    };
+    Err(Error::usage(format!(
+        "{host} is {}, which is not this machine; where you may break it, say so {missing}",
+        first.ip()
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn url(text: &str) -> Url {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_host_elsewhere_must_be_named_twice_exactly() {
+        // An address needs no name server; 192.0.2.0/24 is for documentation (RFC 5737).
+        let there = url("http://192.0.2.7:80");
+        let named = Safety {
+            hosts: vec!["192.0.2.7".into()],
+            ..Safety::default()
+        };
+        let allowed = vec!["192.0.2.7".to_owned()];
+        let admit = |safety: &Safety, allowed: &[String]| {
+            Addresses::default().admit(&there, safety, allowed)
+        };
+        assert!(admit(&named, &allowed).is_ok());
+        for (safety, allowed, told) in [
+            (Safety::default(), allowed.as_slice(), "[safety]"),
+            (named.clone(), &[], "--allow-host"),
+            (named, &["192.0.2".to_owned()], "--allow-host"),
+        ] {
+            let error = admit(&safety, allowed).unwrap_err();
+            assert_eq!(error.exit_code(), 2);
+            assert!(error.to_string().contains(told), "{error}");
+        }
+    }
+
+    #[test]
+    fn this_machine_needs_no_name() {
+        let mut addresses = Addresses::default();
+        for text in ["http://127.0.0.1:1", "http://[::1]:1", "http://127.9.9.9:1"] {
+            assert!(addresses.admit(&url(text), &Safety::default(), &[]).is_ok());
+        }
+        assert!(!addresses.leave_this_machine());
+    }
+}

@@ -1,0 +1,40 @@
+//! A target that is somebody else's: found, started, held, watched, ended, and
+//! what can be done to it.
+//!
+//! Nothing is known of what it is inside. It is reached over HTTP, through its
+//! processes, which the kernel shows, and through hooks, which are the user's
+//! own tools. Whatever is done can be undone: an [`Undo`] says how, and is
+//! handed to a [`Safeguard`] *before* the fault acts, so that somebody can
+//! carry it out when whoever began it is gone.
+//!
+//! What it deliberately does not do: guess. A process is signalled by its pidfd
+//! and only while it is the one that was held, by its start time; a host is
+//! sent to by the one address that was checked; a command is run without a
+//! shell.
+
+mod admitted;
+mod call;
+mod gate;
+mod gauges;
+mod held;
+mod http;
+mod limits;
+mod proc;
+mod process;
+mod spawn;
+mod target;
+mod undo;
+
+pub use admitted::{Addresses, admitted_host};
+pub use gate::gate;
+pub use held::{Held, Identity};
+pub use target::{Begin, Target};
+pub use undo::{Armed, Safeguard, Undo, Undos};
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The mutex's content, whether or not a thread panicked while it held it: what
+/// is locked here is only ever replaced as a whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,57 @@
+//! The gauges that a plan names, read while the run goes on.
+//!
+//! Their hosts are held to the same rule as the target's: this machine's, or
+//! named exactly in the scenario and on the command line.
+
+use std::sync::mpsc::Sender;
+
+use super::conductor::Message;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::foreign::admitted_host;
+use crate::model::GaugePlace;
+use crate::plan::Plan;
+use crate::sample::{Scrape, Scraper, Told};
+
+/// What is to be read, with the addresses that were found and admitted.
+///
+/// # Errors
+///
+/// As [`admitted_host`].
+pub(super) fn scrapes(plan: &Plan, allowed: &[String]) -> Result<Vec<Scrape>> {
+    let sources = plan.gauges.iter();
+    let admitted = sources.map(|source| {
+        let address = match &source.place {
+            GaugePlace::Page(url) => admitted_host(url.host(), url.port(), &plan.safety, allowed)?,
+            GaugePlace::Statsd(address) => *address,
+        };
+        Ok(Scrape {
+            source: source.clone(),
+            address,
+        })
+    });
+    admitted.collect()
+}
+
+/// Begins to read them, and tells the conductor.
+///
+/// # Errors
+///
+/// Where a port that is to be listened on is taken.
+pub(super) fn start(
+    scrapes: &[Scrape],
+    plan: &Plan,
+    clock: Clock,
+    messages: &Sender<Message>,
+) -> Result<Scraper> {
+    let messages = messages.clone();
+    Scraper::start(scrapes, clock, plan.interval, move |told| {
+        // The conductor outlives its readers; where it does not, nobody reads.
+        let _ = messages.send(match told {
+            Told::Sample(sample) => Message::Sample(sample),
+            Told::Event(event) => Message::Event(event),
+            // A page has no process.
+            Told::Ended { .. } => return,
+        });
+    })
+}

@@ -1,0 +1,97 @@
+//! Undoes what a dead run left: `threadbare recover`.
+//!
+//! The guardian undoes everything when the conductor dies; this is for where it
+//! has died too, and for reading afterwards what it did.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+use rustix::process::geteuid;
+
+use crate::error::{Error, Result};
+use crate::foreign::{Armed, Undos};
+use crate::record::{Outcome, outcome_text};
+
+/// What a run directory says of what was done, and of what is left to undo.
+#[derive(Debug)]
+pub struct Left {
+    undos: Undos,
+}
+
+/// Reads what a dead run left, and holds it against others who would undo it too.
+///
+/// # Errors
+///
+/// Wrong usage, where there is no run or it is another user's; an unfit
+/// environment, where the run is still under way or somebody is undoing it now.
+pub fn left(directory: &Path) -> Result<Left> {
+    let shown = directory.display();
+    let owner = fs::metadata(directory).map_err(|cause| {
+        Error::usage(format!(
+            "failed to read {shown}: {cause}; is this a run directory?"
+        ))
+    })?;
+    if owner.uid() != geteuid().as_raw() || owner.mode() & 0o022 != 0 {
+        return Err(Error::usage(format!(
+            "{shown} is not this user's alone, and what it says to undo is not trusted; only who \
+             made the run can recover it"
+        )));
+    }
+    if !Undos::exist(directory) {
+        return Err(Error::usage(format!(
+            "{shown} has nothing that was to be undone: it is no run of a target of somebody \
+             else's"
+        )));
+    }
+    let undos = Undos::open(directory, "recover")?;
+    if let Some(pid) = undos.under_way() {
+        return Err(Error::unfit(format!(
+            "the run in {shown} is still under way, as process {pid}; end it with `kill -INT \
+             {pid}`, which undoes everything"
+        )));
+    }
+    if !undos.lock() {
+        return Err(Error::unfit(format!(
+            "the guardian is undoing the run in {shown} now; try again in a moment"
+        )));
+    }
+    Ok(Left {
+        undos: undos.again()?,
+    })
+}
+
+impl Left {
+    /// What has yet to be undone, in words, in the order in which it is done.
+    #[must_use]
+    pub fn outstanding(&self) -> Vec<String> {
+        let outstanding = self.undos.outstanding().into_iter();
+        outstanding.map(|armed| armed.undo.in_words()).collect()
+    }
+
+    /// What was undone already, and by whom.
+    #[must_use]
+    pub fn done(&self) -> Vec<String> {
+        let told = self.undos.told();
+        let told =
+            told.map(|(undo, by, outcome)| format!("{by}: {undo}: {}", outcome_text(outcome)));
+        told.collect()
+    }
+
+    /// Undoes it all, the last that was done first, and marks it done; what
+    /// came of each.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be marked; it has been undone then.
+    pub fn recover(&mut self) -> Result<Vec<(String, Outcome)>> {
+        let mut came = Vec::new();
+        for Armed { id, undo } in self.undos.outstanding() {
+            let outcome = undo.carry_out();
+            self.undos.undone(id, &outcome)?;
+            came.push((undo.in_words(), outcome));
+        }
+        self.undos.close();
+        Ok(came)
+    }
+}

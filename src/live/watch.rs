@@ -1,0 +1,162 @@
+//! What a run watches its own figures for: alerts, its stop conditions, and
+//! whether the target was healthy before anything was injected.
+//!
+//! Where several threads send the load, a share is that of all of them: their
+//! samples of an interval are added up first.
+
+use crate::error::{Error, Result};
+use crate::plan::Plan;
+use crate::record::{Alarms, Counters, Event, Sample};
+use crate::units::{Nanos, Ratio};
+
+/// The source of users' attempts in the record.
+const USER: &str = "user";
+/// Intervals after the warm-up within which the first operations have ended.
+const SEEN_AFTER: u64 = 2;
+/// Intervals whose samples may be gathered at a time: threads drift less than that.
+const GATHERED_MAX: usize = 16;
+
+/// What a run watches.
+pub(super) struct Watch {
+    alarms: Alarms,
+    stops: Alarms,
+    /// The stop condition that held.
+    aborted: Option<String>,
+    warm_up: Nanos,
+    interval: Nanos,
+    errors_max: Ratio,
+    /// Operations that ended with success and without, since the warm-up.
+    ended: (u64, u64),
+    /// Whether a fault has been injected: health was a matter of before.
+    injected: bool,
+    /// Threads that send load.
+    threads: usize,
+    /// Samples of intervals that not every thread has told yet.
+    gathered: Vec<(Sample, usize)>,
+}
+
+impl Watch {
+    pub(super) fn new(plan: &Plan) -> Self {
+        Self {
+            alarms: Alarms::new(&plan.alerts),
+            stops: Alarms::new(&plan.safety.abort_if),
+            aborted: None,
+            warm_up: plan.warm_up,
+            interval: plan.interval,
+            errors_max: plan.safety.baseline_errors,
+            ended: (0, 0),
+            injected: false,
+            threads: 1,
+            gathered: Vec::new(),
+        }
+    }
+
+    /// The load goes to so many places, by so many threads each.
+    pub(super) fn threads(&mut self, places: usize, each: u32) {
+        self.threads = places.saturating_mul(each as usize).max(1);
+    }
+
+    /// Takes a sample: the alerts that fire or clear by it.
+    pub(super) fn sample(&mut self, sample: &Sample) -> Vec<Event> {
+        if let Counters::Attempts(counters) = &sample.counters
+            && sample.source == USER
+            && sample.from >= self.warm_up
+            && !self.injected
+        {
+            self.ended.0 = self.ended.0.saturating_add(counters.ended_well);
+            self.ended.1 = self.ended.1.saturating_add(counters.ended_badly);
+        }
+        let Some(whole) = self.gather(sample) else {
+            return Vec::new();
+        };
+        let stops = self.stops.sample(&whole);
+        self.note(stops);
+        self.alarms.sample(&whole)
+    }
+
+    /// The sum of an interval's samples, once every thread has told its own.
+    fn gather(&mut self, sample: &Sample) -> Option<Sample> {
+        let Counters::Attempts(counters) = &sample.counters else {
+            return Some(sample.clone());
+        };
+        if self.threads == 1 {
+            return Some(sample.clone());
+        }
+        let place = self.gathered.iter().position(|(known, _)| {
+            (known.from, known.to, &known.source) == (sample.from, sample.to, &sample.source)
+        });
+        let place = place.unwrap_or_else(|| {
+            if self.gathered.len() == GATHERED_MAX {
+                self.gathered.remove(0);
+            }
+            let mut empty = sample.clone();
+            empty.counters = Counters::Attempts(crate::record::AttemptCounters::default());
+            self.gathered.push((empty, 0));
+            self.gathered.len() - 1
+        });
+        let (sum, told) = &mut self.gathered[place];
+        if let Counters::Attempts(all) = &mut sum.counters {
+            all.merge(counters);
+        }
+        *told += 1;
+        (*told == self.threads).then(|| self.gathered.remove(place).0)
+    }
+
+    /// Every gauge of an interval has been read.
+    pub(super) fn sampled(&mut self, from: Nanos, to: Nanos) -> Vec<Event> {
+        let stops = self.stops.sampled(from, to);
+        self.note(stops);
+        self.alarms.sampled(from, to)
+    }
+
+    fn note(&mut self, stops: Vec<Event>) {
+        for event in stops {
+            if let Event::AlertFired { alert } = event {
+                self.aborted.get_or_insert(alert);
+            }
+        }
+    }
+
+    /// The stop condition that held, where one did.
+    pub(super) fn aborted(&self) -> Option<&str> {
+        self.aborted.as_deref()
+    }
+
+    /// Asked before a fault is injected at `now`.
+    ///
+    /// # Errors
+    ///
+    /// An unfit environment, where the target was not healthy until then.
+    pub(super) fn healthy(&mut self, now: Nanos) -> Result<()> {
+        if std::mem::replace(&mut self.injected, true) {
+            return Ok(());
+        }
+        let (well, badly) = self.ended;
+        let ended = well.saturating_add(badly);
+        if ended == 0 {
+            // Too early to tell: the findings will say that there is no baseline.
+            let early = now < self.warm_up.saturating_add(self.interval * SEEN_AFTER);
+            return if early {
+                Ok(())
+            } else {
+                Err(unhealthy("no operation had ended"))
+            };
+        }
+        let share = badly as f64 / ended as f64;
+        if share > self.errors_max.get() {
+            return Err(unhealthy(&format!(
+                "{badly} of {ended} operations had ended without success, and {} is the most that \
+                 counts as healthy",
+                self.errors_max
+            )));
+        }
+        Ok(())
+    }
+}
+
+fn unhealthy(why: &str) -> Error {
+    Error::unfit(format!(
+        "the target was not healthy before the first fault, so nothing was injected: {why}; see \
+         that it answers what the scenario asks, or raise `baseline_errors` in [safety]"
+    ))
+}

@@ -1,0 +1,202 @@
+//! What a run would do: every rate, fault, hook and undo, with its time.
+//!
+//! It is put together from the plan alone. Nothing is resolved, opened or
+//! started for it.
+
+use std::fmt::Write as _;
+
+use super::figures::percent;
+use crate::model::{Action, Call, Foreign, Origin, ProcessFault, secret};
+use crate::plan::{Entry, Plan, When};
+use crate::record::{action_text, printable, story_time};
+use crate::units::Nanos;
+
+/// What a run of the plan would do, as text.
+#[must_use]
+pub fn render(plan: &Plan) -> String {
+    let mut text = format!(
+        "{}\nNothing is sent, started or changed; a run would:\n",
+        plan.title
+    );
+    let lines = [
+        target(plan),
+        load(plan),
+        monitors(plan),
+        timeline(plan),
+        safety(plan),
+    ];
+    for (heading, lines) in lines {
+        if lines.is_empty() {
+            continue;
+        }
+        let _ = writeln!(text, "\n{heading}");
+        for line in lines {
+            let _ = writeln!(text, "  {}", printable(&line));
+        }
+    }
+    text
+}
+
+type Part = (&'static str, Vec<String>);
+
+fn target(plan: &Plan) -> Part {
+    let lines = match (&plan.foreign, &plan.fleet) {
+        (Some(foreign), _) => other(foreign),
+        (None, Some(fleet)) => vec![format!(
+            "start the embedded fleet on this machine: {} instances of {} workers",
+            fleet.instances, fleet.workers
+        )],
+        (None, None) => Vec::new(),
+    };
+    ("Target", lines)
+}
+
+fn other(foreign: &Foreign) -> Vec<String> {
+    let mut lines = Vec::new();
+    match &foreign.origin {
+        Origin::Elsewhere => {}
+        Origin::Command(command) => lines.push(format!(
+            "start `{}` in {}, and end it with its group (within {}, then killed)",
+            secret::command(&command.words),
+            command.directory.display(),
+            command.stop_within
+        )),
+        Origin::Process(pid) => lines.push(format!("hold the process {pid}")),
+        Origin::Port(port) => lines.push(format!("hold the process that listens on port {port}")),
+    }
+    if let Some(ready) = &foreign.ready {
+        lines.push(format!(
+            "ask {} {} until it is answered with 2xx or 3xx, for at most {}",
+            ready.method, ready.url, ready.within
+        ));
+    }
+    let whole: u32 = foreign.sites.iter().map(|site| site.weight).sum();
+    for site in &foreign.sites {
+        let share = f64::from(site.weight) / f64::from(whole.max(1));
+        lines.push(format!(
+            "send {} of the load to {}",
+            percent(share),
+            site.url.without_query()
+        ));
+    }
+    for kind in &foreign.work.operations {
+        let steps: Vec<&str> = kind.steps.iter().map(|step| step.method.as_str()).collect();
+        let weight = kind.weight;
+        lines.push(format!(
+            "operation `{}`, weight {weight}: {}",
+            kind.name,
+            steps.join(", ")
+        ));
+    }
+    lines
+}
+
+fn load(plan: &Plan) -> Part {
+    let mut lines: Vec<String> = plan
+        .load
+        .rate
+        .iter()
+        .map(|(from, shape)| format!("{}  {shape}", at(plan, *from)))
+        .collect();
+    lines.push(format!("{}  nothing more is scheduled", at(plan, plan.end)));
+    lines.push(format!(
+        "at most {} retries of an operation; {:.0} requests/s at most, with all of them and all \
+         probes",
+        plan.load.client.retries,
+        plan.requests_max_per_second()
+    ));
+    ("Operations per second", lines)
+}
+
+fn monitors(plan: &Plan) -> Part {
+    let lines = plan.monitors.iter().map(|monitor| {
+        format!(
+            "{} × {}: GET {} every {}, every {} after a failure",
+            monitor.count, monitor.name, monitor.probe, monitor.every, monitor.every_after_failure
+        )
+    });
+    ("Monitors", lines.collect())
+}
+
+fn timeline(plan: &Plan) -> Part {
+    let mut lines = Vec::new();
+    for entry in &plan.timeline {
+        let when = match &entry.when {
+            When::At(instant) => at(plan, *instant),
+            When::After { event, delay } => format!("{delay} after {}", event.in_words()),
+        };
+        lines.push(format!("{when}  {}", action_text(&entry.action)));
+        lines.extend(
+            details(plan, entry)
+                .into_iter()
+                .map(|line| format!("    {line}")),
+        );
+    }
+    ("Timeline", lines)
+}
+
+/// What an action calls, and what undoes it.
+fn details(plan: &Plan, entry: &Entry) -> Vec<String> {
+    let hook = match &entry.action {
+        Action::Hook { hook, .. } => plan.foreign.as_ref().and_then(|it| it.hook(hook)),
+        _ => None,
+    };
+    if let Some(hook) = hook {
+        let mut lines = vec![call(&hook.call)];
+        lines.push(hook.undo.as_ref().map_or_else(
+            || "undo: none".to_owned(),
+            |undo| format!("undo, unless it is refused or rolled back: {}", call(undo)),
+        ));
+        return lines;
+    }
+    let undo = match &entry.action {
+        Action::Process { fault, .. } => match fault {
+            ProcessFault::Pause => "let the processes go on",
+            ProcessFault::Limit(_) => "set the limits back",
+            ProcessFault::Kill => "none: `restart` starts a command again",
+            ProcessFault::Continue | ProcessFault::Lift => return Vec::new(),
+        },
+        Action::Configure { .. } => "the command ends with the run",
+        _ => return Vec::new(),
+    };
+    vec![format!("undo: {undo}")]
+}
+
+fn call(call: &Call) -> String {
+    format!(
+        "{} within {}, expecting {}",
+        call.what, call.timeout, call.expect
+    )
+}
+
+fn safety(plan: &Plan) -> Part {
+    let bounds = &plan.safety;
+    let mut lines = vec![format!(
+        "inject nothing where more than {} of the operations fail before the first fault",
+        bounds.baseline_errors
+    )];
+    for rule in &bounds.abort_if {
+        lines.push(format!("stop and undo everything when {}", rule.name));
+    }
+    if plan.foreign.is_some() {
+        let hosts = match bounds.hosts.as_slice() {
+            [] => "none".to_owned(),
+            hosts => hosts.join(", "),
+        };
+        lines.push(format!(
+            "hosts besides this machine: {hosts}; at most {:.0} requests/s and {} to them",
+            bounds.rate_max_per_second(),
+            bounds.duration_max
+        ));
+    }
+    ("Safety", lines)
+}
+
+/// An instant, with the story's time where there is one.
+fn at(plan: &Plan, instant: Nanos) -> String {
+    let story = plan.story.as_ref();
+    let story = story.map_or_else(String::new, |story| {
+        format!(" {}", story_time(story, instant))
+    });
+    format!("{:>7.1} s{story}", instant.as_secs_f64())
+}

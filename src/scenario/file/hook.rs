@@ -1,0 +1,65 @@
+//! Keys of `[[hook]]`: what the user's own tools do, and how it is undone.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{PlacedText, text};
+use crate::model::ExpectedAnswer;
+use crate::scenario::leaf::{Placed, Text};
+use crate::scenario::operations::HeaderLine;
+use crate::scenario::quantities::{Positive, UrlRequest};
+
+/// Something that the user's own tools do: a command or an HTTP request.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Hook {
+    /// What the timeline calls it.
+    #[schemars(required)]
+    pub(in crate::scenario) name: Option<Placed<String>>,
+    /// A program and its arguments, without a shell, in this file's folder.
+    #[schemars(length(min = 1))]
+    pub(in crate::scenario) command: Option<Placed<Vec<String>>>,
+    /// A method and a URL.
+    pub(in crate::scenario) request: Option<PlacedText<UrlRequest>>,
+    /// Header fields of the request.
+    #[serde(default)]
+    pub(in crate::scenario) headers: Vec<Text<HeaderLine>>,
+    /// The request's body.
+    #[serde(default)]
+    pub(in crate::scenario) body: String,
+    /// Limit on it; a command that runs longer is ended with its group.
+    #[serde(default = "timeout")]
+    pub(in crate::scenario) timeout: Text<Positive>,
+    /// The answer that counts as done: "exit 0", or "status 200..299". Any
+    /// other is a refusal.
+    pub(in crate::scenario) expect: Option<PlacedText<ExpectedAnswer>>,
+    /// What undoes it when the run ends, fails or is killed before a rollback
+    /// was applied.
+    pub(in crate::scenario) undo: Option<Placed<Undo>>,
+}
+
+/// What undoes a hook.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Undo {
+    /// A program and its arguments, without a shell, in this file's folder.
+    #[schemars(length(min = 1))]
+    pub(in crate::scenario) command: Option<Placed<Vec<String>>>,
+    /// A method and a URL.
+    pub(in crate::scenario) request: Option<PlacedText<UrlRequest>>,
+    /// Header fields of the request.
+    #[serde(default)]
+    pub(in crate::scenario) headers: Vec<Text<HeaderLine>>,
+    /// The request's body.
+    #[serde(default)]
+    pub(in crate::scenario) body: String,
+    /// Limit on it.
+    #[serde(default = "timeout")]
+    pub(in crate::scenario) timeout: Text<Positive>,
+    /// The answer that counts as done: "exit 0", or "status 200..299".
+    pub(in crate::scenario) expect: Option<PlacedText<ExpectedAnswer>>,
+}
+
+fn timeout() -> Text<Positive> {
+    text("30s")
+}
