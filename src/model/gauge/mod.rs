@@ -14,7 +14,7 @@ mod preset;
 #[cfg(test)]
 mod tests;
 
-use std::net::SocketAddr;
+use core::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
