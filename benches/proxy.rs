@@ -15,7 +15,7 @@ use std::time::Instant;
 use threadbare::fault::{Mode, Proxy, ProxySpec};
 
 const REQUEST: &[u8] = b"GET /projects/7/tasks HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nAuthorization: Bearer 0123456789abcdef\r\nAccept: */*\r\n\r\n";
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 64\r\n\r\n[{\"id\":1,\"title\":\"write a test\",\"done\":false,\"assignee\":\"alice\"}]";
+const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 65\r\n\r\n[{\"id\":1,\"title\":\"write a test\",\"done\":false,\"assignee\":\"alice\"}]";
 /// Requests of a round, on one connection after the other's answer.
 const LATENCIES: usize = 5_000;
 /// Connections and requests of each, of a round that measures the rate.

@@ -54,6 +54,16 @@ fn requests_pass_as_they_were_sent() {
 }
 
 #[test]
+fn clients_that_ask_nothing_leave_nothing() {
+    let proxy = mirrored(&[]);
+    for _ in 0..3 {
+        drop(connect(proxy.address()));
+    }
+    eventually("three", || proxy.counters().accepted == 3);
+    eventually("the end of all", || proxy.counters().open == 0);
+}
+
+#[test]
 fn the_first_two_requests_fail_on_whatever_connection() {
     let proxy = mirrored(&[json!({
         "type": "http_status", "stream": "upstream",

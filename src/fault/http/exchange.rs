@@ -7,38 +7,14 @@
 //! lasts is asked of the rules that are in force, so that an undo acts at once.
 //! Requests that a client sends ahead wait until the one before is answered.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
-use super::framing::{Framing, Malformed};
-use super::head::{self, Edit, RequestHead};
-use crate::model::fault::{Effect, Ending, PIPE_MAX, Pipe, RequestView, Stream};
+use super::framing::Malformed;
+use super::head::{self, RequestHead};
+use super::orders::{Kept, Orders, Rules, kept_until, meeting};
+use super::side::{HEAD_MAX, Passed, Side, State, pass};
+use crate::model::fault::{Ending, Pipe, Stream};
 use crate::units::Nanos;
-
-/// Bytes of a head at most; servers allow 8 to 64 KiB.
-const HEAD_MAX: usize = 64 * 1024;
-/// Bytes that wait to be read as HTTP, of each direction, at most: a head and more.
-const INBOX_MAX: usize = 2 * HEAD_MAX;
-
-/// A fault that meets a request.
-#[derive(Debug, Clone, PartialEq)]
-pub(in crate::fault) struct Met {
-    /// Its number.
-    pub id: u64,
-    /// What it does.
-    pub effect: Effect,
-    /// For a delay: how long.
-    pub delay: Nanos,
-}
-
-/// The faults in force.
-pub(in crate::fault) trait Rules {
-    /// Whether there are any of this direction.
-    fn any(&self, stream: Stream) -> bool;
-    /// Those that meet this request now. To be asked once, since it counts.
-    fn meeting(&self, stream: Stream, request: &RequestView<'_>) -> Vec<Met>;
-    /// Whether the fault of this number is still there.
-    fn lasts(&self, id: u64) -> bool;
-}
 
 /// What came of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -68,59 +44,12 @@ struct Asked {
     text: Bytes,
 }
 
-/// One direction.
-struct Side {
-    inbox: BytesMut,
-    ended: bool,
-    state: State,
-}
-
-enum State {
-    /// A head is awaited.
-    Head,
-    /// A head is complete, and delays or holds may keep it.
-    Kept {
-        head: Bytes,
-        framing: Framing,
-        since: Nanos,
-        met: Vec<Met>,
-        tunnel: bool,
-    },
-    /// A body passes; of a cut one so many bytes more.
-    Body {
-        framing: Framing,
-        cut: Option<u64>,
-        discard: bool,
-    },
-    /// Everything passes.
-    Tunnel,
-    /// Nothing matters any more.
-    Rest,
-}
-
 /// The exchange of one connection.
 pub(in crate::fault) struct Exchange {
     client: Side,
     target: Side,
     asked: Option<Asked>,
     counted: Counted,
-}
-
-impl Side {
-    fn new() -> Self {
-        Self {
-            inbox: BytesMut::new(),
-            ended: false,
-            state: State::Head,
-        }
-    }
-
-    fn room(&self) -> usize {
-        if self.ended {
-            return 0;
-        }
-        INBOX_MAX.saturating_sub(self.inbox.len())
-    }
 }
 
 impl Exchange {
@@ -150,6 +79,11 @@ impl Exchange {
         std::mem::take(&mut self.counted)
     }
 
+    /// Whether the client has gone, and nothing of it is left to be done.
+    pub(in crate::fault) const fn spent(&self) -> bool {
+        self.client.ended && matches!(self.client.state, State::Rest)
+    }
+
     /// The target cannot be reached.
     pub(in crate::fault) fn unreachable(&mut self, now: Nanos, sentence: &str, down: &mut Pipe) {
         self.answer(now, 502, sentence, true, down);
@@ -167,6 +101,9 @@ impl Exchange {
         let mut step = Step::default();
         loop {
             let asked = self.ask(now, rules, up, down, &mut step);
+            if step.ending.is_some() {
+                return step;
+            }
             let answered = self.reply(now, rules, up, down, &mut step);
             if step.ending.is_some() || !(asked || answered) {
                 return step;
@@ -226,6 +163,11 @@ impl Exchange {
         down: &mut Pipe,
     ) -> bool {
         if self.asked.is_some() {
+            // A client that goes while it waits: the target may want to know.
+            if self.client.ended && self.client.inbox.is_empty() {
+                up.end(now);
+                self.client.state = State::Rest;
+            }
             return false;
         }
         if self.client.inbox.is_empty() {
@@ -479,139 +421,6 @@ impl Exchange {
 /// Makes it no later than `at`.
 pub(in crate::fault) fn sooner(until: &mut Option<Nanos>, at: Nanos) {
     *until = Some(until.map_or(at, |until| until.min(at)));
-}
-
-fn meeting(rules: &dyn Rules, stream: Stream, request: &[u8]) -> Vec<Met> {
-    if !rules.any(stream) {
-        return Vec::new();
-    }
-    head::view(request, |request| rules.meeting(stream, request)).unwrap_or_default()
-}
-
-/// How long a head is kept.
-enum Kept {
-    /// Until a fault is undone.
-    Held,
-    /// Until this instant.
-    Until(Nanos),
-}
-
-fn kept_until(since: Nanos, met: &[Met], rules: &dyn Rules) -> Kept {
-    let mut until = since;
-    for fault in met.iter().filter(|fault| rules.lasts(fault.id)) {
-        match fault.effect {
-            Effect::HttpHold(_) => return Kept::Held,
-            _ => until = until.saturating_add(fault.delay),
-        }
-    }
-    Kept::Until(until)
-}
-
-/// What the faults that met a head demand of it.
-#[derive(Default)]
-struct Orders {
-    abort: bool,
-    status: Option<u16>,
-    cut: Option<u64>,
-    edits: Vec<Edit>,
-}
-
-impl Orders {
-    fn of(met: &[Met], rules: &dyn Rules) -> Self {
-        let mut orders = Self::default();
-        for fault in met.iter().filter(|fault| rules.lasts(fault.id)) {
-            match &fault.effect {
-                Effect::HttpAbort(_) => orders.abort = true,
-                Effect::HttpStatus(fault) => {
-                    orders.status = Some(fault.status);
-                    orders.edits.push(Edit::Status(fault.status));
-                }
-                Effect::HttpHeader(fault) => orders.edits.push(Edit::Header {
-                    name: fault.name.clone(),
-                    value: fault.value.clone(),
-                }),
-                Effect::HttpCut(fault) => {
-                    orders.cut = Some(orders.cut.map_or(fault.bytes, |cut| cut.min(fault.bytes)));
-                }
-                _ => {}
-            }
-        }
-        orders
-    }
-
-    fn edited(&self, head: Bytes) -> Bytes {
-        if self.edits.is_empty() {
-            return head;
-        }
-        head::edited(&head, &self.edits).into()
-    }
-}
-
-/// How much of a body passed.
-enum Passed {
-    Nothing,
-    Some,
-    /// Its end too; whether it went nowhere.
-    All {
-        discarded: bool,
-    },
-}
-
-/// Lets what has come of a body go on, and its end.
-fn pass(side: &mut Side, now: Nanos, pipe: &mut Pipe) -> Result<Passed, Malformed> {
-    let room = pipe.room().min(PIPE_MAX);
-    match &mut side.state {
-        State::Body { framing, .. } if framing.finished() => {
-            let discarded = matches!(side.state, State::Body { discard: true, .. });
-            side.state = State::Head;
-            Ok(Passed::All { discarded })
-        }
-        _ if side.inbox.is_empty() && side.ended => {
-            pipe.end(now);
-            side.state = State::Rest;
-            Ok(Passed::Nothing)
-        }
-        State::Body {
-            framing,
-            cut,
-            discard,
-        } => {
-            let most = if *discard {
-                side.inbox.len()
-            } else {
-                room.min(side.inbox.len())
-            };
-            let length = framing.take(&side.inbox[..most])?;
-            let bytes = side.inbox.split_to(length);
-            let kept = cut.map_or(length, |cut| {
-                usize::try_from(cut).unwrap_or(usize::MAX).min(length)
-            });
-            if !*discard {
-                pipe.push(now, bytes.freeze().slice(..kept));
-            }
-            if let Some(cut) = cut {
-                *cut -= kept as u64;
-                if *cut == 0 {
-                    pipe.end(now);
-                    side.state = State::Rest;
-                    return Ok(Passed::Some);
-                }
-            }
-            Ok(if length == 0 {
-                Passed::Nothing
-            } else {
-                Passed::Some
-            })
-        }
-        _ => {
-            let length = room.min(side.inbox.len());
-            if length == 0 {
-                return Ok(Passed::Nothing);
-            }
-            pipe.push(now, side.inbox.split_to(length).freeze());
-            Ok(Passed::Some)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -9,5 +9,8 @@
 mod exchange;
 mod framing;
 mod head;
+mod orders;
+mod side;
 
-pub(super) use exchange::{Counted, Exchange, Met, Rules, sooner};
+pub(super) use exchange::{Counted, Exchange, sooner};
+pub(super) use orders::{Met, Rules};

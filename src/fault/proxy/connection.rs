@@ -13,39 +13,26 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use rustix::net::Shutdown;
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::counters::{Counts, add, count};
+use super::counters::{add, count};
 use super::handle::{Mode, Shared};
+use super::peer::{Over, Peer, Sides, flush, ready};
 use super::table::{RequestRules, Table};
 use crate::fault::http::{Exchange, sooner};
-use crate::model::fault::{Ending, Flow, Pipe, Stream};
+use crate::model::fault::{Ending, Pipe, Stream};
 use crate::rng;
 use crate::units::Nanos;
 
-/// Bytes that are read at once: half of what a socket's buffer holds by default.
-const READ_MAX: usize = 64 * 1024;
-/// Pieces that pass in one turn of one direction; then others have theirs.
-const PIECES_MAX: usize = 32;
+/// Turns that a busy connection takes before others have theirs: about a millisecond.
+const TURNS_MAX: u32 = 16;
 /// How long the target may take to accept.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// How long a client may take to close after its last answer. Closing first, with
 /// bytes of the client's unread, would reset the answer away.
 const LINGER: Nanos = Nanos::from_secs(1);
-
-/// A socket and what is known of it.
-struct Peer {
-    socket: TcpStream,
-    /// Nothing more comes from it.
-    ended: bool,
-    /// It was told that nothing more comes.
-    told: bool,
-    /// It takes no bytes at the moment.
-    full: bool,
-}
 
 /// How far the way to the target is.
 enum Target {
@@ -86,27 +73,6 @@ enum Turn {
     Over(Over),
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Over {
-    /// Both sides are done.
-    Done,
-    /// By a fault, or by a side that broke it.
-    By(Ending),
-}
-
-impl Peer {
-    fn new(socket: TcpStream) -> Self {
-        // Without this a small answer may wait 40 ms for an acknowledgement.
-        let _ = socket.set_nodelay(true);
-        Self {
-            socket,
-            ended: false,
-            told: false,
-            full: false,
-        }
-    }
-}
-
 impl Connection {
     pub(super) fn new(
         client: TcpStream,
@@ -140,10 +106,16 @@ impl Connection {
 
     /// Carries what passes until the connection is over.
     pub(super) async fn carry(mut self) {
+        let mut turns = 0;
         let over = loop {
             match self.turn() {
                 Turn::Over(over) => break over,
-                Turn::Moved => tokio::task::consume_budget().await,
+                Turn::Moved => {
+                    turns += 1;
+                    if turns % TURNS_MAX == 0 {
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Turn::Still(until) => {
                     if let Some(over) = self.rest(until).await {
                         break over;
@@ -292,6 +264,11 @@ impl Connection {
             };
             return (self.client.told && target_told).then_some(Over::Done);
         }
+        // A client that never asked for anything, or nothing that reached the target.
+        let spent = self.http.as_ref().is_some_and(Exchange::spent);
+        if spent && matches!(self.target, Target::Unneeded) && self.down.is_empty() {
+            return Some(Over::Done);
+        }
         if !self.client.told {
             return None;
         }
@@ -382,108 +359,5 @@ async fn connected(connecting: Option<&mut Connecting>) -> io::Result<TcpStream>
     match connecting {
         Some(connecting) => connecting.await,
         None => std::future::pending().await,
-    }
-}
-
-/// Waits until the socket is ready for it, or broken, which the next turn sees.
-async fn ready(peer: Option<&Peer>, interest: Interest) {
-    match peer {
-        Some(peer) => drop(peer.socket.ready(interest).await),
-        None => std::future::pending().await,
-    }
-}
-
-/// Writes what is due of one direction; whether anything was.
-fn flush(
-    pipe: &mut Pipe,
-    mut to: Option<&mut Peer>,
-    stream: Stream,
-    now: Nanos,
-    until: &mut Option<Nanos>,
-    counts: &Counts,
-) -> Result<bool, Over> {
-    let mut moved = false;
-    if let Some(to) = &mut to {
-        to.full = false;
-    }
-    for _ in 0..PIECES_MAX {
-        match pipe.next(now) {
-            Flow::Ended(ending) => return Err(Over::By(ending)),
-            Flow::Idle => return Ok(moved),
-            Flow::Wait(at) => {
-                sooner(until, at);
-                return Ok(moved);
-            }
-            Flow::Ready => {
-                let Some(to) = &mut to else {
-                    return Ok(moved);
-                };
-                match to.socket.try_write(pipe.ready()) {
-                    Ok(length) => {
-                        pipe.gone(length);
-                        counts.bytes(stream, length as u64);
-                        moved = true;
-                    }
-                    Err(cause) if cause.kind() == ErrorKind::WouldBlock => {
-                        to.full = true;
-                        return Ok(moved);
-                    }
-                    Err(_) => return Err(Over::By(Ending::Reset)),
-                }
-            }
-            Flow::End => {
-                if let Some(to) = to.filter(|to| !to.told) {
-                    // A socket that is broken already needs no end.
-                    let _ = rustix::net::shutdown(&to.socket, Shutdown::Write);
-                    to.told = true;
-                    moved = true;
-                }
-                return Ok(moved);
-            }
-        }
-    }
-    Ok(moved)
-}
-
-/// Where bytes that are read go.
-struct Sides<'a> {
-    http: &'a mut Option<Exchange>,
-    buffer: &'a mut BytesMut,
-    now: Nanos,
-}
-
-impl Sides<'_> {
-    /// Reads once from a side that has something and may give it; whether it did.
-    fn read(&mut self, from: &mut Peer, pipe: &mut Pipe, stream: Stream) -> io::Result<bool> {
-        let room = match &self.http {
-            Some(http) => http.room(stream),
-            None => pipe.room(),
-        };
-        if from.ended || room == 0 {
-            return Ok(false);
-        }
-        if self.buffer.capacity() < READ_MAX / 4 {
-            self.buffer.reserve(READ_MAX);
-        }
-        match from.socket.try_read_buf(self.buffer) {
-            Ok(0) => {
-                from.ended = true;
-                match &mut self.http {
-                    Some(http) => http.end(stream),
-                    None => pipe.end(self.now),
-                }
-                Ok(true)
-            }
-            Ok(_) => {
-                let bytes = self.buffer.split();
-                match &mut self.http {
-                    Some(http) => http.push(stream, &bytes),
-                    None => pipe.push(self.now, bytes.freeze()),
-                }
-                Ok(true)
-            }
-            Err(cause) if cause.kind() == ErrorKind::WouldBlock => Ok(false),
-            Err(cause) => Err(cause),
-        }
     }
 }

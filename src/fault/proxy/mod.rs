@@ -4,6 +4,7 @@ mod connection;
 mod counters;
 mod handle;
 mod listener;
+mod peer;
 mod table;
 
 pub use counters::{FaultCounters, ProxyCounters};

@@ -1,8 +1,10 @@
 use std::cell::{Cell, RefCell};
 
+use super::super::orders::Met;
 use super::*;
 use crate::model::fault::{
-    Flow, HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus,
+    Effect, Flow, HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus,
+    RequestView,
 };
 
 /// Faults by number; each meets what it fits.
@@ -124,6 +126,16 @@ fn requests_pass_one_after_the_other_and_unchanged() {
     assert_eq!(bench.told(Upstream, ""), pair("|", ""));
     let counted = bench.exchange.counted();
     assert_eq!((counted.requests, counted.malformed), (2, 0));
+}
+
+#[test]
+fn the_target_is_told_at_once_that_a_client_has_gone() {
+    let mut bench = Bench::new(&[]);
+    bench.told(Upstream, ASK);
+    bench.exchange.end(Upstream);
+    assert_eq!(bench.told(Upstream, ""), pair("|", ""));
+    // It may have ended its own half only, and still listen.
+    assert_eq!(bench.told(Downstream, ANSWER), pair("|", ANSWER));
 }
 
 #[test]
