@@ -330,8 +330,8 @@ impl Undos {
     #[must_use]
     pub fn outstanding(&self) -> Vec<Armed> {
         let open = self.known.iter().rev().filter(|(_, (_, undone))| {
-            // What failed may be tried again.
-            !matches!(undone, Some(undone) if !matches!(undone.outcome, Outcome::Failed { .. }))
+            // What failed or was refused may be tried again.
+            !matches!(undone, Some(undone) if matches!(undone.outcome, Outcome::Applied { .. }))
         });
         open.map(|(id, (undo, _))| Armed {
             id: *id,

@@ -3,8 +3,8 @@
 //! Nothing is resolved here. A name can lead anywhere, so whoever connects
 //! resolves it once and checks the address.
 
+use core::net::IpAddr;
 use std::fmt;
-use std::net::IpAddr;
 use std::str::FromStr;
 
 use hyper::Uri;
