@@ -330,7 +330,7 @@ impl Undos {
     #[must_use]
     pub fn outstanding(&self) -> Vec<Armed> {
         let open = self.known.iter().rev().filter(|(_, (_, undone))| {
-            // What failed or was refused has not been undone: it may be tried again.
+            // What failed or was refused may be tried again.
             !matches!(undone, Some(undone) if matches!(undone.outcome, Outcome::Applied { .. }))
         });
         open.map(|(id, (undo, _))| Armed {
