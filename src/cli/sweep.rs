@@ -7,9 +7,11 @@ use clap::Args;
 use super::chosen::Chosen;
 use super::simulate::Limits;
 use super::{Code, View};
-use crate::error::EXIT_PASSED;
+use crate::error::{EXIT_PASSED, Error, Result};
 use crate::explore::Axis;
+use crate::plan::Plan;
 use crate::run;
+use crate::scenario::Setting;
 
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
@@ -39,8 +41,8 @@ impl Arguments {
         self.chosen.plan(view, &[])?;
         let axes = std::iter::once(&self.x).chain(&self.y);
         let corner: Vec<_> = axes.map(Axis::first).collect();
-        self.chosen.plan(view, &corner)?;
-        let plan_of = |settings: &[_]| self.chosen.plan(view, settings);
+        self.point(view, &corner)?;
+        let plan_of = |settings: &[Setting]| self.point(view, settings);
         let points = usize::try_from(self.points).unwrap_or(usize::MAX);
         let options = view.options(self.out.clone());
         run::sweep(
@@ -51,5 +53,12 @@ impl Arguments {
             &options,
         )?;
         Ok(EXIT_PASSED)
+    }
+
+    /// The plan of a point. A map is not judged by expectations, and one that names
+    /// a phase would forbid the points that do not have it.
+    fn point(&self, view: &View, settings: &[Setting]) -> Result<Plan> {
+        let unjudged = "expect=[]".parse().map_err(Error::usage)?;
+        self.chosen.plan(view, &[&[unjudged], settings].concat())
     }
 }

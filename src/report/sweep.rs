@@ -34,7 +34,7 @@ const LOOKS: [(Region, char, &str, &str); 5] = [
         Region::Overloaded,
         'X',
         "#59616d",
-        "overloaded: not healthy even without the trigger",
+        "not healthy even without the trigger",
     ),
     (
         Region::Undetermined,
@@ -78,7 +78,12 @@ pub(super) fn edges(sweep: &Sweep) -> Vec<String> {
                 format!("{} {}: ", sweep.y.key, written(&sweep.y, row))
             };
             format!(
-                "{place}service comes back up to {} {}; at {} {}",
+                "{place}service comes back {} {} {}; at {} {}",
+                if edge.comes_back < edge.stuck {
+                    "up to"
+                } else {
+                    "from"
+                },
                 sweep.x.key,
                 written(&sweep.x, edge.comes_back),
                 written(&sweep.x, edge.stuck),
@@ -90,7 +95,9 @@ pub(super) fn edges(sweep: &Sweep) -> Vec<String> {
 
 /// The load (or other x) that the scenario's trigger can be borne at, over all rows.
 pub(super) fn hidden_capacity(sweep: &Sweep) -> Option<String> {
-    let vulnerable = |edge: &&Edge| edge.beyond == Region::Metastable;
+    // Where service comes back above the edge, what lies below is no capacity.
+    let vulnerable =
+        |edge: &&Edge| edge.beyond == Region::Metastable && edge.comes_back < edge.stuck;
     let values = sweep.edges.iter().filter(vulnerable);
     let values: Vec<f64> = values.map(|edge| edge.comes_back).collect();
     let least = values.iter().copied().reduce(f64::min)?;
