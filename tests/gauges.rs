@@ -9,6 +9,7 @@ mod command;
 mod inferred;
 #[path = "gauges/refused.rs"]
 mod refused;
+#[allow(dead_code, reason = "shared with other tests")]
 mod servers;
 
 use std::net::SocketAddr;

@@ -236,8 +236,15 @@ fn a_frozen_fleet_is_seen_and_comes_back_with_the_trigger() {
     // the pause one may have been read just before it froze, or just after.
     let (from, to) = (Nanos::from_millis(7_500), Nanos::from_millis(10_500));
     let record = Record::open(&run_directory(&run.folder)).unwrap();
-    let mut frozen = record.samples.iter().filter(|it| it.from >= from && it.to <= to);
-    assert!(frozen.clone().any(|it| matches!(it.counters, Counters::Machine(_))));
+    let mut frozen = record
+        .samples
+        .iter()
+        .filter(|it| it.from >= from && it.to <= to);
+    assert!(
+        frozen
+            .clone()
+            .any(|it| matches!(it.counters, Counters::Machine(_)))
+    );
     assert!(!frozen.any(|it| matches!(it.counters, Counters::Instance(_))));
     assert!(run.figure("pause", "error_share") > 0.5);
     assert!(run.goodput_share("continue, later") > 0.95);

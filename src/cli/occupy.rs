@@ -7,8 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::{Code, View};
 use crate::error::EXIT_PASSED;
-use crate::fault::{Allowed, Hold, Occupation, OccupationCounters, Occupier};
+use crate::fault::{Allowed, Occupation, OccupationCounters, Occupier};
 use crate::live::Interrupt;
+use crate::model::fault::Hold;
 use crate::units::Nanos;
 
 /// How often what is held is told.
@@ -32,7 +33,7 @@ pub(super) struct Arguments {
     /// Pause between two bytes, or two header lines
     #[arg(long, value_name = "TIME", value_parser = super::some_time, default_value = "1s")]
     every: Nanos,
-    /// When it ends by itself; an hour at most
+    /// When it ends by itself; a day at most
     #[arg(short, long, value_name = "TIME", value_parser = super::some_time, default_value = "30s")]
     duration: Nanos,
     /// A host other than this machine that may be held, exactly as it is named
@@ -68,16 +69,16 @@ enum How {
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let path = self.path;
         let occupation = Occupation::start(Occupier {
             target: Allowed(self.allow_host).resolve(&self.target)?,
             host: self.target,
             hold: match self.hold {
                 How::SlowHeaders => Hold::SlowHeaders,
-                How::SlowBodies => Hold::SlowBodies { path },
-                How::SlowReads => Hold::SlowReads { path },
-                How::SlowEndpoint => Hold::SlowEndpoint { path },
+                How::SlowBodies => Hold::SlowBodies,
+                How::SlowReads => Hold::SlowReads,
+                How::SlowEndpoint => Hold::SlowEndpoint,
             },
+            path: self.path,
             connections: self.connections,
             every: self.every,
             duration: self.duration,

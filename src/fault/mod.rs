@@ -15,6 +15,6 @@ mod proxy;
 
 pub use address::Allowed;
 pub use api::Api;
-pub use occupy::{Hold, Occupation, OccupationCounters, Occupier};
+pub use occupy::{Occupation, OccupationCounters, Occupier};
 pub use proxies::{Draft, Proxies, Refusal, Settings};
-pub use proxy::{FaultCounters, Mode, Proxy, ProxyCounters, ProxySpec};
+pub use proxy::{FaultCounters, Proxy, ProxyCounters, ProxySpec};

@@ -20,47 +20,26 @@ use tokio::runtime::Builder;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Result};
+use crate::model::fault::Hold;
 use crate::units::Nanos;
 
 /// Connections at most: as many as a process has file descriptors for, usually.
 const CONNECTIONS_MAX: u32 = 10_000;
-/// The longest occupation.
-const DURATION_MAX: Nanos = Nanos::from_secs(3_600);
+/// The longest occupation: a day, as long as the longest time of a fault.
+const DURATION_MAX: Nanos = Nanos::from_secs(86_400);
 /// The shortest pause between two bytes: the runtime's timer is no finer.
 const EVERY_MIN: Nanos = Nanos::from_millis(1);
 /// How long to wait after a connection was lost or not had, before the next.
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 /// How long the server may take to accept.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
-/// What a slow body is announced to have: more than is sent in an hour.
+/// What a slow body is announced to have: more than is sent in a day, a byte a millisecond.
 const BODY_ANNOUNCED: u64 = 1_000_000_000;
 /// What a slow reader lets the kernel keep for it: the least there is.
 const RECEIVE_BUFFER: u32 = 2_048;
 /// Requests that a slow reader sends ahead, so that also short answers fill the
 /// buffers between it and the worker.
 const REQUESTS_AHEAD: usize = 64;
-
-/// What a connection does to hold a worker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Hold {
-    /// Sends a request's head and never ends it.
-    SlowHeaders,
-    /// Sends a body byte by byte, to this path.
-    SlowBodies {
-        /// The path.
-        path: String,
-    },
-    /// Asks for this path, and reads the answers byte by byte.
-    SlowReads {
-        /// The path, best of a long answer.
-        path: String,
-    },
-    /// Asks for this path, which the user knows to be slow, again and again.
-    SlowEndpoint {
-        /// The path.
-        path: String,
-    },
-}
 
 /// Who is held, how, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,6 +51,9 @@ pub struct Occupier {
     pub host: String,
     /// How.
     pub hold: Hold,
+    /// The path that is asked for: of [`Hold::SlowBodies`] one that takes a body, of
+    /// [`Hold::SlowReads`] one of a long answer. [`Hold::SlowHeaders`] does without.
+    pub path: String,
     /// Connections that hold at a time.
     pub connections: u32,
     /// Pause between two bytes (or header lines).
@@ -218,10 +200,7 @@ fn check(occupier: &Occupier) -> Result<()> {
             "an occupation lasts at most {DURATION_MAX}, and some time; not {duration}"
         ));
     }
-    let path = match &occupier.hold {
-        Hold::SlowHeaders => "/",
-        Hold::SlowBodies { path } | Hold::SlowReads { path } | Hold::SlowEndpoint { path } => path,
-    };
+    let path = &occupier.path;
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     if !path.starts_with('/') || !plain(path) || !plain(&occupier.host) {
         return wrong(format!(
@@ -255,7 +234,7 @@ async fn occupy(occupier: Occupier, counts: Arc<Counts>) {
         } else {
             add(&counts.lost);
         }
-        if !(answered && matches!(occupier.hold, Hold::SlowEndpoint { .. })) {
+        if !(answered && matches!(occupier.hold, Hold::SlowEndpoint)) {
             tokio::time::sleep(AGAIN_AFTER).await;
         }
     }
@@ -267,7 +246,7 @@ async fn connect(occupier: &Occupier) -> io::Result<TcpStream> {
     } else {
         TcpSocket::new_v6()?
     };
-    if matches!(occupier.hold, Hold::SlowReads { .. }) {
+    if matches!(occupier.hold, Hold::SlowReads) {
         // Before the connection is made, since the window is agreed on then.
         socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
     }
@@ -279,22 +258,22 @@ async fn connect(occupier: &Occupier) -> io::Result<TcpStream> {
 /// Holds until the server has had enough; whether it answered. Counts as held from here on.
 async fn hold(occupier: &Occupier, stream: &mut TcpStream, counts: &Counts) -> bool {
     counts.held.fetch_add(1, Ordering::Relaxed);
-    let host = &occupier.host;
+    let Occupier { host, path, .. } = occupier;
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n");
-    match &occupier.hold {
+    match occupier.hold {
         Hold::SlowHeaders => trickle(stream, &get("/"), "X-Slow: 1\r\n", occupier.every).await,
-        Hold::SlowBodies { path } => {
+        Hold::SlowBodies => {
             let head = format!(
                 "POST {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {BODY_ANNOUNCED}\r\n\r\n"
             );
             trickle(stream, &head, "x", occupier.every).await
         }
-        Hold::SlowReads { path } => {
+        Hold::SlowReads => {
             let ahead = format!("{}\r\n", get(path)).repeat(REQUESTS_AHEAD);
             sip(stream, &ahead, occupier.every).await;
             false
         }
-        Hold::SlowEndpoint { path } => {
+        Hold::SlowEndpoint => {
             let request = format!("{}Connection: close\r\n\r\n", get(path));
             let sent = stream.write_all(request.as_bytes()).await.is_ok();
             sent && heard(stream).await
@@ -369,6 +348,7 @@ mod tests {
             target: "127.0.0.1:1".parse().unwrap(),
             host: "localhost".into(),
             hold: Hold::SlowHeaders,
+            path: "/".into(),
             connections: 1,
             every: Nanos::from_millis(100),
             duration: Nanos::from_secs(1),
@@ -388,13 +368,11 @@ mod tests {
                 ..fine.clone()
             },
             Occupier {
-                duration: Nanos::from_secs(7_200),
+                duration: Nanos::from_secs(100_000),
                 ..fine.clone()
             },
             Occupier {
-                hold: Hold::SlowReads {
-                    path: "/a HTTP/1.1\r\nx: y".into(),
-                },
+                path: "/a HTTP/1.1\r\nx: y".into(),
                 ..fine.clone()
             },
             Occupier {

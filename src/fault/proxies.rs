@@ -10,9 +10,9 @@ use std::sync::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Allowed, Mode, Proxy, ProxySpec};
+use super::{Allowed, Proxy, ProxySpec};
 use crate::error::Error;
-use crate::model::fault::{FaultError, ProxyFault};
+use crate::model::fault::{FaultError, Mode, ProxyFault};
 
 /// Proxies at most: each has a thread.
 const PROXIES_MAX: usize = 64;

@@ -17,7 +17,7 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// Resolves and checks every URL of a target; `allowed`: the hosts that the
+    /// Resolves and checks every URL of a target, and every end of its proxies; `allowed`: the hosts that the
     /// command line names.
     ///
     /// # Errors
@@ -28,31 +28,46 @@ impl Addresses {
     pub fn of(foreign: &Foreign, safety: &Safety, allowed: &[String]) -> Result<Self> {
         let mut addresses = Self::default();
         for url in foreign.urls() {
-            addresses.admit(url, safety, allowed)?;
+            addresses.admit(&url.host, url.port, safety, allowed)?;
+        }
+        for end in foreign.ends_of_proxies() {
+            addresses.admit(&end.host, end.port, safety, allowed)?;
         }
         Ok(addresses)
     }
 
-    /// Resolves and checks a URL, unless that was done before.
+    /// Resolves and checks a host, unless that was done before.
     ///
     /// # Errors
     ///
     /// As [`Addresses::of`].
-    pub fn admit(&mut self, url: &Url, safety: &Safety, allowed: &[String]) -> Result<SocketAddr> {
-        if let Some(address) = self.get(url) {
+    fn admit(
+        &mut self,
+        host: &str,
+        port: u16,
+        safety: &Safety,
+        allowed: &[String],
+    ) -> Result<SocketAddr> {
+        if let Some(address) = self.get_host(host, port) {
             return Ok(address);
         }
-        let address = admitted_host(&url.host, url.port, safety, allowed)?;
-        self.known.push((url.host.clone(), url.port, address));
+        let address = admitted_host(host, port, safety, allowed)?;
+        self.known.push((host.to_owned(), port, address));
         Ok(address)
     }
 
     /// The address of a URL that was admitted.
     #[must_use]
     pub fn get(&self, url: &Url) -> Option<SocketAddr> {
+        self.get_host(&url.host, url.port)
+    }
+
+    /// The address of a host and port that were admitted.
+    #[must_use]
+    pub fn get_host(&self, host: &str, port: u16) -> Option<SocketAddr> {
         let mut known = self.known.iter();
         known
-            .find(|(host, port, _)| *host == url.host && *port == url.port)
+            .find(|(known, at, _)| known == host && *at == port)
             .map(|(_, _, address)| *address)
     }
 
@@ -161,7 +176,7 @@ mod tests {
         };
         let allowed = vec!["192.0.2.7".to_owned()];
         let admit = |safety: &Safety, allowed: &[String]| {
-            Addresses::default().admit(&there, safety, allowed)
+            Addresses::default().admit(&there.host, there.port, safety, allowed)
         };
         assert!(admit(&named, &allowed).is_ok());
         for (safety, allowed, told) in [
@@ -179,7 +194,9 @@ mod tests {
     fn this_machine_needs_no_name() {
         let mut addresses = Addresses::default();
         for text in ["http://127.0.0.1:1", "http://[::1]:1", "http://127.9.9.9:1"] {
-            assert!(addresses.admit(&url(text), &Safety::default(), &[]).is_ok());
+            let url = url(text);
+            let admitted = addresses.admit(&url.host, url.port, &Safety::default(), &[]);
+            assert!(admitted.is_ok());
         }
         assert!(!addresses.leave_this_machine());
     }

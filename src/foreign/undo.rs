@@ -43,6 +43,9 @@ pub enum Undo {
     Call(Box<Plain>),
     /// What a run has started ends, with its group.
     EndGroup(Identity),
+    /// What a run holds itself: it ends with the process that carries the run
+    /// out, so whoever finds it outstanding finds it undone.
+    WithTheRun(String),
     /// It was carried out, and what it held has been left out.
     Told(String),
 }
@@ -66,7 +69,7 @@ impl Undo {
             }
             Self::Call(call) => format!("call {}", call.called()),
             Self::EndGroup(leader) => format!("end the process group {}", leader.pid),
-            Self::Told(words) => words.clone(),
+            Self::WithTheRun(words) | Self::Told(words) => words.clone(),
         }
     }
 
@@ -87,6 +90,7 @@ impl Undo {
             }
             Self::Call(call) => call.carry_out(),
             Self::EndGroup(leader) => end_group(*leader),
+            Self::WithTheRun(_) => done(None, || "it ended with the run".into()),
             Self::Told(_) => done(None, String::new),
         }
     }

@@ -8,6 +8,7 @@
 
 mod conductor;
 mod embedded;
+mod faults;
 mod gauges;
 mod guardian;
 mod offer;

@@ -6,6 +6,7 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::conductor::Message;
+use super::faults::Faults;
 use super::subject::{Death, Destination, Start, Subject};
 use crate::error::{Error, Result};
 use crate::foreign::{Addresses, Begin, Safeguard, Target, Undo, Undos};
@@ -19,6 +20,7 @@ struct Other {
     spec: Foreign,
     addresses: Addresses,
     target: Target,
+    faults: Faults,
     net: Arc<Net>,
     directory: PathBuf,
 }
@@ -71,21 +73,27 @@ pub(super) fn begin(start: &Start<'_>, spec: &Foreign) -> Result<Arc<dyn Subject
         messages: Mutex::new(start.messages.clone()),
     });
     let safeguard: Arc<dyn Safeguard> = net.clone();
-    let begun = Target::begin(Begin {
-        spec,
-        addresses: addresses.clone(),
-        directory: start.directory,
-        binary: start.binary,
-        safeguard,
-        stop: start.interrupt.flag(),
+    // The proxies first: the target may need what is behind them to begin with.
+    let begun = Faults::begin(plan, spec, &addresses, safeguard.clone()).and_then(|faults| {
+        let target = Target::begin(Begin {
+            spec,
+            addresses: addresses.clone(),
+            directory: start.directory,
+            binary: start.binary,
+            safeguard,
+            stop: start.interrupt.flag(),
+        })?;
+        Ok((faults, target))
     });
     if begun.is_err() {
         net.undos().close();
     }
+    let (faults, target) = begun?;
     Ok(Arc::new(Other {
         spec: spec.clone(),
         addresses,
-        target: begun?,
+        target,
+        faults,
         net,
         directory: start.directory.to_owned(),
     }))
@@ -108,7 +116,7 @@ impl Other {
         };
         Ok(Destination {
             endpoint: Endpoint {
-                address: Address::Tcp(address),
+                address: Address::Tcp(self.faults.front().unwrap_or(address)),
                 tls: url
                     .encrypted
                     .then(|| tls(self.spec.ca.as_deref()))
@@ -149,7 +157,8 @@ impl Subject for Other {
     }
 
     fn act(&self, _now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome {
-        self.target.act(&action, tell)
+        let own = self.faults.act(&action);
+        own.unwrap_or_else(|| self.target.act(&action, tell))
     }
 
     fn takes_time(&self, action: &Action) -> bool {
@@ -163,13 +172,16 @@ impl Subject for Other {
     }
 
     fn undo(&self) -> Vec<Event> {
-        let mut events = self.target.undo();
+        // At the same time in effect: what the run holds itself goes in microseconds.
+        let mut events = self.faults.undo();
+        events.extend(self.target.undo());
         events.push(self.target.steady());
         events
     }
 
     fn stop(&self) -> Vec<Event> {
         let mut events = self.target.stop();
+        events.extend(self.faults.warnings());
         let mut undos = self.net.undos();
         undos.close();
         let left = undos.outstanding().len();

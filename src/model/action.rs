@@ -5,9 +5,10 @@
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
-use super::{HookKind, ProcessFault, SlowPart, Whom, secret};
+use super::fault::Hold;
+use super::{Breakage, HookKind, ProcessFault, SlowPart, Whom, secret};
 use crate::units::{Nanos, Ratio};
 
 /// When an entry is carried out.
@@ -137,6 +138,41 @@ pub enum Action {
         /// How many, from the first on; none: all.
         instances: Option<NonZeroU32>,
     },
+    /// Break what passes a proxy.
+    Fault {
+        /// The proxy's name.
+        proxy: String,
+        /// What it is called when it is undone.
+        name: String,
+        /// How.
+        breakage: Breakage,
+    },
+    /// Hold the target's workers from outside.
+    Occupy {
+        /// What it is called when it is undone.
+        name: String,
+        /// What each connection does.
+        hold: Hold,
+        /// The path that is asked for; its query is not written.
+        #[serde(serialize_with = "without_query")]
+        path: String,
+        /// Connections that hold at a time.
+        connections: u32,
+        /// Pause between two bytes.
+        every: Nanos,
+    },
+    /// Undo a fault of a proxy, or an occupation.
+    Undo {
+        /// What it is called.
+        name: String,
+    },
+}
+
+fn without_query<S: Serializer>(path: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    path.split('?')
+        .next()
+        .unwrap_or_default()
+        .serialize(serializer)
 }
 
 /// What can begin an incident, and goes on until something ends it.
@@ -152,6 +188,10 @@ pub enum Cause {
     Kill,
     /// What processes may use was limited.
     Limit,
+    /// What passes a proxy was broken.
+    Fault,
+    /// Workers were held from outside.
+    Occupation,
     /// The load rose above that of the baseline. No action: the load does it.
     Surge,
 }
@@ -168,6 +208,8 @@ impl Cause {
             Self::Pause => "pause",
             Self::Kill => "kill",
             Self::Limit => "limit",
+            Self::Fault => "fault",
+            Self::Occupation => "occupation",
             Self::Surge => "surge",
         }
     }
@@ -195,6 +237,8 @@ impl Action {
             },
             Self::Slow { part, factor } if *factor > 1.0 => Some(Cause::Slow(*part)),
             Self::Pause { .. } => Some(Cause::Pause),
+            Self::Fault { .. } => Some(Cause::Fault),
+            Self::Occupy { .. } => Some(Cause::Occupation),
             _ => None,
         }
     }
@@ -209,6 +253,9 @@ impl Action {
             return true;
         }
         match (begun, self) {
+            (Self::Fault { name, .. } | Self::Occupy { name, .. }, Self::Undo { name: undone }) => {
+                name == undone
+            }
             // The process that was paused is gone, and its successor runs.
             (Self::Pause { .. }, Self::Restart { .. }) => true,
             (Self::Slow { part: slow, .. }, Self::Slow { part, factor }) => {
@@ -292,6 +339,9 @@ impl Action {
             Self::Slow { .. } => "slow",
             Self::Pause { .. } => "pause",
             Self::Continue { .. } => "continue",
+            Self::Fault { .. } => "fault",
+            Self::Occupy { .. } => "occupy",
+            Self::Undo { .. } => "undo",
         }
     }
 
@@ -300,9 +350,13 @@ impl Action {
     #[must_use]
     pub fn done(&self, instances: usize) -> String {
         match self {
-            Self::Push { .. } | Self::Rollback | Self::Hook { .. } | Self::Configure { .. } => {
-                String::new()
-            }
+            Self::Push { .. }
+            | Self::Rollback
+            | Self::Hook { .. }
+            | Self::Configure { .. }
+            | Self::Fault { .. }
+            | Self::Occupy { .. }
+            | Self::Undo { .. } => String::new(),
             Self::Process { fault, .. } => fault.to_string(),
             Self::Waive { check } => format!("the check `{check}` is advisory from now on"),
             Self::Restart { pause } => {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Hook, HttpWork, Url, secret};
+use super::{Front, Hook, HostPort, HttpWork, Proxied, Url, secret};
 use crate::units::Nanos;
 
 /// A target that is somebody else's.
@@ -22,6 +22,9 @@ pub struct Foreign {
     pub ready: Option<Ready>,
     /// What the user's own tools can do to it.
     pub hooks: Vec<Hook>,
+    /// Proxies in front of it, and of what it depends on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<Proxied>,
     /// What users ask of it. It is not written: requests hold secrets.
     #[serde(skip)]
     pub work: HttpWork,
@@ -88,6 +91,22 @@ impl Foreign {
     #[must_use]
     pub fn hook(&self, name: &str) -> Option<&Hook> {
         self.hooks.iter().find(|hook| hook.name == name)
+    }
+
+    /// The proxy in front of it, where there is one.
+    #[must_use]
+    pub fn front(&self) -> Option<&Proxied> {
+        let mut proxies = self.proxies.iter();
+        proxies.find(|proxy| matches!(proxy.front, Front::Target(_)))
+    }
+
+    /// Where proxies listen, and where those of dependencies lead.
+    pub fn ends_of_proxies(&self) -> impl Iterator<Item = &HostPort> {
+        let ends = self.proxies.iter().map(|proxy| match &proxy.front {
+            Front::Target(listen) => [listen.as_ref(), None],
+            Front::Dependency { listen, to } => [Some(listen), Some(to)],
+        });
+        ends.flatten().flatten()
     }
 
     /// Every URL that a run may send to: where it serves, its ready check, its hooks.

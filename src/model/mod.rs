@@ -29,6 +29,7 @@ mod monitor;
 mod patience;
 mod probes;
 mod process_fault;
+mod proxied;
 mod queue;
 mod release;
 mod replay;
@@ -71,6 +72,7 @@ pub use monitor::{Monitor, MonitorPolicy};
 pub use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
 pub use probes::Probes;
 pub use process_fault::{Limits, ProcessFault, Whom};
+pub use proxied::{Breakage, Front, HostPort, Proxied};
 pub use queue::{Order, Popped, Queue, QueuePolicy};
 pub use release::{
     CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, ReleasePolicy, Settings,

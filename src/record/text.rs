@@ -84,6 +84,13 @@ pub fn action_text(action: &Action) -> String {
         Action::Slow { part, .. } => format!("{part} as usual"),
         Action::Pause { instances } => counted("pause", *instances),
         Action::Continue { instances } => counted("continue", *instances),
+        Action::Fault {
+            proxy, breakage, ..
+        } => format!("fault of `{proxy}`: {breakage}"),
+        Action::Occupy {
+            hold, connections, ..
+        } => format!("occupy with {connections} × {hold}"),
+        Action::Undo { name } => format!("undo `{name}`"),
     }
 }
 

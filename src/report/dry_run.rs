@@ -6,7 +6,8 @@
 use std::fmt::Write as _;
 
 use super::figures::percent;
-use crate::model::{Action, Call, Foreign, Origin, ProcessFault, secret};
+use crate::model::fault::Mode;
+use crate::model::{Action, Call, Foreign, Front, Origin, ProcessFault, Proxied, secret};
 use crate::plan::{Entry, Plan, When};
 use crate::record::{action_text, printable, story_time};
 use crate::units::Nanos;
@@ -64,6 +65,7 @@ fn other(foreign: &Foreign) -> Vec<String> {
         Origin::Process(pid) => lines.push(format!("hold the process {pid}")),
         Origin::Port(port) => lines.push(format!("hold the process that listens on port {port}")),
     }
+    lines.extend(foreign.proxies.iter().map(proxy));
     if let Some(ready) = &foreign.ready {
         lines.push(format!(
             "ask {} {} until it is answered with 2xx or 3xx, for at most {}",
@@ -89,6 +91,26 @@ fn other(foreign: &Foreign) -> Vec<String> {
         ));
     }
     lines
+}
+
+fn proxy(proxied: &Proxied) -> String {
+    let name = &proxied.name;
+    let reads = match proxied.mode {
+        Mode::Tcp => "bytes",
+        Mode::Http => "HTTP/1.1",
+    };
+    match &proxied.front {
+        Front::Target(listen) => {
+            let at = listen.as_ref().map_or_else(
+                || "a free port of 127.0.0.1".to_owned(),
+                ToString::to_string,
+            );
+            format!("proxy `{name}` on {at} in front of the target, reading {reads}")
+        }
+        Front::Dependency { listen, to } => {
+            format!("proxy `{name}` on {listen} in front of {to}, reading {reads}")
+        }
+    }
 }
 
 fn load(plan: &Plan) -> Part {
@@ -157,6 +179,8 @@ fn details(plan: &Plan, entry: &Entry) -> Vec<String> {
             ProcessFault::Continue | ProcessFault::Lift => return Vec::new(),
         },
         Action::Configure { .. } => "the command ends with the run",
+        Action::Fault { .. } => "the proxy passes everything again, or ends with the run",
+        Action::Occupy { .. } => "every connection is closed, also where the run dies",
         _ => return Vec::new(),
     };
     vec![format!("undo: {undo}")]

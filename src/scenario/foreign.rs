@@ -8,6 +8,7 @@ use super::file::{self, File};
 use super::leaf::{Placed, Text};
 use super::meaning::Reader;
 use super::operations::{self, HeaderLine};
+use super::proxies;
 use super::quantities::{Positive, ReadyAt, UrlRequest};
 use crate::model::{
     Action, Call, Called, Command, ExpectedAnswer, Foreign, Hook, HttpWork, Origin, Ready, Site,
@@ -26,12 +27,14 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Option<Foreign> {
     let ready = ready(reader, target, &sites);
     let work = work(reader, file, &sites);
     let hooks = hooks(reader, file);
+    let proxies = proxies::read(reader, file, &sites);
     of_somebody_else(reader, file);
     Some(Foreign {
         origin: origin(reader, target),
         ready,
         work,
         hooks,
+        proxies,
         folder: here(&reader.folder),
         ca: target.ca.as_ref().map(|ca| reader.folder.join(ca)),
         sites,
@@ -81,6 +84,14 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
         reader.report(
             &at,
             "the embedded fleet is asked by `mix`, not by operations of one's own",
+            "not of the fleet",
+            "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
+        );
+    }
+    if let Some(proxy) = file.proxy.first() {
+        reader.report(
+            proxy,
+            "proxies are for a target of somebody else's",
             "not of the fleet",
             "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
         );
@@ -427,7 +438,15 @@ fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'s
     let name = action.name();
     let message = |needs: &str| format!("`{name}` needs {needs}");
     match (action, target) {
-        (Action::Hook { .. } | Action::Process { .. } | Action::Configure { .. }, None) => Some((
+        (
+            Action::Hook { .. }
+            | Action::Process { .. }
+            | Action::Configure { .. }
+            | Action::Fault { .. }
+            | Action::Occupy { .. }
+            | Action::Undo { .. },
+            None,
+        ) => Some((
             message("a target of somebody else's, and this is the embedded fleet"),
             "use \"push\" and \"restart\", or name another target in [target]",
         )),
@@ -455,6 +474,10 @@ fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'s
             message("instances to be one after the other, and a command is one"),
             "take `pause` out",
         )),
+        (Action::Occupy { .. }, Some(target)) if encrypted(target) => Some((
+            message("a target that speaks http, since it sends no request under https"),
+            "hold the server behind it: name it by its own url",
+        )),
         (Action::Process { .. }, Some(target))
             if target.command.is_none() && target.pid.is_none() && target.port.is_none() =>
         {
@@ -465,6 +488,13 @@ fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'s
         }
         _ => None,
     }
+}
+
+fn encrypted(target: &file::Target) -> bool {
+    let urls = target.urls.iter().flat_map(|urls| &urls.value);
+    let urls = urls.filter_map(|site| site.url.as_ref());
+    let mut all = urls.chain(&target.url);
+    all.any(|url| url.value.0.encrypted)
 }
 
 fn hook_exists(reader: &mut Reader, file: &File, place: &Placed<file::Entry>, hook: &str) {

@@ -17,10 +17,11 @@ use super::quantities::{
     After, Condition, Loopback, Moment, Positive, ProbePath, ReadyCheck, Share, StopCondition,
     UrlRequest,
 };
+use crate::model::fault::{Hold, Mode, Stream};
 use crate::model::{
     ArrivalProcess, Backoff, BreakerPolicy, Distribution, ExpectedAnswer, Figure, GaugeUrl,
-    HookKind, PRESETS, Preset, QueuePolicy, Request, RetryBudgetPolicy, Retryable, Role, RowOrder,
-    SlowPart, Url, Whom,
+    HookKind, HostPort, PRESETS, Preset, QueuePolicy, Request, RetryBudgetPolicy, Retryable, Role,
+    RowOrder, SlowPart, Url, Whom,
 };
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
@@ -213,6 +214,24 @@ impl Named for Whom {
     }
 }
 
+impl Named for Mode {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
+impl Named for Hold {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
+impl Named for Stream {
+    fn all() -> Vec<(Self, &'static str)> {
+        Self::ALL.to_vec()
+    }
+}
+
 impl Named for SlowPart {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.to_vec()
@@ -265,6 +284,7 @@ quantity!(ProbePath, "path", "/readyz");
 quantity!(GaugeUrl, "page of gauges", "http://127.0.0.1:9100/metrics");
 quantity!(Loopback, "port of this machine", "127.0.0.1:8125");
 quantity!(Url, "URL", "http://127.0.0.1:8000");
+quantity!(HostPort, "host and port", "127.0.0.1:5432");
 quantity!(ReadyCheck, "ready check", "GET /health");
 quantity!(
     UrlRequest,
@@ -284,7 +304,7 @@ quantity!(Capturing, "capture", "order = body /id");
 
 /// Formats with what holds a text against them.
 type Holds = fn(&str) -> Result<(), UnitError>;
-const FORMATS: [(&str, Holds); 25] = [
+const FORMATS: [(&str, Holds); 26] = [
     format::<Nanos>(),
     format::<Positive>(),
     format::<Rate>(),
@@ -302,6 +322,7 @@ const FORMATS: [(&str, Holds); 25] = [
     format::<GaugeUrl>(),
     format::<Loopback>(),
     format::<Url>(),
+    format::<HostPort>(),
     format::<ReadyCheck>(),
     format::<UrlRequest>(),
     format::<ExpectedAnswer>(),

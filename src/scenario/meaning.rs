@@ -11,7 +11,7 @@ use super::diagnostics::{Mistake, suggest};
 use super::file::{self, File};
 use super::leaf::{Placed, Text};
 use super::quantities::Moment;
-use super::{Scenario, expectations, foreign, gauges, timeline};
+use super::{Scenario, expectations, foreign, gauges, proxies, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, Drive, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
     ReleasePolicy, Request, Shape, Story, surges,
@@ -135,6 +135,7 @@ impl Reader {
         let alerts = self.alerts(&file.alert);
         let timeline = timeline::read(self, file);
         foreign::fits(self, file, &timeline);
+        proxies::fits(self, file, &timeline);
         let warm_up = file.warm_up.value.0;
         let surges = match (&load, self.end) {
             (Some(load), Some(end)) => Some(surges(load, warm_up, end)),

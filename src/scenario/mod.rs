@@ -26,6 +26,7 @@ mod meaning;
 mod operations;
 mod parse;
 mod phases;
+mod proxies;
 mod quantities;
 mod schema;
 mod settings;

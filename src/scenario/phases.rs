@@ -69,6 +69,8 @@ fn derived(action: &Action) -> String {
         Action::Hook { hook, .. } => hook.clone(),
         Action::Process { fault, .. } => fault.word().into(),
         Action::Configure { .. } => "push".into(),
+        Action::Fault { name, .. } | Action::Occupy { name, .. } => name.clone(),
+        Action::Undo { name } => format!("{name} undone"),
         Action::Slow { part, factor } if *factor > 1.0 => format!("slow {part}"),
         Action::Slow { part, .. } => format!("{part} as usual"),
         other => other.name().to_owned(),

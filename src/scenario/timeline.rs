@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::file::{self, Do, Fault, File};
 use super::leaf::{Placed, Text};
 use super::meaning::Reader;
+use super::proxies;
 use super::quantities::After;
 use super::{BASELINE, Entry};
 use crate::model::{Action, HookKind, Limits, ProcessFault, Trigger, When, Whom};
@@ -154,6 +155,9 @@ fn action(reader: &mut Reader, entry: &Placed<file::Entry>, action: &Do) -> Opti
         Do::Continue { instances } => Action::Continue {
             instances: *instances,
         },
+        Do::Fault { .. } | Do::Occupy { .. } | Do::Undo { .. } => {
+            return proxies::action(reader, entry, action);
+        }
     })
 }
 

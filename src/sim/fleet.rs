@@ -492,7 +492,10 @@ impl Fleet {
             | Action::Retries { .. }
             | Action::Hook { .. }
             | Action::Process { .. }
-            | Action::Configure { .. } => return None,
+            | Action::Configure { .. }
+            | Action::Fault { .. }
+            | Action::Occupy { .. }
+            | Action::Undo { .. } => return None,
         })
     }
 

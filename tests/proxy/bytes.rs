@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use threadbare::fault::Mode;
+use threadbare::model::fault::Mode;
 
 use crate::peers::{connect, echo, end_of, eventually, fault, proxy, round, target};
 

@@ -10,11 +10,11 @@ use crate::peers::echo;
 
 /// Where `./test` installs the clients.
 fn installed(path: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target");
     let path = folder.join(path);
     assert!(
         path.exists(),
-        "{} is missing: run `./test clients`, which installs Toxiproxy's clients there",
+        "{} is missing: run `./test setup`, which installs Toxiproxy's clients there",
         path.display()
     );
     path
@@ -38,7 +38,7 @@ fn drives(program: &Path, script: &str) {
         .arg(echo().to_string())
         .env(
             "NODE_PATH",
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/node_modules"),
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("target/node/node_modules"),
         )
         .output();
     let output =
@@ -54,7 +54,7 @@ fn drives(program: &Path, script: &str) {
 
 #[test]
 fn the_python_client_drives_it() {
-    drives(&installed("python/bin/python"), "drive.py");
+    drives(&installed("venv/bin/python"), "drive.py");
 }
 
 #[test]

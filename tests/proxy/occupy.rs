@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use threadbare::fault::{Hold, Occupation, Occupier};
+use threadbare::fault::{Occupation, Occupier};
+use threadbare::model::fault::Hold;
 use threadbare::units::Nanos;
 
 use crate::peers::{PATIENCE, connect, end_of, eventually};
@@ -79,11 +80,12 @@ fn serve(mut stream: TcpStream, gate: &Mutex<()>) {
 }
 
 /// Holds all workers, sees that nobody else is served, lets go, and sees that he is.
-fn exhausts(server: &Server, hold: Hold, release: impl FnOnce()) {
+fn exhausts(server: &Server, hold: Hold, path: &str, release: impl FnOnce()) {
     let occupation = Occupation::start(Occupier {
         target: server.address,
         host: "localhost".into(),
         hold,
+        path: path.into(),
         connections: WORKERS,
         every: Nanos::from_millis(50),
         duration: Nanos::from_secs(PATIENCE.as_secs()),
@@ -91,7 +93,8 @@ fn exhausts(server: &Server, hold: Hold, release: impl FnOnce()) {
     .unwrap();
     let busy = || server.busy.load(Ordering::SeqCst);
     eventually("exhaustion", || busy() == WORKERS);
-    assert_eq!(occupation.counters().held, u64::from(WORKERS));
+    let held = || occupation.counters().held == u64::from(WORKERS);
+    eventually("that it is told", held);
     let mut victim = connect(server.address);
     victim
         .write_all(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
@@ -110,19 +113,17 @@ fn exhausts(server: &Server, hold: Hold, release: impl FnOnce()) {
 
 #[test]
 fn slow_headers_hold_every_worker() {
-    exhausts(&server(), Hold::SlowHeaders, || ());
+    exhausts(&server(), Hold::SlowHeaders, "/", || ());
 }
 
 #[test]
 fn slow_bodies_hold_every_worker() {
-    let path = "/upload".into();
-    exhausts(&server(), Hold::SlowBodies { path }, || ());
+    exhausts(&server(), Hold::SlowBodies, "/upload", || ());
 }
 
 #[test]
 fn slow_reads_hold_every_worker() {
-    let path = "/big".into();
-    exhausts(&server(), Hold::SlowReads { path }, || ());
+    exhausts(&server(), Hold::SlowReads, "/big", || ());
 }
 
 #[test]
@@ -130,8 +131,7 @@ fn a_slow_endpoint_holds_every_worker() {
     let server = server();
     let gate = Arc::clone(&server.gate);
     let shut = gate.lock().unwrap();
-    let path = "/slow".into();
-    exhausts(&server, Hold::SlowEndpoint { path }, || drop(shut));
+    exhausts(&server, Hold::SlowEndpoint, "/slow", || drop(shut));
 }
 
 #[test]
@@ -140,6 +140,7 @@ fn it_ends_by_itself() {
         target: server().address,
         host: "localhost".into(),
         hold: Hold::SlowHeaders,
+        path: "/".into(),
         connections: 2,
         every: Nanos::from_millis(50),
         duration: Nanos::from_millis(100),
@@ -158,6 +159,7 @@ fn a_server_that_is_not_there_is_a_count() {
         target,
         host: "localhost".into(),
         hold: Hold::SlowHeaders,
+        path: "/".into(),
         connections: 1,
         every: Nanos::from_millis(50),
         duration: Nanos::from_secs(10),

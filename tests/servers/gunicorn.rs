@@ -12,11 +12,15 @@ use super::{Process, Server, directory, free_ports, installed};
 
 const APPLICATION: &str = r#"
 import time
+import urllib.request
 
 
 def app(environ, start_response):
-    if environ["PATH_INFO"] == "/sleep":
-        time.sleep(int(environ["QUERY_STRING"].removeprefix("ms=")) / 1000)
+    path, value = environ["PATH_INFO"], environ["QUERY_STRING"].partition("=")[2]
+    if path == "/sleep":
+        time.sleep(int(value) / 1000)
+    if path == "/dependency":
+        urllib.request.urlopen(f"http://127.0.0.1:{value}/").read()
     start_response("200 OK", [("content-type", "text/plain"), ("content-length", "3")])
     return [b"ok\n"]
 "#;

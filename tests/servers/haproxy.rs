@@ -1,32 +1,24 @@
-//! `HAProxy` in front of a server of this test's, which takes as many requests at
-//! a time as come: the limit is the proxy's, `maxconn`.
+//! `HAProxy` in front of Gunicorn with as many threads as it lets requests through
+//! at a time (`maxconn`): what waits, waits in `HAProxy`.
 
 use std::process::Command;
-use std::time::Duration;
 
 use threadbare::model::GaugeSource;
 
-use super::{Process, Server, directory, free_ports, page, plain};
+use super::{Class, Gunicorn, Process, Server, directory, free_ports, page};
 
 pub(crate) struct HaProxy {
     process: Process,
     port: u16,
     statistics: u16,
     maxconn: u32,
-    _behind: plain::Server,
+    _behind: Gunicorn,
 }
 
 impl HaProxy {
     /// Starts it with so many requests at a time; more wait.
     pub(crate) fn start(maxconn: u32) -> Self {
-        let behind = plain::Server::start(|request| {
-            let ms = request
-                .line()
-                .split_once("ms=")
-                .map_or("", |(_, rest)| rest);
-            let ms = ms.split(' ').next().and_then(|ms| ms.parse().ok());
-            plain::Answer::status(200).after(Duration::from_millis(ms.unwrap_or(0)))
-        });
+        let behind = Gunicorn::start(Class::Threads, maxconn, None);
         let [port, statistics] = free_ports();
         let config = format!(
             "global\n  maxconn 200\ndefaults\n  mode http\n  timeout connect 5s\n  \

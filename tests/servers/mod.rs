@@ -41,7 +41,7 @@ const END_MAX: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(20);
 
 /// A server that runs.
-pub(crate) trait Server {
+pub(crate) trait Server: Send + Sync {
     /// Its process.
     fn process(&self) -> &Process;
 
@@ -72,6 +72,11 @@ pub(crate) trait Server {
     /// The path of the endpoint that keeps a worker busy for so many milliseconds.
     fn slow_path(&self, ms: u64) -> String {
         format!("/sleep?ms={ms}")
+    }
+
+    /// The path of the endpoint that asks a server at this port of this machine.
+    fn dependency_path(&self, port: u16) -> String {
+        format!("/dependency?port={port}")
     }
 }
 
@@ -135,7 +140,7 @@ impl Drop for Process {
 }
 
 /// Ports of this machine that were free a moment ago, each another.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let held = [(); N].map(|()| TcpListener::bind("127.0.0.1:0").unwrap());
     held.map(|listener| listener.local_addr().unwrap().port())
 }
@@ -228,5 +233,5 @@ impl Occupied {
 /// What `./test` installs from the Python package index.
 fn installed(program: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    root.join("target/servers/bin").join(program)
+    root.join("target/venv/bin").join(program)
 }

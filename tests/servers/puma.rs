@@ -7,8 +7,12 @@ use threadbare::model::GaugeSource;
 use super::{Process, Server, directory, free_ports, page};
 
 const APPLICATION: &str = r#"
+require "net/http"
+
 run lambda { |env|
-  sleep(env["QUERY_STRING"].delete_prefix("ms=").to_i / 1000.0) if env["PATH_INFO"] == "/sleep"
+  path, value = env["PATH_INFO"], env["QUERY_STRING"].split("=").last.to_i
+  sleep(value / 1000.0) if path == "/sleep"
+  Net::HTTP.get(URI("http://127.0.0.1:#{value}/")) if path == "/dependency"
   [200, {"content-type" => "text/plain"}, ["ok\n"]]
 }
 "#;

@@ -22,15 +22,26 @@ const APPLICATION: &str = r#"<web-app xmlns="https://jakarta.ee/xml/ns/jakartaee
     <jsp-file>/sleep.jsp</jsp-file>
   </servlet>
   <servlet>
+    <servlet-name>dependency</servlet-name>
+    <jsp-file>/dependency.jsp</jsp-file>
+  </servlet>
+  <servlet>
     <servlet-name>jsp</servlet-name>
     <servlet-class>org.apache.jasper.servlet.JspServlet</servlet-class>
   </servlet>
   <servlet-mapping><servlet-name>sleep</servlet-name><url-pattern>/sleep</url-pattern></servlet-mapping>
+  <servlet-mapping><servlet-name>dependency</servlet-name><url-pattern>/dependency</url-pattern></servlet-mapping>
   <servlet-mapping><servlet-name>jsp</servlet-name><url-pattern>*.jsp</url-pattern></servlet-mapping>
 </web-app>"#;
 
 const SLEEP: &str = r#"<%@ page session="false" %><%
   Thread.sleep(Long.parseLong(request.getParameter("ms")));
+  out.print("ok");
+%>"#;
+
+const DEPENDENCY: &str = r#"<%@ page session="false" %><%
+  String url = "http://127.0.0.1:" + request.getParameter("port") + "/";
+  new java.net.URL(url).openStream().readAllBytes();
   out.print("ok");
 %>"#;
 
@@ -73,6 +84,7 @@ impl Tomcat {
             ("conf/tomcat-users.xml", USERS),
             ("webapps/ROOT/WEB-INF/web.xml", APPLICATION),
             ("webapps/ROOT/sleep.jsp", SLEEP),
+            ("webapps/ROOT/dependency.jsp", DEPENDENCY),
             ("logs/.keep", ""),
             ("temp/.keep", ""),
             ("none/.keep", ""),

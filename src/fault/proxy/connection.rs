@@ -18,11 +18,11 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 
 use super::counters::{add, count};
-use super::handle::{Mode, Shared};
+use super::handle::Shared;
 use super::peer::{Over, Peer, Sides, flush, ready};
 use super::table::{RequestRules, Table};
 use crate::fault::http::{Exchange, sooner};
-use crate::model::fault::{Ending, Pipe, Stream};
+use crate::model::fault::{Ending, Mode, Pipe, Stream};
 use crate::rng;
 use crate::units::Nanos;
 

@@ -5,7 +5,6 @@ use std::sync::mpsc as std_mpsc;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, JoinHandle};
 
-use serde::{Deserialize, Serialize};
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 
@@ -14,7 +13,7 @@ use super::listener::{self, Order};
 use super::table::{Placed, Table};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::fault::ProxyFault;
+use crate::model::fault::{Mode, ProxyFault};
 
 /// Connections that a proxy carries at a time, unless told otherwise: each needs
 /// two file descriptors and 2 MiB at most.
@@ -23,17 +22,6 @@ const CONNECTIONS_MAX: u32 = 1_000;
 const FAULTS_MAX: usize = 64;
 /// Orders that wait for the thread at most; each is waited for, under a lock.
 const ORDERS_MAX: usize = 1;
-
-/// What a proxy reads in what passes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Mode {
-    /// Bytes.
-    #[default]
-    Tcp,
-    /// HTTP/1.1 requests and answers; faults of connections work too.
-    Http,
-}
 
 /// How a proxy is started.
 #[derive(Debug, Clone, PartialEq, Eq)]

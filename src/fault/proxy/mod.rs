@@ -8,4 +8,4 @@ mod peer;
 mod table;
 
 pub use counters::{FaultCounters, ProxyCounters};
-pub use handle::{Mode, Proxy, ProxySpec};
+pub use handle::{Proxy, ProxySpec};

@@ -1,5 +1,7 @@
 //! Every fault of a proxy under one type, in the form that Toxiproxy's clients send.
 
+use std::fmt;
+
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -9,8 +11,9 @@ use super::{
     Bandwidth, HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus, Latency,
     LimitData, ResetPeer, Slicer, SlowClose, Timeout,
 };
+use crate::model::secret;
 use crate::rng;
-use crate::units::Nanos;
+use crate::units::{Nanos, Ratio};
 
 /// A day: longer than any run, and far from where sums of times end.
 const TIME_MAX_MS: u64 = 86_400_000;
@@ -28,6 +31,12 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// Both with their names.
+    pub const ALL: [(Self, &'static str); 2] = [
+        (Self::Upstream, Self::Upstream.name()),
+        (Self::Downstream, Self::Downstream.name()),
+    ];
+
     /// Its name in faults.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -76,6 +85,39 @@ const TYPES: [&str; 13] = [
 ];
 
 impl Effect {
+    /// The names of all of them.
+    pub const TYPES: [&'static str; 13] = TYPES;
+
+    /// Its name.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Latency(_) => "latency",
+            Self::Bandwidth(_) => "bandwidth",
+            Self::SlowClose(_) => "slow_close",
+            Self::Timeout(_) => "timeout",
+            Self::ResetPeer(_) => "reset_peer",
+            Self::Slicer(_) => "slicer",
+            Self::LimitData(_) => "limit_data",
+            Self::HttpDelay(_) => "http_delay",
+            Self::HttpStatus(_) => "http_status",
+            Self::HttpAbort(_) => "http_abort",
+            Self::HttpHeader(_) => "http_header",
+            Self::HttpCut(_) => "http_cut",
+            Self::HttpHold(_) => "http_hold",
+        }
+    }
+
+    /// The unit of an attribute that is a time, of the effect of this name.
+    #[must_use]
+    pub fn unit_of(kind: &str, attribute: &str) -> Option<Nanos> {
+        match (kind, attribute) {
+            ("slicer", "delay") => Some(Nanos::from_micros(1)),
+            (_, "latency" | "jitter" | "delay" | "timeout") => Some(Nanos::from_millis(1)),
+            _ => None,
+        }
+    }
+
     /// The effect at work on one direction of one connection, on which it acts
     /// since `since`; none for one that meets requests.
     #[must_use]
@@ -102,6 +144,18 @@ impl Effect {
             Self::HttpHeader(fault) => &fault.matching,
             Self::HttpCut(fault) => &fault.matching,
             Self::HttpHold(fault) => &fault.matching,
+            _ => return None,
+        })
+    }
+
+    const fn matching_mut(&mut self) -> Option<&mut HttpMatch> {
+        Some(match self {
+            Self::HttpDelay(fault) => &mut fault.matching,
+            Self::HttpStatus(fault) => &mut fault.matching,
+            Self::HttpAbort(fault) => &mut fault.matching,
+            Self::HttpHeader(fault) => &mut fault.matching,
+            Self::HttpCut(fault) => &mut fault.matching,
+            Self::HttpHold(fault) => &mut fault.matching,
             _ => return None,
         })
     }
@@ -176,7 +230,7 @@ fn header_mistake(header: &HttpHeader) -> Option<String> {
 }
 
 /// A fault as it is put on a proxy.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ProxyFault {
     /// Its name on the proxy.
     pub name: String,
@@ -214,10 +268,8 @@ impl ProxyFault {
     /// The effect on one direction of everything, named `TYPE_DIRECTION`.
     #[must_use]
     pub fn of(effect: Effect, stream: Stream) -> Self {
-        let value = serde_json::to_value(&effect).unwrap_or_default();
-        let kind = value["type"].as_str().unwrap_or_default();
         Self {
-            name: format!("{kind}_{}", stream.name()),
+            name: format!("{}_{}", effect.kind(), stream.name()),
             stream,
             toxicity: 1.0,
             effect,
@@ -278,12 +330,36 @@ impl ProxyFault {
                 return Err(FaultError::Malformed(sentence));
             }
         }
-        let kind = own["type"].as_str().unwrap_or_default();
+        let kind = self.effect.kind();
         Ok(Self {
             toxicity: toxicity(&value["toxicity"], self.toxicity)?,
             effect: effect(kind, Value::Object(attributes))?,
             ..self.clone()
         })
+    }
+
+    /// The same as it may be written: the values of header fields that speak of
+    /// secrets are left out.
+    #[must_use]
+    pub fn without_secrets(&self) -> Self {
+        let mut fault = self.clone();
+        if let Effect::HttpHeader(HttpHeader {
+            name,
+            value: Some(value),
+            ..
+        }) = &mut fault.effect
+        {
+            *value = secret::shown(name, value).into_owned();
+        }
+        if let Some(header) = fault
+            .effect
+            .matching_mut()
+            .and_then(|it| it.header.as_mut())
+            && let Some((name, value)) = header.split_once(':')
+        {
+            *header = format!("{name}: {}", secret::shown(name, value.trim()));
+        }
+        fault
     }
 
     /// What is wrong with this fault, where it was not read from a text.
@@ -312,6 +388,52 @@ impl ProxyFault {
         }
         let mut rng = rng::stream(seed, &format!("proxy {proxy} {} share {number}", self.name));
         rng.random::<f64>() < self.toxicity
+    }
+}
+
+/// As a sentence calls it: `latency 2s, jitter 100ms on answers`, without secrets.
+impl fmt::Display for ProxyFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kind = self.effect.kind();
+        let shown = serde_json::to_value(&self.without_secrets().effect).unwrap_or_default();
+        let none = Map::new();
+        let attributes = shown["attributes"].as_object().unwrap_or(&none);
+        let matching = attributes.get("match").and_then(Value::as_object);
+        let (own, rest): (Vec<_>, Vec<_>) = attributes
+            .iter()
+            .filter(|(name, value)| *name != "match" && (*name != "jitter" || **value != 0))
+            .partition(|(name, _)| *name == kind);
+        let parts = own
+            .into_iter()
+            .chain(rest)
+            .chain(matching.into_iter().flatten());
+        let parts = parts.map(|(name, value)| {
+            let unit = Effect::unit_of(kind, name);
+            let value = match (unit, value) {
+                (Some(unit), Value::Number(count)) => {
+                    let count = count.as_u64().unwrap_or_default();
+                    Nanos(unit.0.saturating_mul(count)).to_string()
+                }
+                (_, Value::String(text)) => text.clone(),
+                (_, value) => value.to_string(),
+            };
+            // `latency 2s`, and not `latency latency 2s`.
+            if name == kind {
+                value
+            } else {
+                format!("{name} {value}")
+            }
+        });
+        let parts: Vec<String> = parts.collect();
+        let share = Ratio::new(self.toxicity).filter(|share| *share != Ratio::WHOLE);
+        let share = share.map_or_else(String::new, |share| format!("{share} of the "));
+        let of = match self.stream {
+            Stream::Upstream => "requests",
+            Stream::Downstream => "answers",
+        };
+        let blank = if parts.is_empty() { "" } else { " " };
+        let words = kind.replace('_', " ");
+        write!(f, "{words}{blank}{} on {share}{of}", parts.join(", "))
     }
 }
 

@@ -12,9 +12,11 @@
 
 mod bandwidth;
 mod catalogue;
+mod hold;
 mod http;
 mod latency;
 mod limit_data;
+mod mode;
 mod pipe;
 mod reset_peer;
 mod slicer;
@@ -24,11 +26,13 @@ mod timeout;
 
 pub use bandwidth::Bandwidth;
 pub use catalogue::{Effect, FaultError, ProxyFault, Stream};
+pub use hold::Hold;
 pub use http::{
     HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus, RequestView,
 };
 pub use latency::Latency;
 pub use limit_data::LimitData;
+pub use mode::Mode;
 pub use pipe::{Flow, PIPE_MAX, Pipe};
 pub use reset_peer::ResetPeer;
 pub use slicer::Slicer;

@@ -5,12 +5,13 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use super::PlacedText;
+use super::{PlacedText, text};
+use crate::model::fault::{Effect, Hold, Stream};
 use crate::model::{HookKind, KNOWN_SETTINGS, Release, SlowPart, Whom};
 use crate::scenario::leaf::{Named, Placed, Text, Word};
-use crate::scenario::quantities::{After, Moment, Share};
+use crate::scenario::quantities::{After, Moment, Positive, Share};
 use crate::units::Nanos;
 
 /// One thing that is done, and when: `at` an instant, or `after` an event.
@@ -132,12 +133,117 @@ pub(in crate::scenario) enum Do {
         #[schemars(range(min = 1, max = 10_000))]
         instances: Option<NonZeroU32>,
     },
+    /// Break what passes a proxy, also on connections that are open.
+    Fault {
+        /// The name of a `[[proxy]]`.
+        #[schemars(required)]
+        proxy: Option<String>,
+        /// How. Those with "http" in their names need a proxy of `mode = "http"`.
+        #[schemars(required)]
+        fault: Option<Word<BreakageName>>,
+        /// Its attributes; docs/PROXY.md says which each fault has.
+        #[serde(default)]
+        with: Box<Attributes>,
+        /// "upstream" breaks what goes to the target, "downstream" what comes back.
+        stream: Option<Word<Stream>>,
+        /// The share of the connections, or of the requests that match, that it meets.
+        share: Option<Text<Share>>,
+        /// What it is called when it is undone; without it, by fault and
+        /// stream, such as `latency_downstream`.
+        name: Option<String>,
+    },
+    /// Hold the target's workers from outside.
+    Occupy {
+        /// How each connection holds one.
+        #[serde(default = "hold")]
+        hold: Word<Hold>,
+        /// The path that is asked for.
+        #[serde(default = "path")]
+        path: String,
+        /// Connections that hold at a time.
+        #[schemars(required, range(min = 1, max = 10_000))]
+        connections: Option<u32>,
+        /// Pause between two bytes.
+        #[serde(default = "every")]
+        every: Text<Positive>,
+        /// What it is called when it is undone.
+        #[serde(default = "occupation")]
+        name: String,
+    },
+    /// Undo a fault of a proxy, or an occupation.
+    Undo {
+        /// What it is called.
+        #[schemars(required)]
+        name: Option<String>,
+    },
     /// Let paused instances go on.
     Continue {
         /// How many instances, from the first on; without it, all.
         #[schemars(range(min = 1, max = 10_000))]
         instances: Option<NonZeroU32>,
     },
+}
+
+/// Attributes of the faults of a proxy; each fault has some of them.
+#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Attributes {
+    /// latency: how late everything is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) latency: Option<Text<Nanos>>,
+    /// latency, `http_delay`: how much more or less it may be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) jitter: Option<Text<Nanos>>,
+    /// `http_delay`, `slow_close`: how late; slicer: the pause after each piece.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) delay: Option<Text<Nanos>>,
+    /// timeout, `reset_peer`: when the connection is closed or reset; 0s: never, or at once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) timeout: Option<Text<Nanos>>,
+    /// bandwidth: kilobytes (1,000 bytes) a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) rate: Option<u64>,
+    /// slicer: bytes of a piece.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) average_size: Option<u64>,
+    /// slicer: how many bytes more or less a piece may have.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) size_variation: Option<u64>,
+    /// `limit_data`, `http_cut`: bytes that pass before the connection is closed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) bytes: Option<u64>,
+    /// `http_status`: the status.
+    #[schemars(range(min = 200, max = 599))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) status: Option<u16>,
+    /// `http_header`: the header's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) name: Option<String>,
+    /// `http_header`: its new value; without it, the header is removed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) value: Option<String>,
+    /// Which requests a fault of requests meets: those that fit everything given.
+    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) matching: Option<Matching>,
+}
+
+/// Which requests a fault meets.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Matching {
+    /// The method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) method: Option<String>,
+    /// The beginning of the path, or with * (any text) the whole path.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) path: Option<String>,
+    /// A header that the request has: its name, or "name: value".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) header: Option<String>,
+    /// Only the first so many requests that fit.
+    #[schemars(range(min = 1))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) count: Option<u64>,
 }
 
 /// What can be done to processes.
@@ -159,6 +265,38 @@ impl Named for Fault {
             (Self::Limit, "limit"),
             (Self::Lift, "lift"),
         ]
+    }
+}
+
+const fn hold() -> Word<Hold> {
+    Word(Hold::SlowHeaders)
+}
+
+fn path() -> String {
+    "/".into()
+}
+
+fn every() -> Text<Positive> {
+    text("1s")
+}
+
+fn occupation() -> String {
+    "occupation".into()
+}
+
+/// The name of a way to break what passes a proxy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::scenario) struct BreakageName(pub(in crate::scenario) &'static str);
+
+impl BreakageName {
+    /// Nothing listens.
+    pub(in crate::scenario) const DOWN: Self = Self("down");
+}
+
+impl Named for BreakageName {
+    fn all() -> Vec<(Self, &'static str)> {
+        let words = Effect::TYPES.into_iter().chain([Self::DOWN.0]);
+        words.map(|word| (Self(word), word)).collect()
     }
 }
 

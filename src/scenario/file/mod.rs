@@ -10,6 +10,7 @@ mod gauges;
 mod hook;
 mod judgement;
 mod load;
+mod proxy;
 mod safety;
 mod target;
 mod watch;
@@ -21,11 +22,12 @@ use super::leaf::{Placed, Quantity, Text};
 use super::quantities::{Moment, Positive};
 use crate::units::{ClockTime, Nanos};
 
-pub(super) use entry::{Do, Entry, Fault};
+pub(super) use entry::{Attributes, BreakageName, Do, Entry, Fault};
 pub(super) use gauges::Gauges;
 pub(super) use hook::Hook;
 pub(super) use judgement::{Expect, Limit, Recovery};
 pub(super) use load::{Load, Mix, Step, Swing};
+pub(super) use proxy::Proxy;
 pub(super) use safety::Safety;
 pub(super) use target::{Fleet, Release, Target};
 pub(super) use watch::{Alert, Monitor};
@@ -88,6 +90,9 @@ pub(super) struct File {
     /// What the user's own tools can do to the target.
     #[serde(default)]
     pub(super) hook: Vec<Placed<Hook>>,
+    /// Proxies in front of the target, or of what it depends on.
+    #[serde(default)]
+    pub(super) proxy: Vec<Placed<Proxy>>,
     /// What the run may do at most.
     #[serde(default)]
     pub(super) safety: Safety,

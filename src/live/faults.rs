@@ -1,0 +1,310 @@
+//! Faults that the run itself holds: its proxies, and its occupations.
+//!
+//! They are threads and sockets of this process and so end with it, whatever
+//! ends it; that they act is written down all the same, for whoever reads
+//! afterwards what a dead run left.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::{Error, Result};
+use crate::fault::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
+use crate::foreign::{Addresses, Safeguard, Undo};
+use crate::model::{Action, Breakage, Foreign, Front, HostPort, Proxied};
+use crate::plan::Plan;
+use crate::record::{Event, Outcome};
+use crate::units::Nanos;
+
+/// Connections that a proxy of a run carries at a time: as many as a load may
+/// have. Ours; those past it are told of.
+const CONNECTIONS_MAX: u32 = 10_000;
+
+/// The proxies of a run, and what acts by its own doing.
+pub(super) struct Faults {
+    proxies: Vec<Proxy>,
+    /// Where the target is reached through the proxy in front of it.
+    front: Option<SocketAddr>,
+    /// Where the target is occupied, each with what requests name as host.
+    sites: Vec<(SocketAddr, String)>,
+    /// Until when an occupation lasts at most.
+    longest: Nanos,
+    acting: Mutex<Vec<Acting>>,
+    safeguard: Arc<dyn Safeguard>,
+}
+
+/// What acts now.
+struct Acting {
+    name: String,
+    /// The number under which its undo is armed.
+    id: u64,
+    what: What,
+}
+
+enum What {
+    /// A fault of the proxy of this place.
+    Fault(usize),
+    /// The proxy of this place is down.
+    Down(usize),
+    Occupation(Vec<Occupation>),
+}
+
+impl Faults {
+    /// Starts the proxies, without faults.
+    ///
+    /// # Errors
+    ///
+    /// Where one cannot listen.
+    pub(super) fn begin(
+        plan: &Plan,
+        spec: &Foreign,
+        addresses: &Addresses,
+        safeguard: Arc<dyn Safeguard>,
+    ) -> Result<Self> {
+        let sites = spec.sites.iter();
+        let sites = sites.filter_map(|site| {
+            let address = addresses.get(&site.url)?;
+            Some((address, site.url.authority.clone()))
+        });
+        let sites: Vec<(SocketAddr, String)> = sites.collect();
+        let start = |proxied: &Proxied| {
+            let admitted = |end: &HostPort| {
+                addresses.get_host(&end.host, end.port).ok_or_else(|| {
+                    Error::failed(format!(
+                        "{end} was not admitted, which is a bug of threadbare"
+                    ))
+                })
+            };
+            let (listen, to) = match (&proxied.front, sites.first()) {
+                (Front::Dependency { listen, to }, _) => (admitted(listen)?, admitted(to)?),
+                (Front::Target(Some(listen)), Some((site, _))) => (admitted(listen)?, *site),
+                (Front::Target(None), Some((site, _))) => {
+                    (SocketAddr::from((Ipv4Addr::LOCALHOST, 0)), *site)
+                }
+                (Front::Target(_), None) => {
+                    return Err(Error::failed("a target serves nowhere".to_owned()));
+                }
+            };
+            let proxy = Proxy::start(ProxySpec {
+                name: proxied.name.clone(),
+                mode: proxied.mode,
+                seed: plan.seed,
+                connections_max: CONNECTIONS_MAX,
+                ..ProxySpec::new(listen, to)
+            });
+            proxy.map_err(|cause| {
+                let sentence = format!("the proxy `{}`: {cause}", proxied.name);
+                Error::new(cause.kind(), sentence)
+            })
+        };
+        let proxies = spec.proxies.iter().map(start);
+        let proxies: Vec<Proxy> = proxies.collect::<Result<_>>()?;
+        let front = spec.front().and_then(|front| {
+            let mut proxies = proxies.iter();
+            proxies.find(|proxy| proxy.name() == front.name)
+        });
+        Ok(Self {
+            front: front.map(Proxy::address),
+            proxies,
+            sites,
+            longest: plan.end + plan.drain,
+            acting: Mutex::default(),
+            safeguard,
+        })
+    }
+
+    /// Where the target is reached through the proxy in front of it, if there is one.
+    pub(super) const fn front(&self) -> Option<SocketAddr> {
+        self.front
+    }
+
+    /// Brings a fault or an occupation, or undoes one; none where the action is another.
+    pub(super) fn act(&self, action: &Action) -> Option<Outcome> {
+        let done = match action {
+            Action::Fault {
+                proxy,
+                name,
+                breakage,
+            } => self.fault(proxy, name, breakage),
+            Action::Occupy { name, .. } => self.occupy(name, action),
+            Action::Undo { name } => self.undo_one(name),
+            _ => return None,
+        };
+        let done = done.map(|detail| Outcome::Applied { detail });
+        Some(done.unwrap_or_else(|cause| Outcome::Failed {
+            reason: cause.to_string(),
+        }))
+    }
+
+    fn fault(&self, proxy: &str, name: &str, breakage: &Breakage) -> Result<String> {
+        let place = self.proxies.iter().position(|it| it.name() == proxy);
+        let place = place.ok_or_else(|| Error::failed(format!("there is no proxy `{proxy}`")))?;
+        let what = match breakage {
+            Breakage::Down => What::Down(place),
+            Breakage::Fault(_) => What::Fault(place),
+        };
+        let words = format!("take `{name}` off the proxy `{proxy}`");
+        self.bring(name, &words, || {
+            match breakage {
+                Breakage::Down => self.proxies[place].set_enabled(false)?,
+                Breakage::Fault(fault) => self.proxies[place].inject(fault.clone())?,
+            }
+            Ok(what)
+        })
+    }
+
+    fn occupy(&self, name: &str, action: &Action) -> Result<String> {
+        let Action::Occupy {
+            hold,
+            path,
+            connections,
+            every,
+            ..
+        } = action
+        else {
+            return Err(Error::failed("this is no occupation".to_owned()));
+        };
+        self.bring(name, &format!("end the occupation `{name}`"), || {
+            let occupations = self.sites.iter().map(|(address, host)| {
+                Occupation::start(Occupier {
+                    target: *address,
+                    host: host.clone(),
+                    hold: *hold,
+                    path: path.clone(),
+                    connections: *connections,
+                    every: *every,
+                    duration: self.longest,
+                })
+            });
+            let occupations: Vec<Occupation> = occupations.collect::<Result<_>>()?;
+            Ok(What::Occupation(occupations))
+        })
+    }
+
+    /// Arms what ends it, in place of one of the same name, and then lets it act.
+    fn bring(&self, name: &str, undo: &str, act: impl FnOnce() -> Result<What>) -> Result<String> {
+        let mut acting = self.acting.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = self.safeguard.arm(Undo::WithTheRun(undo.to_owned()))?;
+        match act() {
+            Ok(what) => {
+                // The old one goes once the new one acts: there is no gap between them.
+                if let Some(old) = take(&mut acting, name) {
+                    let detail = "another took its place".to_owned();
+                    self.safeguard.settle(old.id, &Outcome::Applied { detail });
+                }
+                let name = name.to_owned();
+                acting.push(Acting { name, id, what });
+                // The action itself says what it is.
+                Ok(String::new())
+            }
+            Err(cause) => {
+                let detail = "it never acted".to_owned();
+                self.safeguard.settle(id, &Outcome::Applied { detail });
+                Err(cause)
+            }
+        }
+    }
+
+    fn undo_one(&self, name: &str) -> Result<String> {
+        let mut acting = self.acting.lock().unwrap_or_else(PoisonError::into_inner);
+        let one = take(&mut acting, name).ok_or_else(|| {
+            Error::failed(format!(
+                "`{name}` does not act, so there is nothing to undo"
+            ))
+        })?;
+        let id = one.id;
+        let undone = self.end(one);
+        self.safeguard.settle(id, &outcome(&undone));
+        undone
+    }
+
+    /// Ends one; what it did.
+    fn end(&self, one: Acting) -> Result<String> {
+        match one.what {
+            What::Down(place) => {
+                self.proxies[place].set_enabled(true)?;
+                Ok("it listens again".into())
+            }
+            What::Fault(place) => {
+                let proxy = &self.proxies[place];
+                let counters = proxy.counters();
+                proxy.undo(&one.name);
+                let met = counters.faults.iter().find(|(name, _)| **name == one.name);
+                Ok(met.map_or_else(String::new, |(_, it)| {
+                    format!("it met {} of {}", it.met, it.seen)
+                }))
+            }
+            What::Occupation(occupations) => {
+                let mut sum = OccupationCounters::default();
+                for occupation in occupations {
+                    let held = occupation.counters().held;
+                    let told = occupation.undo();
+                    sum.held += held;
+                    sum.opened += told.opened;
+                    sum.unreachable += told.unreachable;
+                    sum.lost += told.lost;
+                    sum.answered += told.answered;
+                }
+                Ok(format!(
+                    "{} connections held at the end; {} opened, {} not; {} lost to the server, {} \
+                     requests answered",
+                    sum.held, sum.opened, sum.unreachable, sum.lost, sum.answered
+                ))
+            }
+        }
+    }
+
+    /// Undoes everything that acts, the last first; what came of each.
+    pub(super) fn undo(&self) -> Vec<Event> {
+        let mut acting = self.acting.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: Vec<Acting> = acting.drain(..).rev().collect();
+        drop(acting);
+        let undone = all.into_iter().map(|one| {
+            let (id, undo) = (one.id, format!("undo `{}`", one.name));
+            let outcome = outcome(&self.end(one));
+            self.safeguard.settle(id, &outcome);
+            Event::Undone { undo, outcome }
+        });
+        undone.collect()
+    }
+
+    /// What a reader of the figures must know of the proxies, once the load has ended.
+    pub(super) fn warnings(&self) -> Vec<Event> {
+        let mut warnings = Vec::new();
+        for proxy in &self.proxies {
+            let name = proxy.name();
+            let counters = proxy.counters();
+            if counters.refused > 0 {
+                warnings.push(format!(
+                    "The proxy `{name}` closed {} connections past its bound of {CONNECTIONS_MAX}: \
+                     what those clients saw is the proxy's doing.",
+                    counters.refused
+                ));
+            }
+            if counters.unreachable > 0 {
+                warnings.push(format!(
+                    "The proxy `{name}` could not reach {} for {} connections.",
+                    proxy.upstream(),
+                    counters.unreachable
+                ));
+            }
+        }
+        let warnings = warnings.into_iter();
+        warnings.map(|text| Event::Warning { text }).collect()
+    }
+}
+
+fn take(acting: &mut Vec<Acting>, name: &str) -> Option<Acting> {
+    let place = acting.iter().position(|one| one.name == name)?;
+    Some(acting.remove(place))
+}
+
+fn outcome(undone: &Result<String>) -> Outcome {
+    match undone {
+        Ok(detail) => Outcome::Applied {
+            detail: detail.clone(),
+        },
+        Err(cause) => Outcome::Failed {
+            reason: cause.to_string(),
+        },
+    }
+}

@@ -1,0 +1,343 @@
+//! Proxies: what `[[proxy]]` says, and what the timeline does to what passes them.
+
+use serde_json::{Value, json};
+
+use super::Entry;
+use super::file::{self, Attributes, BreakageName, Do, File};
+use super::leaf::Placed;
+use super::meaning::Reader;
+use crate::model::fault::{Effect, Mode, ProxyFault};
+use crate::model::{Action, Breakage, Front, HostPort, Proxied, Site};
+use crate::units::{Nanos, Ratio};
+
+/// The proxies of a target that serves at these sites.
+pub(super) fn read(reader: &mut Reader, file: &File, sites: &[Site]) -> Vec<Proxied> {
+    let names: Vec<_> = file.proxy.iter().map(|it| it.value.name.clone()).collect();
+    reader.unique("proxy", names.iter());
+    let mut in_front = false;
+    let mut listening: Vec<HostPort> = Vec::new();
+    let mut proxies = Vec::new();
+    for placed in &file.proxy {
+        let keys = &placed.value;
+        let listen = keys.listen.as_ref().map(|listen| listen.value.0.clone());
+        if let (Some(at), Some(listen)) = (&keys.listen, &listen) {
+            let serves = |site: &Site| site.url.host == listen.host && site.url.port == listen.port;
+            if listening.contains(listen) {
+                let message = format!("another proxy listens on {listen}");
+                reader.report(at, message, "taken", "give it a port of its own");
+            } else if sites.iter().any(serves) {
+                let message = format!("the target serves on {listen}");
+                reader.report(at, message, "taken", "give the proxy a port of its own");
+            }
+            listening.push(listen.clone());
+        }
+        let front = match (&keys.to, listen) {
+            (Some(to), Some(listen)) => Front::Dependency {
+                listen,
+                to: to.value.0.clone(),
+            },
+            (Some(_), None) => {
+                if !reader.was_taken_out(placed, &["listen"]) {
+                    reader.report(
+                        placed,
+                        "a proxy of a dependency lacks the key `listen`",
+                        "where?",
+                        "add `listen = \"127.0.0.1:15432\"`, and let the target connect there",
+                    );
+                }
+                continue;
+            }
+            (None, listen) => {
+                if reader.was_taken_out(placed, &["to"]) {
+                    continue;
+                }
+                one_in_front(reader, placed, sites, in_front);
+                in_front = true;
+                Front::Target(listen)
+            }
+        };
+        let Some(name) = &keys.name else { continue };
+        proxies.push(Proxied {
+            name: name.value.clone(),
+            front,
+            mode: keys.mode.0,
+        });
+    }
+    proxies
+}
+
+/// Reports what cannot stand in front of the target.
+fn one_in_front(reader: &mut Reader, placed: &Placed<file::Proxy>, sites: &[Site], second: bool) {
+    if second {
+        reader.report(
+            placed,
+            "another proxy stands in front of the target",
+            "second",
+            "keep one of them, or say with `to` what this one leads to",
+        );
+    }
+    if sites.len() > 1 {
+        reader.report(
+            placed,
+            "a proxy in front of the target needs one `url`, and there are several",
+            "which?",
+            "name one `url` in [target], or say with `to` what the proxy leads to",
+        );
+    }
+    if placed.value.mode.0 == Mode::Http && sites.iter().any(|site| site.url.encrypted) {
+        reader.report(
+            placed,
+            "`mode = \"http\"` cannot read what is sent under https",
+            "encrypted",
+            "take `mode` out: faults of connections work",
+        );
+    }
+}
+
+/// A fault, an occupation, or the end of one; none where it has a mistake.
+pub(super) fn action(
+    reader: &mut Reader,
+    entry: &Placed<file::Entry>,
+    action: &Do,
+) -> Option<Action> {
+    Some(match action {
+        Do::Fault { proxy, .. } => {
+            let (name, breakage) = breakage(reader, entry, action)?;
+            Action::Fault {
+                proxy: proxy.clone()?,
+                name,
+                breakage,
+            }
+        }
+        Do::Occupy {
+            hold,
+            path,
+            connections,
+            every,
+            name,
+        } => Action::Occupy {
+            name: name.clone(),
+            hold: hold.0,
+            path: path.clone(),
+            connections: (*connections)?,
+            every: every.0.0,
+        },
+        Do::Undo { name } => Action::Undo {
+            name: name.clone()?,
+        },
+        _ => return None,
+    })
+}
+
+/// How an entry breaks what passes a proxy, and the name of that.
+fn breakage(
+    reader: &mut Reader,
+    entry: &Placed<file::Entry>,
+    action: &Do,
+) -> Option<(String, Breakage)> {
+    let Do::Fault {
+        fault,
+        with,
+        stream,
+        share,
+        name,
+        ..
+    } = action
+    else {
+        return None;
+    };
+    let fault = (*fault)?.0;
+    if fault == BreakageName::DOWN {
+        let none = serde_json::to_value(with).is_ok_and(|with| with == json!({}));
+        if !none || stream.is_some() || share.is_some() {
+            reader.report(
+                entry,
+                "a proxy is down for everybody in both directions, and has no attributes",
+                "too much",
+                "take `with`, `stream` and `share` out",
+            );
+        }
+        let name = name.clone().unwrap_or_else(|| fault.0.to_owned());
+        return Some((name, Breakage::Down));
+    }
+    let kind = fault.0;
+    let attributes = match attributes(kind, with) {
+        Ok(attributes) => attributes,
+        Err(message) => {
+            reader.report(entry, message, "too fine", "write a longer time");
+            return None;
+        }
+    };
+    let sent = json!({
+        "type": kind,
+        "name": name,
+        "stream": stream.map(|stream| stream.0.name()),
+        "toxicity": share.map_or(Ratio::WHOLE, |share| share.0.0).get(),
+        "attributes": attributes,
+    });
+    match ProxyFault::read(&sent) {
+        Ok(fault) => Some((fault.name.clone(), Breakage::Fault(fault))),
+        Err(cause) => {
+            reader.report(
+                entry,
+                format!("the fault `{kind}` is not possible: {cause}"),
+                "a mistake in `with`",
+                "see the attributes of each fault in docs/PROXY.md",
+            );
+            None
+        }
+    }
+}
+
+/// The attributes as the catalogue has them: times as counts of its units.
+fn attributes(kind: &str, with: &Attributes) -> Result<Value, String> {
+    let mut attributes = serde_json::to_value(with).unwrap_or_default();
+    for (name, time) in [
+        ("latency", with.latency),
+        ("jitter", with.jitter),
+        ("delay", with.delay),
+        ("timeout", with.timeout),
+    ] {
+        if let (Some(time), Some(unit)) = (time, Effect::unit_of(kind, name)) {
+            if !time.0.0.is_multiple_of(unit.0) {
+                return Err(format!(
+                    "`{name}` of `{kind}` is {}, and it counts whole {}s",
+                    time.0,
+                    word(unit)
+                ));
+            }
+            attributes[name] = json!(time.0.0 / unit.0);
+        }
+    }
+    Ok(attributes)
+}
+
+const fn word(unit: Nanos) -> &'static str {
+    if unit.0 == 1_000 {
+        "microsecond"
+    } else {
+        "millisecond"
+    }
+}
+
+/// Reports entries of the timeline that name no proxy, a fault that it cannot
+/// have, or nothing that could be undone.
+pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
+    for (place, entry) in file.timeline.iter().zip(timeline) {
+        match entry.as_ref().map(|entry| &entry.action) {
+            Some(Action::Fault {
+                proxy, breakage, ..
+            }) => fits_proxy(reader, file, place, proxy, breakage),
+            Some(Action::Undo { name }) => fits_undo(reader, file, place, name, timeline),
+            _ => {}
+        }
+    }
+    names_apart(reader, file, timeline);
+}
+
+fn fits_proxy(
+    reader: &mut Reader,
+    file: &File,
+    place: &Placed<file::Entry>,
+    name: &str,
+    breakage: &Breakage,
+) {
+    let of = |proxy: &Placed<file::Proxy>| proxy.value.name.as_ref().map(|it| it.value.clone());
+    // One whose name could not be read may be it.
+    if reader.file_lacks("proxy") || file.proxy.iter().any(|proxy| of(proxy).is_none()) {
+        return;
+    }
+    let Some(proxy) = file
+        .proxy
+        .iter()
+        .find(|proxy| of(proxy).as_deref() == Some(name))
+    else {
+        let known: Vec<String> = file.proxy.iter().filter_map(of).collect();
+        let known: Vec<&str> = known.iter().map(String::as_str).collect();
+        reader.unknown("proxy", &named(place, name), &known);
+        return;
+    };
+    if let Breakage::Fault(fault) = breakage
+        && fault.effect.matching().is_some()
+        && proxy.value.mode.0 == Mode::Tcp
+    {
+        reader.report(
+            place,
+            format!(
+                "`{}` meets HTTP requests, and the proxy `{name}` reads bytes only",
+                fault.effect.kind()
+            ),
+            "needs HTTP",
+            format!("add `mode = \"http\"` to the [[proxy]] `{name}`"),
+        );
+    }
+}
+
+fn fits_undo(
+    reader: &mut Reader,
+    file: &File,
+    place: &Placed<file::Entry>,
+    name: &str,
+    timeline: &[Option<Entry>],
+) {
+    // What could not be read may be what is undone.
+    if reader.file_lacks("timeline") || timeline.iter().any(Option::is_none) {
+        return;
+    }
+    let known: Vec<&str> = timeline
+        .iter()
+        .flatten()
+        .filter_map(brings)
+        .map(|(name, _)| name)
+        .collect();
+    if !known.contains(&name) {
+        if file.timeline.len() == 1 || known.is_empty() {
+            reader.report(
+                place,
+                format!("`{name}` is brought by no entry, so there is nothing to undo"),
+                "nothing to undo",
+                "add an entry with `do = \"fault\"` or `do = \"occupy\"` before it",
+            );
+            return;
+        }
+        reader.unknown("fault or occupation", &named(place, name), &known);
+    }
+}
+
+/// What an entry brings that can be undone: its name, and where it acts.
+fn brings(entry: &Entry) -> Option<(&str, Option<&str>)> {
+    match &entry.action {
+        Action::Fault { name, proxy, .. } => Some((name, Some(proxy))),
+        Action::Occupy { name, .. } => Some((name, None)),
+        _ => None,
+    }
+}
+
+/// Reports one name for faults at two places: which would be undone?
+fn names_apart(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
+    let mut seen: Vec<(&str, Option<&str>)> = Vec::new();
+    for (place, entry) in file.timeline.iter().zip(timeline) {
+        let Some((name, at)) = entry.as_ref().and_then(brings) else {
+            continue;
+        };
+        if seen
+            .iter()
+            .any(|(other, elsewhere)| *other == name && *elsewhere != at)
+        {
+            reader.report(
+                place,
+                format!("something else is called `{name}`, and it acts elsewhere"),
+                "taken",
+                "add a `name` of its own, so that it can be undone by it",
+            );
+        }
+        seen.push((name, at));
+    }
+}
+
+fn named(place: &Placed<file::Entry>, name: &str) -> Placed<String> {
+    Placed {
+        value: name.to_owned(),
+        span: place.span.clone(),
+    }
+}

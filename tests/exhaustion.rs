@@ -1,0 +1,253 @@
+//! Servers that nobody here wrote, exhausted by occupation and by a slow
+//! dependency, seen in their own gauges, let go, and timed on their way back.
+//!
+//! The five run beside each other: each is asked for a few dozen requests a second.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[path = "common/drive.rs"]
+mod common;
+#[allow(dead_code, reason = "shared with other tests")]
+mod servers;
+
+use std::fmt::Write as _;
+use std::panic;
+use std::thread;
+
+use common::{Run, alone};
+use serde_json::Value;
+use servers::plain;
+use servers::{Class, Gunicorn, HaProxy, Puma, Server, Tomcat, free_ports};
+use threadbare::model::{GaugePlace, GaugeSource};
+
+/// Workers of each server.
+const WORKERS: u32 = 4;
+
+/// What a server tells of itself, and where its queue shows.
+struct Tells {
+    /// Busy workers in its own gauges.
+    busy: bool,
+    /// A queue in its own gauges.
+    queue: bool,
+    /// A queue in its listening socket, as the kernel tells it.
+    listen_queue: bool,
+}
+
+/// All servers, begun one beside the other.
+fn each(check: impl Fn(&str, &dyn Server, &Tells) + Sync) {
+    let _alone = alone();
+    let tells = |busy, queue, listen_queue| Tells {
+        busy,
+        queue,
+        listen_queue,
+    };
+    let case =
+        |name: &'static str, start: fn() -> Box<dyn Server>, tells: Tells| (name, start, tells);
+    let cases = [
+        // Sync workers accept only while they are free.
+        case(
+            "gunicorn sync",
+            || Box::new(Gunicorn::start(Class::Sync, WORKERS, None)),
+            tells(false, false, true),
+        ),
+        // Threads accept at once and queue inside, where nobody sees it.
+        case(
+            "gunicorn threads",
+            || Box::new(Gunicorn::start(Class::Threads, WORKERS, None)),
+            tells(false, false, false),
+        ),
+        case(
+            "puma",
+            || Box::new(Puma::start(WORKERS)),
+            tells(true, false, true),
+        ),
+        case(
+            "tomcat",
+            || Box::new(Tomcat::start(WORKERS)),
+            tells(true, false, false),
+        ),
+        case(
+            "haproxy",
+            || Box::new(HaProxy::start(WORKERS)),
+            tells(true, true, false),
+        ),
+    ];
+    let started = cases.map(|(name, start, tells)| (name, start(), tells));
+    let failed: Vec<&str> = thread::scope(|scope| {
+        let check = &check;
+        let running = started.iter().map(|(name, server, tells)| {
+            let run = move || {
+                panic::catch_unwind(panic::AssertUnwindSafe(|| check(name, &**server, tells)))
+            };
+            (*name, scope.spawn(run))
+        });
+        let running: Vec<_> = running.collect();
+        let ended = running
+            .into_iter()
+            .map(|(name, thread)| (name, thread.join()));
+        ended
+            .filter(|(_, ended)| !matches!(ended, Ok(Ok(()))))
+            .map(|(name, _)| name)
+            .collect()
+    });
+    assert!(failed.is_empty(), "{failed:?}: see above");
+}
+
+/// The gauges of a server as a scenario names them.
+fn gauges(sources: &[GaugeSource]) -> String {
+    let mut text = String::new();
+    for source in sources {
+        let place = match &source.place {
+            GaugePlace::Page(url) => {
+                let user = url
+                    .user()
+                    .map_or_else(String::new, |user| format!("{user}@"));
+                format!("url = 'http://{user}{}{}'", url.authority(), url.target())
+            }
+            GaugePlace::Statsd(address) => format!("listen = '{address}'"),
+        };
+        let _ = write!(text, "[[gauges]]\nname = '{}'\n{place}\n", source.name);
+        let roles = &source.roles;
+        for (key, role) in [
+            ("busy", &roles.busy),
+            ("workers", &roles.workers),
+            ("queue", &roles.queue),
+        ] {
+            if let Some(role) = role {
+                let _ = writeln!(text, "{key} = '{role}'");
+            }
+        }
+        text.push_str("every = '100ms'\n");
+    }
+    text
+}
+
+/// Runs a load on a server, and `timeline` on both.
+fn run(server: &dyn Server, path: &str, more: &str) -> Run {
+    let (url, pid) = (server.url(), server.pid());
+    let text = format!(
+        r#"
+        title = "Exhausted from outside"
+        claim = "Workers are held, and come back."
+        warm_up = "500ms"
+        interval = "500ms"
+        end = "14s"
+        drain = "3s"
+        [target]
+        url = "{url}"
+        pid = {pid}
+        [load]
+        rate = "40/s"
+        client = {{ timeout = "1s", retries = 0 }}
+        [[load.operation]]
+        name = "work"
+        [[load.operation.step]]
+        request = "GET {path}"
+        [recovery]
+        hold = "2s"
+        p99_margin = "250ms"
+        operations_min = 50
+        {}
+        {more}"#,
+        gauges(&server.gauges())
+    );
+    common::run(&text.parse().unwrap())
+}
+
+/// The figures of a phase for the server's first gauges, or its process.
+fn told<'a>(run: &'a Run, phase: &str, what: &str) -> &'a Value {
+    &run.phase(phase)[what][0]
+}
+
+/// What is so of every server that was exhausted while `phase` lasted, and let go.
+fn exhausted_and_back(name: &str, run: &Run, tells: &Tells, phase: &str) {
+    run.assert_sound();
+    let busy = |phase| told(run, phase, "gauges")["busy_max"].as_f64();
+    let queue = |phase| told(run, phase, "gauges")["queue_max"].as_f64();
+    let listening = |phase| told(run, phase, "processes")["listen_queue_max"].as_u64();
+    if tells.busy {
+        assert_eq!(busy(phase), Some(f64::from(WORKERS)), "{name}");
+    } else {
+        assert_eq!(busy(phase), None, "{name}");
+    }
+    if tells.queue {
+        assert!(
+            queue(phase) > queue("baseline"),
+            "{name}: {:?}",
+            queue(phase)
+        );
+    }
+    if tells.listen_queue {
+        assert!(listening(phase) > Some(5), "{name}: {:?}", listening(phase));
+        assert!(listening("baseline") < listening(phase), "{name}");
+    }
+    // Nobody else got through, and everybody does again.
+    assert!(run.goodput_share("baseline") > 0.95, "{name}");
+    assert!(run.figure(phase, "error_share") > 0.4, "{name}");
+    let incident = &run.summary["incident"];
+    let recovery = incident["recovery_after_trigger_off_s"].as_f64();
+    assert!(
+        recovery.is_some_and(|recovery| recovery < 4.0),
+        "{name}: {recovery:?}"
+    );
+    assert_eq!(run.summary["steady_state_returned"], true, "{name}");
+    assert_eq!(run.output.status.code(), Some(0), "{name}");
+}
+
+#[test]
+fn occupation_exhausts_every_server_until_it_is_undone() {
+    each(|name, server, tells| {
+        let occupied = format!(
+            r#"
+            [[timeline]]
+            at = "4s"
+            do = "occupy"
+            hold = "slow-endpoint"
+            path = "{}"
+            connections = {}
+            [[timeline]]
+            at = "8s"
+            do = "undo"
+            name = "occupation"
+            "#,
+            server.slow_path(500),
+            // More than it has workers: one is always waiting to take the place of
+            // one that was answered.
+            4 * WORKERS
+        );
+        let run = run(server, &server.slow_path(5), &occupied);
+        exhausted_and_back(name, &run, tells, "occupation");
+        assert_eq!(run.summary["incident"]["trigger"], "occupation");
+    });
+}
+
+#[test]
+fn a_slow_dependency_exhausts_every_server_until_it_is_quick_again() {
+    each(|name, server, tells| {
+        let dependency = plain::Server::start(|_| plain::Answer::status(200));
+        let [port] = free_ports();
+        let slow = format!(
+            r#"
+            [[proxy]]
+            name = "dependency"
+            listen = "127.0.0.1:{port}"
+            to = "{}"
+            [[timeline]]
+            at = "4s"
+            do = "fault"
+            proxy = "dependency"
+            fault = "latency"
+            with = {{ latency = "5s" }}
+            name = "slow dependency"
+            [[timeline]]
+            at = "8s"
+            do = "undo"
+            name = "slow dependency"
+            "#,
+            dependency.address()
+        );
+        let run = run(server, &server.dependency_path(port), &slow);
+        exhausted_and_back(name, &run, tells, "slow dependency");
+        assert_eq!(run.summary["incident"]["trigger"], "fault");
+    });
+}
