@@ -59,6 +59,6 @@ fn the_python_client_drives_it() {
 
 #[test]
 fn the_node_client_drives_it() {
-    installed("node_modules/toxiproxy-node-client");
+    installed("node/node_modules/toxiproxy-node-client");
     drives(Path::new("node"), "drive.cjs");
 }

@@ -93,8 +93,8 @@ fn exhausts(server: &Server, hold: Hold, path: &str, release: impl FnOnce()) {
     .unwrap();
     let busy = || server.busy.load(Ordering::SeqCst);
     eventually("exhaustion", || busy() == WORKERS);
-    let held = || occupation.counters().held == u64::from(WORKERS);
-    eventually("that it is told", held);
+    let workers = u64::from(WORKERS);
+    eventually("that it is told", || occupation.counters().held == workers);
     let mut victim = connect(server.address);
     victim
         .write_all(b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
