@@ -11,13 +11,16 @@ mod common;
 mod servers;
 
 use std::fmt::Write as _;
+use std::fs;
 use std::panic;
+use std::process::{Output, Stdio};
 use std::thread;
+use std::time::Duration;
 
-use common::{Run, alone};
+use common::{Run, alone, events, run, run_directory, threadbare, wait_until};
 use serde_json::Value;
 use servers::plain;
-use servers::{Class, Gunicorn, HaProxy, Puma, Server, Tomcat, free_ports};
+use servers::{Class, Gunicorn, HaProxy, Puma, Server, Tomcat, free_ports, get};
 use threadbare::model::{GaugePlace, GaugeSource};
 
 /// Workers of each server.
@@ -122,8 +125,8 @@ fn gauges(sources: &[GaugeSource]) -> String {
     text
 }
 
-/// Runs a load on a server, and `timeline` on both.
-fn run(server: &dyn Server, path: &str, more: &str) -> Run {
+/// A scenario that loads a server, and does more.
+fn scenario(server: &dyn Server, path: &str, more: &str) -> toml::Table {
     let (url, pid) = (server.url(), server.pid());
     let text = format!(
         r#"
@@ -151,7 +154,7 @@ fn run(server: &dyn Server, path: &str, more: &str) -> Run {
         {more}"#,
         gauges(&server.gauges())
     );
-    common::run(&text.parse().unwrap())
+    text.parse().unwrap()
 }
 
 /// The figures of a phase for the server's first gauges, or its process.
@@ -215,7 +218,7 @@ fn occupation_exhausts_every_server_until_it_is_undone() {
             // one that was answered.
             4 * WORKERS
         );
-        let run = run(server, &server.slow_path(5), &occupied);
+        let run = run(&scenario(server, &server.slow_path(5), &occupied));
         exhausted_and_back(name, &run, tells, "occupation");
         assert_eq!(run.summary["incident"]["trigger"], "occupation");
     });
@@ -246,8 +249,99 @@ fn a_slow_dependency_exhausts_every_server_until_it_is_quick_again() {
             "#,
             dependency.address()
         );
-        let run = run(server, &server.dependency_path(port), &slow);
+        let run = run(&scenario(server, &server.dependency_path(port), &slow));
         exhausted_and_back(name, &run, tells, "slow dependency");
         assert_eq!(run.summary["incident"]["trigger"], "fault");
     });
+}
+
+/// What is done to a server whose conductor is killed.
+const DONE: &str = r#"
+    [[timeline]]
+    at = "1s"
+    do = "occupy"
+    hold = "slow-endpoint"
+    path = "/sleep?ms=500"
+    connections = 16
+    [[timeline]]
+    at = "1500ms"
+    do = "process"
+    fault = "pause"
+    [[timeline]]
+    at = "2s"
+    do = "process"
+    fault = "continue"
+    [[timeline]]
+    at = "2500ms"
+    do = "undo"
+    name = "occupation"
+"#;
+const SOON: Duration = Duration::from_secs(20);
+
+#[test]
+fn a_killed_conductor_leaves_every_server_at_its_baseline() {
+    each(|name, server, _| {
+        for (phase, ended, undone) in [
+            ("baseline", 0, 0),
+            ("occupied", 1, 1),
+            ("occupied and paused", 2, 2),
+            ("after the undo", 4, 0),
+        ] {
+            killed(&format!("{name}, {phase}"), server, ended, undone);
+        }
+    });
+}
+
+/// Kills a conductor once so many entries of [`DONE`] have been carried out: the
+/// guardian undoes what acts, and the server serves.
+fn killed(what: &str, server: &dyn Server, ended: usize, undone: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = run_directory(&folder);
+    let file = folder.path().join("scenario.toml");
+    let mut scenario = scenario(server, &server.slow_path(5), DONE);
+    // Nothing more is done, however late the conductor dies.
+    let timeline = scenario
+        .get_mut("timeline")
+        .and_then(|it| it.as_array_mut());
+    timeline.unwrap().truncate(ended);
+    fs::write(&file, toml::to_string(&scenario).unwrap()).unwrap();
+    let mut conductor = threadbare()
+        .args(["run", "--out"])
+        .args([&directory, &file])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let of = |name: &str| {
+        let events = events(&directory).into_iter();
+        events.filter(|event| event["event"] == name).count()
+    };
+    wait_until(SOON, what, || {
+        of("load_started") > 0 && of("action_ended") >= ended
+    });
+    conductor.kill().unwrap();
+    conductor.wait().unwrap();
+    // It answers again: nothing of it stands still, and no worker is held for good.
+    let answer = get(server.address(), &server.slow_path(1));
+    assert!(
+        answer.is_some_and(|it| it.starts_with("HTTP/1.1 200")),
+        "{what}"
+    );
+    let recover = || {
+        let mut command = threadbare();
+        command.arg("recover").arg(&directory).output().unwrap()
+    };
+    wait_until(SOON, what, || recover().status.success());
+    let Output { stdout, stderr, .. } = recover();
+    let said = String::from_utf8([stdout, stderr].concat()).unwrap();
+    assert!(said.contains("Nothing is left to undo"), "{what}: {said}");
+    let by_the_guardian = said.matches("the guardian: ").count();
+    assert_eq!(by_the_guardian, undone, "{what}: {said}");
+    if ended > 0 {
+        assert!(
+            said.contains("end the occupation `occupation`"),
+            "{what}: {said}"
+        );
+    }
 }
