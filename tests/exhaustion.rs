@@ -5,6 +5,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "exhaustion/capacity.rs"]
+mod capacity;
 #[path = "common/drive.rs"]
 mod common;
 #[allow(dead_code, reason = "shared with other tests")]
@@ -127,6 +129,11 @@ fn gauges(sources: &[GaugeSource]) -> String {
 
 /// A scenario that loads a server, and does more.
 fn scenario(server: &dyn Server, path: &str, more: &str) -> toml::Table {
+    let load = "rate = \"40/s\"\nclient = { timeout = \"1s\", retries = 0 }";
+    loaded(server, load, path, more)
+}
+
+fn loaded(server: &dyn Server, load: &str, path: &str, more: &str) -> toml::Table {
     let (url, pid) = (server.url(), server.pid());
     let text = format!(
         r#"
@@ -135,13 +142,12 @@ fn scenario(server: &dyn Server, path: &str, more: &str) -> toml::Table {
         warm_up = "500ms"
         interval = "500ms"
         end = "14s"
-        drain = "3s"
+        drain = "30s"
         [target]
         url = "{url}"
         pid = {pid}
         [load]
-        rate = "40/s"
-        client = {{ timeout = "1s", retries = 0 }}
+        {load}
         [[load.operation]]
         name = "work"
         [[load.operation.step]]
