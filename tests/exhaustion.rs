@@ -261,6 +261,47 @@ fn a_slow_dependency_exhausts_every_server_until_it_is_quick_again() {
     });
 }
 
+#[test]
+fn what_a_server_says_once_when_it_starts_is_heard() {
+    let _alone = alone();
+    let [port] = free_ports();
+    let free = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let statsd = free.local_addr().unwrap();
+    drop(free);
+    let folder = tempfile::tempdir().unwrap();
+    let application = folder.path().join("app.py");
+    fs::write(
+        &application,
+        "def app(environ, start):\n    start('200 OK', [])\n    return [b'ok']\n",
+    )
+    .unwrap();
+    let text = format!(
+        r#"
+        title = "Gunicorn's own words"
+        claim = "How many workers there are is told once, when they begin."
+        warm_up = "500ms"
+        interval = "500ms"
+        end = "2s"
+        [target]
+        url = "http://127.0.0.1:{port}"
+        command = [
+            "{}", "--chdir", "{}", "--bind", "127.0.0.1:{port}", "--workers", "2",
+            "--statsd-host", "{statsd}", "app:app",
+        ]
+        ready = "GET /"
+        [[gauges]]
+        preset = "gunicorn"
+        listen = "{statsd}"
+        [load]
+        rate = "10/s"
+        "#,
+        servers::installed("gunicorn").display(),
+        folder.path().display(),
+    );
+    let run = run(&text.parse().unwrap());
+    assert_eq!(told(&run, "baseline", "gauges")["workers"], 2.0);
+}
+
 /// What is done to a server whose conductor is killed.
 const DONE: &str = r#"
     [[timeline]]

@@ -19,8 +19,8 @@ use std::time::{Duration, Instant};
 use servers::{Class, Gunicorn, HaProxy, Occupied, Puma, Server, Tomcat};
 use threadbare::clock::Clock;
 use threadbare::model::{GaugePlace, GaugeSource};
-use threadbare::record::{Counters, Event, GaugeCounters, ProcessCounters};
-use threadbare::sample::{Scrape, Scraper, Told, Watch, Watcher};
+use threadbare::record::{Counters, GaugeCounters};
+use threadbare::sample::{Scrape, Scraper, Sockets, Told};
 use threadbare::units::Nanos;
 
 /// A condition that has not come by then will not come.
@@ -60,16 +60,6 @@ impl Readings {
             _ => None,
         });
     }
-
-    fn process(&self, what: &str, so: impl Fn(&ProcessCounters) -> bool) -> ProcessCounters {
-        self.first(what, |told| match told {
-            Told::Sample(sample) => match sample.counters {
-                Counters::Process(counters) => so(&counters).then_some(counters),
-                _ => None,
-            },
-            _ => None,
-        })
-    }
 }
 
 fn scrape(source: GaugeSource) -> Scrape {
@@ -84,21 +74,9 @@ fn read(sources: Vec<GaugeSource>) -> (Scraper, Readings) {
     let all: Vec<_> = sources.into_iter().map(scrape).collect();
     let (sender, told) = mpsc::channel();
     let tell = move |told| drop(sender.send(told));
-    let scraper = Scraper::start(&all, Clock::start(), BUCKET, tell).unwrap();
+    let sockets = Sockets::open(&all).unwrap();
+    let scraper = Scraper::start(sockets, Clock::start(), BUCKET, tell);
     (scraper, Readings(told))
-}
-
-fn watch(server: &dyn Server) -> (Watcher, Readings) {
-    let watch = Watch {
-        name: "target".into(),
-        pid: Some(server.pid()),
-        port: Some(server.port()),
-        every: BUCKET,
-    };
-    let (sender, told) = mpsc::channel();
-    let tell = move |told| drop(sender.send(told));
-    let watcher = Watcher::start(&watch, Clock::start(), BUCKET, tell).unwrap();
-    (watcher, Readings(told))
 }
 
 fn is(value: Option<f64>, expected: f64) -> bool {
@@ -159,36 +137,4 @@ fn gunicorn_tells_its_workers_when_they_begin_and_its_backlog_while_one_is_free(
     });
     occupied.release();
     scraper.stop();
-}
-
-#[test]
-fn the_listen_queue_of_sync_workers_tells_what_they_do_not() {
-    let server = Gunicorn::start(Class::Sync, 2, None);
-    let (mut watcher, readings) = watch(&server);
-    let calm = readings.process("an idle server", |it| {
-        it.listen_readings > 0 && it.listen_queue == 0 && it.processes == 3 * it.readings
-    });
-    assert!(calm.threads >= 3 && calm.files_max > 0 && calm.memory_bytes_max > 0);
-    let occupied = Occupied::with(&server, 12, 500);
-    readings.process("connections that wait", |it| it.listen_queue_max >= 8);
-    occupied.release();
-    readings.process("the end of it", |it| {
-        it.listen_readings > 0 && it.listen_queue_max == 0
-    });
-    // Its end is told at once, by name.
-    drop(server);
-    readings.first("its end", |told| {
-        (*told
-            == Told::Ended {
-                source: "target".into(),
-            })
-        .then_some(())
-    });
-    readings.first("a port on which nobody listens", |told| match told {
-        Told::Event(Event::ScrapeFailed { cause, .. }) => {
-            (cause == "nothing listens on its port").then_some(())
-        }
-        _ => None,
-    });
-    watcher.stop();
 }

@@ -121,7 +121,7 @@ impl Run<'_> {
             self.event(&Event::Warning { text: text.clone() })?;
         }
         let plan = self.plan;
-        let scrapes = gauges::scrapes(plan, allowed)?;
+        let sockets = gauges::open(plan, allowed)?;
         let subject = subject::begin(&Start {
             plan,
             directory: self.recorder.directory(),
@@ -154,7 +154,7 @@ impl Run<'_> {
         let generator = Generator::across(&setups, move |update| {
             let _ = updates.send(Message::Load(update));
         })?;
-        let mut reading = gauges::start(&scrapes, plan, self.clock, &self.sender)?;
+        let mut reading = gauges::start(sockets, plan, self.clock, &self.sender);
         let mut sampler = Sampler::start(
             self.clock,
             plan.interval,

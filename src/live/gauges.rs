@@ -11,14 +11,15 @@ use crate::error::Result;
 use crate::foreign::admitted_host;
 use crate::model::GaugePlace;
 use crate::plan::Plan;
-use crate::sample::{Scrape, Scraper, Told};
+use crate::sample::{Scrape, Scraper, Sockets, Told};
 
-/// What is to be read, with the addresses that were found and admitted.
+/// What is to be read, with the addresses that were found and admitted, and the
+/// ports that are listened on.
 ///
 /// # Errors
 ///
-/// As [`admitted_host`].
-pub(super) fn scrapes(plan: &Plan, allowed: &[String]) -> Result<Vec<Scrape>> {
+/// As [`admitted_host`], and where a port that is to be listened on is taken.
+pub(super) fn open(plan: &Plan, allowed: &[String]) -> Result<Sockets> {
     let sources = plan.gauges.iter();
     let admitted = sources.map(|source| {
         let address = match &source.place {
@@ -30,28 +31,22 @@ pub(super) fn scrapes(plan: &Plan, allowed: &[String]) -> Result<Vec<Scrape>> {
             address,
         })
     });
-    admitted.collect()
+    Sockets::open(&admitted.collect::<Result<Vec<_>>>()?)
 }
 
 /// Begins to read them, and tells the conductor.
-///
-/// # Errors
-///
-/// Where a port that is to be listened on is taken.
 pub(super) fn start(
-    scrapes: &[Scrape],
+    sockets: Sockets,
     plan: &Plan,
     clock: Clock,
     messages: &Sender<Message>,
-) -> Result<Scraper> {
+) -> Scraper {
     let messages = messages.clone();
-    Scraper::start(scrapes, clock, plan.interval, move |told| {
+    Scraper::start(sockets, clock, plan.interval, move |told| {
         // The conductor outlives its readers; where it does not, nobody reads.
         let _ = messages.send(match told {
             Told::Sample(sample) => Message::Sample(sample),
             Told::Event(event) => Message::Event(event),
-            // A page has no process.
-            Told::Ended { .. } => return,
         });
     })
 }

@@ -10,7 +10,7 @@ use crate::units::Nanos;
 
 /// Processor time in the unit of `/proc/stat`: 100 ticks a second on every
 /// Linux that Rust runs on (`USER_HZ` is fixed by the kernel's interface).
-pub(super) const TICK: Nanos = Nanos::from_millis(10);
+const TICK: Nanos = Nanos::from_millis(10);
 
 /// What this machine is; unknown parts stay empty or zero.
 #[must_use]

@@ -3,9 +3,8 @@
 //!
 //! The embedded fleet's gauges are the target's to give. Here is what the kernel
 //! says of the whole machine, which tells an incident from a lack of processor;
-//! what a foreign server publishes of its workers ([`Scraper`]); and what the
-//! kernel says of its process and of the socket that it listens on
-//! ([`Watcher`]), which is true even where the server has fallen silent.
+//! and what a foreign server publishes of its workers ([`Scraper`]). What the
+//! kernel says of its processes is read by who holds them (`foreign`).
 //!
 //! Nothing here decides what is read: that is in the plan, as
 //! [`crate::model::GaugeSource`]. Nothing here resolves a name or checks
@@ -14,19 +13,15 @@
 mod bin;
 mod fetch;
 mod haproxy;
-mod listen_queue;
 mod machine;
 mod page;
-mod process;
 mod prometheus;
 mod puma;
 mod scraper;
 mod statsd;
 mod tomcat;
-mod watcher;
 
 pub use fetch::fetch;
 pub use machine::{Machine, machine_facts};
 pub use page::read_page;
-pub use scraper::{Scrape, Scraper, Told};
-pub use watcher::{Watch, Watcher};
+pub use scraper::{Scrape, Scraper, Sockets, Told};

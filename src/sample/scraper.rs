@@ -47,15 +47,10 @@ pub enum Told {
     Sample(Sample),
     /// A reading failed, or something about the readings must be known.
     Event(Event),
-    /// The process that is watched has ended.
-    Ended {
-        /// What it is called.
-        source: String,
-    },
 }
 
 /// Whoever is told.
-pub(super) type Tell = Arc<dyn Fn(Told) + Send + Sync>;
+type Tell = Arc<dyn Fn(Told) + Send + Sync>;
 
 /// A thread that reads until it is stopped.
 #[derive(Debug)]
@@ -63,6 +58,34 @@ struct Reader {
     /// Dropped to stop it.
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The ports that gauges are sent to, listened on. A server says some of it once,
+/// when it starts, so they are there before it; what comes is kept by the kernel.
+#[derive(Debug)]
+pub struct Sockets(Vec<(Scrape, Option<Statsd>)>);
+
+impl Sockets {
+    /// Listens where anything is sent to.
+    ///
+    /// # Errors
+    ///
+    /// Where a port is taken.
+    pub fn open(scrapes: &[Scrape]) -> Result<Self> {
+        let opened = scrapes.iter().map(|scrape| {
+            let statsd = match &scrape.source.place {
+                GaugePlace::Page(_) => None,
+                GaugePlace::Statsd(_) => Some(Statsd::listen(scrape.address).map_err(|cause| {
+                    Error::unfit(format!(
+                        "failed to listen for the gauges of `{}` on {}: {cause}; name another port",
+                        scrape.source.name, scrape.address
+                    ))
+                })?),
+            };
+            Ok((scrape.clone(), statsd))
+        });
+        Ok(Self(opened.collect::<Result<_>>()?))
+    }
 }
 
 /// The threads that read gauges; they end when it is dropped.
@@ -75,34 +98,18 @@ impl Scraper {
     /// Begins to read, at once and then at each source's interval. `tell` is
     /// called from several threads: with a sample for each bucket of
     /// `interval` in which there were readings, and with what failed.
-    ///
-    /// # Errors
-    ///
-    /// Where a port that is to be listened on is taken.
     pub fn start(
-        scrapes: &[Scrape],
+        sockets: Sockets,
         clock: Clock,
         interval: Nanos,
         tell: impl Fn(Told) + Send + Sync + 'static,
-    ) -> Result<Self> {
+    ) -> Self {
         let tell: Tell = Arc::new(tell);
-        let mut places = Vec::new();
-        for scrape in scrapes {
-            places.push(match &scrape.source.place {
-                GaugePlace::Page(_) => None,
-                GaugePlace::Statsd(_) => Some(Statsd::listen(scrape.address).map_err(|cause| {
-                    Error::unfit(format!(
-                        "failed to listen for the gauges of `{}` on {}: {cause}; name another port",
-                        scrape.source.name, scrape.address
-                    ))
-                })?),
-            });
-        }
-        let readers = scrapes.iter().zip(places).map(|(scrape, statsd)| {
+        let readers = sockets.0.into_iter().map(|(scrape, statsd)| {
             let (stop, stopped) = mpsc::channel();
             let mut work = Work {
                 bin: Bin::new(&scrape.source.name, interval, Counters::Gauges),
-                scrape: scrape.clone(),
+                scrape,
                 statsd,
                 clock,
                 tell: Arc::clone(&tell),
@@ -115,9 +122,9 @@ impl Scraper {
                 thread: Some(thread::spawn(move || work.run())),
             }
         });
-        Ok(Self {
+        Self {
             readers: readers.collect(),
-        })
+        }
     }
 
     /// Ends the threads; each tells its last bucket first. Takes as long as the

@@ -1,16 +1,14 @@
 //! Targets that do not want to be read: every one of them is a recorded datum.
 
 use std::collections::BTreeSet;
-use std::sync::mpsc;
 
-use threadbare::clock::Clock;
 use threadbare::model::{GaugePlace, GaugeSource, Roles};
 use threadbare::record::{Counters, Event};
-use threadbare::sample::{Scraper, Told, Watch, Watcher};
+use threadbare::sample::{Sockets, Told};
 use threadbare::units::Nanos;
 
+use super::read;
 use super::servers::plain::{Answer, Server, Then};
-use super::{Readings, read};
 
 fn source(server: &Server) -> GaugeSource {
     GaugeSource {
@@ -52,7 +50,7 @@ fn cause(answer: Answer) -> String {
             Counters::Gauges(it) => (it.failed > 0 && it.busy().is_none()).then_some(()),
             _ => None,
         },
-        _ => None,
+        Told::Event(_) => None,
     });
     scraper.stop();
     assert!(!cause.contains("hidden"), "{cause}");
@@ -188,7 +186,6 @@ fn a_source_that_hangs_holds_up_no_other() {
                 Some(())
             }
             Told::Event(event) => panic!("{event:?}"),
-            Told::Ended { .. } => None,
         });
     }
     scraper.stop();
@@ -201,26 +198,11 @@ fn what_cannot_begin_says_why() {
     let mut source = source(&Server::start(|_| page("")));
     source.place = GaugePlace::Statsd(address);
     let scrape = super::scrape(source);
-    let error = Scraper::start(&[scrape], Clock::start(), super::BUCKET, |_| {}).unwrap_err();
+    let error = Sockets::open(&[scrape]).unwrap_err();
     assert_eq!(error.exit_code(), threadbare::error::EXIT_UNFIT);
     assert!(
         error
             .to_string()
             .contains("failed to listen for the gauges of `app`")
     );
-    let watch = Watch {
-        name: "target".into(),
-        pid: Some(u32::MAX),
-        port: None,
-        every: super::BUCKET,
-    };
-    let error = Watcher::start(&watch, Clock::start(), super::BUCKET, |_| {}).unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .starts_with("failed to watch `target`: there is no process")
-    );
-    let (sender, told) = mpsc::channel::<Told>();
-    drop(sender);
-    assert!(Readings(told).0.recv().is_err());
 }

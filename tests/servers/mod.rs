@@ -231,7 +231,7 @@ impl Occupied {
 }
 
 /// What `./test` installs from the Python package index.
-fn installed(program: &str) -> PathBuf {
+pub(crate) fn installed(program: &str) -> PathBuf {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     root.join("target/venv/bin").join(program)
 }
