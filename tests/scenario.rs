@@ -757,8 +757,8 @@ name = "no longer who he was"
     for told in [
         "proxy `front` on a free port of 127.0.0.1 in front of the target, reading HTTP/1.1",
         "proxy `database` on 127.0.0.1:15432 in front of 127.0.0.1:5432, reading bytes",
-        "fault of `database`: latency 2s, jitter 100ms on 50 % of the answers",
-        "occupy with 8 × requests to a slow endpoint",
+        "fault of `database` (latency 2s, jitter 100ms on 50 % of the answers)",
+        "occupation (8 × requests to a slow endpoint)",
         "undo: every connection is closed",
         "undo `latency_downstream`",
         "name authorization, value (not shown), count 2, path /a on requests",

@@ -153,7 +153,7 @@ pub struct ActionTaken {
     /// When it had been carried out, or was refused; null where that was not seen.
     pub ended_s: Option<f64>,
     /// Its name: `push`, `rollback`, `waive`, `restart`, `admit`, `monitors`, `retries`,
-    /// `slow`, `pause`, `continue`.
+    /// `slow`, `pause`, `continue`, `hook`, `process`, `configure`, `fault`, `occupy`, `undo`.
     pub action: String,
     /// What was done, in a few words: `admit 45 %`.
     pub what: String,
@@ -319,8 +319,9 @@ pub struct ExhaustionWindow {
 /// The incident's clock and verdict; instants in seconds from the start of the load.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Incident {
-    /// What began it: `push`, `surge`, `pause`, or `slowdown of the database`, `of the
-    /// application`, `of the identity service`; null where nothing did.
+    /// What began it: `push`, `surge`, `pause`, `kill`, `limit`, `fault`, `occupation`, or
+    /// `slowdown of the database`, `of the application`, `of the identity service`; null
+    /// where nothing did.
     #[serde(default)]
     pub trigger: Option<String>,
     /// When it did.

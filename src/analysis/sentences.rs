@@ -123,12 +123,15 @@ impl<'a> Teller<'a> {
     /// What began the incident: a push with what it changed, or the cause's name.
     fn cause(&self) -> &'a str {
         let cause = self.incident().trigger.as_deref().unwrap_or("push");
-        if cause != "push" {
-            return cause;
-        }
-        let pushes = self.findings.actions.iter();
-        pushes
-            .filter(|taken| taken.action == "push" && taken.outcome == Some(ActionOutcome::Applied))
+        // Of these it is said what was done; of the others the name is enough.
+        let action = match cause {
+            "push" | "fault" => cause,
+            "occupation" => "occupy",
+            _ => return cause,
+        };
+        let taken = self.findings.actions.iter();
+        taken
+            .filter(|it| it.action == action && it.outcome == Some(ActionOutcome::Applied))
             .map(|taken| taken.what.as_str())
             .next()
             .unwrap_or(cause)

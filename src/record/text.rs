@@ -86,10 +86,10 @@ pub fn action_text(action: &Action) -> String {
         Action::Continue { instances } => counted("continue", *instances),
         Action::Fault {
             proxy, breakage, ..
-        } => format!("fault of `{proxy}`: {breakage}"),
+        } => format!("fault of `{proxy}` ({breakage})"),
         Action::Occupy {
             hold, connections, ..
-        } => format!("occupy with {connections} × {hold}"),
+        } => format!("occupation ({connections} × {hold})"),
         Action::Undo { name } => format!("undo `{name}`"),
     }
 }
