@@ -38,8 +38,17 @@ struct Tells {
     listen_queue: bool,
 }
 
+/// A server that runs, and what is known of it.
+struct Case<'a> {
+    name: &'a str,
+    server: &'a dyn Server,
+    tells: &'a Tells,
+    /// A port that is free, for a proxy.
+    port: u16,
+}
+
 /// All servers, begun one beside the other.
-fn each(check: impl Fn(&str, &dyn Server, &Tells) + Sync) {
+fn each(check: impl Fn(&Case<'_>) + Sync) {
     let _alone = alone();
     let tells = |busy, queue, listen_queue| Tells {
         busy,
@@ -78,14 +87,23 @@ fn each(check: impl Fn(&str, &dyn Server, &Tells) + Sync) {
         ),
     ];
     let started = cases.map(|(name, start, tells)| (name, start(), tells));
+    // Drawn together: two that are drawn at the same time may be the same.
+    let ports: [u16; 5] = free_ports();
     let failed: Vec<&str> = thread::scope(|scope| {
         let check = &check;
-        let running = started.iter().map(|(name, server, tells)| {
-            let run = move || {
-                panic::catch_unwind(panic::AssertUnwindSafe(|| check(name, &**server, tells)))
-            };
-            (*name, scope.spawn(run))
-        });
+        let running = started
+            .iter()
+            .zip(ports)
+            .map(|((name, server, tells), port)| {
+                let case = Case {
+                    name,
+                    server: &**server,
+                    tells,
+                    port,
+                };
+                let run = move || panic::catch_unwind(panic::AssertUnwindSafe(|| check(&case)));
+                (*name, scope.spawn(run))
+            });
         let running: Vec<_> = running.collect();
         let ended = running
             .into_iter()
@@ -205,7 +223,13 @@ fn exhausted_and_back(name: &str, run: &Run, tells: &Tells, phase: &str) {
 
 #[test]
 fn occupation_exhausts_every_server_until_it_is_undone() {
-    each(|name, server, tells| {
+    each(|case| {
+        let Case {
+            name,
+            server,
+            tells,
+            ..
+        } = *case;
         let occupied = format!(
             r#"
             [[timeline]]
@@ -232,9 +256,14 @@ fn occupation_exhausts_every_server_until_it_is_undone() {
 
 #[test]
 fn a_slow_dependency_exhausts_every_server_until_it_is_quick_again() {
-    each(|name, server, tells| {
+    each(|case| {
+        let Case {
+            name,
+            server,
+            tells,
+            port,
+        } = *case;
         let dependency = plain::Server::start(|_| plain::Answer::status(200));
-        let [port] = free_ports();
         let slow = format!(
             r#"
             [[proxy]]
@@ -327,14 +356,19 @@ const SOON: Duration = Duration::from_secs(20);
 
 #[test]
 fn a_killed_conductor_leaves_every_server_at_its_baseline() {
-    each(|name, server, _| {
+    each(|case| {
         for (phase, ended, undone) in [
             ("baseline", 0, 0),
             ("occupied", 1, 1),
             ("occupied and paused", 2, 2),
             ("after the undo", 4, 0),
         ] {
-            killed(&format!("{name}, {phase}"), server, ended, undone);
+            killed(
+                &format!("{}, {phase}", case.name),
+                case.server,
+                ended,
+                undone,
+            );
         }
     });
 }

@@ -685,6 +685,65 @@ fn recover_undoes_what_nobody_could_and_does_so_once() {
     );
 }
 
+/// A second push that is refused changes nothing about the first, which is undone.
+#[test]
+fn a_refused_push_leaves_the_undo_of_an_earlier_one() {
+    let _alone = alone();
+    let server = Server::start(|_| Answer::status(200));
+    let twice = r#"
+        [[hook]]
+        name = "deploy"
+        command = ["mkdir", "deployed"]
+        undo = { command = ["rmdir", "deployed"] }
+        [[timeline]]
+        at = "700ms"
+        do = "hook"
+        hook = "deploy"
+        as = "push"
+        [[timeline]]
+        at = "1200ms"
+        do = "hook"
+        hook = "deploy"
+        as = "push"
+        phase = "again"
+    "#;
+    let case = Case::new(&on(&url(&server), "2s", twice));
+    case.run();
+    assert_eq!(case.outcome(0)["outcome"], "applied");
+    assert_eq!(case.outcome(1)["outcome"], "rejected");
+    assert!(!case.folder.path().join("deployed").exists());
+    let undone = case.events("undone");
+    assert_eq!(undone.len(), 1, "{undone:?}");
+}
+
+/// A conductor that stands still would hold what it occupies while its undos are
+/// carried out: the guardian ends it first.
+#[test]
+fn a_conductor_that_stands_still_is_ended_and_undone() {
+    let _alone = alone();
+    let theirs = Theirs::start();
+    let occupied = r#"
+        [[timeline]]
+        at = "1s"
+        do = "occupy"
+        connections = 4
+    "#;
+    let text = paused(&theirs, "60s", occupied);
+    let case = Case::new(&text);
+    let mut conductor = case.start();
+    wait_until(SOON, "it is occupied and paused", || {
+        case.events("action_ended").len() == 2
+    });
+    signal(conductor.id(), Signal::STOP);
+    wait_until(2 * SOON, "the guardian ends it", || {
+        conductor.try_wait().unwrap().is_some()
+    });
+    wait_until(SOON, "the guardian has done its work", || {
+        recover(&case.directory(), &[]).status.success()
+    });
+    assert!(theirs.serves());
+}
+
 #[test]
 fn a_killed_conductor_leaves_no_command_behind() {
     let _alone = alone();

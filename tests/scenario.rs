@@ -827,6 +827,21 @@ fn mistakes_about_proxies_are_told() {
         ),
         ("connections = 8", "", "connections"),
         (
+            "path = \"/report",
+            "path = \"report",
+            "a path begins with /",
+        ),
+        (
+            "connections = 8",
+            "connections = 8\nevery = \"1us\"",
+            "the shortest pause is 1ms",
+        ),
+        (
+            "to = \"127.0.0.1:5432\"",
+            "to = \"127.0.0.1:15432\"",
+            "where it listens itself",
+        ),
+        (
             "http://127.0.0.1:8000",
             "https://127.0.0.1:8000",
             "no request under https",

@@ -28,6 +28,13 @@ impl Arguments {
         for done in left.done() {
             let _ = writeln!(text, "Undone by {}", printable(&done));
         }
+        if left.torn() > 0 {
+            let _ = writeln!(
+                text,
+                "{} lines of undo.jsonl cannot be read; what they were to undo never began.",
+                left.torn()
+            );
+        }
         let outstanding = left.outstanding();
         if outstanding.is_empty() {
             text.push_str("Nothing is left to undo.\n");

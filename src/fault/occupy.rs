@@ -8,8 +8,8 @@
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -18,6 +18,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::runtime::Builder;
 use tokio::sync::oneshot;
+use tokio::time::MissedTickBehavior;
 
 use crate::error::{Error, Result};
 use crate::model::fault::Hold;
@@ -29,17 +30,14 @@ const CONNECTIONS_MAX: u32 = 10_000;
 const DURATION_MAX: Nanos = Nanos::from_secs(86_400);
 /// The shortest pause between two bytes: the runtime's timer is no finer.
 const EVERY_MIN: Nanos = Nanos::from_millis(1);
-/// How long to wait after a connection was lost or not had, before the next.
-const AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// From the beginning of a connection to that of the next in its place, at least.
+const AGAIN_AFTER: Duration = Duration::from_millis(1_000 / Hold::BEGUN_PER_SECOND as u64);
 /// How long the server may take to accept.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// What a slow body is announced to have: more than is sent in a day, a byte a millisecond.
 const BODY_ANNOUNCED: u64 = 1_000_000_000;
 /// What a slow reader lets the kernel keep for it: the least there is.
 const RECEIVE_BUFFER: u32 = 2_048;
-/// Requests that a slow reader sends ahead, so that also short answers fill the
-/// buffers between it and the worker.
-const REQUESTS_AHEAD: usize = 64;
 
 /// Who is held, how, and for how long.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,8 +88,14 @@ struct Counts {
 #[derive(Debug)]
 pub struct Occupation {
     counts: Arc<Counts>,
-    stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    running: Mutex<Option<Running>>,
+}
+
+/// The thread that holds, and what ends it.
+#[derive(Debug)]
+struct Running {
+    stop: oneshot::Sender<()>,
+    thread: JoinHandle<()>,
 }
 
 impl Occupation {
@@ -132,8 +136,7 @@ impl Occupation {
             .map_err(failed)?;
         Ok(Self {
             counts,
-            stop: Some(stop),
-            thread: Some(thread),
+            running: Mutex::new(Some(Running { stop, thread })),
         })
     }
 
@@ -153,27 +156,25 @@ impl Occupation {
     /// Whether its time is over.
     #[must_use]
     pub fn ended(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = running.as_ref();
+        running.is_none_or(|running| running.thread.is_finished())
     }
 
     /// Closes every connection, and tells what was done.
-    #[must_use]
-    pub fn undo(mut self) -> OccupationCounters {
-        self.end();
-        self.counters()
-    }
-
-    fn end(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
+    pub fn undo(&self) -> OccupationCounters {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(Running { stop, thread }) = running.take() {
+            drop(stop);
             let _ = thread.join();
         }
+        self.counters()
     }
 }
 
 impl Drop for Occupation {
     fn drop(&mut self) {
-        self.end();
+        self.undo();
     }
 }
 
@@ -217,25 +218,24 @@ async fn occupy(occupier: Occupier, counts: Arc<Counts>) {
     let add = |counter: &AtomicU64| {
         counter.fetch_add(1, Ordering::Relaxed);
     };
+    let mut turns = tokio::time::interval(AGAIN_AFTER);
+    turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
+        // At once after one that held for longer.
+        turns.tick().await;
         let connected = tokio::time::timeout(CONNECT_MAX, connect(&occupier)).await;
         let Ok(Ok(mut stream)) = connected else {
             add(&counts.unreachable);
-            tokio::time::sleep(AGAIN_AFTER).await;
             continue;
         };
         add(&counts.opened);
         let answered = hold(&occupier, &mut stream, &counts).await;
         counts.held.fetch_sub(1, Ordering::Relaxed);
         drop(stream);
-        // The slow endpoint is asked again at once; elsewhere an answer is a refusal.
         if answered {
             add(&counts.answered);
         } else {
             add(&counts.lost);
-        }
-        if !(answered && matches!(occupier.hold, Hold::SlowEndpoint)) {
-            tokio::time::sleep(AGAIN_AFTER).await;
         }
     }
 }
@@ -269,7 +269,7 @@ async fn hold(occupier: &Occupier, stream: &mut TcpStream, counts: &Counts) -> b
             trickle(stream, &head, "x", occupier.every).await
         }
         Hold::SlowReads => {
-            let ahead = format!("{}\r\n", get(path)).repeat(REQUESTS_AHEAD);
+            let ahead = format!("{}\r\n", get(path)).repeat(Hold::SENT_AHEAD as usize);
             sip(stream, &ahead, occupier.every).await;
             false
         }

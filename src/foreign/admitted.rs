@@ -133,7 +133,9 @@ pub fn admitted_host(
         ))
     })?;
     let addresses: Vec<SocketAddr> = resolved.collect();
-    if let Some(address) = addresses.iter().find(|address| local(address.ip())) {
+    // 127.0.0.1 before ::1, since many a server and client knows it alone.
+    let own = addresses.iter().filter(|address| local(address.ip()));
+    if let Some(address) = own.min_by_key(|address| address.is_ipv6()) {
         return Ok(*address);
     }
     let first = addresses.first().copied().ok_or_else(|| {

@@ -21,6 +21,8 @@ const TICK: Nanos = Nanos::from_millis(10);
 #[derive(Debug, Default)]
 pub(super) struct Books {
     ticks: HashMap<Identity, u64>,
+    /// Whether anything was read before.
+    begun: bool,
 }
 
 impl Books {
@@ -41,8 +43,11 @@ impl Books {
             .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
         let files: Option<u64> = processes.iter().map(|it| proc::open_files(it.pid)).sum();
         let files = files.filter(|_| there > 0);
-        let waiting = ports.iter().flat_map(|port| proc::listeners(*port));
-        let waiting = waiting.map(|it| it.waiting).fold(0, u64::saturating_add);
+        let listeners = ports.iter().flat_map(|port| proc::listeners(*port));
+        let listeners: Vec<u64> = listeners.map(|it| it.waiting).collect();
+        // Where nobody listens nothing was read, and no zero.
+        let listening = u64::from(!listeners.is_empty());
+        let waiting = listeners.into_iter().fold(0, u64::saturating_add);
         let (threads, memory) = (
             sum(|it| it.threads),
             sum(|it| it.pages).saturating_mul(page_size() as u64),
@@ -63,7 +68,7 @@ impl Books {
             files_readings: u64::from(files.is_some()),
             files: files.unwrap_or(0),
             files_max: files.unwrap_or(0),
-            listen_readings: u64::from(!ports.is_empty()),
+            listen_readings: listening,
             listen_queue: waiting,
             listen_queue_max: waiting,
         };
@@ -78,7 +83,7 @@ impl Books {
 
     /// Ticks since the last reading; a process that is new has used all of its own since.
     fn used(&mut self, processes: &[Stat]) -> u64 {
-        let first = self.ticks.is_empty();
+        let first = !std::mem::replace(&mut self.begun, true);
         let mut used: u64 = 0;
         let mut now = HashMap::new();
         for stat in processes {

@@ -6,9 +6,8 @@
 //! push that it takes back.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::admitted::Addresses;
 use super::call::{Guarded, Place, Plain, last_line, words_since};
@@ -66,6 +65,10 @@ pub struct Target {
     safeguard: Arc<dyn Safeguard>,
     stop: Arc<AtomicBool>,
     ending: AtomicBool,
+    /// Whether the end of what runs has been told, or is expected.
+    told: AtomicBool,
+    /// Held by each call of a hook, and by the undo: it comes after them.
+    calls: RwLock<()>,
     runs: Mutex<Runs>,
     /// The process that is held now; apart from `runs`, which is locked for as
     /// long as a restart takes, so that gauges are read meanwhile.
@@ -79,9 +82,15 @@ pub struct Target {
 
 /// A hook that acts now.
 struct Hooked {
-    name: String,
     kind: HookKind,
     acting: Acting,
+}
+
+/// What comes of an action that comes after the end.
+fn ended() -> Outcome {
+    Outcome::Failed {
+        reason: "the run is being ended".into(),
+    }
 }
 
 /// What of it runs here.
@@ -91,14 +100,9 @@ enum Runs {
     Started {
         running: Option<Running>,
         earlier: Vec<Command>,
-        /// Whether its end has been told.
-        told: bool,
     },
     /// It ran already.
-    Held {
-        held: Held,
-        told: bool,
-    },
+    Held(Held),
 }
 
 impl Target {
@@ -120,6 +124,8 @@ impl Target {
             safeguard: begin.safeguard,
             stop: Arc::clone(begin.stop),
             ending: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            calls: RwLock::default(),
             acting: Mutex::default(),
             hooked: Mutex::default(),
             books: Mutex::default(),
@@ -133,7 +139,6 @@ impl Target {
                 Runs::Started {
                     running: Some(target.start(command)?),
                     earlier: Vec::new(),
-                    told: false,
                 }
             }
         };
@@ -153,8 +158,7 @@ impl Target {
 
     fn hold(&self, held: Held) -> Runs {
         *lock(&self.leader) = Some(held.identity());
-        let told = false;
-        Runs::Held { held, told }
+        Runs::Held(held)
     }
 
     /// A command that is to serve at an address must find it free: else it is
@@ -244,7 +248,7 @@ impl Target {
                 } => {
                     running.held().ended_within(ASK_EVERY);
                 }
-                Runs::Held { held, .. } => {
+                Runs::Held(held) => {
                     held.ended_within(ASK_EVERY);
                 }
                 _ => std::thread::park_timeout(ASK_EVERY.to_duration()),
@@ -348,20 +352,13 @@ impl Target {
         let status = match &mut *runs {
             Runs::Started {
                 running: Some(running),
-                told,
                 ..
-            } if !*told => {
-                let status = running.ended()?.to_string();
-                *told = true;
-                status
-            }
-            Runs::Held { held, told } if !*told && !held.alive() => {
-                *told = true;
-                "its status is its parent's to know".to_owned()
-            }
+            } => running.ended()?.to_string(),
+            Runs::Held(held) if !held.alive() => "its status is its parent's to know".to_owned(),
             _ => return None,
         };
-        Some(Event::Died {
+        let told = self.told.swap(true, Ordering::AcqRel);
+        (!told).then(|| Event::Died {
             source: SOURCE.to_owned(),
             status,
         })
@@ -373,9 +370,13 @@ impl Target {
             Action::Hook { hook, kind } => self.call(hook, *kind),
             Action::Process { fault, whom } => {
                 let tree = self.tree();
-                let mut acting = lock(&self.acting);
-                if *fault == ProcessFault::Kill && *whom != Whom::Child {
+                if *fault == ProcessFault::Kill && *whom != Whom::Child && !tree.is_empty() {
                     self.expect_end(tell);
+                }
+                let mut acting = lock(&self.acting);
+                // The undo has come, or waits for this.
+                if self.ending.load(Ordering::Acquire) {
+                    return ended();
                 }
                 process::act(&tree, *fault, *whom, &mut acting, &*self.safeguard)
             }
@@ -403,10 +404,7 @@ impl Target {
 
     /// Its end is told as one that was wanted.
     fn expect_end(&self, tell: &dyn Fn(Event)) {
-        if let Runs::Started { told, .. } | Runs::Held { told, .. } = &mut *lock(&self.runs)
-            && !*told
-        {
-            *told = true;
+        if !self.told.swap(true, Ordering::AcqRel) {
             tell(Event::Ended {
                 source: SOURCE.to_owned(),
                 status: "killed by the timeline".to_owned(),
@@ -429,8 +427,8 @@ impl Target {
         else {
             return failed("the target was not started by a command".into());
         };
-        if self.ending.load(Ordering::Relaxed) {
-            return failed("the run is being ended".into());
+        if self.ending.load(Ordering::Acquire) {
+            return ended();
         }
         let Some(spec) = running.as_ref().map(|running| running.spec().clone()) else {
             return failed("the command does not run".into());
@@ -452,9 +450,7 @@ impl Target {
         };
         let pid = started.held().identity().pid;
         *running = Some(started);
-        if let Runs::Started { told, .. } = &mut *runs {
-            *told = false;
-        }
+        self.told.store(false, Ordering::Release);
         let source = SOURCE.to_owned();
         tell(Event::Serving { source, pid });
         match self.serves(&mut runs) {
@@ -480,6 +476,10 @@ impl Target {
         let failed = |reason: &str| Outcome::Failed {
             reason: reason.to_owned(),
         };
+        let _calls = self.calls.read().unwrap_or_else(PoisonError::into_inner);
+        if self.ending.load(Ordering::Acquire) {
+            return ended();
+        }
         let Some(hook) = self.spec.hook(name) else {
             return failed("there is no such hook");
         };
@@ -492,6 +492,7 @@ impl Target {
         let Some(call) = plain(&hook.call) else {
             return failed("its host was not admitted");
         };
+        let mut armed = None;
         if let Some(undo) = &hook.undo {
             let Some(undo) = plain(undo) else {
                 return failed("the host of its undo was not admitted");
@@ -499,11 +500,13 @@ impl Target {
             let undo = Undo::Call(Box::new(undo));
             // Armed before it acts: a hook that is killed half-way has acted too.
             match self.safeguard.arm(undo.clone()) {
-                Ok(id) => lock(&self.hooked).push(Hooked {
-                    name: name.to_owned(),
-                    kind,
-                    acting: Acting { id, undo },
-                }),
+                Ok(id) => {
+                    armed = Some(id);
+                    lock(&self.hooked).push(Hooked {
+                        kind,
+                        acting: Acting { id, undo },
+                    });
+                }
                 Err(error) => return failed(&error.to_string()),
             }
         }
@@ -514,7 +517,9 @@ impl Target {
         });
         match (&outcome, kind) {
             // Refused: nothing was changed, so there is nothing to undo.
-            (Outcome::Rejected { .. }, _) => self.settle_hooks(|it| it.name == name, &outcome),
+            (Outcome::Rejected { .. }, _) => {
+                self.settle_hooks(|it| Some(it.acting.id) == armed, &outcome);
+            }
             // A rollback that was applied has undone what was pushed.
             (Outcome::Applied { .. }, HookKind::Rollback) => {
                 self.settle_hooks(|it| it.kind == HookKind::Push, &outcome);
@@ -545,7 +550,9 @@ impl Target {
     /// Undoes everything that still acts, the last first; what came of each.
     #[must_use]
     pub fn undo(&self) -> Vec<Event> {
-        self.ending.store(true, Ordering::Relaxed);
+        self.ending.store(true, Ordering::Release);
+        // A call under way is sent before it is undone; each ends within its limit.
+        let _calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
         let mut acting: Vec<Acting> = lock(&self.acting).drain(..).collect();
         acting.extend(lock(&self.hooked).drain(..).map(|it| it.acting));
         acting.sort_by_key(|one| std::cmp::Reverse(one.id));
@@ -586,13 +593,13 @@ impl Target {
     /// Ends what this run has started.
     #[must_use]
     pub fn stop(&self) -> Vec<Event> {
-        self.ending.store(true, Ordering::Relaxed);
+        self.ending.store(true, Ordering::Release);
         let mut events: Vec<Event> = self.died().into_iter().collect();
-        if let Runs::Started { running, told, .. } = &mut *lock(&self.runs)
+        if let Runs::Started { running, .. } = &mut *lock(&self.runs)
             && let Some(running) = running.take()
         {
             let status = running.stop(&*self.safeguard);
-            if !*told {
+            if !self.told.swap(true, Ordering::AcqRel) {
                 let source = SOURCE.to_owned();
                 events.push(Event::Ended { source, status });
             }

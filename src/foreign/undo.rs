@@ -182,6 +182,8 @@ pub struct Undos {
     file: File,
     known: BTreeMap<u64, (Undo, Option<Undone>)>,
     conductor: Option<Identity>,
+    /// Lines that cannot be read: what they were to undo never began.
+    torn: usize,
 }
 
 impl Undos {
@@ -203,12 +205,13 @@ impl Undos {
         };
         let mut known: BTreeMap<u64, (Undo, Option<Undone>)> = BTreeMap::new();
         let mut conductor = None;
-        // A torn last line was never acted upon: what it was to undo did not begin.
-        for line in text
-            .split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'))
-        {
-            let line: Line = serde_json::from_str(line).map_err(|cause| failed(&cause))?;
+        let mut torn = 0;
+        // A torn line was never acted upon: what it was to undo did not begin.
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            let Ok(line) = serde_json::from_str::<Line>(line) else {
+                torn += 1;
+                continue;
+            };
             conductor = line.conductor.or(conductor);
             if let Some(undo) = line.armed {
                 known.insert(line.id, (undo, None));
@@ -225,7 +228,14 @@ impl Undos {
             file: file.map_err(|cause| failed(&cause))?,
             known,
             conductor,
+            torn,
         })
+    }
+
+    /// Lines that cannot be read.
+    #[must_use]
+    pub const fn torn(&self) -> usize {
+        self.torn
     }
 
     /// Writes down that this process carries out the run.
@@ -249,6 +259,21 @@ impl Undos {
         self.conductor
             .filter(|it| it.hold().is_some())
             .map(|it| it.pid)
+    }
+
+    /// Ends the process that carries out the run, where it is still there.
+    pub fn end_conductor(&self) {
+        if let Some(held) = self.conductor.and_then(Identity::hold)
+            && held.signal(Signal::KILL).is_ok()
+        {
+            held.ended_within(END_WITHIN);
+        }
+    }
+
+    /// The same as [`Undos::lock`], once nobody else undoes anything. Where the
+    /// kernel refuses, it is undone all the same: twice is harmless, never is not.
+    pub fn wait_for_lock(&self) {
+        let _ = flock(&self.file, FlockOperation::LockExclusive);
     }
 
     /// Keeps others from undoing the same, until this is dropped; false where
@@ -319,8 +344,10 @@ impl Undos {
     fn write(&mut self, line: &Line) -> Result<()> {
         let mut text = serde_json::to_string(line)
             .map_err(|cause| Error::failed(format!("failed to write {FILE}: {cause}")))?;
+        // One write: a line is there whole, or torn at the end of the file. Its
+        // beginning ends what a full disk may have left of the one before.
+        text.insert(0, '\n');
         text.push('\n');
-        // One write: a line is there whole, or torn at the end of the file.
         self.file.write_all(text.as_bytes()).map_err(|cause| {
             let path = self.directory.join(FILE);
             Error::failed(format!(
@@ -429,11 +456,15 @@ mod tests {
             .arm(Undo::Call(Box::new(plain_command(&["false"]))))
             .unwrap();
         undos.undone(armed.id, &armed.undo.carry_out()).unwrap();
+        // A full disk took half a line; what was written after it is whole.
+        undos.file.write_all(b"{\"id\":9,\"arm").unwrap();
+        undos.arm(Undo::WithTheRun("the rest".into())).unwrap();
         let path = folder.path().join(FILE);
         let mut text = std::fs::read_to_string(&path).unwrap();
         text.push_str("{\"id\":2,\"arm");
         std::fs::write(&path, text).unwrap();
         let undos = Undos::open(folder.path(), "recover").unwrap();
-        assert_eq!(undos.outstanding().len(), 1);
+        assert_eq!(undos.outstanding().len(), 2);
+        assert_eq!(undos.torn(), 2);
     }
 }

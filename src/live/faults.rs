@@ -5,7 +5,7 @@
 //! afterwards what a dead run left.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
 use crate::fault::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
@@ -26,9 +26,10 @@ pub(super) struct Faults {
     front: Option<SocketAddr>,
     /// Where the target is occupied, each with what requests name as host.
     sites: Vec<(SocketAddr, String)>,
-    /// Until when an occupation lasts at most.
-    longest: Nanos,
-    acting: Mutex<Vec<Acting>>,
+    /// When an occupation ends at the latest: with the load.
+    end: Nanos,
+    /// What acts; none once everything was undone and nothing may act any more.
+    acting: Mutex<Option<Vec<Acting>>>,
     safeguard: Arc<dyn Safeguard>,
 }
 
@@ -106,8 +107,8 @@ impl Faults {
             front: front.map(Proxy::address),
             proxies,
             sites,
-            longest: plan.end + plan.drain,
-            acting: Mutex::default(),
+            end: plan.end,
+            acting: Mutex::new(Some(Vec::new())),
             safeguard,
         })
     }
@@ -118,14 +119,14 @@ impl Faults {
     }
 
     /// Brings a fault or an occupation, or undoes one; none where the action is another.
-    pub(super) fn act(&self, action: &Action) -> Option<Outcome> {
+    pub(super) fn act(&self, now: Nanos, action: &Action) -> Option<Outcome> {
         let done = match action {
             Action::Fault {
                 proxy,
                 name,
                 breakage,
             } => self.fault(proxy, name, breakage),
-            Action::Occupy { name, .. } => self.occupy(name, action),
+            Action::Occupy { name, .. } => self.occupy(now, name, action),
             Action::Undo { name } => self.undo_one(name),
             _ => return None,
         };
@@ -152,7 +153,7 @@ impl Faults {
         })
     }
 
-    fn occupy(&self, name: &str, action: &Action) -> Result<String> {
+    fn occupy(&self, now: Nanos, name: &str, action: &Action) -> Result<String> {
         let Action::Occupy {
             hold,
             path,
@@ -172,7 +173,7 @@ impl Faults {
                     path: path.clone(),
                     connections: *connections,
                     every: *every,
-                    duration: self.longest,
+                    duration: self.end.saturating_sub(now).max(Nanos(1)),
                 })
             });
             let occupations: Vec<Occupation> = occupations.collect::<Result<_>>()?;
@@ -180,16 +181,25 @@ impl Faults {
         })
     }
 
-    /// Arms what ends it, in place of one of the same name, and then lets it act.
+    /// Arms what ends it, and then lets it act; one of the same name ends.
     fn bring(&self, name: &str, undo: &str, act: impl FnOnce() -> Result<What>) -> Result<String> {
-        let mut acting = self.acting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut acting = self.lock();
+        let acting = acting
+            .as_mut()
+            .ok_or_else(|| Error::failed("the run is being ended"))?;
         let id = self.safeguard.arm(Undo::WithTheRun(undo.to_owned()))?;
         match act() {
             Ok(what) => {
                 // The old one goes once the new one acts: there is no gap between them.
-                if let Some(old) = take(&mut acting, name) {
+                if let Some(old) = take(acting, name) {
+                    let old_id = old.id;
+                    // A fault of the same name was replaced where it acts.
+                    let replaced = matches!((&old.what, &what), (What::Fault(_), What::Fault(_)));
+                    if !replaced {
+                        self.end(&old)?;
+                    }
                     let detail = "another took its place".to_owned();
-                    self.safeguard.settle(old.id, &Outcome::Applied { detail });
+                    self.safeguard.settle(old_id, &Outcome::Applied { detail });
                 }
                 let name = name.to_owned();
                 acting.push(Acting { name, id, what });
@@ -204,28 +214,36 @@ impl Faults {
         }
     }
 
+    fn lock(&self) -> MutexGuard<'_, Option<Vec<Acting>>> {
+        self.acting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn undo_one(&self, name: &str) -> Result<String> {
-        let mut acting = self.acting.lock().unwrap_or_else(PoisonError::into_inner);
-        let one = take(&mut acting, name).ok_or_else(|| {
+        let mut acting = self.lock();
+        let acting = acting.get_or_insert_default();
+        let one = take(acting, name).ok_or_else(|| {
             Error::failed(format!(
                 "`{name}` does not act, so there is nothing to undo"
             ))
         })?;
-        let id = one.id;
-        let undone = self.end(one);
-        self.safeguard.settle(id, &outcome(&undone));
+        let undone = self.end(&one);
+        self.safeguard.settle(one.id, &outcome(&undone));
+        if undone.is_err() {
+            // It acts still, and is undone at the end.
+            acting.push(one);
+        }
         undone
     }
 
     /// Ends one; what it did.
-    fn end(&self, one: Acting) -> Result<String> {
-        match one.what {
+    fn end(&self, one: &Acting) -> Result<String> {
+        match &one.what {
             What::Down(place) => {
-                self.proxies[place].set_enabled(true)?;
+                self.proxies[*place].set_enabled(true)?;
                 Ok("it listens again".into())
             }
             What::Fault(place) => {
-                let proxy = &self.proxies[place];
+                let proxy = &self.proxies[*place];
                 let counters = proxy.counters();
                 proxy.undo(&one.name);
                 let met = counters.faults.iter().find(|(name, _)| **name == one.name);
@@ -253,15 +271,14 @@ impl Faults {
         }
     }
 
-    /// Undoes everything that acts, the last first; what came of each.
+    /// Undoes everything that acts, the last first; what came of each. From then on
+    /// nothing acts any more.
     pub(super) fn undo(&self) -> Vec<Event> {
-        let mut acting = self.acting.lock().unwrap_or_else(PoisonError::into_inner);
-        let all: Vec<Acting> = acting.drain(..).rev().collect();
-        drop(acting);
-        let undone = all.into_iter().map(|one| {
-            let (id, undo) = (one.id, format!("undo `{}`", one.name));
+        let acting = self.lock().take().unwrap_or_default();
+        let undone = acting.iter().rev().map(|one| {
+            let undo = format!("undo `{}`", one.name);
             let outcome = outcome(&self.end(one));
-            self.safeguard.settle(id, &outcome);
+            self.safeguard.settle(one.id, &outcome);
             Event::Undone { undo, outcome }
         });
         undone.collect()

@@ -181,7 +181,7 @@ pub fn guard() -> Result<()> {
     });
     let mut watched = Vec::new();
     let mut directory: Option<PathBuf> = None;
-    loop {
+    let silent = loop {
         match inbox.recv_timeout(LEASE.to_duration()) {
             Ok(line) if line == DONE => return Ok(()),
             Ok(line) => {
@@ -191,15 +191,23 @@ pub fn guard() -> Result<()> {
                     .and_then(|path| serde_json::from_str(path).ok())
                     .or(directory);
             }
-            Err(RecvTimeoutError::Disconnected | RecvTimeoutError::Timeout) => break,
+            Err(RecvTimeoutError::Disconnected) => break false,
+            Err(RecvTimeoutError::Timeout) => break true,
         }
-    }
+    };
     // What acts on others first: what is ours ends in any case.
-    let undos = directory.and_then(|it| Undos::open(&it, "the guardian").ok());
-    if let Some(undos) = undos.filter(Undos::lock)
-        && let Ok(mut undos) = undos.again()
+    if let Some(directory) = directory
+        && let Ok(undos) = Undos::open(&directory, "the guardian")
     {
-        undos.undo_all();
+        // One that stands still holds its occupations and proxies, and would go on
+        // measuring what has been undone.
+        if silent {
+            undos.end_conductor();
+        }
+        undos.wait_for_lock();
+        if let Ok(mut undos) = undos.again() {
+            undos.undo_all();
+        }
     }
     for process in watched {
         // A process that has ended already is what was wanted.

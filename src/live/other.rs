@@ -156,8 +156,8 @@ impl Subject for Other {
         deaths.collect()
     }
 
-    fn act(&self, _now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome {
-        let own = self.faults.act(&action);
+    fn act(&self, now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome {
+        let own = self.faults.act(now, &action);
         own.unwrap_or_else(|| self.target.act(&action, tell))
     }
 

@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::{Error, Result};
 use crate::foreign::Addresses;
-use crate::plan::Plan;
+use crate::plan::{Action, Plan};
 use crate::record::Counters;
 use crate::sample::Machine;
 use crate::units::Nanos;
@@ -75,8 +75,9 @@ fn check_instances(plan: &Plan) -> Result<()> {
 
 /// The balancer holds two descriptors for each connection; it needs the most.
 fn check_descriptors(plan: &Plan) -> Result<()> {
-    let needed =
-        2 * (u64::from(plan.load.connections) + probes_at_a_time(plan)) + DESCRIPTORS_SPARE;
+    let needed = 2 * (u64::from(plan.load.connections) + probes_at_a_time(plan))
+        + of_faults(plan)
+        + DESCRIPTORS_SPARE;
     let limit = getrlimit(Resource::Nofile);
     let hard = limit.maximum.unwrap_or(u64::MAX);
     if hard < needed {
@@ -98,6 +99,20 @@ fn check_descriptors(plan: &Plan) -> Result<()> {
         })?;
     }
     Ok(())
+}
+
+/// What the run's own faults hold: a proxy two descriptors for each connection that
+/// goes through it, and an occupation one for each of its own.
+fn of_faults(plan: &Plan) -> u64 {
+    let Some(foreign) = &plan.foreign else {
+        return 0;
+    };
+    let through = u64::from(plan.load.connections) + probes_at_a_time(plan);
+    let held = plan.timeline.iter().map(|entry| match entry.action {
+        Action::Occupy { connections, .. } => u64::from(connections),
+        _ => 0,
+    });
+    2 * through * foreign.proxies.len() as u64 + held.sum::<u64>() * foreign.sites.len() as u64
 }
 
 /// Every connection has a local port, at the generator's end and at the balancer's.

@@ -69,6 +69,12 @@ impl Left {
         outstanding.map(|armed| armed.undo.in_words()).collect()
     }
 
+    /// Lines that cannot be read: the disk was full when they were written.
+    #[must_use]
+    pub const fn torn(&self) -> usize {
+        self.undos.torn()
+    }
+
     /// What was undone already, and by whom.
     #[must_use]
     pub fn done(&self) -> Vec<String> {

@@ -78,7 +78,7 @@ pub struct Plan {
 
 impl Plan {
     /// The most requests a second that it can lead to: every operation with all
-    /// its steps and retries, and every probe.
+    /// its steps and retries, every probe, and every occupation.
     #[must_use]
     pub fn requests_max_per_second(&self) -> f64 {
         let rates = self.load.rate.iter().map(|(_, shape)| shape.highest());
@@ -99,7 +99,17 @@ impl Plan {
             let every = monitor.every.min(monitor.every_after_failure).max(Nanos(1));
             f64::from(monitor.count) / every.as_secs_f64()
         });
-        rate * steps as f64 * tries + probes.sum::<f64>()
+        let sites = self
+            .foreign
+            .as_ref()
+            .map_or(1, |foreign| foreign.sites.len());
+        let held = self.timeline.iter().map(|entry| match entry.action {
+            Action::Occupy {
+                hold, connections, ..
+            } => f64::from(connections) * f64::from(hold.requests_per_second()),
+            _ => 0.0,
+        });
+        rate * steps as f64 * tries + probes.sum::<f64>() + held.sum::<f64>() * sites as f64
     }
 }
 

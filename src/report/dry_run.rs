@@ -122,8 +122,8 @@ fn load(plan: &Plan) -> Part {
         .collect();
     lines.push(format!("{}  nothing more is scheduled", at(plan, plan.end)));
     lines.push(format!(
-        "at most {} retries of an operation; {:.0} requests/s at most, with all of them and all \
-         probes",
+        "at most {} retries of an operation; {:.0} requests/s at most, with all of them, all \
+         probes and occupations",
         plan.load.client.retries,
         plan.requests_max_per_second()
     ));

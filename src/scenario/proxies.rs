@@ -32,6 +32,11 @@ pub(super) fn read(reader: &mut Reader, file: &File, sites: &[Site]) -> Vec<Prox
             listening.push(listen.clone());
         }
         let front = match (&keys.to, listen) {
+            (Some(to), Some(listen)) if to.value.0 == listen => {
+                let message = format!("this proxy leads to {listen}, where it listens itself");
+                reader.report(to, message, "a circle", "write where the dependency is");
+                continue;
+            }
             (Some(to), Some(listen)) => Front::Dependency {
                 listen,
                 to: to.value.0.clone(),
@@ -115,13 +120,30 @@ pub(super) fn action(
             connections,
             every,
             name,
-        } => Action::Occupy {
-            name: name.clone(),
-            hold: hold.0,
-            path: path.clone(),
-            connections: (*connections)?,
-            every: every.0.0,
-        },
+        } => {
+            if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
+                reader.report(
+                    entry,
+                    format!(
+                        "`path` is `{}`, which cannot be asked for",
+                        path.escape_debug()
+                    ),
+                    "no path",
+                    "a path begins with / and has no blanks, such as \"/report?year=2020\"",
+                );
+            }
+            if every.0.0 < Nanos::from_millis(1) {
+                let message = format!("`every` is {}, and the shortest pause is 1ms", every.0.0);
+                reader.report(entry, message, "too short", "write at least \"1ms\"");
+            }
+            Action::Occupy {
+                name: name.clone(),
+                hold: hold.0,
+                path: path.clone(),
+                connections: (*connections)?,
+                every: every.0.0,
+            }
+        }
         Do::Undo { name } => Action::Undo {
             name: name.clone()?,
         },
@@ -304,26 +326,37 @@ fn fits_undo(
     }
 }
 
-/// What an entry brings that can be undone: its name, and where it acts.
-fn brings(entry: &Entry) -> Option<(&str, Option<&str>)> {
+/// What an entry brings that can be undone: its name, and what it is.
+fn brings(entry: &Entry) -> Option<(&str, Kind<'_>)> {
     match &entry.action {
-        Action::Fault { name, proxy, .. } => Some((name, Some(proxy))),
-        Action::Occupy { name, .. } => Some((name, None)),
+        Action::Fault {
+            name,
+            proxy,
+            breakage: Breakage::Down,
+        } => Some((name, Kind::Down(proxy))),
+        Action::Fault { name, proxy, .. } => Some((name, Kind::Fault(proxy))),
+        Action::Occupy { name, .. } => Some((name, Kind::Occupation)),
         _ => None,
     }
 }
 
-/// Reports one name for faults at two places: which would be undone?
+/// What is brought: one of the same kind takes the place of another.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind<'a> {
+    Down(&'a str),
+    Fault(&'a str),
+    Occupation,
+}
+
+/// Reports one name for different things (which would be undone?), and two names
+/// for a proxy that is down (it is up once either is undone).
 fn names_apart(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
-    let mut seen: Vec<(&str, Option<&str>)> = Vec::new();
+    let mut seen: Vec<(&str, Kind<'_>)> = Vec::new();
     for (place, entry) in file.timeline.iter().zip(timeline) {
-        let Some((name, at)) = entry.as_ref().and_then(brings) else {
+        let Some((name, kind)) = entry.as_ref().and_then(brings) else {
             continue;
         };
-        if seen
-            .iter()
-            .any(|(other, elsewhere)| *other == name && *elsewhere != at)
-        {
+        if seen.iter().any(|(other, is)| *other == name && *is != kind) {
             reader.report(
                 place,
                 format!("something else is called `{name}`, and it acts elsewhere"),
@@ -331,7 +364,19 @@ fn names_apart(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
                 "add a `name` of its own, so that it can be undone by it",
             );
         }
-        seen.push((name, at));
+        if let Kind::Down(proxy) = kind
+            && let Some((other, _)) = seen
+                .iter()
+                .find(|(other, is)| *is == kind && *other != name)
+        {
+            reader.report(
+                place,
+                format!("`{proxy}` is taken down as `{other}` elsewhere, and as `{name}` here"),
+                "second name",
+                format!("call it `{other}` here too: a proxy is down once"),
+            );
+        }
+        seen.push((name, kind));
     }
 }
 
