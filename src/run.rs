@@ -85,7 +85,11 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
         &mut observer,
     );
     drop(observer);
-    let reported = report(&directory, options);
+    let reported = match &cause {
+        // Its error says it all: nothing was measured that could be told.
+        Err(_) if !load_began(&directory) => write_report(&directory).map(|(_, findings)| findings),
+        _ => report(&directory, options),
+    };
     match (cause, reported) {
         (Ok(cause), Ok(findings)) => Ok(Finished {
             directory,
@@ -364,10 +368,7 @@ fn say(text: &str) -> Result<()> {
 ///
 /// Where there is no run, or its reports cannot be written.
 pub fn report(directory: &Path, options: &Options) -> Result<Findings> {
-    let record = Record::open(directory)?;
-    let findings = analysis::findings(&record);
-    let tried = tried(directory)?;
-    report::write_all(directory, &record, &findings, tried.as_ref())?;
+    let (record, findings) = write_report(directory)?;
     let text = if options.quiet {
         report::text::verdict(&findings)
     } else {
@@ -375,4 +376,20 @@ pub fn report(directory: &Path, options: &Options) -> Result<Findings> {
     };
     say(&text)?;
     Ok(findings)
+}
+
+/// Reads a run directory and writes its reports.
+fn write_report(directory: &Path) -> Result<(Record, Findings)> {
+    let record = Record::open(directory)?;
+    let findings = analysis::findings(&record);
+    let tried = tried(directory)?;
+    report::write_all(directory, &record, &findings, tried.as_ref())?;
+    Ok((record, findings))
+}
+
+/// Whether the record of a run tells of any load.
+fn load_began(directory: &Path) -> bool {
+    let record = Record::open(directory);
+    let begun = |(_, event): &(Nanos, Event)| matches!(event, Event::LoadStarted);
+    record.is_ok_and(|record| record.events.iter().any(begun))
 }

@@ -758,7 +758,7 @@ name = "no longer who he was"
         "proxy `front` on a free port of 127.0.0.1 in front of the target, reading HTTP/1.1",
         "proxy `database` on 127.0.0.1:15432 in front of 127.0.0.1:5432, reading bytes",
         "fault of `database` (latency 2s, jitter 100ms on 50 % of the answers)",
-        "occupation (8 × requests to a slow endpoint)",
+        "occupation (8 × requests to a slow endpoint at /report)",
         "undo: every connection is closed",
         "undo `latency_downstream`",
         "name authorization, value (not shown), count 2, path /a on requests",

@@ -45,7 +45,9 @@ pub(super) fn sustaining_shares(
         return None;
     }
     let of_load = |part| share(part, load).unwrap_or(0.0);
-    let of_busy = |part| totals.busy_share(part).unwrap_or(0.0);
+    // Of workers that nobody read, nothing is known; of those that were idle, all is.
+    let read = !series.instances.is_empty();
+    let of_busy = |part| read.then(|| totals.busy_share(part).unwrap_or(0.0));
     Some(SustainingShares {
         retries: of_load(totals.users.retries),
         monitor_probes: of_load(probes),
@@ -63,8 +65,8 @@ pub(super) fn sustaining(shares: &SustainingShares) -> Option<&'static str> {
     let amplifiers = [
         ("retries", shares.retries),
         ("monitor_probes", shares.monitor_probes),
-        ("cold_start", shares.cold_start),
-        ("detached_tasks", shares.detached_tasks),
+        ("cold_start", shares.cold_start.unwrap_or(0.0)),
+        ("detached_tasks", shares.detached_tasks.unwrap_or(0.0)),
     ];
     let largest = amplifiers
         .into_iter()
@@ -72,6 +74,6 @@ pub(super) fn sustaining(shares: &SustainingShares) -> Option<&'static str> {
         .max_by(|(_, one), (_, other)| one.total_cmp(other));
     match largest {
         Some((name, _)) => Some(name),
-        None => (shares.zombie_work >= NAMED_FROM).then_some("zombie_work"),
+        None => (shares.zombie_work? >= NAMED_FROM).then_some("zombie_work"),
     }
 }

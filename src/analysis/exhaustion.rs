@@ -65,6 +65,21 @@ fn unbroken(buckets: &[Bucket], so: impl Fn(&Bucket) -> bool) -> Vec<(Nanos, Nan
     windows
 }
 
+/// How many sources of gauges tell enough to know whether they were exhausted:
+/// busy workers, workers and a queue.
+pub(super) fn known(series: &Series) -> usize {
+    let tells = |place: usize| {
+        let mut gauges = series
+            .buckets
+            .iter()
+            .filter_map(|bucket| bucket.gauges.get(place)?.as_ref());
+        gauges.any(|it| it.saturation().is_some() && it.queue().is_some())
+    };
+    (0..series.gauges.len())
+        .filter(|place| tells(*place))
+        .count()
+}
+
 fn is_exhausted(instance: &InstanceBucket) -> bool {
     instance.counters.queue_depth_ns > 0
         && instance

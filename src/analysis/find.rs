@@ -43,7 +43,7 @@ pub fn findings(record: &Record) -> Findings {
             .map(|stretch| phases::phase(&series, stretch))
             .collect(),
         exhaustion: exhaustion::windows(&series, observation),
-        instances: (series.instances.len() + series.gauges.len()) as u64,
+        instances: (series.instances.len() + exhaustion::known(&series)) as u64,
         incident: incident::incident(&evidence),
         complete: observation.completed,
         conservation: conservation::conservation(&series),

@@ -49,7 +49,8 @@ pub struct Findings {
     pub phases: Vec<Phase>,
     /// When which instance was exhausted.
     pub exhaustion: Vec<ExhaustionWindow>,
-    /// How many instances were read; of a target that is not ours, how many gauges.
+    /// How many instances were read; of a target that is not ours, how many sources of
+    /// gauges that tell busy workers, workers and a queue.
     pub instances: u64,
     /// The capacity of a target that publishes none; only where a plateau was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -409,12 +410,13 @@ pub struct SustainingShares {
     pub retries: f64,
     /// Probes / (attempts + probes).
     pub monitor_probes: f64,
-    /// Busy worker-time for callers who had gone / busy worker-time.
-    pub zombie_work: f64,
+    /// Busy worker-time for callers who had gone / busy worker-time; null, as the
+    /// next two, where no worker was read.
+    pub zombie_work: Option<f64>,
     /// Busy worker-time that a warm cache would have saved / busy worker-time.
-    pub cold_start: f64,
+    pub cold_start: Option<f64>,
     /// Busy worker-time in detached tasks / busy worker-time.
-    pub detached_tasks: f64,
+    pub detached_tasks: Option<f64>,
 }
 
 /// An expectation and what came of it.

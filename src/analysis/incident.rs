@@ -12,7 +12,7 @@ use super::observation::Observation;
 use super::recovery::{Baseline, Service};
 use super::series::Series;
 use super::totals::Totals;
-use super::trigger::{self, Trigger};
+use super::trigger::{self, Causes, Trigger};
 use crate::plan::{Cause, RecoveryRule, SurgeChange};
 use crate::record::{Event, Record};
 use crate::units::Nanos;
@@ -79,7 +79,8 @@ impl Evidence<'_> {
     }
 
     fn clock(&self) -> Clock {
-        let trigger = trigger::trigger(self.taken, self.surges);
+        let causes = Causes::of(self.taken, self.surges);
+        let trigger = causes.trigger();
         let mut pushes = self.taken.iter().filter(|taken| {
             taken.action.begins() == Some(Cause::Push) && taken.applied().is_some()
         });
@@ -97,6 +98,10 @@ impl Evidence<'_> {
             return clock;
         };
         clock.impact = trigger.and_then(|trigger| service.impact(trigger.at));
+        if let Some(impact) = clock.impact {
+            let patience = self.record.header.plan.load.client.timeout;
+            clock.trigger = causes.trigger_of(impact, patience);
+        }
         clock.detected = clock.impact.and_then(|impact| self.first_alert(impact));
         clock.mitigated = clock.impact.and_then(|impact| service.mitigated(impact));
         // Where nothing was lost there is nothing to recover from, unless somebody got in.

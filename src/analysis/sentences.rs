@@ -22,6 +22,7 @@ pub(super) fn sentences(findings: &Findings) -> Vec<String> {
     let teller = Teller { findings };
     let mut all: Vec<String> = [
         teller.trigger(),
+        teller.failed_action(),
         teller.exhaustion(),
         teller.gauges(),
         teller.listen_queue(),
@@ -135,6 +136,18 @@ impl<'a> Teller<'a> {
             .map(|taken| taken.what.as_str())
             .next()
             .unwrap_or(cause)
+    }
+
+    /// What was to be done and could not be: what followed is not its doing.
+    fn failed_action(&self) -> Option<String> {
+        let mut failed = self.findings.actions.iter();
+        let failed = failed.find(|taken| taken.outcome == Some(ActionOutcome::Failed))?;
+        Some(format!(
+            "The {} at {} could not be carried out: {}.",
+            failed.what,
+            self.at(failed.at_s),
+            failed.detail
+        ))
     }
 
     /// Whether the trigger's end was a rollback.

@@ -2,7 +2,8 @@
 //!
 //! A cause acts from the instant at which an action *began* to bring it about,
 //! or the load to surge, up to the instant at which what ends it had *ended*. Of
-//! pushes the first is the cause: a later one may as well be the cure.
+//! pushes the first is the cause: a later one may as well be the cure. Where several
+//! things were done, the one that acted when users were first hurt is the trigger.
 
 use super::journal::Taken;
 use crate::plan::{Cause, SurgeChange};
@@ -11,7 +12,7 @@ use crate::units::Nanos;
 /// The causes of an incident as one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Trigger {
-    /// What began first.
+    /// What began it: the first, unless another acted at the impact.
     pub cause: Cause,
     /// When it did.
     pub at: Nanos,
@@ -26,17 +27,47 @@ struct Acting {
     to: Option<Nanos>,
 }
 
-/// The trigger; none where nothing that could be one was applied.
-pub(super) fn trigger(taken: &[Taken<'_>], surges: &[SurgeChange]) -> Option<Trigger> {
-    let causes: Vec<Acting> = of_actions(taken).chain(of_load(surges)).collect();
-    let first = causes.iter().min_by_key(|acting| acting.from)?;
-    let ends = causes.iter().map(|acting| acting.to.ok_or(acting.cause));
-    let ends: Result<Vec<Nanos>, Cause> = ends.collect();
-    Some(Trigger {
-        cause: first.cause,
-        at: first.from,
-        off: ends.map(|ends| ends.into_iter().max().unwrap_or(first.from)),
-    })
+/// Everything that could be a trigger.
+pub(super) struct Causes(Vec<Acting>);
+
+impl Causes {
+    pub(super) fn of(taken: &[Taken<'_>], surges: &[SurgeChange]) -> Self {
+        Self(of_actions(taken).chain(of_load(surges)).collect())
+    }
+
+    /// The trigger, as far as is known before the impact is: the first. None where
+    /// nothing that could be one was applied.
+    pub(super) fn trigger(&self) -> Option<Trigger> {
+        let first = self.0.iter().min_by_key(|acting| acting.from)?;
+        Some(self.triggered(first))
+    }
+
+    /// The trigger, given the intended start of the first operation that was hurt,
+    /// and how long an operation waits at most: what begins while it waits may hurt it.
+    pub(super) fn trigger_of(&self, impact: Nanos, patience: Nanos) -> Option<Trigger> {
+        let before = || self.0.iter().filter(|acting| acting.from <= impact);
+        let acting = before().filter(|it| it.to.is_none_or(|to| to > impact));
+        let soon = self.0.iter().filter(|acting| {
+            acting.from > impact && acting.from <= impact.saturating_add(patience)
+        });
+        let found = acting
+            .max_by_key(|it| it.from)
+            .or_else(|| soon.min_by_key(|it| it.from))
+            .or_else(|| before().max_by_key(|it| it.from));
+        found
+            .map(|acting| self.triggered(acting))
+            .or_else(|| self.trigger())
+    }
+
+    fn triggered(&self, by: &Acting) -> Trigger {
+        let ends = self.0.iter().map(|acting| acting.to.ok_or(acting.cause));
+        let ends: Result<Vec<Nanos>, Cause> = ends.collect();
+        Trigger {
+            cause: by.cause,
+            at: by.from,
+            off: ends.map(|ends| ends.into_iter().max().unwrap_or(by.from)),
+        }
+    }
 }
 
 fn of_actions<'a>(taken: &'a [Taken<'a>]) -> impl Iterator<Item = Acting> + 'a {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::{Code, View};
-use crate::error::EXIT_PASSED;
+use crate::error::{EXIT_PASSED, Error};
 use crate::fault::{Allowed, Occupation, OccupationCounters, Occupier};
 use crate::live::Interrupt;
 use crate::model::fault::Hold;
@@ -24,9 +24,10 @@ pub(super) struct Arguments {
     /// How workers are held
     #[arg(long, value_enum, default_value_t = How::SlowHeaders)]
     hold: How,
-    /// The path that is asked for; of `slow-endpoint` one that is known to be slow
-    #[arg(long, default_value = "/")]
-    path: String,
+    /// The path that is asked for [default: /]; of `slow-endpoint` one that is known to
+    /// be slow
+    #[arg(long, required_if_eq("hold", "slow-endpoint"))]
+    path: Option<String>,
     /// Connections that hold at a time
     #[arg(short, long, value_name = "N", default_value_t = 16)]
     connections: u32,
@@ -69,6 +70,7 @@ enum How {
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
+        let target = self.target.clone();
         let occupation = Occupation::start(Occupier {
             target: Allowed(self.allow_host).resolve(&self.target)?,
             host: self.target,
@@ -78,7 +80,7 @@ impl Arguments {
                 How::SlowReads => Hold::SlowReads,
                 How::SlowEndpoint => Hold::SlowEndpoint,
             },
-            path: self.path,
+            path: self.path.unwrap_or_else(|| "/".into()),
             connections: self.connections,
             every: self.every,
             duration: self.duration,
@@ -92,7 +94,13 @@ impl Arguments {
             // Either the time is over, or the other end was dropped by a signal.
             let _ = end.recv_timeout(TELL_EVERY);
         }
-        super::answer(in_words(&occupation.undo()).as_bytes())?;
+        let counters = occupation.undo();
+        super::answer(in_words(&counters).as_bytes())?;
+        if counters.opened == 0 && counters.unreachable > 0 && interrupt.signal().is_none() {
+            return Err(Error::unfit(format!(
+                "{target} could not be reached, so nothing was held; does it listen there?"
+            )));
+        }
         Ok(interrupt
             .signal()
             .map_or(EXIT_PASSED, |signal| 128 + signal))

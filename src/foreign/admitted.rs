@@ -154,9 +154,13 @@ pub fn admitted_host(
              --allow-host {host}"
         ),
     };
+    let known = if first.ip().to_string() == host {
+        String::new()
+    } else {
+        format!(" {},", first.ip())
+    };
     Err(Error::usage(format!(
-        "{host} is {}, which is not this machine; where you may break it, say so {missing}",
-        first.ip()
+        "{host} is{known} not this machine; where you may break it, say so {missing}"
     )))
 }
 

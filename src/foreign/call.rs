@@ -124,6 +124,8 @@ impl Plain {
     }
 
     fn outcome(&self, guarded: Option<Guarded<'_>>) -> Outcome {
+        // What follows in the log is this call's.
+        self.keep(format!("== {}: {}", self.name, self.called()).as_bytes());
         let answered = match &self.what {
             What::Command(words) => self.command(words, guarded),
             What::Request {

@@ -35,7 +35,9 @@ const HOOKS_OUTPUT: &str = "hooks.log";
 const ASK_MAX: Nanos = Nanos::from_secs(1);
 /// The pause between two of them.
 const ASK_EVERY: Nanos = Nanos::from_millis(50);
-/// How long a target that runs already may take to answer for the first time.
+/// How long a command without a ready check may take until it can be reached.
+const START_WITHIN: Nanos = Nanos::from_secs(30);
+/// How long a target that runs already may take, without one.
 const REACH_WITHIN: Nanos = Nanos::from_secs(5);
 /// How long the steady state is waited for once everything was undone.
 const STEADY_WITHIN: Nanos = Nanos::from_secs(5);
@@ -197,9 +199,9 @@ impl Target {
     fn serves(&self, runs: &mut Runs) -> std::result::Result<(), String> {
         let starting = matches!(runs, Runs::Started { .. });
         let within = match (&self.spec.ready, starting) {
-            (Some(ready), _) if starting => ready.within,
-            (None, true) => Nanos::from_secs(30),
-            _ => REACH_WITHIN,
+            (Some(ready), _) => ready.within,
+            (None, true) => START_WITHIN,
+            (None, false) => REACH_WITHIN,
         };
         let from = self
             .directory
@@ -228,11 +230,12 @@ impl Target {
             }
             if clock.now() >= within {
                 let what = self.spec.ready.as_ref().map_or_else(
-                    || "be reached".to_owned(),
-                    |ready| format!("answer {} {} with a yes", ready.method, ready.url),
+                    || "could not be reached".to_owned(),
+                    |ready| format!("did not answer {} {} with a yes", ready.method, ready.url),
                 );
                 return Err(format!(
-                    "the target did not {what} within {within}: {last}{}",
+                    "the target {what} within {within}: {last}; is it running, and is its URL \
+                     right?{}",
                     if starting {
                         self.said(0)
                     } else {
@@ -272,7 +275,7 @@ impl Target {
             http::connects(self.address(&site.url)?, ASK_MAX)
                 .map_err(|cause| format!("{} cannot be reached: {cause}", site.url))?;
         }
-        Ok("it accepts connections".into())
+        Ok("it accepts connections; without a `ready` check no more is known".into())
     }
 
     fn yes(&self, ready: &Ready) -> std::result::Result<String, String> {
@@ -547,24 +550,23 @@ impl Target {
         }
     }
 
-    /// Undoes everything that still acts, the last first; what came of each.
-    #[must_use]
-    pub fn undo(&self) -> Vec<Event> {
+    /// Undoes everything that still acts, the last first; `tell` hears what came of
+    /// each as it is done.
+    pub fn undo(&self, tell: &mut dyn FnMut(Event)) {
         self.ending.store(true, Ordering::Release);
         // A call under way is sent before it is undone; each ends within its limit.
         let _calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
         let mut acting: Vec<Acting> = lock(&self.acting).drain(..).collect();
         acting.extend(lock(&self.hooked).drain(..).map(|it| it.acting));
         acting.sort_by_key(|one| std::cmp::Reverse(one.id));
-        let undone = acting.into_iter().map(|one| {
+        for one in acting {
             let outcome = one.undo.carry_out();
             self.safeguard.settle(one.id, &outcome);
-            Event::Undone {
+            tell(Event::Undone {
                 undo: one.undo.in_words(),
                 outcome,
-            }
-        });
-        undone.collect()
+            });
+        }
     }
 
     /// Whether it serves, after everything was undone.

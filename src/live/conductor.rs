@@ -168,17 +168,23 @@ impl Run<'_> {
             generator.command(Command::Stop);
         }
         // At once, and whatever fails next: what acts on others is undone first.
-        let mut events = subject.undo();
+        let mut told = Ok(());
+        subject.undo(&mut |event| {
+            let written = self.event(&event);
+            if told.is_ok() {
+                told = written;
+            }
+        });
         sampler.stop();
         reading.stop();
         let last = self.last_messages();
-        events.extend(subject.stop());
+        let events = subject.stop();
         // What was armed and settled meanwhile is told before the end.
         let later = self.last_messages();
         for event in events {
             self.event(&event)?;
         }
-        let last = last.and(later);
+        let last = told.and(last).and(later);
         match cause? {
             StopCause::Completed => {
                 generator.join()?;

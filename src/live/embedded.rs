@@ -98,9 +98,7 @@ impl Subject for Fleet {
     }
 
     /// Nothing: the fleet ends with the run, and everything that was done to it.
-    fn undo(&self) -> Vec<Event> {
-        Vec::new()
-    }
+    fn undo(&self, _tell: &mut dyn FnMut(Event)) {}
 
     fn stop(&self) -> Vec<Event> {
         Self::stop(self)

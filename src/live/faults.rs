@@ -244,11 +244,15 @@ impl Faults {
             }
             What::Fault(place) => {
                 let proxy = &self.proxies[*place];
+                let faults = proxy.faults();
+                let fault = faults.iter().find(|fault| fault.name == one.name);
+                let requests = fault.is_some_and(|it| it.effect.matching().is_some());
+                let of = if requests { "requests" } else { "connections" };
                 let counters = proxy.counters();
                 proxy.undo(&one.name);
                 let met = counters.faults.iter().find(|(name, _)| **name == one.name);
                 Ok(met.map_or_else(String::new, |(_, it)| {
-                    format!("it met {} of {}", it.met, it.seen)
+                    format!("it met {} of {} {of}", it.met, it.seen)
                 }))
             }
             What::Occupation(occupations) => {
@@ -273,15 +277,14 @@ impl Faults {
 
     /// Undoes everything that acts, the last first; what came of each. From then on
     /// nothing acts any more.
-    pub(super) fn undo(&self) -> Vec<Event> {
+    pub(super) fn undo(&self, tell: &mut dyn FnMut(Event)) {
         let acting = self.lock().take().unwrap_or_default();
-        let undone = acting.iter().rev().map(|one| {
+        for one in acting.iter().rev() {
             let undo = format!("undo `{}`", one.name);
             let outcome = outcome(&self.end(one));
             self.safeguard.settle(one.id, &outcome);
-            Event::Undone { undo, outcome }
-        });
-        undone.collect()
+            tell(Event::Undone { undo, outcome });
+        }
     }
 
     /// What a reader of the figures must know of the proxies, once the load has ended.

@@ -171,12 +171,11 @@ impl Subject for Other {
         )
     }
 
-    fn undo(&self) -> Vec<Event> {
+    fn undo(&self, tell: &mut dyn FnMut(Event)) {
         // At the same time in effect: what the run holds itself goes in microseconds.
-        let mut events = self.faults.undo();
-        events.extend(self.target.undo());
-        events.push(self.target.steady());
-        events
+        self.faults.undo(tell);
+        self.target.undo(tell);
+        tell(self.target.steady());
     }
 
     fn stop(&self) -> Vec<Event> {

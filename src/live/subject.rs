@@ -50,8 +50,9 @@ pub(super) trait Subject: Send + Sync {
     fn act(&self, now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome;
     /// Whether the action takes its time, and others go on beside it.
     fn takes_time(&self, action: &Action) -> bool;
-    /// Undoes everything that still acts, and finds out whether that helped.
-    fn undo(&self) -> Vec<Event>;
+    /// Undoes everything that still acts, and finds out whether that helped; `tell`
+    /// hears of each as it is done.
+    fn undo(&self, tell: &mut dyn FnMut(Event));
     /// Ends what the run has started.
     fn stop(&self) -> Vec<Event>;
 }

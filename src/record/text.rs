@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 
 use super::Outcome;
 use crate::model::Whom;
+use crate::model::fault::Hold;
 use crate::model::secret::{command, shown};
 use crate::plan::{Action, Story};
 use crate::units::{ClockTime, Nanos};
@@ -88,8 +89,17 @@ pub fn action_text(action: &Action) -> String {
             proxy, breakage, ..
         } => format!("fault of `{proxy}` ({breakage})"),
         Action::Occupy {
-            hold, connections, ..
-        } => format!("occupation ({connections} × {hold})"),
+            hold,
+            connections,
+            path,
+            ..
+        } => {
+            let path = match (hold, path.split('?').next()) {
+                (Hold::SlowHeaders, _) | (_, None) => String::new(),
+                (_, Some(path)) => format!(" at {path}"),
+            };
+            format!("occupation ({connections} × {hold}{path})")
+        }
         Action::Undo { name } => format!("undo `{name}`"),
     }
 }

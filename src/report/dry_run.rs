@@ -7,7 +7,9 @@ use std::fmt::Write as _;
 
 use super::figures::percent;
 use crate::model::fault::Mode;
-use crate::model::{Action, Call, Foreign, Front, Origin, ProcessFault, Proxied, secret};
+use crate::model::{
+    Action, Call, Foreign, Front, GaugePlace, Origin, Part, ProcessFault, Proxied, Template, secret,
+};
 use crate::plan::{Entry, Plan, When};
 use crate::record::{action_text, printable, story_time};
 use crate::units::Nanos;
@@ -23,6 +25,7 @@ pub fn render(plan: &Plan) -> String {
         target(plan),
         load(plan),
         monitors(plan),
+        gauges(plan),
         timeline(plan),
         safety(plan),
     ];
@@ -38,9 +41,9 @@ pub fn render(plan: &Plan) -> String {
     text
 }
 
-type Part = (&'static str, Vec<String>);
+type Section = (&'static str, Vec<String>);
 
-fn target(plan: &Plan) -> Part {
+fn target(plan: &Plan) -> Section {
     let lines = match (&plan.foreign, &plan.fleet) {
         (Some(foreign), _) => other(foreign),
         (None, Some(fleet)) => vec![format!(
@@ -82,7 +85,10 @@ fn other(foreign: &Foreign) -> Vec<String> {
         ));
     }
     for kind in &foreign.work.operations {
-        let steps: Vec<&str> = kind.steps.iter().map(|step| step.method.as_str()).collect();
+        let steps = kind.steps.iter();
+        let steps: Vec<String> = steps
+            .map(|step| format!("{} {}", step.method, path(&step.target)))
+            .collect();
         let weight = kind.weight;
         lines.push(format!(
             "operation `{}`, weight {weight}: {}",
@@ -113,7 +119,29 @@ fn proxy(proxied: &Proxied) -> String {
     }
 }
 
-fn load(plan: &Plan) -> Part {
+/// The path of a step, with … where a value will stand, and without its query.
+fn path(target: &Template) -> String {
+    let parts = target.iter().map(|part| match part {
+        Part::Literal(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        _ => "…".to_owned(),
+    });
+    let whole: String = parts.collect();
+    whole.split('?').next().unwrap_or_default().to_owned()
+}
+
+fn gauges(plan: &Plan) -> Section {
+    let lines = plan.gauges.iter().map(|source| match &source.place {
+        GaugePlace::Page(url) => {
+            format!("read `{}` at {url} every {}", source.name, source.every)
+        }
+        GaugePlace::Statsd(address) => {
+            format!("listen for `{}` on {address}", source.name)
+        }
+    });
+    ("Gauges", lines.collect())
+}
+
+fn load(plan: &Plan) -> Section {
     let mut lines: Vec<String> = plan
         .load
         .rate
@@ -130,7 +158,7 @@ fn load(plan: &Plan) -> Part {
     ("Operations per second", lines)
 }
 
-fn monitors(plan: &Plan) -> Part {
+fn monitors(plan: &Plan) -> Section {
     let lines = plan.monitors.iter().map(|monitor| {
         format!(
             "{} × {}: GET {} every {}, every {} after a failure",
@@ -140,7 +168,7 @@ fn monitors(plan: &Plan) -> Part {
     ("Monitors", lines.collect())
 }
 
-fn timeline(plan: &Plan) -> Part {
+fn timeline(plan: &Plan) -> Section {
     let mut lines = Vec::new();
     for entry in &plan.timeline {
         let when = match &entry.when {
@@ -193,7 +221,7 @@ fn call(call: &Call) -> String {
     )
 }
 
-fn safety(plan: &Plan) -> Part {
+fn safety(plan: &Plan) -> Section {
     let bounds = &plan.safety;
     let mut lines = vec![format!(
         "inject nothing where more than {} of the operations fail before the first fault",

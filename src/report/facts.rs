@@ -7,6 +7,7 @@ use crate::analysis::Findings;
 use crate::model::{Backoff, ClientPolicy, FleetSpec, Foreign, Origin, Retryable, secret};
 use crate::plan::Plan;
 use crate::record::{Backend, Record, printable};
+use crate::scenario::shipped;
 
 /// The line under the title: scenario, backend, seed, date.
 pub(super) fn under_title(record: &Record, findings: &Findings) -> String {
@@ -37,7 +38,12 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
             "command",
             format!(
                 "threadbare run {} --seed {}",
-                findings.scenario, findings.seed
+                if shipped().iter().any(|(name, _)| *name == findings.scenario) {
+                    findings.scenario.clone()
+                } else {
+                    format!("{}.toml", findings.scenario)
+                },
+                findings.seed
             ),
         ),
         (

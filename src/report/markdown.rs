@@ -135,6 +135,9 @@ fn sustained(text: &mut String, findings: &Findings) {
                 escaped(&words(effect))
             );
         }
+        None if findings.instances == 0 => {
+            text.push_str("No sustaining effect was named; what workers did is not known.\n");
+        }
         None => text.push_str("No sustaining effect was named.\n"),
     }
     let Some(shares) = findings.incident.sustaining_shares else {
@@ -142,10 +145,10 @@ fn sustained(text: &mut String, findings: &Findings) {
     };
     text.push_str("\nFrom the trigger’s end to the next action or the recovery:\n\n");
     for (name, share, of) in [
-        ("retries", shares.retries, "attempts and probes"),
+        ("retries", Some(shares.retries), "attempts and probes"),
         (
             "monitor probes",
-            shares.monitor_probes,
+            Some(shares.monitor_probes),
             "attempts and probes",
         ),
         (
@@ -160,7 +163,9 @@ fn sustained(text: &mut String, findings: &Findings) {
         ),
         ("detached tasks", shares.detached_tasks, "busy worker-time"),
     ] {
-        let _ = writeln!(text, "- {name}: {} of the {of}", percent(share));
+        if let Some(share) = share {
+            let _ = writeln!(text, "- {name}: {} of the {of}", percent(share));
+        }
     }
 }
 

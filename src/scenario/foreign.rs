@@ -14,6 +14,7 @@ use crate::model::{
     Action, Call, Called, Command, ExpectedAnswer, Foreign, Hook, HttpWork, Origin, Ready, Site,
     Step, Url,
 };
+use crate::units::Nanos;
 
 /// The target of somebody else's that a file names; none where it is the fleet.
 pub(super) fn read(reader: &mut Reader, file: &File) -> Option<Foreign> {
@@ -47,6 +48,11 @@ fn here(folder: &Path) -> PathBuf {
         return PathBuf::from(".");
     }
     folder.to_owned()
+}
+
+/// Whether a file names a target of somebody else's.
+pub(super) fn names_one(file: &File) -> bool {
+    other(file).is_some()
 }
 
 /// The target, where it is not the fleet.
@@ -256,7 +262,11 @@ fn ready(reader: &mut Reader, target: &file::Target, sites: &[Site]) -> Option<R
     Some(Ready {
         method: check.value.0.method.clone(),
         url,
-        within: target.ready_within.0.0,
+        within: match (target.ready_within, &target.command) {
+            (Some(within), _) => within.0.0,
+            (None, Some(_)) => Nanos::from_secs(30),
+            (None, None) => Nanos::from_secs(5),
+        },
     })
 }
 

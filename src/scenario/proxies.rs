@@ -6,8 +6,8 @@ use super::Entry;
 use super::file::{self, Attributes, BreakageName, Do, File};
 use super::leaf::Placed;
 use super::meaning::Reader;
-use crate::model::fault::{Effect, Mode, ProxyFault};
-use crate::model::{Action, Breakage, Front, HostPort, Proxied, Site};
+use crate::model::fault::{Effect, Hold, Mode, ProxyFault};
+use crate::model::{Action, Breakage, Front, HostPort, Proxied, Site, When};
 use crate::units::{Nanos, Ratio};
 
 /// The proxies of a target that serves at these sites.
@@ -121,6 +121,15 @@ pub(super) fn action(
             every,
             name,
         } => {
+            if hold.0 == Hold::SlowEndpoint && path.is_none() {
+                reader.report(
+                    entry,
+                    "`hold = \"slow-endpoint\"` lacks the key `path`: which endpoint is slow?",
+                    "incomplete",
+                    "add `path = \"/report\"`, of an endpoint that keeps a worker busy",
+                );
+            }
+            let path = path.as_deref().unwrap_or("/");
             if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
                 reader.report(
                     entry,
@@ -139,7 +148,7 @@ pub(super) fn action(
             Action::Occupy {
                 name: name.clone(),
                 hold: hold.0,
-                path: path.clone(),
+                path: path.to_owned(),
                 connections: (*connections)?,
                 every: every.0.0,
             }
@@ -312,6 +321,26 @@ fn fits_undo(
         .filter_map(brings)
         .map(|(name, _)| name)
         .collect();
+    let own = file.timeline.iter().position(|it| it.span == place.span);
+    let own = own.and_then(|own| Some((own, timeline.get(own)?.as_ref()?)));
+    let before = |index: usize, entry: &Entry| match (&entry.when, own.map(|(_, own)| &own.when)) {
+        (When::At(at), Some(When::At(end))) => {
+            (*at, index) < (*end, own.map_or(usize::MAX, |(own, _)| own))
+        }
+        _ => true,
+    };
+    let mut brought = timeline.iter().enumerate().filter_map(|(index, entry)| {
+        let entry = entry.as_ref()?;
+        brings(entry).filter(|(brought, _)| *brought == name && before(index, entry))
+    });
+    if known.contains(&name) && brought.next().is_none() {
+        reader.report(
+            place,
+            format!("`{name}` is brought only after this undoes it"),
+            "too early",
+            "put it later than what it undoes",
+        );
+    }
     if !known.contains(&name) {
         if file.timeline.len() == 1 || known.is_empty() {
             reader.report(

@@ -314,7 +314,12 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
                 &file.timeline[index],
                 "this rollback has nothing to roll back to: nothing is pushed before it",
                 "nothing to restore",
-                "add an entry with `do = \"push\"` before it",
+                if super::foreign::names_one(file) {
+                    "add an entry with `do = \"configure\"` before it, or call a [[hook]] with \
+                     `as = \"rollback\"`"
+                } else {
+                    "add an entry with `do = \"push\"` before it"
+                },
             );
         }
     }

@@ -275,7 +275,10 @@ impl Teller {
                 StopCause::Failed { reason } => format!("the run failed: {reason}"),
             },
             Event::Undone { undo, outcome } => format!("undone: {undo}  {}", outcome_text(outcome)),
-            Event::SteadyState { returned: true, .. } => "the target serves as before".into(),
+            Event::SteadyState {
+                returned: true,
+                detail,
+            } => format!("after the undo: {detail}"),
             Event::SteadyState { detail, .. } => format!("the target does not serve: {detail}"),
             Event::Serving { .. }
             | Event::Stopped { .. }

@@ -190,7 +190,8 @@ fn gauges_are_told_by_phase_and_source_and_exhaustion_is_marked_as_known_from_po
         windows,
         [("puma", 10.0, 20.0, true), ("puma", 21.0, 30.0, true)]
     );
-    assert_eq!(found.instances, 2);
+    // Tomcat tells no queue, so whether it was exhausted is not known.
+    assert_eq!(found.instances, 1);
     let passed: Vec<_> = found.expectations.iter().map(|it| it.passed).collect();
     // The highest saturation counts, and tomcat was full in the baseline too.
     assert_eq!(passed, [Some(true), Some(true), Some(true), Some(false)]);

@@ -30,7 +30,7 @@ fn the_founding_incident_has_the_clock_that_was_built_in() {
     assert_eq!(incident.sustaining.as_deref(), Some("retries"));
     let shares = incident.sustaining_shares.unwrap();
     close(Some(shares.retries), 1015.0 / 1365.0);
-    close(Some(shares.zombie_work), 0.7);
+    close(shares.zombie_work, 0.7);
     assert_eq!((found.complete, found.verdict), (true, Verdict::Passed));
 }
 
@@ -361,8 +361,19 @@ fn whatever_began_it_is_the_trigger_until_the_last_cause_has_ceased() {
             (Some("pause"), Some(20.0), None),
         ),
         (
-            paused.act(60.0, 63.0, Action::Restart { pause: None }, "", applied()),
+            paused
+                .clone()
+                .act(60.0, 63.0, Action::Restart { pause: None }, "", applied()),
             (Some("pause"), Some(20.0), Some(63.0)),
+        ),
+        // What came first hurt nobody, and was over when users were hurt.
+        (
+            paused
+                .clone()
+                .act(12.0, 12.1, slow(2.0), "", applied())
+                .act(15.0, 15.1, slow(1.0), "", applied())
+                .act(60.0, 60.2, go_on(None), "", applied()),
+            (Some("pause"), Some(20.0), Some(60.2)),
         ),
         // What failed began nothing.
         (

@@ -402,7 +402,7 @@ impl fmt::Display for ProxyFault {
         let (own, rest): (Vec<_>, Vec<_>) = attributes
             .iter()
             .filter(|(name, value)| *name != "match" && (*name != "jitter" || **value != 0))
-            .partition(|(name, _)| *name == kind);
+            .partition(|(name, _)| kind.ends_with(name.as_str()));
         let parts = own
             .into_iter()
             .chain(rest)
@@ -418,7 +418,7 @@ impl fmt::Display for ProxyFault {
                 (_, value) => value.to_string(),
             };
             // `latency 2s`, and not `latency latency 2s`.
-            if name == kind {
+            if kind.ends_with(name.as_str()) {
                 value
             } else {
                 format!("{name} {value}")

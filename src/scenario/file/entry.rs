@@ -157,9 +157,8 @@ pub(in crate::scenario) enum Do {
         /// How each connection holds one.
         #[serde(default = "hold")]
         hold: Word<Hold>,
-        /// The path that is asked for.
-        #[serde(default = "path")]
-        path: String,
+        /// The path that is asked for, "/" unless said; of a slow endpoint it must be.
+        path: Option<String>,
         /// Connections that hold at a time.
         #[schemars(required, range(min = 1, max = 10_000))]
         connections: Option<u32>,
@@ -270,10 +269,6 @@ impl Named for Fault {
 
 const fn hold() -> Word<Hold> {
     Word(Hold::SlowHeaders)
-}
-
-fn path() -> String {
-    "/".into()
 }
 
 fn every() -> Text<Positive> {

@@ -34,9 +34,9 @@ pub(in crate::scenario) struct Target {
     /// The request whose answer says that the target serves: a method and a
     /// path at `url`, or a whole URL. 2xx and 3xx are a yes.
     pub(in crate::scenario) ready: Option<PlacedText<ReadyCheck>>,
-    /// How long the target may take until it serves.
-    #[serde(default = "ready_within")]
-    pub(in crate::scenario) ready_within: Text<Positive>,
+    /// How long the target may take until its ready check is a yes; by default 30s for a
+    /// command, and 5s for what runs already.
+    pub(in crate::scenario) ready_within: Option<Text<Positive>>,
     /// How long the command may take to end once it was asked to (SIGTERM);
     /// then it is killed.
     #[serde(default = "stop_within")]
@@ -50,10 +50,6 @@ pub(in crate::scenario) struct Target {
     /// A file of certificates (PEM) to trust under https in place of the
     /// system's, from this file's folder on.
     pub(in crate::scenario) ca: Option<String>,
-}
-
-fn ready_within() -> Text<Positive> {
-    text("30s")
 }
 
 fn stop_within() -> Text<Positive> {
