@@ -14,6 +14,9 @@ use crate::units::Nanos;
 /// Fewer extra attempts or probes per operation than this are not worth a sentence.
 const AMPLIFICATION_TOLD_FROM: f64 = 0.1;
 
+/// Below this share of busy workers nothing points to them.
+const IDLE_BELOW: f64 = 0.5;
+
 /// Warnings told at most; the findings list them all.
 const WARNINGS_TOLD: usize = 3;
 
@@ -213,6 +216,15 @@ impl<'a> Teller<'a> {
             .into_iter()
             .rev()
             .max_by(|one, other| one.2.total_cmp(&other.2))?;
+        if saturation < IDLE_BELOW {
+            return Some(format!(
+                "By its own gauges `{}` was at most {} busy, in the phase `{}`: point samples, and \
+                 workers that wait for a client may not count as busy.",
+                gauges.source,
+                percent(saturation),
+                phase.name
+            ));
+        }
         let stated = if gauges.workers_stated {
             " (a number that was stated, not read)"
         } else {
@@ -241,7 +253,7 @@ impl<'a> Teller<'a> {
             told.filter_map(move |it| Some((phase, it, it.listen_queue_max?)))
         });
         let (phase, process, most) = told.max_by_key(|(_, _, most)| *most)?;
-        (most > 0).then(|| {
+        (most > 1).then(|| {
             format!(
                 "Up to {} waited to be accepted by `{}`, in the phase `{}`.",
                 counted(most, "connection"),
