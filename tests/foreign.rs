@@ -12,6 +12,7 @@ use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use common::{alone, events, run_directory, threadbare, wait_until};
@@ -19,6 +20,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use server::{Answer, Server, Then};
 use tempfile::TempDir;
+use threadbare::fault::{Allowed, Api, Draft, Proxies, Settings};
+use threadbare::model::fault::Mode;
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -353,7 +356,13 @@ fn a_target_that_cannot_be_had_is_an_unfit_environment_and_leaves_nothing() {
     let never = "env = { HEALTH = \"503\" }\nready = \"GET /health\"\nready_within = \"700ms\"";
     let mut failing = command(free_port(), "ready = \"GET /health\"", "3s", "");
     failing = failing.replace("\"server.py\"", "\"no-such-file.py\"");
+    let proxy =
+        format!("[[proxy]]\nname = \"db\"\nlisten = \"127.0.0.1:{busy}\"\nto = \"127.0.0.1:1\"\n");
     for (text, told) in [
+        (
+            command(free_port(), "", "3s", &proxy),
+            "the proxy `db`: failed to listen on",
+        ),
         (command(free_port(), never, "3s", ""), "answered 503"),
         (failing, "no-such-file.py"),
         (command(busy, "", "3s", ""), "is served already"),
@@ -720,6 +729,54 @@ fn a_refused_push_leaves_the_undo_of_an_earlier_one() {
     assert!(!case.folder.path().join("deployed").exists());
     let undone = case.events("undone");
     assert_eq!(undone.len(), 1, "{undone:?}");
+}
+
+/// A proxy that stands beside a target is broken by hooks, as docs/TARGETS.md has it,
+/// and mended by whoever outlives the run.
+#[test]
+fn a_proxy_beside_the_target_is_mended_when_the_conductor_dies() {
+    let _alone = alone();
+    let server = Server::start(|_| Answer::status(200));
+    let proxies = Arc::new(Proxies::new(Settings {
+        seed: 1,
+        connections_max: 100,
+        allowed: Allowed::default(),
+    }));
+    let database = proxies.create(&Draft {
+        name: "database".into(),
+        listen: String::new(),
+        upstream: server.address().to_string(),
+        enabled: true,
+        mode: Mode::Tcp,
+    });
+    let any = "127.0.0.1:0".parse().unwrap();
+    let api = Api::start(any, Arc::clone(&proxies)).unwrap();
+    let page = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/TARGETS.md")).unwrap();
+    let mut examples = page
+        .split("```toml\n")
+        .filter_map(|text| text.split("```").next());
+    let hook = examples.find(|text| text.contains("/toxics")).unwrap();
+    let hook = hook.replace("127.0.0.1:8474", &api.address().to_string());
+    let push =
+        "[[timeline]]\nat = \"1s\"\ndo = \"hook\"\nhook = \"slow database\"\nas = \"push\"\n";
+    let url = format!("http://{}", database.unwrap());
+    let case = Case::new(&on(&url, "60s", &format!("{hook}{push}")));
+    let mut conductor = case.start();
+    wait_until(SOON, "it is slow", || {
+        !case.events("action_ended").is_empty()
+    });
+    let faults = || {
+        proxies
+            .with("database", |it| Ok(it.faults().len()))
+            .unwrap()
+    };
+    assert_eq!(
+        (case.outcome(0)["outcome"].as_str(), faults()),
+        (Some("applied"), 1)
+    );
+    conductor.kill().unwrap();
+    conductor.wait().unwrap();
+    wait_until(SOON, "the guardian mends it", || faults() == 0);
 }
 
 /// A conductor that stands still would hold what it occupies while its undos are

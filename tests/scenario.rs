@@ -769,6 +769,20 @@ name = "no longer who he was"
 }
 
 #[test]
+fn the_examples_of_faults_on_the_way_are_right() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/TARGETS.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let mut examples = page
+        .split("```toml\n")
+        .filter_map(|text| text.split("```").next());
+    let example = examples.find(|text| text.contains("[[proxy]]")).unwrap();
+    let head = "title = 'a'\nclaim = 'b'\nend = '40s'\n[target]\nurl = 'http://127.0.0.1:8000'\n[load]\nrate = '50/s'\n";
+    let text = format!("{head}{example}");
+    let scenario = scenario::parse("a", "TARGETS.md", &text).unwrap();
+    assert_eq!(scenario.foreign.unwrap().proxies.len(), 2);
+}
+
+#[test]
 fn mistakes_about_proxies_are_told() {
     for (from, to, part) in [
         (

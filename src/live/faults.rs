@@ -184,22 +184,19 @@ impl Faults {
     /// Arms what ends it, and then lets it act; one of the same name ends.
     fn bring(&self, name: &str, undo: &str, act: impl FnOnce() -> Result<What>) -> Result<String> {
         let mut acting = self.lock();
-        let acting = acting
-            .as_mut()
-            .ok_or_else(|| Error::failed("the run is being ended"))?;
+        let acting = acting.as_mut().ok_or_else(ended)?;
         let id = self.safeguard.arm(Undo::WithTheRun(undo.to_owned()))?;
         match act() {
             Ok(what) => {
-                // The old one goes once the new one acts: there is no gap between them.
+                // Of one name is one kind (the scenario is held to that). A proxy has put
+                // the new fault in the place of the old one; an occupation ends once its
+                // successor holds, so that there is no gap between them.
                 if let Some(old) = take(acting, name) {
-                    let old_id = old.id;
-                    // A fault of the same name was replaced where it acts.
-                    let replaced = matches!((&old.what, &what), (What::Fault(_), What::Fault(_)));
-                    if !replaced {
+                    if let What::Occupation(_) = old.what {
                         self.end(&old)?;
                     }
                     let detail = "another took its place".to_owned();
-                    self.safeguard.settle(old_id, &Outcome::Applied { detail });
+                    self.safeguard.settle(old.id, &Outcome::Applied { detail });
                 }
                 let name = name.to_owned();
                 acting.push(Acting { name, id, what });
@@ -220,7 +217,7 @@ impl Faults {
 
     fn undo_one(&self, name: &str) -> Result<String> {
         let mut acting = self.lock();
-        let acting = acting.get_or_insert_default();
+        let acting = acting.as_mut().ok_or_else(ended)?;
         let one = take(acting, name).ok_or_else(|| {
             Error::failed(format!(
                 "`{name}` does not act, so there is nothing to undo"
@@ -311,6 +308,10 @@ impl Faults {
         let warnings = warnings.into_iter();
         warnings.map(|text| Event::Warning { text }).collect()
     }
+}
+
+fn ended() -> Error {
+    Error::failed("the run is being ended")
 }
 
 fn take(acting: &mut Vec<Acting>, name: &str) -> Option<Acting> {
