@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::common::run;
+use super::documented::documented;
 use super::servers::Server;
 use super::{WORKERS, each, loaded};
 
@@ -136,22 +137,10 @@ fn what_is_inferred_agrees_with_what_gauges_tell() {
         );
         assert!(apart.abs() <= TOLERANCE, "{name}: {inferred} of {workers}");
     }
-    documented(&table);
-}
-
-fn documented(table: &str) {
-    const BEGIN: &str = "<!-- capacity: generated -->\n";
-    const END: &str = "<!-- capacity: end -->";
-    let path = root().join("docs/TARGETS.md");
-    let text = fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (own, after) = rest.split_once(END).unwrap();
-    if own == table {
-        return;
-    }
-    assert!(
-        std::env::var_os("THREADBARE_UPDATE").is_some(),
-        "docs/TARGETS.md is not current: run `THREADBARE_UPDATE=1 cargo test --test exhaustion agrees`"
+    documented(
+        "docs/TARGETS.md",
+        "capacity",
+        &table,
+        "cargo test --test exhaustion agrees",
     );
-    fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
 }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../common/documented.rs"]
+mod documented;
 #[path = "../common/plan.rs"]
 mod plan;
 #[path = "../common/simulated.rs"]

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::carried_out::carried_out;
+use crate::documented::documented;
 use threadbare::analysis::{Findings, Phase, findings};
 use threadbare::plan;
 use threadbare::scenario;
@@ -220,23 +221,10 @@ fn live_and_simulated_runs_agree() {
     }
     println!("{table}");
     assert!(apart.is_empty(), "apart:\n{}", apart.join("\n"));
-    documented(&table);
-}
-
-/// The table stands in the document as it was computed.
-fn documented(table: &str) {
-    const BEGIN: &str = "<!-- parity: generated -->\n";
-    const END: &str = "<!-- parity: end -->";
-    let path = root().join("docs/SIMULATOR.md");
-    let text = fs::read_to_string(&path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).unwrap();
-    let (own, after) = rest.split_once(END).unwrap();
-    if own == table {
-        return;
-    }
-    assert!(
-        std::env::var_os("THREADBARE_UPDATE").is_some(),
-        "docs/SIMULATOR.md is not current: run `THREADBARE_UPDATE=1 cargo test --test sim parity`"
+    documented(
+        "docs/SIMULATOR.md",
+        "parity",
+        &table,
+        "cargo test --test sim parity",
     );
-    fs::write(&path, format!("{before}{BEGIN}{table}{END}{after}")).unwrap();
 }
