@@ -67,26 +67,23 @@ pub enum Effect {
     HttpHold(HttpHold),
 }
 
-/// The names of effects, in the order of [`Effect`].
-const TYPES: [&str; 13] = [
-    "latency",
-    "bandwidth",
-    "slow_close",
-    "timeout",
-    "reset_peer",
-    "slicer",
-    "limit_data",
-    "http_delay",
-    "http_status",
-    "http_abort",
-    "http_header",
-    "http_cut",
-    "http_hold",
-];
-
 impl Effect {
     /// The names of all of them.
-    pub const TYPES: [&'static str; 13] = TYPES;
+    pub const TYPES: [&'static str; 13] = [
+        "latency",
+        "bandwidth",
+        "slow_close",
+        "timeout",
+        "reset_peer",
+        "slicer",
+        "limit_data",
+        "http_delay",
+        "http_status",
+        "http_abort",
+        "http_header",
+        "http_cut",
+        "http_hold",
+    ];
 
     /// Its name.
     #[must_use]
@@ -299,7 +296,7 @@ impl ProxyFault {
             _ => return Err(FaultError::Stream),
         };
         let kind = text("type")?;
-        if !TYPES.contains(&kind) {
+        if !Effect::TYPES.contains(&kind) {
             return Err(FaultError::Type);
         }
         let fault = Self {
@@ -482,7 +479,7 @@ mod tests {
 
     #[test]
     fn every_type_has_toxiproxys_defaults() {
-        for kind in TYPES {
+        for kind in Effect::TYPES {
             let attributes = match kind {
                 "slicer" => json!({ "average_size": 1 }),
                 "http_status" => json!({ "status": 503 }),
