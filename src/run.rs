@@ -85,11 +85,13 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
         &mut observer,
     );
     drop(observer);
-    let reported = match &cause {
-        // Its error says it all: nothing was measured that could be told.
-        Err(_) if !load_began(&directory) => write_report(&directory).map(|(_, findings)| findings),
-        _ => report(&directory, options),
-    };
+    let reported = write_report(&directory).and_then(|(record, findings)| {
+        // Where no load began nothing was measured, and the error says it all.
+        if cause.is_ok() || load_began(&record) {
+            tell(&directory, &record, &findings, options)?;
+        }
+        Ok(findings)
+    });
     match (cause, reported) {
         (Ok(cause), Ok(findings)) => Ok(Finished {
             directory,
@@ -369,13 +371,17 @@ fn say(text: &str) -> Result<()> {
 /// Where there is no run, or its reports cannot be written.
 pub fn report(directory: &Path, options: &Options) -> Result<Findings> {
     let (record, findings) = write_report(directory)?;
-    let text = if options.quiet {
-        report::text::verdict(&findings)
-    } else {
-        report::text::render(&record, &findings, Some(directory), options.color)
-    };
-    say(&text)?;
+    tell(directory, &record, &findings, options)?;
     Ok(findings)
+}
+
+/// Prints the answer.
+fn tell(directory: &Path, record: &Record, findings: &Findings, options: &Options) -> Result<()> {
+    say(&if options.quiet {
+        report::text::verdict(findings)
+    } else {
+        report::text::render(record, findings, Some(directory), options.color)
+    })
 }
 
 /// Reads a run directory and writes its reports.
@@ -388,8 +394,7 @@ fn write_report(directory: &Path) -> Result<(Record, Findings)> {
 }
 
 /// Whether the record of a run tells of any load.
-fn load_began(directory: &Path) -> bool {
-    let record = Record::open(directory);
-    let begun = |(_, event): &(Nanos, Event)| matches!(event, Event::LoadStarted);
-    record.is_ok_and(|record| record.events.iter().any(begun))
+fn load_began(record: &Record) -> bool {
+    let mut events = record.events.iter();
+    events.any(|(_, event)| matches!(event, Event::LoadStarted))
 }
