@@ -126,7 +126,21 @@ impl Faults {
                 name,
                 breakage,
             } => self.fault(proxy, name, breakage),
-            Action::Occupy { name, .. } => self.occupy(now, name, action),
+            Action::Occupy {
+                name,
+                hold,
+                path,
+                connections,
+                every,
+            } => self.occupy(name, |target, host| Occupier {
+                target,
+                host: host.to_owned(),
+                hold: *hold,
+                path: path.clone(),
+                connections: *connections,
+                every: *every,
+                duration: self.end.saturating_sub(now).max(Nanos(1)),
+            }),
             Action::Undo { name } => self.undo_one(name),
             _ => return None,
         };
@@ -153,31 +167,15 @@ impl Faults {
         })
     }
 
-    fn occupy(&self, now: Nanos, name: &str, action: &Action) -> Result<String> {
-        let Action::Occupy {
-            hold,
-            path,
-            connections,
-            every,
-            ..
-        } = action
-        else {
-            return Err(Error::failed("this is no occupation".to_owned()));
-        };
+    fn occupy(
+        &self,
+        name: &str,
+        occupier: impl Fn(SocketAddr, &str) -> Occupier,
+    ) -> Result<String> {
         self.bring(name, &format!("end the occupation `{name}`"), || {
-            let occupations = self.sites.iter().map(|(address, host)| {
-                Occupation::start(Occupier {
-                    target: *address,
-                    host: host.clone(),
-                    hold: *hold,
-                    path: path.clone(),
-                    connections: *connections,
-                    every: *every,
-                    duration: self.end.saturating_sub(now).max(Nanos(1)),
-                })
-            });
-            let occupations: Vec<Occupation> = occupations.collect::<Result<_>>()?;
-            Ok(What::Occupation(occupations))
+            let sites = self.sites.iter();
+            let begun = sites.map(|(target, host)| Occupation::start(occupier(*target, host)));
+            begun.collect::<Result<_>>().map(What::Occupation)
         })
     }
 
