@@ -1,34 +1,38 @@
 //! Readings added up until the bucket that they fall into is over.
 
-use crate::record::{Counters, Sample};
+use crate::record::{Counters, GaugeCounters, Sample};
 use crate::units::Nanos;
 
 /// The readings of one source in the bucket that is under way.
 #[derive(Debug)]
-pub(super) struct Bin<C> {
+pub(super) struct Bin {
     source: String,
     interval: Nanos,
     /// The bucket's start, and what was added up in it.
-    open: Option<(Nanos, C)>,
-    kind: fn(C) -> Counters,
+    open: Option<(Nanos, GaugeCounters)>,
 }
 
-impl<C: Copy + Default> Bin<C> {
+impl Bin {
     /// A bin of this source on the grid of `interval`.
-    pub(super) fn new(source: &str, interval: Nanos, kind: fn(C) -> Counters) -> Self {
+    pub(super) fn new(source: &str, interval: Nanos) -> Self {
         Self {
             source: source.to_owned(),
             interval,
             open: None,
-            kind,
         }
     }
 
     /// Adds a reading made at this instant; gives the bucket that is over by it.
-    pub(super) fn add(&mut self, at: Nanos, add: impl FnOnce(&mut C)) -> Option<Sample> {
+    pub(super) fn add(
+        &mut self,
+        at: Nanos,
+        add: impl FnOnce(&mut GaugeCounters),
+    ) -> Option<Sample> {
         let from = Nanos(at.0 / self.interval.0 * self.interval.0);
         let over = self.over(at);
-        let (_, counters) = self.open.get_or_insert_with(|| (from, C::default()));
+        let (_, counters) = self
+            .open
+            .get_or_insert_with(|| (from, GaugeCounters::default()));
         add(counters);
         over
     }
@@ -55,7 +59,7 @@ impl<C: Copy + Default> Bin<C> {
                 .max(from + Nanos::from_millis(1))
                 .min(from + self.interval),
             source: self.source.clone(),
-            counters: (self.kind)(counters),
+            counters: Counters::Gauges(counters),
             histograms: Vec::new(),
         })
     }
@@ -64,12 +68,11 @@ impl<C: Copy + Default> Bin<C> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::GaugeCounters;
 
     #[test]
     fn readings_add_up_in_the_bucket_of_their_instant() {
         let ms = Nanos::from_millis;
-        let mut bin = Bin::new("app", ms(100), Counters::Gauges);
+        let mut bin = Bin::new("app", ms(100));
         let read = |counters: &mut GaugeCounters| counters.readings += 1;
         assert_eq!(bin.add(ms(210), read), None);
         assert_eq!(bin.add(ms(299), read), None);

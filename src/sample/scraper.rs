@@ -21,7 +21,7 @@ use super::statsd::Statsd;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{GaugePlace, GaugeSource, Malformed, Page, Reading, Value};
-use crate::record::{Counters, Event, GaugeCounters, Sample};
+use crate::record::{Event, GaugeCounters, Sample};
 use crate::units::Nanos;
 
 /// A reading may take this share of its interval, four fifths …
@@ -108,7 +108,7 @@ impl Scraper {
         let readers = sockets.0.into_iter().map(|(scrape, statsd)| {
             let (stop, stopped) = mpsc::channel();
             let mut work = Work {
-                bin: Bin::new(&scrape.source.name, interval, Counters::Gauges),
+                bin: Bin::new(&scrape.source.name, interval),
                 scrape,
                 statsd,
                 clock,
@@ -153,7 +153,7 @@ struct Work {
     scrape: Scrape,
     statsd: Option<Statsd>,
     clock: Clock,
-    bin: Bin<GaugeCounters>,
+    bin: Bin,
     tell: Tell,
     malformed: Malformed,
     /// Roles that no reading has told yet, with the last cause.
