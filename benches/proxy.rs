@@ -12,8 +12,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Instant;
 
-use threadbare::fault::{Proxy, ProxySpec};
 use threadbare::model::fault::Mode;
+use threadbare::proxy::{Proxy, ProxySpec};
 
 const REQUEST: &[u8] = b"GET /projects/7/tasks HTTP/1.1\r\nHost: 127.0.0.1:8000\r\nAuthorization: Bearer 0123456789abcdef\r\nAccept: */*\r\n\r\n";
 const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 65\r\n\r\n[{\"id\":1,\"title\":\"write a test\",\"done\":false,\"assignee\":\"alice\"}]";

@@ -16,11 +16,11 @@
 //! |---|---|
 //! | 0 | [`units`] |
 //! | 1 | [`clock`], [`rng`], [`error`], [`slots`] |
-//! | 2 | [`model`] |
+//! | 2 | [`model`], [`process`] |
 //! | 3 | [`scenario`] |
 //! | 4 | [`plan`] |
 //! | 5 | [`record`] |
-//! | 6 | [`analysis`], [`load`], [`target`], [`fault`], [`foreign`], [`sample`], [`sim`] |
+//! | 6 | [`analysis`], [`load`], [`fleet`], [`target`], [`proxy`], [`gauges`], [`sim`] |
 //! | 7 | [`report`], [`ui`], [`live`], [`explore`] |
 //! | 8 | [`run`] |
 //! | 9 | [`cli`] |
@@ -33,17 +33,18 @@ pub mod cli;
 pub mod clock;
 pub mod error;
 pub mod explore;
-pub mod fault;
-pub mod foreign;
+pub mod fleet;
+pub mod gauges;
 pub mod live;
 pub mod load;
 pub mod model;
 pub mod plan;
+pub mod process;
+pub mod proxy;
 pub mod record;
 pub mod report;
 pub mod rng;
 pub mod run;
-pub mod sample;
 pub mod scenario;
 pub mod sim;
 pub mod slots;

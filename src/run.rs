@@ -10,6 +10,7 @@ use crate::analysis::{self, Findings, WhatIf};
 use crate::clock;
 use crate::error::{Error, Kind, Result};
 use crate::explore::{self, Axis};
+use crate::gauges::machine_facts;
 use crate::live;
 use crate::load::{Endpoint, Work};
 use crate::plan::Plan;
@@ -18,7 +19,6 @@ use crate::record::{
     claim_directory, write_private,
 };
 use crate::report;
-use crate::sample::machine_facts;
 use crate::scenario::Setting;
 use crate::sim;
 use crate::ui;
@@ -200,7 +200,7 @@ pub fn load(
         options.live_width,
         options.quiet,
     );
-    let mut kept = Kept {
+    let mut kept = ShownAndCounted {
         view: ui::Aside::new(view),
         tally: Tally::new(&header.plan),
     };
@@ -212,12 +212,12 @@ pub fn load(
 }
 
 /// Shown and added up.
-struct Kept {
+struct ShownAndCounted {
     view: ui::Aside,
     tally: Tally,
 }
 
-impl Observer for Kept {
+impl Observer for ShownAndCounted {
     fn event(&mut self, at: Nanos, event: &Event) {
         self.view.event(at, event);
         self.tally.event(at, event);

@@ -14,10 +14,10 @@ mod builder;
 mod contract;
 #[path = "analysis/expectations.rs"]
 mod expectations;
-#[path = "analysis/foreign.rs"]
-mod foreign;
 #[path = "analysis/incident.rs"]
 mod incident;
+#[path = "analysis/observed.rs"]
+mod observed;
 #[path = "analysis/phases.rs"]
 mod phases;
 #[path = "analysis/plan.rs"]

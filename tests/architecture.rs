@@ -6,22 +6,23 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 22] = [
+const RANKS: [(&str, u32); 23] = [
     ("units", 0),
     ("clock", 1),
     ("rng", 1),
     ("error", 1),
     ("slots", 1),
     ("model", 2),
+    ("process", 2),
     ("scenario", 3),
     ("plan", 4),
     ("record", 5),
     ("analysis", 6),
     ("load", 6),
     ("target", 6),
-    ("foreign", 6),
-    ("fault", 6),
-    ("sample", 6),
+    ("fleet", 6),
+    ("proxy", 6),
+    ("gauges", 6),
     ("sim", 6),
     ("report", 7),
     ("ui", 7),

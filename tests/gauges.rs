@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 
 use servers::{Class, Gunicorn, HaProxy, Occupied, Puma, Server, Tomcat};
 use threadbare::clock::Clock;
+use threadbare::gauges::{GaugeUpdate, Scrape, Scraper, Sockets};
 use threadbare::model::{GaugePlace, GaugeSource};
 use threadbare::record::{Counters, GaugeCounters};
-use threadbare::sample::{Scrape, Scraper, Sockets, Told};
 use threadbare::units::Nanos;
 
 /// A condition that has not come by then will not come.
@@ -31,11 +31,11 @@ const BUCKET: Nanos = Nanos::from_millis(100);
 const SLOW_MS: u64 = 2000;
 
 /// What is told of readings, until a condition holds.
-struct Readings(Receiver<Told>);
+struct Readings(Receiver<GaugeUpdate>);
 
 impl Readings {
     /// The first thing told of which `of` makes something; what else is told is passed over.
-    fn first<T>(&self, what: &str, of: impl Fn(&Told) -> Option<T>) -> T {
+    fn first<T>(&self, what: &str, of: impl Fn(&GaugeUpdate) -> Option<T>) -> T {
         let begun = Instant::now();
         let mut last = None;
         loop {
@@ -53,7 +53,7 @@ impl Readings {
     /// The first bucket of a source's gauges of which this holds.
     fn gauges(&self, source: &str, what: &str, so: impl Fn(&GaugeCounters) -> bool) {
         self.first(what, |told| match told {
-            Told::Sample(sample) if sample.source == source => match sample.counters {
+            GaugeUpdate::Sample(sample) if sample.source == source => match sample.counters {
                 Counters::Gauges(counters) if counters.readings > 0 => so(&counters).then_some(()),
                 _ => None,
             },

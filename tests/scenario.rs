@@ -779,7 +779,7 @@ fn the_examples_of_faults_on_the_way_are_right() {
     let head = "title = 'a'\nclaim = 'b'\nend = '40s'\n[target]\nurl = 'http://127.0.0.1:8000'\n[load]\nrate = '50/s'\n";
     let text = format!("{head}{example}");
     let scenario = scenario::parse("a", "TARGETS.md", &text).unwrap();
-    assert_eq!(scenario.foreign.unwrap().proxies.len(), 2);
+    assert_eq!(scenario.target.unwrap().proxies.len(), 2);
 }
 
 #[test]

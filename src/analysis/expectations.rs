@@ -5,7 +5,7 @@
 //! watched past. An invalid measurement judges nothing.
 
 use super::findings::{ActionOutcome, ExpectationResult, Findings, Phase, Validity};
-use super::foreign;
+use super::observed;
 use crate::plan::{Bound, Expectation, Figure, Unit};
 
 /// What a figure was seen to be.
@@ -116,11 +116,11 @@ fn of_phase(findings: &Findings, phase: &Phase, figure: Figure) -> Observed {
             (phase.offered_per_s > 0.0).then(|| phase.goodput_per_s / phase.offered_per_s)
         }
         Figure::ErrorShare => phase.error_share,
-        Figure::Saturation => phase.saturation.or_else(|| foreign::saturation(phase)),
+        Figure::Saturation => phase.saturation.or_else(|| observed::saturation(phase)),
         Figure::AttemptsPerOperation => phase.attempts_per_operation,
         Figure::QueueDepthMax => {
             let own = phase.queue_depth.max.map(|max| max as f64);
-            own.or_else(|| foreign::queue_max(phase))
+            own.or_else(|| observed::queue_max(phase))
         }
         Figure::ResponseP99 => phase.response_ms.p99.map(|millis| millis / 1e3),
         Figure::ExhaustedInstances => Some(count(exhausted(findings, phase).iter())),

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::capacity::InferredCapacity;
-use super::foreign::{GaugeFigures, ProcessFigures};
+use super::observed::{GaugeFigures, ProcessFigures};
 use crate::plan::Story;
 use crate::record::{Backend, MachineFacts};
 

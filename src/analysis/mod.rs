@@ -32,10 +32,10 @@ mod exhaustion;
 mod expectations;
 mod find;
 mod findings;
-mod foreign;
 mod incident;
 mod journal;
 mod observation;
+mod observed;
 mod phases;
 mod recovery;
 mod sentences;
@@ -53,7 +53,7 @@ pub use findings::{
     Findings, Incident, Latency, Measurement, Phase, QueueDepth, ScrapeFailures, SendLag,
     SustainingShares, Validity, Verdict, summary_schema,
 };
-pub use foreign::{GaugeFigures, ProcessFigures};
+pub use observed::{GaugeFigures, ProcessFigures};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
 pub use usl::Usl;

@@ -10,9 +10,9 @@
 
 use super::amplification;
 use super::findings::Phase;
-use super::foreign;
 use super::journal::Taken;
 use super::observation::Observation;
+use super::observed;
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
 use crate::plan::SurgeChange;
@@ -127,8 +127,8 @@ pub(super) fn phase(series: &Series, stretch: &Stretch) -> Phase {
         response_ms: latency(totals.response.as_ref()),
         service_ms: latency(totals.service.as_ref()),
         machine_busy: totals.machine_busy(),
-        gauges: foreign::gauges(series, stretch.buckets(series)),
-        processes: foreign::processes(series, stretch.buckets(series)),
+        gauges: observed::gauges(series, stretch.buckets(series)),
+        processes: observed::processes(series, stretch.buckets(series)),
         saturation_inferred: None,
     }
 }

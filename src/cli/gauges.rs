@@ -10,9 +10,9 @@ use clap::Args;
 
 use super::{Code, some_time};
 use crate::error::{EXIT_PASSED, EXIT_UNFIT, Error, Result};
+use crate::gauges::{fetch, read_page};
 use crate::model::{Expression, GaugeUrl, PRESETS, Page, Preset, Reading, Roles};
 use crate::record::printable;
-use crate::sample::{fetch, read_page};
 use crate::units::Nanos;
 
 /// Metrics of the page named at most, where nothing fits.

@@ -79,7 +79,7 @@ mod tests {
         for (name, _, text) in PRESETS {
             let read = scenario::parse(name, &format!("{name}.toml"), text);
             let read = read.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(false)));
-            assert!(read.foreign.is_some(), "{name}");
+            assert!(read.target.is_some(), "{name}");
             assert!(!read.timeline.is_empty(), "{name}");
             assert!(!read.safety.abort_if.is_empty(), "{name}");
         }

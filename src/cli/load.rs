@@ -448,7 +448,7 @@ impl Arguments {
             alerts: Vec::new(),
             timeline: Vec::new(),
             recovery: RecoveryRule::default(),
-            foreign: None,
+            target: None,
             safety: crate::model::Safety::default(),
             expectations: Vec::new(),
         })

@@ -30,9 +30,9 @@ use std::path::PathBuf;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::error::{EXIT_PASSED, EXIT_USAGE, Error, Result};
-use crate::target as fleet;
+use crate::fleet;
 use crate::units::Nanos;
-use crate::{foreign, live};
+use crate::{live, process};
 
 /// Reproduce thread exhaustion and measure how a service comes back.
 ///
@@ -194,7 +194,7 @@ pub fn main() -> i32 {
         Command::Man(arguments) => arguments.run(),
         Command::Part { part } => fleet::serve_part(&part).map(|()| EXIT_PASSED),
         Command::Guardian => live::guard().map(|()| EXIT_PASSED),
-        Command::Gate { words } => foreign::gate(&words).map(|()| EXIT_PASSED),
+        Command::Gate { words } => process::gate(&words).map(|()| EXIT_PASSED),
     };
     done.unwrap_or_else(|error| {
         eprintln!("threadbare: {error}");

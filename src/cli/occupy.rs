@@ -7,9 +7,9 @@ use clap::{Args, ValueEnum};
 
 use super::{Code, View};
 use crate::error::{EXIT_PASSED, Error};
-use crate::fault::{Allowed, Occupation, OccupationCounters, Occupier};
 use crate::live::Interrupt;
 use crate::model::fault::Hold;
+use crate::proxy::{Allowed, Occupation, OccupationCounters, Occupier};
 use crate::units::Nanos;
 
 /// How often what is held is told.

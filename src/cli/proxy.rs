@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::{Code, View};
 use crate::error::{Error, Kind};
-use crate::fault::{Allowed, Api, Draft, Proxies, ProxyCounters, Refusal, Settings};
 use crate::live::Interrupt;
 use crate::model::fault::Mode;
+use crate::proxy::{Allowed, Api, Draft, Proxies, ProxyCounters, Refusal, Settings};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]

@@ -8,9 +8,9 @@ use clap::Args;
 
 use super::Code;
 use crate::error::Error;
+use crate::fleet::StandaloneFleet;
 use crate::model::Role;
 use crate::record::Event;
-use crate::target::Alone;
 use crate::{clock, live, scenario};
 
 #[derive(Debug, Args)]
@@ -60,8 +60,8 @@ impl Arguments {
 }
 
 /// Prints where everything is, and commands to try.
-fn announce(alone: &Alone) {
-    let Alone {
+fn announce(alone: &StandaloneFleet) {
+    let StandaloneFleet {
         address,
         control,
         token_file,

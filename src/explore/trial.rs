@@ -16,12 +16,12 @@ use crate::units::Nanos;
 
 /// Keeps what findings are made of: of the histograms the response times only.
 #[derive(Default)]
-struct Kept {
+struct MemoryRecorder {
     events: Vec<(Nanos, Event)>,
     samples: Vec<Sample>,
 }
 
-impl Observer for Kept {
+impl Observer for MemoryRecorder {
     fn event(&mut self, at: Nanos, event: &Event) {
         self.events.push((at, event.clone()));
     }
@@ -87,7 +87,7 @@ fn interventions_after(record: &Record, recovered_s: f64) -> Vec<usize> {
 
 /// The record of a plan's simulation.
 fn carried_out(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Record> {
-    let mut kept = Kept::default();
+    let mut kept = MemoryRecorder::default();
     let simulated = sim::simulate(&plan, bounds, &mut kept, &mut |_, _| {
         stop.load(Ordering::Relaxed)
             .then_some(StopCause::Interrupted {

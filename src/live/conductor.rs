@@ -13,7 +13,7 @@ use super::gauges;
 use super::guardian::Guardian;
 use super::sampler::Sampler;
 use super::signals::Interrupt;
-use super::subject::{self, Start, Subject};
+use super::system::{self, Start, SystemUnderTest};
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -122,7 +122,7 @@ impl Run<'_> {
         }
         let plan = self.plan;
         let sockets = gauges::open(plan, allowed)?;
-        let subject = subject::begin(&Start {
+        let system = system::begin(&Start {
             plan,
             directory: self.recorder.directory(),
             binary,
@@ -132,9 +132,9 @@ impl Run<'_> {
             clock: self.clock,
             messages: &self.sender,
         })?;
-        let destinations = subject.destinations()?;
+        let destinations = system.destinations()?;
         self.clock = Clock::start_in(LEAD);
-        for event in subject.serving() {
+        for event in system.serving() {
             self.event(&event)?;
         }
         let updates = self.sender.clone();
@@ -158,10 +158,10 @@ impl Run<'_> {
         let mut sampler = Sampler::start(
             self.clock,
             plan.interval,
-            Arc::clone(&subject),
+            Arc::clone(&system),
             self.sender.clone(),
         );
-        let actor = start_actor(Arc::clone(&subject), self.clock, self.sender.clone());
+        let actor = start_actor(Arc::clone(&system), self.clock, self.sender.clone());
         self.event(&Event::LoadStarted)?;
         let cause = self.conduct(&generator, &actor);
         if !matches!(cause, Ok(StopCause::Completed)) {
@@ -169,7 +169,7 @@ impl Run<'_> {
         }
         // At once, and whatever fails next: what acts on others is undone first.
         let mut told = Ok(());
-        subject.undo(&mut |event| {
+        system.undo(&mut |event| {
             let written = self.event(&event);
             if told.is_ok() {
                 told = written;
@@ -178,7 +178,7 @@ impl Run<'_> {
         sampler.stop();
         reading.stop();
         let last = self.last_messages();
-        let events = subject.stop();
+        let events = system.stop();
         // What was armed and settled meanwhile is told before the end.
         let later = self.last_messages();
         for event in events {
@@ -261,7 +261,7 @@ impl Run<'_> {
         }
     }
 
-    /// Carries out a timeline entry: clients and monitors here, the subject on the actor.
+    /// Carries out a timeline entry: clients and monitors here, the system on the actor.
     fn begin(
         &mut self,
         entry: usize,
@@ -399,20 +399,20 @@ impl Run<'_> {
     }
 }
 
-/// The responder: carries out what is done to the subject, in order. What takes
+/// The responder: carries out what is done to the system, in order. What takes
 /// its time runs beside what follows it.
 fn start_actor(
-    subject: Arc<dyn Subject>,
+    system: Arc<dyn SystemUnderTest>,
     clock: Clock,
     messages: Sender<Message>,
 ) -> Sender<(usize, Action)> {
     let (sender, inbox) = mpsc::channel::<(usize, Action)>();
     thread::spawn(move || {
         for (entry, action) in inbox {
-            let beside = subject.takes_time(&action);
-            let (subject, messages) = (Arc::clone(&subject), messages.clone());
+            let beside = system.takes_time(&action);
+            let (system, messages) = (Arc::clone(&system), messages.clone());
             let act = move || {
-                let outcome = subject.act(clock.now(), action, &|event| {
+                let outcome = system.act(clock.now(), action, &|event| {
                     let _ = messages.send(Message::Event(event));
                 });
                 // The conductor may have stopped already; then nobody records it.

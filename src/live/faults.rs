@@ -8,11 +8,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::fault::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
-use crate::foreign::{Addresses, Safeguard, Undo};
-use crate::model::{Action, Breakage, Foreign, Front, HostPort, Proxied};
+use crate::model::{Action, Breakage, Front, HostPort, Proxied, TargetSpec};
 use crate::plan::Plan;
+use crate::proxy::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
 use crate::record::{Event, Outcome};
+use crate::target::{Addresses, Safeguard, Undo};
 use crate::units::Nanos;
 
 /// Connections that a proxy of a run carries at a time: as many as a load may
@@ -38,10 +38,10 @@ struct Acting {
     name: String,
     /// The number under which its undo is armed.
     id: u64,
-    what: What,
+    what: ActingKind,
 }
 
-enum What {
+enum ActingKind {
     /// A fault of the proxy of this place.
     Fault(usize),
     /// The proxy of this place is down.
@@ -57,7 +57,7 @@ impl Faults {
     /// Where one cannot listen.
     pub(super) fn begin(
         plan: &Plan,
-        spec: &Foreign,
+        spec: &TargetSpec,
         addresses: &Addresses,
         safeguard: Arc<dyn Safeguard>,
     ) -> Result<Self> {
@@ -154,8 +154,8 @@ impl Faults {
         let place = self.proxies.iter().position(|it| it.name() == proxy);
         let place = place.ok_or_else(|| Error::failed(format!("there is no proxy `{proxy}`")))?;
         let what = match breakage {
-            Breakage::Down => What::Down(place),
-            Breakage::Fault(_) => What::Fault(place),
+            Breakage::Down => ActingKind::Down(place),
+            Breakage::Fault(_) => ActingKind::Fault(place),
         };
         let words = format!("take `{name}` off the proxy `{proxy}`");
         self.bring(name, &words, || {
@@ -175,12 +175,17 @@ impl Faults {
         self.bring(name, &format!("end the occupation `{name}`"), || {
             let sites = self.sites.iter();
             let begun = sites.map(|(target, host)| Occupation::start(occupier(*target, host)));
-            begun.collect::<Result<_>>().map(What::Occupation)
+            begun.collect::<Result<_>>().map(ActingKind::Occupation)
         })
     }
 
     /// Arms what ends it, and then lets it act; one of the same name ends.
-    fn bring(&self, name: &str, undo: &str, act: impl FnOnce() -> Result<What>) -> Result<String> {
+    fn bring(
+        &self,
+        name: &str,
+        undo: &str,
+        act: impl FnOnce() -> Result<ActingKind>,
+    ) -> Result<String> {
         let mut acting = self.lock();
         let acting = acting.as_mut().ok_or_else(ended)?;
         let id = self.safeguard.arm(Undo::WithTheRun(undo.to_owned()))?;
@@ -190,7 +195,7 @@ impl Faults {
                 // the new fault in the place of the old one; an occupation ends once its
                 // successor holds, so that there is no gap between them.
                 if let Some(old) = take(acting, name) {
-                    if let What::Occupation(_) = old.what {
+                    if let ActingKind::Occupation(_) = old.what {
                         self.end(&old)?;
                     }
                     let detail = "another took its place".to_owned();
@@ -233,11 +238,11 @@ impl Faults {
     /// Ends one; what it did.
     fn end(&self, one: &Acting) -> Result<String> {
         match &one.what {
-            What::Down(place) => {
+            ActingKind::Down(place) => {
                 self.proxies[*place].set_enabled(true)?;
                 Ok("it listens again".into())
             }
-            What::Fault(place) => {
+            ActingKind::Fault(place) => {
                 let proxy = &self.proxies[*place];
                 let faults = proxy.faults();
                 let fault = faults.iter().find(|fault| fault.name == one.name);
@@ -250,7 +255,7 @@ impl Faults {
                     format!("it met {} of {} {of}", it.met, it.seen)
                 }))
             }
-            What::Occupation(occupations) => {
+            ActingKind::Occupation(occupations) => {
                 let mut sum = OccupationCounters::default();
                 for occupation in occupations {
                     let held = occupation.counters().held;

@@ -8,10 +8,10 @@ use std::sync::mpsc::Sender;
 use super::conductor::Message;
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::foreign::admitted_host;
+use crate::gauges::{GaugeUpdate, Scrape, Scraper, Sockets};
 use crate::model::GaugePlace;
 use crate::plan::Plan;
-use crate::sample::{Scrape, Scraper, Sockets, Told};
+use crate::target::admitted_host;
 
 /// What is to be read, with the addresses that were found and admitted, and the
 /// ports that are listened on.
@@ -45,8 +45,8 @@ pub(super) fn start(
     Scraper::start(sockets, clock, plan.interval, move |told| {
         // The conductor outlives its readers; where it does not, nobody reads.
         let _ = messages.send(match told {
-            Told::Sample(sample) => Message::Sample(sample),
-            Told::Event(event) => Message::Event(event),
+            GaugeUpdate::Sample(sample) => Message::Sample(sample),
+            GaugeUpdate::Event(event) => Message::Event(event),
         });
     })
 }

@@ -27,7 +27,7 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, setsid};
 
 use crate::error::{Error, Result};
-use crate::foreign::Undos;
+use crate::target::Undos;
 use crate::units::Nanos;
 
 /// Silence after which the conductor counts as dead. A machine that starves it

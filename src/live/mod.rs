@@ -7,24 +7,22 @@
 //! dies.
 
 mod conductor;
-mod embedded;
 mod faults;
 mod gauges;
 mod guardian;
 mod offer;
-mod other;
 mod preflight;
 mod recover;
 mod sampler;
 mod serve;
 mod signals;
-mod subject;
+mod system;
 mod watch;
 
 pub use conductor::conduct;
 pub use guardian::guard;
 pub use offer::offer;
 pub use preflight::preflight;
-pub use recover::{Left, left};
+pub use recover::{Leftovers, left};
 pub use serve::serve;
 pub use signals::Interrupt;

@@ -5,10 +5,10 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use super::signals::Interrupt;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
+use crate::gauges::Machine;
 use crate::load::{Command, Endpoint, Generator, Setup, Update, Work};
 use crate::plan::Plan;
 use crate::record::{Event, Observer, StopCause};
-use crate::sample::Machine;
 use crate::units::Nanos;
 
 /// Between the generator's start and the load's zero: enough for its threads to wait for it.

@@ -6,10 +6,10 @@ use std::thread;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::{Error, Result};
-use crate::foreign::Addresses;
+use crate::gauges::Machine;
 use crate::plan::{Action, Plan};
 use crate::record::Counters;
-use crate::sample::Machine;
+use crate::target::Addresses;
 use crate::units::Nanos;
 
 /// The local ports that connections are given (ip(7)).
@@ -37,8 +37,8 @@ const DESCRIPTORS_SPARE: u64 = 256;
 /// file descriptors, or a processor that others keep busy. Wrong usage, where a
 /// host may not be sent to, or not so much.
 pub fn preflight(plan: &Plan, allowed: &[String]) -> Result<Vec<String>> {
-    if let Some(foreign) = &plan.foreign {
-        Addresses::of(foreign, &plan.safety, allowed)?.hold(plan)?;
+    if let Some(target) = &plan.target {
+        Addresses::of(target, &plan.safety, allowed)?.hold(plan)?;
     }
     check_instances(plan)?;
     check_descriptors(plan)?;
@@ -104,7 +104,7 @@ fn check_descriptors(plan: &Plan) -> Result<()> {
 /// What the run's own faults hold: a proxy two descriptors for each connection that
 /// goes through it, and an occupation one for each of its own.
 fn of_faults(plan: &Plan) -> u64 {
-    let Some(foreign) = &plan.foreign else {
+    let Some(target) = &plan.target else {
         return 0;
     };
     let through = u64::from(plan.load.connections) + probes_at_a_time(plan);
@@ -112,7 +112,7 @@ fn of_faults(plan: &Plan) -> u64 {
         Action::Occupy { connections, .. } => u64::from(connections),
         _ => 0,
     });
-    2 * through * foreign.proxies.len() as u64 + held.sum::<u64>() * foreign.sites.len() as u64
+    2 * through * target.proxies.len() as u64 + held.sum::<u64>() * target.sites.len() as u64
 }
 
 /// Every connection has a local port, at the generator's end and at the balancer's.

@@ -10,12 +10,12 @@ use std::path::Path;
 use rustix::process::geteuid;
 
 use crate::error::{Error, Result};
-use crate::foreign::{Armed, Undos};
 use crate::record::{Outcome, outcome_text};
+use crate::target::{Armed, Undos};
 
 /// What a run directory says of what was done, and of what is left to undo.
 #[derive(Debug)]
-pub struct Left {
+pub struct Leftovers {
     undos: Undos,
 }
 
@@ -25,7 +25,7 @@ pub struct Left {
 ///
 /// Wrong usage, where there is no run or it is another user's; an unfit
 /// environment, where the run is still under way or somebody is undoing it now.
-pub fn left(directory: &Path) -> Result<Left> {
+pub fn left(directory: &Path) -> Result<Leftovers> {
     let shown = directory.display();
     let owner = fs::metadata(directory).map_err(|cause| {
         Error::usage(format!(
@@ -56,12 +56,12 @@ pub fn left(directory: &Path) -> Result<Left> {
             "the guardian is undoing the run in {shown} now; try again in a moment"
         )));
     }
-    Ok(Left {
+    Ok(Leftovers {
         undos: undos.again()?,
     })
 }
 
-impl Left {
+impl Leftovers {
     /// What has yet to be undone, in words, in the order in which it is done.
     #[must_use]
     pub fn outstanding(&self) -> Vec<String> {

@@ -5,10 +5,10 @@ use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 
 use super::conductor::Message;
-use super::subject::Subject;
+use super::system::SystemUnderTest;
 use crate::clock::Clock;
+use crate::gauges::Machine;
 use crate::record::Event;
-use crate::sample::Machine;
 use crate::units::Nanos;
 
 /// The thread that samples; it ends with a last, shorter interval when dropped.
@@ -19,18 +19,18 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Samples the subject and the machine at every `interval` of the clock.
+    /// Samples the system and the machine at every `interval` of the clock.
     pub(super) fn start(
         clock: Clock,
         interval: Nanos,
-        subject: Arc<dyn Subject>,
+        system: Arc<dyn SystemUnderTest>,
         messages: Sender<Message>,
     ) -> Self {
         let (stop, stopped) = mpsc::channel();
         let thread = thread::spawn(move || {
             let mut machine = Machine::default();
             // The first reading is what later ones are counted from.
-            let _ = subject.sample(Nanos::ZERO, Nanos::ZERO);
+            let _ = system.sample(Nanos::ZERO, Nanos::ZERO);
             let _ = machine.sample(Nanos::ZERO, Nanos::ZERO);
             let mut from = Nanos::ZERO;
             loop {
@@ -50,7 +50,7 @@ impl Sampler {
                     edge.max(passed)
                 };
                 if to > from {
-                    sample(&*subject, &mut machine, from, to, &messages);
+                    sample(&*system, &mut machine, from, to, &messages);
                 }
                 if last {
                     return;
@@ -81,13 +81,13 @@ impl Drop for Sampler {
 }
 
 fn sample(
-    subject: &dyn Subject,
+    system: &dyn SystemUnderTest,
     machine: &mut Machine,
     from: Nanos,
     to: Nanos,
     messages: &Sender<Message>,
 ) {
-    let mut readings = subject.sample(from, to);
+    let mut readings = system.sample(from, to);
     match machine.sample(from, to) {
         Ok(sample) => readings.extend(sample.map(Ok)),
         Err(cause) => readings.push(Err(Event::ScrapeFailed {
@@ -102,7 +102,7 @@ fn sample(
             Err(event) => Message::Event(event),
         });
     }
-    for death in subject.dead() {
+    for death in system.dead() {
         let _ = messages.send(if death.ends_the_run {
             Message::Died(death.event)
         } else {

@@ -10,9 +10,9 @@ use super::guardian::Guardian;
 use super::signals::Interrupt;
 use crate::clock::Clock;
 use crate::error::Result;
+use crate::fleet::{Launch, StandaloneFleet, serve_alone};
 use crate::model::FleetSpec;
 use crate::record::Event;
-use crate::target::{Alone, Launch, serve_alone};
 
 /// Serves a fleet until a signal ends it, and returns that signal's number.
 ///
@@ -28,7 +28,7 @@ pub fn serve(
     seed: u64,
     listen: Option<SocketAddr>,
     (data, binary): (&Path, &Path),
-    on_ready: &mut dyn FnMut(&Alone),
+    on_ready: &mut dyn FnMut(&StandaloneFleet),
     on_event: impl Fn(Event) + Send + Sync + 'static,
 ) -> Result<i32> {
     let interrupt = Interrupt::listen(|| {})?;

@@ -6,10 +6,10 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
-use super::asked::Asked;
 use super::endpoint::{Endpoint, Protocol};
 use super::engine::Engine;
 use super::poller::{Poller, Waker};
+use super::prepared::PreparedWork;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{HttpWork, Role};
@@ -154,7 +154,7 @@ impl Generator {
         updates: impl FnMut(Update) + Send + 'static,
     ) -> Result<Self> {
         let asked = targets.iter().map(|(setup, _)| check(setup));
-        let asked: Vec<Asked> = asked.collect::<Result<_>>()?;
+        let asked: Vec<PreparedWork> = asked.collect::<Result<_>>()?;
         let slices = targets.iter().map(|(setup, weight)| {
             let threads = setup.plan.load.drive.threads;
             weight.checked_mul(threads).map(|all| (threads, all))
@@ -171,7 +171,7 @@ impl Generator {
             ));
         };
         let threads = slices.iter().map(|(threads, _)| *threads).sum();
-        let told = Told::new(threads, updates);
+        let told = MergedUpdates::new(threads, updates);
         let mut generator = Self { slices: Vec::new() };
         let mut index = 0;
         for (((setup, weight), asked), (threads, _)) in targets.iter().zip(asked).zip(slices) {
@@ -224,7 +224,12 @@ impl Drop for Generator {
 }
 
 impl Worker {
-    fn start(setup: &Setup, asked: Asked, slice: Slice, told: Told) -> Result<Self> {
+    fn start(
+        setup: &Setup,
+        asked: PreparedWork,
+        slice: Slice,
+        told: MergedUpdates,
+    ) -> Result<Self> {
         let machine = |what: &str, cause: &dyn fmt::Display| {
             Error::unfit(format!(
                 "failed to start the load generator: {what}: {cause}; free some and run again"
@@ -252,7 +257,7 @@ impl Worker {
 }
 
 /// Tells where a thread dies of a bug: nobody else would hear of it in time.
-struct Alarm(Told);
+struct Alarm(MergedUpdates);
 
 impl Drop for Alarm {
     fn drop(&mut self) {
@@ -266,7 +271,7 @@ const DIED: &str = "a thread of the load generator died, which is a bug; please 
 
 /// What the threads tell, passed on as from one.
 #[derive(Clone)]
-struct Told(Arc<Mutex<Telling>>);
+struct MergedUpdates(Arc<Mutex<Telling>>);
 
 struct Telling {
     updates: Box<dyn FnMut(Update) + Send>,
@@ -277,7 +282,7 @@ struct Telling {
     warnings: Vec<String>,
 }
 
-impl Told {
+impl MergedUpdates {
     fn new(threads: u32, updates: impl FnMut(Update) + Send + 'static) -> Self {
         Self(Arc::new(Mutex::new(Telling {
             updates: Box::new(updates),
@@ -315,7 +320,7 @@ impl Told {
 }
 
 /// Finds the plan fit for the engine.
-fn check(setup: &Setup) -> Result<Asked> {
+fn check(setup: &Setup) -> Result<PreparedWork> {
     let plan = &setup.plan;
     let unfit = |what: &str| Err(Error::usage(format!("failed to plan the load: {what}")));
     let (load, drive) = (&plan.load, plan.load.drive);
@@ -366,7 +371,7 @@ fn check(setup: &Setup) -> Result<Asked> {
     {
         return unfit("a monitor's `probe` must be a path such as \"/readyz\"");
     }
-    let asked = Asked::new(setup)?;
+    let asked = PreparedWork::new(setup)?;
     if client.hedge_after.is_some() && !asked.requests.any_idempotent() {
         return unfit("nothing can be hedged, since no request may be made twice, as a GET may");
     }

@@ -28,7 +28,6 @@
 //! its connection, and one that comes after is taken for that request's:
 //! HTTP/1.1 cannot tell.
 
-mod asked;
 mod codec;
 mod connection;
 mod endpoint;
@@ -36,6 +35,7 @@ mod engine;
 mod generator;
 mod http2;
 mod poller;
+mod prepared;
 mod request;
 mod socket;
 mod stream;

@@ -8,7 +8,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::fault::Hold;
-use super::{Breakage, HookKind, ProcessFault, SlowPart, Whom, secret};
+use super::{Breakage, HookKind, ProcessFault, ProcessSelector, SlowPart, secret};
 use crate::units::{Nanos, Ratio};
 
 /// When an entry is carried out.
@@ -109,7 +109,7 @@ pub enum Action {
         /// What.
         fault: ProcessFault,
         /// To which of them.
-        whom: Whom,
+        whom: ProcessSelector,
     },
     /// Push a configuration: start the target's command again with another
     /// environment or other arguments.

@@ -120,13 +120,13 @@ pub struct Pass(u32);
 #[derive(Debug, Clone)]
 pub struct Breaker {
     policy: BreakerPolicy,
-    state: State,
+    state: BreakerState,
     /// Changes of state so far: passes of another number are void.
     changes: u32,
 }
 
 #[derive(Debug, Clone)]
-enum State {
+enum BreakerState {
     Closed(Memory),
     Open {
         until: Nanos,
@@ -176,23 +176,23 @@ impl Breaker {
     pub fn new(policy: BreakerPolicy) -> Self {
         Self {
             policy,
-            state: State::Closed(Memory::default()),
+            state: BreakerState::Closed(Memory::default()),
             changes: 0,
         }
     }
 
     /// The pass of an operation that begins at `now`; none where it is shed.
     pub fn admit(&mut self, now: Nanos) -> Option<Pass> {
-        if matches!(self.state, State::Open { until } if now >= until) {
-            self.enter(State::HalfOpen {
+        if matches!(self.state, BreakerState::Open { until } if now >= until) {
+            self.enter(BreakerState::HalfOpen {
                 admitted: 0,
                 passed: 0,
             });
         }
         let admitted = match &mut self.state {
-            State::Closed(_) => true,
-            State::Open { .. } => false,
-            State::HalfOpen { admitted, .. } => {
+            BreakerState::Closed(_) => true,
+            BreakerState::Open { .. } => false,
+            BreakerState::HalfOpen { admitted, .. } => {
                 let free = *admitted < self.policy.trials;
                 *admitted += u32::from(free);
                 free
@@ -208,20 +208,20 @@ impl Breaker {
         }
         let failed = failed(terminal);
         match &mut self.state {
-            State::Closed(memory) => {
+            BreakerState::Closed(memory) => {
                 if failed.is_some_and(|failed| memory.note(failed, self.policy.trip)) {
                     self.open(now);
                 }
             }
             // Nothing was let through in it.
-            State::Open { .. } => {}
-            State::HalfOpen { admitted, passed } => match failed {
+            BreakerState::Open { .. } => {}
+            BreakerState::HalfOpen { admitted, passed } => match failed {
                 None => *admitted -= 1,
                 Some(true) => self.open(now),
                 Some(false) => {
                     *passed += 1;
                     if *passed >= self.policy.trials {
-                        self.enter(State::Closed(Memory::default()));
+                        self.enter(BreakerState::Closed(Memory::default()));
                     }
                 }
             },
@@ -230,10 +230,10 @@ impl Breaker {
 
     fn open(&mut self, now: Nanos) {
         let until = now.saturating_add(self.policy.pause);
-        self.enter(State::Open { until });
+        self.enter(BreakerState::Open { until });
     }
 
-    fn enter(&mut self, state: State) {
+    fn enter(&mut self, state: BreakerState) {
         self.state = state;
         self.changes = self.changes.wrapping_add(1);
     }

@@ -20,7 +20,6 @@ mod distribution;
 mod expectation;
 pub mod fault;
 mod fleet;
-mod foreign;
 mod gauge;
 mod hook;
 mod level;
@@ -42,6 +41,7 @@ mod slowness;
 mod standing;
 mod story;
 mod surge;
+mod target;
 mod url;
 mod work;
 
@@ -60,7 +60,6 @@ pub use client::{
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
 pub use fleet::{Crew, FleetSpec, IdentitySpec, Role, Unverified, Verification};
-pub use foreign::{Command, Foreign, Origin, Ready, Site};
 pub use gauge::{
     Absent, Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Malformed, PRESETS,
     Page, Preset, Reading, Roles, Series, Value,
@@ -71,9 +70,9 @@ pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
 pub use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
 pub use probes::Probes;
-pub use process_fault::{Limits, ProcessFault, Whom};
+pub use process_fault::{Limits, ProcessFault, ProcessSelector};
 pub use proxied::{Breakage, Front, HostPort, Proxied};
-pub use queue::{Order, Popped, Queue, QueuePolicy};
+pub use queue::{Order, Queue, QueuePolicy, QueuedJob};
 pub use release::{
     CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, ReleasePolicy, Settings,
 };
@@ -86,6 +85,7 @@ pub use slowness::{SlowPart, Slowness};
 pub use standing::{ATTEMPT_HEADER, FIRST_TRY, Probed, Standing};
 pub use story::Story;
 pub use surge::{Surge, surges};
+pub use target::{Command, Origin, Ready, Site, TargetSpec};
 pub use url::Url;
 pub use work::{
     Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,

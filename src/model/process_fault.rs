@@ -35,7 +35,7 @@ pub struct Limits {
 /// Which of a target's processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Whom {
+pub enum ProcessSelector {
     /// All of them.
     #[default]
     All,
@@ -59,7 +59,7 @@ impl ProcessFault {
     }
 }
 
-impl Whom {
+impl ProcessSelector {
     /// All choices with the words that scenario files use.
     pub const ALL: [(Self, &'static str); 3] = [
         (Self::All, "all"),

@@ -124,7 +124,7 @@ impl fmt::Display for QueuePolicy {
 
 /// A job taken from the queue.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Popped<T> {
+pub struct QueuedJob<T> {
     /// The job.
     pub job: T,
     /// How long it waited.
@@ -188,7 +188,7 @@ impl<T> Queue<T> {
 
     /// Takes the next job at `now`; jobs found expired on the way go to `expired`:
     /// those that waited past the policy's limit, and those that nobody waits for.
-    pub fn pop(&mut self, now: Nanos, expired: &mut Vec<T>) -> Option<Popped<T>> {
+    pub fn pop(&mut self, now: Nanos, expired: &mut Vec<T>) -> Option<QueuedJob<T>> {
         let popped = loop {
             let next = match self.policy.order {
                 Order::Fifo => self.jobs.pop_front(),
@@ -206,7 +206,7 @@ impl<T> Queue<T> {
             if patience.over(now) || self.policy.expire.is_some_and(|limit| wait > limit) {
                 expired.push(job);
             } else {
-                break Some(Popped { job, wait });
+                break Some(QueuedJob { job, wait });
             }
         };
         self.depth.set(now, self.jobs.len() as u64);

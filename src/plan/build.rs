@@ -25,7 +25,7 @@ pub fn build(scenario: &Scenario, seed: Option<u64>) -> Plan {
         drain: scenario.drain,
         interval: scenario.interval,
         fleet: scenario.fleet.clone(),
-        foreign: scenario.foreign.clone(),
+        target: scenario.target.clone(),
         release: scenario.release,
         load: scenario.load.clone(),
         monitors: scenario.monitors.clone(),

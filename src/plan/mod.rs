@@ -16,7 +16,7 @@ pub use crate::model::{
     RecoveryRule, Request, Story, Trigger, Unit, When,
 };
 use crate::model::{
-    AlertRule, FleetSpec, Foreign, GaugeSource, MonitorPolicy, ReleasePolicy, Safety,
+    AlertRule, FleetSpec, GaugeSource, MonitorPolicy, ReleasePolicy, Safety, TargetSpec,
 };
 use crate::units::Nanos;
 
@@ -51,8 +51,8 @@ pub struct Plan {
     /// The fleet that is driven; none where the target is somebody else's.
     pub fleet: Option<FleetSpec>,
     /// The target that is driven, where it is somebody else's.
-    #[serde(default)]
-    pub foreign: Option<Foreign>,
+    #[serde(default, alias = "foreign")]
+    pub target: Option<TargetSpec>,
     /// What the fleet's release system demands.
     #[serde(default, skip_serializing_if = "ReleasePolicy::is_default")]
     pub release: ReleasePolicy,
@@ -83,8 +83,8 @@ impl Plan {
     pub fn requests_max_per_second(&self) -> f64 {
         let rates = self.load.rate.iter().map(|(_, shape)| shape.highest());
         let rate = rates.fold(0.0, f64::max);
-        let steps = self.foreign.as_ref().map_or(1, |foreign| {
-            let kinds = foreign.work.operations.iter();
+        let steps = self.target.as_ref().map_or(1, |target| {
+            let kinds = target.work.operations.iter();
             kinds.map(|kind| kind.steps.len()).max().unwrap_or(1)
         });
         // `retries` of the timeline may allow more than the clients begin with.
@@ -99,10 +99,7 @@ impl Plan {
             let every = monitor.every.min(monitor.every_after_failure).max(Nanos(1));
             f64::from(monitor.count) / every.as_secs_f64()
         });
-        let sites = self
-            .foreign
-            .as_ref()
-            .map_or(1, |foreign| foreign.sites.len());
+        let sites = self.target.as_ref().map_or(1, |target| target.sites.len());
         let held = self.timeline.iter().map(|entry| match entry.action {
             Action::Occupy {
                 hold, connections, ..

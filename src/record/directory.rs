@@ -462,7 +462,7 @@ mod tests {
                 alerts: Vec::new(),
                 timeline: Vec::new(),
                 recovery: RecoveryRule::default(),
-                foreign: None,
+                target: None,
                 safety: crate::model::Safety::default(),
                 expectations: Vec::new(),
             },

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::num::NonZeroU32;
 
 use super::Outcome;
-use crate::model::Whom;
+use crate::model::ProcessSelector;
 use crate::model::fault::Hold;
 use crate::model::secret::{command, shown};
 use crate::plan::{Action, Story};
@@ -67,9 +67,9 @@ pub fn action_text(action: &Action) -> String {
         Action::Retries { retries } => format!("retries {retries}"),
         Action::Hook { hook, .. } => format!("hook `{hook}`"),
         Action::Process { fault, whom } => match whom {
-            Whom::All => format!("{fault} the target"),
-            Whom::First => format!("{fault} the target's first process"),
-            Whom::Child => format!("{fault} a child of the target"),
+            ProcessSelector::All => format!("{fault} the target"),
+            ProcessSelector::First => format!("{fault} the target's first process"),
+            ProcessSelector::Child => format!("{fault} a child of the target"),
         },
         Action::Configure { env, args } => {
             let set = env

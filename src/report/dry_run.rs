@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use super::figures::percent;
 use crate::model::fault::Mode;
 use crate::model::{
-    Action, Call, Foreign, Front, GaugePlace, Origin, Part, ProcessFault, Proxied, Template, secret,
+    Action, Call, Front, GaugePlace, Origin, Part, ProcessFault, Proxied, TargetSpec, Template,
+    secret,
 };
 use crate::plan::{Entry, Plan, When};
 use crate::record::{action_text, printable, story_time};
@@ -44,8 +45,8 @@ pub fn render(plan: &Plan) -> String {
 type Section = (&'static str, Vec<String>);
 
 fn target(plan: &Plan) -> Section {
-    let lines = match (&plan.foreign, &plan.fleet) {
-        (Some(foreign), _) => other(foreign),
+    let lines = match (&plan.target, &plan.fleet) {
+        (Some(target), _) => serving(target),
         (None, Some(fleet)) => vec![format!(
             "start the embedded fleet on this machine: {} instances of {} workers",
             fleet.instances, fleet.workers
@@ -55,9 +56,9 @@ fn target(plan: &Plan) -> Section {
     ("Target", lines)
 }
 
-fn other(foreign: &Foreign) -> Vec<String> {
+fn serving(target: &TargetSpec) -> Vec<String> {
     let mut lines = Vec::new();
-    match &foreign.origin {
+    match &target.origin {
         Origin::Elsewhere => {}
         Origin::Command(command) => lines.push(format!(
             "start `{}` in {}, and end it with its group (within {}, then killed)",
@@ -68,15 +69,15 @@ fn other(foreign: &Foreign) -> Vec<String> {
         Origin::Process(pid) => lines.push(format!("hold the process {pid}")),
         Origin::Port(port) => lines.push(format!("hold the process that listens on port {port}")),
     }
-    lines.extend(foreign.proxies.iter().map(proxy));
-    if let Some(ready) = &foreign.ready {
+    lines.extend(target.proxies.iter().map(proxy));
+    if let Some(ready) = &target.ready {
         lines.push(format!(
             "ask {} {} until it is answered with 2xx or 3xx, for at most {}",
             ready.method, ready.url, ready.within
         ));
     }
-    let whole: u32 = foreign.sites.iter().map(|site| site.weight).sum();
-    for site in &foreign.sites {
+    let whole: u32 = target.sites.iter().map(|site| site.weight).sum();
+    for site in &target.sites {
         let share = f64::from(site.weight) / f64::from(whole.max(1));
         lines.push(format!(
             "send {} of the load to {}",
@@ -84,7 +85,7 @@ fn other(foreign: &Foreign) -> Vec<String> {
             site.url.without_query()
         ));
     }
-    for kind in &foreign.work.operations {
+    for kind in &target.work.operations {
         let steps = kind.steps.iter();
         let steps: Vec<String> = steps
             .map(|step| format!("{} {}", step.method, path(&step.target)))
@@ -188,7 +189,7 @@ fn timeline(plan: &Plan) -> Section {
 /// What an action calls, and what undoes it.
 fn details(plan: &Plan, entry: &Entry) -> Vec<String> {
     let hook = match &entry.action {
-        Action::Hook { hook, .. } => plan.foreign.as_ref().and_then(|it| it.hook(hook)),
+        Action::Hook { hook, .. } => plan.target.as_ref().and_then(|it| it.hook(hook)),
         _ => None,
     };
     if let Some(hook) = hook {
@@ -230,7 +231,7 @@ fn safety(plan: &Plan) -> Section {
     for rule in &bounds.abort_if {
         lines.push(format!("stop and undo everything when {}", rule.name));
     }
-    if plan.foreign.is_some() {
+    if plan.target.is_some() {
         let hosts = match bounds.hosts.as_slice() {
             [] => "none".to_owned(),
             hosts => hosts.join(", "),

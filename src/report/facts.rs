@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::figures::{count, percent, plural, utc};
 use crate::analysis::Findings;
-use crate::model::{Backoff, ClientPolicy, FleetSpec, Foreign, Origin, Retryable, secret};
+use crate::model::{Backoff, ClientPolicy, FleetSpec, Origin, Retryable, TargetSpec, secret};
 use crate::plan::Plan;
 use crate::record::{Backend, Record, printable};
 use crate::scenario::shipped;
@@ -68,7 +68,11 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
         ),
     ];
     facts.extend(plan.fleet.as_ref().map(|spec| ("fleet", fleet(spec))));
-    facts.extend(plan.foreign.as_ref().map(|spec| ("target", foreign(spec))));
+    facts.extend(
+        plan.target
+            .as_ref()
+            .map(|spec| ("target", target_fact(spec))),
+    );
     facts.push(("users", users(plan)));
     facts.extend(plan.monitors.iter().map(|monitor| {
         let text = format!(
@@ -112,7 +116,7 @@ fn fleet(fleet: &FleetSpec) -> String {
     )
 }
 
-fn foreign(target: &Foreign) -> String {
+fn target_fact(target: &TargetSpec) -> String {
     let whole: u32 = target.sites.iter().map(|site| site.weight).sum();
     let sites: Vec<String> = match target.sites.as_slice() {
         [only] => vec![only.url.without_query().to_string()],

@@ -15,8 +15,8 @@ use super::answer::{self, Figure};
 use super::charts::{Chart, Rows};
 use super::facts;
 use super::figures::{seconds, words};
-use super::foreign::{self, Table};
 use super::moments::{Moment, moments, troubles};
+use super::observed::{self, Table};
 use super::phase_table::{self, COLUMNS};
 use super::spread::{Spread, spreads};
 use super::what_if;
@@ -54,7 +54,7 @@ struct Page<'a> {
     column_names: [String; 14],
     phases: Vec<[String; 14]>,
     what_if: Option<Measures>,
-    foreign: Vec<Table>,
+    observed: Vec<Table>,
     spans: Vec<Figure>,
     exhaustion: Vec<(String, String)>,
     expectations: Vec<Expectation>,
@@ -208,7 +208,7 @@ fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: St
         charts: &[],
         spreads: &[],
         what_if: None,
-        foreign: foreign::tables(findings),
+        observed: observed::tables(findings),
         columns: COLUMNS,
         column_names: COLUMNS.map(|(above, below, _)| phase_table::name(above, below)),
         phases: findings.phases.iter().map(phase_table::cells).collect(),

@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use super::answer;
 use super::facts;
 use super::figures::{count, maybe, percent, words};
-use super::foreign;
 use super::moments::{moments, troubles};
+use super::observed;
 use super::phase_table::{self, COLUMNS};
 use super::what_if;
 use crate::analysis::{Findings, WhatIf};
@@ -39,7 +39,7 @@ pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> S
     sustained(&mut text, findings);
     recovery(&mut text, findings, followed);
     figures(&mut text, findings);
-    foreign(&mut text, findings);
+    observed(&mut text, findings);
     if let Some(tried) = tried {
         measures(&mut text, tried);
     }
@@ -214,8 +214,8 @@ fn figures(text: &mut String, findings: &Findings) {
 }
 
 /// Tables of a target that is not ours.
-fn foreign(text: &mut String, findings: &Findings) {
-    for table in foreign::tables(findings) {
+fn observed(text: &mut String, findings: &Findings) {
+    for table in observed::tables(findings) {
         section(text, table.title);
         let _ = writeln!(text, "{}\n", escaped(table.about));
         let _ = writeln!(text, "| {} |", table.columns.join(" | "));

@@ -45,14 +45,14 @@ pub(super) struct Window {
 }
 
 /// A measured duration: what it is called, what it means, where it is kept.
-type Kept = (
+type DurationKind = (
     &'static str,
     &'static str,
     &'static str,
     fn(&Bucket) -> Option<&Histogram>,
 );
 
-const KEPT: [Kept; 3] = [
+const KEPT: [DurationKind; 3] = [
     (
         "response",
         "Response time",

@@ -12,8 +12,8 @@ use super::answer::{
     measurement_line, verdict_reason, verdict_word,
 };
 use super::figures::words;
-use super::foreign;
 use super::moments::{Moment, Sort, moments};
+use super::observed;
 use super::phase_table::{self, COLUMNS};
 use crate::analysis::{Findings, Verdict};
 use crate::record::{Record, printable};
@@ -39,7 +39,7 @@ pub fn render(
     figures(&mut text, findings, paint);
     list(&mut text, "Findings", &findings.sentences, paint);
     phases(&mut text, findings, paint);
-    foreign(&mut text, findings, paint);
+    observed(&mut text, findings, paint);
     clock(&mut text, &moments(record, findings), paint);
     exhaustion(&mut text, findings, paint);
     expectations(&mut text, findings, paint);
@@ -180,8 +180,8 @@ fn exhaustion(text: &mut String, findings: &Findings, paint: Paint) {
 }
 
 /// Tables of a target that is not ours.
-fn foreign(text: &mut String, findings: &Findings, paint: Paint) {
-    for table in foreign::tables(findings) {
+fn observed(text: &mut String, findings: &Findings, paint: Paint) {
+    for table in observed::tables(findings) {
         heading(text, table.title, paint);
         wrapped(text, "  ", table.about, |line| paint.dim(line));
         let heads = table.columns.iter().map(|head| (*head).to_owned());

@@ -1,8 +1,8 @@
 //! What a scenario says, once it is known to be valid.
 
 use crate::model::{
-    Action, AlertRule, Expectation, FleetSpec, Foreign, GaugeSource, Load, MonitorPolicy,
-    RecoveryRule, ReleasePolicy, Safety, Story, When,
+    Action, AlertRule, Expectation, FleetSpec, GaugeSource, Load, MonitorPolicy, RecoveryRule,
+    ReleasePolicy, Safety, Story, TargetSpec, When,
 };
 use crate::units::Nanos;
 
@@ -32,7 +32,7 @@ pub struct Scenario {
     /// The fleet that is driven; none where the target is somebody else's.
     pub fleet: Option<FleetSpec>,
     /// The target that is driven, where it is somebody else's.
-    pub foreign: Option<Foreign>,
+    pub target: Option<TargetSpec>,
     /// What the fleet's release system demands.
     pub release: ReleasePolicy,
     /// What users do.

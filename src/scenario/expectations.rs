@@ -1,7 +1,7 @@
 //! Expectations: a figure, the phase it is taken in, and one bound in its unit.
 
 use super::file::{self, File, Limit};
-use super::leaf::Placed;
+use super::leaf::Spanned;
 use super::meaning::Reader;
 use super::{BASELINE, Entry, phase_names, surge_phases};
 use crate::model::{Bound, Expectation, Figure, Surge, Unit};
@@ -53,7 +53,7 @@ pub(super) fn read(
 
 fn phase(
     reader: &mut Reader,
-    expectation: &Placed<file::Expect>,
+    expectation: &Spanned<file::Expect>,
     figure: Option<Figure>,
     phases: Option<&[&str]>,
 ) {
@@ -89,7 +89,7 @@ fn phase(
 
 fn bound(
     reader: &mut Reader,
-    expectation: &Placed<file::Expect>,
+    expectation: &Spanned<file::Expect>,
     figure: Option<Figure>,
 ) -> Option<Bound> {
     let file::Expect {
@@ -120,7 +120,7 @@ fn bound(
                 is.as_ref().map(|bound| bound.span.clone()),
             ];
             spans.sort_by_key(|span| span.as_ref().map(|span| span.start));
-            let last = Placed {
+            let last = Spanned {
                 value: (),
                 span: spans[2].clone().unwrap_or_default(),
             };
@@ -146,7 +146,7 @@ fn example(figure: Option<Figure>) -> String {
 }
 
 /// A bound as a number in the figure's unit: seconds, a share of 1, or itself.
-fn limit(reader: &mut Reader, limit: &Placed<Limit>, figure: Figure) -> Option<f64> {
+fn limit(reader: &mut Reader, limit: &Spanned<Limit>, figure: Figure) -> Option<f64> {
     let number = match (figure.unit(), &limit.value) {
         (Unit::Seconds, Limit::Text(text)) => text.parse().ok().map(Nanos::as_secs_f64),
         (Unit::Share, Limit::Text(text)) => text.parse().ok().map(Ratio::get),
@@ -170,7 +170,7 @@ fn limit(reader: &mut Reader, limit: &Placed<Limit>, figure: Figure) -> Option<f
     number
 }
 
-fn word(reader: &mut Reader, word: &Placed<String>, figure: Figure) -> Option<String> {
+fn word(reader: &mut Reader, word: &Spanned<String>, figure: Figure) -> Option<String> {
     let words = figure.words();
     if words.is_empty() {
         reader.report(

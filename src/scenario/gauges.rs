@@ -1,7 +1,7 @@
 //! `[[gauges]]` and what they mean: sources with their expressions.
 
 use super::file::{self, File};
-use super::leaf::Placed;
+use super::leaf::Spanned;
 use super::meaning::Reader;
 use crate::model::{Expression, GaugePlace, GaugeSource, Roles};
 use crate::units::Nanos;
@@ -38,7 +38,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<GaugeSource> {
     sources
 }
 
-fn source(reader: &mut Reader, gauges: &Placed<file::Gauges>) -> Option<GaugeSource> {
+fn source(reader: &mut Reader, gauges: &Spanned<file::Gauges>) -> Option<GaugeSource> {
     let own = &gauges.value;
     let place = place(reader, gauges);
     let every = own.every.value.0.0;
@@ -89,7 +89,7 @@ fn source(reader: &mut Reader, gauges: &Placed<file::Gauges>) -> Option<GaugeSou
     })
 }
 
-fn place(reader: &mut Reader, gauges: &Placed<file::Gauges>) -> Option<GaugePlace> {
+fn place(reader: &mut Reader, gauges: &Spanned<file::Gauges>) -> Option<GaugePlace> {
     match (&gauges.value.url, &gauges.value.listen) {
         (Some(url), None) => Some(GaugePlace::Page(url.value.0.clone())),
         (None, Some(listen)) => Some(GaugePlace::Statsd(listen.value.0.0)),
@@ -117,7 +117,7 @@ fn place(reader: &mut Reader, gauges: &Placed<file::Gauges>) -> Option<GaugePlac
     }
 }
 
-fn expression(reader: &mut Reader, text: &Placed<String>) -> Option<Expression> {
+fn expression(reader: &mut Reader, text: &Spanned<String>) -> Option<Expression> {
     match text.value.parse() {
         Ok(expression) => Some(expression),
         Err(error) => {

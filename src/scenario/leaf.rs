@@ -20,25 +20,25 @@ use super::quantities::{
 use crate::model::fault::{Hold, Mode, Stream};
 use crate::model::{
     ArrivalProcess, Backoff, BreakerPolicy, Distribution, ExpectedAnswer, Figure, GaugeUrl,
-    HookKind, HostPort, PRESETS, Preset, QueuePolicy, Request, RetryBudgetPolicy, Retryable, Role,
-    RowOrder, SlowPart, Url, Whom,
+    HookKind, HostPort, PRESETS, Preset, ProcessSelector, QueuePolicy, Request, RetryBudgetPolicy,
+    Retryable, Role, RowOrder, SlowPart, Url,
 };
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
 /// A value and where in the file it stands; 0..0 where it is a default.
 #[derive(Debug, Clone)]
-pub(super) struct Placed<T> {
+pub(super) struct Spanned<T> {
     pub(super) value: T,
     pub(super) span: Range<usize>,
 }
 
-impl<T> From<T> for Placed<T> {
+impl<T> From<T> for Spanned<T> {
     fn from(value: T) -> Self {
         Self { value, span: 0..0 }
     }
 }
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Spanned<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let spanned = toml::Spanned::<T>::deserialize(deserializer)?;
         let span = spanned.span();
@@ -47,13 +47,13 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Placed<T> {
     }
 }
 
-impl<T: Serialize> Serialize for Placed<T> {
+impl<T: Serialize> Serialize for Spanned<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.value.serialize(serializer)
     }
 }
 
-impl<T: JsonSchema> JsonSchema for Placed<T> {
+impl<T: JsonSchema> JsonSchema for Spanned<T> {
     fn schema_name() -> Cow<'static, str> {
         T::schema_name()
     }
@@ -208,7 +208,7 @@ impl Named for HookKind {
     }
 }
 
-impl Named for Whom {
+impl Named for ProcessSelector {
     fn all() -> Vec<(Self, &'static str)> {
         Self::ALL.to_vec()
     }

@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use super::diagnostics::{Mistake, suggest};
 use super::file::{self, File};
-use super::leaf::{Placed, Text};
+use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
-use super::{Scenario, expectations, foreign, gauges, proxies, timeline};
+use super::{Scenario, expectations, gauges, proxies, target, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, Drive, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
     ReleasePolicy, Request, Shape, Story, surges,
@@ -64,7 +64,7 @@ impl Reader {
     /// Reports a mistake at a value.
     pub(super) fn report<T>(
         &mut self,
-        at: &Placed<T>,
+        at: &Spanned<T>,
         message: impl AsRef<str>,
         label: impl AsRef<str>,
         suggestion: impl AsRef<str>,
@@ -80,14 +80,14 @@ impl Reader {
     }
 
     /// Whether one of these keys was taken out of the table, and so reported.
-    pub(super) fn was_taken_out<T>(&self, table: &Placed<T>, keys: &[&str]) -> bool {
+    pub(super) fn was_taken_out<T>(&self, table: &Spanned<T>, keys: &[&str]) -> bool {
         self.taken_out
             .iter()
             .any(|(span, key)| *span == table.span && keys.contains(&key.as_str()))
     }
 
     /// The instant of the run; none where it is a story's time and there is no story.
-    pub(super) fn instant(&mut self, moment: &Placed<Text<Moment>>) -> Option<Nanos> {
+    pub(super) fn instant(&mut self, moment: &Spanned<Text<Moment>>) -> Option<Nanos> {
         match moment.value.0 {
             Moment::Run(instant) => Some(instant),
             Moment::Story(time) => {
@@ -105,7 +105,7 @@ impl Reader {
     }
 
     /// Reports an instant at which the run is over.
-    pub(super) fn before_the_end(&mut self, what: &str, moment: &Placed<Text<Moment>>, at: Nanos) {
+    pub(super) fn before_the_end(&mut self, what: &str, moment: &Spanned<Text<Moment>>, at: Nanos) {
         let Some(end) = self.end.filter(|end| at >= *end) else {
             return;
         };
@@ -128,13 +128,13 @@ impl Reader {
     pub(super) fn scenario(&mut self, name: &str, file: &File) -> Option<Scenario> {
         self.end = self.end_of(file);
         let interval = self.interval(file);
-        let subject = foreign::read(self, file);
+        let target = target::read(self, file);
         let load = file.load.as_ref().and_then(|load| self.load(&load.value));
         let monitors = self.monitors(&file.monitor);
         let gauges = gauges::read(self, file);
         let alerts = self.alerts(&file.alert);
         let timeline = timeline::read(self, file);
-        foreign::fits(self, file, &timeline);
+        target::fits(self, file, &timeline);
         proxies::fits(self, file, &timeline);
         let warm_up = file.warm_up.value.0;
         let surges = match (&load, self.end) {
@@ -153,11 +153,11 @@ impl Reader {
             end: self.end?,
             drain: file.drain.value.0,
             interval,
-            fleet: match &subject {
+            fleet: match &target {
                 Some(_) => None,
                 None => Some(self.fleet(file)),
             },
-            foreign: subject,
+            target,
             release: ReleasePolicy {
                 require_tests: file.release.require_tests,
             },
@@ -368,7 +368,7 @@ impl Reader {
         Some((amplitude.value.0, swing.period?.0.0))
     }
 
-    fn rate(&mut self, rate: &Placed<Text<Rate>>) {
+    fn rate(&mut self, rate: &Spanned<Text<Rate>>) {
         if rate.value.0.as_per_second() > RATE_MAX_PER_SECOND {
             self.report(
                 rate,
@@ -420,7 +420,7 @@ impl Reader {
     pub(super) fn unique<'a>(
         &mut self,
         kind: &str,
-        names: impl Iterator<Item = &'a Option<Placed<String>>>,
+        names: impl Iterator<Item = &'a Option<Spanned<String>>>,
     ) {
         let mut seen: Vec<&str> = Vec::new();
         for name in names.flatten() {
@@ -433,7 +433,7 @@ impl Reader {
     }
 
     /// Reports a word that is none of the known.
-    pub(super) fn unknown(&mut self, what: &str, word: &Placed<String>, known: &[&str]) {
+    pub(super) fn unknown(&mut self, what: &str, word: &Spanned<String>, known: &[&str]) {
         let message = format!("there is no {what} `{}`", word.value);
         let suggestion = suggest(&word.value, known);
         self.report(word, message, format!("unknown {what}"), suggestion);

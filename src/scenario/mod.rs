@@ -19,7 +19,6 @@ mod content;
 mod diagnostics;
 mod expectations;
 mod file;
-mod foreign;
 mod gauges;
 mod leaf;
 mod meaning;
@@ -32,6 +31,7 @@ mod schema;
 mod settings;
 mod shipped;
 mod structure;
+mod target;
 mod timeline;
 mod wording;
 

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Entry;
-use super::file::{self, Attributes, BreakageName, Do, File};
-use super::leaf::Placed;
+use super::file::{self, ActionEntry, Attributes, BreakageName, File};
+use super::leaf::Spanned;
 use super::meaning::Reader;
 use crate::model::fault::{Effect, Hold, Mode, ProxyFault};
 use crate::model::{Action, Breakage, Front, HostPort, Proxied, Site, When};
@@ -72,7 +72,7 @@ pub(super) fn read(reader: &mut Reader, file: &File, sites: &[Site]) -> Vec<Prox
 }
 
 /// Reports what cannot stand in front of the target.
-fn one_in_front(reader: &mut Reader, placed: &Placed<file::Proxy>, sites: &[Site], second: bool) {
+fn one_in_front(reader: &mut Reader, placed: &Spanned<file::Proxy>, sites: &[Site], second: bool) {
     if second {
         reader.report(
             placed,
@@ -102,11 +102,11 @@ fn one_in_front(reader: &mut Reader, placed: &Placed<file::Proxy>, sites: &[Site
 /// A fault, an occupation, or the end of one; none where it has a mistake.
 pub(super) fn action(
     reader: &mut Reader,
-    entry: &Placed<file::Entry>,
-    action: &Do,
+    entry: &Spanned<file::Entry>,
+    action: &ActionEntry,
 ) -> Option<Action> {
     Some(match action {
-        Do::Fault { proxy, .. } => {
+        ActionEntry::Fault { proxy, .. } => {
             let (name, breakage) = breakage(reader, entry, action)?;
             Action::Fault {
                 proxy: proxy.clone()?,
@@ -114,7 +114,7 @@ pub(super) fn action(
                 breakage,
             }
         }
-        Do::Occupy {
+        ActionEntry::Occupy {
             hold,
             path,
             connections,
@@ -153,7 +153,7 @@ pub(super) fn action(
                 every: every.0.0,
             }
         }
-        Do::Undo { name } => Action::Undo {
+        ActionEntry::Undo { name } => Action::Undo {
             name: name.clone()?,
         },
         _ => return None,
@@ -163,10 +163,10 @@ pub(super) fn action(
 /// How an entry breaks what passes a proxy, and the name of that.
 fn breakage(
     reader: &mut Reader,
-    entry: &Placed<file::Entry>,
-    action: &Do,
+    entry: &Spanned<file::Entry>,
+    action: &ActionEntry,
 ) -> Option<(String, Breakage)> {
-    let Do::Fault {
+    let ActionEntry::Fault {
         fault,
         with,
         stream,
@@ -269,11 +269,11 @@ pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>])
 fn fits_proxy(
     reader: &mut Reader,
     file: &File,
-    place: &Placed<file::Entry>,
+    place: &Spanned<file::Entry>,
     name: &str,
     breakage: &Breakage,
 ) {
-    let of = |proxy: &Placed<file::Proxy>| proxy.value.name.as_ref().map(|it| it.value.clone());
+    let of = |proxy: &Spanned<file::Proxy>| proxy.value.name.as_ref().map(|it| it.value.clone());
     // One whose name could not be read may be it.
     if reader.file_lacks("proxy") || file.proxy.iter().any(|proxy| of(proxy).is_none()) {
         return;
@@ -307,7 +307,7 @@ fn fits_proxy(
 fn fits_undo(
     reader: &mut Reader,
     file: &File,
-    place: &Placed<file::Entry>,
+    place: &Spanned<file::Entry>,
     name: &str,
     timeline: &[Option<Entry>],
 ) {
@@ -409,8 +409,8 @@ fn names_apart(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
     }
 }
 
-fn named(place: &Placed<file::Entry>, name: &str) -> Placed<String> {
-    Placed {
+fn named(place: &Spanned<file::Entry>, name: &str) -> Spanned<String> {
+    Spanned {
         value: name.to_owned(),
         span: place.span.clone(),
     }

@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use super::file::{self, Do, Fault, File};
-use super::leaf::{Placed, Text};
+use super::file::{self, ActionEntry, Fault, File};
+use super::leaf::{Spanned, Text};
 use super::meaning::Reader;
 use super::proxies;
 use super::quantities::After;
 use super::{BASELINE, Entry};
-use crate::model::{Action, HookKind, Limits, ProcessFault, Trigger, When, Whom};
+use crate::model::{Action, HookKind, Limits, ProcessFault, ProcessSelector, Trigger, When};
 use crate::units::Nanos;
 
 /// The timeline's entries in the order of the file; none for one that has a mistake.
@@ -36,7 +36,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
     entries
 }
 
-fn when(reader: &mut Reader, entry: &Placed<file::Entry>) -> Option<When> {
+fn when(reader: &mut Reader, entry: &Spanned<file::Entry>) -> Option<When> {
     let file::Entry {
         at, after, delay, ..
     } = &entry.value;
@@ -83,9 +83,13 @@ fn when(reader: &mut Reader, entry: &Placed<file::Entry>) -> Option<When> {
     }
 }
 
-fn action(reader: &mut Reader, entry: &Placed<file::Entry>, action: &Do) -> Option<Action> {
+fn action(
+    reader: &mut Reader,
+    entry: &Spanned<file::Entry>,
+    action: &ActionEntry,
+) -> Option<Action> {
     Some(match action {
-        Do::Push {
+        ActionEntry::Push {
             set,
             schema,
             tested,
@@ -96,25 +100,25 @@ fn action(reader: &mut Reader, entry: &Placed<file::Entry>, action: &Do) -> Opti
             tested: *tested,
             canary: canary.map(|canary| canary.0.0),
         },
-        Do::Rollback {} => Action::Rollback,
-        Do::Waive { check } => Action::Waive {
+        ActionEntry::Rollback {} => Action::Rollback,
+        ActionEntry::Waive { check } => Action::Waive {
             check: check.as_ref()?.0.clone(),
         },
-        Do::Restart { pause } => Action::Restart {
+        ActionEntry::Restart { pause } => Action::Restart {
             pause: pause.map(|pause| pause.0),
         },
-        Do::Admit { share } => Action::Admit {
+        ActionEntry::Admit { share } => Action::Admit {
             share: share.as_ref()?.0.0,
         },
-        Do::Monitors { on } => Action::Monitors { on: (*on)? },
-        Do::Retries { retries } => Action::Retries {
+        ActionEntry::Monitors { on } => Action::Monitors { on: (*on)? },
+        ActionEntry::Retries { retries } => Action::Retries {
             retries: (*retries)?,
         },
-        Do::Hook { hook, kind } => Action::Hook {
+        ActionEntry::Hook { hook, kind } => Action::Hook {
             hook: hook.clone()?,
             kind: kind.map_or_else(HookKind::default, |kind| kind.0),
         },
-        Do::Process {
+        ActionEntry::Process {
             fault,
             whom,
             open_files,
@@ -128,10 +132,10 @@ fn action(reader: &mut Reader, entry: &Placed<file::Entry>, action: &Do) -> Opti
             };
             Action::Process {
                 fault: process_fault(reader, entry, (*fault)?.0, limits)?,
-                whom: whom.map_or_else(Whom::default, |whom| whom.0),
+                whom: whom.map_or_else(ProcessSelector::default, |whom| whom.0),
             }
         }
-        Do::Configure { env, args } => {
+        ActionEntry::Configure { env, args } => {
             if env.is_empty() && args.is_none() && !reader.was_taken_out(entry, &["env", "args"]) {
                 reader.report(
                     entry,
@@ -145,17 +149,17 @@ fn action(reader: &mut Reader, entry: &Placed<file::Entry>, action: &Do) -> Opti
                 args: args.clone(),
             }
         }
-        Do::Slow { part, factor } => Action::Slow {
+        ActionEntry::Slow { part, factor } => Action::Slow {
             part: part.as_ref()?.0,
             factor: (*factor)?,
         },
-        Do::Pause { instances } => Action::Pause {
+        ActionEntry::Pause { instances } => Action::Pause {
             instances: *instances,
         },
-        Do::Continue { instances } => Action::Continue {
+        ActionEntry::Continue { instances } => Action::Continue {
             instances: *instances,
         },
-        Do::Fault { .. } | Do::Occupy { .. } | Do::Undo { .. } => {
+        ActionEntry::Fault { .. } | ActionEntry::Occupy { .. } | ActionEntry::Undo { .. } => {
             return proxies::action(reader, entry, action);
         }
     })
@@ -164,7 +168,7 @@ fn action(reader: &mut Reader, entry: &Placed<file::Entry>, action: &Do) -> Opti
 /// What is done to processes; limits belong to `limit`, and to it alone.
 fn process_fault(
     reader: &mut Reader,
-    entry: &Placed<file::Entry>,
+    entry: &Spanned<file::Entry>,
     fault: Fault,
     limits: Limits,
 ) -> Option<ProcessFault> {
@@ -197,7 +201,7 @@ fn process_fault(
 fn as_many_as_there_are(
     reader: &mut Reader,
     file: &File,
-    entry: &Placed<file::Entry>,
+    entry: &Spanned<file::Entry>,
     action: Option<&Action>,
 ) {
     let (Some(Action::Pause { instances } | Action::Continue { instances }), false) =
@@ -234,25 +238,29 @@ fn causes(reader: &mut Reader, file: &File) {
             let others = file.timeline.iter().enumerate();
             others.filter(move |(other, _)| *other != index)
         };
-        let any = |wanted: fn(&Do) -> bool| {
+        let any = |wanted: fn(&ActionEntry) -> bool| {
             // An entry whose action could not be read may be the one.
             others().any(|(_, other)| other.value.action.as_ref().is_none_or(wanted))
         };
         match &after.value.0.0 {
             Trigger::Alert(name) => alert_exists(reader, file, after, name),
             Trigger::RollbackRejected | Trigger::RollbackApplied => {
-                let rolls_back = |action: &Do| match action {
-                    Do::Hook { kind, .. } => kind.is_some_and(|kind| kind.0 == HookKind::Rollback),
-                    action => matches!(action, Do::Rollback {}),
+                let rolls_back = |action: &ActionEntry| match action {
+                    ActionEntry::Hook { kind, .. } => {
+                        kind.is_some_and(|kind| kind.0 == HookKind::Rollback)
+                    }
+                    action => matches!(action, ActionEntry::Rollback {}),
                 };
                 if !any(rolls_back) {
                     never(reader, after, "rollback");
                 }
             }
             Trigger::Restarted => {
-                let restarts = |action: &Do| match action {
-                    Do::Hook { kind, .. } => kind.is_some_and(|kind| kind.0 == HookKind::Restart),
-                    action => matches!(action, Do::Restart { .. }),
+                let restarts = |action: &ActionEntry| match action {
+                    ActionEntry::Hook { kind, .. } => {
+                        kind.is_some_and(|kind| kind.0 == HookKind::Restart)
+                    }
+                    action => matches!(action, ActionEntry::Restart { .. }),
                 };
                 if !any(restarts) {
                     never(reader, after, "restart");
@@ -262,7 +270,7 @@ fn causes(reader: &mut Reader, file: &File) {
     }
 }
 
-fn alert_exists(reader: &mut Reader, file: &File, after: &Placed<Text<After>>, name: &str) {
+fn alert_exists(reader: &mut Reader, file: &File, after: &Spanned<Text<After>>, name: &str) {
     let names = || file.alert.iter().map(|alert| alert.name.as_ref());
     if reader.file_lacks("alert") {
         return;
@@ -271,14 +279,14 @@ fn alert_exists(reader: &mut Reader, file: &File, after: &Placed<Text<After>>, n
         return;
     }
     let known: Vec<_> = names().flatten().map(|name| name.value.as_str()).collect();
-    let name = Placed {
+    let name = Spanned {
         value: name.to_owned(),
         span: after.span.clone(),
     };
     reader.unknown("alert", &name, &known);
 }
 
-fn never(reader: &mut Reader, after: &Placed<Text<After>>, action: &str) {
+fn never(reader: &mut Reader, after: &Spanned<Text<After>>, action: &str) {
     reader.report(
         after,
         format!("this waits for a {action}, and no other entry does one"),
@@ -314,7 +322,7 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
                 &file.timeline[index],
                 "this rollback has nothing to roll back to: nothing is pushed before it",
                 "nothing to restore",
-                if super::foreign::names_one(file) {
+                if super::target::names_one(file) {
                     "add an entry with `do = \"configure\"` before it, or call a [[hook]] with \
                      `as = \"rollback\"`"
                 } else {

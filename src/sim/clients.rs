@@ -4,7 +4,7 @@
 //! the same books. A connection is a place among so many; nothing is sent.
 
 use super::calendar::{Calendar, Event};
-use super::fleet::{Answer, Fleet, Request};
+use super::fleet::{Fleet, FleetResponse, Request};
 use super::instance::{Call, NONE};
 use crate::error::{Error, Result};
 use crate::model::{
@@ -52,7 +52,7 @@ struct Attempt {
 
 /// What an entry of the mix comes to in the fleet.
 #[derive(Debug, Clone, Copy)]
-struct Asked {
+struct MixRequest {
     role: Role,
     call: Call,
     /// Whether the answer is to be a refusal.
@@ -72,7 +72,7 @@ pub(super) enum Due {
 
 /// All who ask.
 pub(super) struct Clients {
-    asked: Vec<Asked>,
+    asked: Vec<MixRequest>,
     /// What the probes of each group of monitors come to.
     probed: Vec<(Call, Standing)>,
     spec: FleetSpec,
@@ -107,7 +107,7 @@ impl Clients {
             .ok_or_else(|| unfit("there is no fleet"))?;
         let mix = &plan.load.mix;
         let choices = fleet_choices(plan, |place| spec.users_of(mix[place].role)).map_err(unfit)?;
-        let asked = mix.iter().map(|entry| Asked {
+        let asked = mix.iter().map(|entry| MixRequest {
             role: entry.role,
             call: Call::Request {
                 allowed: entry.role >= entry.request.least_role(),
@@ -443,7 +443,13 @@ impl Clients {
         Some(attempt)
     }
 
-    fn answered(&mut self, now: Nanos, answer: Answer, fleet: &mut Fleet, calendar: &mut Calendar) {
+    fn answered(
+        &mut self,
+        now: Nanos,
+        answer: FleetResponse,
+        fleet: &mut Fleet,
+        calendar: &mut Calendar,
+    ) {
         let Some(attempt) = self.forget(answer.attempt) else {
             return;
         };
@@ -455,7 +461,7 @@ impl Clients {
     }
 
     /// What a response means to who asked.
-    fn judge(&self, owner: Owner, answer: Answer) -> AttemptOutcome {
+    fn judge(&self, owner: Owner, answer: FleetResponse) -> AttemptOutcome {
         let status = answer.status;
         let success = (200..=299).contains(&status);
         let refused = match owner {

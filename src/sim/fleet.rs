@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::num::NonZeroU32;
 
 use super::calendar::{Awaited, Calendar, Event, Place};
-use super::identity::{Asked, Begun, Identity};
+use super::identity::{Identity, StartedVerification, VerificationAdmission};
 use super::instance::{Call, Instance, Job, NONE, Stage};
 use crate::model::{
     Action, Admission, Document, FleetSpec, Patience, Refusal, Release, ReleasePolicy, RoundRobin,
@@ -46,7 +46,7 @@ pub(super) struct Arrival {
 
 /// A response to the attempt in this slot.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Answer {
+pub(super) struct FleetResponse {
     pub(super) attempt: u32,
     pub(super) status: u16,
     pub(super) retry_after: Option<Nanos>,
@@ -77,7 +77,7 @@ pub(super) struct Fleet {
     identity: Identity,
     restart: Option<Restart>,
     /// Responses on their way to who asked.
-    pub(super) answers: VecDeque<Answer>,
+    pub(super) answers: VecDeque<FleetResponse>,
     /// What happened, for the journal.
     pub(super) happened: Vec<record::Event>,
     /// Room for jobs found expired.
@@ -196,7 +196,7 @@ impl Fleet {
 
     fn answer(&mut self, attempt: u32, status: u16, retry_after: Option<Nanos>) {
         if attempt != NONE {
-            self.answers.push_back(Answer {
+            self.answers.push_back(FleetResponse {
                 attempt,
                 status,
                 retry_after,
@@ -366,9 +366,9 @@ impl Fleet {
         let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
         let held = own.roles.holds(user);
         match self.identity.ask(now, awaited, held, calendar) {
-            Asked::Begun(begun) => self.note_cold(begun),
-            Asked::Waits => {}
-            Asked::Refused => {
+            VerificationAdmission::Begun(begun) => self.note_cold(begun),
+            VerificationAdmission::Waits => {}
+            VerificationAdmission::Refused => {
                 own.awaits_no_more(place.worker);
                 return self.finish(now, place, Some(503));
             }
@@ -378,7 +378,7 @@ impl Fleet {
         }
     }
 
-    fn note_cold(&mut self, begun: Begun) {
+    fn note_cold(&mut self, begun: StartedVerification) {
         let own = &mut self.instances[begun.awaited.instance as usize];
         if own.still_awaits(begun.awaited) {
             own.workers[begun.awaited.worker as usize].cold = begun.cold;

@@ -30,7 +30,7 @@ pub(super) struct Identity {
 
 /// A verification that has begun.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Begun {
+pub(super) struct StartedVerification {
     pub(super) awaited: Awaited,
     /// What a warm role cache would have saved of it.
     pub(super) cold: Nanos,
@@ -38,9 +38,9 @@ pub(super) struct Begun {
 
 /// What comes of asking.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Asked {
+pub(super) enum VerificationAdmission {
     /// It has begun.
-    Begun(Begun),
+    Begun(StartedVerification),
     /// It waits for its turn.
     Waits,
     /// There are too many.
@@ -69,20 +69,24 @@ impl Identity {
         awaited: Awaited,
         held: bool,
         calendar: &mut Calendar,
-    ) -> Asked {
+    ) -> VerificationAdmission {
         if self.busy.get() < u64::from(self.spec.capacity.max(1)) {
-            return Asked::Begun(self.begin(now, awaited, held, calendar));
+            return VerificationAdmission::Begun(self.begin(now, awaited, held, calendar));
         }
         if self.busy.get() + self.waiting.len() as u64 >= u64::from(self.most) {
-            return Asked::Refused;
+            return VerificationAdmission::Refused;
         }
         self.waiting.push_back((awaited, held));
         self.waited.set(now, self.waiting.len() as u64);
-        Asked::Waits
+        VerificationAdmission::Waits
     }
 
     /// A verification has ended: the next begins.
-    pub(super) fn ended(&mut self, now: Nanos, calendar: &mut Calendar) -> Option<Begun> {
+    pub(super) fn ended(
+        &mut self,
+        now: Nanos,
+        calendar: &mut Calendar,
+    ) -> Option<StartedVerification> {
         self.verifications += 1;
         self.busy.set(now, self.busy.get() - 1);
         let (awaited, held) = self.waiting.pop_front()?;
@@ -96,7 +100,7 @@ impl Identity {
         awaited: Awaited,
         held: bool,
         calendar: &mut Calendar,
-    ) -> Begun {
+    ) -> StartedVerification {
         self.busy.set(now, self.busy.get() + 1);
         let drawn = self.spec.latency.sample(&mut self.rng);
         let warm = self.slow.stretch(SlowPart::Identity, drawn);
@@ -106,7 +110,7 @@ impl Identity {
             Nanos::from_secs_f64(warm.as_secs_f64() * self.spec.cold_factor)
         };
         calendar.enter(now.saturating_add(took), Event::Verified(awaited));
-        Begun {
+        StartedVerification {
             awaited,
             cold: took.saturating_sub(warm),
         }

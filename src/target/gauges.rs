@@ -1,285 +1,126 @@
-//! What the fleet's parts counted, as samples of the record.
+//! What a target's processes use, read from outside: threads, open files,
+//! memory, processor time, and connections that wait to be accepted.
 //!
-//! Parts report totals since they began; a sample is the difference of two
-//! readings, and covers the time between those readings rather than its nominal
-//! interval: `worker_ns` counts how much worker-time that was. Nothing is lost between them: the totals of a process that was
-//! stopped go to the next sample of its name, so that the samples of an
-//! instance add up to what its processes did.
+//! Of workers and queues inside it the kernel knows nothing, so nothing is said
+//! of saturation here.
 
-use std::thread;
+use std::collections::HashMap;
 
-use serde_json::Value;
+use rustix::param::page_size;
 
-use super::fleet::{Fleet, Slot};
-use super::lock;
-use super::message::Reading;
-use crate::record::{Counters, Event, Histogram, Measure, PAUSED, Sample};
+use crate::process::ProcessIdentity;
+use crate::process::proc::{self, Stat};
+use crate::record::{Counters, ProcessCounters, Sample};
 use crate::units::Nanos;
 
-/// What has been sampled of a part and what has yet to be.
+/// Processor time in the unit of `/proc/PID/stat`: 100 ticks a second on every
+/// Linux that Rust runs on (`USER_HZ` is fixed by the kernel's interface).
+const TICK: Nanos = Nanos::from_millis(10);
+
+/// What was read of each process last.
 #[derive(Debug, Default)]
 pub(super) struct Books {
-    /// The last reading of the process that runs.
-    last: Option<Totals>,
-    /// What a stopped process did since its last sample.
-    pending: Option<Totals>,
-}
-
-/// Counters and the queue wait, totals or differences.
-#[derive(Debug, Clone)]
-struct Totals {
-    counters: Counters,
-    queue_wait: Histogram,
+    ticks: HashMap<ProcessIdentity, u64>,
+    /// Whether anything was read before.
+    begun: bool,
 }
 
 impl Books {
-    /// A new process takes the place.
-    pub(super) fn begin(&mut self) {
-        self.last = None;
-    }
-
-    /// The process has stopped with this reading.
-    pub(super) fn close(&mut self, reading: &Reading) {
-        let rest = self.advance(Totals::of(reading));
-        self.pending = Some(match self.pending.take() {
-            Some(pending) => rest.with(&pending),
-            None => rest,
-        });
-        self.last = None;
-    }
-
-    /// What was counted between the last totals and these: from one reading to
-    /// the next, whenever those were made. How long that was is among the
-    /// counters (`worker_ns`), so a late reading distorts no share. Totals only
-    /// grow; one that seemed to shrink would stand still here, so that no
-    /// difference wraps around and all of them add up to the last totals.
-    fn advance(&mut self, mut totals: Totals) -> Totals {
-        let difference = match &self.last {
-            Some(last) => {
-                totals.counters = combine(&totals.counters, &last.counters, u64::max);
-                totals.since(last)
-            }
-            None => totals.clone(),
-        };
-        self.last = Some(totals);
-        difference
-    }
-}
-
-impl Totals {
-    fn of(reading: &Reading) -> Self {
-        Self {
-            counters: reading.counters.into(),
-            queue_wait: reading.queue_wait.clone().unwrap_or_default(),
-        }
-    }
-
-    fn since(&self, earlier: &Self) -> Self {
-        let mut queue_wait = self.queue_wait.clone();
-        // Where it fails the part has counted backwards; then the total stands.
-        let _ = queue_wait.subtract(&earlier.queue_wait);
-        Self {
-            counters: combine(&self.counters, &earlier.counters, u64::saturating_sub),
-            queue_wait,
-        }
-    }
-
-    /// With what another process of the same name did before.
-    fn with(mut self, before: &Self) -> Self {
-        self.counters = combine(&self.counters, &before.counters, u64::saturating_add);
-        for ((name, own), (_, other)) in
-            self.counters.rows().into_iter().zip(before.counters.rows())
-        {
-            if name.ends_with("_max") {
-                // Merging takes the larger of both.
-                self.counters.merge_row(name, own.max(other));
-            }
-        }
-        self.queue_wait.merge(&before.queue_wait);
-        self
-    }
-
-    fn sample(self, source: &str, from: Nanos, to: Nanos) -> Sample {
-        let histograms = match self.counters {
-            Counters::Instance(_) => vec![(Measure::QueueWait, self.queue_wait)],
-            _ => Vec::new(),
+    /// What the processes used since the last reading.
+    pub(super) fn sample(
+        &mut self,
+        processes: &[Stat],
+        ports: &[u16],
+        from: Nanos,
+        to: Nanos,
+    ) -> Sample {
+        let sum =
+            |value: fn(&Stat) -> u64| processes.iter().map(value).fold(0, u64::saturating_add);
+        let there = u64::from(!processes.is_empty());
+        let (running, blocked) = processes
+            .iter()
+            .map(|it| proc::thread_states(it.pid))
+            .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+        let files: Option<u64> = processes.iter().map(|it| proc::open_files(it.pid)).sum();
+        let files = files.filter(|_| there > 0);
+        let listeners = ports.iter().flat_map(|port| proc::listeners(*port));
+        let listeners: Vec<u64> = listeners.map(|it| it.waiting).collect();
+        // Where nobody listens nothing was read, and no zero.
+        let listening = u64::from(!listeners.is_empty());
+        let waiting = listeners.into_iter().fold(0, u64::saturating_add);
+        let (threads, memory) = (
+            sum(|it| it.threads),
+            sum(|it| it.pages).saturating_mul(page_size() as u64),
+        );
+        let counters = ProcessCounters {
+            readings: there,
+            // Nothing of it runs: a reading that told nothing, and no zero.
+            failed: 1 - there,
+            covered_ns: to.saturating_sub(from).0,
+            cpu_ns: self.used(processes).saturating_mul(TICK.0),
+            processes: processes.len() as u64,
+            threads,
+            threads_max: threads,
+            threads_running: running,
+            threads_blocked: blocked,
+            memory_bytes: memory,
+            memory_bytes_max: memory,
+            files_readings: u64::from(files.is_some()),
+            files: files.unwrap_or(0),
+            files_max: files.unwrap_or(0),
+            listen_readings: listening,
+            listen_queue: waiting,
+            listen_queue_max: waiting,
         };
         Sample {
             from,
             to,
-            source: source.to_owned(),
-            counters: self.counters,
-            histograms,
+            source: "target".into(),
+            counters: Counters::Process(counters),
+            histograms: Vec::new(),
         }
     }
-}
 
-/// Sums of `first` combined with those of `second`; levels and maxima of `first`.
-fn combine(first: &Counters, second: &Counters, sums: fn(u64, u64) -> u64) -> Counters {
-    let mut combined = Counters::of_kind(first.kind()).expect("a kind that exists");
-    for ((name, first), (_, second)) in first.rows().into_iter().zip(second.rows()) {
-        let level = matches!(name, "workers" | "waiting" | "running") || name.ends_with("_max");
-        let value = if level { first } else { sums(first, second) };
-        combined.merge_row(name, value);
-    }
-    combined
-}
-
-/// The sentence for a part whose gauges are not an instance's.
-pub(super) fn unread(name: &str) -> String {
-    format!("{name} answered with the gauges of something else")
-}
-
-impl Fleet {
-    /// What every part counted since the last sample, for the interval `from`
-    /// to `to`; what could not be read comes as [`Event::ScrapeFailed`].
-    pub fn sample(&self, from: Nanos, to: Nanos) -> Vec<Result<Sample, Event>> {
-        let reads: Vec<Read> = thread::scope(|scope| {
-            let reads: Vec<_> = self
-                .slots()
-                .map(|slot| scope.spawn(|| read(slot)))
-                .collect();
-            reads
-                .into_iter()
-                .map(|read| read.join().expect("reading gauges does not panic"))
-                .collect()
-        });
-        let ended = self.ending.begun();
-        let mut results = Vec::new();
-        for (slot, read) in self.slots().zip(reads) {
-            if let Some(totals) = read.counted {
-                results.push(Ok(totals.sample(&slot.name, from, to)));
-            }
-            // After the end there is nothing left to be read.
-            if let Some(cause) = read.failure.filter(|_| !ended) {
-                let source = slot.name.clone();
-                results.push(Err(Event::ScrapeFailed { source, cause }));
-            }
-        }
-        results
-    }
-
-    /// The totals of every part since it began, for a person to look at; does
-    /// not disturb [`Fleet::sample`].
-    #[must_use]
-    pub fn gauges(&self) -> Value {
-        self.slots()
-            .map(|slot| {
-                let mut state = lock(&slot.state);
-                let paused = state.paused;
-                let reading = match &mut state.part {
-                    Some(_) if paused => Err(PAUSED.to_owned()),
-                    Some(part) => part.call::<Value>("GET", "/gauges", &Value::Null),
-                    None => Err(NOT_RUNNING.to_owned()),
-                };
-                let value = reading.unwrap_or_else(|cause| serde_json::json!({ "error": cause }));
-                (slot.name.clone(), value)
-            })
-            .collect::<serde_json::Map<_, _>>()
-            .into()
-    }
-}
-
-const NOT_RUNNING: &str = "it is not running";
-
-/// What came of reading a part's gauges.
-struct Read {
-    /// What was counted since the last sample, by the process that runs and by
-    /// those that ran before it.
-    counted: Option<Totals>,
-    /// Why the process that should run could not be read.
-    failure: Option<String>,
-}
-
-fn read(slot: &Slot) -> Read {
-    let mut state = lock(&slot.state);
-    let paused = state.paused;
-    let reading = match &mut state.part {
-        // What stands still cannot answer, and waiting for it would delay the others.
-        Some(_) if paused => Err(PAUSED.to_owned()),
-        Some(part) => part.call::<Reading>("POST", "/gauges/mark", &Value::Null),
-        // Down on purpose, between two processes: that is no failure to read.
-        None => {
-            return Read {
-                counted: state.books.pending.take(),
-                failure: None,
+    /// Ticks since the last reading; a process that is new has used all of its own since.
+    fn used(&mut self, processes: &[Stat]) -> u64 {
+        let first = !std::mem::replace(&mut self.begun, true);
+        let mut used: u64 = 0;
+        let mut now = HashMap::new();
+        for stat in processes {
+            let identity = ProcessIdentity {
+                pid: stat.pid,
+                started: stat.started,
             };
+            let before = self.ticks.get(&identity).copied().unwrap_or(0);
+            if !first {
+                used = used.saturating_add(stat.ticks.saturating_sub(before));
+            }
+            now.insert(identity, stat.ticks);
         }
-    };
-    let books = &mut state.books;
-    let pending = books.pending.take();
-    let reading = match reading {
-        Ok(reading) => reading,
-        Err(cause) => {
-            return Read {
-                counted: pending,
-                failure: Some(cause),
-            };
-        }
-    };
-    let fresh = books.advance(Totals::of(&reading));
-    Read {
-        counted: Some(match &pending {
-            Some(pending) => fresh.with(pending),
-            None => fresh,
-        }),
-        failure: None,
+        self.ticks = now;
+        used
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::message::PartCounters;
     use super::*;
-    use crate::record::InstanceCounters;
-
-    fn reading(counters: InstanceCounters) -> Reading {
-        Reading::of(PartCounters::Instance(counters))
-    }
-
-    fn counters(enqueued: u64, finished: u64, lost: u64, max: u64) -> InstanceCounters {
-        InstanceCounters {
-            workers: 2,
-            enqueued,
-            finished,
-            lost,
-            queue_depth_max: max,
-            running: enqueued - finished - lost,
-            ..InstanceCounters::default()
-        }
-    }
-
-    fn instance(totals: &Totals) -> InstanceCounters {
-        match totals.counters {
-            Counters::Instance(counters) => counters,
-            _ => panic!("an instance's"),
-        }
-    }
 
     #[test]
-    fn a_restart_between_two_samples_loses_nothing() {
-        let mut books = Books::default();
-        books.advance(Totals::of(&reading(counters(10, 8, 0, 5))));
-        books.close(&reading(counters(15, 12, 3, 7))); // stopped
-        books.begin();
-        let fresh = books.advance(Totals::of(&reading(counters(4, 3, 0, 1))));
-        let whole = instance(&fresh.with(&books.pending.take().unwrap()));
-        assert_eq!(
-            (whole.enqueued, whole.finished, whole.lost, whole.running),
-            (5 + 4, 4 + 3, 3, 1)
-        );
-        assert_eq!((whole.workers, whole.queue_depth_max), (2, 7));
-    }
-
-    #[test]
-    fn totals_never_count_backwards() {
-        let busy = |busy_ns| InstanceCounters {
-            busy_ns,
-            ..InstanceCounters::default()
+    fn processor_time_is_that_between_two_readings() {
+        let stat = |pid, ticks| Stat {
+            pid,
+            state: 'S',
+            parent: 1,
+            group: 1,
+            ticks,
+            threads: 2,
+            started: 5,
+            pages: 1,
         };
         let mut books = Books::default();
-        let differences = [100, 90, 130]
-            .map(|total| instance(&books.advance(Totals::of(&reading(busy(total))))).busy_ns);
-        assert_eq!(differences, [100, 0, 30]);
+        assert_eq!(books.used(&[stat(10, 100)]), 0); // what came before is not ours
+        assert_eq!(books.used(&[stat(10, 103), stat(11, 4)]), 7);
+        assert_eq!(books.used(&[stat(11, 6)]), 2); // 10 has ended
     }
 }

@@ -1,50 +1,35 @@
-//! The embedded fleet: real processes, threads, sockets and a real database.
+//! A target that is somebody else's: found, started, held, watched, ended, and
+//! what can be done to it.
 //!
-//! A balancer in front of instances, each instance a process whose workers are
-//! operating-system threads that block, and an identity service that
-//! authorization calls. What a configuration does to them emerges: nothing here
-//! knows of incidents, phases or outcomes.
+//! Nothing is known of what it is inside. It is reached over HTTP, through its
+//! processes, which the kernel shows, and through hooks, which are the user's
+//! own tools. Whatever is done can be undone: an [`Undo`] says how, and is
+//! handed to a [`Safeguard`] *before* the fault acts, so that somebody can
+//! carry it out when whoever began it is gone.
 //!
-//! ```text
-//! client ─► balancer ─► instance-1 … n ─► identity
-//!                         │ listener → queue → workers
-//!                         └─ SQLite, shared by all instances
-//! ```
-//!
-//! All parts are the same binary, started with a hidden subcommand that calls
-//! [`serve_part`]; [`Fleet`] starts, steers, reads and ends them, and
-//! [`serve_alone`] serves a fleet without any load. Every part has a control
-//! listener of its own, which its workers cannot starve.
+//! What it deliberately does not do: guess. A process is signalled by its pidfd
+//! and only while it is the one that was held, by its start time; a host is
+//! sent to by the one address that was checked; a command is run without a
+//! shell.
 
-mod alone;
-mod balancer;
-mod connections;
-mod control;
-mod database;
-mod fleet;
+mod admitted;
+mod call;
 mod gauges;
-mod identity;
-mod instance;
-mod launch;
-mod message;
-mod operations;
-mod part;
-mod pauses;
-mod restart;
-mod serve;
-mod wire;
+mod http;
+mod limits;
+mod process;
+mod service;
+mod spawn;
+mod undo;
 
-pub use alone::{Alone, serve_alone};
-pub use database::Tokens;
-pub use fleet::{Fleet, Process};
-pub use launch::Launch;
-pub use serve::serve_part;
+pub use admitted::{Addresses, admitted_host};
+pub use service::{Begin, Target};
+pub use undo::{Armed, Safeguard, Undo, Undos};
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// The mutex's content, whether or not a thread panicked while it held it: in a
-/// part a panic ends the whole process, and in the conductor the content is
-/// only ever replaced as a whole.
+/// The mutex's content, whether or not a thread panicked while it held it: what
+/// is locked here is only ever replaced as a whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

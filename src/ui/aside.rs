@@ -17,12 +17,12 @@ const LAST_WORDS: (Duration, u32) = (Duration::from_millis(10), 100);
 /// Tells another observer on a thread of its own.
 #[derive(Debug)]
 pub struct Aside {
-    told: Option<SyncSender<Told>>,
+    told: Option<SyncSender<Update>>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Debug)]
-enum Told {
+enum Update {
     Event(Nanos, Event),
     Sample(Sample),
 }
@@ -35,8 +35,8 @@ impl Aside {
         let thread = thread::spawn(move || {
             for message in inbox {
                 match message {
-                    Told::Event(at, event) => view.event(at, &event),
-                    Told::Sample(sample) => view.sample(&sample),
+                    Update::Event(at, event) => view.event(at, &event),
+                    Update::Sample(sample) => view.sample(&sample),
                 }
             }
         });
@@ -46,7 +46,7 @@ impl Aside {
         }
     }
 
-    fn tell(&self, message: Told) {
+    fn tell(&self, message: Update) {
         if let Some(told) = &self.told {
             // Full, or the view has panicked: the run goes on without it.
             let _ = told.try_send(message);
@@ -56,11 +56,11 @@ impl Aside {
 
 impl Observer for Aside {
     fn event(&mut self, at: Nanos, event: &Event) {
-        self.tell(Told::Event(at, event.clone()));
+        self.tell(Update::Event(at, event.clone()));
     }
 
     fn sample(&mut self, sample: &Sample) {
-        self.tell(Told::Sample(sample.clone()));
+        self.tell(Update::Sample(sample.clone()));
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn plan() -> Plan {
         alerts: Vec::new(),
         timeline: Vec::new(),
         recovery: RecoveryRule::default(),
-        foreign: None,
+        target: None,
         safety: threadbare::model::Safety::default(),
         expectations: Vec::new(),
     }

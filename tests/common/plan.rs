@@ -66,7 +66,7 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
         alerts: Vec::new(),
         timeline: Vec::new(),
         recovery: RecoveryRule::default(),
-        foreign: None,
+        target: None,
         safety: threadbare::model::Safety::default(),
         expectations: Vec::new(),
     }

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use threadbare::clock::Clock;
+use threadbare::fleet::{Fleet, Launch, Process};
 use threadbare::model::{FleetSpec, IdentitySpec, Role};
 use threadbare::record::{Counters, Event, InstanceCounters, Sample};
-use threadbare::target::{Fleet, Launch, Process};
 use threadbare::units::Nanos;
 
 /// A fleet in a directory of its own.

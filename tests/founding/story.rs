@@ -215,7 +215,7 @@ pub(crate) fn plan() -> Plan {
             })
             .collect(),
         recovery: RecoveryRule::default(),
-        foreign: None,
+        target: None,
         safety: threadbare::model::Safety::default(),
         expectations: expectations(),
     }

@@ -51,7 +51,7 @@ fn load(server: &dyn Server, calm: f64, rate: f64) -> Findings {
         drain: Nanos::from_secs(60),
         interval: Nanos::from_millis(500),
         fleet: None,
-        foreign: None,
+        target: None,
         safety: Safety::default(),
         release: ReleasePolicy::default(),
         load: Load {

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
+use threadbare::gauges::{GaugeUpdate, Sockets};
 use threadbare::model::{GaugePlace, GaugeSource, Roles};
 use threadbare::record::{Counters, Event};
-use threadbare::sample::{Sockets, Told};
 use threadbare::units::Nanos;
 
 use super::read;
@@ -39,18 +39,18 @@ fn cause(answer: Answer) -> String {
     let server = Server::start(move |_| answer.clone());
     let (mut scraper, readings) = read(vec![source(&server)]);
     let cause = readings.first("a failed reading", |told| match told {
-        Told::Event(Event::ScrapeFailed { source, cause }) if source == "app" => {
+        GaugeUpdate::Event(Event::ScrapeFailed { source, cause }) if source == "app" => {
             Some(cause.clone())
         }
         _ => None,
     });
     // The bucket holds the failure, and neither a zero nor the last value.
     readings.first("its bucket", |told| match told {
-        Told::Sample(sample) => match sample.counters {
+        GaugeUpdate::Sample(sample) => match sample.counters {
             Counters::Gauges(it) => (it.failed > 0 && it.busy().is_none()).then_some(()),
             _ => None,
         },
-        Told::Event(_) => None,
+        GaugeUpdate::Event(_) => None,
     });
     scraper.stop();
     assert!(!cause.contains("hidden"), "{cause}");
@@ -138,9 +138,9 @@ fn a_page_that_is_partly_wrong_says_what_it_can_and_the_rest_is_told_once() {
     scraper.stop();
 }
 
-fn warning(told: Told) -> Option<String> {
+fn warning(told: GaugeUpdate) -> Option<String> {
     match told {
-        Told::Event(Event::Warning { text }) => Some(text),
+        GaugeUpdate::Event(Event::Warning { text }) => Some(text),
         _ => None,
     }
 }
@@ -181,11 +181,11 @@ fn a_source_that_hangs_holds_up_no_other() {
     let (mut scraper, readings) = read(vec![slow, source(&quick)]);
     for _ in 0..3 {
         readings.first("a reading of the other", |told| match told {
-            Told::Sample(sample) => {
+            GaugeUpdate::Sample(sample) => {
                 assert_eq!(sample.source, "app");
                 Some(())
             }
-            Told::Event(event) => panic!("{event:?}"),
+            GaugeUpdate::Event(event) => panic!("{event:?}"),
         });
     }
     scraper.stop();

@@ -10,10 +10,10 @@ use crate::common::plan::{ms, plan};
 use crate::common::server::{Answer, Server, Then};
 use crate::common::told::{run, setup};
 use crate::station::Station;
+use threadbare::gauges::machine_facts;
 use threadbare::load::{Generator, Update};
 use threadbare::model::ArrivalProcess;
 use threadbare::record::{Backend, FORMAT, Header, Histogram, Measure, Observer as _, Tally};
-use threadbare::sample::machine_facts;
 use threadbare::units::Nanos;
 
 /// p50 to p99.99, in ten-thousandths.

@@ -4,7 +4,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use threadbare::fault::{Allowed, Api, Proxies, Settings};
+use threadbare::proxy::{Allowed, Api, Proxies, Settings};
 
 use crate::peers::{connect, echo, round};
 

@@ -272,11 +272,11 @@ fn dropped_it_leaves_nothing() {
 
 #[test]
 fn connections_past_the_bound_are_refused_and_counted() {
-    let spec = threadbare::fault::ProxySpec {
+    let spec = threadbare::proxy::ProxySpec {
         connections_max: 2,
-        ..threadbare::fault::ProxySpec::new("127.0.0.1:0".parse().unwrap(), echo())
+        ..threadbare::proxy::ProxySpec::new("127.0.0.1:0".parse().unwrap(), echo())
     };
-    let proxy = threadbare::fault::Proxy::start(spec).unwrap();
+    let proxy = threadbare::proxy::Proxy::start(spec).unwrap();
     let mut two = [connect(proxy.address()), connect(proxy.address())];
     two.iter_mut().for_each(round);
     assert_eq!(end_of(&mut connect(proxy.address())).0, b"");

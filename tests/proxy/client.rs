@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use threadbare::fault::{Allowed, Api, Proxies, Settings};
+use threadbare::proxy::{Allowed, Api, Proxies, Settings};
 
 use crate::peers::echo;
 

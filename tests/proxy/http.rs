@@ -6,8 +6,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use threadbare::fault::Proxy;
 use threadbare::model::fault::Mode;
+use threadbare::proxy::Proxy;
 
 use crate::peers::{connect, end_of, eventually, fault, mirror, proxy, target};
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use threadbare::fault::{Occupation, Occupier};
 use threadbare::model::fault::Hold;
+use threadbare::proxy::{Occupation, Occupier};
 use threadbare::units::Nanos;
 
 use crate::peers::{PATIENCE, connect, end_of, eventually};

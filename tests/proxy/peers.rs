@@ -7,8 +7,8 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
-use threadbare::fault::{Proxy, ProxySpec};
 use threadbare::model::fault::{Mode, ProxyFault};
+use threadbare::proxy::{Proxy, ProxySpec};
 
 /// A test that has waited so long has failed: nothing here takes a hundredth of it.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);

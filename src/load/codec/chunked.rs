@@ -8,7 +8,7 @@ const ASIDE_MAX: u32 = 16 * 1024;
 
 /// How far a chunked body has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum ChunkState {
     /// In the chunk's size; whether a digit was seen.
     Size(bool),
     /// Between the size and its line's end.
@@ -31,7 +31,7 @@ enum State {
 /// A reader of one chunked body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Chunks {
-    state: State,
+    state: ChunkState,
     /// The chunk's size while it is read, then what is left of its data.
     left: u64,
     aside: u32,
@@ -40,7 +40,7 @@ pub(super) struct Chunks {
 impl Chunks {
     pub(super) const fn new() -> Self {
         Self {
-            state: State::Size(false),
+            state: ChunkState::Size(false),
             left: 0,
             aside: 0,
         }
@@ -55,7 +55,7 @@ impl Chunks {
     ) -> Result<(usize, bool), Broken> {
         let mut used = 0;
         while let Some(&byte) = bytes.get(used) {
-            if self.state == State::Data {
+            if self.state == ChunkState::Data {
                 let there = (bytes.len() - used) as u64;
                 let taken = self.left.min(there);
                 self.left -= taken;
@@ -66,7 +66,7 @@ impl Chunks {
                 }
                 used += taken;
                 if self.left == 0 {
-                    self.state = State::DataReturn;
+                    self.state = ChunkState::DataReturn;
                 }
                 continue;
             }
@@ -81,32 +81,32 @@ impl Chunks {
     /// Takes one byte outside the data; true at the end of the body.
     fn step(&mut self, byte: u8) -> Result<bool, Broken> {
         self.state = match (self.state, byte) {
-            (State::Size(_), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
+            (ChunkState::Size(_), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
                 if self.left >> 60 != 0 {
                     return Err(Broken::Chunk);
                 }
                 self.left = self.left << 4 | digit;
-                State::Size(true)
+                ChunkState::Size(true)
             }
-            (State::Size(true) | State::Extension, b'\r') => State::SizeEnd,
-            (State::Size(true), b';' | b' ' | b'\t') => State::Extension,
-            (State::Extension, _) if byte != b'\n' => {
+            (ChunkState::Size(true) | ChunkState::Extension, b'\r') => ChunkState::SizeEnd,
+            (ChunkState::Size(true), b';' | b' ' | b'\t') => ChunkState::Extension,
+            (ChunkState::Extension, _) if byte != b'\n' => {
                 self.step_aside()?;
-                State::Extension
+                ChunkState::Extension
             }
-            (State::SizeEnd, b'\n') if self.left == 0 => State::TrailerStart,
-            (State::SizeEnd, b'\n') => State::Data,
-            (State::DataReturn, b'\r') => State::DataFeed,
-            (State::DataFeed, b'\n') => State::Size(false),
-            (State::TrailerStart, b'\r') => State::LastFeed,
-            (State::Trailer, b'\r') => State::TrailerFeed,
-            (State::TrailerStart | State::Trailer, _) if byte != b'\n' => {
+            (ChunkState::SizeEnd, b'\n') if self.left == 0 => ChunkState::TrailerStart,
+            (ChunkState::SizeEnd, b'\n') => ChunkState::Data,
+            (ChunkState::DataReturn, b'\r') => ChunkState::DataFeed,
+            (ChunkState::DataFeed, b'\n') => ChunkState::Size(false),
+            (ChunkState::TrailerStart, b'\r') => ChunkState::LastFeed,
+            (ChunkState::Trailer, b'\r') => ChunkState::TrailerFeed,
+            (ChunkState::TrailerStart | ChunkState::Trailer, _) if byte != b'\n' => {
                 self.step_aside()?;
-                State::Trailer
+                ChunkState::Trailer
             }
-            (State::TrailerFeed, b'\n') => State::TrailerStart,
-            (State::LastFeed, b'\n') => return Ok(true),
+            (ChunkState::TrailerFeed, b'\n') => ChunkState::TrailerStart,
+            (ChunkState::LastFeed, b'\n') => return Ok(true),
             _ => return Err(Broken::Chunk),
         };
         Ok(false)

@@ -74,7 +74,7 @@ pub enum Progress {
 }
 
 #[derive(Debug)]
-enum State {
+enum ReadingState {
     Head,
     Length(u64),
     Chunked(Chunks),
@@ -84,7 +84,7 @@ enum State {
 /// Reads one response after the other.
 #[derive(Debug)]
 pub struct ResponseReader {
-    state: State,
+    state: ReadingState,
     /// A head that came in pieces; empty where it came in one, which is the rule.
     head: Vec<u8>,
     response: Response,
@@ -106,7 +106,7 @@ impl ResponseReader {
     #[must_use]
     pub const fn new() -> Self {
         Self {
-            state: State::Head,
+            state: ReadingState::Head,
             head: Vec::new(),
             response: Response {
                 status: 0,
@@ -123,7 +123,7 @@ impl ResponseReader {
     /// Gets ready for the response to a new request; `to_head`: to a HEAD,
     /// which has no body; `keep`: it is kept.
     pub fn begin(&mut self, to_head: bool, keep: bool) {
-        self.state = State::Head;
+        self.state = ReadingState::Head;
         self.head.clear();
         self.to_head = to_head;
         self.interim = 0;
@@ -153,11 +153,11 @@ impl ResponseReader {
         loop {
             let rest = &bytes[used..];
             match &mut self.state {
-                State::Head => match self.read_head(rest)? {
+                ReadingState::Head => match self.read_head(rest)? {
                     None => return Ok(Progress::Incomplete),
                     Some(taken) => used += taken,
                 },
-                State::Length(left) => {
+                ReadingState::Length(left) => {
                     let taken =
                         usize::try_from(*left).map_or(rest.len(), |left| left.min(rest.len()));
                     *left -= taken as u64;
@@ -168,12 +168,12 @@ impl ResponseReader {
                     let complete = *left == 0;
                     return Ok(self.progress(complete, used));
                 }
-                State::Chunked(chunks) => {
+                ReadingState::Chunked(chunks) => {
                     let (taken, complete) = chunks.feed(rest, self.content.as_deref_mut())?;
                     used += taken;
                     return Ok(self.progress(complete, used));
                 }
-                State::UntilClose => {
+                ReadingState::UntilClose => {
                     if let Some(content) = &mut self.content {
                         content.add(rest);
                     }
@@ -198,7 +198,7 @@ impl ResponseReader {
     /// Where the response was not whole.
     pub const fn finish(&self) -> Result<Response, Broken> {
         match self.state {
-            State::UntilClose => Ok(self.response),
+            ReadingState::UntilClose => Ok(self.response),
             _ => Err(Broken::Truncated),
         }
     }
@@ -245,16 +245,16 @@ impl ResponseReader {
                 if self.interim > INTERIM_MAX {
                     return Err(Broken::Interim);
                 }
-                State::Head
+                ReadingState::Head
             }
-            204 | 304 => State::Length(0),
-            _ if self.to_head => State::Length(0),
+            204 | 304 => ReadingState::Length(0),
+            _ if self.to_head => ReadingState::Length(0),
             _ => match head.body {
-                Body::Length(length) => State::Length(length),
-                Body::Chunked => State::Chunked(Chunks::new()),
+                Body::Length(length) => ReadingState::Length(length),
+                Body::Chunked => ReadingState::Chunked(Chunks::new()),
                 Body::UntilClose => {
                     self.response.keep_alive = false;
-                    State::UntilClose
+                    ReadingState::UntilClose
                 }
             },
         };

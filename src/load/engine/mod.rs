@@ -21,12 +21,12 @@ use rustix::event::epoll::EventFlags;
 use rustix::io::Errno;
 
 use self::operations::ActiveOperation;
-use super::asked::Asked;
 use super::connection::{Attempt, Connection, Pool};
 use super::endpoint::Endpoint;
 use super::generator::{Command, Setup, Update};
-use super::http2::Answer;
+use super::http2::StreamEnd;
 use super::poller::{Poller, Ready};
+use super::prepared::PreparedWork;
 use super::request::{self, Requests};
 use super::socket::Notes;
 use crate::clock::{self, Clock};
@@ -126,7 +126,7 @@ pub(super) struct Engine {
     /// HTTP/2 connections that have gathered something to send.
     unflushed: Vec<u32>,
     /// What came of streams; empty but while it is dealt with.
-    answers: Vec<(u32, u32, Answer)>,
+    answers: Vec<(u32, u32, StreamEnd)>,
 
     ledger: Ledger,
     buffer: Vec<u8>,
@@ -141,7 +141,7 @@ impl Engine {
     /// An engine for a slice of a setup that was found fit.
     pub(super) fn new(
         setup: &Setup,
-        asked: Asked,
+        asked: PreparedWork,
         slice: Slice,
         poller: Poller,
         commands: Receiver<Command>,

@@ -3,7 +3,7 @@
 use bytes::BytesMut;
 
 use super::super::connection::{Exchange, Owner};
-use super::super::http2::{Answer, Session};
+use super::super::http2::{Session, StreamEnd};
 use super::attempts::late;
 use super::{Engine, Unanswered};
 use crate::model::AttemptOutcome;
@@ -121,10 +121,10 @@ impl Engine {
         true
     }
 
-    fn take_answer(&mut self, slot: u32, place: u32, answer: Answer) {
+    fn take_answer(&mut self, slot: u32, place: u32, answer: StreamEnd) {
         let now = self.now();
         match answer {
-            Answer::Response(response, content) => {
+            StreamEnd::Response(response, content) => {
                 let ended = self.ended_at(place, now);
                 if late(&self.attempts, place, ended) {
                     return self.time_out(place);
@@ -137,12 +137,12 @@ impl Engine {
                 }
             }
             // Not processed, so doing it again does not do it twice.
-            Answer::Refused => {
+            StreamEnd::Refused => {
                 self.note_unprocessed(place);
                 let (how, outcome) = (Unanswered::Connection, AttemptOutcome::ConnectionFailed);
                 self.fail_attempt(place, how, outcome, true, now);
             }
-            Answer::Reset => {
+            StreamEnd::Reset => {
                 let (how, outcome) = (Unanswered::Connection, AttemptOutcome::ConnectionFailed);
                 self.fail_attempt(place, how, outcome, false, now);
             }

@@ -44,7 +44,7 @@ const INTERIM_MAX: u8 = 16;
 
 /// What a server made of a request.
 #[derive(Debug)]
-pub(super) enum Answer {
+pub(super) enum StreamEnd {
     /// A whole response, and what was kept of it.
     Response(Response, Option<Box<Content>>),
     /// Nothing, and it says so: the request may be made again.
@@ -232,7 +232,7 @@ impl Session {
         &mut self,
         bytes: &[u8],
         out: &mut BytesMut,
-        answers: &mut Vec<(u32, u32, Answer)>,
+        answers: &mut Vec<(u32, u32, StreamEnd)>,
     ) -> Result<(), Broken> {
         if self.input.is_empty() {
             let used = self.feed_frames(bytes, out, answers)?;
@@ -252,7 +252,7 @@ impl Session {
         &mut self,
         bytes: &[u8],
         out: &mut BytesMut,
-        answers: &mut Vec<(u32, u32, Answer)>,
+        answers: &mut Vec<(u32, u32, StreamEnd)>,
     ) -> Result<usize, Broken> {
         let mut used = 0;
         while let Some(head) = Head::read(&bytes[used..]) {
@@ -274,7 +274,7 @@ impl Session {
         head: &Head,
         payload: &[u8],
         out: &mut BytesMut,
-        answers: &mut Vec<(u32, u32, Answer)>,
+        answers: &mut Vec<(u32, u32, StreamEnd)>,
     ) -> Result<(), Broken> {
         if self.block.is_some() && head.kind != CONTINUATION {
             return Err(Broken::Frame);
@@ -310,8 +310,8 @@ impl Session {
                 if let Some(index) = self.find(head.stream) {
                     let stream = self.streams.remove(index);
                     let answer = match code {
-                        frame::REFUSED_STREAM => Answer::Refused,
-                        _ => Answer::Reset,
+                        frame::REFUSED_STREAM => StreamEnd::Refused,
+                        _ => StreamEnd::Reset,
                     };
                     answers.push((stream.place, stream.id, answer));
                 }
@@ -332,7 +332,7 @@ impl Session {
                 let last = frame::number(payload).ok_or(Broken::Frame)? & 0x7fff_ffff;
                 let heard_of = self.streams.partition_point(|stream| stream.id <= last);
                 let unheard = self.streams.drain(heard_of..);
-                answers.extend(unheard.map(|stream| (stream.place, stream.id, Answer::Refused)));
+                answers.extend(unheard.map(|stream| (stream.place, stream.id, StreamEnd::Refused)));
                 Ok(())
             }
             WINDOW_UPDATE => {
@@ -350,7 +350,7 @@ impl Session {
         head: &Head,
         payload: &[u8],
         out: &mut BytesMut,
-        answers: &mut Vec<(u32, u32, Answer)>,
+        answers: &mut Vec<(u32, u32, StreamEnd)>,
     ) -> Result<(), Broken> {
         let bytes = i64::try_from(payload.len()).unwrap_or(i64::MAX);
         let data = unpadded(head, payload)?;
@@ -386,7 +386,7 @@ impl Session {
         ended: bool,
         block: &[u8],
         out: &mut BytesMut,
-        answers: &mut Vec<(u32, u32, Answer)>,
+        answers: &mut Vec<(u32, u32, StreamEnd)>,
     ) -> Result<(), Broken> {
         let Some(index) = self.find(id) else {
             return self.known(id);
@@ -429,7 +429,7 @@ impl Session {
         }
     }
 
-    fn end(&mut self, index: usize, out: &mut BytesMut, answers: &mut Vec<(u32, u32, Answer)>) {
+    fn end(&mut self, index: usize, out: &mut BytesMut, answers: &mut Vec<(u32, u32, StreamEnd)>) {
         let stream = self.streams.remove(index);
         if !stream.body.is_empty() {
             // Answered before all of it was sent, and nobody wants the rest.
@@ -440,7 +440,7 @@ impl Session {
             keep_alive: true,
             retry_after: stream.retry_after,
         };
-        let answer = Answer::Response(response, stream.content);
+        let answer = StreamEnd::Response(response, stream.content);
         answers.push((stream.place, stream.id, answer));
     }
 

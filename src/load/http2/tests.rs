@@ -28,9 +28,9 @@ fn fed(session: &mut Session, bytes: &[u8], piece: usize) -> Result<Vec<(u32, Ca
         session.feed(piece, &mut BytesMut::new(), &mut answers)?;
     }
     let came = |answer| match answer {
-        Answer::Response(response, _) => Came::Status(response.status),
-        Answer::Refused => Came::Refused,
-        Answer::Reset => Came::Reset,
+        StreamEnd::Response(response, _) => Came::Status(response.status),
+        StreamEnd::Refused => Came::Refused,
+        StreamEnd::Reset => Came::Reset,
     };
     let answers = answers.into_iter();
     Ok(answers
@@ -96,7 +96,7 @@ fn a_delay_is_read_where_somebody_may_retry() {
             .feed(&bytes, &mut BytesMut::new(), &mut answers)
             .unwrap();
         match &answers[..] {
-            [(_, _, Answer::Response(response, _))] => {
+            [(_, _, StreamEnd::Response(response, _))] => {
                 assert_eq!(response.retry_after, expected, "{status} {value}");
             }
             other => panic!("{other:?}"),

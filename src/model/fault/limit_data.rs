@@ -19,14 +19,14 @@ impl LimitData {
     /// This fault on one direction of one connection.
     #[must_use]
     pub fn stage(self) -> impl Stage {
-        Left(self.bytes)
+        BytesLeft(self.bytes)
     }
 }
 
 /// Bytes that may still go on.
-struct Left(u64);
+struct BytesLeft(u64);
 
-impl Stage for Left {
+impl Stage for BytesLeft {
     fn length(&mut self, length: usize, _rng: &mut StdRng) -> usize {
         // Nothing is asked once none is left: the connection has ended.
         length.min(usize::try_from(self.0).unwrap_or(usize::MAX).max(1))

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlacedText, text};
 use crate::model::fault::{Effect, Hold, Stream};
-use crate::model::{HookKind, KNOWN_SETTINGS, Release, SlowPart, Whom};
-use crate::scenario::leaf::{Named, Placed, Text, Word};
+use crate::model::{HookKind, KNOWN_SETTINGS, ProcessSelector, Release, SlowPart};
+use crate::scenario::leaf::{Named, Spanned, Text, Word};
 use crate::scenario::quantities::{After, Moment, Positive, Share};
 use crate::units::Nanos;
 
@@ -26,17 +26,17 @@ pub(in crate::scenario) struct Entry {
     /// How long after the event; at once, if not given.
     pub(in crate::scenario) delay: Option<PlacedText<Nanos>>,
     /// The name of the phase that begins with it; by default, what is done.
-    pub(in crate::scenario) phase: Option<Placed<String>>,
+    pub(in crate::scenario) phase: Option<Spanned<String>>,
     /// What is done.
     #[serde(flatten)]
-    #[schemars(with = "Do")]
-    pub(in crate::scenario) action: Option<Do>,
+    #[schemars(with = "ActionEntry")]
+    pub(in crate::scenario) action: Option<ActionEntry>,
 }
 
 /// What is done.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(tag = "do", rename_all = "snake_case")]
-pub(in crate::scenario) enum Do {
+pub(in crate::scenario) enum ActionEntry {
     /// Release a configuration with these settings changed.
     Push {
         /// Settings and their new values.
@@ -98,7 +98,7 @@ pub(in crate::scenario) enum Do {
         #[schemars(required)]
         fault: Option<Word<Fault>>,
         /// To which processes: "all", the "first", which is held, or a "child" of it.
-        whom: Option<Word<Whom>>,
+        whom: Option<Word<ProcessSelector>>,
         /// Limit: open files of each process.
         #[schemars(range(min = 3, max = 1_000_000_000))]
         open_files: Option<u64>,

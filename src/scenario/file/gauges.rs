@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{PlacedText, text};
 use crate::model::{GaugeUrl, Preset};
-use crate::scenario::leaf::{Placed, Word};
+use crate::scenario::leaf::{Spanned, Word};
 use crate::scenario::quantities::{Loopback, Positive};
 
 /// Gauges that are read while the run goes on.
@@ -13,7 +13,7 @@ use crate::scenario::quantities::{Loopback, Positive};
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Gauges {
     /// What they are called in reports; without it, as their preset.
-    pub(in crate::scenario) name: Option<Placed<String>>,
+    pub(in crate::scenario) name: Option<Spanned<String>>,
     /// Which server publishes them: which metrics are busy, workers and queue.
     pub(in crate::scenario) preset: Option<Word<&'static Preset>>,
     /// The page that they are on.
@@ -21,11 +21,11 @@ pub(in crate::scenario) struct Gauges {
     /// The port that the server sends statsd datagrams to, in place of a page.
     pub(in crate::scenario) listen: Option<PlacedText<Loopback>>,
     /// Busy workers, as an expression; in place of the preset's.
-    pub(in crate::scenario) busy: Option<Placed<String>>,
+    pub(in crate::scenario) busy: Option<Spanned<String>>,
     /// Workers, as an expression; in place of the preset's.
-    pub(in crate::scenario) workers: Option<Placed<String>>,
+    pub(in crate::scenario) workers: Option<Spanned<String>>,
     /// Jobs waiting for a worker, as an expression; in place of the preset's.
-    pub(in crate::scenario) queue: Option<Placed<String>>,
+    pub(in crate::scenario) queue: Option<Spanned<String>>,
     /// Time between two readings.
     #[serde(default = "every")]
     pub(in crate::scenario) every: PlacedText<Positive>,

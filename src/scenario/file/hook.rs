@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{PlacedText, text};
 use crate::model::ExpectedAnswer;
-use crate::scenario::leaf::{Placed, Text};
+use crate::scenario::leaf::{Spanned, Text};
 use crate::scenario::operations::HeaderLine;
 use crate::scenario::quantities::{Positive, UrlRequest};
 
@@ -15,10 +15,10 @@ use crate::scenario::quantities::{Positive, UrlRequest};
 pub(in crate::scenario) struct Hook {
     /// What the timeline calls it.
     #[schemars(required)]
-    pub(in crate::scenario) name: Option<Placed<String>>,
+    pub(in crate::scenario) name: Option<Spanned<String>>,
     /// A program and its arguments, without a shell, in this file's folder.
     #[schemars(length(min = 1))]
-    pub(in crate::scenario) command: Option<Placed<Vec<String>>>,
+    pub(in crate::scenario) command: Option<Spanned<Vec<String>>>,
     /// A method and a URL.
     pub(in crate::scenario) request: Option<PlacedText<UrlRequest>>,
     /// Header fields of the request.
@@ -35,7 +35,7 @@ pub(in crate::scenario) struct Hook {
     pub(in crate::scenario) expect: Option<PlacedText<ExpectedAnswer>>,
     /// What undoes it when the run ends, fails or is killed before a rollback
     /// was applied.
-    pub(in crate::scenario) undo: Option<Placed<Undo>>,
+    pub(in crate::scenario) undo: Option<Spanned<Undo>>,
 }
 
 /// What undoes a hook.
@@ -44,7 +44,7 @@ pub(in crate::scenario) struct Hook {
 pub(in crate::scenario) struct Undo {
     /// A program and its arguments, without a shell, in this file's folder.
     #[schemars(length(min = 1))]
-    pub(in crate::scenario) command: Option<Placed<Vec<String>>>,
+    pub(in crate::scenario) command: Option<Spanned<Vec<String>>>,
     /// A method and a URL.
     pub(in crate::scenario) request: Option<PlacedText<UrlRequest>>,
     /// Header fields of the request.

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Figure, RecoveryRule};
-use crate::scenario::leaf::{Placed, Text, Word};
+use crate::scenario::leaf::{Spanned, Text, Word};
 use crate::scenario::quantities::{Positive, Share};
 use crate::units::Nanos;
 
@@ -54,15 +54,15 @@ impl Default for Recovery {
 pub(in crate::scenario) struct Expect {
     /// The figure.
     #[schemars(required)]
-    pub(in crate::scenario) that: Option<Placed<Word<Figure>>>,
+    pub(in crate::scenario) that: Option<Spanned<Word<Figure>>>,
     /// The phase, for figures that are kept by phase; before the first entry it is "baseline".
-    pub(in crate::scenario) r#in: Option<Placed<String>>,
+    pub(in crate::scenario) r#in: Option<Spanned<String>>,
     /// It is at most this, in the figure's unit: "60s", "50 %" or a number.
-    pub(in crate::scenario) at_most: Option<Placed<Limit>>,
+    pub(in crate::scenario) at_most: Option<Spanned<Limit>>,
     /// It is at least this, in the figure's unit: "60s", "50 %" or a number.
-    pub(in crate::scenario) at_least: Option<Placed<Limit>>,
+    pub(in crate::scenario) at_least: Option<Spanned<Limit>>,
     /// It is this word.
-    pub(in crate::scenario) is: Option<Placed<String>>,
+    pub(in crate::scenario) is: Option<Spanned<String>>,
 }
 
 /// A bound as it is written.

@@ -8,7 +8,7 @@ use crate::model::{
     ArrivalProcess, Backoff, BreakerPolicy, ClientPolicy, Request, RetryBudgetPolicy, Retryable,
     Role,
 };
-use crate::scenario::leaf::{Placed, Text, Word};
+use crate::scenario::leaf::{Spanned, Text, Word};
 use crate::scenario::operations::{Operation, Values};
 use crate::scenario::quantities::{Moment, Positive};
 use crate::units::Rate;
@@ -31,15 +31,15 @@ pub(in crate::scenario) struct Load {
     /// What operations ask the embedded fleet for; an operation is of a kind
     /// with probability weight / sum of weights.
     #[schemars(length(min = 1))]
-    pub(in crate::scenario) mix: Option<Placed<Vec<Mix>>>,
+    pub(in crate::scenario) mix: Option<Spanned<Vec<Mix>>>,
     /// What operations ask somebody else's target for; see docs/LOAD.md.
     #[schemars(length(min = 1))]
-    pub(in crate::scenario) operation: Option<Placed<Vec<Operation>>>,
+    pub(in crate::scenario) operation: Option<Spanned<Vec<Operation>>>,
     /// Values that those operations differ by.
     #[serde(default)]
-    pub(in crate::scenario) values: Vec<Placed<Values>>,
+    pub(in crate::scenario) values: Vec<Spanned<Values>>,
     /// A file of operations in place of `operation`, from this file's folder on.
-    pub(in crate::scenario) operations: Option<Placed<String>>,
+    pub(in crate::scenario) operations: Option<Spanned<String>>,
     /// How clients behave.
     #[serde(default)]
     pub(in crate::scenario) client: Client,

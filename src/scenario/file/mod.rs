@@ -18,11 +18,11 @@ mod watch;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::leaf::{Placed, Quantity, Text};
+use super::leaf::{Quantity, Spanned, Text};
 use super::quantities::{Moment, Positive};
 use crate::units::{ClockTime, Nanos};
 
-pub(super) use entry::{Attributes, BreakageName, Do, Entry, Fault};
+pub(super) use entry::{ActionEntry, Attributes, BreakageName, Entry, Fault};
 pub(super) use gauges::Gauges;
 pub(super) use hook::Hook;
 pub(super) use judgement::{Expect, Limit, Recovery};
@@ -32,7 +32,7 @@ pub(super) use safety::Safety;
 pub(super) use target::{Fleet, Release, Target};
 pub(super) use watch::{Alert, Monitor};
 
-type PlacedText<T> = Placed<Text<T>>;
+type PlacedText<T> = Spanned<Text<T>>;
 
 /// The text of a default, which a test holds to be right.
 fn text<T: Quantity>(text: &str) -> Text<T> {
@@ -71,40 +71,40 @@ pub(super) struct File {
     /// The incident's own clock; with it, instants may be given as times of day.
     pub(super) story: Option<Story>,
     /// What the load is directed at.
-    pub(super) target: Option<Placed<Target>>,
+    pub(super) target: Option<Spanned<Target>>,
     /// The release system of the fleet's configuration.
     #[serde(default)]
     pub(super) release: Release,
     /// What users do.
     #[schemars(required)]
-    pub(super) load: Option<Placed<Load>>,
+    pub(super) load: Option<Spanned<Load>>,
     /// Monitors that probe the fleet.
     #[serde(default)]
     pub(super) monitor: Vec<Monitor>,
     /// What a target that is not ours publishes of its workers.
     #[serde(default)]
-    pub(super) gauges: Vec<Placed<Gauges>>,
+    pub(super) gauges: Vec<Spanned<Gauges>>,
     /// When somebody is told.
     #[serde(default)]
     pub(super) alert: Vec<Alert>,
     /// What the user's own tools can do to the target.
     #[serde(default)]
-    pub(super) hook: Vec<Placed<Hook>>,
+    pub(super) hook: Vec<Spanned<Hook>>,
     /// Proxies in front of the target, or of what it depends on.
     #[serde(default)]
-    pub(super) proxy: Vec<Placed<Proxy>>,
+    pub(super) proxy: Vec<Spanned<Proxy>>,
     /// What the run may do at most.
     #[serde(default)]
     pub(super) safety: Safety,
     /// What is done to the target, its monitors and its clients.
     #[serde(default)]
-    pub(super) timeline: Vec<Placed<Entry>>,
+    pub(super) timeline: Vec<Spanned<Entry>>,
     /// What counts as recovered.
     #[serde(default)]
     pub(super) recovery: Recovery,
     /// What the run is expected to show.
     #[serde(default)]
-    pub(super) expect: Vec<Placed<Expect>>,
+    pub(super) expect: Vec<Spanned<Expect>>,
 }
 
 const fn seed() -> u64 {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::PlacedText;
 use crate::model::HostPort;
 use crate::model::fault::Mode;
-use crate::scenario::leaf::{Placed, Word};
+use crate::scenario::leaf::{Spanned, Word};
 
 /// A proxy whose faults the timeline brings and undoes; it begins and ends with the run.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -14,7 +14,7 @@ use crate::scenario::leaf::{Placed, Word};
 pub(in crate::scenario) struct Proxy {
     /// What the timeline calls it.
     #[schemars(required)]
-    pub(in crate::scenario) name: Option<Placed<String>>,
+    pub(in crate::scenario) name: Option<Spanned<String>>,
     /// Where it leads: something that the target depends on. Without it, to the
     /// target: then everything that users and monitors send goes through it.
     pub(in crate::scenario) to: Option<PlacedText<HostPort>>,

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlacedText, text};
 use crate::model::{Distribution, FleetSpec, IdentitySpec, Url};
-use crate::scenario::leaf::{Placed, QueueText, Text};
+use crate::scenario::leaf::{QueueText, Spanned, Text};
 use crate::scenario::quantities::{Positive, ReadyCheck};
 use crate::units::Nanos;
 
@@ -17,20 +17,20 @@ use crate::units::Nanos;
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Target {
     /// The embedded fleet; it is the target where no other is named.
-    pub(in crate::scenario) fleet: Option<Placed<Fleet>>,
+    pub(in crate::scenario) fleet: Option<Spanned<Fleet>>,
     /// Where somebody else's target serves.
     pub(in crate::scenario) url: Option<PlacedText<Url>>,
     /// Several places where it serves, with weights.
-    pub(in crate::scenario) urls: Option<Placed<Vec<Site>>>,
+    pub(in crate::scenario) urls: Option<Spanned<Vec<Site>>>,
     /// A command that serves at `url`: it is started, awaited, watched, and
     /// ended with its process group.
     #[schemars(length(min = 1))]
-    pub(in crate::scenario) command: Option<Placed<Vec<String>>>,
+    pub(in crate::scenario) command: Option<Spanned<Vec<String>>>,
     /// Variables that the command's environment has besides threadbare's own.
     #[serde(default)]
     pub(in crate::scenario) env: BTreeMap<String, String>,
     /// The folder that the command runs in, from this file's folder on.
-    pub(in crate::scenario) directory: Option<Placed<String>>,
+    pub(in crate::scenario) directory: Option<Spanned<String>>,
     /// The request whose answer says that the target serves: a method and a
     /// path at `url`, or a whole URL. 2xx and 3xx are a yes.
     pub(in crate::scenario) ready: Option<PlacedText<ReadyCheck>>,
@@ -43,10 +43,10 @@ pub(in crate::scenario) struct Target {
     pub(in crate::scenario) stop_within: Text<Positive>,
     /// The id of the process that serves at `url`, and runs already.
     #[schemars(range(min = 2, max = 4_194_304))]
-    pub(in crate::scenario) pid: Option<Placed<u32>>,
+    pub(in crate::scenario) pid: Option<Spanned<u32>>,
     /// The port that the process listens on, which runs already.
     #[schemars(range(min = 1, max = 65_535))]
-    pub(in crate::scenario) port: Option<Placed<u16>>,
+    pub(in crate::scenario) port: Option<Spanned<u16>>,
     /// A file of certificates (PEM) to trust under https in place of the
     /// system's, from this file's folder on.
     pub(in crate::scenario) ca: Option<String>,
@@ -121,7 +121,7 @@ pub(in crate::scenario) struct Fleet {
     /// While at least so many jobs wait in an instance's queue, it refuses probes,
     /// retries and hedges with 503.
     #[schemars(range(min = 1, max = 1_000_000))]
-    pub(in crate::scenario) shed_above: Option<Placed<u32>>,
+    pub(in crate::scenario) shed_above: Option<Spanned<u32>>,
 }
 
 impl Default for Fleet {
@@ -142,7 +142,7 @@ impl Default for Fleet {
             bulkhead: spec.bulkhead,
             monitor_workers: spec.monitor_workers,
             propagate_deadline: spec.propagate_deadline,
-            shed_above: spec.shed_above.map(Placed::from),
+            shed_above: spec.shed_above.map(Spanned::from),
         }
     }
 }

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text;
-use crate::scenario::leaf::{Placed, Text};
+use crate::scenario::leaf::{Spanned, Text};
 use crate::scenario::quantities::{Condition, Positive, ProbePath};
 use crate::units::Nanos;
 
@@ -14,7 +14,7 @@ use crate::units::Nanos;
 pub(in crate::scenario) struct Monitor {
     /// What the group is called in reports.
     #[schemars(required)]
-    pub(in crate::scenario) name: Option<Placed<String>>,
+    pub(in crate::scenario) name: Option<Spanned<String>>,
     /// The path it requests with GET; a success is a 2xx answer.
     #[schemars(required)]
     pub(in crate::scenario) probe: Option<Text<ProbePath>>,
@@ -62,7 +62,7 @@ pub(in crate::scenario) struct AfterFailure {
 pub(in crate::scenario) struct Alert {
     /// What the alert is called in reports, and by entries that wait for it.
     #[schemars(required)]
-    pub(in crate::scenario) name: Option<Placed<String>>,
+    pub(in crate::scenario) name: Option<Spanned<String>>,
     /// `error share`, `probe failures` or `saturation`, then `>` and a share.
     #[schemars(required)]
     pub(in crate::scenario) when: Option<Text<Condition>>,

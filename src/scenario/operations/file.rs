@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::super::leaf::{Placed, Text, Word};
+use super::super::leaf::{Spanned, Text, Word};
 use super::texts::{Capturing, Check, HeaderLine, RequestLine};
 use crate::model::RowOrder;
 
@@ -13,7 +13,7 @@ use crate::model::RowOrder;
 pub(super) struct File {
     /// Values that requests differ by; `${name}` stands for one in a request.
     #[serde(default)]
-    pub(super) values: Vec<Placed<Values>>,
+    pub(super) values: Vec<Spanned<Values>>,
     /// Kinds of operations.
     #[schemars(required, length(min = 1))]
     pub(super) operation: Option<Vec<Operation>>,
@@ -26,16 +26,16 @@ pub(super) struct File {
 pub(in crate::scenario) struct Values {
     /// What requests call it.
     #[schemars(required)]
-    pub(super) name: Option<Placed<String>>,
+    pub(super) name: Option<Spanned<String>>,
     /// The values one by one.
     #[schemars(length(min = 1))]
-    pub(super) list: Option<Placed<Vec<String>>>,
+    pub(super) list: Option<Spanned<Vec<String>>>,
     /// All whole numbers from the first of two to the second.
     #[schemars(length(min = 2))]
-    pub(super) range: Option<Placed<Vec<i64>>>,
+    pub(super) range: Option<Spanned<Vec<i64>>>,
     /// A file of comma-separated values; its first line names the columns, and
     /// `${name.column}` stands for a cell.
-    pub(super) csv: Option<Placed<String>>,
+    pub(super) csv: Option<Spanned<String>>,
     /// Which row an operation draws: any, or the next one.
     #[serde(default = "order")]
     pub(super) order: Word<RowOrder>,
@@ -71,19 +71,19 @@ const fn weight() -> u32 {
 pub(in crate::scenario) struct Step {
     /// Method and path; values in the path are escaped as a URL needs it.
     #[schemars(required)]
-    pub(super) request: Option<Placed<Text<RequestLine>>>,
+    pub(super) request: Option<Spanned<Text<RequestLine>>>,
     /// Header fields.
     #[serde(default)]
-    pub(super) headers: Vec<Placed<Text<HeaderLine>>>,
+    pub(super) headers: Vec<Spanned<Text<HeaderLine>>>,
     /// The body.
-    pub(super) body: Option<Placed<String>>,
+    pub(super) body: Option<Spanned<String>>,
     /// A file that holds the body, which is sent as it is.
-    pub(super) body_file: Option<Placed<String>>,
+    pub(super) body_file: Option<Spanned<String>>,
     /// What the answer must be; without a status among it, any 2xx.
     #[serde(default)]
     pub(super) check: Vec<Text<Check>>,
     /// What is taken from the answer for later steps: from a JSON body by a
     /// pointer, or a header. An answer that lacks it has failed.
     #[serde(default)]
-    pub(super) capture: Vec<Placed<Text<Capturing>>>,
+    pub(super) capture: Vec<Spanned<Text<Capturing>>>,
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::super::diagnostics::{Mistake, suggest};
-use super::super::leaf::{Placed, Text};
+use super::super::leaf::{Spanned, Text};
 use super::file;
 use super::texts::{Capturing, Check, value_name};
 use super::values;
@@ -34,7 +34,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn report<T>(&mut self, at: &Placed<T>, message: String, label: &str, suggestion: &str) {
+    fn report<T>(&mut self, at: &Spanned<T>, message: String, label: &str, suggestion: &str) {
         let mistake = Mistake::new(at.span.clone(), message, label, suggestion);
         self.mistakes.push(mistake);
     }
@@ -42,7 +42,7 @@ impl<'a> Reader<'a> {
     /// The work of a file, as far as it can be told.
     pub(super) fn work(
         &mut self,
-        values: &[Placed<file::Values>],
+        values: &[Spanned<file::Values>],
         operations: &[file::Operation],
     ) -> HttpWork {
         let mut work = HttpWork::default();
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
         work
     }
 
-    fn table(&mut self, values: &Placed<file::Values>) -> Option<Table> {
+    fn table(&mut self, values: &Spanned<file::Values>) -> Option<Table> {
         let (columns, rows) = self.rows(values)?;
         let name = values.value.name.as_ref()?;
         let taken = self.known.iter().any(|(known, _)| *known == name.value);
@@ -86,7 +86,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The rows of a table, and the names of its columns where it is a file.
-    fn rows(&mut self, values: &Placed<file::Values>) -> Option<(Vec<String>, Rows)> {
+    fn rows(&mut self, values: &Spanned<file::Values>) -> Option<(Vec<String>, Rows)> {
         let file::Values {
             list, range, csv, ..
         } = &values.value;
@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
 
     fn captures(
         &mut self,
-        captures: &[Placed<Text<Capturing>>],
+        captures: &[Spanned<Text<Capturing>>],
         earlier: &mut Vec<String>,
     ) -> Vec<crate::model::Source> {
         let mut sources = Vec::new();
@@ -207,7 +207,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A text with `${…}` for values; `$${` stands for `${` itself.
-    fn template<T>(&mut self, at: &Placed<T>, text: &str, earlier: &[String]) -> Template {
+    fn template<T>(&mut self, at: &Spanned<T>, text: &str, earlier: &[String]) -> Template {
         let mut parts = Template::new();
         let mut literal = String::new();
         let mut rest = text;
@@ -246,7 +246,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The value of a name; none where there is no such value, which is reported.
-    fn part<T>(&mut self, at: &Placed<T>, name: &str, earlier: &[String]) -> Option<Part> {
+    fn part<T>(&mut self, at: &Spanned<T>, name: &str, earlier: &[String]) -> Option<Part> {
         if name == NUMBER {
             return Some(Part::Number);
         }

@@ -14,7 +14,7 @@ use std::path::Path;
 use self::file::File;
 use self::meaning::Reader;
 use super::diagnostics::{Diagnostics, Mistake};
-use super::leaf::Placed;
+use super::leaf::Spanned;
 use super::{parse, schema, shipped};
 use crate::error::{Error, Result};
 use crate::model::HttpWork;
@@ -36,7 +36,7 @@ fn value() -> serde_json::Value {
 /// files that they name are looked for in `folder`.
 pub(super) fn inline(
     folder: &Path,
-    values: &[Placed<Values>],
+    values: &[Spanned<Values>],
     operations: &[Operation],
 ) -> (HttpWork, Vec<Mistake>) {
     let mut reader = Reader::new(folder, Vec::new());

@@ -1,0 +1,229 @@
+//! A fleet on its own, for any other load generator: `threadbare target`.
+//!
+//! Its control listener keeps strangers out like those of the parts, with the
+//! same token:
+//!
+//! | route | body |
+//! |---|---|
+//! | `POST /push` | `{"set": {"authorization.verification": "detached"}, "schema": 2, "tested": false, "canary": "25 %"}` |
+//! | `POST /rollback` | none |
+//! | `POST /waive` | `{"check": "schema current"}` |
+//! | `POST /restart` | `{"pause": "2s"}`, or none for all at once |
+//! | `POST /admission` | `{"share": "45 %"}` |
+//! | `POST /slow` | `{"part": "database", "factor": 5}` |
+//! | `POST /pause`, `POST /continue` | `{"instances": 2}`, or none for all |
+//! | `GET /gauges` | |
+//!
+//! What was done is answered with 200, what a check refused with 409, what
+//! could not be done with 502.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::fleet::Fleet;
+use super::launch::Launch;
+use crate::error::Result;
+use crate::fleet::control;
+use crate::fleet::database::Tokens;
+use crate::fleet::wire::{Request, Response};
+use crate::model::SlowPart;
+use crate::record::{Event, Outcome};
+use crate::units::{Nanos, Ratio, UnitError};
+
+/// How long after the flag was raised, or a process died, it may go unnoticed.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// The author of what is done through the control listener.
+const AUTHOR: &str = "control";
+
+/// Where a fleet that serves alone can be reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StandaloneFleet {
+    /// The balancer's address.
+    pub address: SocketAddr,
+    /// The control listener's address.
+    pub control: SocketAddr,
+    /// The file with the token that the control listener demands.
+    pub token_file: PathBuf,
+    /// The users' tokens.
+    pub tokens: Tokens,
+}
+
+/// Starts a fleet, tells `on_ready` where it is, and serves it until `stop` is
+/// raised, which also interrupts the set-up; `on_event` is told when a process
+/// dies or is restarted.
+///
+/// When it returns, nothing is left of the fleet: `launch.on_process` has been
+/// dropped, and the control listener answers 503 until this process ends.
+///
+/// # Errors
+///
+/// Where the fleet cannot be started.
+pub fn serve_alone(
+    launch: Launch<'_>,
+    stop: &AtomicBool,
+    on_ready: &mut dyn FnMut(&StandaloneFleet),
+    on_event: impl Fn(Event) + Send + Sync + 'static,
+) -> Result<()> {
+    let launch = Launch {
+        stop: Some(stop),
+        ..launch
+    };
+    let fleet = match Fleet::launch(launch) {
+        Ok(fleet) => Arc::new(fleet),
+        Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    let on_event = Arc::new(on_event);
+    // The listener lives as long as the process, and must not keep the fleet.
+    let (steered, told) = (Arc::downgrade(&fleet), Arc::clone(&on_event));
+    let control = control::listen(fleet.token(), move |request| {
+        match Weak::upgrade(&steered) {
+            Some(fleet) => steer(&fleet, &*told, request),
+            None => Some(Response::error(503, "the fleet has been ended")),
+        }
+    })?;
+    on_ready(&StandaloneFleet {
+        address: fleet.address(),
+        control,
+        token_file: fleet.token_file().to_owned(),
+        tokens: fleet.tokens().clone(),
+    });
+    while !stop.load(Ordering::Relaxed) {
+        for event in fleet.dead() {
+            on_event(event);
+        }
+        fleet.ending.pause(LOOK_EVERY);
+    }
+    for event in fleet.stop() {
+        // That instances were stopped is no news to whoever stopped them.
+        if !matches!(event, Event::Stopped { .. }) {
+            on_event(event);
+        }
+    }
+    Ok(())
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Push {
+    set: BTreeMap<String, String>,
+    schema: Option<u32>,
+    #[serde(default)]
+    tested: bool,
+    canary: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Waive {
+    check: String,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Restart {
+    pause: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Slow {
+    part: SlowPart,
+    factor: f64,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Instances {
+    instances: Option<NonZeroU32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Admission {
+    share: String,
+}
+
+fn steer(fleet: &Fleet, on_event: &dyn Fn(Event), request: &Request) -> Option<Response> {
+    if (request.method.as_str(), request.path()) == ("GET", "/gauges") {
+        return Some(Response::json(200, &fleet.gauges()));
+    }
+    if request.method != "POST" {
+        return None;
+    }
+    let outcome = act(fleet, on_event, request.path(), &request.body)?;
+    Some(match outcome {
+        Err(cause) => Response::error(400, &cause),
+        Ok(outcome) => {
+            let status = match &outcome {
+                Outcome::Applied { .. } => 200,
+                Outcome::Rejected { .. } => 409,
+                Outcome::Failed { .. } => 502,
+            };
+            Response::json(status, &outcome)
+        }
+    })
+}
+
+/// Does what was asked for; none where there is no such route.
+fn act(
+    fleet: &Fleet,
+    on_event: &dyn Fn(Event),
+    path: &str,
+    body: &[u8],
+) -> Option<std::result::Result<Outcome, String>> {
+    let now = fleet.clock().now();
+    Some(match path {
+        "/push" => parse::<Push>(body).and_then(|push| {
+            let canary = push.canary.as_deref().map(share).transpose()?;
+            Ok(fleet.push(now, AUTHOR, &push.set, push.schema, push.tested, canary))
+        }),
+        "/rollback" => Ok(fleet.rollback(now, AUTHOR)),
+        "/waive" => parse::<Waive>(body).map(|waive| fleet.waive(&waive.check)),
+        "/restart" => parse_pause(body).map(|pause| fleet.restart(pause, on_event)),
+        "/admission" => parse::<Admission>(body)
+            .and_then(|admission| share(&admission.share))
+            .map(|share| fleet.admit(share)),
+        "/slow" => parse::<Slow>(body).and_then(|slow| match slow.factor {
+            factor if factor >= 1.0 && factor.is_finite() => Ok(fleet.slow(slow.part, factor)),
+            factor => Err(format!("the factor is 1 or more, not {factor}")),
+        }),
+        "/pause" => parse_or_default::<Instances>(body).map(|it| fleet.pause(it.instances)),
+        "/continue" => parse_or_default::<Instances>(body).map(|it| fleet.go_on(it.instances)),
+        _ => return None,
+    })
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> std::result::Result<T, String> {
+    serde_json::from_slice(body).map_err(|cause| format!("the body is malformed: {cause}"))
+}
+
+/// What the body says; where there is none, what is meant by that.
+fn parse_or_default<'a, T: Deserialize<'a> + Default>(
+    body: &'a [u8],
+) -> std::result::Result<T, String> {
+    if body.is_empty() {
+        Ok(T::default())
+    } else {
+        parse(body)
+    }
+}
+
+fn share(text: &str) -> std::result::Result<Ratio, String> {
+    text.parse().map_err(|cause: UnitError| cause.to_string())
+}
+
+fn parse_pause(body: &[u8]) -> std::result::Result<Option<Nanos>, String> {
+    let restart: Restart = parse_or_default(body)?;
+    restart
+        .pause
+        .map(|pause| pause.parse().map_err(|cause: UnitError| cause.to_string()))
+        .transpose()
+}

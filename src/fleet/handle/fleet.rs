@@ -1,0 +1,257 @@
+//! The fleet as a whole: addressed, looked after, ended.
+//!
+//! How it is started lies in `launch`, what can be done to it in `operations`
+//! `pauses` and `restart`, what is read from it in `gauges`. All methods may be
+//! called from different threads. Locks are taken in the order restarting, in
+//! force, rotation, slot, and never two slots at once. A slot's lock is held for a
+//! gauge's reading at most, so that a slow instance delays no other's gauges:
+//! whoever stops a part takes it out first.
+
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Condvar, Mutex};
+use std::time::Duration;
+
+use super::gauges::Books;
+use super::launch::Starter;
+use super::part::{Part, Starting};
+use super::restart::stop_instances;
+use crate::clock::Clock;
+use crate::error::Result;
+use crate::fleet::database::Tokens;
+use crate::fleet::lock;
+use crate::fleet::message::SettingsPut;
+use crate::model::{FleetSpec, Release, ReleasePolicy, Slowness};
+use crate::record::Event;
+
+/// A process of the fleet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// The part's name: `instance-1`, `balancer`, `identity`.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// A running fleet. Dropping it ends every process.
+pub struct Fleet {
+    pub(super) spec: FleetSpec,
+    pub(super) in_force: Mutex<InForce>,
+    /// How many times settings were put to the instances.
+    pub(super) puts: AtomicU64,
+    pub(super) rotation: Mutex<Vec<Option<SocketAddr>>>,
+    pub(super) instances: Vec<Slot>,
+    pub(super) balancer: Slot,
+    pub(super) identity: Slot,
+    pub(super) restarting: Mutex<()>,
+    pub(super) ending: Ending,
+    pub(super) starter: Starter,
+    pub(super) tokens: Tokens,
+    pub(super) token_file: PathBuf,
+    pub(super) address: SocketAddr,
+}
+
+/// What instances are to work under.
+#[derive(Debug, Clone, Default)]
+pub(super) struct InForce {
+    pub release: Release,
+    pub slow: Slowness,
+}
+
+/// A place in the fleet and the process that fills it.
+pub(super) struct Slot {
+    pub name: String,
+    pub state: Mutex<SlotState>,
+}
+
+/// What a slot holds.
+#[derive(Default)]
+pub(super) struct SlotState {
+    /// None while it is restarted, and after the end.
+    pub part: Option<Part>,
+    pub books: Books,
+    /// Whether its process was stopped where it was, and has yet to go on.
+    pub paused: bool,
+    /// Whether settings were put to the others while it was paused.
+    pub behind: bool,
+    /// How processes ended without having been told to, until it is told.
+    pub deaths: Vec<String>,
+}
+
+impl SlotState {
+    /// Takes note where the process has ended without having been told to.
+    pub(super) fn look(&mut self) {
+        let status = self.part.as_mut().and_then(Part::died);
+        self.deaths.extend(status.map(|status| status.to_string()));
+    }
+}
+
+impl Slot {
+    /// A place that this part fills.
+    pub(super) fn new(name: String, part: Part) -> Self {
+        let state = SlotState {
+            part: Some(part),
+            ..SlotState::default()
+        };
+        Self {
+            name,
+            state: Mutex::new(state),
+        }
+    }
+}
+
+/// Whether the fleet is being ended; pauses end with it.
+#[derive(Default)]
+pub(super) struct Ending {
+    begun: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Ending {
+    /// From now on nothing is started.
+    fn begin(&self) {
+        *lock(&self.begun) = true;
+        self.changed.notify_all();
+    }
+
+    /// Whether it has begun.
+    pub(super) fn begun(&self) -> bool {
+        *lock(&self.begun)
+    }
+
+    /// Waits for so long, or until the end begins.
+    pub(super) fn pause(&self, duration: Duration) {
+        let begun = lock(&self.begun);
+        drop(
+            self.changed
+                .wait_timeout_while(begun, duration, |begun| !*begun),
+        );
+    }
+}
+
+impl Fleet {
+    /// Where the balancer listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The users' tokens.
+    #[must_use]
+    pub fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+
+    /// The file with the run's control token, which only its owner can read.
+    #[must_use]
+    pub fn token_file(&self) -> &Path {
+        &self.token_file
+    }
+
+    /// The file with what the parts wrote to their standard errors.
+    #[must_use]
+    pub fn log(&self) -> &Path {
+        &self.starter.launcher.log
+    }
+
+    /// The parameters it was started with.
+    #[must_use]
+    pub fn spec(&self) -> &FleetSpec {
+        &self.spec
+    }
+
+    /// From now on the release system demands what this policy says.
+    pub fn govern(&self, policy: ReleasePolicy) {
+        let mut in_force = lock(&self.in_force);
+        in_force.release = std::mem::take(&mut in_force.release).under(policy);
+    }
+
+    /// The processes that run now.
+    #[must_use]
+    pub fn processes(&self) -> Vec<Process> {
+        self.slots()
+            .filter_map(|slot| {
+                let state = lock(&slot.state);
+                let part = state.part.as_ref()?;
+                Some(process(&slot.name, part.pid))
+            })
+            .collect()
+    }
+
+    /// Every process that has ended without having been told to; each once,
+    /// also where another has taken its place since.
+    #[must_use]
+    pub fn dead(&self) -> Vec<Event> {
+        self.slots()
+            .flat_map(|slot| {
+                let mut state = lock(&slot.state);
+                state.look();
+                std::mem::take(&mut state.deaths)
+                    .into_iter()
+                    .map(|status| Event::Died {
+                        source: slot.name.clone(),
+                        status,
+                    })
+            })
+            .collect()
+    }
+
+    /// Ends every process and waits for it: first the instances, which give
+    /// their final counters, as [`Event::Stopped`] and to the next
+    /// [`Fleet::sample`]. An instance that gives none is killed, which is an
+    /// [`Event::Warning`]; what [`Fleet::dead`] would tell comes too. A restart
+    /// under way is cut short and waited for. Calling it again does nothing.
+    pub fn stop(&self) -> Vec<Event> {
+        self.ending.begin();
+        let _none_restarts = lock(&self.restarting);
+        let running = self
+            .instances
+            .iter()
+            .filter(|slot| lock(&slot.state).part.is_some());
+        let mut events = stop_instances(running);
+        events.extend(self.dead());
+        for slot in self.slots() {
+            // Killed where it still runs: it holds nothing that would be lost.
+            drop(lock(&slot.state).part.take());
+        }
+        self.starter.retire();
+        // Nobody listens for it any more; where it cannot be removed, it opens nothing.
+        let _ = fs::remove_file(&self.token_file);
+        events
+    }
+
+    pub(super) fn token(&self) -> &str {
+        &self.starter.launcher.token
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.starter.clock
+    }
+
+    pub(super) fn slots(&self) -> impl Iterator<Item = &Slot> {
+        self.instances
+            .iter()
+            .chain([&self.balancer, &self.identity])
+    }
+
+    /// Starts the process of an instance that takes another's place: cold.
+    pub(super) fn start_cold(&self, index: usize, put: SettingsPut) -> Result<Starting> {
+        self.starter.instance(&self.spec, index, put, false)
+    }
+}
+
+impl Drop for Fleet {
+    fn drop(&mut self) {
+        self.ending.begin();
+    }
+}
+
+/// A process of the fleet by its part's name.
+pub(super) fn process(name: &str, pid: u32) -> Process {
+    Process {
+        name: name.into(),
+        pid,
+    }
+}

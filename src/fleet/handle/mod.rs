@@ -1,0 +1,14 @@
+//! The conductor's side of the fleet: starts, steers, reads and ends its parts.
+
+mod alone;
+mod fleet;
+mod gauges;
+mod launch;
+mod operations;
+mod part;
+mod pauses;
+mod restart;
+
+pub use alone::{StandaloneFleet, serve_alone};
+pub use fleet::{Fleet, Process};
+pub use launch::Launch;

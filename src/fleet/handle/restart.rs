@@ -1,0 +1,212 @@
+//! Restarts: all instances at once, or one after the other.
+//!
+//! An instance leaves the rotation, is stopped (what waits and runs is lost,
+//! and counted), and a new process takes its place with an empty role cache and
+//! the settings in force.
+
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use super::fleet::{Fleet, Slot};
+use super::gauges::unread;
+use super::operations::PUT_MAX;
+use super::part::{self, Part, Starting};
+use crate::fleet::lock;
+use crate::fleet::message::{PartCounters, Reading, SettingsPut};
+use crate::model::Action;
+use crate::record::{Event, Outcome};
+use crate::units::Nanos;
+
+/// How long an instance may take to give its final counters: they are lost
+/// otherwise, and a machine that is short of processors is slow.
+const STOP_MAX: Duration = Duration::from_secs(5);
+
+impl Fleet {
+    /// Restarts every instance: without a pause all at once, else one after the
+    /// other, each in service again for the pause before the next leaves it.
+    /// Returns when all serve again; [`Fleet::stop`] cuts it short and waits
+    /// for it, so `on_event` must not call that.
+    ///
+    /// An instance that had died comes back too; its death is told by
+    /// [`Fleet::dead`].
+    pub fn restart(&self, pause: Option<Nanos>, on_event: &dyn Fn(Event)) -> Outcome {
+        let Ok(_alone) = self.restarting.try_lock() else {
+            return Outcome::Failed {
+                reason: "another restart is under way".into(),
+            };
+        };
+        let all: Vec<usize> = (0..self.instances.len()).collect();
+        let groups: Vec<&[usize]> = match pause {
+            None => vec![&all],
+            Some(_) => all.chunks(1).collect(),
+        };
+        let last = groups.len().saturating_sub(1);
+        let mut failures = Vec::new();
+        for (place, group) in groups.into_iter().enumerate() {
+            if !self.ending.begun() {
+                self.restart_group(group, on_event, &mut failures);
+            }
+            if self.ending.begun() {
+                failures.push("the fleet was ended".to_owned());
+                break;
+            }
+            if let Some(pause) = pause.filter(|_| place < last) {
+                self.ending.pause(pause.to_duration());
+            }
+        }
+        if failures.is_empty() {
+            let detail = Action::Restart { pause }.done(all.len());
+            Outcome::Applied { detail }
+        } else {
+            Outcome::Failed {
+                reason: failures.join("; "),
+            }
+        }
+    }
+
+    /// Restarts these instances together.
+    fn restart_group(&self, group: &[usize], on_event: &dyn Fn(Event), failures: &mut Vec<String>) {
+        if let Err(reason) = self.rotate(group.iter().map(|index| (*index, None))) {
+            failures.push(reason);
+        }
+        stop_instances(group.iter().map(|index| &self.instances[*index]))
+            .into_iter()
+            .for_each(on_event);
+        let in_force = lock(&self.in_force).clone();
+        let starting: Vec<_> = group
+            .iter()
+            .filter(|_| !self.ending.begun())
+            .map(|index| {
+                let put = self.next_put(&in_force, *index);
+                (*index, put, self.start_cold(*index, put))
+            })
+            .collect();
+        for (index, put, starting) in starting {
+            match starting
+                .map_err(|error| error.to_string())
+                .and_then(|starting| self.fill_slot(index, starting, put))
+            {
+                Ok(serving) => on_event(serving),
+                Err(reason) => failures.push(reason),
+            }
+        }
+        let back = group.iter().filter_map(|index| {
+            let state = lock(&self.instances[*index].state);
+            Some((*index, Some(state.part.as_ref()?.address)))
+        });
+        let back: Vec<_> = back.collect();
+        if let Err(reason) = self.rotate(back) {
+            failures.push(reason);
+        }
+    }
+
+    /// Waits until a new process, configured with these settings, serves, and
+    /// gives it its place.
+    fn fill_slot(
+        &self,
+        index: usize,
+        starting: Starting,
+        configured: SettingsPut,
+    ) -> Result<Event, String> {
+        let part = starting
+            .serving(self.spec.boot.to_duration(), &|| self.ending.begun())
+            .map_err(|error| error.to_string())?;
+        let slot = &self.instances[index];
+        // A release made since the process was configured must not pass it by:
+        // until it has its place here none other is made.
+        let in_force = lock(&self.in_force);
+        let put = self.next_put(&in_force, index);
+        if (put.settings, put.slow) != (configured.settings, configured.slow) {
+            let mut control = part.control_within(PUT_MAX);
+            part::call::<Value>(&mut control, "PUT", "/settings", &put).map_err(|cause| {
+                format!(
+                    "{} was ended, since it did not accept its settings: {cause}",
+                    slot.name
+                )
+            })?;
+        }
+        let mut state = lock(&slot.state);
+        state.books.begin();
+        (state.paused, state.behind) = (false, false);
+        let pid = part.pid;
+        state.part = Some(part);
+        Ok(Event::Serving {
+            source: slot.name.clone(),
+            pid,
+        })
+    }
+}
+
+/// Stops these instances together and for good; what became of each.
+pub(super) fn stop_instances<'a>(slots: impl Iterator<Item = &'a Slot>) -> Vec<Event> {
+    thread::scope(|scope| {
+        let stops: Vec<_> = slots
+            .map(|slot| scope.spawn(move || stop_instance(slot)))
+            .collect();
+        stops
+            .into_iter()
+            .map(|stop| stop.join().expect("stopping an instance does not panic"))
+            .collect()
+    })
+}
+
+/// Stops an instance; its final counters go into the event and to the next
+/// sample. Its lock is not held meanwhile: the gauges of the others are read on.
+fn stop_instance(slot: &Slot) -> Event {
+    let name = &slot.name;
+    let taken = {
+        let mut state = lock(&slot.state);
+        // Whoever died before it could be stopped has died all the same.
+        state.look();
+        // What is paused could not answer.
+        if std::mem::take(&mut state.paused)
+            && let Some(part) = &mut state.part
+        {
+            // Where it cannot go on, it gives no final counters and is killed.
+            let _ = part.signal(Signal::CONT);
+        }
+        state.part.take()
+    };
+    let Some(mut part) = taken else {
+        let text = format!("{name} was not running when it was to be stopped");
+        return Event::Warning { text };
+    };
+    let result = last_reading(slot, &mut part);
+    if result.is_ok() {
+        part.end();
+    } else {
+        // It may have ended between the look and the call.
+        let died = part.died().filter(|status| !status.success());
+        let status = died.map(|status| status.to_string());
+        lock(&slot.state).deaths.extend(status);
+    }
+    match result {
+        Ok(stopped) => stopped,
+        Err(cause) => Event::Warning {
+            text: format!(
+                "{name} gave no final counters ({cause}), so the counters of that instance are \
+                 incomplete: what it did since they were last read is missing"
+            ),
+        },
+    }
+}
+
+/// Tells an instance to stop and enters its last reading into the books.
+fn last_reading(slot: &Slot, part: &mut Part) -> Result<Event, String> {
+    if part.ended() {
+        return Err("it had ended on its own".to_owned());
+    }
+    let mut control = part.control_within(STOP_MAX);
+    let reading: Reading = part::call(&mut control, "POST", "/stop", &Value::Null)?;
+    let PartCounters::Instance(counters) = reading.counters else {
+        return Err(unread(&slot.name));
+    };
+    lock(&slot.state).books.close(&reading);
+    Ok(Event::Stopped {
+        source: slot.name.clone(),
+        counters,
+    })
+}

@@ -1,0 +1,37 @@
+//! The embedded fleet: real processes, threads, sockets and a real database.
+//!
+//! A balancer in front of instances, each instance a process whose workers are
+//! operating-system threads that block, and an identity service that
+//! authorization calls. What a configuration does to them emerges: nothing here
+//! knows of incidents, phases or outcomes.
+//!
+//! ```text
+//! client ─► balancer ─► instance-1 … n ─► identity
+//!                         │ listener → queue → workers
+//!                         └─ SQLite, shared by all instances
+//! ```
+//!
+//! All parts are the same binary, started with a hidden subcommand that calls
+//! [`serve_part`]; [`Fleet`] starts, steers, reads and ends them, and
+//! [`serve_alone`] serves a fleet without any load. Every part has a control
+//! listener of its own, which its workers cannot starve.
+
+mod control;
+mod database;
+mod handle;
+mod message;
+mod parts;
+mod wire;
+
+pub use database::Tokens;
+pub use handle::{Fleet, Launch, Process, StandaloneFleet, serve_alone};
+pub use parts::serve_part;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// The mutex's content, whether or not a thread panicked while it held it: in a
+/// part a panic ends the whole process, and in the conductor the content is
+/// only ever replaced as a whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,108 @@
+//! An instance: a listener, job queues, and workers that block.
+//!
+//! The listener (hyper, on the main thread) only accepts and parses; whatever
+//! takes time happens on a worker thread, which holds its job from the first
+//! byte of work to the last. So a worker that waits for the identity service is
+//! busy, and there is a number of them, not a pool that grows.
+
+mod api;
+mod job;
+mod listener;
+mod pool;
+mod worker;
+
+pub(super) use api::BODY_MAX;
+
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use super::{connections, serve};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::fleet::database::Database;
+use crate::fleet::message::{InstanceConfig, SettingsPut, StartReport};
+use crate::fleet::wire::{Request, Response};
+use crate::fleet::{control, lock};
+use crate::model::{Bulkhead, Crew, FleetSpec, RoleCache};
+use pool::{Pool, Post};
+use worker::Worker;
+
+/// What the workers of an instance share.
+struct Shared {
+    spec: FleetSpec,
+    pool: Pool,
+    bulkhead: Mutex<Bulkhead>,
+    settings: Mutex<SettingsPut>,
+    roles: Mutex<RoleCache>,
+}
+
+/// Serves until the process ends.
+pub(super) fn serve(config: InstanceConfig) -> Result<()> {
+    thread::sleep(config.spec.boot.to_duration());
+    let clock = Clock::start();
+    let roles = if config.warm {
+        RoleCache::warm(config.spec.service_user() + 1)
+    } else {
+        RoleCache::default()
+    };
+    let shared = Arc::new(Shared {
+        pool: Pool::new(clock, &config.spec),
+        bulkhead: Mutex::new(Bulkhead::new(config.spec.bulkhead)),
+        spec: config.spec.clone(),
+        settings: Mutex::new(SettingsPut {
+            order: 0,
+            settings: config.settings,
+            slow: config.slow,
+        }),
+        roles: Mutex::new(roles),
+    });
+    let crews = [
+        (Crew::Serving, config.spec.workers),
+        (Crew::Monitors, config.spec.monitor_workers),
+    ];
+    let posts = crews.into_iter().flat_map(|(crew, workers)| {
+        let post = move |index| Post { crew, index };
+        (0..workers as usize).map(post)
+    });
+    for post in posts {
+        let database = Database::open(&config.database).map_err(|cause| {
+            Error::failed(format!(
+                "failed to open the fleet's database {}: {cause}",
+                config.database.display()
+            ))
+        })?;
+        Worker::new(post, &config, Arc::clone(&shared), database).start()?;
+    }
+    let token = config.common.token;
+    let steered = Arc::clone(&shared);
+    let control = control::listen(&token, move |request| steered.steer(request))?;
+    let runtime = connections::runtime()?;
+    runtime.block_on(async {
+        let listener = connections::bind(([127, 0, 0, 1], 0).into()).await?;
+        let address = connections::local_address(&listener)?;
+        serve::announce(&StartReport::Ready { address, control })?;
+        listener::serve(listener, shared).await
+    })
+}
+
+impl Shared {
+    /// Answers a control request.
+    fn steer(&self, request: &Request) -> Option<Response> {
+        Some(match (request.method.as_str(), request.path()) {
+            ("GET", "/gauges") => Response::json(200, &self.pool.read()),
+            ("POST", "/gauges/mark") => Response::json(200, &self.pool.mark()),
+            ("PUT", "/settings") => match serde_json::from_slice::<SettingsPut>(&request.body) {
+                Ok(put) => {
+                    let mut in_force = lock(&self.settings);
+                    if put.order >= in_force.order {
+                        *in_force = put;
+                    }
+                    Response::json(200, &*in_force)
+                }
+                Err(cause) => Response::error(400, &format!("not settings: {cause}")),
+            },
+            ("POST", "/stop") => Response::json(200, &self.pool.freeze()).last(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,11 @@
+//! The fleet's child processes: balancer, instances, identity service.
+//!
+//! Each is this binary, started with a hidden subcommand that calls [`serve_part`].
+
+mod balancer;
+mod connections;
+mod identity;
+mod instance;
+mod serve;
+
+pub use serve::serve_part;

@@ -1,0 +1,27 @@
+//! Gauges that are read while a run goes on: the machine's, and those of a
+//! target that is not ours.
+//!
+//! The embedded fleet's gauges are the target's to give. Here is what the kernel
+//! says of the whole machine, which tells an incident from a lack of processor;
+//! and what a foreign server publishes of its workers ([`Scraper`]). What the
+//! kernel says of its processes is read by who holds them (`foreign`).
+//!
+//! Nothing here decides what is read: that is in the plan, as
+//! [`crate::model::GaugeSource`]. Nothing here resolves a name or checks
+//! whether an address may be spoken to: the caller has.
+
+mod bin;
+mod fetch;
+mod haproxy;
+mod machine;
+mod page;
+mod prometheus;
+mod puma;
+mod scraper;
+mod statsd;
+mod tomcat;
+
+pub use fetch::fetch;
+pub use machine::{Machine, machine_facts};
+pub use page::read_page;
+pub use scraper::{GaugeUpdate, Scrape, Scraper, Sockets};

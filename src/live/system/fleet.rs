@@ -1,0 +1,117 @@
+//! The embedded fleet as the system of a run.
+
+use std::sync::Arc;
+
+use super::super::conductor::Message;
+use super::{Death, Destination, Start, SystemUnderTest};
+use crate::error::{Error, Result};
+use crate::fleet::{Fleet, Launch};
+use crate::load::{Identities, Work};
+use crate::model::{Action, Role};
+use crate::record::{Event, Outcome, Sample};
+use crate::units::Nanos;
+
+/// Who releases configurations in a run.
+const RESPONDER: &str = "responder";
+
+/// Launches the plan's fleet, every process of it guarded.
+pub(super) fn begin(start: &Start<'_>) -> Result<Arc<dyn SystemUnderTest>> {
+    let spec = start.plan.fleet.as_ref().ok_or_else(|| {
+        Error::usage("the plan names neither a fleet nor another target, so nothing can be run")
+    })?;
+    let guardian = Arc::clone(start.guardian);
+    let warnings_to = start.messages.clone();
+    let fleet = Fleet::launch(Launch {
+        spec,
+        seed: start.plan.seed,
+        clock: start.clock,
+        data: &start.directory.join("fleet"),
+        binary: start.binary,
+        listen: None,
+        stop: Some(start.interrupt.flag()),
+        on_process: Box::new(move |process| {
+            if let Err(error) = guardian.watch(process.pid) {
+                let _ = warnings_to.send(Message::Event(Event::Warning {
+                    text: error.to_string(),
+                }));
+            }
+        }),
+    })?;
+    fleet.govern(start.plan.release);
+    Ok(Arc::new(fleet))
+}
+
+impl SystemUnderTest for Fleet {
+    fn destinations(&self) -> Result<Vec<Destination>> {
+        Ok(vec![Destination {
+            endpoint: self.address().into(),
+            work: Work::Fleet(identities(self)),
+            weight: 1,
+        }])
+    }
+
+    fn serving(&self) -> Vec<Event> {
+        let processes = self.processes().into_iter();
+        let serving = processes.map(|process| Event::Serving {
+            source: process.name,
+            pid: process.pid,
+        });
+        serving.collect()
+    }
+
+    fn sample(&self, from: Nanos, to: Nanos) -> Vec<std::result::Result<Sample, Event>> {
+        Self::sample(self, from, to)
+    }
+
+    fn dead(&self) -> Vec<Death> {
+        let dead = Self::dead(self).into_iter();
+        let dead = dead.map(|event| Death {
+            event,
+            ends_the_run: true,
+        });
+        dead.collect()
+    }
+
+    fn act(&self, now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome {
+        match action {
+            Action::Push {
+                set,
+                schema,
+                tested,
+                canary,
+            } => self.push(now, RESPONDER, &set, schema, tested, canary),
+            Action::Rollback => self.rollback(now, RESPONDER),
+            Action::Waive { check } => self.waive(&check),
+            Action::Admit { share } => self.admit(share),
+            Action::Restart { pause } => self.restart(pause, tell),
+            Action::Slow { part, factor } => self.slow(part, factor),
+            Action::Pause { instances } => self.pause(instances),
+            Action::Continue { instances } => self.go_on(instances),
+            other => Outcome::Failed {
+                reason: format!("the embedded fleet has no `{}`", other.name()),
+            },
+        }
+    }
+
+    fn takes_time(&self, action: &Action) -> bool {
+        matches!(action, Action::Restart { .. })
+    }
+
+    /// Nothing: the fleet ends with the run, and everything that was done to it.
+    fn undo(&self, _tell: &mut dyn FnMut(Event)) {}
+
+    fn stop(&self) -> Vec<Event> {
+        Self::stop(self)
+    }
+}
+
+fn identities(fleet: &Fleet) -> Identities {
+    let tokens = fleet.tokens();
+    Identities {
+        users: Role::ALL
+            .into_iter()
+            .map(|role| (role, tokens.of(role).to_vec()))
+            .collect(),
+        service: tokens.service().to_owned(),
+    }
+}

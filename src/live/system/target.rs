@@ -1,0 +1,198 @@
+//! A target as the system of a run, and the net under it:
+//! what is done to it is written down before it acts, and undone.
+
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::super::conductor::Message;
+use super::super::faults::Faults;
+use super::{Death, Destination, Start, SystemUnderTest};
+use crate::error::{Error, Result};
+use crate::load::{Address, Endpoint, Protocol, Tls, TlsOptions, Work};
+use crate::model::{Action, Site, TargetSpec};
+use crate::record::{Event, Outcome, Sample};
+use crate::target::{Addresses, Begin, Safeguard, Target, Undo, Undos};
+use crate::units::Nanos;
+
+/// Somebody else's target with what is to be undone of it.
+struct GuardedTarget {
+    spec: TargetSpec,
+    addresses: Addresses,
+    target: Target,
+    faults: Faults,
+    undo_log: Arc<UndoLog>,
+    directory: PathBuf,
+}
+
+/// Where undos are written down.
+struct UndoLog {
+    undos: Mutex<Undos>,
+    /// The conductor, which outlives all who arm; where it does not, nobody reads.
+    messages: Mutex<Sender<Message>>,
+}
+
+impl UndoLog {
+    fn undos(&self) -> MutexGuard<'_, Undos> {
+        self.undos.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn tell(&self, event: Event) {
+        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = messages.send(Message::Event(event));
+    }
+}
+
+impl Safeguard for UndoLog {
+    fn arm(&self, undo: Undo) -> Result<u64> {
+        let armed = self.undos().arm(undo)?;
+        self.tell(Event::Armed {
+            undo: armed.undo.in_words(),
+        });
+        Ok(armed.id)
+    }
+
+    fn settle(&self, id: u64, outcome: &Outcome) {
+        if let Err(error) = self.undos().undone(id, outcome) {
+            let text = error.to_string();
+            self.tell(Event::Warning { text });
+        }
+    }
+}
+
+/// Starts, holds or finds the target, once its hosts have been admitted.
+pub(super) fn begin(start: &Start<'_>, spec: &TargetSpec) -> Result<Arc<dyn SystemUnderTest>> {
+    let plan = start.plan;
+    let addresses = Addresses::of(spec, &plan.safety, start.allowed)?;
+    addresses.hold(plan)?;
+    start.guardian.undo(start.directory)?;
+    let mut undos = Undos::open(start.directory, "the run")?;
+    undos.begin()?;
+    let undo_log = Arc::new(UndoLog {
+        undos: Mutex::new(undos),
+        messages: Mutex::new(start.messages.clone()),
+    });
+    let safeguard: Arc<dyn Safeguard> = undo_log.clone();
+    // The proxies first: the target may need what is behind them to begin with.
+    let begun = Faults::begin(plan, spec, &addresses, safeguard.clone()).and_then(|faults| {
+        let target = Target::begin(Begin {
+            spec,
+            addresses: addresses.clone(),
+            directory: start.directory,
+            binary: start.binary,
+            safeguard,
+            stop: start.interrupt.flag(),
+        })?;
+        Ok((faults, target))
+    });
+    if begun.is_err() {
+        undo_log.undos().close();
+    }
+    let (faults, target) = begun?;
+    Ok(Arc::new(GuardedTarget {
+        spec: spec.clone(),
+        addresses,
+        target,
+        faults,
+        undo_log,
+        directory: start.directory.to_owned(),
+    }))
+}
+
+impl GuardedTarget {
+    fn destination(&self, site: &Site) -> Result<Destination> {
+        let url = &site.url;
+        let address = self.addresses.get(url).ok_or_else(|| {
+            Error::failed(format!(
+                "{url} was not admitted, which is a bug of threadbare"
+            ))
+        })?;
+        let tls = |ca: Option<&Path>| {
+            let options = TlsOptions {
+                ca: ca.map(Path::to_owned),
+                ..TlsOptions::default()
+            };
+            Tls::new(&url.host, false, &options)
+        };
+        Ok(Destination {
+            endpoint: Endpoint {
+                address: Address::Tcp(self.faults.front().unwrap_or(address)),
+                tls: url
+                    .encrypted
+                    .then(|| tls(self.spec.ca.as_deref()))
+                    .transpose()?,
+                protocol: Protocol::Http1,
+            },
+            work: Work::Http {
+                host: url.authority.clone(),
+                work: self.spec.work.clone(),
+            },
+            weight: site.weight,
+        })
+    }
+}
+
+impl SystemUnderTest for GuardedTarget {
+    fn destinations(&self) -> Result<Vec<Destination>> {
+        let sites = self.spec.sites.iter();
+        sites.map(|site| self.destination(site)).collect()
+    }
+
+    fn serving(&self) -> Vec<Event> {
+        self.target.serving().into_iter().collect()
+    }
+
+    fn sample(&self, from: Nanos, to: Nanos) -> Vec<std::result::Result<Sample, Event>> {
+        self.target.sample(from, to).into_iter().map(Ok).collect()
+    }
+
+    fn dead(&self) -> Vec<Death> {
+        let died = self.target.died().into_iter();
+        // That somebody else's program ends is what came of the experiment.
+        let deaths = died.map(|event| Death {
+            event,
+            ends_the_run: false,
+        });
+        deaths.collect()
+    }
+
+    fn act(&self, now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome {
+        let own = self.faults.act(now, &action);
+        own.unwrap_or_else(|| self.target.act(&action, tell))
+    }
+
+    fn takes_time(&self, action: &Action) -> bool {
+        matches!(
+            action,
+            Action::Hook { .. }
+                | Action::Configure { .. }
+                | Action::Rollback
+                | Action::Restart { .. }
+        )
+    }
+
+    fn undo(&self, tell: &mut dyn FnMut(Event)) {
+        // At the same time in effect: what the run holds itself goes in microseconds.
+        self.faults.undo(tell);
+        self.target.undo(tell);
+        tell(self.target.steady());
+    }
+
+    fn stop(&self) -> Vec<Event> {
+        let mut events = self.target.stop();
+        events.extend(self.faults.warnings());
+        let mut undos = self.undo_log.undos();
+        undos.close();
+        let left = undos.outstanding().len();
+        if left > 0 {
+            events.push(Event::Warning {
+                text: format!(
+                    "{left} of what was done to the target could not be undone; `threadbare \
+                     recover {}` tries again",
+                    self.directory.display()
+                ),
+            });
+        }
+        events
+    }
+}

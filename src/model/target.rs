@@ -1,0 +1,126 @@
+//! A target that is somebody else's: where it serves, and how it is held.
+//!
+//! Parameters only, with nothing running. What is asked of it is not written
+//! into a record, since requests hold secrets.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Front, Hook, HostPort, HttpWork, Proxied, Url, secret};
+use crate::units::Nanos;
+
+/// A target that is somebody else's.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TargetSpec {
+    /// Where it serves, each with its share of the load.
+    pub sites: Vec<Site>,
+    /// What of it runs here.
+    pub origin: Origin,
+    /// When it counts as ready, and as back in its steady state.
+    pub ready: Option<Ready>,
+    /// What the user's own tools can do to it.
+    pub hooks: Vec<Hook>,
+    /// Proxies in front of it, and of what it depends on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proxies: Vec<Proxied>,
+    /// What users ask of it. It is not written: requests hold secrets.
+    #[serde(skip)]
+    pub work: HttpWork,
+    /// The scenario's folder, from which relative paths count.
+    pub folder: PathBuf,
+    /// A file of certificates (PEM) to trust in place of the system's.
+    pub ca: Option<PathBuf>,
+}
+
+/// One place where a target serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Site {
+    /// Where; the query is not written.
+    #[serde(serialize_with = "super::url::without_query")]
+    pub url: Url,
+    /// Its share of the load is weight / sum of weights.
+    pub weight: u32,
+}
+
+/// What of a target runs here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Origin {
+    /// Nothing that is known: it is somewhere, and answers.
+    Elsewhere,
+    /// A command that a run starts, and ends with its process group.
+    Command(Command),
+    /// A process that runs already, by its id.
+    Process(u32),
+    /// A process that runs already, by the port it listens on.
+    Port(u16),
+}
+
+/// A command that serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The program and its arguments; no shell is in between. Secrets among
+    /// them are not written.
+    #[serde(serialize_with = "secret::words")]
+    pub words: Vec<String>,
+    /// Variables that are set besides those of threadbare's own environment;
+    /// secrets among them are not written.
+    #[serde(serialize_with = "secret::map")]
+    pub env: BTreeMap<String, String>,
+    /// The folder that it runs in.
+    pub directory: PathBuf,
+    /// How long it may take to end once it was asked to; then it is killed.
+    pub stop_within: Nanos,
+}
+
+/// How a target is asked whether it serves.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// The method.
+    pub method: String,
+    /// Where; an answer of 2xx or 3xx is a yes.
+    pub url: Url,
+    /// How long a yes may be waited for.
+    pub within: Nanos,
+}
+
+impl TargetSpec {
+    /// The hook of this name.
+    #[must_use]
+    pub fn hook(&self, name: &str) -> Option<&Hook> {
+        self.hooks.iter().find(|hook| hook.name == name)
+    }
+
+    /// The proxy in front of it, where there is one.
+    #[must_use]
+    pub fn front(&self) -> Option<&Proxied> {
+        let mut proxies = self.proxies.iter();
+        proxies.find(|proxy| matches!(proxy.front, Front::Target(_)))
+    }
+
+    /// Where proxies listen, and where those of dependencies lead.
+    pub fn ends_of_proxies(&self) -> impl Iterator<Item = &HostPort> {
+        let ends = self.proxies.iter().map(|proxy| match &proxy.front {
+            Front::Target(listen) => [listen.as_ref(), None],
+            Front::Dependency { listen, to } => [Some(listen), Some(to)],
+        });
+        ends.flatten().flatten()
+    }
+
+    /// Every URL that a run may send to: where it serves, its ready check, its hooks.
+    pub fn urls(&self) -> impl Iterator<Item = &Url> {
+        let calls = self
+            .hooks
+            .iter()
+            .flat_map(|hook| [Some(&hook.call), hook.undo.as_ref()]);
+        let requests = calls.flatten().filter_map(|call| match &call.what {
+            super::Called::Request { url, .. } => Some(url),
+            super::Called::Command(_) => None,
+        });
+        let sites = self.sites.iter().map(|site| &site.url);
+        let ready = self.ready.iter().map(|ready| &ready.url);
+        sites.chain(ready).chain(requests)
+    }
+}

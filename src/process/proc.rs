@@ -1,0 +1,207 @@
+//! What the kernel says of processes: `/proc`, as proc(5) has it.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt as _;
+
+/// A process, as `/proc/PID/stat` has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Stat {
+    pub(crate) pid: u32,
+    pub(crate) state: char,
+    pub(crate) parent: u32,
+    pub(crate) group: u32,
+    /// Processor time used, in ticks of 10 ms.
+    pub(crate) ticks: u64,
+    pub(crate) threads: u64,
+    /// When it was started, in ticks since the machine was; with the id, this
+    /// tells a process from a later one of the same id.
+    pub(crate) started: u64,
+    /// Pages of memory in use.
+    pub(crate) pages: u64,
+}
+
+/// A process that exists; a zombie is one.
+pub(crate) fn stat(pid: u32) -> Option<Stat> {
+    parse(pid, &fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+fn parse(pid: u32, text: &str) -> Option<Stat> {
+    // The name may hold anything, blanks and brackets too; it ends with the last bracket.
+    let (_, rest) = text.rsplit_once(')')?;
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    // Fields count from 3 here (proc(5)).
+    let number = |field: usize| fields.get(field - 3)?.parse::<u64>().ok();
+    Some(Stat {
+        pid,
+        state: fields.first()?.chars().next()?,
+        parent: u32::try_from(number(4)?).ok()?,
+        group: u32::try_from(number(5)?).ok()?,
+        ticks: number(14)?.saturating_add(number(15)?),
+        threads: number(20)?,
+        started: number(22)?,
+        pages: number(24)?,
+    })
+}
+
+impl Stat {
+    /// Whether it has not ended.
+    pub(crate) const fn alive(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X')
+    }
+}
+
+/// Threads of a process that run or are ready to, and threads that wait within the
+/// kernel and cannot be woken.
+pub(crate) fn thread_states(pid: u32) -> (u64, u64) {
+    let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return (0, 0);
+    };
+    let states = threads.flatten().filter_map(|thread| {
+        let text = fs::read_to_string(thread.path().join("stat")).ok()?;
+        Some(parse(pid, &text)?.state)
+    });
+    states.fold((0, 0), |(running, blocked), state| match state {
+        'R' => (running + 1, blocked),
+        'D' => (running, blocked + 1),
+        _ => (running, blocked),
+    })
+}
+
+/// Every process that has not ended.
+pub(crate) fn all() -> Vec<Stat> {
+    let Ok(entries) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| stat(entry.ok()?.file_name().to_str()?.parse().ok()?))
+        .filter(Stat::alive)
+        .collect()
+}
+
+/// The user that a process belongs to.
+pub(crate) fn owner(pid: u32) -> Option<u32> {
+    fs::metadata(format!("/proc/{pid}")).ok().map(|it| it.uid())
+}
+
+/// Open files of a process; none where they are not ours to see.
+pub(crate) fn open_files(pid: u32) -> Option<u64> {
+    let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
+    Some(entries.count() as u64)
+}
+
+/// Threads of a process.
+pub(crate) fn threads(pid: u32) -> Vec<u32> {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/task")) else {
+        return Vec::new();
+    };
+    let ids = entries.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok());
+    ids.collect()
+}
+
+/// A socket that listens: its number, and connections that wait to be accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Listener {
+    pub(crate) inode: u64,
+    pub(crate) waiting: u64,
+}
+
+/// The sockets that listen on a TCP port.
+pub(crate) fn listeners(port: u16) -> Vec<Listener> {
+    ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .flat_map(|text| parse_listeners(&text, port))
+        .collect()
+}
+
+fn parse_listeners(text: &str, port: u16) -> Vec<Listener> {
+    /// The state of a socket that listens.
+    const LISTEN: &str = "0A";
+    let rows = text.lines().skip(1).filter_map(|line| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let (_, hex) = fields.get(1)?.rsplit_once(':')?;
+        if u16::from_str_radix(hex, 16).ok()? != port || *fields.get(3)? != LISTEN {
+            return None;
+        }
+        let (_, waiting) = fields.get(4)?.split_once(':')?;
+        Some(Listener {
+            inode: fields.get(9)?.parse().ok()?,
+            waiting: u64::from_str_radix(waiting, 16).ok()?,
+        })
+    });
+    rows.collect()
+}
+
+/// Whether a process holds one of these sockets.
+pub(crate) fn holds(pid: u32, sockets: &[Listener]) -> bool {
+    let Ok(entries) = fs::read_dir(format!("/proc/{pid}/fd")) else {
+        return false;
+    };
+    let links = entries.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+    links.into_iter().any(|link| {
+        let link = link.to_string_lossy();
+        let inode = link
+            .strip_prefix("socket:[")
+            .and_then(|it| it.strip_suffix(']'));
+        let inode: Option<u64> = inode.and_then(|it| it.parse().ok());
+        inode.is_some_and(|inode| sockets.iter().any(|socket| socket.inode == inode))
+    })
+}
+
+/// A process and all that descend from it, itself first.
+pub(crate) fn tree(pid: u32) -> Vec<Stat> {
+    let all = all();
+    let mut tree: Vec<Stat> = all.iter().filter(|it| it.pid == pid).copied().collect();
+    let mut next = 0;
+    while let Some(parent) = tree.get(next).map(|it| it.pid) {
+        next += 1;
+        let children = all.iter().filter(|it| it.parent == parent);
+        let new: Vec<Stat> = children
+            .filter(|child| tree.iter().all(|known| known.pid != child.pid))
+            .copied()
+            .collect();
+        tree.extend(new);
+    }
+    tree
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_brackets_and_blanks_is_no_obstacle() {
+        let text = "7 (a) b (c)) S 3 5 5 0 -1 4194560 1 2 0 0 10 20 0 0 20 0 6 0 999 4096 123 x";
+        let stat = parse(7, text).unwrap();
+        assert_eq!((stat.state, stat.parent, stat.group), ('S', 3, 5));
+        assert_eq!(
+            (stat.ticks, stat.threads, stat.started, stat.pages),
+            (30, 6, 999, 123)
+        );
+    }
+
+    #[test]
+    fn a_listening_socket_is_found_with_its_queue() {
+        let text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+             0: 0100007F:1F40 00000000:0000 0A 00000000:00000003 00:00000000 00000000  1000        0 4242 1\n\
+             1: 0100007F:1F40 0100007F:9999 01 00000000:00000000 00:00000000 00000000  1000        0 4243 1\n";
+        let found = parse_listeners(text, 8000);
+        assert_eq!(
+            found,
+            [Listener {
+                inode: 4242,
+                waiting: 3
+            }]
+        );
+        assert_eq!(parse_listeners(text, 8001), []);
+    }
+
+    #[test]
+    fn this_process_is_its_own_tree_and_ours() {
+        let own = std::process::id();
+        assert!(tree(own).iter().any(|it| it.pid == own && it.alive()));
+        assert_eq!(owner(own), Some(rustix::process::geteuid().as_raw()));
+        assert!(threads(own).contains(&own));
+        assert!(open_files(own).is_some_and(|files| files > 0));
+    }
+}

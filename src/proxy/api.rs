@@ -1,0 +1,323 @@
+//! Toxiproxy's HTTP API (version 2), so that its client libraries drive this proxy.
+//!
+//! | route | |
+//! |---|---|
+//! | `GET /proxies`, `POST /proxies` | all; one more |
+//! | `GET`, `POST` or `PATCH`, `DELETE /proxies/{name}` | one |
+//! | `GET /proxies/{name}/toxics`, `POST` | its faults; one more |
+//! | `GET`, `POST` or `PATCH`, `DELETE /proxies/{name}/toxics/{name}` | one |
+//! | `POST /populate` | several at once, whole or not at all |
+//! | `POST /reset` | everything up, no faults |
+//! | `GET /version` | |
+//!
+//! It listens on loopback only, and refuses what a browser sends for a page (an
+//! `Origin`, a user agent `Mozilla/…`) and requests that name another host: a page
+//! of a stranger's could otherwise break things here.
+
+use std::net::{IpAddr, SocketAddr, TcpListener as Bound};
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::{Bytes, Incoming};
+use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN, USER_AGENT};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
+use tokio::sync::{Semaphore, oneshot};
+
+use super::proxies::{Draft, Proxies, Refusal, shown};
+use super::proxies::{add_fault, find_fault, remove_fault, update_fault};
+use crate::error::{Error, Result};
+
+/// The version of Toxiproxy whose API this is; clients ask for it.
+const VERSION: &str = "2.9.0";
+/// The longest body: a thousand proxies are 100 KB.
+const BODY_MAX: usize = 1024 * 1024;
+/// Connections at a time; one more waits.
+const CONNECTIONS_MAX: usize = 64;
+/// How long a client may take to send a request's head.
+const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
+
+type ApiResponse = std::result::Result<(StatusCode, Value), Refusal>;
+
+/// The API of a set of proxies, with a thread of its own, until it is dropped.
+#[derive(Debug)]
+pub struct Api {
+    address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Api {
+    /// Listens, and starts the thread that answers.
+    ///
+    /// # Errors
+    ///
+    /// Where the address is not loopback, or cannot be listened on.
+    pub fn start(listen: SocketAddr, proxies: Arc<Proxies>) -> Result<Self> {
+        if !listen.ip().to_canonical().is_loopback() {
+            return Err(Error::usage(format!(
+                "the API listens on loopback only, and {listen} is not; use 127.0.0.1 or [::1]"
+            )));
+        }
+        let failed = |cause: std::io::Error| {
+            Error::unfit(format!(
+                "failed to listen on {listen} for the API: {cause}; name another address with \
+                 --api, leave it out with --no-api, or end the program that holds this one"
+            ))
+        };
+        let bound = Bound::bind(listen).map_err(failed)?;
+        bound.set_nonblocking(true).map_err(failed)?;
+        let address = bound.local_addr().map_err(failed)?;
+        let runtime = Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(failed)?;
+        let (stop, stopped) = oneshot::channel();
+        let serving = async move {
+            tokio::select! {
+                _ = stopped => {}
+                () = serve(bound, proxies) => {}
+            }
+        };
+        let thread = thread::Builder::new()
+            .name("proxy-api".into())
+            .spawn(move || runtime.block_on(serving))
+            .map_err(failed)?;
+        Ok(Self {
+            address,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+}
+
+impl Drop for Api {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn serve(bound: Bound, proxies: Arc<Proxies>) {
+    let Ok(listener) = TcpListener::from_std(bound) else {
+        return; // outside a runtime only
+    };
+    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    loop {
+        let Ok(slot) = Arc::clone(&free).acquire_owned().await else {
+            return; // it is never closed
+        };
+        let Ok((stream, _)) = listener.accept().await else {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let proxies = Arc::clone(&proxies);
+        tokio::spawn(async move {
+            let answering = service_fn(move |request| answer(Arc::clone(&proxies), request));
+            let mut server = http1::Builder::new();
+            server
+                .timer(TokioTimer::new())
+                .header_read_timeout(HEAD_TIME_MAX);
+            // A broken connection concerns its caller only.
+            let _ = server
+                .serve_connection(TokioIo::new(stream), answering)
+                .await;
+            drop(slot);
+        });
+    }
+}
+
+async fn answer(
+    proxies: Arc<Proxies>,
+    request: Request<Incoming>,
+) -> std::result::Result<Response<Full<Bytes>>, std::convert::Infallible> {
+    let (head, body) = request.into_parts();
+    let done = match stranger(&head.headers) {
+        Some(refusal) => Err(refusal),
+        None => match Limited::new(body, BODY_MAX).collect().await {
+            Ok(body) => act(&proxies, &head.method, head.uri.path(), &body.to_bytes()),
+            Err(cause) => Err(Refusal::bad_body(cause)),
+        },
+    };
+    let (status, body) = done.unwrap_or_else(|refusal| {
+        let status = StatusCode::from_u16(refusal.status);
+        let body = json!({ "error": refusal.sentence, "status": refusal.status });
+        (status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), body)
+    });
+    let text = match body {
+        Value::Null => Bytes::new(),
+        body => Bytes::from(format!("{body}\n")),
+    };
+    let mut answer = Response::new(Full::new(text));
+    *answer.status_mut() = status;
+    let json = hyper::header::HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(answer)
+}
+
+/// Why a request may come from somebody else's page.
+fn stranger(headers: &HeaderMap) -> Option<Refusal> {
+    let forbidden = |sentence: &str| Some(Refusal::new(403, sentence));
+    if headers.contains_key(ORIGIN) {
+        return forbidden("requests with an Origin are refused: they come from a browser's page");
+    }
+    let agent = headers
+        .get(USER_AGENT)
+        .and_then(|agent| agent.to_str().ok());
+    if agent.is_some_and(|agent| agent.starts_with("Mozilla/")) {
+        return forbidden("User agent not allowed");
+    }
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    if !host.is_none_or(is_this_machine) {
+        return forbidden("the Host is not this machine: use 127.0.0.1, [::1] or localhost");
+    }
+    None
+}
+
+fn is_this_machine(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
+    name.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
+}
+
+fn act(proxies: &Proxies, method: &Method, path: &str, body: &[u8]) -> ApiResponse {
+    let segments: Vec<String> = path
+        .trim_matches('/')
+        .split('/')
+        .map(percent_decoded)
+        .collect();
+    let segments: Vec<&str> = segments.iter().map(String::as_str).collect();
+    let parsed = || serde_json::from_slice::<Value>(body).map_err(Refusal::bad_body);
+    let ok = |value| Ok((StatusCode::OK, value));
+    let gone = |()| (StatusCode::NO_CONTENT, Value::Null);
+    match (method.as_str(), &segments[..]) {
+        ("GET", ["version"]) => ok(json!({ "version": VERSION })),
+        ("POST", ["reset"]) => proxies.reset().map(gone),
+        ("POST", ["populate"]) => populate(proxies, body),
+        ("GET", ["proxies"]) => {
+            let mut all = Map::new();
+            proxies.each(|proxy| drop(all.insert(proxy.name().to_owned(), shown(proxy))));
+            ok(Value::Object(all))
+        }
+        ("POST", ["proxies"]) => {
+            let draft: Draft = serde_json::from_slice(body).map_err(Refusal::bad_body)?;
+            proxies.create(&draft)?;
+            let shown = proxies.with(&draft.name, |proxy| Ok(shown(proxy)))?;
+            Ok((StatusCode::CREATED, shown))
+        }
+        ("GET", ["proxies", name]) => ok(proxies.with(name, |proxy| Ok(shown(proxy)))?),
+        ("POST" | "PATCH", ["proxies", name]) => {
+            proxies.update(name, &parsed()?)?;
+            ok(proxies.with(name, |proxy| Ok(shown(proxy)))?)
+        }
+        ("DELETE", ["proxies", name]) => proxies.remove(name).map(gone),
+        ("GET", ["proxies", name, "toxics"]) => {
+            ok(proxies.with(name, |proxy| Ok(json!(proxy.faults())))?)
+        }
+        ("POST", ["proxies", name, "toxics"]) => {
+            let sent = parsed()?;
+            ok(json!(proxies.with(name, |proxy| add_fault(proxy, &sent))?))
+        }
+        ("GET", ["proxies", name, "toxics", fault]) => {
+            ok(json!(proxies.with(name, |proxy| find_fault(proxy, fault))?))
+        }
+        ("POST" | "PATCH", ["proxies", name, "toxics", fault]) => {
+            let sent = parsed()?;
+            let updated = proxies.with(name, |proxy| update_fault(proxy, fault, &sent))?;
+            ok(json!(updated))
+        }
+        ("DELETE", ["proxies", name, "toxics", fault]) => proxies
+            .with(name, |proxy| remove_fault(proxy, fault))
+            .map(gone),
+        (_, ["version" | "reset" | "populate" | "proxies", ..]) if segments.len() <= 4 => {
+            Err(Refusal::new(405, format!("{method} is not possible here")))
+        }
+        _ => Err(Refusal::new(404, "there is no such route")),
+    }
+}
+
+fn populate(proxies: &Proxies, body: &[u8]) -> ApiResponse {
+    let drafts: Vec<Draft> = serde_json::from_slice(body).map_err(Refusal::bad_body)?;
+    let names = proxies.populate(&drafts)?;
+    let all = names
+        .iter()
+        .map(|name| proxies.with(name, |proxy| Ok(shown(proxy))));
+    let all: Vec<Value> = all.collect::<std::result::Result<_, _>>()?;
+    Ok((StatusCode::CREATED, json!({ "proxies": all })))
+}
+
+/// A segment of a path as it was meant; what is no escape stays as it is.
+fn percent_decoded(segment: &str) -> String {
+    let bytes = segment.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while at < bytes.len() {
+        let digits = segment.get(at + 1..at + 3);
+        let escaped = digits.and_then(|digits| u8::from_str_radix(digits, 16).ok());
+        let (byte, length) = match escaped.filter(|_| bytes[at] == b'%') {
+            Some(byte) => (byte, 3),
+            None => (bytes[at], 1),
+        };
+        decoded.push(byte);
+        at += length;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_this_machine_is_this_machine() {
+        for host in [
+            "localhost",
+            "LOCALHOST:8474",
+            "127.0.0.1:8474",
+            "[::1]:1",
+            "127.9.9.9",
+        ] {
+            assert!(is_this_machine(host), "{host}");
+        }
+        for host in [
+            "example.com",
+            "127.0.0.1.example.com",
+            "10.0.0.1:8474",
+            "",
+            "localhost.evil",
+        ] {
+            assert!(!is_this_machine(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn names_in_paths_are_decoded() {
+        for (segment, name) in [
+            ("a%20b", "a b"),
+            ("100%", "100%"),
+            ("%zz", "%zz"),
+            ("%C3%A4", "ä"),
+        ] {
+            assert_eq!(percent_decoded(segment), name);
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! Requests and answers of one connection, one after the other, with the faults
+//! that meet them.
+//!
+//! A machine between the two pipes: it is told bytes and the time, and pushes what
+//! goes on. Which faults meet a request is decided once, when its head is complete
+//! (for those downstream, when the answer's is); whether a delay or a hold still
+//! lasts is asked of the rules that are in force, so that an undo acts at once.
+//! Requests that a client sends ahead wait until the one before is answered.
+
+use bytes::Bytes;
+
+use super::framing::Malformed;
+use super::head::{self, RequestHead};
+use super::orders::{HeadHold, Orders, Rules, kept_until, meeting};
+use super::side::{BodyProgress, HEAD_MAX, Side, SideState, pass};
+use crate::model::fault::{Ending, Pipe, Stream};
+use crate::units::Nanos;
+
+/// What came of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::proxy) struct Step {
+    /// When the next turn is due, whatever arrives.
+    pub until: Option<Nanos>,
+    /// Whether the connection ends now.
+    pub ending: Option<Ending>,
+}
+
+/// What the exchange has counted since it was last asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::proxy) struct ExchangeCounters {
+    /// Requests whose head was read.
+    pub requests: u64,
+    /// Answers of the proxy's own.
+    pub own_answers: u64,
+    /// Heads and bodies that were no HTTP, or too long.
+    pub malformed: u64,
+    /// Connections that the target closed with a request unanswered.
+    pub unanswered: u64,
+}
+
+/// A request under way.
+struct PendingRequest {
+    head: RequestHead,
+    text: Bytes,
+}
+
+/// The exchange of one connection.
+pub(in crate::proxy) struct Exchange {
+    client: Side,
+    target: Side,
+    asked: Option<PendingRequest>,
+    counted: ExchangeCounters,
+}
+
+impl Exchange {
+    pub(in crate::proxy) fn new() -> Self {
+        Self {
+            client: Side::new(),
+            target: Side::new(),
+            asked: None,
+            counted: ExchangeCounters::default(),
+        }
+    }
+
+    /// Bytes that may be pushed from the client (upstream) or target (downstream).
+    pub(in crate::proxy) fn room(&self, stream: Stream) -> usize {
+        self.side(stream).room()
+    }
+
+    pub(in crate::proxy) fn push(&mut self, stream: Stream, bytes: &[u8]) {
+        self.side_mut(stream).inbox.extend_from_slice(bytes);
+    }
+
+    pub(in crate::proxy) fn end(&mut self, stream: Stream) {
+        self.side_mut(stream).ended = true;
+    }
+
+    pub(in crate::proxy) fn counted(&mut self) -> ExchangeCounters {
+        std::mem::take(&mut self.counted)
+    }
+
+    /// Whether the client has gone, and nothing of it is left to be done.
+    pub(in crate::proxy) const fn spent(&self) -> bool {
+        self.client.ended && matches!(self.client.state, SideState::Rest)
+    }
+
+    /// The target cannot be reached.
+    pub(in crate::proxy) fn unreachable(&mut self, now: Nanos, sentence: &str, down: &mut Pipe) {
+        self.answer(now, 502, sentence, true, down);
+        self.client.state = SideState::Rest;
+    }
+
+    /// Lets everything pass that may.
+    pub(in crate::proxy) fn turn(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+    ) -> Step {
+        let mut step = Step::default();
+        loop {
+            let asked = self.ask(now, rules, up, down, &mut step);
+            if step.ending.is_some() {
+                return step;
+            }
+            let answered = self.reply(now, rules, up, down, &mut step);
+            if step.ending.is_some() || !(asked || answered) {
+                return step;
+            }
+            step.until = None;
+        }
+    }
+
+    /// The client's side: whether something happened.
+    fn ask(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+        step: &mut Step,
+    ) -> bool {
+        match &mut self.client.state {
+            SideState::Head => self.read_request(now, rules, up, down),
+            SideState::HeadKept { since, met, .. } => match kept_until(*since, met, rules) {
+                // Nobody waits for it any more, and the target never sees it.
+                HeadHold::Held if self.client.ended => {
+                    step.ending = Some(Ending::Close);
+                    true
+                }
+                HeadHold::Held => false,
+                HeadHold::Until(at) if at > now => {
+                    sooner(&mut step.until, at);
+                    false
+                }
+                HeadHold::Until(_) => self.release_request(now, rules, up, down, step),
+            },
+            SideState::Body { .. } | SideState::Tunnel => match pass(&mut self.client, now, up) {
+                Ok(BodyProgress::Nothing) => false,
+                Ok(BodyProgress::Some) => true,
+                Ok(BodyProgress::All { discarded }) => {
+                    // What the proxy answered itself is over with the request's body.
+                    if discarded {
+                        self.asked = None;
+                    }
+                    true
+                }
+                Err(Malformed) => self.refuse(now, 400, "the request's body is malformed", down),
+            },
+            SideState::Rest => {
+                self.client.inbox.clear();
+                false
+            }
+        }
+    }
+
+    fn read_request(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+    ) -> bool {
+        if self.asked.is_some() {
+            // A client that goes while it waits: the target may want to know.
+            if self.client.ended && self.client.inbox.is_empty() {
+                up.end(now);
+                self.client.state = SideState::Rest;
+            }
+            return false;
+        }
+        if self.client.inbox.is_empty() {
+            if self.client.ended {
+                up.end(now);
+                self.client.state = SideState::Rest;
+            }
+            return false;
+        }
+        match head::request(&self.client.inbox) {
+            Ok(Some(head)) if head.length <= HEAD_MAX => {
+                self.counted.requests += 1;
+                let text = self.client.inbox.split_to(head.length).freeze();
+                self.client.state = SideState::HeadKept {
+                    met: meeting(rules, Stream::Upstream, &text),
+                    head: text.clone(),
+                    framing: head.framing,
+                    since: now,
+                    tunnel: false,
+                };
+                self.asked = Some(PendingRequest { head, text });
+                true
+            }
+            Ok(None) if self.client.ended => {
+                up.end(now);
+                self.client.state = SideState::Rest;
+                false
+            }
+            Ok(None) if self.client.inbox.len() <= HEAD_MAX => false,
+            Ok(_) => {
+                let sentence = format!("the request's head is longer than {HEAD_MAX} bytes");
+                self.refuse(now, 431, &sentence, down)
+            }
+            Err(Malformed) => self.refuse(now, 400, "the request is no HTTP/1.1", down),
+        }
+    }
+
+    /// Sends a request on that nothing keeps any more.
+    fn release_request(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+        step: &mut Step,
+    ) -> bool {
+        let state = std::mem::replace(&mut self.client.state, SideState::Rest);
+        let (
+            SideState::HeadKept {
+                head, framing, met, ..
+            },
+            Some(asked),
+        ) = (state, &self.asked)
+        else {
+            return false;
+        };
+        let orders = Orders::of(&met, rules);
+        if orders.abort {
+            step.ending = Some(Ending::Reset);
+            return true;
+        }
+        let Some(status) = orders.status else {
+            up.push(now, orders.edited(head));
+            self.client.state = SideState::Body {
+                framing,
+                cut: orders.cut,
+                discard: false,
+            };
+            return true;
+        };
+        let closes = asked.head.last;
+        self.answer(now, status, "a fault of the proxy", closes, down);
+        if !closes {
+            self.client.state = SideState::Body {
+                framing,
+                cut: None,
+                discard: true,
+            };
+        }
+        true
+    }
+
+    /// The target's side: whether something happened.
+    fn reply(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        up: &mut Pipe,
+        down: &mut Pipe,
+        step: &mut Step,
+    ) -> bool {
+        match &mut self.target.state {
+            SideState::Head => self.read_answer(now, rules, down),
+            SideState::HeadKept { since, met, .. } => match kept_until(*since, met, rules) {
+                HeadHold::Held if self.client.ended => {
+                    step.ending = Some(Ending::Close);
+                    true
+                }
+                HeadHold::Held => false,
+                HeadHold::Until(at) if at > now => {
+                    sooner(&mut step.until, at);
+                    false
+                }
+                HeadHold::Until(_) => self.release_answer(now, rules, down, step),
+            },
+            SideState::Body { .. } | SideState::Tunnel => match pass(&mut self.target, now, down) {
+                Ok(BodyProgress::Nothing) => false,
+                Ok(BodyProgress::Some) => true,
+                Ok(BodyProgress::All { .. }) => {
+                    self.asked = None;
+                    true
+                }
+                Err(Malformed) => {
+                    self.counted.malformed += 1;
+                    down.end(now);
+                    up.end(now);
+                    self.target.state = SideState::Rest;
+                    true
+                }
+            },
+            SideState::Rest => {
+                self.target.inbox.clear();
+                false
+            }
+        }
+    }
+
+    fn read_answer(&mut self, now: Nanos, rules: &dyn Rules, down: &mut Pipe) -> bool {
+        let inbox = &mut self.target.inbox;
+        if inbox.is_empty() {
+            if self.target.ended {
+                self.counted.unanswered += u64::from(self.asked.is_some());
+                down.end(now);
+                self.target.state = SideState::Rest;
+            }
+            return false;
+        }
+        let Some(asked) = &self.asked else {
+            return self.not_an_answer(now, down); // nobody asked
+        };
+        match head::answer(inbox, asked.head) {
+            Ok(Some(head)) if head.length <= HEAD_MAX => {
+                let text = inbox.split_to(head.length).freeze();
+                if matches!(head.status, 100 | 102..200) {
+                    down.push(now, text); // a word ahead of the answer
+                    return true;
+                }
+                let granted = asked.head.connect && (200..300).contains(&head.status);
+                self.target.state = SideState::HeadKept {
+                    met: meeting(rules, Stream::Downstream, &asked.text),
+                    head: text,
+                    framing: head.framing,
+                    since: now,
+                    tunnel: granted || head.status == 101,
+                };
+                true
+            }
+            Ok(None) if inbox.len() <= HEAD_MAX && !self.target.ended => false,
+            _ => self.not_an_answer(now, down),
+        }
+    }
+
+    fn not_an_answer(&mut self, now: Nanos, down: &mut Pipe) -> bool {
+        self.counted.malformed += 1;
+        if self.asked.is_some() {
+            self.answer(now, 502, "the target's answer is no HTTP/1.1", true, down);
+        } else {
+            down.end(now);
+        }
+        self.target.state = SideState::Rest;
+        self.client.state = SideState::Rest;
+        true
+    }
+
+    fn release_answer(
+        &mut self,
+        now: Nanos,
+        rules: &dyn Rules,
+        down: &mut Pipe,
+        step: &mut Step,
+    ) -> bool {
+        let state = std::mem::replace(&mut self.target.state, SideState::Rest);
+        let SideState::HeadKept {
+            head,
+            framing,
+            met,
+            tunnel,
+            ..
+        } = state
+        else {
+            return false;
+        };
+        let orders = Orders::of(&met, rules);
+        if orders.abort {
+            step.ending = Some(Ending::Reset);
+            return true;
+        }
+        down.push(now, orders.edited(head));
+        if tunnel {
+            self.client.state = SideState::Tunnel;
+            self.target.state = SideState::Tunnel;
+        } else {
+            self.target.state = SideState::Body {
+                framing,
+                cut: orders.cut,
+                discard: false,
+            };
+        }
+        true
+    }
+
+    /// Answers in the target's place.
+    fn answer(&mut self, now: Nanos, status: u16, sentence: &str, closes: bool, down: &mut Pipe) {
+        self.counted.own_answers += 1;
+        let bodiless = self.asked.as_ref().is_some_and(|asked| asked.head.bodiless);
+        let mut text = head::own_answer(status, sentence, closes);
+        if bodiless || matches!(status, 204 | 304) {
+            let body = text.windows(4).position(|end| end == b"\r\n\r\n");
+            text.truncate(body.map_or(text.len(), |at| at + 4));
+        }
+        down.push(now, text.into());
+        if closes {
+            down.end(now);
+        }
+    }
+
+    /// Answers that this is no request, and hears no more.
+    fn refuse(&mut self, now: Nanos, status: u16, sentence: &str, down: &mut Pipe) -> bool {
+        self.counted.malformed += 1;
+        self.answer(now, status, sentence, true, down);
+        self.client.state = SideState::Rest;
+        self.target.state = SideState::Rest;
+        true
+    }
+
+    const fn side(&self, stream: Stream) -> &Side {
+        match stream {
+            Stream::Upstream => &self.client,
+            Stream::Downstream => &self.target,
+        }
+    }
+
+    const fn side_mut(&mut self, stream: Stream) -> &mut Side {
+        match stream {
+            Stream::Upstream => &mut self.client,
+            Stream::Downstream => &mut self.target,
+        }
+    }
+}
+
+/// Makes it no later than `at`.
+pub(in crate::proxy) fn sooner(until: &mut Option<Nanos>, at: Nanos) {
+    *until = Some(until.map_or(at, |until| until.min(at)));
+}
+
+#[cfg(test)]
+mod tests;

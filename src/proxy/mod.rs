@@ -1,0 +1,20 @@
+//! Faults from outside: a proxy that breaks connections and requests, and
+//! occupiers that hold a server's workers.
+//!
+//! What a fault decides is in `model::fault`; here are the sockets. The proxy
+//! serves its connections with one thread of its own, so that it can be started by
+//! a program without a runtime, and so that a change of its faults lies between
+//! two turns of every connection. It knows nothing of scenarios and leases.
+
+mod address;
+mod api;
+mod http;
+mod link;
+mod occupy;
+mod proxies;
+
+pub use address::Allowed;
+pub use api::Api;
+pub use link::{FaultCounters, Proxy, ProxyCounters, ProxySpec};
+pub use occupy::{Occupation, OccupationCounters, Occupier};
+pub use proxies::{Draft, Proxies, Refusal, Settings};

@@ -1,0 +1,524 @@
+//! A target that is somebody else's: what `[target]`, `[[hook]]` and the
+//! operations of `[load]` say of it together, and what can be done to it.
+
+use std::path::{Path, PathBuf};
+
+use super::Entry;
+use super::file::{self, File};
+use super::leaf::{Spanned, Text};
+use super::meaning::Reader;
+use super::operations::{self, HeaderLine};
+use super::proxies;
+use super::quantities::{Positive, ReadyAt, UrlRequest};
+use crate::model::{
+    Action, Call, Called, Command, ExpectedAnswer, Hook, HttpWork, Origin, Ready, Site, Step,
+    TargetSpec, Url,
+};
+use crate::units::Nanos;
+
+/// The target of somebody else's that a file names; none where it is the fleet.
+pub(super) fn read(reader: &mut Reader, file: &File) -> Option<TargetSpec> {
+    let Some(placed) = other(file) else {
+        of_the_fleet(reader, file);
+        return None;
+    };
+    one_target(reader, placed);
+    let target = &placed.value;
+    let sites = sites(reader, target);
+    let ready = ready(reader, target, &sites);
+    let work = work(reader, file, &sites);
+    let hooks = hooks(reader, file);
+    let proxies = proxies::read(reader, file, &sites);
+    of_somebody_else(reader, file);
+    Some(TargetSpec {
+        origin: origin(reader, target),
+        ready,
+        work,
+        hooks,
+        proxies,
+        folder: here(&reader.folder),
+        ca: target.ca.as_ref().map(|ca| reader.folder.join(ca)),
+        sites,
+    })
+}
+
+/// A folder that can be entered: the empty path is this one.
+fn here(folder: &Path) -> PathBuf {
+    if folder.as_os_str().is_empty() {
+        return PathBuf::from(".");
+    }
+    folder.to_owned()
+}
+
+/// Whether a file names a target of somebody else's.
+pub(super) fn names_one(file: &File) -> bool {
+    other(file).is_some()
+}
+
+/// The target, where it is not the fleet.
+fn other(file: &File) -> Option<&Spanned<file::Target>> {
+    file.target.as_ref().filter(|target| {
+        let target = &target.value;
+        target.url.is_some()
+            || target.urls.is_some()
+            || target.command.is_some()
+            || target.pid.is_some()
+            || target.port.is_some()
+    })
+}
+
+/// What only somebody else's target can have.
+fn of_the_fleet(reader: &mut Reader, file: &File) {
+    let Some(placed) = &file.load else { return };
+    let load = &placed.value;
+    if load.mix.is_none() && !reader.was_taken_out(placed, &["mix"]) {
+        reader.report(
+            placed,
+            "[load] lacks the key `mix`",
+            "incomplete",
+            "add `mix = [{ weight = 1, request = \"list tasks\", role = \"viewer\" }]`: what \
+             operations ask the embedded fleet for",
+        );
+    }
+    for at in [
+        load.operation.as_ref().map(at),
+        load.operations.as_ref().map(at),
+    ]
+    .into_iter()
+    .flatten()
+    {
+        reader.report(
+            &at,
+            "the embedded fleet is asked by `mix`, not by operations of one's own",
+            "not of the fleet",
+            "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
+        );
+    }
+    if let Some(proxy) = file.proxy.first() {
+        reader.report(
+            proxy,
+            "proxies are for a target of somebody else's",
+            "not of the fleet",
+            "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
+        );
+    }
+    if let Some(hook) = file.hook.first() {
+        reader.report(
+            hook,
+            "hooks are for a target of somebody else's",
+            "not of the fleet",
+            "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
+        );
+    }
+}
+
+fn of_somebody_else(reader: &mut Reader, file: &File) {
+    let Some(load) = &file.load else { return };
+    if let Some(mix) = &load.value.mix {
+        reader.report(
+            mix,
+            "`mix` is what the embedded fleet is asked for",
+            "not of this target",
+            "write [[load.operation]] with its steps instead, see docs/LOAD.md",
+        );
+    }
+}
+
+/// The place of a value, for a message about it.
+fn at<T>(placed: &Spanned<T>) -> Spanned<()> {
+    Spanned {
+        value: (),
+        span: placed.span.clone(),
+    }
+}
+
+/// Reports a second target.
+fn one_target(reader: &mut Reader, placed: &Spanned<file::Target>) {
+    let target = &placed.value;
+    let mut urls = Vec::new();
+    urls.extend(target.url.as_ref().map(at));
+    urls.extend(target.urls.as_ref().map(at));
+    if let [_, second] = urls.as_slice() {
+        let second = second.clone();
+        reader.report(
+            &second,
+            "a target has one `url`, or `urls`",
+            "second",
+            "keep one of them",
+        );
+    }
+    let mut held = Vec::new();
+    held.extend(target.command.as_ref().map(at));
+    held.extend(target.pid.as_ref().map(at));
+    held.extend(target.port.as_ref().map(at));
+    if let Some(second) = held.get(1).cloned() {
+        let message = "a target is held by one of `command`, `pid` and `port`";
+        reader.report(&second, message, "second", "keep one of them");
+    }
+    if let Some(fleet) = &target.fleet {
+        reader.report(
+            fleet,
+            "a target is the embedded fleet or somebody else's, not both",
+            "second target",
+            "take [target.fleet] out, or the keys that name the other",
+        );
+    }
+    if urls.is_empty()
+        && let (Some(held), None) = (held.first().cloned(), &target.port)
+        && !reader.was_taken_out(placed, &["url", "urls"])
+    {
+        reader.report(
+            &held,
+            "[target] lacks the key `url`: where it serves",
+            "where?",
+            "add `url = \"http://127.0.0.1:8000\"`",
+        );
+    }
+    let of_a_command = [
+        (!target.env.is_empty()).then_some("env"),
+        target.directory.is_some().then_some("directory"),
+    ];
+    if let (None, Some(key)) = (&target.command, of_a_command.into_iter().flatten().next())
+        && !reader.was_taken_out(placed, &["command"])
+    {
+        let message = format!("`{key}` is a command's, and [target] has none");
+        reader.report(
+            placed,
+            message,
+            "no command",
+            format!("add `command`, or take `{key}` out"),
+        );
+    }
+}
+
+fn sites(reader: &mut Reader, target: &file::Target) -> Vec<Site> {
+    if let Some(url) = &target.url {
+        return vec![Site {
+            url: url.value.0.clone(),
+            weight: 1,
+        }];
+    }
+    if let Some(urls) = &target.urls {
+        if urls.value.is_empty() {
+            reader.report(
+                urls,
+                "`urls` is empty",
+                "empty",
+                "give it at least one entry",
+            );
+        }
+        let sites = urls.value.iter().filter_map(|site| {
+            Some(Site {
+                url: site.url.as_ref()?.value.0.clone(),
+                weight: site.weight,
+            })
+        });
+        return sites.collect();
+    }
+    let port = target.port.as_ref().map(|port| port.value);
+    let url = port.and_then(|port| format!("http://127.0.0.1:{port}").parse().ok());
+    url.map(|url| Site { url, weight: 1 }).into_iter().collect()
+}
+
+fn origin(reader: &Reader, target: &file::Target) -> Origin {
+    if let Some(words) = &target.command {
+        let folder = here(&reader.folder);
+        return Origin::Command(Command {
+            words: words.value.clone(),
+            env: target.env.clone(),
+            directory: match &target.directory {
+                Some(directory) => folder.join(&directory.value),
+                None => folder,
+            },
+            stop_within: target.stop_within.0.0,
+        });
+    }
+    match (&target.pid, &target.port) {
+        (Some(pid), _) => Origin::Process(pid.value),
+        (None, Some(port)) => Origin::Port(port.value),
+        (None, None) => Origin::Elsewhere,
+    }
+}
+
+fn ready(reader: &mut Reader, target: &file::Target, sites: &[Site]) -> Option<Ready> {
+    let check = target.ready.as_ref()?;
+    let url: Url = match &check.value.0.at {
+        ReadyAt::Url(url) => url.clone(),
+        ReadyAt::Path(path) => {
+            let url = sites.first()?.url.with_target(path);
+            if url.encrypted {
+                reader.report(
+                    check,
+                    "the ready check of a target under https needs a URL of its own",
+                    "https",
+                    "write a URL of http, such as \"GET http://127.0.0.1:8080/health\", or take \
+                     it out",
+                );
+                return None;
+            }
+            url
+        }
+    };
+    Some(Ready {
+        method: check.value.0.method.clone(),
+        url,
+        within: match (target.ready_within, &target.command) {
+            (Some(within), _) => within.0.0,
+            (None, Some(_)) => Nanos::from_secs(30),
+            (None, None) => Nanos::from_secs(5),
+        },
+    })
+}
+
+/// What users ask for: operations of the file, of another file, or the URL itself.
+fn work(reader: &mut Reader, file: &File, sites: &[Site]) -> HttpWork {
+    let Some(load) = file.load.as_ref().map(|load| &load.value) else {
+        return HttpWork::default();
+    };
+    match (&load.operation, &load.operations) {
+        (Some(_), Some(other)) => {
+            reader.report(
+                other,
+                "operations stand in this file or in another, not in both",
+                "second",
+                "keep [[load.operation]] or `operations`",
+            );
+            HttpWork::default()
+        }
+        (Some(operation), None) => {
+            let (work, mistakes) =
+                operations::inline(&reader.folder, &load.values, &operation.value);
+            reader.mistakes.extend(mistakes);
+            work
+        }
+        (None, Some(other)) => {
+            let path = reader.folder.join(&other.value);
+            match operations::load_operations(&path, false) {
+                Ok(work) => work,
+                Err(error) => {
+                    reader.report(
+                        other,
+                        format!("the operations in {} cannot be used", path.display()),
+                        "has a mistake",
+                        error.to_string(),
+                    );
+                    HttpWork::default()
+                }
+            }
+        }
+        (None, None) => {
+            let target = sites.first().map_or("/", |site| site.url.target.as_str());
+            let path = target.split('?').next().unwrap_or_default();
+            HttpWork::single(format!("GET {path}"), Step::new("GET", target))
+        }
+    }
+}
+
+fn hooks(reader: &mut Reader, file: &File) -> Vec<Hook> {
+    let names: Vec<_> = file
+        .hook
+        .iter()
+        .map(|hook| hook.value.name.clone())
+        .collect();
+    reader.unique("hook", names.iter());
+    let hooks = file.hook.iter().map(|hook| {
+        let keys = &hook.value;
+        let parts = Parts {
+            table: at(hook),
+            called: "[[hook]]",
+            command: keys.command.as_ref(),
+            request: keys.request.as_ref(),
+            headers: &keys.headers,
+            body: &keys.body,
+            timeout: keys.timeout,
+            expect: keys.expect.as_ref(),
+        };
+        let call = parts.call(reader);
+        let undo = keys.undo.as_ref().map(|undo| {
+            let keys = &undo.value;
+            let parts = Parts {
+                table: at(undo),
+                called: "`undo`",
+                command: keys.command.as_ref(),
+                request: keys.request.as_ref(),
+                headers: &keys.headers,
+                body: &keys.body,
+                timeout: keys.timeout,
+                expect: keys.expect.as_ref(),
+            };
+            parts.call(reader)
+        });
+        Some(Hook {
+            name: keys.name.as_ref()?.value.clone(),
+            call: call?,
+            undo: match undo {
+                Some(undo) => Some(undo?),
+                None => None,
+            },
+        })
+    });
+    hooks.collect::<Vec<_>>().into_iter().flatten().collect()
+}
+
+/// The keys of a call, of a hook or of what undoes one.
+struct Parts<'a> {
+    table: Spanned<()>,
+    called: &'a str,
+    command: Option<&'a Spanned<Vec<String>>>,
+    request: Option<&'a Spanned<Text<UrlRequest>>>,
+    headers: &'a [Text<HeaderLine>],
+    body: &'a str,
+    timeout: Text<Positive>,
+    expect: Option<&'a Spanned<Text<ExpectedAnswer>>>,
+}
+
+impl Parts<'_> {
+    fn call(&self, reader: &mut Reader) -> Option<Call> {
+        let expect = self.expect.map(|expect| expect.value.0.clone());
+        let (what, usual) = match (self.command, self.request) {
+            (Some(words), None) => (
+                Called::Command(words.value.clone()),
+                ExpectedAnswer::Exit(0..=0),
+            ),
+            (None, Some(request)) => {
+                let headers = self.headers.iter().map(|line| line.0.parts());
+                let what = Called::Request {
+                    method: request.value.0.method.clone(),
+                    url: request.value.0.url.clone(),
+                    headers: headers.collect(),
+                    body: self.body.to_owned(),
+                };
+                (what, ExpectedAnswer::Status(200..=299))
+            }
+            (command, _) => {
+                if !reader.was_taken_out(&self.table, &["command", "request"]) {
+                    let (message, label) = match command {
+                        Some(_) => ("is a `command` or a `request`, not both", "which?"),
+                        None => (
+                            "does nothing: it has no `command` and no `request`",
+                            "what?",
+                        ),
+                    };
+                    reader.report(
+                        &self.table,
+                        format!("{} {message}", self.called),
+                        label,
+                        "write `command = [\"./deploy.sh\"]`, or `request = \"POST http://…\"`",
+                    );
+                }
+                return None;
+            }
+        };
+        let same_kind = |expect: &ExpectedAnswer| {
+            matches!(expect, ExpectedAnswer::Exit(_)) == matches!(usual, ExpectedAnswer::Exit(_))
+        };
+        if let (Some(written), Some(expect)) = (self.expect, &expect)
+            && !same_kind(expect)
+        {
+            reader.report(
+                written,
+                format!("`{expect}` is not what this can answer"),
+                "of the other kind",
+                format!("write it like \"{usual}\""),
+            );
+        }
+        Some(Call {
+            what,
+            timeout: self.timeout.0.0,
+            expect: expect.unwrap_or(usual),
+        })
+    }
+}
+
+/// Reports entries of the timeline that cannot be done to this target.
+pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
+    let target = other(file).map(|target| &target.value);
+    for (place, entry) in file.timeline.iter().zip(timeline) {
+        let Some(entry) = entry else { continue };
+        if let Action::Hook { hook, .. } = &entry.action {
+            hook_exists(reader, file, place, hook);
+        }
+        if let Some((message, suggestion)) = misfit(&entry.action, target) {
+            reader.report(place, message, "not of this target", suggestion);
+        }
+    }
+}
+
+fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'static str)> {
+    let name = action.name();
+    let message = |needs: &str| format!("`{name}` needs {needs}");
+    match (action, target) {
+        (
+            Action::Hook { .. }
+            | Action::Process { .. }
+            | Action::Configure { .. }
+            | Action::Fault { .. }
+            | Action::Occupy { .. }
+            | Action::Undo { .. },
+            None,
+        ) => Some((
+            message("a target of somebody else's, and this is the embedded fleet"),
+            "use \"push\" and \"restart\", or name another target in [target]",
+        )),
+        (
+            Action::Push { .. }
+            | Action::Waive { .. }
+            | Action::Admit { .. }
+            | Action::Slow { .. }
+            | Action::Pause { .. }
+            | Action::Continue { .. },
+            Some(_),
+        ) => Some((
+            message("the embedded fleet, which has releases and a balancer"),
+            "use \"configure\" or \"process\" for a command, or a [[hook]] of your own",
+        )),
+        (Action::Configure { .. } | Action::Rollback | Action::Restart { .. }, Some(target))
+            if target.command.is_none() =>
+        {
+            Some((
+                message("a target that is started by a `command`"),
+                "use a [[hook]] with `as = \"push\"`, \"rollback\" or \"restart\"",
+            ))
+        }
+        (Action::Restart { pause: Some(_) }, Some(_)) => Some((
+            message("instances to be one after the other, and a command is one"),
+            "take `pause` out",
+        )),
+        (Action::Occupy { .. }, Some(target)) if encrypted(target) => Some((
+            message("a target that speaks http, since it sends no request under https"),
+            "hold the server behind it: name it by its own url",
+        )),
+        (Action::Process { .. }, Some(target))
+            if target.command.is_none() && target.pid.is_none() && target.port.is_none() =>
+        {
+            Some((
+                message("a process that runs here"),
+                "name it in [target] with `command`, `pid` or `port`",
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn encrypted(target: &file::Target) -> bool {
+    let urls = target.urls.iter().flat_map(|urls| &urls.value);
+    let urls = urls.filter_map(|site| site.url.as_ref());
+    let mut all = urls.chain(&target.url);
+    all.any(|url| url.value.0.encrypted)
+}
+
+fn hook_exists(reader: &mut Reader, file: &File, place: &Spanned<file::Entry>, hook: &str) {
+    let names = || file.hook.iter().map(|hook| hook.value.name.as_ref());
+    // One whose name could not be read may be it.
+    if reader.file_lacks("hook")
+        || names().any(|known| known.is_none_or(|known| known.value == hook))
+    {
+        return;
+    }
+    let known: Vec<_> = names().flatten().map(|name| name.value.as_str()).collect();
+    let name = Spanned {
+        value: hook.to_owned(),
+        span: place.span.clone(),
+    };
+    reader.unknown("hook", &name, &known);
+}

@@ -1,0 +1,364 @@
+//! One call of the user's own tools, carried out: a command or an HTTP request.
+//!
+//! What it answered is kept. An answer that is not the expected one is a
+//! refusal; no answer in time, or a tool that cannot be started, is a failure.
+
+use std::fs::OpenOptions;
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use rustix::process::Signal;
+use serde::{Deserialize, Serialize};
+
+use super::http::{self, HttpRequest};
+use super::undo::{self, Safeguard, Undo};
+use crate::model::{Call, Called, ExpectedAnswer, Url};
+use crate::process;
+use crate::process::ProcessIdentity;
+use crate::record::Outcome;
+use crate::units::Nanos;
+
+/// How much of a tool's output is looked at for its last words.
+const LAST_WORDS_MAX: u64 = 4096;
+/// Characters of its last line that are told.
+const TOLD_MAX: usize = 200;
+
+/// A call with everything that carrying it out takes, secrets included: what a
+/// scenario's [`Call`] leaves out when it is written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Plain {
+    /// What stands in the journal of refusals: the hook's name.
+    name: String,
+    what: CallKind,
+    timeout: Nanos,
+    expect: ExpectedAnswer,
+    /// The folder that commands run in.
+    folder: PathBuf,
+    /// Where their output is kept; none: nowhere.
+    log: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum CallKind {
+    Command(Vec<String>),
+    Request {
+        method: String,
+        url: Url,
+        headers: Vec<(String, String)>,
+        body: String,
+        address: SocketAddr,
+    },
+}
+
+/// Where a call's command runs, and what is kept of it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub folder: &'a Path,
+    pub log: Option<&'a Path>,
+}
+
+/// What keeps a command from outliving the run.
+#[derive(Clone, Copy)]
+pub(super) struct Guarded<'a> {
+    /// This program's own file, which is the gate.
+    pub binary: &'a Path,
+    pub safeguard: &'a dyn Safeguard,
+    /// Whether the run is being ended.
+    pub ending: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Plain {
+    /// A call with its addresses; none where its URL was not admitted.
+    pub(super) fn new(
+        name: &str,
+        call: &Call,
+        address: impl Fn(&Url) -> Option<SocketAddr>,
+        place: Place<'_>,
+    ) -> Option<Self> {
+        let what = match &call.what {
+            Called::Command(words) => CallKind::Command(words.clone()),
+            Called::Request {
+                method,
+                url,
+                headers,
+                body,
+            } => CallKind::Request {
+                method: method.clone(),
+                url: url.clone(),
+                headers: headers.clone(),
+                body: body.clone(),
+                address: address(url)?,
+            },
+        };
+        Some(Self {
+            name: name.to_owned(),
+            what,
+            timeout: call.timeout,
+            expect: call.expect.clone(),
+            folder: place.folder.to_owned(),
+            log: place.log.map(Path::to_owned),
+        })
+    }
+
+    /// What is called, without secrets.
+    pub(super) fn called(&self) -> String {
+        match &self.what {
+            CallKind::Command(words) => Called::Command(words.clone()).to_string(),
+            CallKind::Request { method, url, .. } => format!("{method} {}", url.without_query()),
+        }
+    }
+
+    /// Calls, and waits for the answer; for whoever undoes a run that is dead.
+    pub(super) fn carry_out(&self) -> Outcome {
+        self.outcome(None)
+    }
+
+    /// The same within a run: a command ends with it.
+    pub(super) fn guarded(&self, guarded: Guarded<'_>) -> Outcome {
+        self.outcome(Some(guarded))
+    }
+
+    fn outcome(&self, guarded: Option<Guarded<'_>>) -> Outcome {
+        // What follows in the log is this call's.
+        self.keep(format!("== {}: {}", self.name, self.called()).as_bytes());
+        let answered = match &self.what {
+            CallKind::Command(words) => self.command(words, guarded),
+            CallKind::Request {
+                method,
+                url,
+                headers,
+                body,
+                address,
+            } => self.request(&HttpRequest {
+                method,
+                url,
+                address: *address,
+                headers,
+                body,
+            }),
+        };
+        match answered {
+            Ok((true, detail)) => Outcome::Applied { detail },
+            Ok((false, reason)) => Outcome::Rejected {
+                check: self.name.clone(),
+                reason,
+            },
+            Err(reason) => Outcome::Failed { reason },
+        }
+    }
+
+    /// Whether the answer is the expected one, and the answer in words.
+    fn request(&self, asked: &HttpRequest<'_>) -> Result<(bool, String), String> {
+        let answer = http::ask(asked, self.timeout)
+            .map_err(|cause| format!("{} had no answer: {cause}", self.called()))?;
+        self.keep(&answer.body);
+        let ExpectedAnswer::Status(expected) = &self.expect else {
+            return Err("an exit code is expected of a request".into());
+        };
+        let words = last_line(&String::from_utf8_lossy(&answer.body));
+        let told = format!("it answered {}{words}", answer.status);
+        match answer.status {
+            status if expected.contains(&status) => Ok((true, told)),
+            // It broke half-way, for all that is known: no refusal.
+            500.. => Err(told),
+            _ => Ok((false, told)),
+        }
+    }
+
+    fn command(
+        &self,
+        words: &[String],
+        guarded: Option<Guarded<'_>>,
+    ) -> Result<(bool, String), String> {
+        let ExpectedAnswer::Exit(expected) = &self.expect else {
+            return Err("a status is expected of a command".into());
+        };
+        let from = self.log.as_ref().and_then(|log| log.metadata().ok());
+        let from = from.map_or(0, |log| log.len());
+        let failed = |cause: io::Error| format!("failed to start {}: {cause}", self.called());
+        let output = || match &self.log {
+            Some(log) => Ok(Stdio::from(appended(log)?)),
+            None => Ok(Stdio::null()),
+        };
+        let mut command = match guarded {
+            Some(guarded) => behind_the_gate(guarded.binary, words),
+            None => plain(words),
+        };
+        command
+            .current_dir(&self.folder)
+            .stdout(output().map_err(failed)?)
+            .stderr(output().map_err(failed)?)
+            .process_group(0);
+        let mut child = command.spawn().map_err(failed)?;
+        let identity = ProcessIdentity::of(child.id()).ok_or("the command is gone at once")?;
+        let armed = guarded.map(|guarded| guarded.safeguard.arm(Undo::EndGroup(identity)));
+        let armed = match armed.transpose() {
+            Ok(armed) => armed,
+            Err(error) => {
+                end(&mut child, identity);
+                return Err(error.to_string());
+            }
+        };
+        if guarded.is_some() {
+            open(&mut child);
+        }
+        let in_time = self.awaited(identity, guarded);
+        let status = end(&mut child, identity);
+        if let (Some(guarded), Some(armed)) = (guarded, armed) {
+            let outcome = Outcome::Applied {
+                detail: "it has ended".into(),
+            };
+            guarded.safeguard.settle(armed, &outcome);
+        }
+        if !in_time {
+            return Err(format!(
+                "{} did not end within {}, and was ended",
+                self.called(),
+                self.timeout
+            ));
+        }
+        let words = self
+            .log
+            .as_ref()
+            .and_then(|log| words_since(log, from).ok());
+        let words = last_line(&words.unwrap_or_default());
+        match status.and_then(|status| status.code()) {
+            Some(code) => Ok((
+                expected.contains(&code),
+                format!("it exited with {code}{words}"),
+            )),
+            // Half-way through, for all that is known: no refusal.
+            None => Err(format!("it was ended by a signal{words}")),
+        }
+    }
+
+    /// Waits for the command's end; whether it came in time.
+    fn awaited(&self, identity: ProcessIdentity, guarded: Option<Guarded<'_>>) -> bool {
+        /// How long the end of a run may go unnoticed.
+        const LOOK_EVERY: Nanos = Nanos::from_millis(50);
+
+        let Some(held) = identity.hold() else {
+            return true;
+        };
+        let mut left = self.timeout;
+        while left > Nanos::ZERO && !guarded.is_some_and(|guarded| (guarded.ending)()) {
+            let look = left.min(LOOK_EVERY);
+            if held.ended_within(look) {
+                return true;
+            }
+            left = left.saturating_sub(look);
+        }
+        false
+    }
+
+    /// Keeps what was answered, where it is to be kept.
+    fn keep(&self, bytes: &[u8]) {
+        if let Some(mut log) = self.log.as_ref().and_then(|log| appended(log).ok()) {
+            // What cannot be kept is not what the call is judged by.
+            let _ = log.write_all(bytes).and_then(|()| log.write_all(b"\n"));
+        }
+    }
+}
+
+/// A command of these words.
+fn plain(words: &[String]) -> Command {
+    let mut command = Command::new(words.first().map_or("", String::as_str));
+    command.args(words.iter().skip(1)).stdin(Stdio::null());
+    command
+}
+
+/// The same, held back until its gate is opened.
+pub(super) fn behind_the_gate(binary: &Path, words: &[String]) -> Command {
+    let mut command = Command::new(binary);
+    command
+        .args(["__gate", "--"])
+        .args(words)
+        .stdin(Stdio::piped());
+    command
+}
+
+/// Lets a command that is held back begin.
+pub(super) fn open(child: &mut Child) {
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that has ended already is found out by its end.
+        let _ = stdin.write_all(process::OPEN);
+    }
+}
+
+/// Ends what is left of a command and its group.
+pub(super) fn end(
+    child: &mut Child,
+    identity: ProcessIdentity,
+) -> Option<std::process::ExitStatus> {
+    // Not reaped yet, so its number is still its own.
+    undo::signal_group(identity, Signal::KILL);
+    child.wait().ok()
+}
+
+/// A file of the run directory, readable by its owner only, to be added to.
+pub(super) fn appended(path: &Path) -> io::Result<std::fs::File> {
+    let mut options = OpenOptions::new();
+    options.append(true).create(true).mode(0o600).open(path)
+}
+
+/// What was written to a file since `from`, the end of it.
+pub(super) fn words_since(log: &Path, from: u64) -> io::Result<String> {
+    let mut file = std::fs::File::open(log)?;
+    let length = file.metadata()?.len();
+    let start = from.max(length.saturating_sub(LAST_WORDS_MAX));
+    file.seek(SeekFrom::Start(start))?;
+    let mut bytes = Vec::new();
+    file.take(LAST_WORDS_MAX).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// The last line that says anything, as the end of a sentence.
+pub(super) fn last_line(text: &str) -> String {
+    let line = text.lines().rev().find(|line| !line.trim().is_empty());
+    line.map_or_else(String::new, |line| {
+        let told: String = line.trim().chars().take(TOLD_MAX).collect();
+        format!(" and said: {told}")
+    })
+}
+
+/// A command that is expected to exit with 0.
+#[cfg(test)]
+pub(super) fn plain_command(words: &[&str]) -> Plain {
+    Plain {
+        name: "test".into(),
+        what: CallKind::Command(words.iter().map(|word| (*word).to_owned()).collect()),
+        timeout: Nanos::from_secs(10),
+        expect: ExpectedAnswer::Exit(0..=0),
+        folder: PathBuf::from("."),
+        log: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unexpected_exit_is_a_refusal_and_a_hang_a_failure() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let call = |words: &[&str], timeout| Plain {
+            log: Some(log.path().to_owned()),
+            timeout,
+            ..plain_command(words)
+        };
+        let patience = Nanos::from_secs(10);
+        let refused = call(&["sh", "-c", "echo schema is newer >&2; exit 3"], patience).carry_out();
+        let reason = "it exited with 3 and said: schema is newer".to_owned();
+        let check = "test".to_owned();
+        assert_eq!(refused, Outcome::Rejected { check, reason });
+        let hung = call(&["sleep", "60"], Nanos::from_millis(100)).carry_out();
+        assert!(matches!(hung, Outcome::Failed { reason } if reason.contains("did not end")));
+        let gone = call(&["/no/such/tool"], patience).carry_out();
+        assert!(matches!(gone, Outcome::Failed { reason } if reason.contains("failed to start")));
+    }
+}

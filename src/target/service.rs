@@ -1,0 +1,618 @@
+//! A target that is somebody else's, while a run has to do with it.
+//!
+//! All methods may be called from different threads: a hook or a restart takes
+//! its time, and gauges are read meanwhile. What runs is under one lock, which
+//! is held while it is started or ended, so that a rollback comes after the
+//! push that it takes back.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use super::admitted::Addresses;
+use super::call::{Guarded, Place, Plain, last_line, words_since};
+use super::gauges::Books;
+use super::http::{self, HttpRequest};
+use super::lock;
+use super::process::{self, Acting};
+use super::spawn::Running;
+use super::undo::{Safeguard, Undo};
+use crate::clock::Clock;
+use crate::error::{Error, Result};
+use crate::model::{
+    Action, Command, HookKind, Origin, ProcessFault, ProcessSelector, Ready, TargetSpec, Url,
+};
+use crate::process::proc::{self, Stat};
+use crate::process::{ProcessHandle, ProcessIdentity};
+use crate::record::{Event, Outcome, Sample, printable};
+use crate::units::Nanos;
+
+/// What the target's one source is called in the record.
+const SOURCE: &str = "target";
+/// The file of the run directory that keeps a command's output.
+const OUTPUT: &str = "target.log";
+/// The file that keeps the output of hooks.
+const HOOKS_OUTPUT: &str = "hooks.log";
+/// Limit on one question whether the target serves.
+const ASK_MAX: Nanos = Nanos::from_secs(1);
+/// The pause between two of them.
+const ASK_EVERY: Nanos = Nanos::from_millis(50);
+/// How long a command without a ready check may take until it can be reached.
+const START_WITHIN: Nanos = Nanos::from_secs(30);
+/// How long a target that runs already may take, without one.
+const REACH_WITHIN: Nanos = Nanos::from_secs(5);
+/// How long the steady state is waited for once everything was undone.
+const STEADY_WITHIN: Nanos = Nanos::from_secs(5);
+
+/// What a target begins with.
+pub struct Begin<'a> {
+    /// What it is.
+    pub spec: &'a TargetSpec,
+    /// The addresses that may be sent to.
+    pub addresses: Addresses,
+    /// The run directory, where output is kept.
+    pub directory: &'a Path,
+    /// This program's own file.
+    pub binary: &'a Path,
+    /// Who sees to it that everything is undone.
+    pub safeguard: Arc<dyn Safeguard>,
+    /// Raised, it interrupts the set-up and everything that takes its time.
+    pub stop: &'a Arc<AtomicBool>,
+}
+
+/// A target that is somebody else's.
+pub struct Target {
+    spec: TargetSpec,
+    addresses: Addresses,
+    directory: PathBuf,
+    binary: PathBuf,
+    safeguard: Arc<dyn Safeguard>,
+    stop: Arc<AtomicBool>,
+    ending: AtomicBool,
+    /// Whether the end of what runs has been told, or is expected.
+    told: AtomicBool,
+    /// Held by each call of a hook, and by the undo: it comes after them.
+    calls: RwLock<()>,
+    runs: Mutex<Runs>,
+    /// The process that is held now; apart from `runs`, which is locked for as
+    /// long as a restart takes, so that gauges are read meanwhile.
+    leader: Mutex<Option<ProcessIdentity>>,
+    /// What acts now and is to be undone.
+    acting: Mutex<Vec<Acting>>,
+    /// Hooks that are to be undone, by their names.
+    hooked: Mutex<Vec<Hooked>>,
+    books: Mutex<Books>,
+}
+
+/// A hook that acts now.
+struct Hooked {
+    kind: HookKind,
+    acting: Acting,
+}
+
+/// What comes of an action that comes after the end.
+fn ended() -> Outcome {
+    Outcome::Failed {
+        reason: "the run is being ended".into(),
+    }
+}
+
+/// What of it runs here.
+enum Runs {
+    Nothing,
+    /// Started by this run, with the configurations that it had before.
+    Started {
+        running: Option<Running>,
+        earlier: Vec<Command>,
+    },
+    /// It ran already.
+    Attached(ProcessHandle),
+}
+
+impl Target {
+    /// Starts it, or holds what runs already, and waits until it serves.
+    ///
+    /// # Errors
+    ///
+    /// An unfit environment, where it cannot be started or held, does not
+    /// serve in time or cannot be reached; wrong usage, where a process may not
+    /// be touched. Nothing is left running.
+    pub fn begin(begin: Begin<'_>) -> Result<Self> {
+        let target = Self {
+            runs: Mutex::new(Runs::Nothing),
+            leader: Mutex::default(),
+            spec: begin.spec.clone(),
+            addresses: begin.addresses,
+            directory: begin.directory.to_owned(),
+            binary: begin.binary.to_owned(),
+            safeguard: begin.safeguard,
+            stop: Arc::clone(begin.stop),
+            ending: AtomicBool::new(false),
+            told: AtomicBool::new(false),
+            calls: RwLock::default(),
+            acting: Mutex::default(),
+            hooked: Mutex::default(),
+            books: Mutex::default(),
+        };
+        let runs = match &target.spec.origin {
+            Origin::Elsewhere => Runs::Nothing,
+            Origin::Process(pid) => target.hold(ProcessHandle::take(*pid)?),
+            Origin::Port(port) => target.hold(ProcessHandle::listening(*port)?),
+            Origin::Command(command) => {
+                target.free()?;
+                Runs::Started {
+                    running: Some(target.start(command)?),
+                    earlier: Vec::new(),
+                }
+            }
+        };
+        let mut runs_now = lock(&target.runs);
+        *runs_now = runs;
+        let served = target.serves(&mut runs_now);
+        if served.is_err()
+            && let Runs::Started { running, .. } = &mut *runs_now
+            && let Some(running) = running.take()
+        {
+            running.stop(&*target.safeguard);
+        }
+        drop(runs_now);
+        served.map_err(Error::unfit)?;
+        Ok(target)
+    }
+
+    fn hold(&self, held: ProcessHandle) -> Runs {
+        *lock(&self.leader) = Some(held.identity());
+        Runs::Attached(held)
+    }
+
+    /// A command that is to serve at an address must find it free: else it is
+    /// somebody else who answers.
+    fn free(&self) -> Result<()> {
+        for site in &self.spec.sites {
+            if let Some(address) = self.addresses.get(&site.url)
+                && http::connects(address, ASK_MAX).is_ok()
+            {
+                return Err(Error::unfit(format!(
+                    "{} is served already, by something else than the command; stop that, or \
+                     name another url",
+                    site.url
+                )));
+            }
+        }
+        Ok(())
+    }
+
+    fn start(&self, command: &Command) -> Result<Running> {
+        let log = self.directory.join(OUTPUT);
+        let running = Running::start(command, &self.binary, &log, &*self.safeguard)?;
+        *lock(&self.leader) = Some(running.held().identity());
+        Ok(running)
+    }
+
+    fn interrupted(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.ending.load(Ordering::Relaxed)
+    }
+
+    /// Waits until it serves.
+    ///
+    /// # Errors
+    ///
+    /// Why it does not, in one sentence.
+    fn serves(&self, runs: &mut Runs) -> std::result::Result<(), String> {
+        let starting = matches!(runs, Runs::Started { .. });
+        let within = match (&self.spec.ready, starting) {
+            (Some(ready), _) => ready.within,
+            (None, true) => START_WITHIN,
+            (None, false) => REACH_WITHIN,
+        };
+        let from = self
+            .directory
+            .join(OUTPUT)
+            .metadata()
+            .map_or(0, |it| it.len());
+        let clock = Clock::start();
+        loop {
+            let Err(last) = self.asked() else {
+                return Ok(());
+            };
+            if self.interrupted() {
+                return Err("the set-up was interrupted".into());
+            }
+            if let Runs::Started {
+                running: Some(running),
+                ..
+            } = runs
+                && let Some(status) = running.ended()
+            {
+                return Err(format!(
+                    "the command ended with {status} before it served{}; its output is in the \
+                     run directory's {OUTPUT}",
+                    self.said(from.saturating_sub(4096))
+                ));
+            }
+            if clock.now() >= within {
+                let what = self.spec.ready.as_ref().map_or_else(
+                    || "could not be reached".to_owned(),
+                    |ready| format!("did not answer {} {} with a yes", ready.method, ready.url),
+                );
+                return Err(format!(
+                    "the target {what} within {within}: {last}; is it running, and is its URL \
+                     right?{}",
+                    if starting {
+                        self.said(0)
+                    } else {
+                        String::new()
+                    }
+                ));
+            }
+            // A pause that ends at once where the command does.
+            match runs {
+                Runs::Started {
+                    running: Some(running),
+                    ..
+                } => {
+                    running.held().ended_within(ASK_EVERY);
+                }
+                Runs::Attached(held) => {
+                    held.ended_within(ASK_EVERY);
+                }
+                _ => std::thread::park_timeout(ASK_EVERY.to_duration()),
+            }
+        }
+    }
+
+    /// The last thing that the command said, as the end of a sentence.
+    fn said(&self, from: u64) -> String {
+        let words = words_since(&self.directory.join(OUTPUT), from).unwrap_or_default();
+        printable(&last_line(&words)).into_owned()
+    }
+
+    /// Asks once whether it serves: by its ready check, or else by a connection
+    /// to each of its sites.
+    fn asked(&self) -> std::result::Result<String, String> {
+        if let Some(ready) = &self.spec.ready {
+            return self.yes(ready);
+        }
+        for site in &self.spec.sites {
+            http::connects(self.address(&site.url)?, ASK_MAX)
+                .map_err(|cause| format!("{} cannot be reached: {cause}", site.url))?;
+        }
+        Ok("it accepts connections; without a `ready` check no more is known".into())
+    }
+
+    fn yes(&self, ready: &Ready) -> std::result::Result<String, String> {
+        let answer = http::ask(
+            &HttpRequest {
+                method: &ready.method,
+                url: &ready.url,
+                address: self.address(&ready.url)?,
+                headers: &[],
+                body: "",
+            },
+            ASK_MAX,
+        );
+        let answer = answer.map_err(|cause| format!("{} did not answer: {cause}", ready.url))?;
+        let told = format!("{} answered {}", ready.url, answer.status);
+        match answer.status {
+            200..=399 => Ok(told),
+            _ => Err(told),
+        }
+    }
+
+    fn address(&self, url: &Url) -> std::result::Result<std::net::SocketAddr, String> {
+        self.addresses
+            .get(url)
+            .ok_or_else(|| format!("{url} was not admitted"))
+    }
+
+    /// Its processes that run now, the held one first.
+    fn tree(&self) -> Vec<Stat> {
+        let Some(leader) = *lock(&self.leader) else {
+            return Vec::new();
+        };
+        if proc::stat(leader.pid).is_some_and(|stat| stat.started != leader.started) {
+            return Vec::new();
+        }
+        let mut tree = proc::tree(leader.pid);
+        if matches!(self.spec.origin, Origin::Command(_)) {
+            // Members of the group whose parent has gone belong to it too.
+            let members = proc::all()
+                .into_iter()
+                .filter(|stat| stat.group == leader.pid);
+            let orphans = members.filter(|stat| tree.iter().all(|known| known.pid != stat.pid));
+            let orphans: Vec<Stat> = orphans.collect();
+            tree.extend(orphans);
+        }
+        tree
+    }
+
+    /// The process that is held now, as an event.
+    #[must_use]
+    pub fn serving(&self) -> Option<Event> {
+        let pid = (*lock(&self.leader))?.pid;
+        let source = SOURCE.to_owned();
+        Some(Event::Serving { source, pid })
+    }
+
+    /// What its processes used since the last sample; none where none is known.
+    #[must_use]
+    pub fn sample(&self, from: Nanos, to: Nanos) -> Option<Sample> {
+        if matches!(self.spec.origin, Origin::Elsewhere) {
+            return None;
+        }
+        let tree = self.tree();
+        let local = self
+            .spec
+            .sites
+            .iter()
+            .filter(|site| site.url.names_loopback());
+        let ports: Vec<u16> = local.map(|site| site.url.port).collect();
+        Some(lock(&self.books).sample(&tree, &ports, from, to))
+    }
+
+    /// That it has ended by itself; once. While it is restarted it is not asked.
+    #[must_use]
+    pub fn died(&self) -> Option<Event> {
+        let mut runs = self.runs.try_lock().ok()?;
+        let status = match &mut *runs {
+            Runs::Started {
+                running: Some(running),
+                ..
+            } => running.ended()?.to_string(),
+            Runs::Attached(held) if !held.alive() => {
+                "its status is its parent's to know".to_owned()
+            }
+            _ => return None,
+        };
+        let told = self.told.swap(true, Ordering::AcqRel);
+        (!told).then(|| Event::Died {
+            source: SOURCE.to_owned(),
+            status,
+        })
+    }
+
+    /// Does what the timeline says; `tell` hears of processes that come and go.
+    pub fn act(&self, action: &Action, tell: &dyn Fn(Event)) -> Outcome {
+        match action {
+            Action::Hook { hook, kind } => self.call(hook, *kind),
+            Action::Process { fault, whom } => {
+                let tree = self.tree();
+                if *fault == ProcessFault::Kill
+                    && *whom != ProcessSelector::Child
+                    && !tree.is_empty()
+                {
+                    self.expect_end(tell);
+                }
+                let mut acting = lock(&self.acting);
+                // The undo has come, or waits for this.
+                if self.ending.load(Ordering::Acquire) {
+                    return ended();
+                }
+                process::act(&tree, *fault, *whom, &mut acting, &*self.safeguard)
+            }
+            Action::Configure { env, args } => self.release(tell, |now, earlier| {
+                earlier.push(now.clone());
+                let mut next = now.clone();
+                next.env.extend(env.clone());
+                if let Some(args) = args {
+                    next.words.truncate(1);
+                    next.words.extend(args.iter().cloned());
+                }
+                Ok(next)
+            }),
+            Action::Rollback => self.release(tell, |_, earlier| {
+                earlier
+                    .pop()
+                    .ok_or_else(|| "nothing was pushed before, so nothing can be restored".into())
+            }),
+            Action::Restart { .. } => self.release(tell, |now, _| Ok(now.clone())),
+            _ => Outcome::Failed {
+                reason: format!("a target of somebody else's has no `{}`", action.name()),
+            },
+        }
+    }
+
+    /// Its end is told as one that was wanted.
+    fn expect_end(&self, tell: &dyn Fn(Event)) {
+        if !self.told.swap(true, Ordering::AcqRel) {
+            tell(Event::Ended {
+                source: SOURCE.to_owned(),
+                status: "killed by the timeline".to_owned(),
+            });
+        }
+    }
+
+    /// Ends the command and starts it again as `next` says, given what it is
+    /// now and what it was before.
+    fn release(
+        &self,
+        tell: &dyn Fn(Event),
+        next: impl FnOnce(&Command, &mut Vec<Command>) -> std::result::Result<Command, String>,
+    ) -> Outcome {
+        let failed = |reason: String| Outcome::Failed { reason };
+        let mut runs = lock(&self.runs);
+        let Runs::Started {
+            running, earlier, ..
+        } = &mut *runs
+        else {
+            return failed("the target was not started by a command".into());
+        };
+        if self.ending.load(Ordering::Acquire) {
+            return ended();
+        }
+        let Some(spec) = running.as_ref().map(|running| running.spec().clone()) else {
+            return failed("the command does not run".into());
+        };
+        let next = match next(&spec, earlier) {
+            Ok(next) => next,
+            Err(reason) => return failed(reason),
+        };
+        // What acted on its processes ends with them.
+        self.forget_processes();
+        if let Some(old) = running.take() {
+            let status = old.stop(&*self.safeguard);
+            let source = SOURCE.to_owned();
+            tell(Event::Ended { source, status });
+        }
+        let started = match self.start(&next) {
+            Ok(started) => started,
+            Err(error) => return failed(error.to_string()),
+        };
+        let pid = started.held().identity().pid;
+        *running = Some(started);
+        self.told.store(false, Ordering::Release);
+        let source = SOURCE.to_owned();
+        tell(Event::Serving { source, pid });
+        match self.serves(&mut runs) {
+            Ok(()) => Outcome::Applied {
+                detail: format!("process {pid} serves"),
+            },
+            Err(reason) => failed(reason),
+        }
+    }
+
+    fn forget_processes(&self) {
+        let gone = Outcome::Applied {
+            detail: "its processes are ended".into(),
+        };
+        for one in lock(&self.acting).drain(..) {
+            // A paused process would not hear that it is to end.
+            let _ = one.undo.carry_out();
+            self.safeguard.settle(one.id, &gone);
+        }
+    }
+
+    fn call(&self, name: &str, kind: HookKind) -> Outcome {
+        let failed = |reason: &str| Outcome::Failed {
+            reason: reason.to_owned(),
+        };
+        let _calls = self.calls.read().unwrap_or_else(PoisonError::into_inner);
+        if self.ending.load(Ordering::Acquire) {
+            return ended();
+        }
+        let Some(hook) = self.spec.hook(name) else {
+            return failed("there is no such hook");
+        };
+        let log = self.directory.join(HOOKS_OUTPUT);
+        let place = Place {
+            folder: &self.spec.folder,
+            log: Some(&log),
+        };
+        let plain = |call| Plain::new(name, call, |url| self.addresses.get(url), place);
+        let Some(call) = plain(&hook.call) else {
+            return failed("its host was not admitted");
+        };
+        let mut armed = None;
+        if let Some(undo) = &hook.undo {
+            let Some(undo) = plain(undo) else {
+                return failed("the host of its undo was not admitted");
+            };
+            let undo = Undo::Call(Box::new(undo));
+            // Armed before it acts: a hook that is killed half-way has acted too.
+            match self.safeguard.arm(undo.clone()) {
+                Ok(id) => {
+                    armed = Some(id);
+                    lock(&self.hooked).push(Hooked {
+                        kind,
+                        acting: Acting { id, undo },
+                    });
+                }
+                Err(error) => return failed(&error.to_string()),
+            }
+        }
+        let outcome = call.guarded(Guarded {
+            binary: &self.binary,
+            safeguard: &*self.safeguard,
+            ending: &|| self.interrupted(),
+        });
+        match (&outcome, kind) {
+            // Refused: nothing was changed, so there is nothing to undo.
+            (Outcome::Rejected { .. }, _) => {
+                self.settle_hooks(|it| Some(it.acting.id) == armed, &outcome);
+            }
+            // A rollback that was applied has undone what was pushed.
+            (Outcome::Applied { .. }, HookKind::Rollback) => {
+                self.settle_hooks(|it| it.kind == HookKind::Push, &outcome);
+            }
+            _ => {}
+        }
+        outcome
+    }
+
+    fn settle_hooks(&self, which: impl Fn(&Hooked) -> bool, outcome: &Outcome) {
+        let mut hooked = lock(&self.hooked);
+        let (settled, rest): (Vec<_>, Vec<_>) = hooked.drain(..).partition(which);
+        *hooked = rest;
+        for Hooked { acting, .. } in settled {
+            let detail = match outcome {
+                Outcome::Applied { .. } => "taken back by a rollback",
+                _ => "refused, so nothing was changed",
+            };
+            self.safeguard.settle(
+                acting.id,
+                &Outcome::Applied {
+                    detail: detail.into(),
+                },
+            );
+        }
+    }
+
+    /// Undoes everything that still acts, the last first; `tell` hears what came of
+    /// each as it is done.
+    pub fn undo(&self, tell: &mut dyn FnMut(Event)) {
+        self.ending.store(true, Ordering::Release);
+        // A call under way is sent before it is undone; each ends within its limit.
+        let _calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
+        let mut acting: Vec<Acting> = lock(&self.acting).drain(..).collect();
+        acting.extend(lock(&self.hooked).drain(..).map(|it| it.acting));
+        acting.sort_by_key(|one| std::cmp::Reverse(one.id));
+        for one in acting {
+            let outcome = one.undo.carry_out();
+            self.safeguard.settle(one.id, &outcome);
+            tell(Event::Undone {
+                undo: one.undo.in_words(),
+                outcome,
+            });
+        }
+    }
+
+    /// Whether it serves, after everything was undone.
+    #[must_use]
+    pub fn steady(&self) -> Event {
+        let clock = Clock::start();
+        loop {
+            match self.asked() {
+                Ok(detail) => {
+                    return Event::SteadyState {
+                        returned: true,
+                        detail,
+                    };
+                }
+                Err(detail) if clock.now() >= STEADY_WITHIN => {
+                    return Event::SteadyState {
+                        returned: false,
+                        detail,
+                    };
+                }
+                Err(_) => std::thread::park_timeout(ASK_EVERY.to_duration()),
+            }
+        }
+    }
+
+    /// Ends what this run has started.
+    #[must_use]
+    pub fn stop(&self) -> Vec<Event> {
+        self.ending.store(true, Ordering::Release);
+        let mut events: Vec<Event> = self.died().into_iter().collect();
+        if let Runs::Started { running, .. } = &mut *lock(&self.runs)
+            && let Some(running) = running.take()
+        {
+            let status = running.stop(&*self.safeguard);
+            if !self.told.swap(true, Ordering::AcqRel) {
+                let source = SOURCE.to_owned();
+                events.push(Event::Ended { source, status });
+            }
+        }
+        events
+    }
+}
