@@ -10,7 +10,7 @@
 //! ```
 //!
 //! Modules import lower ranks only, and siblings of one rank do not know each
-//! other (`tests/architecture.rs` holds this):
+//! other (`tests/quick/architecture.rs` holds this):
 //!
 //! | rank | modules |
 //! |---|---|

@@ -1,0 +1,17 @@
+//! The generator against targets whose behaviour is known.
+
+mod clients;
+mod command;
+mod control;
+mod descriptors;
+mod drive;
+mod hostile;
+mod limits;
+mod operations;
+mod oracle;
+mod pacing;
+mod published;
+mod queueing;
+mod station;
+mod transport;
+mod truth;

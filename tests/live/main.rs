@@ -1,0 +1,27 @@
+//! The live tests: processes, threads and sockets on loopback, whose times are
+//! measured. They run one at a time, since two would measure each other, and need
+//! Python and curl beside the toolchain.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../common/echo.rs"]
+mod echo;
+#[path = "../common/plan.rs"]
+mod plan;
+#[path = "../common/readings.rs"]
+mod readings;
+#[path = "../common/run.rs"]
+mod run;
+
+mod founding;
+mod rig;
+mod server;
+mod told;
+
+mod faults;
+mod fleet;
+mod gauges;
+mod incidents;
+mod load;
+mod proxy;
+mod target;

@@ -1,0 +1,202 @@
+//! Runs on a URL and on a command, and what they record.
+
+use std::fs;
+
+use super::{Case, command, free_port, gone, leftovers, on, said, url};
+use crate::founding::pids;
+use crate::run::alone;
+use crate::server::{Answer, Server, Then};
+
+#[test]
+fn a_url_is_loaded_recorded_and_reported_without_gauges_that_nobody_read() {
+    let _alone = alone();
+    let server = Server::start(|_| Answer::status(200));
+    let monitor = "[[monitor]]\nname = \"health\"\nprobe = \"/health\"\nevery = \"100ms\"\n";
+    let case = Case::new(&on(&url(&server), "2s", monitor));
+    let output = case.run();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(case.summary()["conservation"]["succeeded"], 199);
+    for figure in ["saturation", "zombie_share"] {
+        assert!(case.phase("baseline", figure).is_null(), "{figure}");
+    }
+    assert!(case.phase("baseline", "queue_depth")["max"].is_null());
+    assert!(
+        case.phase("baseline", "probes_per_operation")
+            .as_f64()
+            .unwrap()
+            > 0.05
+    );
+    let postmortem = fs::read_to_string(case.directory().join("postmortem.md")).unwrap();
+    assert!(!postmortem.contains("0 of 0"), "{postmortem}");
+    assert_eq!(case.events("steady_state")[0]["returned"], true);
+}
+
+#[test]
+fn several_urls_share_the_load_by_their_weights_exactly() {
+    let _alone = alone();
+    let servers = [(); 2].map(|()| Server::start(|_| Answer::status(200)));
+    let text = format!(
+        "end = \"2s\"\n[target]\nurls = [{{ url = \"{}\", weight = 3 }}, {{ url = \"{}\" }}]\n\
+         [load]\nrate = \"100/s\"\narrivals = \"constant\"\n",
+        url(&servers[0]),
+        url(&servers[1])
+    );
+    let case = Case::new(&text);
+    let output = case.run();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let counts = servers.each_ref().map(|server| server.requests().len());
+    // One every 10 ms, from 10 ms on: 199 before the end, and three of every four
+    // are the first's.
+    assert_eq!(counts, [150, 49]);
+    assert_eq!(case.summary()["conservation"]["succeeded"], 199);
+}
+
+#[test]
+fn a_command_is_awaited_watched_pushed_rolled_back_and_ended() {
+    let _alone = alone();
+    let port = free_port();
+    let target = "env = { API_TOKEN = \"hunter2\" }\nready = \"GET /health\"";
+    let timeline = r#"
+        [[timeline]]
+        at = "2s"
+        do = "configure"
+        env = { BROKEN = "yes", DB_PASSWORD = "hunter2" }
+        phase = "push"
+        [[timeline]]
+        at = "4s"
+        do = "rollback"
+    "#;
+    let case = Case::new(&command(port, target, "6s", timeline));
+    let output = case.run();
+    assert!(output.status.code().is_some(), "{}", said(&output));
+    for entry in [0, 1] {
+        assert_eq!(
+            case.outcome(entry)["outcome"],
+            "applied",
+            "{}",
+            said(&output)
+        );
+    }
+    // Each configuration is a process of its own, and the last one is ended too.
+    assert_eq!(case.events("serving").len(), 3);
+    assert_eq!(case.events("ended").len(), 3);
+    let (pids, directory) = (pids(&case.directory()), case.directory());
+    assert!(pids.into_iter().all(gone));
+    assert!(case.phase("push", "error_share").as_f64().unwrap() > 0.9);
+    assert!(case.phase("rollback", "goodput_per_s").as_f64().unwrap() > 30.0);
+    let trigger = case.summary()["incident"]["trigger_s"].as_f64().unwrap();
+    assert!((2.0..2.5).contains(&trigger), "{trigger}");
+    assert!(
+        case.summary()["incident"]["rollback_applied_s"]
+            .as_f64()
+            .unwrap()
+            >= 4.0
+    );
+    let output = fs::read_to_string(directory.join("target.log")).unwrap();
+    assert_eq!(output.matches("listening on").count(), 3, "{output}");
+    // Threads and memory were read; secrets were not written.
+    let series = fs::read_to_string(directory.join("series.csv")).unwrap();
+    assert!(series.contains("process,target,threads_max"), "{series}");
+    for entry in fs::read_dir(&directory).unwrap() {
+        let path = entry.unwrap().path();
+        let bytes = fs::read(&path).unwrap_or_default();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("hunter2"), "{}", path.display());
+    }
+}
+
+#[test]
+fn a_command_that_ends_in_the_run_is_a_recorded_datum() {
+    let _alone = alone();
+    let end = r#"
+        [[hook]]
+        name = "end it"
+        request = "GET http://127.0.0.1:PORT/end"
+        [[timeline]]
+        at = "1500ms"
+        do = "hook"
+        hook = "end it"
+    "#;
+    let port = free_port();
+    let end = end.replace("PORT", &port.to_string());
+    let case = Case::new(&command(port, "ready = \"GET /health\"", "3s", &end));
+    let output = case.run();
+    let died = case.events("died");
+    assert_eq!(died.len(), 1, "{}", said(&output));
+    assert_eq!(died[0]["status"], "exit status: 7");
+    assert_eq!(case.outcome(0)["outcome"], "failed"); // it never answered
+    // The run went on to its end, and is no success: the target does not serve.
+    assert_eq!(case.events("run_ended")[0]["cause"]["cause"], "completed");
+    assert_eq!(case.summary()["steady_state_returned"], false);
+    assert_ne!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_target_that_cannot_be_had_is_an_unfit_environment_and_leaves_nothing() {
+    let _alone = alone();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = taken.local_addr().unwrap().port();
+    let server = Server::start(|_| Answer::status(200));
+    let busy = server.address().port();
+    let never = "env = { HEALTH = \"503\" }\nready = \"GET /health\"\nready_within = \"700ms\"";
+    let mut failing = command(free_port(), "ready = \"GET /health\"", "3s", "");
+    failing = failing.replace("\"server.py\"", "\"no-such-file.py\"");
+    let proxy =
+        format!("[[proxy]]\nname = \"db\"\nlisten = \"127.0.0.1:{busy}\"\nto = \"127.0.0.1:1\"\n");
+    for (text, told) in [
+        (
+            command(free_port(), "", "3s", &proxy),
+            "the proxy `db`: failed to listen on",
+        ),
+        (command(free_port(), never, "3s", ""), "answered 503"),
+        (failing, "no-such-file.py"),
+        (command(busy, "", "3s", ""), "is served already"),
+        (
+            on(&format!("http://127.0.0.1:{}", free_port()), "3s", ""),
+            "did not",
+        ),
+        (
+            on(&format!("http://127.0.0.1:{taken}"), "3s", ""),
+            "did not",
+        ),
+    ] {
+        let case = Case::new(&text);
+        let output = case.run();
+        assert_eq!(output.status.code(), Some(3), "{told}: {}", said(&output));
+        assert!(said(&output).contains(told), "{told}: {}", said(&output));
+        assert!(pids(&case.directory()).into_iter().all(gone));
+        assert_eq!(leftovers(case.folder.path()), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn nothing_is_injected_into_what_is_broken_already() {
+    let _alone = alone();
+    // It answers its health check, and closes every other connection.
+    let server = Server::start(|request| {
+        if request.line().contains("/health") {
+            return Answer::status(200);
+        }
+        Answer::text("").then(Then::Close)
+    });
+    let hook = r#"
+        [[hook]]
+        name = "deploy"
+        command = ["touch", "deployed"]
+        [[timeline]]
+        at = "1500ms"
+        do = "hook"
+        hook = "deploy"
+        as = "push"
+    "#;
+    let case = Case::new(&on(&url(&server), "3s", hook));
+    let output = case.run();
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(
+        said(&output).contains("not healthy before the first fault"),
+        "{}",
+        said(&output)
+    );
+    assert!(!case.folder.path().join("deployed").exists());
+    assert!(case.events("action_started").is_empty());
+}

@@ -1,0 +1,19 @@
+//! Analysis against records whose answers are known.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    reason = "tests may panic, and synthetic figures are small and exact"
+)]
+
+mod builder;
+mod contract;
+mod expectations;
+mod incident;
+mod observed;
+mod phases;
+mod plan;
+mod properties;
+mod validity;

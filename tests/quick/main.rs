@@ -1,0 +1,22 @@
+//! The short tests: they need nothing but the toolchain, measure nothing, and run
+//! beside each other. Those that run the program run it in virtual time.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "../common/documented.rs"]
+mod documented;
+#[path = "../common/plan.rs"]
+mod plan;
+#[path = "../common/responses.rs"]
+mod responses;
+mod simulated;
+
+mod analysis;
+mod architecture;
+mod codec;
+mod operations;
+mod report;
+mod scenario;
+mod scenarios;
+mod sim;
+mod simulate_command;

@@ -1,0 +1,103 @@
+//! Every shipped scenario, simulated: it meets what it declares, whatever the seed.
+
+use threadbare::analysis::{Findings, Region, Verdict, findings};
+use threadbare::explore::sweep;
+use threadbare::plan::{self, Plan};
+use threadbare::scenario;
+use threadbare::sim::Bounds;
+
+use crate::simulated;
+
+fn simulated(plan: Plan) -> Findings {
+    findings(&simulated::simulated(plan))
+}
+
+/// What a shipped scenario with these settings comes to with each of five seeds.
+fn verdicts(name: &str, settings: &[&str]) -> Vec<String> {
+    let settings: Vec<_> = settings.iter().map(|text| text.parse().unwrap()).collect();
+    let scenario = scenario::load_with(name, &settings, false).unwrap();
+    let seeds = 1..=5;
+    seeds
+        .map(|seed| simulated(plan::build(&scenario, Some(seed))))
+        .map(|found| found.incident.verdict)
+        .collect()
+}
+
+#[test]
+fn every_shipped_scenario_meets_what_it_declares_with_five_seeds() {
+    for (name, _) in scenario::shipped() {
+        let scenario = scenario::load(name, false).unwrap();
+        for seed in 1..=5 {
+            let found = simulated(plan::build(&scenario, Some(seed)));
+            let missed = found
+                .expectations
+                .iter()
+                .filter(|it| it.passed != Some(true));
+            let missed: Vec<_> = missed.collect();
+            assert!(
+                found.verdict == Verdict::Passed,
+                "{name} with seed {seed}: {missed:?} {:?}",
+                found.sentences
+            );
+        }
+    }
+}
+
+/// The edges that Isaacs et al. publish (2025): a bound of 150 never
+/// recovers, one of 35 does; and the ways out that were computed for it.
+#[test]
+fn the_collapse_has_its_published_edges_and_ways_out() {
+    let all = |found: &[String], word: &str| found.iter().all(|verdict| verdict == word);
+    let collapse = |settings: &[&str]| verdicts("retry-collapse", settings);
+    for bound in ["75", "100", "150"] {
+        let found = collapse(&[&format!("target.fleet.queue=bounded({bound}), silent")]);
+        assert!(all(&found, "metastable"), "{bound}: {found:?}");
+    }
+    for settings in [
+        "target.fleet.queue=bounded(35), silent",
+        "target.fleet.queue=bounded(150), silent, lifo",
+        "target.fleet.queue=bounded(150), silent, expire 4s",
+        "load.client.retries=0",
+    ] {
+        // Those that drain need longer than the file's forty seconds.
+        let found = collapse(&[settings, "end=240s"]);
+        let back = |verdict: &String| {
+            ["no_impact", "recovered_with_the_trigger", "slow_drain"].contains(&verdict.as_str())
+        };
+        assert!(found.iter().all(back), "{settings}: {found:?}");
+    }
+}
+
+/// Without the intervention nothing brings it back.
+#[test]
+fn the_slow_database_stays_stuck_where_clients_go_on_retrying() {
+    let found = verdicts("slow-database", &["timeline.2.retries=3"]);
+    // Three are what they made before, so the action changes nothing.
+    assert!(found.iter().all(|it| it == "metastable"), "{found:?}");
+}
+
+/// The map of the paper over load and queue bound: vulnerable in its middle,
+/// stable where the load or the queue is small, overloaded past the capacity.
+#[test]
+fn the_collapse_has_a_map_of_regions() {
+    let plan_of = |settings: &[scenario::Setting]| {
+        let scenario = scenario::load_with("retry-collapse", settings, false)?;
+        Ok(plan::build(&scenario, None))
+    };
+    let x = "load.rate=2..12/s".parse().unwrap();
+    let y = "target.fleet.queue=10..200".parse().unwrap();
+    let map = sweep(&plan_of, (&x, Some(&y)), 6, Bounds::default(), &|_, _| true).unwrap();
+    let (narrow, wide) = (&map.regions[0], &map.regions[map.regions.len() - 1]);
+    assert!(
+        narrow.iter().all(|region| region.comes_back()),
+        "{narrow:?}"
+    );
+    // 4, 6 and 8/s are served until the surge; 12/s is more than there is capacity for.
+    assert!(
+        wide[1..4]
+            .iter()
+            .all(|region| *region == Region::Metastable),
+        "{wide:?}"
+    );
+    assert_eq!(wide[5], Region::Overloaded);
+}

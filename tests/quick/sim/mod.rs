@@ -1,0 +1,9 @@
+//! The simulator against theory, the literature and itself.
+
+mod actions;
+mod carried_out;
+mod fleet;
+mod literature;
+mod parity;
+mod properties;
+mod theory;

@@ -1,0 +1,230 @@
+//! Live and simulated runs of the same scenarios, side by side.
+//!
+//! `./test --long` runs each scenario live with five seeds and keeps what the runs
+//! were found to show in `reports/long`; this holds the simulator to it each time.
+//! Where they differ by more, the cause is to be found and the model mended: the
+//! tolerances are those of the issue that asked for the simulator.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::carried_out::carried_out;
+use crate::documented::documented;
+use threadbare::analysis::{Findings, Phase, findings};
+use threadbare::plan;
+use threadbare::scenario;
+
+/// The scenarios that run live in the long test; `./test` has the same list.
+const SCENARIOS: [&str; 4] = ["missing-await", "retry-collapse", "slow-database", "surge"];
+const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+
+/// A figure of a phase agrees within this share …
+const TOLERANCE: f64 = 0.10;
+/// … and the recovery time within this.
+const RECOVERY_TOLERANCE: f64 = 0.20;
+/// Figures that differ by less than a hundredth of the whole (of the baseline's
+/// goodput, of all workers, of one attempt) are the same: one tenth of nearly
+/// nothing is nothing.
+const NOTHING: f64 = 0.01;
+
+/// How a scenario is carried out.
+#[derive(Clone, Copy)]
+enum Arm {
+    Live,
+    Simulated,
+}
+
+impl Arm {
+    /// What five runs of the scenario were found to show.
+    fn runs(self, scenario: &str) -> Vec<Findings> {
+        SEEDS.map(|seed| self.run(scenario, seed)).to_vec()
+    }
+
+    fn run(self, name: &str, seed: u64) -> Findings {
+        match self {
+            Self::Live => {
+                let path = root().join(format!("reports/long/{name}/seed-{seed}.json"));
+                let text = fs::read_to_string(&path).unwrap_or_else(|cause| {
+                    panic!(
+                        "failed to read {}: {cause}; ./test --long makes it",
+                        path.display()
+                    )
+                });
+                serde_json::from_str(&text).unwrap()
+            }
+            Self::Simulated => {
+                let scenario = scenario::load(name, false).unwrap();
+                findings(&carried_out(&plan::build(&scenario, Some(seed))))
+            }
+        }
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).to_owned()
+}
+
+/// The mean and the ends of what five runs gave.
+#[derive(Clone, Copy)]
+struct Spread {
+    mean: f64,
+    least: f64,
+    most: f64,
+}
+
+fn spread(values: &[f64]) -> Spread {
+    let fold = |from: f64, pick: fn(f64, f64) -> f64| values.iter().copied().fold(from, pick);
+    Spread {
+        mean: values.iter().sum::<f64>() / values.len() as f64,
+        least: fold(f64::INFINITY, f64::min),
+        most: fold(f64::NEG_INFINITY, f64::max),
+    }
+}
+
+/// One figure of both arms.
+struct Pair {
+    scenario: &'static str,
+    phase: String,
+    figure: &'static str,
+    /// None where an arm has none in some run.
+    arms: [Option<Spread>; 2],
+    tolerance: f64,
+    /// Less than this is nothing.
+    nothing: f64,
+}
+
+impl Pair {
+    /// The difference is within the tolerance, or within the live runs' own spread.
+    fn agrees(&self) -> bool {
+        match self.arms {
+            [Some(live), Some(simulated)] => {
+                let allowed = (self.tolerance * live.mean.abs())
+                    .max(live.most - live.least)
+                    .max(self.nothing);
+                (live.mean - simulated.mean).abs() <= allowed
+            }
+            [None, None] => true,
+            _ => false,
+        }
+    }
+
+    fn row(&self) -> String {
+        let shown = |arm: Option<Spread>| {
+            arm.map_or_else(
+                || "–".to_owned(),
+                |it| format!("{:.2} ({:.2}–{:.2})", it.mean, it.least, it.most),
+            )
+        };
+        let difference = match self.arms {
+            [Some(live), Some(simulated)] if live.mean.abs() > self.nothing => {
+                format!("{:+.1} %", 100.0 * (simulated.mean / live.mean - 1.0))
+            }
+            _ => "–".to_owned(),
+        };
+        let [live, simulated] = self.arms.map(shown);
+        format!(
+            "| {} | {} | {} | {live} | {simulated} | {difference} |",
+            self.scenario, self.phase, self.figure
+        )
+    }
+}
+
+/// What is compared of a phase: its name, the figure, what of it is nothing.
+type Figure = (&'static str, fn(&Phase) -> Option<f64>, f64);
+
+/// The pairs of a scenario, and the verdicts of both arms.
+fn pairs(scenario: &'static str) -> (Vec<Pair>, Vec<String>) {
+    let arms = [Arm::Live, Arm::Simulated].map(|arm| arm.runs(scenario));
+    let [live, simulated] = &arms;
+    let names = |run: &Findings| -> Vec<String> {
+        run.phases.iter().map(|phase| phase.name.clone()).collect()
+    };
+    let phases = names(&live[0]);
+    for run in live.iter().chain(simulated) {
+        assert_eq!(names(run), phases, "{scenario}: the phases are the same");
+    }
+    let baseline = live[0].phases[0].goodput_per_s;
+    let figures: [Figure; 3] = [
+        (
+            "goodput /s",
+            |it| Some(it.goodput_per_s),
+            NOTHING * baseline,
+        ),
+        ("saturation", |it| it.saturation, NOTHING),
+        ("attempts /op", |it| it.attempts_per_operation, NOTHING),
+    ];
+    let mut all = Vec::new();
+    for (place, name) in phases.iter().enumerate() {
+        for (figure, of, nothing) in figures {
+            let arms = arms.each_ref().map(|runs| {
+                let values: Option<Vec<f64>> =
+                    runs.iter().map(|run| of(&run.phases[place])).collect();
+                values.map(|values| spread(&values))
+            });
+            all.push(Pair {
+                scenario,
+                phase: name.clone(),
+                figure,
+                arms,
+                tolerance: TOLERANCE,
+                nothing,
+            });
+        }
+    }
+    let recovery = arms.each_ref().map(|runs| {
+        let values: Option<Vec<f64>> = runs
+            .iter()
+            .map(|run| run.incident.recovery_after_trigger_off_s)
+            .collect();
+        values.map(|values| spread(&values))
+    });
+    all.push(Pair {
+        scenario,
+        phase: "–".into(),
+        figure: "recovery s",
+        arms: recovery,
+        tolerance: RECOVERY_TOLERANCE,
+        // It is known to one bucket.
+        nothing: live[0].interval_s,
+    });
+    let verdicts = live.iter().chain(simulated);
+    (
+        all,
+        verdicts.map(|run| run.incident.verdict.clone()).collect(),
+    )
+}
+
+#[test]
+fn live_and_simulated_runs_agree() {
+    let mut apart = Vec::new();
+    let mut table = String::from(
+        "| scenario | phase | figure | live: mean (least–most) | simulated | difference |\n\
+         |---|---|---|---|---|---|\n",
+    );
+    for scenario in SCENARIOS {
+        let (pairs, verdicts) = pairs(scenario);
+        for pair in &pairs {
+            let _ = writeln!(table, "{}", pair.row());
+            if !pair.agrees() {
+                apart.push(pair.row());
+            }
+        }
+        let first = &verdicts[0];
+        let _ = writeln!(
+            table,
+            "| {scenario} | – | verdict | {first} | {first} | same in all runs |"
+        );
+        if verdicts.iter().any(|verdict| verdict != first) {
+            apart.push(format!("{scenario}: {verdicts:?}"));
+        }
+    }
+    println!("{table}");
+    assert!(apart.is_empty(), "apart:\n{}", apart.join("\n"));
+    documented(
+        "docs/SIMULATOR.md",
+        "parity",
+        &table,
+        "cargo test --test quick sim::parity",
+    );
+}
