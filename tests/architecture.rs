@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 23] = [
+const RANKS: [(&str, u32); 24] = [
     ("units", 0),
     ("clock", 1),
     ("rng", 1),
@@ -17,23 +17,24 @@ const RANKS: [(&str, u32); 23] = [
     ("scenario", 3),
     ("plan", 4),
     ("record", 5),
-    ("analysis", 6),
-    ("load", 6),
-    ("target", 6),
-    ("fleet", 6),
-    ("proxy", 6),
-    ("gauges", 6),
-    ("sim", 6),
-    ("report", 7),
-    ("ui", 7),
-    ("live", 7),
-    ("explore", 7),
-    ("run", 8),
-    ("cli", 9),
+    ("clients", 6),
+    ("analysis", 7),
+    ("load", 7),
+    ("fleet", 7),
+    ("target", 7),
+    ("proxy", 7),
+    ("gauges", 7),
+    ("sim", 7),
+    ("report", 8),
+    ("ui", 8),
+    ("live", 8),
+    ("explore", 8),
+    ("run", 9),
+    ("cli", 10),
 ];
 
 /// Modules that neither perform I/O nor read a clock.
-const PURE: [&str; 4] = ["model", "plan", "analysis", "report"];
+const PURE: [&str; 5] = ["model", "plan", "clients", "analysis", "report"];
 
 fn rank(module: &str) -> Option<u32> {
     RANKS
