@@ -20,16 +20,18 @@
 //! | 3 | [`scenario`] |
 //! | 4 | [`plan`] |
 //! | 5 | [`record`] |
-//! | 6 | [`analysis`], [`load`], [`fleet`], [`target`], [`proxy`], [`gauges`], [`sim`] |
-//! | 7 | [`report`], [`ui`], [`live`], [`explore`] |
-//! | 8 | [`run`] |
-//! | 9 | [`cli`] |
+//! | 6 | [`clients`] |
+//! | 7 | [`analysis`], [`load`], [`fleet`], [`target`], [`proxy`], [`gauges`], [`sim`] |
+//! | 8 | [`report`], [`ui`], [`live`], [`explore`] |
+//! | 9 | [`run`] |
+//! | 10 | [`cli`] |
 //!
 //! `docs/ARCHITECTURE.md` is the map with its invariants, `docs/TERMS.md` the
 //! vocabulary.
 
 pub mod analysis;
 pub mod cli;
+pub mod clients;
 pub mod clock;
 pub mod error;
 pub mod explore;

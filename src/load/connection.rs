@@ -1,43 +1,44 @@
-//! Connections, attempts under way on them, and the pools they are kept in.
+//! Connections, how attempts are carried on them, and the pools they are kept in.
 
 use bytes::BytesMut;
 
 use super::codec::ResponseReader;
 use super::http2::Session;
 use super::stream::Stream;
-use crate::record::{Class, Try};
+use crate::clients::AttemptId;
+use crate::record::Class;
 use crate::slots::SlotQueue;
 use crate::units::Nanos;
 
-/// Who made an attempt and hears of its end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Owner {
-    /// The operation in this slot.
-    Operation(u32),
-    /// A monitor of a group, while the monitors are those of this epoch.
-    Probe {
-        monitor: u32,
-        group: usize,
-        epoch: u32,
-    },
-}
-
-/// An attempt under way.
+/// How an attempt under way is carried.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Attempt {
-    pub(super) owner: Owner,
-    pub(super) which: Try,
-    /// The queue of timeouts that it is in.
-    pub(super) lane: usize,
+pub(super) struct Carried {
+    pub(super) id: AttemptId,
+    /// The slot of its connection.
+    pub(super) connection: u32,
+    /// Its stream on an HTTP/2 connection.
+    pub(super) stream: u32,
     pub(super) sent: Nanos,
     /// When it times out.
     pub(super) until: Nanos,
     /// Whether the kernel has taken any byte of the request.
     pub(super) handed_over: bool,
-    /// The slot of its connection.
-    pub(super) connection: u32,
-    /// Its stream on an HTTP/2 connection.
-    pub(super) stream: u32,
+}
+
+impl Carried {
+    /// In the place of an attempt that is not under way.
+    pub(super) const NONE: Self = Self {
+        id: AttemptId { slot: 0, serial: 0 },
+        connection: u32::MAX,
+        stream: 0,
+        sent: Nanos::ZERO,
+        until: Nanos::ZERO,
+        handed_over: false,
+    };
+
+    pub(super) const fn is_some(&self) -> bool {
+        self.connection != u32::MAX
+    }
 }
 
 /// What the poller watches a connection for; it never watches for less again.

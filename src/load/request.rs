@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use super::endpoint::{Endpoint, Protocol};
 use super::http2::{write_field, write_length};
+use crate::clients::StepRequest;
 use crate::model::{
     ATTEMPT_HEADER, Content, Expected, HttpWork, Part, RowOrder, Rows, Step, TIME_LEFT_HEADER,
     Table, Template,
 };
-use crate::plan::Draft;
-use crate::plan::{MixEntry, Request};
+use crate::plan::{Draft, MixEntry, Request};
+use crate::units::Nanos;
 
 /// What a created task is called.
 const CREATE_BODY: &str = r#"{"title":"filed under load"}"#;
@@ -131,11 +132,7 @@ impl Form {
             body: Vec::new(),
             idempotent: idempotent(method),
             to_head: false,
-            expected: if entry.refused {
-                Expected::statuses(403..=403)
-            } else {
-                Expected::default()
-            },
+            expected: entry.expected(),
             inspected: None,
         }
     }
@@ -264,6 +261,13 @@ fn block(step: &Step, headers: Vec<(Cow<'_, str>, Vec<Piece>)>, encrypted: bool)
     block
 }
 
+/// A request that is written, and when.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    request: &'a StepRequest<'a>,
+    now: Nanos,
+}
+
 /// Formats the requests of users, and knows what their answers must be.
 #[derive(Debug, Clone)]
 pub(super) struct Requests {
@@ -274,20 +278,6 @@ pub(super) struct Requests {
     tables: Arc<[Table]>,
     body: Vec<u8>,
     text: Vec<u8>,
-}
-
-/// What one request is made for: its values come from here.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Asking<'a> {
-    pub(super) draft: &'a Draft,
-    /// Which step of the operation.
-    pub(super) step: usize,
-    /// What earlier steps captured.
-    pub(super) captured: &'a [String],
-    /// The milliseconds that whoever asks still waits.
-    pub(super) left_ms: u64,
-    /// The word for which attempt it is.
-    pub(super) attempt: &'static str,
 }
 
 impl Requests {
@@ -341,19 +331,25 @@ impl Requests {
     }
 
     /// Writes a request as HTTP/1.1 does over what is in `bytes`.
-    pub(super) fn write(&mut self, asking: Asking<'_>, bytes: &mut Vec<u8>) {
-        let body = self.write_fields(asking, bytes);
+    pub(super) fn write(&mut self, request: &StepRequest<'_>, now: Nanos, bytes: &mut Vec<u8>) {
+        let body = self.write_fields(request, now, bytes);
         bytes.extend_from_slice(body);
     }
 
     /// Writes a request's head, or field block, over what is in `head`: the
     /// request's body.
-    pub(super) fn write_fields(&mut self, asking: Asking<'_>, head: &mut Vec<u8>) -> &[u8] {
+    pub(super) fn write_fields(
+        &mut self,
+        request: &StepRequest<'_>,
+        now: Nanos,
+        head: &mut Vec<u8>,
+    ) -> &[u8] {
+        let asking = Asking { request, now };
         let mut body = std::mem::take(&mut self.body);
         let mut text = std::mem::take(&mut self.text);
         head.clear();
         body.clear();
-        let form = self.form(asking.draft, asking.step);
+        let form = self.form(request.draft, request.step);
         for piece in &form.body {
             self.piece(piece, asking, 0, &mut text, &mut body);
         }
@@ -374,7 +370,7 @@ impl Requests {
         text: &mut Vec<u8>,
         out: &mut Vec<u8>,
     ) {
-        let draft = asking.draft;
+        let draft = asking.request.draft;
         match piece {
             Piece::Bytes(bytes) => out.extend_from_slice(bytes),
             Piece::Subject => write_number(draft.subject.into(), out),
@@ -382,8 +378,8 @@ impl Requests {
                 let users = &self.tokens[usize::from(draft.entry)];
                 out.extend_from_slice(users[draft.user as usize].as_bytes());
             }
-            Piece::TimeLeft => write_number(asking.left_ms, out),
-            Piece::Attempt => out.extend_from_slice(asking.attempt.as_bytes()),
+            Piece::TimeLeft => write_number(asking.request.left_ms(asking.now), out),
+            Piece::Attempt => out.extend_from_slice(asking.request.attempt().as_bytes()),
             Piece::InTarget(part) => self.value(part, asking, |bytes| write_escaped(bytes, out)),
             Piece::InField(part) => self.value(part, asking, |bytes| {
                 let allowed = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
@@ -408,16 +404,16 @@ impl Requests {
         let mut number = |value: i64| write(itoa::Buffer::new().format(value).as_bytes());
         match part {
             Part::Literal(bytes) => write(bytes),
-            Part::Number => number(i64::try_from(asking.draft.number).unwrap_or(i64::MAX)),
+            Part::Number => number(i64::try_from(asking.request.draft.number).unwrap_or(i64::MAX)),
             Part::Captured(index) => {
-                let captured = asking.captured.get(*index);
+                let captured = asking.request.captured.get(*index);
                 write(captured.map_or(&[], |text| text.as_bytes()));
             }
             Part::Cell { table, column } => {
                 let Some(found) = self.tables.get(*table) else {
                     return;
                 };
-                let row = row(found, *table, asking.draft);
+                let row = row(found, *table, asking.request.draft);
                 match &found.rows {
                     Rows::Range { first, .. } => number(first.saturating_add_unsigned(row)),
                     Rows::Cells { columns, cells } => {
@@ -525,7 +521,7 @@ fn write_escaped(value: &[u8], bytes: &mut Vec<u8>) {
 mod tests {
     use super::*;
     use crate::model::Role;
-    use crate::units::Nanos;
+    use crate::record::Try;
 
     fn draft(entry: u16) -> Draft {
         Draft {
@@ -538,13 +534,17 @@ mod tests {
         }
     }
 
-    fn asking(draft: &Draft) -> Asking<'_> {
-        Asking {
+    /// When the requests are written.
+    const NOW: Nanos = Nanos::from_millis(750);
+
+    fn request(draft: &Draft) -> StepRequest<'_> {
+        StepRequest {
             draft,
             step: 0,
             captured: &[],
-            left_ms: 250,
-            attempt: "retry",
+            waits_until: Nanos::from_millis(1000),
+            which: Try::Retry,
+            retried: true,
         }
     }
 
@@ -565,7 +565,7 @@ mod tests {
         let mut bytes = b"what was there before".to_vec();
         let mut texts = Vec::new();
         for index in 0..4 {
-            requests.write(asking(&draft(index)), &mut bytes);
+            requests.write(&request(&draft(index)), NOW, &mut bytes);
             texts.push(String::from_utf8(bytes.clone()).unwrap());
         }
         let agent = concat!("user-agent: threadbare/", env!("CARGO_PKG_VERSION"));
@@ -605,7 +605,7 @@ mod tests {
             let tokens = vec![vec!["a".to_owned(), "b".to_owned()]];
             let mut requests = Requests::fleet("127.0.0.1:8080", &mix, tokens, telling);
             let mut bytes = Vec::new();
-            requests.write(asking(&draft(0)), &mut bytes);
+            requests.write(&request(&draft(0)), NOW, &mut bytes);
             let text = String::from_utf8(bytes).unwrap();
             let (_, told) = text.split_once("Bearer b\r\n").unwrap();
             assert_eq!(told, format!("{expected}\r\n"));
@@ -674,12 +674,12 @@ mod tests {
         let captured = ["41 %".to_owned()];
         let mut bytes = Vec::new();
         let mut text = |number| {
-            let asking = Asking {
+            let request = StepRequest {
                 draft: &Draft { number, ..draft(0) },
                 captured: &captured,
-                ..asking(&draft(0))
+                ..request(&draft(0))
             };
-            requests.write(asking, &mut bytes);
+            requests.write(&request, NOW, &mut bytes);
             String::from_utf8(bytes.clone()).unwrap()
         };
         let head = format!("host: example.test\r\nuser-agent: {AGENT}\r\ncontent-length: ");
@@ -702,12 +702,12 @@ mod tests {
         let mut requests = Requests::http(&work(), "example.test", &endpoint);
         let captured = ["c".repeat(200)];
         let draft = draft(0);
-        let asking = Asking {
+        let request = StepRequest {
             captured: &captured,
-            ..asking(&draft)
+            ..request(&draft)
         };
         let (mut block, mut expected) = (Vec::new(), Vec::new());
-        assert_eq!(requests.write_fields(asking, &mut block), b"{2}");
+        assert_eq!(requests.write_fields(&request, NOW, &mut block), b"{2}");
         let path = format!("/b/{}?n=7", captured[0]);
         for (name, value) in [
             (":method", "POST"),

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArrivalProcess, ClientPolicy, Replay, Role, Shape};
+use super::{ArrivalProcess, ClientPolicy, Expected, Replay, Role, Shape};
 use crate::units::Nanos;
 
 /// What users do: when, what and how patiently.
@@ -101,6 +101,18 @@ pub struct MixEntry {
     pub role: Role,
     /// Whether the answer is to be a refusal (403).
     pub refused: bool,
+}
+
+impl MixEntry {
+    /// What the answer's status must be.
+    #[must_use]
+    pub fn expected(&self) -> Expected {
+        if self.refused {
+            Expected::statuses(403..=403)
+        } else {
+            Expected::default()
+        }
+    }
 }
 
 /// The requests that the embedded fleet's API knows.

@@ -239,6 +239,12 @@ impl Schedule {
         }
     }
 
+    /// Whether operations start when users are free, and not by themselves.
+    #[must_use]
+    pub const fn is_closed(&self) -> bool {
+        matches!(self.source, Source::Closed { .. })
+    }
+
     /// Whether no operation will be scheduled any more, although its time is not over.
     #[must_use]
     pub const fn exhausted(&self) -> bool {

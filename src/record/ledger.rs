@@ -49,6 +49,36 @@ pub enum Unanswered {
     Cancelled,
 }
 
+/// What carried the attempts says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WireReport {
+    /// Processor time that its thread has used in all.
+    pub cpu: Nanos,
+    /// How long it has spun on purpose since the last report.
+    pub spun: Nanos,
+    /// Bytes handed over since the last report.
+    pub sent_bytes: u64,
+    /// Bytes taken since the last report.
+    pub received_bytes: u64,
+    /// Connections opened since the last report.
+    pub connections_opened: u64,
+    /// Connections that are open now.
+    pub connections_open: u64,
+}
+
+impl WireReport {
+    /// The report so far; what is counted since the last begins anew.
+    #[must_use]
+    pub fn take(&mut self) -> Self {
+        let taken = *self;
+        *self = Self {
+            connections_open: taken.connections_open,
+            ..Self::default()
+        };
+        taken
+    }
+}
+
 /// The attempts of one traffic class.
 #[derive(Debug, Default)]
 struct Attempts {
@@ -131,8 +161,23 @@ impl Ledger {
         self.from + self.interval
     }
 
-    /// Closes every interval whose edge has come.
-    pub fn roll(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
+    /// Closes every interval whose edge has come; what the wire reports counts in
+    /// the first.
+    pub fn roll(&mut self, now: Nanos, wire: WireReport, emit: &mut dyn FnMut(Sample)) {
+        self.reported(wire);
+        self.close_past(now, wire.cpu, emit);
+    }
+
+    fn reported(&mut self, wire: WireReport) {
+        let generator = &mut self.generator;
+        generator.spin_ns += wire.spun.0;
+        generator.sent_bytes += wire.sent_bytes;
+        generator.received_bytes += wire.received_bytes;
+        generator.connections_opened += wire.connections_opened;
+        generator.connections_open = wire.connections_open;
+    }
+
+    fn close_past(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
         while now >= self.edge() {
             let edge = self.edge();
             self.close_interval(edge, cpu, emit);
@@ -146,10 +191,10 @@ impl Ledger {
     }
 
     /// Closes everything at the stop.
-    pub fn close(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
-        self.roll(now, cpu, emit);
+    pub fn close(&mut self, now: Nanos, wire: WireReport, emit: &mut dyn FnMut(Sample)) {
+        self.roll(now, wire, emit);
         let to = whole_millis(self.from, now).min(self.edge());
-        self.close_interval(to, cpu, emit);
+        self.close_interval(to, wire.cpu, emit);
         self.buckets.close(now, emit);
     }
 
@@ -258,32 +303,6 @@ impl Ledger {
         }
     }
 
-    /// The thread has spun on purpose for so long.
-    pub const fn spun(&mut self, time: Nanos) {
-        self.generator.spin_ns += time.0;
-    }
-
-    /// Bytes that were handed over.
-    pub const fn sent(&mut self, bytes: usize) {
-        self.generator.sent_bytes += bytes as u64;
-    }
-
-    /// Bytes that were taken.
-    pub const fn received(&mut self, bytes: usize) {
-        self.generator.received_bytes += bytes as u64;
-    }
-
-    /// A connection was opened.
-    pub const fn connection_opened(&mut self) {
-        self.generator.connections_opened += 1;
-        self.generator.connections_open += 1;
-    }
-
-    /// A connection was closed.
-    pub const fn connection_closed(&mut self) {
-        self.generator.connections_open -= 1;
-    }
-
     /// So many operations wait for a connection from now on.
     pub fn waiting(&mut self, count: usize) {
         self.waiting = count as u64;
@@ -301,14 +320,24 @@ mod tests {
         let mut ledger = Ledger::new(ms(100), ms(1000), ms(1));
         ledger.attempt_started(Class::User, Try::First);
         ledger.attempt_started(Class::User, Try::Retry);
-        ledger.connection_opened();
         ledger.waiting(7);
         ledger.waiting(2);
         let mut samples = Vec::new();
-        ledger.roll(ms(250), ms(3), &mut |sample| samples.push(sample)); // two edges at once
+        let report = WireReport {
+            cpu: ms(3),
+            connections_opened: 1,
+            connections_open: 1,
+            ..WireReport::default()
+        };
+        ledger.roll(ms(250), report, &mut |sample| samples.push(sample)); // two edges at once
         ledger.answered(Class::User, 200, ms(5));
         ledger.unanswered(Class::User, Unanswered::TimedOut);
-        ledger.close(Nanos(299_000_001), ms(4), &mut |sample| {
+        let report = WireReport {
+            cpu: ms(4),
+            connections_open: 1,
+            ..WireReport::default()
+        };
+        ledger.close(Nanos(299_000_001), report, &mut |sample| {
             samples.push(sample);
         });
         let mut user = Vec::new();

@@ -36,7 +36,7 @@ pub use directory::{
 };
 pub use event::{Event, Outcome, PAUSED, StopCause};
 pub use histogram::Histogram;
-pub use ledger::{Class, Ledger, Try, Unanswered};
+pub use ledger::{Class, Ledger, Try, Unanswered, WireReport};
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use tally::Tally;
 pub use text::{action_text, outcome_text, printable, story_time};

@@ -34,8 +34,6 @@ pub(super) enum Event {
     Verified(Awaited),
     /// Whoever still waits for the verification gives it up.
     GivenUp(Awaited),
-    /// The operation in this slot tries again, if it is still the one of this serial.
-    Retry { operation: u32, serial: u32 },
     /// The instances being restarted listen.
     Booted,
     /// The next instances are restarted.
@@ -70,7 +68,7 @@ impl PartialOrd for Entry {
 }
 
 /// Events to come. What has one length for all (timeouts, deadlines) is not in
-/// here: [`crate::slots::SlotQueue`] keeps it without a heap.
+/// here: the clients keep it without a heap.
 #[derive(Debug, Default)]
 pub(super) struct Calendar {
     heap: BinaryHeap<Reverse<Entry>>,
@@ -108,16 +106,19 @@ mod tests {
     #[test]
     fn what_is_due_together_keeps_its_order() {
         let mut calendar = Calendar::default();
-        let retry = |operation| Event::Retry {
-            operation,
-            serial: 0,
+        let stage = |worker| {
+            Event::Stage(Place {
+                instance: 0,
+                launch: 0,
+                worker,
+            })
         };
-        for (at, operation) in [(5, 1), (3, 2), (5, 3), (3, 4)] {
-            calendar.enter(Nanos(at), retry(operation));
+        for (at, worker) in [(5, 1), (3, 2), (5, 3), (3, 4)] {
+            calendar.enter(Nanos(at), stage(worker));
         }
         assert_eq!(calendar.next(), Nanos(3));
         let order: Vec<_> = std::iter::from_fn(|| calendar.take()).collect();
-        assert_eq!(order, [retry(2), retry(4), retry(1), retry(3)]);
+        assert_eq!(order, [stage(2), stage(4), stage(1), stage(3)]);
         assert_eq!(calendar.next(), Nanos::MAX);
     }
 }

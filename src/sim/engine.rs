@@ -5,12 +5,11 @@
 //! interval is closed before anything at or after it happens, as in a live run.
 
 use super::bounds::{Bounds, JOB_BYTES};
-use super::calendar::{Calendar, Event};
-use super::clients::Clients;
-use super::fleet::Fleet;
+use super::wire::{self, FleetWire};
+use crate::clients::{Clients, Due};
 use crate::error::Result;
-use crate::plan::{Action, Plan, Timeline};
-use crate::record::{self, Alarms, Counters, Observer, Outcome, Sample, StopCause};
+use crate::plan::{Action, Plan, Slice, Timeline};
+use crate::record::{self, Alarms, Counters, Observer, Outcome, StopCause};
 use crate::units::Nanos;
 
 /// Events between two looks at whether the simulation is to stop.
@@ -46,9 +45,8 @@ pub fn simulate(
         plan,
         bounds,
         observer,
-        calendar: Calendar::default(),
-        clients: Clients::new(plan)?,
-        fleet: Fleet::new(spec, plan.release, plan.seed),
+        clients: Clients::new(plan, wire::choices(plan, spec)?, Slice::WHOLE),
+        wire: FleetWire::new(plan, spec),
         timeline: Timeline::new(&plan.timeline),
         alarms: Alarms::new(&plan.alerts),
         now: Nanos::ZERO,
@@ -56,7 +54,6 @@ pub fn simulate(
         events: 0,
         load_ended: false,
         pending: Vec::new(),
-        samples: Vec::new(),
     };
     Ok(simulation.all(interrupted))
 }
@@ -64,7 +61,7 @@ pub fn simulate(
 /// What is due next, whoever it concerns.
 enum Next {
     Fleet,
-    Clients(super::clients::Due),
+    Clients(Due),
     Action,
     /// The end of the load, or of the drain.
     Wake,
@@ -74,9 +71,8 @@ struct Simulation<'a> {
     plan: &'a Plan,
     bounds: Bounds,
     observer: &'a mut dyn Observer,
-    calendar: Calendar,
     clients: Clients,
-    fleet: Fleet,
+    wire: FleetWire,
     timeline: Timeline,
     alarms: Alarms,
     now: Nanos,
@@ -86,13 +82,11 @@ struct Simulation<'a> {
     load_ended: bool,
     /// Events that have not been told yet.
     pending: Vec<record::Event>,
-    /// Samples that have not been told yet.
-    samples: Vec<Sample>,
 }
 
 impl Simulation<'_> {
     fn all(&mut self, interrupted: &mut dyn FnMut(Nanos, u64) -> Option<StopCause>) -> Simulated {
-        let serving: Vec<_> = self.fleet.serving().collect();
+        let serving: Vec<_> = self.wire.fleet.serving().collect();
         for event in &serving {
             self.tell(event);
         }
@@ -125,35 +119,14 @@ impl Simulation<'_> {
             self.advance(at.max(self.now));
             self.events += 1;
             match next {
-                Next::Fleet => match self.calendar.take() {
-                    Some(Event::Retry { operation, serial }) => self.clients.retry(
-                        self.now,
-                        operation,
-                        serial,
-                        &mut self.fleet,
-                        &mut self.calendar,
-                    ),
-                    Some(event) => {
-                        self.fleet.on(self.now, event, &mut self.calendar);
-                        if !self.fleet.happened.is_empty() {
-                            self.told_by_fleet();
-                        }
-                    }
-                    None => {}
-                },
-                Next::Clients(due) => {
-                    self.clients
-                        .serve(self.now, due, &mut self.fleet, &mut self.calendar);
-                }
+                Next::Fleet => self.serve_fleet(),
+                Next::Clients(due) => self.clients.serve(due, &mut self.wire),
                 Next::Action => self.act(),
                 Next::Wake => {}
             }
-            if !self.fleet.answers.is_empty() {
-                self.clients
-                    .take_answers(self.now, &mut self.fleet, &mut self.calendar);
-            }
+            self.clients.take_ends(&mut self.wire);
             self.notice_end();
-            if self.load_ended && (self.clients.idle() || self.now >= self.drained()) {
+            if self.load_ended && self.clients.drained(self.now) {
                 return StopCause::Completed;
             }
             if self.events.is_multiple_of(LOOK_EVERY)
@@ -166,10 +139,24 @@ impl Simulation<'_> {
         }
     }
 
+    fn serve_fleet(&mut self) {
+        if let Some(event) = self.wire.calendar.take() {
+            let FleetWire {
+                fleet, calendar, ..
+            } = &mut self.wire;
+            fleet.on(self.now, event, calendar);
+            if !self.wire.fleet.happened.is_empty() {
+                self.told_by_fleet();
+            }
+        }
+    }
+
     /// What is due next, and when.
     fn next(&self) -> (Nanos, Next) {
-        let (at, due) = self.clients.next();
-        let mut first = (at, Next::Clients(due));
+        let mut first = (Nanos::MAX, Next::Wake);
+        if let Some((at, due)) = self.clients.earliest() {
+            first = (at, Next::Clients(due));
+        }
         // An action goes before what starts with it, so before the clients' part
         // where both are due together: ends that meet it are counted after it.
         if let Some(at) = self.timeline.next_deadline()
@@ -177,7 +164,7 @@ impl Simulation<'_> {
         {
             first = (at, Next::Action);
         }
-        let fleet = self.calendar.next();
+        let fleet = self.wire.calendar.next();
         if fleet <= first.0 {
             first = (fleet, Next::Fleet);
         }
@@ -198,28 +185,33 @@ impl Simulation<'_> {
 
     /// Goes to the instant, and closes every interval whose edge comes before or with it.
     fn advance(&mut self, to: Nanos) {
-        while self.clients.ledger.edge() <= to {
-            let edge = self.clients.ledger.edge();
-            self.now = edge;
-            let samples = &mut self.samples;
-            let mut emit = |sample| samples.push(sample);
-            self.clients.ledger.roll(edge, Nanos::ZERO, &mut emit);
-            let next = self.clients.next_intended().unwrap_or(Nanos::MAX);
-            self.clients.ledger.settle(edge, next, &mut emit);
-            self.fleet.sample(self.from, edge, &mut emit);
+        while self.clients.edge() <= to {
+            let edge = self.clients.edge();
+            self.go_to(edge);
+            self.clients.now(&mut self.wire);
+            self.clients.settle(edge, &mut self.wire);
+            self.sample_fleet(edge);
             self.tell_samples(edge);
             self.told_by_fleet();
             self.from = edge;
         }
         debug_assert!(to >= self.now, "time goes one way");
-        self.now = to;
+        self.go_to(to);
+    }
+
+    const fn go_to(&mut self, instant: Nanos) {
+        self.now = instant;
+        self.wire.now = instant;
+    }
+
+    /// Takes the samples of the fleet's parts since the last edge.
+    fn sample_fleet(&mut self, to: Nanos) {
+        let FleetWire { fleet, samples, .. } = &mut self.wire;
+        fleet.sample(self.from, to, &mut |sample| samples.push(sample));
     }
 
     fn notice_end(&mut self) {
-        if self.load_ended || self.clients.next_intended().is_some() {
-            return;
-        }
-        if self.now >= self.plan.end || self.clients.exhausted() {
+        if !self.load_ended && self.clients.load_over(self.now) {
             self.load_ended = true;
             self.tell(&record::Event::LoadEnded);
         }
@@ -237,7 +229,7 @@ impl Simulation<'_> {
         });
         let outcome = match &action {
             Action::Monitors { on } => {
-                self.clients.probes.switch(*on, self.now);
+                self.clients.switch_monitors(*on, &mut self.wire);
                 Some(Outcome::Applied {
                     detail: action.done(0),
                 })
@@ -248,7 +240,12 @@ impl Simulation<'_> {
                     detail: action.done(0),
                 })
             }
-            _ => self.fleet.act(self.now, entry, &action, &mut self.calendar),
+            _ => {
+                let FleetWire {
+                    fleet, calendar, ..
+                } = &mut self.wire;
+                fleet.act(self.now, entry, &action, calendar)
+            }
         };
         self.told_by_fleet();
         if let Some(outcome) = outcome {
@@ -257,7 +254,7 @@ impl Simulation<'_> {
     }
 
     fn told_by_fleet(&mut self) {
-        self.pending.append(&mut self.fleet.happened);
+        self.pending.append(&mut self.wire.fleet.happened);
         for event in std::mem::take(&mut self.pending) {
             self.happened(&event);
         }
@@ -278,7 +275,7 @@ impl Simulation<'_> {
     /// Tells the samples of an interval that ends at `to`, and what alerts make of them.
     fn tell_samples(&mut self, to: Nanos) {
         let mut changes = Vec::new();
-        for sample in std::mem::take(&mut self.samples) {
+        for sample in std::mem::take(&mut self.wire.samples) {
             changes.extend(self.alarms.sample(&sample));
             self.observer.sample(&sample);
         }
@@ -290,7 +287,7 @@ impl Simulation<'_> {
 
     /// Why it must stop, where it has met a bound.
     fn exceeded(&self) -> Option<StopCause> {
-        let jobs = self.fleet.jobs() as u64;
+        let jobs = self.wire.fleet.jobs() as u64;
         let what = if self.events >= self.bounds.events {
             format!("{} events, which --events can raise", self.bounds.events)
         } else if jobs.saturating_mul(JOB_BYTES) >= self.bounds.memory {
@@ -308,22 +305,22 @@ impl Simulation<'_> {
 
     /// Closes the books.
     fn finish(&mut self) {
-        self.clients.stop(self.now);
+        self.clients.finish(&mut self.wire);
         // Whole milliseconds, the precision of the latency log.
         let to = Nanos(self.now.0.div_ceil(1_000_000) * 1_000_000).max(self.from);
-        let samples = &mut self.samples;
-        let mut emit = |sample: Sample| samples.push(sample);
-        self.clients.ledger.close(self.now, Nanos::ZERO, &mut emit);
         if to > self.from {
-            self.fleet.sample(self.from, to, &mut emit);
+            self.sample_fleet(to);
         }
-        for sample in std::mem::take(&mut self.samples) {
+        for sample in std::mem::take(&mut self.wire.samples) {
             debug_assert!(!matches!(sample.counters, Counters::Machine(_)));
             self.observer.sample(&sample);
         }
         self.told_by_fleet();
         // The last sample reaches up to there, so what is stopped is stopped there.
-        for event in self.fleet.stop(to, &mut self.calendar) {
+        let FleetWire {
+            fleet, calendar, ..
+        } = &mut self.wire;
+        for event in fleet.stop(to, calendar) {
             self.tell(&event);
         }
     }

@@ -221,7 +221,6 @@ impl Fleet {
             Event::GivenUp(awaited) => self.heard(now, awaited, event, calendar),
             Event::Booted => self.booted(now, calendar),
             Event::NextGroup => self.restart_group(now, calendar),
-            Event::Retry { .. } => {}
         }
     }
 

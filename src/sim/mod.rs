@@ -8,7 +8,7 @@
 //!
 //! - `calendar`: what is to come, by (time, sequence)
 //! - `engine`: the loop; virtual time goes from one thing that is due to the next
-//! - `clients`: users and monitors, from intended start to terminal event
+//! - `wire`: what carries the requests of [`crate::clients`] to the fleet
 //! - `fleet`: balancer, instances, identity service, and what is done to them
 //!
 //! Everything is drawn from named streams of the plan's seed, so the same plan
@@ -16,11 +16,11 @@
 
 mod bounds;
 mod calendar;
-mod clients;
 mod engine;
 mod fleet;
 mod identity;
 mod instance;
+mod wire;
 
 pub use bounds::Bounds;
 pub use engine::{Simulated, simulate};

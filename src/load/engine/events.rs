@@ -5,8 +5,9 @@ use rustix::event::epoll::EventFlags;
 
 use super::super::codec::Progress;
 use super::super::connection::{Exchange, slot_and_serial, token};
-use super::{Engine, Unanswered};
-use crate::model::AttemptOutcome;
+use super::sockets::Sockets;
+use crate::clients::Clients;
+use crate::record::Unanswered;
 use crate::units::Nanos;
 
 /// Reads of one connection in one turn: so that an endless body starves nobody.
@@ -25,15 +26,16 @@ enum Read {
     Nothing,
 }
 
-impl Engine {
+impl Sockets {
     /// A socket is ready. Events of a connection that is gone are left alone.
-    pub(super) fn on_socket(&mut self, token: u64, flags: EventFlags) {
+    /// `clients`: who knows what is still to be sent.
+    pub(super) fn on_socket(&mut self, token: u64, flags: EventFlags, clients: &Clients) {
         let (slot, serial) = slot_and_serial(token);
         let current = self.connections.get(slot);
         if current.is_none_or(|connection| connection.serial != serial) {
             return;
         }
-        if !self.write(slot, flags) {
+        if !self.write(slot, flags, clients) {
             return;
         }
         if flags.intersects(ENDING | EventFlags::IN) {
@@ -43,16 +45,18 @@ impl Engine {
         }
     }
 
-    /// Connections that had more to read than a turn allowed get another.
-    pub(super) fn read_again(&mut self) {
-        for (token, flags) in std::mem::take(&mut self.again) {
-            self.on_socket(token, flags);
-            self.serve_waiting();
-        }
+    /// Whether a connection had more to read than a turn allowed.
+    pub(super) const fn more_to_read(&self) -> bool {
+        !self.again.is_empty()
+    }
+
+    /// Connections that had more to read than a turn allowed, for another turn.
+    pub(super) fn take_more_to_read(&mut self) -> Vec<(u64, EventFlags)> {
+        std::mem::take(&mut self.again)
     }
 
     /// Gets on with the handshake and the request; false where there is nothing to read.
-    fn write(&mut self, slot: u32, flags: EventFlags) -> bool {
+    fn write(&mut self, slot: u32, flags: EventFlags, clients: &Clients) -> bool {
         let Some(connection) = self.connections.get_mut(slot) else {
             return false;
         };
@@ -63,7 +67,7 @@ impl Engine {
                 self.connection_closed(slot);
             } else if flags.contains(EventFlags::OUT) {
                 connection.established = true;
-                self.send_request(slot);
+                self.send_first(slot, clients);
                 // A server may have said something, and closed, before it was asked.
                 return flags.contains(EventFlags::IN);
             }
@@ -78,7 +82,7 @@ impl Engine {
             let taken = connection.stream.transmit(&connection.unsent);
             taken.map(|taken| {
                 let sent = taken.unwrap_or(0);
-                self.ledger.sent(sent);
+                self.counted.sent_bytes += sent as u64;
                 connection.unsent.advance(sent);
             })
         };
@@ -90,6 +94,19 @@ impl Engine {
             self.keep_in_pool(slot);
         }
         true
+    }
+
+    /// Sends what waited for the handshake.
+    fn send_first(&mut self, slot: u32, clients: &Clients) {
+        let exchange = self.connections.get(slot).map(|found| &found.exchange);
+        let attempt = match exchange {
+            Some(Exchange::One { attempt, .. }) => *attempt,
+            _ => None,
+        };
+        match attempt.and_then(|attempt| clients.asks(attempt)) {
+            Some(asks) => self.send_request(slot, &asks),
+            None => self.send_waiting(slot),
+        }
     }
 
     fn read(&mut self, slot: u32, flags: EventFlags) {
@@ -160,7 +177,7 @@ impl Engine {
             Ok(None) => {}
             Ok(Some(0)) => self.stream_ended(slot),
             Ok(Some(received)) => {
-                self.ledger.received(received);
+                self.counted.received_bytes += received as u64;
                 let last = received < self.buffer.len() && !flags.intersects(ENDING);
                 return Read::Bytes { received, last };
             }
@@ -188,6 +205,6 @@ impl Engine {
 
     /// What came for the attempts under way is not HTTP.
     pub(super) fn protocol_broken(&mut self, slot: u32) {
-        self.lose(slot, Unanswered::Protocol, AttemptOutcome::ProtocolError);
+        self.lose(slot, Unanswered::Protocol);
     }
 }

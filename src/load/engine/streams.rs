@@ -2,19 +2,16 @@
 
 use bytes::BytesMut;
 
-use super::super::connection::{Exchange, Owner};
+use super::super::connection::Exchange;
 use super::super::http2::{Session, StreamEnd};
-use super::attempts::late;
-use super::{Engine, Unanswered};
-use crate::model::AttemptOutcome;
-use crate::record::Try;
+use super::sockets::{Sockets, answer};
+use crate::clients::{Asks, End};
+use crate::record::Unanswered;
 
-/// Times that an operation's requests are made again since they were not processed.
-const REFUSALS_MAX: u8 = 100;
 /// Bytes that wait to be sent on a connection, past which it gets no request.
 const UNSENT_MAX: usize = 1024 * 1024;
 
-impl Engine {
+impl Sockets {
     /// The session of an HTTP/2 connection, and where its bytes go.
     fn session(&mut self, slot: u32) -> Option<(&mut Session, &mut BytesMut)> {
         let connection = self.connections.get_mut(slot)?;
@@ -26,27 +23,21 @@ impl Engine {
 
     /// Opens a stream for an attempt. What it has to send is gathered, and
     /// leaves with what others have to send in the same turn.
-    pub(super) fn open_stream(&mut self, slot: u32, place: u32) {
-        let Some(owner) = self.attempts.get(place).map(|attempt| attempt.owner) else {
-            return;
-        };
-        let (_, keep) = self.reading(owner);
-        let Some(attempt) = self.attempts.get_mut(place) else {
-            return;
-        };
-        attempt.handed_over = true;
+    pub(super) fn open_stream(&mut self, slot: u32, place: u32, asks: &Asks<'_>) {
+        let (_, keep) = self.reading(asks);
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
         let Exchange::Two(session) = &mut connection.exchange else {
             return;
         };
-        if let Owner::Operation(operation) = attempt.owner
-            && let Some(operation) = self.operations.get(operation)
-        {
-            let asking = operation.asking(attempt, &self.policy, self.latest);
-            let body = self.requests.write_fields(asking, &mut self.request);
-            attempt.stream = session.open(place, keep, &self.request, body, &mut connection.unsent);
+        let carried = &mut self.carried[place as usize];
+        carried.handed_over = true;
+        // Monitors speak HTTP/1.1 (a plan is checked for that).
+        if let Asks::Step(request) = asks {
+            let head = &mut self.request;
+            let body = self.requests.write_fields(request, carried.sent, head);
+            carried.stream = session.open(place, keep, head, body, &mut connection.unsent);
         }
         self.unflushed.push(slot);
         self.keep_in_pool(slot);
@@ -63,7 +54,7 @@ impl Engine {
         // A server that reads nothing is given no more to read.
         let room = session.has_room() && connection.unsent.len() < UNSENT_MAX;
         let class = connection.class;
-        let now = self.now();
+        let now = self.read_clock();
         let pool = self.pool(class);
         pool.idle.remove(slot);
         if room {
@@ -71,14 +62,10 @@ impl Engine {
         }
     }
 
-    /// Gathered bytes leave. Where a connection turns out to be broken, its room
-    /// is for those who wait, and theirs leave too.
+    /// Gathered bytes leave.
     pub(super) fn flush_sessions(&mut self) {
         while let Some(slot) = self.unflushed.pop() {
             self.send_waiting(slot);
-            if self.unflushed.is_empty() {
-                self.serve_waiting();
-            }
         }
     }
 
@@ -90,14 +77,13 @@ impl Engine {
             .session(slot)
             .map(|(session, out)| session.feed(&buffer[..received], out, &mut answers));
         self.buffer = buffer;
-        // What is sent again because of the answers may find no room here any more.
+        // What is sent next may find no room here any more.
         self.keep_in_pool(slot);
-        for (place, stream, answer) in answers.drain(..) {
-            // An answer before it may have ended this attempt, and the place may
-            // be another's by now.
-            let attempt = self.attempts.get(place);
-            if attempt.is_some_and(|found| (found.connection, found.stream) == (slot, stream)) {
-                self.take_answer(slot, place, answer);
+        for (place, stream, end) in answers.drain(..) {
+            // The attempt may have been given up, and the place be another's by now.
+            let carried = self.carried(place);
+            if carried.is_some_and(|found| (found.connection, found.stream) == (slot, stream)) {
+                self.take_answer(slot, place, end);
             }
         }
         self.answers = answers;
@@ -121,48 +107,31 @@ impl Engine {
         true
     }
 
-    fn take_answer(&mut self, slot: u32, place: u32, answer: StreamEnd) {
-        let now = self.now();
-        match answer {
-            StreamEnd::Response(response, content) => {
-                let ended = self.ended_at(place, now);
-                if late(&self.attempts, place, ended) {
-                    return self.time_out(place);
-                }
-                if let Some(connection) = self.connections.get_mut(slot) {
-                    connection.served = true;
-                    let class = connection.class;
-                    self.keep_in_pool(slot);
-                    self.conclude(place, class, response, content.as_deref(), ended);
-                }
-            }
-            // Not processed, so doing it again does not do it twice.
+    fn take_answer(&mut self, slot: u32, place: u32, end: StreamEnd) {
+        let now = self.read_clock();
+        let (response, content) = match end {
+            StreamEnd::Response(response, content) => (response, content),
             StreamEnd::Refused => {
-                self.note_unprocessed(place);
-                let (how, outcome) = (Unanswered::Connection, AttemptOutcome::ConnectionFailed);
-                self.fail_attempt(place, how, outcome, true, now);
+                if let Some(carried) = self.drop_carried(place) {
+                    self.end(carried.id, now, now, End::Unprocessed);
+                }
+                return;
             }
             StreamEnd::Reset => {
-                let (how, outcome) = (Unanswered::Connection, AttemptOutcome::ConnectionFailed);
-                self.fail_attempt(place, how, outcome, false, now);
+                return self.lose_attempt(place, Unanswered::Connection, false, now);
             }
-        }
-    }
-
-    /// A server has not processed an attempt's request, so that it may be made
-    /// again as if it had not been (RFC 9113, section 8.7); but not for ever.
-    fn note_unprocessed(&mut self, place: u32) {
-        let Some(attempt) = self.attempts.get_mut(place) else {
+        };
+        let Some(carried) = self.drop_carried(place) else {
             return;
         };
-        attempt.handed_over = false;
-        if let Owner::Operation(slot) = attempt.owner
-            && let Some(operation) = self.operations.get_mut(slot)
-            && operation.refused < REFUSALS_MAX
-        {
-            operation.refused += 1;
-            attempt.which = Try::First;
+        let ended = self.ended_at(&carried, now);
+        if ended >= carried.until {
+            return self.end(carried.id, now, now, End::TooLate);
         }
+        if let Some(connection) = self.connections.get_mut(slot) {
+            connection.served = true;
+        }
+        self.end(carried.id, ended, now, answer(response, content));
     }
 
     /// Tells the server that nobody waits for a stream any more. A connection

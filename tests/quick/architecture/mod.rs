@@ -9,7 +9,7 @@ mod words;
 use source::sources;
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 23] = [
+const RANKS: [(&str, u32); 24] = [
     ("units", 0),
     ("clock", 1),
     ("rng", 1),
@@ -20,24 +20,25 @@ const RANKS: [(&str, u32); 23] = [
     ("scenario", 3),
     ("plan", 4),
     ("record", 5),
-    ("analysis", 6),
-    ("load", 6),
-    ("target", 6),
-    ("fleet", 6),
-    ("proxy", 6),
-    ("gauges", 6),
-    ("sim", 6),
-    ("report", 7),
-    ("ui", 7),
-    ("live", 7),
-    ("explore", 7),
-    ("run", 8),
-    ("cli", 9),
+    ("clients", 6),
+    ("analysis", 7),
+    ("load", 7),
+    ("target", 7),
+    ("fleet", 7),
+    ("proxy", 7),
+    ("gauges", 7),
+    ("sim", 7),
+    ("report", 8),
+    ("ui", 8),
+    ("live", 8),
+    ("explore", 8),
+    ("run", 9),
+    ("cli", 10),
 ];
 
 /// Modules that are told everything: their results depend on their arguments alone.
-const PURE: [&str; 9] = [
-    "error", "rng", "units", "slots", "model", "plan", "analysis", "sim", "report",
+const PURE: [&str; 10] = [
+    "error", "rng", "units", "slots", "model", "plan", "clients", "analysis", "sim", "report",
 ];
 
 /// Where a pure module may open a door all the same, and why.

@@ -1,25 +1,23 @@
 //! Users' operations, from intended start to terminal event.
 
-use super::super::connection::{Attempt, Owner};
-use super::super::request::Asking;
-use super::Engine;
-use crate::model::{
-    AttemptOutcome, ClientPolicy, FIRST_TRY, Next, Operation, Pass, Terminal, time_left_ms,
-};
+use super::Clients;
+use super::attempts::Owner;
+use super::wire::{StepRequest, Wire};
+use crate::model::{AttemptOutcome, ClientPolicy, Next, Operation, Pass, Terminal};
 use crate::plan::Draft;
 use crate::record::{Try, Unanswered};
 use crate::units::Nanos;
 
 /// An operation that has been scheduled and has not ended.
 #[derive(Debug)]
-pub(in super::super) struct ActiveOperation {
+pub(super) struct ActiveOperation {
     pub(super) draft: Draft,
     pub(super) machine: Operation,
     pub(super) under_way: UnderWay,
     /// Whether the current step has been tried.
     tried: bool,
     /// Requests that servers said they had not processed and that were made again.
-    pub(super) refused: u8,
+    pub(super) unprocessed: u8,
     /// Whether its next attempt is the last one's request once more.
     pub(super) resends: bool,
     /// Which of its steps is under way.
@@ -57,106 +55,115 @@ impl UnderWay {
 }
 
 impl ActiveOperation {
-    /// What an attempt's request of its current step is made for, at `now`.
-    pub(super) fn asking(
-        &self,
-        attempt: &Attempt,
-        policy: &ClientPolicy,
-        now: Nanos,
-    ) -> Asking<'_> {
-        let until = attempt.until.min(self.machine.deadline(policy));
-        Asking {
-            draft: &self.draft,
-            step: self.step,
-            captured: &self.captured,
-            left_ms: time_left_ms(now, until),
-            attempt: match attempt.which {
-                Try::First => FIRST_TRY,
-                Try::Hedge => "hedge",
-                // The target may never have heard of the request it repeats.
-                Try::Resend if self.machine.retries_made() == 0 => FIRST_TRY,
-                Try::Retry | Try::Resend => "retry",
-            },
-        }
-    }
-}
-
-impl Engine {
-    /// The next scheduled operation starts.
-    pub(super) fn arrive(&mut self) {
-        let Some(draft) = self.schedule.take() else {
-            return;
-        };
-        self.ledger.scheduled(draft.intended);
-        let Some(pass) = self.admit() else {
-            let now = self.now();
-            return self.count_end(draft.intended, Terminal::ShedByBreaker, now);
-        };
-        let machine = Operation::new(draft.intended, pass);
-        let deadline = machine.deadline(&self.policy);
-        let slot = self.operations.insert(ActiveOperation {
+    fn new(draft: Draft, pass: Pass) -> Self {
+        Self {
             draft,
-            machine,
+            machine: Operation::new(draft.intended, pass),
             under_way: UnderWay::default(),
             tried: false,
-            refused: 0,
+            unprocessed: 0,
             resends: false,
             step: 0,
             captured: Vec::new(),
             waited: Nanos::ZERO,
-        });
+        }
+    }
+
+    /// The request of its current step, made by an attempt that ends at `until`.
+    pub(super) fn request(
+        &self,
+        which: Try,
+        until: Nanos,
+        policy: &ClientPolicy,
+    ) -> StepRequest<'_> {
+        StepRequest {
+            draft: &self.draft,
+            step: self.step,
+            captured: &self.captured,
+            waits_until: until.min(self.machine.deadline(policy)),
+            which,
+            retried: self.machine.retries_made() > 0,
+        }
+    }
+
+    /// Which try its next attempt is.
+    fn next_try(&mut self) -> Try {
+        match (
+            std::mem::replace(&mut self.tried, true),
+            std::mem::take(&mut self.resends),
+        ) {
+            (false, _) => Try::First,
+            (true, true) => Try::Resend,
+            (true, false) => Try::Retry,
+        }
+    }
+
+    fn go_on(&mut self) {
+        self.step += 1;
+        self.tried = false;
+        self.machine.next_step();
+    }
+}
+
+impl Clients {
+    /// The next scheduled operation starts.
+    pub(super) fn arrive<W: Wire>(&mut self, wire: &mut W) {
+        let Some(draft) = self.schedule.take() else {
+            return;
+        };
+        self.ledger.scheduled(draft.intended);
+        let Some(pass) = self.admit(wire) else {
+            let now = self.now(wire);
+            return self.count_end(draft.intended, Terminal::ShedByBreaker, now);
+        };
+        let operation = ActiveOperation::new(draft, pass);
+        let deadline = operation.machine.deadline(&self.policy);
+        let slot = self.operations.insert(operation);
         if deadline < Nanos::MAX {
             self.deadlines.push(slot, deadline);
         }
-        self.seek_connection(slot);
+        self.seek_connection(slot, wire);
     }
 
     /// The client lets an operation begin, or sheds it; only a breaker has to
     /// be told the time.
-    fn admit(&mut self) -> Option<Pass> {
+    fn admit<W: Wire>(&mut self, wire: &mut W) -> Option<Pass> {
         let now = if self.client.has_breaker() {
-            self.now()
+            self.now(wire)
         } else {
             Nanos::ZERO
         };
         self.client.admit(now)
     }
 
-    /// In a closed loop, who has just been answered asks again at once, before
-    /// the other answers of this wake-up are looked at.
-    pub(super) fn serve_free_users(&mut self) {
-        if self.drive.closed.is_some() {
-            // Who has been answered is free at the time that was read for it.
-            let now = self.latest;
-            while self.schedule.next_intended().is_some_and(|at| at <= now) {
-                self.arrive();
-            }
+    /// An operation needs a connection: it takes one, waits for one, or is shed.
+    pub(super) fn seek_connection<W: Wire>(&mut self, slot: u32, wire: &mut W) {
+        if self.waiting.is_empty() && wire.has_room() {
+            self.ledger.pool_wait(Nanos::ZERO);
+            self.attempt(slot, wire);
+        } else if self.waiting.len() < self.backlog {
+            let now = self.now(wire);
+            self.wait(slot, now);
+        } else {
+            let now = self.now(wire);
+            self.end_operation(slot, Terminal::Shed, now, wire);
         }
     }
 
-    /// An operation needs a connection: it takes one, waits for one, or is shed.
-    pub(super) fn seek_connection(&mut self, slot: u32) {
-        if self.waiting.is_empty() && self.users.has_room() {
-            self.ledger.pool_wait(Nanos::ZERO);
-            self.attempt(slot);
-        } else if self.waiting.len() < self.backlog {
-            let now = self.now();
-            self.waiting.push(slot, now);
-            self.ledger.waiting(self.waiting.len());
-        } else {
-            let now = self.now();
-            self.end_operation(slot, Terminal::Shed, now);
-        }
+    /// The operation waits for a connection from `now` on.
+    pub(super) fn wait(&mut self, slot: u32, now: Nanos) {
+        self.waiting.push(slot, now);
+        self.ledger.waiting(self.waiting.len());
     }
 
     /// Gives connections that have come free to those who have waited longest.
-    pub(super) fn serve_waiting(&mut self) {
-        while !self.waiting.is_empty() && self.users.has_room() {
+    pub(super) fn serve_waiting<W: Wire>(&mut self, wire: &mut W) {
+        while !self.waiting.is_empty() && wire.has_room() {
             let Some((since, slot)) = self.waiting.pop_front() else {
                 return;
             };
             self.ledger.waiting(self.waiting.len());
-            let waited = self.now().saturating_sub(since);
+            let waited = self.now(wire).saturating_sub(since);
             self.ledger.pool_wait(waited);
             if let Some(operation) = self.operations.get_mut(slot)
                 && !operation.tried
@@ -164,58 +171,59 @@ impl Engine {
             {
                 operation.waited = waited;
             }
-            self.attempt(slot);
+            self.attempt(slot, wire);
         }
     }
 
     /// Starts an operation's first or next attempt; there is room for it. One
     /// that comes too late for the deadline, since the generator was held up,
     /// is not made: nobody waits for it any more.
-    fn attempt(&mut self, slot: u32) {
-        let now = self.now();
+    fn attempt<W: Wire>(&mut self, slot: u32, wire: &mut W) {
+        let now = self.now(wire);
         let Some(operation) = self.operations.get_mut(slot) else {
             return;
         };
         if now >= operation.machine.deadline(&self.policy) {
-            return self.end_operation(slot, Terminal::MissedDeadline, now);
+            return self.end_operation(slot, Terminal::MissedDeadline, now, wire);
         }
-        let first = !std::mem::replace(&mut operation.tried, true);
-        let starts = first && operation.step == 0;
-        let (intended, waited) = (operation.draft.intended, operation.waited);
-        let which = match (first, std::mem::take(&mut operation.resends)) {
-            (true, _) => Try::First,
-            (false, true) => Try::Resend,
-            (false, false) => Try::Retry,
-        };
-        if first {
+        let which = operation.next_try();
+        let starts = which == Try::First && operation.step == 0;
+        let lag = now
+            .saturating_sub(operation.draft.intended)
+            .saturating_sub(operation.waited);
+        if which == Try::First {
             self.client.first_try();
             let hedge_at = operation.machine.hedge_at(now, &self.policy);
-            if let Some(at) =
-                hedge_at.filter(|_| self.requests.idempotent(&operation.draft, operation.step))
+            if let Some(at) = hedge_at.filter(|_| wire.idempotent(&operation.draft, operation.step))
             {
                 self.hedges.push(slot, at);
             }
         }
-        self.launch(Owner::Operation(slot), which, now);
+        self.launch(Owner::Operation(slot), which, now, wire);
         if starts {
-            let lag = now.saturating_sub(intended).saturating_sub(waited);
             self.ledger.send_lag(lag);
         }
     }
 
     /// The operation's first try is unanswered for so long that another is made
     /// beside it: one that had to wait for a connection would come too late to help.
-    pub(super) fn hedge(&mut self, slot: u32) {
+    pub(super) fn hedge<W: Wire>(&mut self, slot: u32, wire: &mut W) {
         self.hedges.remove(slot);
-        let now = self.now();
-        let room = self.waiting.is_empty() && self.users.has_room();
+        let now = self.now(wire);
+        let room = self.waiting.is_empty() && wire.has_room();
         if room && self.client.grants_retry(now) {
-            self.launch(Owner::Operation(slot), Try::Hedge, now);
+            self.launch(Owner::Operation(slot), Try::Hedge, now, wire);
         }
     }
 
     /// An attempt of the operation has ended at `now`.
-    pub(super) fn attempt_ended(&mut self, slot: u32, outcome: AttemptOutcome, now: Nanos) {
+    pub(super) fn attempt_ended<W: Wire>(
+        &mut self,
+        slot: u32,
+        outcome: AttemptOutcome,
+        now: Nanos,
+        wire: &mut W,
+    ) {
         let Some(operation) = self.operations.get_mut(slot) else {
             return;
         };
@@ -224,39 +232,37 @@ impl Engine {
         match machine.on(now, outcome, another, &self.policy, &mut self.client) {
             Next::AwaitOther => {}
             Next::Retry(at) => {
-                self.give_up_attempts(slot);
+                self.give_up_attempts(slot, now, wire);
                 self.retries.push(slot, at);
             }
             Next::Ended(Terminal::Succeeded)
-                if operation.step + 1 < self.requests.steps(&operation.draft) =>
+                if operation.step + 1 < wire.steps(&operation.draft) =>
             {
-                operation.step += 1;
-                operation.tried = false;
-                operation.machine.next_step();
-                self.give_up_attempts(slot);
+                operation.go_on();
+                self.give_up_attempts(slot, now, wire);
                 self.retries.push(slot, now);
             }
-            Next::Ended(terminal) => self.end_operation(slot, terminal, now),
+            Next::Ended(terminal) => self.end_operation(slot, terminal, now, wire),
         }
     }
 
     /// The deadline has come.
-    pub(super) fn miss_deadline(&mut self, slot: u32) {
-        let now = self.now();
-        self.end_operation(slot, Terminal::MissedDeadline, now);
+    pub(super) fn miss_deadline<W: Wire>(&mut self, slot: u32, wire: &mut W) {
+        let now = self.now(wire);
+        self.end_operation(slot, Terminal::MissedDeadline, now, wire);
     }
 
     /// Nobody waits any more for what is under way for the operation.
-    fn give_up_attempts(&mut self, slot: u32) {
+    fn give_up_attempts<W: Wire>(&mut self, slot: u32, now: Nanos, wire: &mut W) {
         self.hedges.remove(slot);
-        let under_way = |engine: &mut Self| engine.operations.get_mut(slot)?.under_way.take();
+        let under_way = |clients: &mut Self| clients.operations.get_mut(slot)?.under_way.take();
         while let Some(attempt) = under_way(self) {
-            self.give_up(attempt, Unanswered::Cancelled);
+            self.give_up(attempt, Unanswered::Cancelled, now, wire);
         }
     }
 
-    fn end_operation(&mut self, slot: u32, terminal: Terminal, now: Nanos) {
-        self.give_up_attempts(slot);
+    fn end_operation<W: Wire>(&mut self, slot: u32, terminal: Terminal, now: Nanos, wire: &mut W) {
+        self.give_up_attempts(slot, now, wire);
         let Some(operation) = self.operations.remove(slot) else {
             return;
         };
@@ -273,7 +279,7 @@ impl Engine {
 
     /// An operation has ended, whether or not it had begun.
     fn count_end(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
-        // A user is free when that was seen, not when the kernel noted it.
+        // A user is free when that was seen, not when it happened.
         self.schedule.ended(now.max(self.latest));
         self.ledger.operation_ended(intended, terminal, now);
     }

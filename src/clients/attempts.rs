@@ -1,0 +1,322 @@
+//! Attempts, whoever makes them: a user's operation or a monitor.
+
+use super::Clients;
+use super::judge::judge;
+use super::wire::{Asks, AttemptEnd, AttemptId, End, Outgoing, Wire};
+use crate::model::AttemptOutcome;
+use crate::record::{Class, Try, Unanswered};
+use crate::units::Nanos;
+
+/// The lane of users' timeouts; a group's is one past its index.
+const USERS_LANE: usize = 0;
+/// Times that an operation's requests are made again since they were not processed.
+const UNPROCESSED_MAX: u8 = 100;
+
+/// Who made an attempt and hears of its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Owner {
+    /// The operation in this slot.
+    Operation(u32),
+    /// A monitor of a group, while the monitors are those of this epoch.
+    Probe {
+        monitor: u32,
+        group: usize,
+        epoch: u32,
+    },
+}
+
+impl Owner {
+    const fn class(self) -> Class {
+        match self {
+            Self::Operation(_) => Class::User,
+            Self::Probe { .. } => Class::Monitor,
+        }
+    }
+
+    /// The queue of timeouts that its attempts are in.
+    const fn lane(self) -> usize {
+        match self {
+            Self::Operation(_) => USERS_LANE,
+            Self::Probe { group, .. } => 1 + group,
+        }
+    }
+}
+
+/// An attempt under way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Attempt {
+    owner: Owner,
+    which: Try,
+    serial: u32,
+    sent: Nanos,
+    /// When it times out.
+    until: Nanos,
+}
+
+impl Clients {
+    /// Starts an attempt, sent at `sent`, which is now.
+    pub(super) fn launch<W: Wire>(&mut self, owner: Owner, which: Try, sent: Nanos, wire: &mut W) {
+        let timeout = match owner {
+            Owner::Operation(_) => self.policy.timeout,
+            Owner::Probe { group, .. } => self.probes.timeout(group),
+        };
+        self.ledger.attempt_started(owner.class(), which);
+        let until = sent.saturating_add(timeout);
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        let slot = self.attempts.insert(Attempt {
+            owner,
+            which,
+            serial,
+            sent,
+            until,
+        });
+        if let Owner::Operation(operation) = owner
+            && let Some(operation) = self.operations.get_mut(operation)
+        {
+            operation.under_way.begin(slot);
+        }
+        self.timeouts[owner.lane()].push(slot, until);
+        if let Some(asks) = self.asks(slot) {
+            wire.send(Outgoing {
+                id: AttemptId { slot, serial },
+                which,
+                sent,
+                until,
+                asks,
+            });
+        }
+    }
+
+    /// What an attempt under way asks for: a wire that could not write the request
+    /// when it was sent asks again when it can.
+    #[must_use]
+    pub fn asks(&self, attempt: u32) -> Option<Asks<'_>> {
+        let attempt = self.attempts.get(attempt)?;
+        Some(match attempt.owner {
+            Owner::Operation(slot) => {
+                let operation = self.operations.get(slot)?;
+                Asks::Step(operation.request(attempt.which, attempt.until, &self.policy))
+            }
+            Owner::Probe { group, .. } => Asks::Probe { group },
+        })
+    }
+
+    /// A monitor probes.
+    pub(super) fn start_probe<W: Wire>(&mut self, monitor: u32, wire: &mut W) {
+        let now = self.now(wire);
+        let group = self.probes.group(monitor);
+        let epoch = self.probes.start(monitor, now);
+        let owner = Owner::Probe {
+            monitor,
+            group,
+            epoch,
+        };
+        self.launch(owner, Try::First, now, wire);
+    }
+
+    /// An attempt has ended, unless it had been given up by then.
+    pub(super) fn on_end<W: Wire>(&mut self, end: AttemptEnd<W::Content>, wire: &mut W) {
+        let AttemptEnd { id, at, seen, how } = end;
+        let current = self.attempts.get(id.slot);
+        if current.is_none_or(|attempt| attempt.serial != id.serial) {
+            return;
+        }
+        self.see(seen, wire);
+        match how {
+            End::Answered {
+                status,
+                retry_after,
+                content,
+            } => self.answered(id.slot, at, status, retry_after, content.as_ref(), wire),
+            End::TooLate => {
+                if let Some(attempt) = self.forget(id.slot, Unanswered::TimedOut) {
+                    self.tell_owner(attempt.owner, AttemptOutcome::TimedOut, seen, wire);
+                }
+            }
+            End::Lost {
+                how,
+                stale,
+                handed_over,
+            } => {
+                let outcome = match how {
+                    Unanswered::Protocol => AttemptOutcome::ProtocolError,
+                    _ => AttemptOutcome::ConnectionFailed,
+                };
+                self.lost(id.slot, how, outcome, (stale, handed_over), seen, wire);
+            }
+            End::Unprocessed => {
+                // Doing it again does not do it twice.
+                self.note_unprocessed(id.slot);
+                let (how, outcome) = (Unanswered::Connection, AttemptOutcome::ConnectionFailed);
+                self.lost(id.slot, how, outcome, (true, false), seen, wire);
+            }
+        }
+    }
+
+    /// Ends an attempt with its response, whole at `now`, and what was kept of it.
+    fn answered<W: Wire>(
+        &mut self,
+        slot: u32,
+        now: Nanos,
+        status: u16,
+        retry_after: Option<Nanos>,
+        content: Option<&W::Content>,
+        wire: &mut W,
+    ) {
+        let Some(attempt) = self.remove(slot) else {
+            return;
+        };
+        let service = now.saturating_sub(attempt.sent);
+        self.ledger.answered(attempt.owner.class(), status, service);
+        let operation = match attempt.owner {
+            Owner::Operation(slot) => self.operations.get_mut(slot),
+            Owner::Probe { .. } => None,
+        };
+        let outcome = match operation {
+            Some(operation) => {
+                let (draft, step) = (&operation.draft, operation.step);
+                let captured = &mut operation.captured;
+                judge(wire.expected(draft, step), status, retry_after, || {
+                    content.is_none_or(|content| wire.accepts(draft, step, content, captured))
+                })
+            }
+            None => judge(&self.probe_expects, status, retry_after, || true),
+        };
+        self.tell_owner(attempt.owner, outcome, now, wire);
+    }
+
+    /// Ends an attempt whose connection can no longer answer it.
+    ///
+    /// A kept connection may have been closed by the server while a request
+    /// was on its way: then the request is sent once more, on another one, where
+    /// that cannot do it twice (RFC 9110, section 9.2.2; RFC 9112, section 9.3.1).
+    fn lost<W: Wire>(
+        &mut self,
+        slot: u32,
+        how: Unanswered,
+        outcome: AttemptOutcome,
+        (stale, handed_over): (bool, bool),
+        now: Nanos,
+        wire: &mut W,
+    ) {
+        let Some(attempt) = self.forget(slot, how) else {
+            return;
+        };
+        let again = stale && self.may_resend(&attempt, handed_over, now, wire);
+        if !(again && self.resend(attempt.owner, now, wire)) {
+            self.tell_owner(attempt.owner, outcome, now, wire);
+        }
+    }
+
+    /// A server has not processed an attempt's request, so that it may be made
+    /// again as if it had not been (RFC 9113, section 8.7); but not for ever.
+    fn note_unprocessed(&mut self, slot: u32) {
+        let Some(attempt) = self.attempts.get_mut(slot) else {
+            return;
+        };
+        if let Owner::Operation(slot) = attempt.owner
+            && let Some(operation) = self.operations.get_mut(slot)
+            && operation.unprocessed < UNPROCESSED_MAX
+        {
+            operation.unprocessed += 1;
+            attempt.which = Try::First;
+        }
+    }
+
+    fn may_resend<W: Wire>(
+        &self,
+        attempt: &Attempt,
+        handed_over: bool,
+        now: Nanos,
+        wire: &W,
+    ) -> bool {
+        if attempt.which == Try::Resend {
+            return false;
+        }
+        let Owner::Operation(slot) = attempt.owner else {
+            return true;
+        };
+        self.operations.get(slot).is_some_and(|operation| {
+            now < operation.machine.deadline(&self.policy)
+                && (!handed_over || wire.idempotent(&operation.draft, operation.step))
+        })
+    }
+
+    /// Makes an attempt's request once more, or has it wait for a connection;
+    /// false where neither can be, since its operation makes another already.
+    fn resend<W: Wire>(&mut self, owner: Owner, now: Nanos, wire: &mut W) -> bool {
+        if let Owner::Operation(slot) = owner
+            && !wire.has_room()
+        {
+            return match self.operations.get_mut(slot) {
+                Some(operation) if !operation.under_way.any() => {
+                    operation.resends = true;
+                    self.wait(slot, now);
+                    true
+                }
+                _ => false,
+            };
+        }
+        self.launch(owner, Try::Resend, now, wire);
+        true
+    }
+
+    /// Who made an attempt hears how it ended at `now`.
+    fn tell_owner<W: Wire>(
+        &mut self,
+        owner: Owner,
+        outcome: AttemptOutcome,
+        now: Nanos,
+        wire: &mut W,
+    ) {
+        match owner {
+            Owner::Operation(slot) => self.attempt_ended(slot, outcome, now, wire),
+            Owner::Probe { monitor, epoch, .. } => {
+                let well = outcome == AttemptOutcome::Expected;
+                self.ledger.ended(Class::Monitor, well);
+                self.probes.ended(monitor, epoch, now, well);
+            }
+        }
+    }
+
+    /// The attempt under way has run into its timeout.
+    pub(super) fn time_out<W: Wire>(&mut self, slot: u32, wire: &mut W) {
+        let now = self.now(wire);
+        if let Some(owner) = self.give_up(slot, Unanswered::TimedOut, now, wire) {
+            self.tell_owner(owner, AttemptOutcome::TimedOut, now, wire);
+        }
+    }
+
+    /// Ends an attempt without a response: what may still come belongs to nobody.
+    pub(super) fn give_up<W: Wire>(
+        &mut self,
+        slot: u32,
+        how: Unanswered,
+        now: Nanos,
+        wire: &mut W,
+    ) -> Option<Owner> {
+        let attempt = self.forget(slot, how)?;
+        let serial = attempt.serial;
+        wire.cancel(AttemptId { slot, serial }, now);
+        Some(attempt.owner)
+    }
+
+    /// Strikes an attempt off that ends without a response.
+    fn forget(&mut self, slot: u32, how: Unanswered) -> Option<Attempt> {
+        let attempt = self.remove(slot)?;
+        self.ledger.unanswered(attempt.owner.class(), how);
+        Some(attempt)
+    }
+
+    fn remove(&mut self, slot: u32) -> Option<Attempt> {
+        let attempt = self.attempts.remove(slot)?;
+        if let Owner::Operation(operation) = attempt.owner
+            && let Some(operation) = self.operations.get_mut(operation)
+        {
+            operation.under_way.end(slot);
+        }
+        self.timeouts[attempt.owner.lane()].remove(slot);
+        Some(attempt)
+    }
+}

@@ -1,0 +1,289 @@
+//! The clients: users' operations and monitors' probes, from intended start to end.
+//!
+//! One engine for both backends. Everything a client decides stands here once:
+//! whether an operation begins or is shed, whether it waits for a connection, when
+//! an attempt times out, when a retry or a hedge is due, in which order things that
+//! are due at one instant happen, what an answer means, and how all of it is
+//! counted. A [`Wire`] carries the attempts: sockets in `load`, the modelled fleet
+//! in `sim`, a script in the tests.
+//!
+//! What it deliberately does not do: read a clock, open a socket or wait. It asks
+//! its wire for the time, says when it has something to do next
+//! ([`Clients::earliest`]), and never calls itself: an attempt that fails at once
+//! comes back through [`Clients::take_ends`] like any other.
+//!
+//! - `operations`: users' operations
+//! - `attempts`: attempts, whoever makes them
+//! - `wire`: what carries them
+//! - `judge`: what an answer means
+
+mod attempts;
+mod judge;
+mod operations;
+mod wire;
+
+use self::attempts::Attempt;
+use self::operations::ActiveOperation;
+pub use self::wire::{Asks, AttemptEnd, AttemptId, End, Outgoing, StepRequest, Wire};
+use crate::model::{Client, ClientPolicy, Expected, Probes};
+use crate::plan::{Choice, Plan, Schedule, Slice};
+use crate::record::Ledger;
+use crate::rng;
+use crate::slots::{Slab, SlotQueue, SlotTree};
+use crate::units::Nanos;
+
+/// Something that is due.
+#[derive(Debug, Clone, Copy)]
+pub struct Due(DueKind);
+
+#[derive(Debug, Clone, Copy)]
+enum DueKind {
+    /// The operation in this slot has met its deadline.
+    Deadline(u32),
+    /// The attempt in this slot has run into its timeout.
+    Timeout(u32),
+    /// The operation in this slot tries again, or goes on with its next step.
+    Retry(u32),
+    /// The operation in this slot makes another attempt beside its first try.
+    Hedge(u32),
+    /// The next operation starts.
+    Arrival,
+    /// This monitor probes.
+    Probe(u32),
+}
+
+/// All clients of one slice of a load, with the books of what they do.
+#[derive(Debug)]
+pub struct Clients {
+    policy: ClientPolicy,
+    client: Client,
+    /// Operations that may wait for a connection at a time.
+    backlog: usize,
+    interval: Nanos,
+    end: Nanos,
+    drained: Nanos,
+
+    schedule: Schedule,
+    operations: Slab<ActiveOperation>,
+    deadlines: SlotQueue,
+    retries: SlotTree,
+    /// Operations whose first try is under way, with the instant of their hedge.
+    hedges: SlotQueue,
+    /// Operations that found no connection free, with the instant they did.
+    waiting: SlotQueue,
+    probes: Probes,
+    /// What a probe's answer must be.
+    probe_expects: Expected,
+
+    attempts: Slab<Attempt>,
+    /// Timeouts of attempts by lane: the users', then each group of monitors'.
+    timeouts: Vec<SlotQueue>,
+    next_serial: u32,
+    /// The latest instant that the wire told.
+    latest: Nanos,
+    ledger: Ledger,
+}
+
+impl Clients {
+    /// The clients of a slice of a plan that was found fit; `choices`: what each
+    /// entry of the mix chooses from. Monitors are few: the first slice has them all.
+    #[must_use]
+    pub fn new(plan: &Plan, choices: Vec<Choice>, slice: Slice) -> Self {
+        let monitors = match slice.index {
+            0 => plan.monitors.as_slice(),
+            _ => &[],
+        };
+        // A stream of its own for the pauses, so that retries draw nothing from the
+        // schedule, and slices do not pause in step.
+        let jitter = rng::stream(plan.seed, &format!("jitter {}", slice.index));
+        Self {
+            policy: plan.load.client.clone(),
+            client: Client::new(&plan.load.client, jitter),
+            // Users who wait for their answers cannot be more than there are.
+            backlog: match plan.load.drive.closed {
+                Some(_) => usize::MAX,
+                None => part(slice, plan.load.backlog),
+            },
+            interval: plan.interval,
+            end: plan.end,
+            drained: plan.end.saturating_add(plan.drain),
+            schedule: Schedule::new(plan, choices, slice),
+            operations: Slab::new(),
+            deadlines: SlotQueue::new(),
+            retries: SlotTree::default(),
+            hedges: SlotQueue::new(),
+            waiting: SlotQueue::new(),
+            probes: Probes::new(monitors, plan.end),
+            probe_expects: Expected::default(),
+            attempts: Slab::new(),
+            timeouts: (0..=monitors.len()).map(|_| SlotQueue::new()).collect(),
+            next_serial: 0,
+            latest: Nanos::ZERO,
+            ledger: Ledger::new(plan.interval, plan.end, Nanos::ZERO),
+        }
+    }
+
+    /// The load begins: processor time that was used before is not the load's.
+    pub fn begin<W: Wire>(&mut self, wire: &mut W) {
+        self.ledger = Ledger::new(self.interval, self.end, wire.report().cpu);
+    }
+
+    /// What is due first, and when. Of things due together, an end comes before a start.
+    #[must_use]
+    pub fn earliest(&self) -> Option<(Nanos, Due)> {
+        let mut first: Option<(Nanos, DueKind)> = None;
+        let mut consider = |candidate: Option<(Nanos, DueKind)>| {
+            if let Some((at, due)) = candidate
+                && first.as_ref().is_none_or(|(first, _)| at < *first)
+            {
+                first = Some((at, due));
+            }
+        };
+        let queued = |queue: &SlotQueue, due: fn(u32) -> DueKind| {
+            queue.front().map(|(at, slot)| (at, due(slot)))
+        };
+        consider(queued(&self.deadlines, DueKind::Deadline));
+        for lane in &self.timeouts {
+            consider(queued(lane, DueKind::Timeout));
+        }
+        let retry = self.retries.front();
+        consider(retry.map(|(at, slot)| (at, DueKind::Retry(slot))));
+        consider(queued(&self.hedges, DueKind::Hedge));
+        let arrival = self.schedule.next_intended();
+        consider(arrival.map(|at| (at, DueKind::Arrival)));
+        let probe = self.probes.next_due();
+        consider(probe.map(|(at, monitor)| (at, DueKind::Probe(monitor))));
+        first.map(|(at, due)| (at, Due(due)))
+    }
+
+    /// Does what [`Self::earliest`] found due.
+    pub fn serve<W: Wire>(&mut self, due: Due, wire: &mut W) {
+        match due.0 {
+            DueKind::Timeout(attempt) => self.time_out(attempt, wire),
+            DueKind::Deadline(operation) => self.miss_deadline(operation, wire),
+            DueKind::Retry(operation) => {
+                self.retries.remove(operation);
+                self.seek_connection(operation, wire);
+            }
+            DueKind::Hedge(operation) => self.hedge(operation, wire),
+            DueKind::Arrival => self.arrive(wire),
+            DueKind::Probe(monitor) => self.start_probe(monitor, wire),
+        }
+        self.serve_waiting(wire);
+    }
+
+    /// Takes the ends of attempts that the wire has to tell; false where there were none.
+    pub fn take_ends<W: Wire>(&mut self, wire: &mut W) -> bool {
+        let mut any = false;
+        while let Some(end) = wire.next_end() {
+            any = true;
+            self.on_end(end, wire);
+            self.serve_waiting(wire);
+        }
+        any
+    }
+
+    /// In a closed loop, who has just been answered asks again at once. Without
+    /// effect in an open one, whose arrivals are due by themselves.
+    pub fn serve_free_users<W: Wire>(&mut self, wire: &mut W) {
+        if self.schedule.is_closed() {
+            // Who has been answered is free at the time that was read for it.
+            let now = self.latest;
+            while self.schedule.next_intended().is_some_and(|at| at <= now) {
+                self.arrive(wire);
+            }
+        }
+    }
+
+    /// When an interval of the books must be closed.
+    #[must_use]
+    pub fn edge(&self) -> Nanos {
+        self.ledger.edge()
+    }
+
+    /// When there is something to do, should nothing happen before; `load_ended`:
+    /// whether the end of the load has been seen.
+    #[must_use]
+    pub fn next_instant(&self, load_ended: bool) -> Nanos {
+        let planned = if load_ended { self.drained } else { self.end };
+        let due = self.earliest().map_or(Nanos::MAX, |(at, _)| at);
+        due.min(planned).min(self.edge())
+    }
+
+    /// The time, with every interval closed whose edge has come.
+    pub fn now<W: Wire>(&mut self, wire: &mut W) -> Nanos {
+        let now = wire.now();
+        self.see(now, wire);
+        now
+    }
+
+    /// Takes note of an instant that the wire has read already.
+    fn see<W: Wire>(&mut self, now: Nanos, wire: &mut W) {
+        self.latest = self.latest.max(now);
+        if now >= self.ledger.edge() {
+            let report = wire.report();
+            self.ledger
+                .roll(now, report, &mut |sample| wire.sample(sample));
+        }
+    }
+
+    /// Lets the buckets of operations go that are final at `now`.
+    pub fn settle<W: Wire>(&mut self, now: Nanos, wire: &mut W) {
+        let scheduled_to = self.schedule.next_intended().unwrap_or(Nanos::MAX);
+        self.ledger
+            .settle(now, scheduled_to, &mut |sample| wire.sample(sample));
+    }
+
+    /// Whether the last operation has been scheduled.
+    #[must_use]
+    pub fn load_over(&self, now: Nanos) -> bool {
+        let last = now >= self.end || self.schedule.exhausted();
+        last && self.schedule.next_intended().is_none()
+    }
+
+    /// Whether everything has ended, or the time for it is over, once the load is.
+    #[must_use]
+    pub fn drained(&self, now: Nanos) -> bool {
+        self.idle() || now >= self.drained
+    }
+
+    /// Whether nothing is under way.
+    #[must_use]
+    pub fn idle(&self) -> bool {
+        self.operations.is_empty() && self.probes.under_way() == 0
+    }
+
+    /// Switches every monitor on or off.
+    pub fn switch_monitors<W: Wire>(&mut self, on: bool, wire: &mut W) {
+        let now = self.now(wire);
+        self.probes.switch(on, now);
+    }
+
+    /// From now on clients make so many retries.
+    pub const fn set_retries(&mut self, retries: u32) {
+        self.policy.retries = retries;
+    }
+
+    /// Closes the books; what is under way is unfinished.
+    pub fn finish<W: Wire>(&mut self, wire: &mut W) {
+        let now = self.now(wire);
+        while self.schedule.next_intended().is_some_and(|at| at <= now) {
+            // Due, and not begun before the stop: scheduled and unfinished.
+            if let Some(draft) = self.schedule.take() {
+                self.ledger.scheduled(draft.intended);
+            }
+        }
+        while let Some((since, _)) = self.waiting.pop_front() {
+            // It had no connection to the end: the wait was at least this long.
+            self.ledger.pool_wait(now.saturating_sub(since));
+        }
+        let report = wire.report();
+        self.ledger
+            .close(now, report, &mut |sample| wire.sample(sample));
+    }
+}
+
+/// A slice's part of something counted, which fits memory in any case.
+fn part(slice: Slice, whole: u32) -> usize {
+    usize::try_from(slice.share(whole.into())).unwrap_or(usize::MAX)
+}

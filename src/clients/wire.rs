@@ -1,0 +1,175 @@
+//! What the clients need of whatever carries their requests.
+
+use crate::model::{Expected, FIRST_TRY, Standing, time_left_ms};
+use crate::plan::Draft;
+use crate::record::{Class, Sample, Try, Unanswered, WireReport};
+use crate::units::Nanos;
+
+/// What carries attempts to a target and brings their ends back.
+pub trait Wire {
+    /// What of an answer is looked into, besides its status.
+    type Content;
+
+    /// The time. It never goes back.
+    fn now(&mut self) -> Nanos;
+    /// Whether a user's attempt would find a connection, kept or new.
+    fn has_room(&self) -> bool;
+    /// Sends an attempt. One that fails at once ends like any other, by
+    /// [`Wire::next_end`]; nothing is called back from here.
+    fn send(&mut self, outgoing: Outgoing<'_>);
+    /// Nobody waits for the attempt any more: what may still come of it is dropped.
+    fn cancel(&mut self, attempt: AttemptId, now: Nanos);
+    /// The next end that the clients have not been told of.
+    fn next_end(&mut self) -> Option<AttemptEnd<Self::Content>>;
+
+    /// Steps of an operation.
+    fn steps(&self, draft: &Draft) -> usize;
+    /// Whether making a step's request twice is the same as making it once.
+    fn idempotent(&self, draft: &Draft, step: usize) -> bool;
+    /// What the answer to a step's request must be.
+    fn expected(&self, draft: &Draft, step: usize) -> &Expected;
+    /// Whether what was kept of an answer is as expected; what is to be captured of
+    /// it is added to `captured`.
+    fn accepts(
+        &self,
+        draft: &Draft,
+        step: usize,
+        content: &Self::Content,
+        captured: &mut Vec<String>,
+    ) -> bool;
+
+    /// What it has counted since it was last asked.
+    fn report(&mut self) -> WireReport;
+    /// Takes a sample of the clients' books.
+    fn sample(&mut self, sample: Sample);
+}
+
+/// Which attempt: its slot, and a serial that tells it from others in that slot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AttemptId {
+    /// Its slot: small, and used again.
+    pub slot: u32,
+    /// Its number.
+    pub serial: u32,
+}
+
+/// An attempt on its way out.
+#[derive(Debug, Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// Which attempt it is.
+    pub id: AttemptId,
+    /// Which try of its step it is.
+    pub which: Try,
+    /// The instant of its send: now.
+    pub sent: Nanos,
+    /// An answer that is whole then or later is too late.
+    pub until: Nanos,
+    /// What it asks for.
+    pub asks: Asks<'a>,
+}
+
+/// What an attempt asks for.
+#[derive(Debug, Clone, Copy)]
+pub enum Asks<'a> {
+    /// A step of a user's operation.
+    Step(StepRequest<'a>),
+    /// A probe of the monitors of this group.
+    Probe {
+        /// The group's place in the plan.
+        group: usize,
+    },
+}
+
+impl Asks<'_> {
+    /// Whose traffic it is.
+    #[must_use]
+    pub const fn class(&self) -> Class {
+        match self {
+            Self::Step(_) => Class::User,
+            Self::Probe { .. } => Class::Monitor,
+        }
+    }
+}
+
+/// The request of one step of an operation: its values come from here.
+#[derive(Debug, Clone, Copy)]
+pub struct StepRequest<'a> {
+    /// What chance has decided of the operation.
+    pub draft: &'a Draft,
+    /// Which of its steps.
+    pub step: usize,
+    /// What earlier steps captured.
+    pub captured: &'a [String],
+    /// Until when somebody waits for the answer.
+    pub waits_until: Nanos,
+    /// Which try of the step it is.
+    pub which: Try,
+    /// Whether the step has been retried.
+    pub retried: bool,
+}
+
+impl StepRequest<'_> {
+    /// The milliseconds that somebody still waits at `now`.
+    #[must_use]
+    pub const fn left_ms(&self, now: Nanos) -> u64 {
+        time_left_ms(now, self.waits_until)
+    }
+
+    /// The word for which attempt it is, as a header tells it. A target may never
+    /// have heard of the request that a resend repeats.
+    #[must_use]
+    pub const fn attempt(&self) -> &'static str {
+        match (self.which, self.retried) {
+            (Try::First, _) | (Try::Resend, false) => FIRST_TRY,
+            (Try::Hedge, _) => "hedge",
+            (Try::Retry, _) | (Try::Resend, true) => "retry",
+        }
+    }
+
+    /// What it is to a target that has to choose.
+    #[must_use]
+    pub fn standing(&self) -> Standing {
+        Standing::of_attempt(Some(self.attempt().as_bytes()))
+    }
+}
+
+/// The end of an attempt, as its wire tells it.
+#[derive(Debug)]
+pub struct AttemptEnd<C> {
+    /// Which attempt.
+    pub id: AttemptId,
+    /// When it ended: for an answer, when the last byte had come.
+    pub at: Nanos,
+    /// When the wire saw it, at `at` or later.
+    pub seen: Nanos,
+    /// How.
+    pub how: End<C>,
+}
+
+/// How an attempt ended.
+#[derive(Debug)]
+pub enum End<C> {
+    /// With a whole response in time.
+    Answered {
+        /// Its status code.
+        status: u16,
+        /// How long it asks to be left alone.
+        retry_after: Option<Nanos>,
+        /// What of it is looked into, where anything is.
+        content: Option<C>,
+    },
+    /// A response was whole, after the timeout.
+    TooLate,
+    /// Its connection can no longer answer it.
+    Lost {
+        /// How: `Connection` or `Protocol`.
+        how: Unanswered,
+        /// Whether the connection was a kept one that may have been closed before
+        /// the request reached the server, which has said nothing to it.
+        stale: bool,
+        /// Whether any byte of the request was handed over.
+        handed_over: bool,
+    },
+    /// The server says that it has not processed the request.
+    Unprocessed,
+}

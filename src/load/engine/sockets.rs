@@ -1,0 +1,591 @@
+//! Connections and their pools: the wire of the clients, over real sockets.
+//!
+//! An attempt starts, and is sent, when its first byte is handed to the
+//! kernel; on a new connection that is the SYN, since a user who waits for a
+//! handshake waits for the target. So the timeout bounds the handshakes too.
+
+use std::collections::VecDeque;
+
+use bytes::{Buf as _, BytesMut};
+use rustix::event::epoll::EventFlags;
+use rustix::io::Errno;
+
+use super::super::codec::{Response, ResponseReader};
+use super::super::connection::{Carried, Connection, Exchange, Pool, Watched, token};
+use super::super::endpoint::{Endpoint, Protocol};
+use super::super::generator::{Setup, Update};
+use super::super::http2::{Session, StreamEnd};
+use super::super::poller::Poller;
+use super::super::prepared::PreparedWork;
+use super::super::request::{self, Requests};
+use super::super::socket::{Fault, Notes};
+use super::super::stream::Stream;
+use super::Updates;
+use crate::clients::{Asks, AttemptEnd, AttemptId, End, Outgoing, Wire};
+use crate::clock::{self, Clock};
+use crate::model::{Content, Expected, Pacing, time_left_ms};
+use crate::plan::{Draft, Slice};
+use crate::record::{Class, Sample, Try, Unanswered, WireReport};
+use crate::slots::Slab;
+use crate::units::Nanos;
+
+/// Bytes read at a time.
+const BUFFER_BYTES: usize = 64 * 1024;
+/// Warnings at most: a server could make up a new error for each connection.
+const WARNINGS_MAX: usize = 16;
+
+/// Everything between the clients and the kernel.
+pub(super) struct Sockets {
+    clock: Clock,
+    pub(super) poller: Poller,
+    updates: Updates,
+    endpoint: Endpoint,
+    fresh_connections: bool,
+    pub(super) requests: Requests,
+    /// The request of each group of monitors.
+    probe_requests: Vec<Vec<u8>>,
+
+    /// Of each attempt, by its slot, how it is carried.
+    pub(super) carried: Vec<Carried>,
+    pub(super) connections: Slab<Connection>,
+    users: Pool,
+    monitors: Pool,
+    next_serial: u32,
+    /// Ends that the clients have not been told of.
+    ends: VecDeque<AttemptEnd<Box<Content>>>,
+    /// Connections that have more to read than one turn allows.
+    pub(super) again: Vec<(u64, EventFlags)>,
+    /// The time that was read last.
+    latest: Nanos,
+    /// Room for what the kernel notes of bytes, where it is asked to.
+    pub(super) notes: Option<Notes>,
+    /// Where zero lies on the wall clock, by which the kernel notes.
+    pub(super) wall_zero: u64,
+    /// When the bytes that were read last came, where the kernel noted it.
+    pub(super) came: Option<Nanos>,
+    /// HTTP/2 connections that have gathered something to send.
+    pub(super) unflushed: Vec<u32>,
+    /// What came of streams; empty but while it is dealt with.
+    pub(super) answers: Vec<(u32, u32, StreamEnd)>,
+
+    pub(super) counted: WireReport,
+    pub(super) buffer: Vec<u8>,
+    pub(super) request: Vec<u8>,
+    /// What was warned of, each once.
+    warned_of: Vec<String>,
+}
+
+impl Wire for Sockets {
+    type Content = Box<Content>;
+
+    fn now(&mut self) -> Nanos {
+        self.read_clock()
+    }
+
+    fn has_room(&self) -> bool {
+        self.users.has_room()
+    }
+
+    /// Sends on a kept connection or on a new one.
+    fn send(&mut self, outgoing: Outgoing<'_>) {
+        let Outgoing {
+            id,
+            which,
+            sent,
+            until,
+            asks,
+        } = outgoing;
+        let slot = match self.take_connection(asks.class(), which, sent) {
+            Ok(slot) => slot,
+            Err(fault) => {
+                self.warn_of(&fault);
+                return self.end(id, sent, sent, lost(Unanswered::Connection, false, false));
+            }
+        };
+        self.carry(Carried {
+            id,
+            connection: slot,
+            stream: 0,
+            sent,
+            until,
+            handed_over: false,
+        });
+        let (to_head, keep) = self.reading(&asks);
+        match self
+            .connections
+            .get_mut(slot)
+            .map(|found| &mut found.exchange)
+        {
+            Some(Exchange::One { attempt, reader }) => {
+                reader.begin(to_head, keep);
+                *attempt = Some(id.slot);
+                self.send_request(slot, &asks);
+            }
+            Some(Exchange::Two(_)) => self.open_stream(slot, id.slot, &asks),
+            None => {}
+        }
+    }
+
+    /// Ends the attempt's connection or stream with it: what may still come on it
+    /// belongs to nobody.
+    fn cancel(&mut self, id: AttemptId, _now: Nanos) {
+        let Some(carried) = self.drop_carried(id.slot).filter(|it| it.id == id) else {
+            return;
+        };
+        let slot = carried.connection;
+        match self
+            .connections
+            .get_mut(slot)
+            .map(|found| &mut found.exchange)
+        {
+            Some(Exchange::One { attempt, .. }) => {
+                *attempt = None;
+                self.close(slot);
+            }
+            Some(Exchange::Two(_)) => self.cancel_stream(slot, carried.stream),
+            None => {}
+        }
+    }
+
+    fn next_end(&mut self) -> Option<AttemptEnd<Box<Content>>> {
+        self.ends.pop_front()
+    }
+
+    fn steps(&self, draft: &Draft) -> usize {
+        self.requests.steps(draft)
+    }
+
+    fn idempotent(&self, draft: &Draft, step: usize) -> bool {
+        self.requests.idempotent(draft, step)
+    }
+
+    fn expected(&self, draft: &Draft, step: usize) -> &Expected {
+        self.requests.expected(draft, step)
+    }
+
+    fn accepts(
+        &self,
+        draft: &Draft,
+        step: usize,
+        content: &Box<Content>,
+        captured: &mut Vec<String>,
+    ) -> bool {
+        self.requests.accepts(draft, step, content, captured)
+    }
+
+    fn report(&mut self) -> WireReport {
+        self.counted.cpu = clock::thread_cpu();
+        self.counted.take()
+    }
+
+    fn sample(&mut self, sample: Sample) {
+        (self.updates)(Update::Sample(sample));
+    }
+}
+
+/// An end of an attempt whose connection can no longer answer it.
+pub(super) const fn lost<C>(how: Unanswered, stale: bool, handed_over: bool) -> End<C> {
+    End::Lost {
+        how,
+        stale,
+        handed_over,
+    }
+}
+
+impl Sockets {
+    pub(super) fn new(
+        setup: &Setup,
+        work: PreparedWork,
+        slice: Slice,
+        poller: Poller,
+        updates: Updates,
+    ) -> Self {
+        let plan = &setup.plan;
+        let connections = slice.share(plan.load.connections.into()).max(1);
+        let told = plan.fleet.as_ref().is_some_and(|it| it.propagate_deadline);
+        let probe_requests = plan.monitors.iter().map(|policy| {
+            let left = told.then(|| time_left_ms(Nanos::ZERO, policy.timeout));
+            request::probe(&work.host, &policy.probe, work.service.as_deref(), left)
+        });
+        Self {
+            clock: setup.clock,
+            poller,
+            updates,
+            endpoint: setup.endpoint.clone(),
+            fresh_connections: plan.load.drive.fresh_connections,
+            probe_requests: probe_requests.collect(),
+            requests: work.requests,
+            carried: Vec::new(),
+            connections: Slab::new(),
+            users: Pool::new(usize::try_from(connections).unwrap_or(usize::MAX)),
+            monitors: Pool::new(usize::MAX),
+            next_serial: 0,
+            ends: VecDeque::new(),
+            again: Vec::new(),
+            latest: Nanos::ZERO,
+            notes: (plan.load.drive.pacing == Pacing::Thrifty).then(Notes::new),
+            wall_zero: 0,
+            came: None,
+            unflushed: Vec::new(),
+            answers: Vec::new(),
+            counted: WireReport::default(),
+            buffer: vec![0; BUFFER_BYTES],
+            request: Vec::new(),
+            warned_of: Vec::new(),
+        }
+    }
+
+    pub(super) fn read_clock(&mut self) -> Nanos {
+        self.latest = self.clock.now();
+        self.latest
+    }
+
+    pub(super) fn tell(&mut self, update: Update) {
+        (self.updates)(update);
+    }
+
+    /// The thread has spun on purpose since `before`.
+    pub(super) fn spun_since(&mut self, before: Nanos) {
+        let spun = self.clock.now().saturating_sub(before);
+        self.counted.spun = self.counted.spun.saturating_add(spun);
+    }
+
+    /// Finds zero on the wall clock, where the kernel's notes are read by it.
+    pub(super) fn note_wall_zero(&mut self) {
+        if self.notes.is_some() {
+            self.wall_zero = self.clock.zero_on_the_wall();
+        }
+    }
+
+    /// An attempt has ended.
+    pub(super) fn end(&mut self, id: AttemptId, at: Nanos, seen: Nanos, how: End<Box<Content>>) {
+        self.ends.push_back(AttemptEnd { id, at, seen, how });
+    }
+
+    fn carry(&mut self, carried: Carried) {
+        let place = carried.id.slot as usize;
+        if self.carried.len() <= place {
+            self.carried.resize(place + 1, Carried::NONE);
+        }
+        self.carried[place] = carried;
+    }
+
+    /// How the attempt in this slot is carried, as long as it is.
+    pub(super) fn carried(&self, attempt: u32) -> Option<&Carried> {
+        let carried = self.carried.get(attempt as usize)?;
+        carried.is_some().then_some(carried)
+    }
+
+    /// The attempt in this slot is carried no more: how it was.
+    pub(super) fn drop_carried(&mut self, attempt: u32) -> Option<Carried> {
+        let carried = self.carried.get_mut(attempt as usize)?;
+        let was = std::mem::replace(carried, Carried::NONE);
+        was.is_some().then_some(was)
+    }
+
+    /// Of the response to a request: whether it has no body whatever it says, and
+    /// whether it is kept.
+    pub(super) fn reading(&self, asks: &Asks<'_>) -> (bool, bool) {
+        match asks {
+            Asks::Step(request) => (
+                self.requests.to_head(request.draft, request.step),
+                self.requests.looks_inside(request.draft, request.step),
+            ),
+            Asks::Probe { .. } => (false, false),
+        }
+    }
+
+    /// A connection for an attempt. Of HTTP/1.1's kept ones the warmest, and
+    /// for a resend a new one, since a second kept one may be as stale; of
+    /// HTTP/2's, as long as more may be opened, one that nobody else uses.
+    fn take_connection(&mut self, class: Class, which: Try, now: Nanos) -> Result<u32, Fault> {
+        if let Protocol::Http1 = self.endpoint.protocol {
+            let kept = match which {
+                Try::Resend => None,
+                Try::First | Try::Retry | Try::Hedge => self.pool(class).idle.pop_back(),
+            };
+            return kept.map_or_else(|| self.connect(class), Ok);
+        }
+        let may_open = self.pool(class).may_open();
+        let Some((_, kept)) = self.pool(class).idle.front() else {
+            let slot = self.connect(class)?;
+            self.pool(class).idle.push(slot, now);
+            return Ok(slot);
+        };
+        if may_open && self.connections.get(kept).is_some_and(Connection::busy) {
+            let slot = self.connect(class)?;
+            self.pool(class).idle.push(slot, now);
+            return Ok(slot);
+        }
+        Ok(kept)
+    }
+
+    fn connect(&mut self, class: Class) -> Result<u32, Fault> {
+        debug_assert!(self.pool(class).may_open(), "the limit is a limit");
+        let stream = Stream::connect(&self.endpoint)?;
+        if self.notes.is_some() {
+            stream.note_arrivals();
+        }
+        let serial = self.next_serial;
+        self.next_serial = serial.wrapping_add(1);
+        self.counted.connections_opened += 1;
+        self.counted.connections_open += 1;
+        self.pool(class).open += 1;
+        let mut unsent = BytesMut::new();
+        let exchange = match self.endpoint.protocol {
+            Protocol::Http1 => Exchange::One {
+                attempt: None,
+                reader: ResponseReader::new(),
+            },
+            Protocol::Http2 { streams } => {
+                Exchange::Two(Box::new(Session::new(streams, &mut unsent)))
+            }
+        };
+        Ok(self
+            .connections
+            .insert(Connection::new(stream, serial, class, exchange, unsent)))
+    }
+
+    /// Sends the request of the attempt under way on an HTTP/1.1 connection, as far
+    /// as the kernel takes it.
+    pub(super) fn send_request(&mut self, slot: u32, asks: &Asks<'_>) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let request = match asks {
+            Asks::Step(request) => {
+                self.requests.write(request, self.latest, &mut self.request);
+                self.request.as_slice()
+            }
+            Asks::Probe { group } => self.probe_requests[*group].as_slice(),
+        };
+        match connection.stream.transmit(request) {
+            Ok(Some(sent)) => {
+                self.counted.sent_bytes += sent as u64;
+                connection.established = true;
+                connection.unsent.extend_from_slice(&request[sent..]);
+                if let Exchange::One {
+                    attempt: Some(attempt),
+                    ..
+                } = connection.exchange
+                {
+                    self.carried[attempt as usize].handed_over = true;
+                }
+            }
+            // The handshake is under way: all of it is sent after it.
+            Ok(None) if !connection.established => {}
+            Ok(None) => connection.unsent.extend_from_slice(request),
+            Err(fault) => return self.connection_broken(slot, &fault),
+        }
+        self.watch(slot);
+    }
+
+    /// Sends what a connection has to send, as far as the kernel takes it.
+    pub(super) fn send_waiting(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        if !connection.unsent.is_empty() {
+            match connection.stream.transmit(&connection.unsent) {
+                Ok(Some(sent)) => {
+                    self.counted.sent_bytes += sent as u64;
+                    connection.established = true;
+                    connection.unsent.advance(sent);
+                    if let Exchange::Two(session) = &mut connection.exchange
+                        && connection.unsent.is_empty()
+                    {
+                        session.sent();
+                    }
+                }
+                Ok(None) => {}
+                Err(fault) => return self.connection_broken(slot, &fault),
+            }
+        }
+        self.watch(slot);
+    }
+
+    /// Has the poller watch a connection for what it waits for. A connection
+    /// is first watched after its first send, which mostly goes through at
+    /// once, and so is spared an event that says no more than that it can write.
+    pub(super) fn watch(&mut self, slot: u32) {
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let sent = connection.unsent.is_empty() && !connection.stream.pending();
+        let wanted = if connection.established && sent {
+            Watched::Reading
+        } else {
+            Watched::Writing
+        };
+        let before = connection.watched;
+        if wanted <= before {
+            return;
+        }
+        connection.watched = wanted;
+        let writing = wanted == Watched::Writing;
+        let token = token(slot, connection.serial);
+        let result = if before == Watched::No {
+            self.poller.add(&connection.stream, token, writing)
+        } else {
+            self.poller.watch_writing(&connection.stream, token)
+        };
+        if let Err(error) = result {
+            self.connection_broken(slot, &error.into());
+        }
+    }
+
+    /// The response to the attempt under way is whole; `reusable`: as far as the socket goes.
+    pub(super) fn answered(&mut self, slot: u32, response: Response, reusable: bool) {
+        let now = self.read_clock();
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let Exchange::One { attempt, reader } = &mut connection.exchange else {
+            return;
+        };
+        let content = reader.take_content();
+        let Some(place) = attempt.take() else {
+            return;
+        };
+        let Some(carried) = self.drop_carried(place) else {
+            return;
+        };
+        let ended = self.ended_at(&carried, now);
+        if ended >= carried.until {
+            // What may still come on its connection belongs to nobody.
+            self.close(slot);
+            return self.end(carried.id, now, now, End::TooLate);
+        }
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        connection.served = true;
+        let class = connection.class;
+        let keep = reusable
+            && response.keep_alive
+            && connection.unsent.is_empty()
+            && !self.fresh_connections;
+        if keep {
+            self.pool(class).idle.push(slot, now);
+        } else {
+            self.close(slot);
+        }
+        self.end(carried.id, ended, now, answer(response, content));
+    }
+
+    /// When a response was whole that has been read by `now`: by the kernel's
+    /// note, where there is one that can be right.
+    pub(super) fn ended_at(&self, carried: &Carried, now: Nanos) -> Nanos {
+        let noted = self.came.filter(|came| (carried.sent..=now).contains(came));
+        noted.unwrap_or(now)
+    }
+
+    /// The connection was refused or reset, or cannot go on.
+    pub(super) fn connection_broken(&mut self, slot: u32, fault: &Fault) {
+        self.warn_of(fault);
+        self.connection_closed(slot);
+    }
+
+    /// The connection has ended.
+    pub(super) fn connection_closed(&mut self, slot: u32) {
+        self.lose(slot, Unanswered::Connection);
+    }
+
+    /// Ends a connection and every attempt under way on it.
+    pub(super) fn lose(&mut self, slot: u32, how: Unanswered) {
+        let now = self.read_clock();
+        let Some(connection) = self.connections.get_mut(slot) else {
+            return;
+        };
+        let may_be_stale = connection.served && how == Unanswered::Connection;
+        match &mut connection.exchange {
+            Exchange::One { attempt, reader } => {
+                let (attempt, answering) = (attempt.take(), reader.started());
+                self.close(slot);
+                if let Some(place) = attempt {
+                    self.lose_attempt(place, how, may_be_stale && !answering, now);
+                }
+            }
+            Exchange::Two(session) => {
+                let attempts = session.abandon();
+                self.close(slot);
+                for (place, answering) in attempts {
+                    self.lose_attempt(place, how, may_be_stale && !answering, now);
+                }
+            }
+        }
+    }
+
+    /// An attempt's connection or stream can no longer answer it.
+    pub(super) fn lose_attempt(&mut self, place: u32, how: Unanswered, stale: bool, now: Nanos) {
+        if let Some(carried) = self.drop_carried(place) {
+            self.end(carried.id, now, now, lost(how, stale, carried.handed_over));
+        }
+    }
+
+    /// Ends a connection at once.
+    pub(super) fn close(&mut self, slot: u32) {
+        let Some(connection) = self.connections.remove(slot) else {
+            return;
+        };
+        let pool = self.pool(connection.class);
+        pool.open -= 1;
+        pool.idle.remove(slot);
+        self.counted.connections_open -= 1;
+        connection.stream.reset();
+    }
+
+    /// Ends every connection; those that carry a request are reset.
+    pub(super) fn close_all(&mut self) {
+        for slot in self.connections.slots().collect::<Vec<_>>() {
+            if let Some(connection) = self.connections.remove(slot)
+                && connection.busy()
+            {
+                connection.stream.reset();
+            }
+        }
+    }
+
+    pub(super) const fn pool(&mut self, class: Class) -> &mut Pool {
+        match class {
+            Class::User => &mut self.users,
+            Class::Monitor => &mut self.monitors,
+        }
+    }
+
+    /// Says once what this machine or the set-up lacks; attempts that fail for
+    /// it are counted all the same.
+    fn warn_of(&mut self, fault: &Fault) {
+        let text = match fault {
+            Fault::System(Errno::MFILE | Errno::NFILE) => {
+                "no file descriptor was free for a connection: attempts fail that the target \
+                 never sees; raise the limit with `ulimit -n`, or lower `connections`"
+                    .to_owned()
+            }
+            Fault::System(Errno::ADDRNOTAVAIL) => {
+                "no local port was free for a connection: attempts fail that the target never \
+                 sees; lower the rate of new connections, or widen net.ipv4.ip_local_port_range"
+                    .to_owned()
+            }
+            Fault::System(_) => return,
+            Fault::Tls(rustls::Error::InvalidCertificate(cause)) => format!(
+                "the server's certificate was not accepted ({cause:?}): trust its authority with \
+                 --cacert FILE, or anyone with --insecure"
+            ),
+            Fault::Tls(cause) => format!("TLS failed: {cause}"),
+        };
+        if !self.warned_of.contains(&text) && self.warned_of.len() < WARNINGS_MAX {
+            self.warned_of.push(text.clone());
+            self.tell(Update::Warning(text));
+        }
+    }
+}
+
+/// The end of an attempt with this response, and what was kept of it.
+pub(super) fn answer(response: Response, content: Option<Box<Content>>) -> End<Box<Content>> {
+    End::Answered {
+        status: response.status,
+        retry_after: response.retry_after,
+        content,
+    }
+}
