@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../common/conformance.rs"]
+mod conformance;
 #[path = "../common/echo.rs"]
 mod echo;
 #[path = "../common/plan.rs"]

@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "../common/conformance.rs"]
+mod conformance;
 #[path = "../common/documented.rs"]
 mod documented;
 #[path = "../common/plan.rs"]
@@ -13,6 +15,7 @@ mod simulated;
 
 mod analysis;
 mod architecture;
+mod clients;
 mod codec;
 mod operations;
 mod report;

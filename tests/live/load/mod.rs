@@ -2,6 +2,7 @@
 
 mod clients;
 mod command;
+mod conformance;
 mod control;
 mod descriptors;
 mod drive;
