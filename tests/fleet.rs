@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{Rig, alive, ask, eventually, instance, small, sources};
+use common::{Operate as _, Rig, alive, ask, eventually, instance, small, sources};
 use rustix::process::Signal;
 use threadbare::clock::Clock;
 use threadbare::error::Kind;

@@ -60,7 +60,11 @@ pub use client::{
 };
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
-pub use fleet::{Crew, FleetSpec, IdentitySpec, Role, Unverified, Verification};
+pub use fleet::{
+    Crew, Denial, FleetOrder, FleetSpec, Handler, HandlerStep, IdentitySpec, JobKind, NOT_RUNNING,
+    Responder, RestartOrder, Role, Stage, Unverified, Verification, applied_later, each,
+    instance_name,
+};
 pub use gauge::{
     Absent, Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Malformed, PRESETS,
     Page, Preset, Reading, Roles, Series, Value,

@@ -9,7 +9,7 @@ use threadbare::model::{FleetSpec, Role};
 use threadbare::record::{Counters, InstanceCounters};
 use threadbare::units::Nanos;
 
-use super::common::{Rig, ask, eventually, instance, small};
+use super::common::{Operate as _, Rig, ask, eventually, instance, small};
 use super::{LIST, push, sum};
 
 /// One instance with so many workers.
