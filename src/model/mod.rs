@@ -25,6 +25,7 @@ mod hook;
 mod level;
 mod load;
 mod monitor;
+mod outcome;
 mod patience;
 mod probes;
 mod process_fault;
@@ -59,7 +60,11 @@ pub use client::{
 };
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
-pub use fleet::{Crew, FleetSpec, IdentitySpec, Role, Unverified, Verification};
+pub use fleet::{
+    Crew, Denial, FleetOrder, FleetSpec, Handler, HandlerStep, IdentitySpec, JobKind, NOT_RUNNING,
+    Responder, RestartOrder, Role, Stage, Unverified, Verification, applied_later, each,
+    instance_name,
+};
 pub use gauge::{
     Absent, Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Malformed, PRESETS,
     Page, Preset, Reading, Roles, Series, Value,
@@ -68,6 +73,7 @@ pub use hook::{Call, Called, ExpectedAnswer, Hook, HookKind};
 pub use level::{Level, LevelReading};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub use monitor::{Monitor, MonitorPolicy};
+pub use outcome::Outcome;
 pub use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
 pub use probes::Probes;
 pub use process_fault::{Limits, ProcessFault, ProcessSelector};

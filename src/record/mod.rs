@@ -25,6 +25,7 @@ mod sample;
 mod tally;
 mod text;
 
+pub use crate::model::Outcome;
 pub use alarms::Alarms;
 pub(crate) use counters::mean;
 pub use counters::{
@@ -34,7 +35,7 @@ pub use counters::{
 pub use directory::{
     Backend, FORMAT, Header, MachineFacts, Record, Recorder, claim_directory, write_private,
 };
-pub use event::{Event, Outcome, PAUSED, StopCause};
+pub use event::{Event, PAUSED, StopCause};
 pub use histogram::Histogram;
 pub use ledger::{Class, Ledger, Try, Unanswered, WireReport};
 pub use sample::{Counters, Measure, Observer, Sample};

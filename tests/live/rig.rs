@@ -1,14 +1,16 @@
 //! A small fleet and a way to talk to it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use threadbare::clock::Clock;
 use threadbare::fleet::{Fleet, Launch, Process};
-use threadbare::model::{FleetSpec, IdentitySpec, Role};
-use threadbare::record::{Counters, Event, InstanceCounters, Sample};
-use threadbare::units::Nanos;
+use threadbare::model::{Action, FleetSpec, IdentitySpec, Role, SlowPart};
+use threadbare::record::{Counters, Event, InstanceCounters, Outcome, Sample};
+use threadbare::units::{Nanos, Ratio};
 
 /// A fleet in a directory of its own.
 pub(crate) struct Rig {
@@ -17,6 +19,68 @@ pub(crate) struct Rig {
     /// Every process that was ever started.
     pub(crate) processes: Arc<Mutex<Vec<Process>>>,
     _directory: tempfile::TempDir,
+}
+
+/// What can be done to a fleet, by name.
+pub(crate) trait Operate {
+    /// Does this, in the name of whoever.
+    fn operate(&self, now: Nanos, author: &str, action: &Action) -> Outcome;
+    /// Restarts the instances, and tells what becomes of them.
+    fn restart(&self, pause: Option<Nanos>, on_event: &dyn Fn(Event)) -> Outcome;
+
+    fn push(
+        &self,
+        now: Nanos,
+        author: &str,
+        set: &BTreeMap<String, String>,
+        schema: Option<u32>,
+        tested: bool,
+        canary: Option<Ratio>,
+    ) -> Outcome {
+        let set = set.clone();
+        let push = Action::Push {
+            set,
+            schema,
+            tested,
+            canary,
+        };
+        self.operate(now, author, &push)
+    }
+
+    fn rollback(&self, now: Nanos, author: &str) -> Outcome {
+        self.operate(now, author, &Action::Rollback)
+    }
+
+    fn waive(&self, check: &str) -> Outcome {
+        let check = check.to_owned();
+        self.operate(Nanos::ZERO, "ops", &Action::Waive { check })
+    }
+
+    fn admit(&self, share: Ratio) -> Outcome {
+        self.operate(Nanos::ZERO, "ops", &Action::Admit { share })
+    }
+
+    fn slow(&self, part: SlowPart, factor: f64) -> Outcome {
+        self.operate(Nanos::ZERO, "ops", &Action::Slow { part, factor })
+    }
+
+    fn pause(&self, instances: Option<NonZeroU32>) -> Outcome {
+        self.operate(Nanos::ZERO, "ops", &Action::Pause { instances })
+    }
+
+    fn go_on(&self, instances: Option<NonZeroU32>) -> Outcome {
+        self.operate(Nanos::ZERO, "ops", &Action::Continue { instances })
+    }
+}
+
+impl Operate for Fleet {
+    fn operate(&self, now: Nanos, author: &str, action: &Action) -> Outcome {
+        self.act(now, author, action, &|_| ())
+    }
+
+    fn restart(&self, pause: Option<Nanos>, on_event: &dyn Fn(Event)) -> Outcome {
+        self.act(Nanos::ZERO, "ops", &Action::Restart { pause }, on_event)
+    }
 }
 
 /// Two instances of two workers with short service times.

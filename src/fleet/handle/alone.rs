@@ -33,7 +33,7 @@ use crate::error::Result;
 use crate::fleet::control;
 use crate::fleet::database::Tokens;
 use crate::fleet::wire::{Request, Response};
-use crate::model::SlowPart;
+use crate::model::{Action, SlowPart};
 use crate::record::{Event, Outcome};
 use crate::units::{Nanos, Ratio, UnitError};
 
@@ -158,10 +158,10 @@ fn steer(fleet: &Fleet, on_event: &dyn Fn(Event), request: &Request) -> Option<R
     if request.method != "POST" {
         return None;
     }
-    let outcome = act(fleet, on_event, request.path(), &request.body)?;
-    Some(match outcome {
+    Some(match action(request.path(), &request.body)? {
         Err(cause) => Response::error(400, &cause),
-        Ok(outcome) => {
+        Ok(action) => {
+            let outcome = fleet.act(fleet.clock().now(), AUTHOR, &action, on_event);
             let status = match &outcome {
                 Outcome::Applied { .. } => 200,
                 Outcome::Rejected { .. } => 409,
@@ -172,31 +172,33 @@ fn steer(fleet: &Fleet, on_event: &dyn Fn(Event), request: &Request) -> Option<R
     })
 }
 
-/// Does what was asked for; none where there is no such route.
-fn act(
-    fleet: &Fleet,
-    on_event: &dyn Fn(Event),
-    path: &str,
-    body: &[u8],
-) -> Option<std::result::Result<Outcome, String>> {
-    let now = fleet.clock().now();
+/// The action that was asked for; none where there is no such route.
+fn action(path: &str, body: &[u8]) -> Option<std::result::Result<Action, String>> {
     Some(match path {
         "/push" => parse::<Push>(body).and_then(|push| {
-            let canary = push.canary.as_deref().map(share).transpose()?;
-            Ok(fleet.push(now, AUTHOR, &push.set, push.schema, push.tested, canary))
+            Ok(Action::Push {
+                set: push.set,
+                schema: push.schema,
+                tested: push.tested,
+                canary: push.canary.as_deref().map(share).transpose()?,
+            })
         }),
-        "/rollback" => Ok(fleet.rollback(now, AUTHOR)),
-        "/waive" => parse::<Waive>(body).map(|waive| fleet.waive(&waive.check)),
-        "/restart" => parse_pause(body).map(|pause| fleet.restart(pause, on_event)),
+        "/rollback" => Ok(Action::Rollback),
+        "/waive" => parse::<Waive>(body).map(|Waive { check }| Action::Waive { check }),
+        "/restart" => parse_pause(body).map(|pause| Action::Restart { pause }),
         "/admission" => parse::<Admission>(body)
             .and_then(|admission| share(&admission.share))
-            .map(|share| fleet.admit(share)),
-        "/slow" => parse::<Slow>(body).and_then(|slow| match slow.factor {
-            factor if factor >= 1.0 && factor.is_finite() => Ok(fleet.slow(slow.part, factor)),
+            .map(|share| Action::Admit { share }),
+        "/slow" => parse::<Slow>(body).and_then(|Slow { part, factor }| match factor {
+            factor if factor >= 1.0 && factor.is_finite() => Ok(Action::Slow { part, factor }),
             factor => Err(format!("the factor is 1 or more, not {factor}")),
         }),
-        "/pause" => parse_or_default::<Instances>(body).map(|it| fleet.pause(it.instances)),
-        "/continue" => parse_or_default::<Instances>(body).map(|it| fleet.go_on(it.instances)),
+        "/pause" => {
+            parse_or_default(body).map(|Instances { instances }| Action::Pause { instances })
+        }
+        "/continue" => {
+            parse_or_default(body).map(|Instances { instances }| Action::Continue { instances })
+        }
         _ => return None,
     })
 }

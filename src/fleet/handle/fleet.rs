@@ -23,7 +23,7 @@ use crate::error::Result;
 use crate::fleet::database::Tokens;
 use crate::fleet::lock;
 use crate::fleet::message::SettingsPut;
-use crate::model::{FleetSpec, Release, ReleasePolicy, Slowness};
+use crate::model::{FleetSpec, ReleasePolicy, Responder};
 use crate::record::Event;
 
 /// A process of the fleet.
@@ -38,7 +38,7 @@ pub struct Process {
 /// A running fleet. Dropping it ends every process.
 pub struct Fleet {
     pub(super) spec: FleetSpec,
-    pub(super) in_force: Mutex<InForce>,
+    pub(super) in_force: Mutex<Responder>,
     /// How many times settings were put to the instances.
     pub(super) puts: AtomicU64,
     pub(super) rotation: Mutex<Vec<Option<SocketAddr>>>,
@@ -51,13 +51,6 @@ pub struct Fleet {
     pub(super) tokens: Tokens,
     pub(super) token_file: PathBuf,
     pub(super) address: SocketAddr,
-}
-
-/// What instances are to work under.
-#[derive(Debug, Clone, Default)]
-pub(super) struct InForce {
-    pub release: Release,
-    pub slow: Slowness,
 }
 
 /// A place in the fleet and the process that fills it.
@@ -164,8 +157,7 @@ impl Fleet {
 
     /// From now on the release system demands what this policy says.
     pub fn govern(&self, policy: ReleasePolicy) {
-        let mut in_force = lock(&self.in_force);
-        in_force.release = std::mem::take(&mut in_force.release).under(policy);
+        lock(&self.in_force).govern(policy);
     }
 
     /// The processes that run now.

@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::fleet::database;
 use crate::fleet::lock;
 use crate::fleet::message::{BalancerConfig, Common, IdentityConfig, InstanceConfig, SettingsPut};
-use crate::model::{FleetSpec, Settings, Slowness};
+use crate::model::{FleetSpec, Responder, Settings, Slowness, instance_name};
 use crate::record::{claim_directory, write_private};
 
 /// What is needed to start a fleet.
@@ -120,7 +120,7 @@ impl Fleet {
             .map(|(index, part)| Slot::new(instance_name(index), part))
             .collect();
         Ok(Self {
-            in_force: Mutex::default(),
+            in_force: Mutex::new(Responder::new(spec.instances as usize)),
             puts: AtomicU64::new(0),
             rotation: Mutex::new(members.into_iter().map(Some).collect()),
             instances,
@@ -202,10 +202,6 @@ impl Starter {
 const TOKEN_FILE: &str = "control.token";
 const IDENTITY: &str = "identity";
 const BALANCER: &str = "balancer";
-
-fn instance_name(index: usize) -> String {
-    format!("instance-{}", index + 1)
-}
 
 /// Makes the control token and writes it where its owner finds it.
 fn launcher(launch: &Launch) -> Result<Launcher> {

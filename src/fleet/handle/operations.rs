@@ -1,28 +1,26 @@
-//! What can be done to a running fleet without starting anything: releases,
-//! slowness and the admission share.
+//! What a responder does to a running fleet, carried out.
 //!
-//! A release is decided by `model::Release` and then put to every instance
-//! while the release is locked, so that no two instances ever see two releases
-//! in different orders. It holds for all of them or for none: an instance that
-//! is down gets the settings in force when it starts, one that is paused gets
-//! them when it goes on, and where one that runs
-//! cannot be reached the release is taken back, so that the document in force
+//! What an action comes to is decided by [`Responder`], as it is for the simulated
+//! fleet. A release is put to every instance while what is in force is locked, so
+//! that no two instances ever see two releases in different orders. It holds for
+//! all of them or for none: an instance that is down gets the settings in force
+//! when it starts, one that is paused gets them when it goes on, and where one that
+//! runs cannot be reached the release is taken back, so that the document in force
 //! is the one that is obeyed.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::fleet::{Fleet, InForce, Slot};
+use super::fleet::{Fleet, Slot};
 use super::part;
 use crate::fleet::lock;
 use crate::fleet::message::{AdmissionShare, Members, SettingsPut, SlowPut};
-use crate::model::{Action, Document, Refusal, Release, SlowPart};
-use crate::record::Outcome;
-use crate::units::{Nanos, Ratio};
+use crate::model::{Action, Document, FleetOrder, Responder, applied_later};
+use crate::record::{Event, Outcome};
+use crate::units::Nanos;
 
 /// How long an instance may take to accept settings: four times what it gets
 /// for its gauges, which can be missed where a release cannot.
@@ -51,103 +49,68 @@ enum Missed {
 }
 
 impl Fleet {
-    /// Releases the active settings with some changed, in `schema` or the
-    /// active one, and puts them to every instance that they are to reach.
-    pub fn push(
+    /// Does what this author wants done; a restart tells `on_event` what becomes of
+    /// the instances.
+    ///
+    /// A restart returns when all serve again; [`Fleet::stop`] cuts it short and
+    /// waits for it, so `on_event` must not call that.
+    pub fn act(
         &self,
         now: Nanos,
         author: &str,
-        set: &BTreeMap<String, String>,
-        schema: Option<u32>,
-        tested: bool,
-        canary: Option<Ratio>,
+        action: &Action,
+        on_event: &dyn Fn(Event),
     ) -> Outcome {
-        self.release(|release| {
-            let pushed = release.push(now, author, set, schema, tested, canary);
-            pushed.cloned()
-        })
-    }
-
-    /// Restores the version before the active one, through the same checks.
-    pub fn rollback(&self, now: Nanos, author: &str) -> Outcome {
-        self.release(|release| release.rollback(now, author).cloned())
-    }
-
-    /// Makes a check of releases advisory.
-    pub fn waive(&self, check: &str) -> Outcome {
-        match lock(&self.in_force).release.waive(check) {
-            Ok(()) => Outcome::Applied {
-                detail: Action::Waive {
-                    check: check.to_owned(),
+        // Held until it is carried out, so that orders reach the parts as they were
+        // given; a restart alone takes long, and lets others in.
+        let mut in_force = lock(&self.in_force);
+        let before = in_force.clone();
+        let Some(order) = in_force.decide(now, author, action) else {
+            return Outcome::Failed {
+                reason: format!("the embedded fleet has no `{}`", action.name()),
+            };
+        };
+        match order {
+            FleetOrder::Settled(outcome) => outcome,
+            FleetOrder::PutSettings { done } => self.put_in_force(&mut in_force, before, done),
+            FleetOrder::SlowIdentity { done } => {
+                let slow = in_force.slow();
+                let put = put(&self.identity, "/slow", &SlowPut { slow });
+                if put.is_err() {
+                    *in_force = before;
                 }
-                .done(self.instances.len()),
-            },
-            Err(refusal) => refusal.into(),
-        }
-    }
-
-    /// Lets the balancer admit this share of the requests.
-    pub fn admit(&self, share: Ratio) -> Outcome {
-        match put(&self.balancer, "/admission", &AdmissionShare { share }) {
-            Ok(()) => Outcome::Applied {
-                detail: Action::Admit { share }.done(self.instances.len()),
-            },
-            Err(reason) => Outcome::Failed { reason },
+                applied(put, done)
+            }
+            FleetOrder::Admit { share, done } => {
+                let share = AdmissionShare { share };
+                applied(put(&self.balancer, "/admission", &share), done)
+            }
+            FleetOrder::Pause { first, done } => self.pause_first(first, done),
+            FleetOrder::Continue { first, done } => self.continue_first(first, done, &in_force),
+            FleetOrder::Restart(order) => {
+                drop(in_force);
+                self.restart_all(order, on_event)
+            }
         }
     }
 
     /// The document in force.
     #[must_use]
     pub fn document(&self) -> Document {
-        lock(&self.in_force).release.active().clone()
-    }
-
-    /// Lets everything that a part draws from now on take this many times as
-    /// long; 1 ends it.
-    pub fn slow(&self, part: SlowPart, factor: f64) -> Outcome {
-        let mut in_force = lock(&self.in_force);
-        let before = in_force.clone();
-        in_force.slow.set(part, factor);
-        let done = Action::Slow { part, factor }.done(self.instances.len());
-        if part != SlowPart::Identity {
-            return self.put_in_force(&mut in_force, before, done);
-        }
-        let slow = in_force.slow;
-        match put(&self.identity, "/slow", &SlowPut { slow }) {
-            Ok(()) => Outcome::Applied { detail: done },
-            Err(reason) => {
-                *in_force = before;
-                Outcome::Failed { reason }
-            }
-        }
-    }
-
-    /// Decides on a release and puts it to every instance.
-    fn release(&self, decide: impl FnOnce(&mut Release) -> Result<Document, Refusal>) -> Outcome {
-        let mut in_force = lock(&self.in_force);
-        let before = in_force.clone();
-        match decide(&mut in_force.release) {
-            Ok(document) => {
-                let detail = document.named_in(self.instances.len());
-                self.put_in_force(&mut in_force, before, detail)
-            }
-            Err(refusal) => refusal.into(),
-        }
+        lock(&self.in_force).document().clone()
     }
 
     /// Puts what is in force now to every instance, or else puts back what was
-    /// before; `detail` says what it is.
-    fn put_in_force(&self, in_force: &mut InForce, before: InForce, mut detail: String) -> Outcome {
+    /// before; `done` says what it is.
+    fn put_in_force(&self, in_force: &mut Responder, before: Responder, done: String) -> Outcome {
         let put = self.put_to_all(in_force, PUT_TRIES);
         if put.unreached.is_empty() {
-            later(&mut detail, "start", &put.down);
-            later(&mut detail, "go on", &put.paused);
-            return Outcome::Applied { detail };
+            return applied_later(done, &put.down, &put.paused);
         }
         *in_force = before;
         let put_back = self.put_to_all(in_force, 1);
         let mut reason = format!(
-            "{detail} was taken back, since instances that run did not accept it: {}",
+            "{done} was taken back, since instances that run did not accept it: {}",
             put.unreached.join("; ")
         );
         if !put_back.unreached.is_empty() {
@@ -159,7 +122,7 @@ impl Fleet {
     }
 
     /// Puts to every instance at once what is in force on it; the caller holds it.
-    fn put_to_all(&self, in_force: &InForce, tries: u32) -> SettingsDelivery {
+    fn put_to_all(&self, in_force: &Responder, tries: u32) -> SettingsDelivery {
         let mut put = SettingsDelivery {
             down: Vec::new(),
             paused: Vec::new(),
@@ -192,11 +155,11 @@ impl Fleet {
 
     /// The message that puts what is in force on an instance after all that
     /// was put before.
-    pub(super) fn next_put(&self, in_force: &InForce, index: usize) -> SettingsPut {
+    pub(super) fn next_put(&self, in_force: &Responder, index: usize) -> SettingsPut {
         SettingsPut {
             order: self.puts.fetch_add(1, Ordering::Relaxed) + 1,
-            settings: in_force.release.settings_of(index, self.instances.len()),
-            slow: in_force.slow,
+            settings: in_force.settings_of(index),
+            slow: in_force.slow(),
         }
     }
 
@@ -250,12 +213,10 @@ impl Fleet {
     }
 }
 
-/// Adds on which instances it will be in force later.
-fn later(detail: &mut String, when: &str, names: &[String]) {
-    if !names.is_empty() {
-        for text in ["; to be in force when they ", when, ": ", &names.join(", ")] {
-            detail.push_str(text);
-        }
+fn applied(put: Result<(), String>, done: String) -> Outcome {
+    match put {
+        Ok(()) => Outcome::Applied { detail: done },
+        Err(reason) => Outcome::Failed { reason },
     }
 }
 

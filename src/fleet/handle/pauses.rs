@@ -4,21 +4,18 @@
 //! in the kernel, and what its workers sleep on goes on in real time. Whoever
 //! ends or restarts a paused instance lets it go on first.
 
-use std::num::NonZeroU32;
-
 use rustix::process::Signal;
 
-use super::fleet::{Fleet, Slot};
+use super::fleet::Fleet;
 use crate::fleet::lock;
-use crate::model::{Action, first};
+use crate::model::{NOT_RUNNING, Responder, each};
 use crate::record::Outcome;
 
 impl Fleet {
-    /// Stops the processes of so many instances, from the first on; none: all.
-    pub fn pause(&self, instances: Option<NonZeroU32>) -> Outcome {
-        let done = Action::Pause { instances };
-        self.each(instances, &done, |slot| {
-            let mut state = lock(&slot.state);
+    /// Stops the processes of so many instances, from the first on.
+    pub(super) fn pause_first(&self, instances: usize, done: String) -> Outcome {
+        each(instances, done, |index| {
+            let mut state = lock(&self.instances[index].state);
             let state = &mut *state;
             let part = state.part.as_mut().ok_or(NOT_RUNNING)?;
             part.signal(Signal::STOP)?;
@@ -27,16 +24,18 @@ impl Fleet {
         })
     }
 
-    /// Lets the processes of so many instances go on, from the first on; none:
-    /// all. What was released meanwhile is put to them.
-    pub fn go_on(&self, instances: Option<NonZeroU32>) -> Outcome {
-        let done = Action::Continue { instances };
-        // Held throughout, so that no release comes between.
-        let in_force = lock(&self.in_force);
-        let mut index = 0;
-        self.each(instances, &done, |slot| {
-            let message = self.next_put(&in_force, index);
-            index += 1;
+    /// Lets the processes of so many instances go on, from the first on. What was
+    /// released meanwhile is put to them; the caller holds what is in force, so
+    /// that no release comes between.
+    pub(super) fn continue_first(
+        &self,
+        instances: usize,
+        done: String,
+        in_force: &Responder,
+    ) -> Outcome {
+        each(instances, done, |index| {
+            let slot = &self.instances[index];
+            let message = self.next_put(in_force, index);
             let behind = {
                 let mut state = lock(&slot.state);
                 let state = &mut *state;
@@ -51,32 +50,4 @@ impl Fleet {
             Ok(())
         })
     }
-
-    /// Does something to so many instances; it is done where it could be done to one.
-    fn each(
-        &self,
-        instances: Option<NonZeroU32>,
-        action: &Action,
-        mut act: impl FnMut(&Slot) -> Result<(), String>,
-    ) -> Outcome {
-        let all = self.instances.len();
-        let meant = &self.instances[..first(instances, all)];
-        let missed: Vec<String> = meant
-            .iter()
-            .filter_map(|slot| Some(format!("{}: {}", slot.name, act(slot).err()?)))
-            .collect();
-        if missed.len() == meant.len() {
-            return Outcome::Failed {
-                reason: missed.join("; "),
-            };
-        }
-        let mut detail = action.done(all);
-        if !missed.is_empty() {
-            detail.push_str("; but not ");
-            detail.push_str(&missed.join("; "));
-        }
-        Outcome::Applied { detail }
-    }
 }
-
-const NOT_RUNNING: &str = "it is not running";

@@ -4,6 +4,7 @@
 //! and counted), and a new process takes its place with an empty role cache and
 //! the settings in force.
 
+use std::ops::Range;
 use std::thread;
 use std::time::Duration;
 
@@ -16,72 +17,57 @@ use super::operations::PUT_MAX;
 use super::part::{self, Part, Starting};
 use crate::fleet::lock;
 use crate::fleet::message::{PartCounters, Reading, SettingsPut};
-use crate::model::Action;
+use crate::model::RestartOrder;
 use crate::record::{Event, Outcome};
-use crate::units::Nanos;
 
 /// How long an instance may take to give its final counters: they are lost
 /// otherwise, and a machine that is short of processors is slow.
 const STOP_MAX: Duration = Duration::from_secs(5);
 
 impl Fleet {
-    /// Restarts every instance: without a pause all at once, else one after the
-    /// other, each in service again for the pause before the next leaves it.
-    /// Returns when all serve again; [`Fleet::stop`] cuts it short and waits
-    /// for it, so `on_event` must not call that.
+    /// Restarts every instance, group by group, and returns when all serve again.
     ///
     /// An instance that had died comes back too; its death is told by
     /// [`Fleet::dead`].
-    pub fn restart(&self, pause: Option<Nanos>, on_event: &dyn Fn(Event)) -> Outcome {
+    pub(super) fn restart_all(&self, mut order: RestartOrder, on_event: &dyn Fn(Event)) -> Outcome {
         let Ok(_alone) = self.restarting.try_lock() else {
-            return Outcome::Failed {
-                reason: "another restart is under way".into(),
-            };
+            return RestartOrder::refused();
         };
-        let all: Vec<usize> = (0..self.instances.len()).collect();
-        let groups: Vec<&[usize]> = match pause {
-            None => vec![&all],
-            Some(_) => all.chunks(1).collect(),
-        };
-        let last = groups.len().saturating_sub(1);
         let mut failures = Vec::new();
-        for (place, group) in groups.into_iter().enumerate() {
+        loop {
             if !self.ending.begun() {
-                self.restart_group(group, on_event, &mut failures);
+                self.restart_group(order.group(), on_event, &mut failures);
             }
             if self.ending.begun() {
-                failures.push("the fleet was ended".to_owned());
-                break;
+                return order.cut_short(failures);
             }
-            if let Some(pause) = pause.filter(|_| place < last) {
-                self.ending.pause(pause.to_duration());
-            }
-        }
-        if failures.is_empty() {
-            let detail = Action::Restart { pause }.done(all.len());
-            Outcome::Applied { detail }
-        } else {
-            Outcome::Failed {
-                reason: failures.join("; "),
+            match order.next_group() {
+                Some(pause) => self.ending.pause(pause.to_duration()),
+                None => return order.ended(&failures),
             }
         }
     }
 
     /// Restarts these instances together.
-    fn restart_group(&self, group: &[usize], on_event: &dyn Fn(Event), failures: &mut Vec<String>) {
-        if let Err(reason) = self.rotate(group.iter().map(|index| (*index, None))) {
+    fn restart_group(
+        &self,
+        group: Range<usize>,
+        on_event: &dyn Fn(Event),
+        failures: &mut Vec<String>,
+    ) {
+        if let Err(reason) = self.rotate(group.clone().map(|index| (index, None))) {
             failures.push(reason);
         }
-        stop_instances(group.iter().map(|index| &self.instances[*index]))
+        stop_instances(self.instances[group.clone()].iter())
             .into_iter()
             .for_each(on_event);
         let in_force = lock(&self.in_force).clone();
         let starting: Vec<_> = group
-            .iter()
+            .clone()
             .filter(|_| !self.ending.begun())
             .map(|index| {
-                let put = self.next_put(&in_force, *index);
-                (*index, put, self.start_cold(*index, put))
+                let put = self.next_put(&in_force, index);
+                (index, put, self.start_cold(index, put))
             })
             .collect();
         for (index, put, starting) in starting {
@@ -93,9 +79,9 @@ impl Fleet {
                 Err(reason) => failures.push(reason),
             }
         }
-        let back = group.iter().filter_map(|index| {
-            let state = lock(&self.instances[*index].state);
-            Some((*index, Some(state.part.as_ref()?.address)))
+        let back = group.filter_map(|index| {
+            let state = lock(&self.instances[index].state);
+            Some((index, Some(state.part.as_ref()?.address)))
         });
         let back: Vec<_> = back.collect();
         if let Err(reason) = self.rotate(back) {

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::connections;
-use super::instance::BODY_MAX;
+use super::instance::{BODY_MAX, too_long};
 use super::serve;
 use crate::error::Result;
 use crate::fleet::control;
@@ -27,14 +27,12 @@ use crate::fleet::message::{
     AdmissionShare, BalancerConfig, Members, PartCounters, Reading, StartReport,
 };
 use crate::fleet::wire;
-use crate::model::{Admission, RoundRobin};
+use crate::model::{Admission, Denial, RoundRobin};
 use crate::record::BalancerCounters;
 use crate::units::Ratio;
 
 /// The longest answer that is passed on; a page of tasks is a few kilobytes.
 const ANSWER_MAX: usize = 1024 * 1024;
-/// What a client is told to wait when it is shed, in seconds.
-const RETRY_AFTER_S: &str = "1";
 
 type Answered = Response<Full<Bytes>>;
 type Upstream = SendRequest<Full<Bytes>>;
@@ -115,18 +113,14 @@ impl Balancer {
             admitted
         };
         if !admitted {
-            let mut answer = error(StatusCode::SERVICE_UNAVAILABLE, "shed by the balancer");
-            let after = HeaderValue::from_static(RETRY_AFTER_S);
-            answer.headers_mut().insert(RETRY_AFTER, after);
-            return answer;
+            return denied(Denial::Shed, Denial::Shed.sentence());
         }
         let (head, body) = request.into_parts();
         let Ok(body) = Limited::new(body, BODY_MAX).collect().await else {
-            let sentence = format!("the body is cut off or longer than {BODY_MAX} bytes");
-            return error(StatusCode::PAYLOAD_TOO_LARGE, &sentence);
+            return error(StatusCode::PAYLOAD_TOO_LARGE, &too_long());
         };
         let Some(member) = self.choose() else {
-            return error(StatusCode::SERVICE_UNAVAILABLE, "no instance is in service");
+            return denied(Denial::NoInstance, Denial::NoInstance.sentence());
         };
         let mut onward = Request::from_parts(head, Full::new(body.to_bytes()));
         drop_hop_by_hop(onward.headers_mut());
@@ -134,8 +128,8 @@ impl Balancer {
             Ok(answer) => answer,
             Err(cause) => {
                 lock(&self.state).counters.upstream_errors += 1;
-                let sentence = format!("the instance broke the connection: {cause}");
-                error(StatusCode::BAD_GATEWAY, &sentence)
+                let denial = Denial::InstanceBroke;
+                denied(denial, &denial.because(&cause))
             }
         }
     }
@@ -223,6 +217,16 @@ fn drop_hop_by_hop(headers: &mut HeaderMap) {
     ] {
         headers.remove(name);
     }
+}
+
+fn denied(denial: Denial, sentence: &str) -> Answered {
+    let status = StatusCode::from_u16(denial.status()).expect("denials have valid statuses");
+    let mut answer = error(status, sentence);
+    if let Some(after) = denial.retry_after() {
+        let after = HeaderValue::from(after.to_duration().as_secs());
+        answer.headers_mut().insert(RETRY_AFTER, after);
+    }
+    answer
 }
 
 fn error(status: StatusCode, sentence: &str) -> Answered {

@@ -73,24 +73,7 @@ impl SystemUnderTest for Fleet {
     }
 
     fn act(&self, now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome {
-        match action {
-            Action::Push {
-                set,
-                schema,
-                tested,
-                canary,
-            } => self.push(now, RESPONDER, &set, schema, tested, canary),
-            Action::Rollback => self.rollback(now, RESPONDER),
-            Action::Waive { check } => self.waive(&check),
-            Action::Admit { share } => self.admit(share),
-            Action::Restart { pause } => self.restart(pause, tell),
-            Action::Slow { part, factor } => self.slow(part, factor),
-            Action::Pause { instances } => self.pause(instances),
-            Action::Continue { instances } => self.go_on(instances),
-            other => Outcome::Failed {
-                reason: format!("the embedded fleet has no `{}`", other.name()),
-            },
-        }
+        Self::act(self, now, RESPONDER, &action, tell)
     }
 
     fn takes_time(&self, action: &Action) -> bool {

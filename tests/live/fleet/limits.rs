@@ -10,7 +10,7 @@ use threadbare::record::{Counters, InstanceCounters};
 use threadbare::units::Nanos;
 
 use super::{LIST, push, sum};
-use crate::rig::{Rig, ask, eventually, instance, small};
+use crate::rig::{Operate as _, Rig, ask, eventually, instance, small};
 
 /// One instance with so many workers.
 fn one(workers: u32) -> FleetSpec {

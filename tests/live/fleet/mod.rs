@@ -1,5 +1,6 @@
 //! The built-in fleet, with real processes, threads and sockets.
 
+mod conformance;
 mod limits;
 mod pauses;
 mod processes;
@@ -13,7 +14,7 @@ use std::collections::BTreeMap;
 use rustix::process::Signal;
 use threadbare::record::{Event, InstanceCounters, Outcome};
 
-use crate::rig::Rig;
+use crate::rig::{Operate as _, Rig};
 
 const LIST: &str = "/projects/1/tasks";
 

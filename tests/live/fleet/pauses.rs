@@ -9,7 +9,7 @@ use threadbare::record::{Event, PAUSED};
 use threadbare::units::Nanos;
 
 use super::{LIST, assert_applied, push, sum};
-use crate::rig::{Rig, alive, eventually, small, sources};
+use crate::rig::{Operate as _, Rig, alive, eventually, small, sources};
 
 fn state(pid: u32) -> char {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();

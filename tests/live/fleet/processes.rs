@@ -10,7 +10,7 @@ use threadbare::record::{Event, InstanceCounters, Measure, Outcome};
 use threadbare::units::Nanos;
 
 use super::{LIST, assert_incomplete, signal, sum};
-use crate::rig::{Rig, eventually, instance, small, sources};
+use crate::rig::{Operate as _, Rig, eventually, instance, small, sources};
 
 #[test]
 fn jobs_are_conserved_through_load_and_restarts() {

@@ -7,7 +7,7 @@ use threadbare::record::{InstanceCounters, Outcome};
 use threadbare::units::{Nanos, Ratio};
 
 use super::{LIST, push, sum};
-use crate::rig::{Rig, eventually, small};
+use crate::rig::{Operate as _, Rig, eventually, small};
 
 #[test]
 fn users_list_create_and_update_as_their_roles_allow() {

@@ -14,7 +14,7 @@ use threadbare::model::Role;
 use threadbare::units::Nanos;
 
 use super::LIST;
-use crate::rig::{Rig, alive, ask, eventually, small};
+use crate::rig::{Operate as _, Rig, alive, ask, eventually, small};
 
 #[test]
 fn nothing_is_left_after_a_fleet() {

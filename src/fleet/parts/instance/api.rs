@@ -7,10 +7,15 @@ use hyper::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::database::Permission;
-use crate::model::Probed;
+use crate::model::{Denial, JobKind, Probed};
 
 /// The longest body of a request that is read; a task's title is the longest thing in it.
 pub(in crate::fleet) const BODY_MAX: usize = 16 * 1024;
+/// What a request is answered, with 413, whose body is not read.
+pub(in crate::fleet) fn too_long() -> String {
+    format!("the body is cut off or longer than {BODY_MAX} bytes")
+}
+
 /// The longest title, in characters.
 const TITLE_MAX: usize = 200;
 
@@ -36,6 +41,14 @@ pub(super) enum Call {
 }
 
 impl Call {
+    /// What it is, as far as the stages of its handler depend on it.
+    pub(super) const fn kind(&self) -> JobKind {
+        match self {
+            Self::Shallow => JobKind::Shallow,
+            _ => JobKind::Request,
+        }
+    }
+
     /// Whether it is a probe.
     pub(super) const fn is_probe(&self) -> bool {
         matches!(self, Self::Shallow | Self::Deep)
@@ -65,6 +78,16 @@ impl ApiAnswer {
             status,
             body: serde_json::to_string(value).expect("answers are valid JSON"),
         }
+    }
+
+    /// That all is well, which is all that a probe learns.
+    pub(super) fn ok() -> Self {
+        Self::json(200, &serde_json::json!({ "status": "ok" }))
+    }
+
+    /// What a caller gets in place of a result.
+    pub(super) fn denied(denial: Denial) -> Self {
+        Self::error(denial.status(), denial.sentence())
     }
 
     /// `{"error": "…"}`.

@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use super::api::{ApiAnswer, Call};
 use crate::clock::Clock;
-use crate::model::Patience;
+use crate::model::{Handler, JobKind, Patience};
 use crate::units::Nanos;
 
 /// What a caller gets: an answer, or none ever.
@@ -43,6 +43,18 @@ impl Job {
         match self {
             Self::Request { patience, .. } => *patience,
             Self::Verification { .. } => Patience::ENDLESS,
+        }
+    }
+
+    /// What its worker has to do.
+    pub(super) const fn handler(&self) -> Handler {
+        let kind = match self {
+            Self::Request { call, .. } => call.kind(),
+            Self::Verification { .. } => JobKind::Verification,
+        };
+        Handler {
+            kind,
+            patience: self.patience(),
         }
     }
 }

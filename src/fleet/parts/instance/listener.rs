@@ -17,7 +17,6 @@ use super::super::connections;
 use super::Shared;
 use super::api::{self, ApiAnswer, BODY_MAX};
 use super::job::{Job, Presence};
-use super::pool::Refused;
 use crate::error::Result;
 use crate::model::{ATTEMPT_HEADER, Patience, Standing, TIME_LEFT_HEADER};
 
@@ -33,8 +32,7 @@ pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<
 async fn answer(shared: &Shared, request: Request<Incoming>) -> ApiAnswer {
     let (head, body) = request.into_parts();
     let Ok(body) = Limited::new(body, BODY_MAX).collect().await else {
-        let sentence = format!("the body is cut off or longer than {BODY_MAX} bytes");
-        return ApiAnswer::error(413, &sentence);
+        return ApiAnswer::error(413, &api::too_long());
     };
     let body = body.to_bytes();
     let call = match api::understand(&head.method, head.uri.path(), head.uri.query(), &body) {
@@ -68,12 +66,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> ApiAnswer {
     };
     match shared.pool.submit(standing, job) {
         Ok(()) => {}
-        Err(Refused::Silently) => std::future::pending().await,
-        Err(Refused::Shed) => {
-            return ApiAnswer::error(503, "too many wait for more tries and probes");
-        }
-        Err(Refused::Full) => return ApiAnswer::error(503, "the job queue is full"),
-        Err(Refused::Stopping) => return ApiAnswer::error(503, "the instance is stopping"),
+        Err(Some(denial)) => return ApiAnswer::denied(denial),
+        Err(None) => std::future::pending().await,
     }
     match answered.await {
         Ok(Some(answer)) => answer,

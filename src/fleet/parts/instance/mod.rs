@@ -11,7 +11,7 @@ mod listener;
 mod pool;
 mod worker;
 
-pub(super) use api::BODY_MAX;
+pub(super) use api::{BODY_MAX, too_long};
 
 use std::sync::{Arc, Mutex};
 use std::thread;

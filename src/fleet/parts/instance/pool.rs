@@ -17,7 +17,7 @@ use super::job::{Caller, Job};
 use crate::clock::Clock;
 use crate::fleet::lock;
 use crate::fleet::message::{PartCounters, Reading};
-use crate::model::{Crew, FleetSpec, Level, Queue, QueuePolicy, Standing};
+use crate::model::{Crew, Denial, FleetSpec, Level, Queue, QueuePolicy, Standing};
 use crate::record::{Histogram, InstanceCounters};
 use crate::units::Nanos;
 
@@ -91,19 +91,6 @@ impl JobInWork {
     }
 }
 
-/// Why a job was not taken.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Refused {
-    /// The queue is at its bound.
-    Full,
-    /// It is, and nobody is told.
-    Silently,
-    /// Too many wait for one more try or probe.
-    Shed,
-    /// The instance has been told to stop.
-    Stopping,
-}
-
 impl Pool {
     pub(super) fn new(clock: Clock, spec: &FleetSpec) -> Self {
         let counted = InstanceCounters {
@@ -126,24 +113,27 @@ impl Pool {
     }
 
     /// Puts a request into the queue that its standing leads to.
-    pub(super) fn submit(&self, standing: Standing, job: Job) -> Result<(), Refused> {
+    ///
+    /// # Errors
+    ///
+    /// What it is answered where it is not taken; none where nobody is told.
+    pub(super) fn submit(&self, standing: Standing, job: Job) -> Result<(), Option<Denial>> {
         let mut state = lock(&self.state);
         if state.last.is_some() {
-            return Err(Refused::Stopping);
+            return Err(Some(Denial::Stopping));
         }
-        let Some(crew) = self.spec.crew(standing, state.serving.queue.len()) else {
+        let crew = self.spec.crew(standing, state.serving.queue.len());
+        let crew = crew.map_err(|denial| {
             state.counted.rejected += 1;
-            return Err(Refused::Shed);
-        };
+            Some(denial)
+        })?;
         let taken = state.enqueue(self.clock.now(), crew, job);
         drop(state);
         if taken {
             self.work(crew).notify_one();
             Ok(())
-        } else if self.spec.queue.silent {
-            Err(Refused::Silently)
         } else {
-            Err(Refused::Full)
+            Err(self.spec.full())
         }
     }
 
@@ -342,7 +332,7 @@ fn turn_away(expired: &mut Vec<Job>) {
     for job in expired.drain(..) {
         if let Job::Request { reply, .. } = job {
             // A caller who has gone needs no answer.
-            let _ = reply.send(Some(ApiAnswer::error(503, "the request waited too long")));
+            let _ = reply.send(Some(ApiAnswer::denied(Denial::Expired)));
         }
     }
 }

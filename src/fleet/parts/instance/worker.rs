@@ -1,9 +1,10 @@
 //! A worker: a thread that runs whole handlers, blocking.
 //!
-//! authenticate → authorize → database → respond. Whether it waits for the
-//! verification that authorizing starts is up to the settings in force when it
-//! gets there; nothing else about an incident is known here.
+//! Which stage comes next and what is answered is up to the [`Handler`](crate::model::Handler)
+//! and the settings in force when it gets there; here is what a stage really does.
+//! Nothing else about an incident is known.
 
+use std::fmt;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -12,12 +13,12 @@ use super::Shared;
 use super::api::{ApiAnswer, Call};
 use super::job::{Job, Reply};
 use super::pool::{Post, Taken};
-use crate::error::{Error, Result};
+use crate::error::Error;
 use crate::fleet::database::Database;
 use crate::fleet::lock;
 use crate::fleet::message::{InstanceConfig, Verified};
 use crate::fleet::wire::Client;
-use crate::model::{Crew, Distribution, Patience, SlowPart, Unverified, Verification};
+use crate::model::{Crew, Denial, HandlerStep, Stage};
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
 
@@ -36,14 +37,46 @@ pub(super) struct Worker {
     cold: Nanos,
 }
 
-/// How the authorization of a call ended.
-enum Authorization {
-    /// The call may go on.
-    Granted,
-    /// It may not: this is its answer.
-    Refused(ApiAnswer),
-    /// It hangs for ever.
-    Never,
+/// A job on its way through the stages of its handler.
+struct JobInHand<'a> {
+    /// None: it is a verification and nothing else.
+    call: Option<&'a Call>,
+    token: Option<&'a str>,
+    /// Who asks, once that is known.
+    user: u32,
+    /// Its result, where it succeeds.
+    answer: ApiAnswer,
+    /// What the answer says of the stage that failed, where its cause is known.
+    cause: Option<String>,
+}
+
+impl<'a> JobInHand<'a> {
+    fn of(job: &'a Job) -> Self {
+        let (call, token, user) = match job {
+            Job::Request { call, token, .. } => (Some(call), token.as_deref(), 0),
+            Job::Verification { user } => (None, None, *user),
+        };
+        Self {
+            call,
+            token,
+            user,
+            answer: ApiAnswer::ok(),
+            cause: None,
+        }
+    }
+
+    /// A stage of it has failed, for this cause.
+    fn failed(&mut self, denial: Denial, cause: &impl fmt::Display) -> Denial {
+        self.cause = Some(denial.because(cause));
+        denial
+    }
+
+    fn denied(self, denial: Denial) -> ApiAnswer {
+        match self.cause {
+            Some(sentence) => ApiAnswer::error(denial.status(), &sentence),
+            None => ApiAnswer::denied(denial),
+        }
+    }
 }
 
 impl Worker {
@@ -68,7 +101,7 @@ impl Worker {
     }
 
     /// Starts the thread, which ends when the instance stops.
-    pub(super) fn start(mut self) -> Result<()> {
+    pub(super) fn start(mut self) -> Result<(), Error> {
         thread::Builder::new()
             .name(format!("{}-{}", kind(self.post), self.post.index + 1))
             .spawn(move || self.run())
@@ -80,107 +113,84 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         while let Some(Taken { job, others }) = shared.pool.take(self.post) {
             self.cold = Nanos::ZERO;
-            let patience = job.patience();
-            match job {
-                Job::Request {
-                    call, token, reply, ..
-                } => {
-                    let alone = self.drawn(SlowPart::Application, shared.spec.application);
-                    pause(shared.spec.contended(alone, others));
-                    let answer = self.handle(&call, token.as_deref(), patience);
-                    if shared.pool.finish(self.post, self.cold) {
-                        // A caller who has gone needs no answer.
-                        let _ = reply.send(answer);
-                    }
-                }
-                Job::Verification { user } => {
-                    // Nobody learns how it ended: that is the bug being modelled.
-                    let _ = self.verify(user);
-                    shared.pool.finish(self.post, self.cold);
-                }
+            let answer = self.handle(&job, others);
+            if shared.pool.finish(self.post, self.cold)
+                && let Job::Request { reply, .. } = job
+            {
+                // A caller who has gone needs no answer.
+                let _ = reply.send(answer);
             }
         }
     }
 
-    fn handle(&mut self, call: &Call, token: Option<&str>, patience: Patience) -> Reply {
-        if *call == Call::Shallow {
-            return Some(ApiAnswer::json(200, &serde_json::json!({ "status": "ok" })));
+    /// Takes the job through the stages of its handler, blocking in each.
+    fn handle(&mut self, job: &Job, others: u64) -> Reply {
+        let shared = Arc::clone(&self.shared);
+        let handler = job.handler();
+        let mut hand = JobInHand::of(job);
+        let mut stage = handler.first();
+        loop {
+            let slow = lock(&shared.settings).slow;
+            pause(stage.takes(&shared.spec, slow, others, &mut self.rng));
+            let result = self.carry_out(stage, &mut hand);
+            let settings = lock(&shared.settings).settings;
+            match handler.after(stage, result, shared.pool.clock.now(), settings) {
+                HandlerStep::Enter(next) => stage = next,
+                HandlerStep::Succeed => return Some(hand.answer),
+                HandlerStep::Deny(denial) => return Some(hand.denied(denial)),
+                HandlerStep::Silence => return None,
+            }
         }
-        let user = match self.authenticate(call, token) {
-            Ok(Some(user)) => user,
-            Ok(None) => return Some(ApiAnswer::error(401, "the token is missing or unknown")),
-            Err(cause) => return Some(database_error(&cause)),
-        };
-        if patience.over(self.shared.pool.clock.now()) {
-            return Some(too_late());
-        }
-        match self.authorize(user, call) {
-            Authorization::Granted => {}
-            Authorization::Refused(answer) => return Some(answer),
-            Authorization::Never => return None,
-        }
-        if patience.over(self.shared.pool.clock.now()) {
-            return Some(too_late());
-        }
-        let takes = self.drawn(SlowPart::Database, self.shared.spec.database);
-        pause(takes);
-        Some(
-            self.carry_out(call)
-                .unwrap_or_else(|cause| database_error(&cause)),
-        )
     }
 
-    /// A duration drawn from the part's distribution, as slow as the part is.
-    fn drawn(&mut self, part: SlowPart, distribution: Distribution) -> Nanos {
-        let drawn = distribution.sample(&mut self.rng);
-        lock(&self.shared.settings).slow.stretch(part, drawn)
+    /// Does what there is to do in a stage beside its time.
+    fn carry_out(&mut self, stage: Stage, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
+        match (stage, hand.call) {
+            (Stage::Authenticate, Some(call)) => self.authenticate(call, hand),
+            (Stage::Verify, None) => self.verify(hand),
+            (Stage::Verify, Some(call)) => {
+                self.verify(hand)?;
+                self.check_role(call, hand)
+            }
+            (Stage::Detach(_), _) => {
+                self.shared.pool.detach(self.post.crew, hand.user);
+                Ok(())
+            }
+            (Stage::Database, Some(call)) => self
+                .query(call)
+                .map(|answer| hand.answer = answer)
+                .map_err(|cause| hand.failed(Denial::DatabaseFailed, &cause)),
+            (Stage::Application, _) | (_, None) => Ok(()),
+        }
     }
 
-    fn authenticate(&self, call: &Call, token: Option<&str>) -> rusqlite::Result<Option<u32>> {
-        match token {
+    fn authenticate(&self, call: &Call, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
+        let user = match hand.token {
             Some(token) => self.database.user(token),
             None if *call == Call::Deep => Ok(Some(self.shared.spec.service_user())),
             None => Ok(None),
-        }
-    }
-
-    fn authorize(&mut self, user: u32, call: &Call) -> Authorization {
-        let settings = lock(&self.shared.settings).settings;
-        if settings.verification == Verification::Awaited {
-            return self.verify_and_check(user, call);
-        }
-        self.shared.pool.detach(self.post.crew, user);
-        match settings.unverified {
-            Unverified::Deny => {
-                Authorization::Refused(ApiAnswer::error(500, "the verification gave no result"))
-            }
-            Unverified::Allow => Authorization::Granted,
-            Unverified::Hang => Authorization::Never,
-        }
-    }
-
-    fn verify_and_check(&mut self, user: u32, call: &Call) -> Authorization {
-        if let Err(cause) = self.verify(user) {
-            let sentence = format!("the identity service failed: {cause}");
-            return Authorization::Refused(ApiAnswer::error(503, &sentence));
-        }
-        match self.database.allows(user, call.permission()) {
-            Ok(true) => Authorization::Granted,
-            Ok(false) => {
-                Authorization::Refused(ApiAnswer::error(403, "the user's role does not allow this"))
-            }
-            Err(cause) => Authorization::Refused(database_error(&cause)),
-        }
+        };
+        let user = user.map_err(|cause| hand.failed(Denial::DatabaseFailed, &cause))?;
+        hand.user = user.ok_or(Denial::UnknownToken)?;
+        Ok(())
     }
 
     /// Verifies the user, where the bulkhead lets the worker begin.
-    fn verify(&mut self, user: u32) -> std::io::Result<()> {
+    fn verify(&mut self, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
         if !lock(&self.shared.bulkhead).enter() {
-            return Err(std::io::Error::other("too many workers wait for it"));
+            return Err(Denial::BulkheadFull);
         }
-        let verified = self.ask_identity(user);
+        let verified = self.ask_identity(hand.user);
         lock(&self.shared.bulkhead).leave();
-        verified
+        verified.map_err(|cause| hand.failed(Denial::IdentityFailed, &cause))
+    }
+
+    fn check_role(&self, call: &Call, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
+        match self.database.allows(hand.user, call.permission()) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Denial::RoleForbids),
+            Err(cause) => Err(hand.failed(Denial::DatabaseFailed, &cause)),
+        }
     }
 
     /// Blocks until the identity service has answered, or its time is over: then
@@ -200,7 +210,7 @@ impl Worker {
         Ok(())
     }
 
-    fn carry_out(&self, call: &Call) -> rusqlite::Result<ApiAnswer> {
+    fn query(&self, call: &Call) -> rusqlite::Result<ApiAnswer> {
         let database = &self.database;
         let no_project = || ApiAnswer::error(404, "there is no such project");
         Ok(match call {
@@ -223,7 +233,7 @@ impl Worker {
             Call::Close { .. } => no_project(),
             Call::Shallow | Call::Deep => {
                 database.touch()?;
-                ApiAnswer::json(200, &serde_json::json!({ "status": "ok" }))
+                ApiAnswer::ok()
             }
         })
     }
@@ -242,13 +252,4 @@ fn pause(duration: Nanos) {
     if duration > Nanos::ZERO {
         thread::sleep(duration.to_duration());
     }
-}
-
-/// Nobody waits any more, so that this is answered to nobody.
-fn too_late() -> ApiAnswer {
-    ApiAnswer::error(503, "the caller's time is over")
-}
-
-fn database_error(cause: &rusqlite::Error) -> ApiAnswer {
-    ApiAnswer::error(500, &format!("the database failed: {cause}"))
 }

@@ -1,12 +1,10 @@
 //! What the embedded fleet is made of: its parameters, with nothing running.
 
-use std::fmt;
-use std::str::FromStr;
-
 use serde::{Deserialize, Serialize};
 
-use super::{Distribution, QueuePolicy, Standing};
-use crate::units::{Nanos, UnitError};
+use super::{Denial, Role};
+use crate::model::{Distribution, QueuePolicy, Standing};
+use crate::units::Nanos;
 
 /// The embedded fleet's parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -103,20 +101,28 @@ impl FleetSpec {
         own.saturating_add(Nanos(self.contention.0.saturating_mul(others)))
     }
 
-    /// Whose job a request becomes while so many wait in the queue; none where it
-    /// is shed. What has workers of its own is in nobody's way, and is not shed.
-    #[must_use]
-    pub fn crew(&self, standing: Standing, waiting: usize) -> Option<Crew> {
+    /// Whose job a request becomes while so many wait in the queue. What has
+    /// workers of its own is in nobody's way, and is not shed.
+    ///
+    /// # Errors
+    ///
+    /// What it is answered where it is shed.
+    pub fn crew(&self, standing: Standing, waiting: usize) -> Result<Crew, Denial> {
         match standing {
-            Standing::Probe if self.monitor_workers > 0 => Some(Crew::Monitors),
-            Standing::FirstTry => Some(Crew::Serving),
-            Standing::Probe | Standing::Again => {
-                let sheds = self
-                    .shed_above
-                    .is_some_and(|above| waiting >= above as usize);
-                (!sheds).then_some(Crew::Serving)
-            }
+            Standing::Probe if self.monitor_workers > 0 => Ok(Crew::Monitors),
+            Standing::FirstTry => Ok(Crew::Serving),
+            Standing::Probe | Standing::Again => match self.shed_above {
+                Some(above) if waiting >= above as usize => Err(Denial::FirstTriesOnly),
+                _ => Ok(Crew::Serving),
+            },
         }
+    }
+
+    /// What a request is answered that finds the queue full; none: it is not
+    /// answered at all.
+    #[must_use]
+    pub fn full(&self) -> Option<Denial> {
+        (!self.queue.silent).then_some(Denial::QueueFull)
     }
 
     /// Verifications that wait or run in the identity service at most; one more
@@ -178,76 +184,10 @@ impl Default for IdentitySpec {
     }
 }
 
-/// What a user may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// May list.
-    Viewer,
-    /// May also create and update tasks.
-    Contributor,
-    /// May also close projects.
-    Manager,
-}
-
-impl Role {
-    /// How many there are.
-    const COUNT: u32 = 3;
-    /// All roles, from the least to the most allowed.
-    pub const ALL: [Self; 3] = [Self::Viewer, Self::Contributor, Self::Manager];
-
-    /// The role's name as scenario files and the database write it.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Viewer => "viewer",
-            Self::Contributor => "contributor",
-            Self::Manager => "manager",
-        }
-    }
-}
-
-impl fmt::Display for Role {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Role {
-    type Err = UnitError;
-
-    fn from_str(text: &str) -> Result<Self, UnitError> {
-        Self::ALL
-            .into_iter()
-            .find(|role| role.name() == text)
-            .ok_or_else(|| UnitError::new(text, "a role: viewer, contributor or manager"))
-    }
-}
-
-/// Whether the handler waits for the verification it starts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Verification {
-    /// It does.
-    #[default]
-    Awaited,
-    /// It does not: the verification becomes a job of its own on the same
-    /// workers, and the handler goes on without its result.
-    Detached,
-}
-
-/// What a handler makes of a verification whose result it does not have: the
-/// three outcomes of a missing await.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unverified {
-    /// No result is no permission: it answers 500.
-    #[default]
-    Deny,
-    /// A promise is truthy: everyone gets in.
-    Allow,
-    /// The response is never sent.
-    Hang,
+/// What the instance at this place is called.
+#[must_use]
+pub fn instance_name(index: usize) -> String {
+    format!("instance-{}", index + 1)
 }
 
 #[cfg(test)]
@@ -281,17 +221,18 @@ mod tests {
             monitor_workers: 1,
             ..sheds.clone()
         };
-        let (serving, monitors) = (Some(Crew::Serving), Some(Crew::Monitors));
+        let (serving, monitors) = (Ok(Crew::Serving), Ok(Crew::Monitors));
+        let shed = Err(Denial::FirstTriesOnly);
         for (spec, standing, waiting, expected) in [
             (&plain, Probe, 1_000, serving),
             (&plain, Again, 1_000, serving),
             (&sheds, FirstTry, 1_000, serving), // the last to be refused, by the bound only
             (&sheds, Again, 1, serving),
             (&sheds, Probe, 1, serving),
-            (&sheds, Again, 2, None),
-            (&sheds, Probe, 2, None),
+            (&sheds, Again, 2, shed),
+            (&sheds, Probe, 2, shed),
             (&apart, Probe, 1_000, monitors),
-            (&apart, Again, 2, None),
+            (&apart, Again, 2, shed),
         ] {
             let found = spec.crew(standing, waiting);
             assert_eq!(found, expected, "{standing:?} {waiting}");

@@ -3,113 +3,20 @@
 //! Probes may have a crew of their own. Its jobs are jobs of the instance in every
 //! count; time and depth are those of the workers that serve, as in a live one.
 
+mod crew;
+
+pub(super) use crew::{Call, Job, NONE, Worker};
+
 use super::calendar::{Awaited, Event, Place};
 use super::fleet::Arrival;
 use crate::model::{
-    Bulkhead, Crew, FleetSpec, Level, Patience, Queue, QueuePolicy, RoleCache, Settings,
+    Bulkhead, Crew, FleetSpec, Patience, QueuePolicy, RoleCache, Settings, instance_name,
 };
 use crate::record::{Counters, Histogram, InstanceCounters, Measure, Sample};
 use crate::rng::{self, StdRng};
 use crate::slots::Slab;
 use crate::units::Nanos;
-
-/// No job, no attempt.
-pub(super) const NONE: u32 = u32::MAX;
-
-/// What a job asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
-    /// A request that takes the authorization path; whether the role allows it.
-    Request { allowed: bool },
-    /// A worker answers, and that is all.
-    Shallow,
-    /// A verification that nobody waits for.
-    Verification,
-}
-
-/// Something that waits for a worker or is held by one.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Job {
-    pub(super) call: Call,
-    pub(super) user: u32,
-    /// The attempt that waits for it; [`NONE`] where nobody does (any more).
-    pub(super) caller: u32,
-    /// When the caller went; [`Nanos::MAX`] while they are there.
-    pub(super) gone_at: Nanos,
-    /// How long the caller said that they wait, once the request has been read.
-    pub(super) patience: Patience,
-}
-
-/// What a worker does.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// The application's own part.
-    Application,
-    /// It waits for the identity service.
-    Verifying,
-    /// The way to the database and back.
-    Database,
-}
-
-/// A worker and the job it holds.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Worker {
-    /// [`NONE`] where it is free.
-    pub(super) job: u32,
-    pub(super) stage: Stage,
-    /// The number of the verification it waits for; zero where it waits for none.
-    pub(super) awaits: u32,
-    /// When it gives that up.
-    pub(super) gives_up_at: Nanos,
-    /// What a warm role cache would have saved of the job in hand.
-    pub(super) cold: Nanos,
-    /// Up to when the time it holds its job is in the books.
-    booked: Nanos,
-}
-
-const FREE: Worker = Worker {
-    job: NONE,
-    stage: Stage::Application,
-    awaits: 0,
-    gives_up_at: Nanos::MAX,
-    cold: Nanos::ZERO,
-    booked: Nanos::ZERO,
-};
-
-/// Workers with a queue of their own; they are the instance's from `first` on.
-#[derive(Debug)]
-struct Team {
-    first: u32,
-    workers: u32,
-    queue: Queue<u32>,
-    free: Vec<u32>,
-    busy: Level,
-}
-
-impl Team {
-    fn new(first: u32, workers: u32, policy: QueuePolicy) -> Self {
-        Self {
-            first,
-            workers,
-            queue: Queue::new(policy),
-            free: (first..first + workers).rev().collect(),
-            busy: Level::default(),
-        }
-    }
-
-    /// The same with nothing to do; what waited.
-    fn clear(&mut self, now: Nanos) -> Vec<u32> {
-        let fresh = Self::new(self.first, self.workers, self.queue.policy());
-        let mut old = std::mem::replace(self, fresh);
-        let (mut waiting, mut expired) = (Vec::new(), Vec::new());
-        while let Some(popped) = old.queue.pop(now, &mut expired) {
-            waiting.push(popped.job);
-        }
-        // They had expired and nobody had come to see it: there all the same.
-        waiting.append(&mut expired);
-        waiting
-    }
-}
+use crew::{FREE, Team};
 
 /// What waits for a paused instance to go on.
 #[derive(Debug, Default)]
@@ -157,7 +64,7 @@ pub(super) struct Instance {
 impl Instance {
     /// An instance that has long been in service.
     pub(super) fn new(index: u32, spec: &FleetSpec, seed: u64) -> Self {
-        let name = format!("instance-{}", index + 1);
+        let name = instance_name(index as usize);
         let all = spec.workers + spec.monitor_workers;
         Self {
             index,

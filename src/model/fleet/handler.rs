@@ -1,0 +1,285 @@
+//! The handler of a job, as stages: which comes next, given what came of the last,
+//! and what is answered at the end.
+//!
+//! ```text
+//! application → authenticate → verify → database → answer
+//!                            ↘ detach ↗
+//! ```
+//!
+//! A live worker is a thread that blocks in each stage; a simulated one enters the
+//! stage's end into the calendar. Both ask here how long a stage takes and what
+//! comes after it, so that the order and the answers stand once. What comes before
+//! a worker has the job is in [`FleetSpec::crew`] and the policies of the queue.
+
+use rand::Rng;
+use serde::{Deserialize, Serialize};
+
+use super::{Denial, FleetSpec};
+use crate::model::{Patience, Settings, SlowPart, Slowness};
+use crate::units::Nanos;
+
+/// Whether the handler waits for the verification it starts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verification {
+    /// It does.
+    #[default]
+    Awaited,
+    /// It does not: the verification becomes a job of its own on the same
+    /// workers, and the handler goes on without its result.
+    Detached,
+}
+
+/// What a handler makes of a verification whose result it does not have: the
+/// three outcomes of a missing await.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unverified {
+    /// No result is no permission: it answers 500.
+    #[default]
+    Deny,
+    /// A promise is truthy: everyone gets in.
+    Allow,
+    /// The response is never sent.
+    Hang,
+}
+
+/// What a job is, as far as its stages depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobKind {
+    /// A request that takes the authorization path.
+    Request,
+    /// A probe that a worker answers, and that is all.
+    Shallow,
+    /// A detached verification, of which nobody learns how it ended.
+    Verification,
+}
+
+/// What a worker does with a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The application's own part.
+    Application,
+    /// It finds out who asks, which takes no time of its own.
+    Authenticate,
+    /// It asks the identity service and waits, where the bulkhead lets it; then it
+    /// looks whether the role allows the request.
+    Verify,
+    /// It makes the verification a job of its own, which takes no time; and goes on
+    /// with this in place of the result.
+    Detach(Unverified),
+    /// The way to the database and back.
+    Database,
+}
+
+/// What comes after a stage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HandlerStep {
+    /// The worker goes on to this stage.
+    Enter(Stage),
+    /// The job is done, and whoever waits is answered with its result.
+    Succeed,
+    /// The job is done, and whoever waits is answered with this.
+    Deny(Denial),
+    /// The job is done, and nobody ever gets an answer.
+    Silence,
+}
+
+/// The handler of one job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Handler {
+    /// What the job is.
+    pub kind: JobKind,
+    /// How long its caller waits.
+    pub patience: Patience,
+}
+
+impl Handler {
+    /// The stage that it begins with.
+    #[must_use]
+    pub const fn first(self) -> Stage {
+        match self.kind {
+            JobKind::Request | JobKind::Shallow => Stage::Application,
+            JobKind::Verification => Stage::Verify,
+        }
+    }
+
+    /// What comes after a stage that ended like this, under the settings in force
+    /// now. A stage that failed is the last.
+    #[must_use]
+    pub fn after(
+        self,
+        stage: Stage,
+        result: Result<(), Denial>,
+        now: Nanos,
+        settings: Settings,
+    ) -> HandlerStep {
+        if let Err(denial) = result {
+            return HandlerStep::Deny(denial);
+        }
+        match (stage, self.kind) {
+            (Stage::Application, JobKind::Shallow) | (Stage::Database, _) => HandlerStep::Succeed,
+            (Stage::Application, _) => HandlerStep::Enter(Stage::Authenticate),
+            (Stage::Authenticate, _) => self.in_time(now, authorize(settings)),
+            (Stage::Verify, JobKind::Verification) | (Stage::Detach(Unverified::Hang), _) => {
+                HandlerStep::Silence
+            }
+            (Stage::Detach(Unverified::Deny), _) => HandlerStep::Deny(Denial::NoResult),
+            (Stage::Verify | Stage::Detach(Unverified::Allow), _) => {
+                self.in_time(now, Stage::Database)
+            }
+        }
+    }
+
+    /// What is costly is begun only while somebody waits.
+    fn in_time(self, now: Nanos, stage: Stage) -> HandlerStep {
+        if self.patience.over(now) {
+            HandlerStep::Deny(Denial::TimeOver)
+        } else {
+            HandlerStep::Enter(stage)
+        }
+    }
+}
+
+const fn authorize(settings: Settings) -> Stage {
+    match settings.verification {
+        Verification::Awaited => Stage::Verify,
+        Verification::Detached => Stage::Detach(settings.unverified),
+    }
+}
+
+impl Stage {
+    /// How long the worker is in it, beside `others` jobs that workers of the
+    /// instance hold; none for a stage that takes no time, or as long as the
+    /// identity service does.
+    pub fn takes(self, spec: &FleetSpec, slow: Slowness, others: u64, rng: &mut impl Rng) -> Nanos {
+        match self {
+            Self::Application => {
+                let drawn = spec.application.sample(rng);
+                spec.contended(slow.stretch(SlowPart::Application, drawn), others)
+            }
+            Self::Database => slow.stretch(SlowPart::Database, spec.database.sample(rng)),
+            Self::Authenticate | Self::Verify | Self::Detach(_) => Nanos::ZERO,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Nanos = Nanos::from_secs(1);
+
+    /// The stages of a job under the settings, of which `fails` fails; and the end.
+    fn walk(
+        handler: Handler,
+        settings: Settings,
+        fails: Option<(Stage, Denial)>,
+    ) -> (Vec<Stage>, HandlerStep) {
+        let mut stages = vec![handler.first()];
+        loop {
+            let stage = stages[stages.len() - 1];
+            let failed = fails.filter(|(failing, _)| *failing == stage);
+            let result = failed.map_or(Ok(()), |(_, denial)| Err(denial));
+            match handler.after(stage, result, NOW, settings) {
+                HandlerStep::Enter(next) => stages.push(next),
+                end => return (stages, end),
+            }
+        }
+    }
+
+    #[test]
+    fn a_job_goes_through_its_stages_to_one_answer() {
+        use HandlerStep::{Deny, Silence, Succeed};
+        use Stage::{Application, Authenticate, Database, Detach, Verify};
+        use Unverified::{Allow, Deny as NoResult, Hang};
+        let awaited = Settings::default();
+        let detached = |unverified| Settings {
+            verification: Verification::Detached,
+            unverified,
+        };
+        let (request, shallow, detached_job) =
+            (JobKind::Request, JobKind::Shallow, JobKind::Verification);
+        let fails = |stage, denial| Some((stage, denial));
+        let front = [Application, Authenticate];
+        for (kind, settings, failing, after_front, end) in [
+            (request, awaited, None, vec![Verify, Database], Succeed),
+            (
+                request,
+                detached(Allow),
+                None,
+                vec![Detach(Allow), Database],
+                Succeed,
+            ),
+            (
+                request,
+                detached(NoResult),
+                None,
+                vec![Detach(NoResult)],
+                Deny(Denial::NoResult),
+            ),
+            (request, detached(Hang), None, vec![Detach(Hang)], Silence),
+            (
+                request,
+                awaited,
+                fails(Authenticate, Denial::UnknownToken),
+                vec![],
+                Deny(Denial::UnknownToken),
+            ),
+            (
+                request,
+                awaited,
+                fails(Verify, Denial::BulkheadFull),
+                vec![Verify],
+                Deny(Denial::BulkheadFull),
+            ),
+            (
+                request,
+                awaited,
+                fails(Database, Denial::DatabaseFailed),
+                vec![Verify, Database],
+                Deny(Denial::DatabaseFailed),
+            ),
+        ] {
+            let patience = Patience::ENDLESS;
+            let expected = [&front[..], &after_front].concat();
+            let found = walk(Handler { kind, patience }, settings, failing);
+            assert_eq!(found, (expected, end), "{settings:?} {failing:?}");
+        }
+        // A probe that a worker answers is verified under no settings.
+        for (kind, stages, end) in [
+            (shallow, vec![Application], Succeed),
+            (detached_job, vec![Verify], Silence),
+        ] {
+            let patience = Patience::ENDLESS;
+            for settings in [awaited, detached(NoResult)] {
+                let found = walk(Handler { kind, patience }, settings, None);
+                assert_eq!(found, (stages.clone(), end), "{kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_costly_is_begun_for_a_caller_who_has_gone() {
+        let handler = |kind| Handler {
+            kind,
+            patience: Patience::told(Nanos::ZERO, Some(999)),
+        };
+        let over = HandlerStep::Deny(Denial::TimeOver);
+        let settings = Settings::default();
+        let request = handler(JobKind::Request);
+        let walked = walk(request, settings, None);
+        assert_eq!(
+            walked,
+            (vec![Stage::Application, Stage::Authenticate], over)
+        );
+        let verified = request.after(Stage::Verify, Ok(()), NOW, settings);
+        assert_eq!(verified, over);
+        // What has failed is answered as that.
+        let forbidden = request.after(Stage::Verify, Err(Denial::RoleForbids), NOW, settings);
+        assert_eq!(forbidden, HandlerStep::Deny(Denial::RoleForbids));
+        // A probe of the worker alone costs nothing more.
+        let shallow = walk(handler(JobKind::Shallow), settings, None);
+        assert_eq!(shallow.1, HandlerStep::Succeed);
+    }
+}

@@ -1,0 +1,19 @@
+//! The embedded fleet, with nothing running: its parameters, what a request goes
+//! through, and what a responder does to it.
+//!
+//! The live fleet (processes, threads that block) and the simulated one (a calendar)
+//! carry the same stages and the same decisions out. No queue, thread or wait is here.
+
+mod denial;
+mod handler;
+mod responder;
+mod restart;
+mod role;
+mod spec;
+
+pub use denial::Denial;
+pub use handler::{Handler, HandlerStep, JobKind, Stage, Unverified, Verification};
+pub use responder::{FleetOrder, NOT_RUNNING, Responder, applied_later, each};
+pub use restart::RestartOrder;
+pub use role::Role;
+pub use spec::{Crew, FleetSpec, IdentitySpec, instance_name};

@@ -1,0 +1,346 @@
+//! What a responder does to the fleet: what each action comes to, which instances
+//! it reaches in which order, and the sentence for what came of it.
+//!
+//! Decisions only. The live fleet carries an order out with messages and signals to
+//! processes, the simulated one in virtual time; whether an instance could be
+//! reached is known to them alone.
+
+use super::{RestartOrder, instance_name};
+use crate::model::{
+    Action, Document, Outcome, Refusal, Release, ReleasePolicy, Settings, SlowPart, Slowness, first,
+};
+use crate::units::{Nanos, Ratio};
+
+/// Why nothing can be done to an instance that is down.
+pub const NOT_RUNNING: &str = "it is not running";
+
+/// What is in force on a fleet, by what its responder has done so far.
+#[derive(Debug, Clone)]
+pub struct Responder {
+    release: Release,
+    slow: Slowness,
+    instances: usize,
+}
+
+/// What an action comes to: what is left to be carried out, and what is so then.
+#[derive(Debug)]
+pub enum FleetOrder {
+    /// Nothing is left.
+    Settled(Outcome),
+    /// Every instance gets what is in force on it now.
+    PutSettings {
+        /// What is so then.
+        done: String,
+    },
+    /// The identity service gets what is slow now.
+    SlowIdentity {
+        /// What is so then.
+        done: String,
+    },
+    /// The balancer admits this share.
+    Admit {
+        /// The share.
+        share: Ratio,
+        /// What is so then.
+        done: String,
+    },
+    /// Instances stop where they are.
+    Pause {
+        /// How many, from the first on.
+        first: usize,
+        /// What is so then.
+        done: String,
+    },
+    /// Instances go on.
+    Continue {
+        /// How many, from the first on.
+        first: usize,
+        /// What is so then.
+        done: String,
+    },
+    /// Instances are restarted, group by group.
+    Restart(RestartOrder),
+}
+
+impl Responder {
+    /// Nothing has been done yet to a fleet of so many instances.
+    #[must_use]
+    pub fn new(instances: usize) -> Self {
+        Self {
+            release: Release::default(),
+            slow: Slowness::default(),
+            instances,
+        }
+    }
+
+    /// From now on releases must meet this policy.
+    pub fn govern(&mut self, policy: ReleasePolicy) {
+        self.release = std::mem::take(&mut self.release).under(policy);
+    }
+
+    /// The document in force.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        self.release.active()
+    }
+
+    /// What is slow.
+    #[must_use]
+    pub const fn slow(&self) -> Slowness {
+        self.slow
+    }
+
+    /// The settings in force on the instance at this place.
+    #[must_use]
+    pub fn settings_of(&self, index: usize) -> Settings {
+        self.release.settings_of(index, self.instances)
+    }
+
+    /// What the action comes to; none where it is no action on the fleet.
+    pub fn decide(&mut self, now: Nanos, author: &str, action: &Action) -> Option<FleetOrder> {
+        let all = self.instances;
+        let done = action.done(all);
+        Some(match action {
+            Action::Push {
+                set,
+                schema,
+                tested,
+                canary,
+            } => {
+                let release = &mut self.release;
+                let pushed = release.push(now, author, set, *schema, *tested, *canary);
+                released(pushed, all)
+            }
+            Action::Rollback => released(self.release.rollback(now, author), all),
+            Action::Waive { check } => FleetOrder::Settled(match self.release.waive(check) {
+                Ok(()) => Outcome::Applied { detail: done },
+                Err(refusal) => refusal.into(),
+            }),
+            Action::Slow { part, factor } => {
+                self.slow.set(*part, *factor);
+                match part {
+                    SlowPart::Identity => FleetOrder::SlowIdentity { done },
+                    SlowPart::Application | SlowPart::Database => FleetOrder::PutSettings { done },
+                }
+            }
+            Action::Admit { share } => FleetOrder::Admit {
+                share: *share,
+                done,
+            },
+            Action::Pause { instances } => FleetOrder::Pause {
+                first: first(*instances, all),
+                done,
+            },
+            Action::Continue { instances } => FleetOrder::Continue {
+                first: first(*instances, all),
+                done,
+            },
+            Action::Restart { pause } => FleetOrder::Restart(RestartOrder::new(*pause, all, done)),
+            _ => return None,
+        })
+    }
+}
+
+/// A release holds for every instance that runs, and for those that start.
+fn released(document: Result<&Document, Refusal>, all: usize) -> FleetOrder {
+    match document {
+        Ok(document) => FleetOrder::PutSettings {
+            done: document.named_in(all),
+        },
+        Err(refusal) => FleetOrder::Settled(refusal.into()),
+    }
+}
+
+/// Settings were put to every instance that runs; those that are down or paused get
+/// them when they start or go on.
+#[must_use]
+pub fn applied_later(
+    mut done: String,
+    down: &[impl AsRef<str>],
+    paused: &[impl AsRef<str>],
+) -> Outcome {
+    later(&mut done, "start", down);
+    later(&mut done, "go on", paused);
+    Outcome::Applied { detail: done }
+}
+
+fn later(detail: &mut String, when: &str, names: &[impl AsRef<str>]) {
+    for (place, name) in names.iter().enumerate() {
+        let lead = match place {
+            0 => &format!("; to be in force when they {when}: "),
+            _ => ", ",
+        };
+        detail.push_str(lead);
+        detail.push_str(name.as_ref());
+    }
+}
+
+/// Does something to so many instances, from the first on, of which each says why
+/// it could not be done to it. It is done where it could be done to one.
+pub fn each(
+    instances: usize,
+    mut done: String,
+    mut act: impl FnMut(usize) -> Result<(), String>,
+) -> Outcome {
+    let missed: Vec<String> = (0..instances)
+        .filter_map(|index| Some(format!("{}: {}", instance_name(index), act(index).err()?)))
+        .collect();
+    let reasons = missed.join("; ");
+    if missed.len() == instances {
+        return Outcome::Failed { reason: reasons };
+    }
+    if !missed.is_empty() {
+        done.push_str("; but not ");
+        done.push_str(&reasons);
+    }
+    Outcome::Applied { detail: done }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::num::NonZeroU32;
+
+    use super::*;
+
+    fn applied(detail: &str) -> Outcome {
+        Outcome::Applied {
+            detail: detail.into(),
+        }
+    }
+
+    /// What is left to be done, and what is so then.
+    fn decided(responder: &mut Responder, action: &Action) -> (&'static str, Outcome) {
+        match responder.decide(Nanos::ZERO, "ops", action).unwrap() {
+            FleetOrder::Settled(outcome) => ("settled", outcome),
+            FleetOrder::PutSettings { done } => ("put", applied(&done)),
+            FleetOrder::SlowIdentity { done } => ("identity", applied(&done)),
+            FleetOrder::Admit { done, .. } => ("admit", applied(&done)),
+            FleetOrder::Pause { done, .. } => ("pause", applied(&done)),
+            FleetOrder::Continue { done, .. } => ("continue", applied(&done)),
+            FleetOrder::Restart(order) => ("restart", order.ended(&[])),
+        }
+    }
+
+    fn push(unverified: &str, canary: Option<f64>) -> Action {
+        let set = ("authorization.unverified".into(), unverified.into());
+        Action::Push {
+            set: [set].into(),
+            schema: None,
+            tested: true,
+            canary: canary.map(|share| Ratio::new(share).unwrap()),
+        }
+    }
+
+    #[test]
+    fn each_action_comes_to_an_order_and_a_sentence() {
+        let mut fleet = Responder::new(4);
+        let slow = |part| Action::Slow { part, factor: 3.0 };
+        let share = Ratio::new(0.45).unwrap();
+        let two = NonZeroU32::new(2);
+        for (action, order, detail) in [
+            (push("allow", None), "put", "version 2"),
+            (
+                push("hang", Some(0.5)),
+                "put",
+                "version 3, on 2 of 4 instances",
+            ),
+            (
+                Action::Rollback,
+                "put",
+                "version 4, which restores version 2",
+            ),
+            (
+                slow(SlowPart::Database),
+                "put",
+                "the database takes 3 times as long",
+            ),
+            (
+                slow(SlowPart::Identity),
+                "identity",
+                "the identity service takes 3 times as long",
+            ),
+            (
+                Action::Admit { share },
+                "admit",
+                "45 % of the requests are admitted",
+            ),
+            (
+                Action::Pause { instances: two },
+                "pause",
+                "2 of 4 instances are paused",
+            ),
+            (
+                Action::Continue { instances: None },
+                "continue",
+                "4 of 4 instances go on",
+            ),
+            (
+                Action::Restart { pause: None },
+                "restart",
+                "4 instances restarted all at once",
+            ),
+        ] {
+            let found = decided(&mut fleet, &action);
+            assert_eq!(found, (order, applied(detail)), "{action:?}");
+        }
+        let refused = decided(&mut fleet, &push("no such value", None));
+        assert!(matches!(refused, ("settled", Outcome::Rejected { .. })));
+        let waived = decided(
+            &mut fleet,
+            &Action::Waive {
+                check: "none".into(),
+            },
+        );
+        assert!(matches!(waived, ("settled", Outcome::Rejected { .. })));
+        let others = fleet.decide(Nanos::ZERO, "ops", &Action::Monitors { on: false });
+        assert!(others.is_none());
+    }
+
+    #[test]
+    fn what_could_be_done_to_one_is_done() {
+        let down = |places: &'static [usize]| {
+            move |index: usize| {
+                let runs = !places.contains(&index);
+                runs.then_some(()).ok_or_else(|| NOT_RUNNING.to_owned())
+            }
+        };
+        let done = || "2 of 4 instances are paused".to_owned();
+        for (places, expected) in [
+            (&[][..], applied("2 of 4 instances are paused")),
+            (
+                &[1],
+                applied("2 of 4 instances are paused; but not instance-2: it is not running"),
+            ),
+            (
+                &[0, 1],
+                Outcome::Failed {
+                    reason: "instance-1: it is not running; instance-2: it is not running".into(),
+                },
+            ),
+        ] {
+            assert_eq!(each(2, done(), down(places)), expected);
+        }
+    }
+
+    #[test]
+    fn who_is_down_or_paused_gets_settings_later() {
+        let none: [&str; 0] = [];
+        for (down, paused, expected) in [
+            (&none[..], &none[..], "version 2"),
+            (
+                &["instance-1", "instance-3"],
+                &none,
+                "version 2; to be in force when they start: instance-1, instance-3",
+            ),
+            (
+                &["instance-1"],
+                &["instance-2"],
+                "version 2; to be in force when they start: instance-1; to be in force when they \
+                 go on: instance-2",
+            ),
+        ] {
+            let found = applied_later("version 2".into(), down, paused);
+            assert_eq!(found, applied(expected));
+        }
+    }
+}

@@ -1,0 +1,280 @@
+//! The fleet: balancer, instances and identity service, and what is done to them.
+//!
+//! What comes after what, and what is answered, is in [`crate::model`] for this fleet
+//! and the live one; here a wait is an entry in the calendar.
+//!
+//! - `stages`: workers, from the job they take to its answer
+//! - `operations`: what a responder does
+
+mod operations;
+mod stages;
+
+use std::collections::VecDeque;
+
+use super::calendar::{Awaited, Calendar, Event};
+use super::identity::Identity;
+use super::instance::{Call, Instance, Job, NONE};
+use crate::model::{
+    Admission, Denial, FleetSpec, Patience, ReleasePolicy, Responder, RoundRobin, Standing,
+};
+use crate::record::{self, BalancerCounters, Counters, Sample};
+use crate::slots::Slab;
+use crate::units::{Nanos, Ratio};
+use operations::Restart;
+
+/// The status of a request that got its result.
+const SUCCESS: u16 = 200;
+
+/// What reaches the balancer.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Request {
+    /// The attempt in this slot.
+    pub(super) attempt: u32,
+    pub(super) call: Call,
+    pub(super) user: u32,
+    /// What it says of itself.
+    pub(super) standing: Standing,
+    /// The milliseconds that the caller has left, where callers tell them.
+    pub(super) left_ms: Option<u64>,
+}
+
+/// A request on its way into an instance.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Arrival {
+    job: u32,
+    standing: Standing,
+    left_ms: Option<u64>,
+}
+
+/// A response to the attempt in this slot.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct FleetResponse {
+    pub(super) attempt: u32,
+    pub(super) status: u16,
+    pub(super) retry_after: Option<Nanos>,
+}
+
+/// The whole fleet.
+#[derive(Debug)]
+pub(super) struct Fleet {
+    spec: FleetSpec,
+    responder: Responder,
+    admission: Admission,
+    choice: RoundRobin,
+    /// Instances in rotation, by their places.
+    members: Vec<u32>,
+    balancer: BalancerCounters,
+    instances: Vec<Instance>,
+    jobs: Slab<Job>,
+    identity: Identity,
+    restart: Option<Restart>,
+    /// Responses on their way to who asked.
+    pub(super) answers: VecDeque<FleetResponse>,
+    /// What happened, for the journal.
+    pub(super) happened: Vec<record::Event>,
+    /// Room for jobs found expired.
+    expired: Vec<u32>,
+}
+
+impl Fleet {
+    /// A fleet that has long been in service.
+    pub(super) fn new(spec: &FleetSpec, release: ReleasePolicy, seed: u64) -> Self {
+        let mut responder = Responder::new(spec.instances as usize);
+        responder.govern(release);
+        Self {
+            spec: spec.clone(),
+            responder,
+            admission: Admission::new(Ratio::WHOLE),
+            choice: RoundRobin::default(),
+            members: (0..spec.instances).collect(),
+            balancer: BalancerCounters::default(),
+            instances: (0..spec.instances)
+                .map(|index| Instance::new(index, spec, seed))
+                .collect(),
+            jobs: Slab::new(),
+            identity: Identity::new(spec, seed),
+            restart: None,
+            answers: VecDeque::new(),
+            happened: Vec::new(),
+            expired: Vec::new(),
+        }
+    }
+
+    /// Jobs that wait or run.
+    pub(super) fn jobs(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// A request reaches the balancer: the job that its attempt waits for, if any;
+    /// what is answered at once is among the answers.
+    pub(super) fn request(
+        &mut self,
+        now: Nanos,
+        request: Request,
+        calendar: &mut Calendar,
+    ) -> Option<u32> {
+        let attempt = request.attempt;
+        if !self.admission.admit() {
+            self.balancer.shed += 1;
+            self.answer(attempt, Err(Denial::Shed));
+            return None;
+        }
+        let Some(member) = self.choice.choose(self.members.len()) else {
+            self.balancer.unserved += 1;
+            self.answer(attempt, Err(Denial::NoInstance));
+            return None;
+        };
+        self.balancer.admitted += 1;
+        let instance = self.members[member];
+        let job = self.jobs.insert(Job {
+            call: request.call,
+            user: request.user,
+            caller: attempt,
+            gone_at: Nanos::MAX,
+            patience: Patience::ENDLESS,
+        });
+        let arrival = Arrival {
+            job,
+            standing: request.standing,
+            left_ms: request.left_ms,
+        };
+        self.arrive(now, instance, arrival, calendar);
+        // It may have been answered at once: the queue was full, or nothing takes time.
+        self.waits(job, attempt).then_some(job)
+    }
+
+    /// A request reaches an instance: its queue, or the kernel's while it is
+    /// paused, where nobody reads what it tells.
+    fn arrive(&mut self, now: Nanos, instance: u32, arrival: Arrival, calendar: &mut Calendar) {
+        let own = &mut self.instances[instance as usize];
+        if let Some(pause) = &mut own.pause {
+            return pause.arrived.push(arrival);
+        }
+        let patience = Patience::told(now, arrival.left_ms);
+        if let Some(job) = self.jobs.get_mut(arrival.job) {
+            job.patience = patience;
+        }
+        match self.spec.crew(arrival.standing, own.waiting()) {
+            Err(denial) => {
+                own.counted.rejected += 1;
+                self.turn_away(arrival.job, Some(denial));
+            }
+            Ok(crew) if own.submit(now, crew, patience, arrival.job) => {
+                self.serve(now, instance, calendar);
+            }
+            Ok(_) => self.turn_away(arrival.job, self.spec.full()),
+        }
+    }
+
+    /// Nobody does the job; its caller gets this answer, or none ever.
+    fn turn_away(&mut self, job: u32, denial: Option<Denial>) {
+        if let (Some(job), Some(denial)) = (self.jobs.remove(job), denial) {
+            self.answer(job.caller, Err(denial));
+        }
+    }
+
+    fn waits(&self, job: u32, attempt: u32) -> bool {
+        self.jobs.get(job).is_some_and(|job| job.caller == attempt)
+    }
+
+    /// Who waited for the job has gone; it stays where it is.
+    pub(super) fn caller_gone(&mut self, job: u32, now: Nanos) {
+        if let Some(job) = self.jobs.get_mut(job) {
+            job.caller = NONE;
+            job.gone_at = now;
+        }
+    }
+
+    fn answer(&mut self, attempt: u32, answer: Result<(), Denial>) {
+        if attempt != NONE {
+            let denial = answer.err();
+            self.answers.push_back(FleetResponse {
+                attempt,
+                status: denial.map_or(SUCCESS, Denial::status),
+                retry_after: denial.and_then(Denial::retry_after),
+            });
+        }
+    }
+
+    /// Something that was entered into the calendar has come.
+    pub(super) fn on(&mut self, now: Nanos, event: Event, calendar: &mut Calendar) {
+        match event {
+            Event::Stage(place) => {
+                if self.instances[place.instance as usize].runs(place) {
+                    self.worker(now, place, event, calendar);
+                }
+            }
+            Event::Verified(awaited) => {
+                if let Some(begun) = self.identity.ended(now, calendar) {
+                    self.note_cold(begun);
+                }
+                self.heard(now, awaited, event, calendar);
+            }
+            Event::GivenUp(awaited) => self.heard(now, awaited, event, calendar),
+            Event::Booted => self.booted(now, calendar),
+            Event::NextGroup => self.restart_group(now, calendar),
+        }
+    }
+
+    /// Something has come of a verification, if its worker still waits for it.
+    fn heard(&mut self, now: Nanos, awaited: Awaited, event: Event, calendar: &mut Calendar) {
+        let own = &self.instances[awaited.instance as usize];
+        if own.still_awaits(awaited) {
+            self.worker(now, own.place(awaited.worker), event, calendar);
+        }
+    }
+
+    /// What every part did since the last sample.
+    pub(super) fn sample(&mut self, from: Nanos, to: Nanos, emit: &mut dyn FnMut(Sample)) {
+        for instance in &mut self.instances {
+            if let Some(sample) = instance.sample(from, to, &self.jobs) {
+                emit(sample);
+            } else if instance.pause.is_some() {
+                self.happened.push(record::Event::ScrapeFailed {
+                    source: instance.name().to_owned(),
+                    cause: record::PAUSED.to_owned(),
+                });
+            }
+        }
+        emit(Sample {
+            from,
+            to,
+            source: "balancer".into(),
+            counters: Counters::Balancer(std::mem::take(&mut self.balancer)),
+            histograms: Vec::new(),
+        });
+        emit(self.identity.sample(from, to));
+    }
+
+    /// Every instance that serves, for the journal.
+    pub(super) fn serving(&self) -> impl Iterator<Item = record::Event> + '_ {
+        self.instances
+            .iter()
+            .map(|instance| record::Event::Serving {
+                source: instance.name().to_owned(),
+                pid: 0,
+            })
+    }
+
+    /// Stops every instance that is up; a restart under way is cut short.
+    pub(super) fn stop(&mut self, now: Nanos, calendar: &mut Calendar) -> Vec<record::Event> {
+        for place in 0..self.instances.len() {
+            self.go_on(now, place, calendar);
+        }
+        let mut events = Vec::new();
+        for instance in self.instances.iter_mut().filter(|instance| instance.up) {
+            let (counters, _) = instance.stop(now, &mut self.jobs);
+            events.push(record::Event::Stopped {
+                source: instance.name().to_owned(),
+                counters,
+            });
+        }
+        if let Some(restart) = self.restart.take() {
+            events.push(record::Event::ActionEnded {
+                entry: restart.entry,
+                outcome: restart.order.cut_short(Vec::new()),
+            });
+        }
+        events
+    }
+}

@@ -1,0 +1,170 @@
+//! What a responder does, carried out in virtual time.
+//!
+//! What an action comes to is decided by [`Responder`](crate::model::Responder), as
+//! it is for the live fleet.
+
+use super::super::calendar::{Calendar, Event};
+use super::super::instance::{Instance, NONE};
+use super::Fleet;
+use crate::model::{
+    Action, Admission, Denial, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, applied_later, each,
+};
+use crate::record;
+use crate::units::Nanos;
+
+/// Who releases configurations in a run.
+const RESPONDER: &str = "responder";
+
+/// A restart under way.
+#[derive(Debug)]
+pub(super) struct Restart {
+    pub(super) entry: usize,
+    pub(super) order: RestartOrder,
+}
+
+impl Fleet {
+    /// Carries out what is done to the fleet; none where it takes its time, and
+    /// its end is told among what happened.
+    pub(in crate::sim) fn act(
+        &mut self,
+        now: Nanos,
+        entry: usize,
+        action: &Action,
+        calendar: &mut Calendar,
+    ) -> Option<Outcome> {
+        Some(match self.responder.decide(now, RESPONDER, action)? {
+            FleetOrder::Settled(outcome) => outcome,
+            FleetOrder::PutSettings { done } => self.put_settings(done),
+            FleetOrder::SlowIdentity { done } => {
+                self.identity.slow = self.responder.slow();
+                Outcome::Applied { detail: done }
+            }
+            FleetOrder::Admit { share, done } => {
+                self.admission = Admission::new(share);
+                Outcome::Applied { detail: done }
+            }
+            FleetOrder::Pause { first, done } => each(first, done, |index| {
+                let own = self.running(index)?;
+                own.pause.get_or_insert_default();
+                Ok(())
+            }),
+            FleetOrder::Continue { first, done } => each(first, done, |index| {
+                self.running(index)?;
+                self.go_on(now, index, calendar);
+                Ok(())
+            }),
+            FleetOrder::Restart(_) if self.restart.is_some() => RestartOrder::refused(),
+            FleetOrder::Restart(order) => {
+                self.restart = Some(Restart { entry, order });
+                self.restart_group(now, calendar);
+                return None;
+            }
+        })
+    }
+
+    fn running(&mut self, index: usize) -> Result<&mut Instance, String> {
+        let own = &mut self.instances[index];
+        if own.up {
+            Ok(own)
+        } else {
+            Err(NOT_RUNNING.to_owned())
+        }
+    }
+
+    /// A paused instance goes on: first with what its workers waited for, then
+    /// with what arrived for it.
+    pub(super) fn go_on(&mut self, now: Nanos, index: usize, calendar: &mut Calendar) {
+        let Some(pause) = self.instances[index].pause.take() else {
+            return;
+        };
+        // A wait on a socket that a stop has interrupted begins anew.
+        if let Some(timeout) = self.spec.identity.timeout {
+            for worker in &mut self.instances[index].workers {
+                worker.gives_up_at = now.saturating_add(timeout);
+            }
+        }
+        for event in pause.held {
+            match event {
+                Event::Stage(place) => self.worker(now, place, event, calendar),
+                Event::Verified(awaited) | Event::GivenUp(awaited) => {
+                    self.heard(now, awaited, event, calendar);
+                }
+                _ => {}
+            }
+        }
+        let instance = u32::try_from(index).unwrap_or(NONE);
+        for arrival in pause.arrived {
+            self.arrive(now, instance, arrival, calendar);
+        }
+    }
+
+    /// Every instance gets what is in force on it now.
+    fn put_settings(&mut self, done: String) -> Outcome {
+        for (index, instance) in self.instances.iter_mut().enumerate() {
+            instance.settings = self.responder.settings_of(index);
+        }
+        let names = |which: fn(&Instance) -> bool| -> Vec<&str> {
+            let instances = self.instances.iter().filter(|instance| which(instance));
+            instances.map(Instance::name).collect()
+        };
+        let down = names(|instance| !instance.up);
+        applied_later(done, &down, &names(|instance| instance.pause.is_some()))
+    }
+
+    /// The instances of the restart's group leave the rotation and stop; what waits
+    /// and runs in them is lost.
+    pub(super) fn restart_group(&mut self, now: Nanos, calendar: &mut Calendar) {
+        let Some(restart) = &self.restart else {
+            return;
+        };
+        let group = restart.order.group();
+        self.members
+            .retain(|member| !group.contains(&(*member as usize)));
+        for index in group {
+            // What is paused could not stop.
+            self.go_on(now, index, calendar);
+            let instance = &mut self.instances[index];
+            let (counters, lost) = instance.stop(now, &mut self.jobs);
+            self.happened.push(record::Event::Stopped {
+                source: instance.name().to_owned(),
+                counters,
+            });
+            for job in lost {
+                if job.caller != NONE {
+                    self.balancer.upstream_errors += 1;
+                    self.answer(job.caller, Err(Denial::InstanceBroke));
+                }
+            }
+        }
+        calendar.enter(now.saturating_add(self.spec.boot), Event::Booted);
+    }
+
+    /// The instances of the group serve again, cold.
+    pub(super) fn booted(&mut self, now: Nanos, calendar: &mut Calendar) {
+        let Some(mut restart) = self.restart.take() else {
+            return;
+        };
+        for index in restart.order.group() {
+            let settings = self.responder.settings_of(index);
+            self.instances[index].start(now, settings);
+            self.happened.push(record::Event::Serving {
+                source: self.instances[index].name().to_owned(),
+                pid: 0,
+            });
+        }
+        self.members = (0..)
+            .zip(&self.instances)
+            .filter(|(_, instance)| instance.up)
+            .map(|(place, _)| place)
+            .collect();
+        if let Some(pause) = restart.order.next_group() {
+            calendar.enter(now.saturating_add(pause), Event::NextGroup);
+            self.restart = Some(restart);
+        } else {
+            self.happened.push(record::Event::ActionEnded {
+                entry: restart.entry,
+                outcome: restart.order.ended(&[]),
+            });
+        }
+    }
+}

@@ -1,0 +1,177 @@
+//! Workers: from the job they take, through the stages of its handler, to its answer.
+//!
+//! A stage that takes time is left by an event of the calendar. Nothing here says
+//! what comes after it: [`crate::model::Handler`] does.
+
+use super::super::calendar::{Calendar, Event, Place};
+use super::super::identity::{StartedVerification, VerificationAdmission};
+use super::super::instance::{Call, Job, NONE};
+use super::Fleet;
+use crate::model::{Denial, HandlerStep, Patience, Stage};
+use crate::units::Nanos;
+
+impl Fleet {
+    /// Something has come due for a worker: it goes on, unless its instance is
+    /// paused.
+    pub(super) fn worker(
+        &mut self,
+        now: Nanos,
+        place: Place,
+        event: Event,
+        calendar: &mut Calendar,
+    ) {
+        let own = &mut self.instances[place.instance as usize];
+        if let Some(pause) = &mut own.pause {
+            return pause.held.push(event);
+        }
+        let gives_up_at = own.workers[place.worker as usize].gives_up_at;
+        match event {
+            Event::Verified(_) => {
+                own.awaits_no_more(place.worker);
+                self.verified(now, place, calendar);
+            }
+            // It was paused meanwhile, and waits anew.
+            Event::GivenUp(_) if now < gives_up_at => return calendar.enter(gives_up_at, event),
+            Event::GivenUp(_) => {
+                own.awaits_no_more(place.worker);
+                // What the wait had to do with the cache nobody was told.
+                own.workers[place.worker as usize].cold = Nanos::ZERO;
+                self.leave(now, place, Err(Denial::IdentityFailed), calendar);
+            }
+            _ => self.leave(now, place, Ok(()), calendar),
+        }
+        self.serve(now, place.instance, calendar);
+    }
+
+    /// Hands waiting jobs to free workers, until there is none of either.
+    pub(super) fn serve(&mut self, now: Nanos, instance: u32, calendar: &mut Calendar) {
+        loop {
+            let own = &mut self.instances[instance as usize];
+            let taken = own.take(now, &mut self.expired);
+            while let Some(job) = self.expired.pop() {
+                self.turn_away(job, Some(Denial::Expired));
+            }
+            let Some(worker) = taken else { return };
+            let own = &self.instances[instance as usize];
+            let place = own.place(worker);
+            if let Some(job) = self.jobs.get(own.workers[worker as usize].job) {
+                self.enter(now, place, job.handler().first(), calendar);
+            }
+        }
+    }
+
+    /// The worker goes on to this stage.
+    fn enter(&mut self, now: Nanos, place: Place, stage: Stage, calendar: &mut Calendar) {
+        let own = &mut self.instances[place.instance as usize];
+        own.workers[place.worker as usize].stage = stage;
+        match stage {
+            Stage::Verify => return self.verify(now, place, calendar),
+            Stage::Detach(_) => self.detach(now, place),
+            Stage::Application | Stage::Authenticate | Stage::Database => {
+                let others = own.held() - 1;
+                let takes = stage.takes(&self.spec, self.responder.slow(), others, &mut own.rng);
+                if takes > Nanos::ZERO {
+                    return calendar.enter(now.saturating_add(takes), Event::Stage(place));
+                }
+            }
+        }
+        self.leave(now, place, Ok(()), calendar);
+    }
+
+    /// The worker's stage has ended like this.
+    fn leave(
+        &mut self,
+        now: Nanos,
+        place: Place,
+        result: Result<(), Denial>,
+        calendar: &mut Calendar,
+    ) {
+        let own = &self.instances[place.instance as usize];
+        let worker = own.workers[place.worker as usize];
+        let Some(job) = self.jobs.get(worker.job) else {
+            return;
+        };
+        match (job.handler()).after(worker.stage, result, now, own.settings) {
+            HandlerStep::Enter(stage) => self.enter(now, place, stage, calendar),
+            HandlerStep::Succeed => self.finish(now, place, Some(Ok(()))),
+            HandlerStep::Deny(denial) => self.finish(now, place, Some(Err(denial))),
+            HandlerStep::Silence => self.finish(now, place, None),
+        }
+    }
+
+    /// The verification becomes a job of its own.
+    fn detach(&mut self, now: Nanos, place: Place) {
+        let own = &mut self.instances[place.instance as usize];
+        let held = self.jobs.get(own.workers[place.worker as usize].job);
+        let job = Job {
+            call: Call::Verification,
+            user: held.map_or(0, |job| job.user),
+            caller: NONE,
+            gone_at: Nanos::ZERO,
+            patience: Patience::ENDLESS,
+        };
+        let job = self.jobs.insert(job);
+        if own.submit(now, own.crew(place.worker), Patience::ENDLESS, job) {
+            own.counted.detached += 1;
+        } else {
+            // Dropped, unseen by anyone.
+            self.jobs.remove(job);
+        }
+    }
+
+    /// The worker asks the identity service and waits for it, where the bulkhead
+    /// and the service let it.
+    fn verify(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
+        let own = &mut self.instances[place.instance as usize];
+        if !own.bulkhead.enter() {
+            return self.leave(now, place, Err(Denial::BulkheadFull), calendar);
+        }
+        let timeout = self.spec.identity.timeout;
+        let gives_up_at = timeout.map_or(Nanos::MAX, |timeout| now.saturating_add(timeout));
+        let awaited = own.awaits(place.worker, gives_up_at);
+        let worker = &own.workers[place.worker as usize];
+        let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
+        let held = own.roles.holds(user);
+        match self.identity.ask(now, awaited, held, calendar) {
+            VerificationAdmission::Begun(begun) => self.note_cold(begun),
+            VerificationAdmission::Waits => {}
+            VerificationAdmission::Refused => {
+                own.awaits_no_more(place.worker);
+                return self.leave(now, place, Err(Denial::IdentityFailed), calendar);
+            }
+        }
+        if timeout.is_some() {
+            calendar.enter(gives_up_at, Event::GivenUp(awaited));
+        }
+    }
+
+    pub(super) fn note_cold(&mut self, begun: StartedVerification) {
+        let own = &mut self.instances[begun.awaited.instance as usize];
+        if own.still_awaits(begun.awaited) {
+            own.workers[begun.awaited.worker as usize].cold = begun.cold;
+        }
+    }
+
+    /// The identity service has answered.
+    fn verified(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
+        let own = &mut self.instances[place.instance as usize];
+        let Some(job) = self.jobs.get(own.workers[place.worker as usize].job) else {
+            return;
+        };
+        own.roles.insert(job.user);
+        let result = match job.call {
+            Call::Request { allowed: false } => Err(Denial::RoleForbids),
+            Call::Request { allowed: true } | Call::Shallow | Call::Verification => Ok(()),
+        };
+        self.leave(now, place, result, calendar);
+    }
+
+    /// The worker's job is done, with this answer or none ever.
+    fn finish(&mut self, now: Nanos, place: Place, answer: Option<Result<(), Denial>>) {
+        let own = &mut self.instances[place.instance as usize];
+        let job = own.finish(now, place.worker, &mut self.jobs);
+        if let (Some(job), Some(answer)) = (job, answer) {
+            self.answer(job.caller, answer);
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Jobs, and the crews that hold them: workers with a queue of their own.
+
+use crate::model::{Handler, JobKind, Level, Patience, Queue, QueuePolicy, Stage};
+use crate::units::Nanos;
+
+/// No job, no attempt.
+pub(in crate::sim) const NONE: u32 = u32::MAX;
+
+/// What a job asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::sim) enum Call {
+    /// A request that takes the authorization path; whether the role allows it.
+    Request { allowed: bool },
+    /// A worker answers, and that is all.
+    Shallow,
+    /// A verification that nobody waits for.
+    Verification,
+}
+
+/// Something that waits for a worker or is held by one.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sim) struct Job {
+    pub(in crate::sim) call: Call,
+    pub(in crate::sim) user: u32,
+    /// The attempt that waits for it; [`NONE`] where nobody does (any more).
+    pub(in crate::sim) caller: u32,
+    /// When the caller went; [`Nanos::MAX`] while they are there.
+    pub(in crate::sim) gone_at: Nanos,
+    /// How long the caller said that they wait, once the request has been read.
+    pub(in crate::sim) patience: Patience,
+}
+
+impl Job {
+    /// What its worker has to do.
+    pub(in crate::sim) const fn handler(&self) -> Handler {
+        let kind = match self.call {
+            Call::Request { .. } => JobKind::Request,
+            Call::Shallow => JobKind::Shallow,
+            Call::Verification => JobKind::Verification,
+        };
+        Handler {
+            kind,
+            patience: self.patience,
+        }
+    }
+}
+
+/// A worker and the job it holds.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::sim) struct Worker {
+    /// [`NONE`] where it is free.
+    pub(in crate::sim) job: u32,
+    pub(in crate::sim) stage: Stage,
+    /// The number of the verification it waits for; zero where it waits for none.
+    pub(in crate::sim) awaits: u32,
+    /// When it gives that up.
+    pub(in crate::sim) gives_up_at: Nanos,
+    /// What a warm role cache would have saved of the job in hand.
+    pub(in crate::sim) cold: Nanos,
+    /// Up to when the time it holds its job is in the books.
+    pub(super) booked: Nanos,
+}
+
+pub(super) const FREE: Worker = Worker {
+    job: NONE,
+    stage: Stage::Application,
+    awaits: 0,
+    gives_up_at: Nanos::MAX,
+    cold: Nanos::ZERO,
+    booked: Nanos::ZERO,
+};
+
+/// Workers with a queue of their own; they are the instance's from `first` on.
+#[derive(Debug)]
+pub(super) struct Team {
+    pub(super) first: u32,
+    pub(super) workers: u32,
+    pub(super) queue: Queue<u32>,
+    pub(super) free: Vec<u32>,
+    pub(super) busy: Level,
+}
+
+impl Team {
+    pub(super) fn new(first: u32, workers: u32, policy: QueuePolicy) -> Self {
+        Self {
+            first,
+            workers,
+            queue: Queue::new(policy),
+            free: (first..first + workers).rev().collect(),
+            busy: Level::default(),
+        }
+    }
+
+    /// The same with nothing to do; what waited.
+    pub(super) fn clear(&mut self, now: Nanos) -> Vec<u32> {
+        let fresh = Self::new(self.first, self.workers, self.queue.policy());
+        let mut old = std::mem::replace(self, fresh);
+        let (mut waiting, mut expired) = (Vec::new(), Vec::new());
+        while let Some(popped) = old.queue.pop(now, &mut expired) {
+            waiting.push(popped.job);
+        }
+        // They had expired and nobody had come to see it: there all the same.
+        waiting.append(&mut expired);
+        waiting
+    }
+}
