@@ -17,7 +17,7 @@
 //! | 0 | [`units`] |
 //! | 1 | [`clock`], [`rng`], [`error`], [`slots`] |
 //! | 2 | [`model`], [`process`] |
-//! | 3 | [`scenario`] |
+//! | 3 | [`scenario`], [`net`] |
 //! | 4 | [`plan`] |
 //! | 5 | [`record`] |
 //! | 6 | [`analysis`], [`load`], [`fleet`], [`target`], [`proxy`], [`gauges`], [`sim`] |
@@ -38,6 +38,7 @@ pub mod gauges;
 pub mod live;
 pub mod load;
 pub mod model;
+pub mod net;
 pub mod plan;
 pub mod process;
 pub mod proxy;

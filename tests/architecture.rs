@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 23] = [
+const RANKS: [(&str, u32); 24] = [
     ("units", 0),
     ("clock", 1),
     ("rng", 1),
@@ -15,6 +15,7 @@ const RANKS: [(&str, u32); 23] = [
     ("model", 2),
     ("process", 2),
     ("scenario", 3),
+    ("net", 3),
     ("plan", 4),
     ("record", 5),
     ("analysis", 6),
