@@ -21,7 +21,8 @@ use serde_json::Value;
 use server::{Answer, Server, Then};
 use tempfile::TempDir;
 use threadbare::model::fault::Mode;
-use threadbare::proxy::{Allowed, Api, Draft, Proxies, Settings};
+use threadbare::net::AllowedHosts;
+use threadbare::proxy::{Api, Draft, Proxies, Settings};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -740,7 +741,7 @@ fn a_proxy_beside_the_target_is_mended_when_the_conductor_dies() {
     let proxies = Arc::new(Proxies::new(Settings {
         seed: 1,
         connections_max: 100,
-        allowed: Allowed::default(),
+        allowed: AllowedHosts::default(),
     }));
     let database = proxies.create(&Draft {
         name: "database".into(),

@@ -7,5 +7,7 @@
 
 mod chunked;
 pub mod framing;
+pub mod hosts;
 
 pub use framing::{BodyReader, Damaged, Framing, FramingError, FramingFields, RequestKind};
+pub use hosts::{AllowedHosts, is_loopback};

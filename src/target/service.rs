@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::admitted::Addresses;
+use super::addresses::Addresses;
 use super::call::{Guarded, Place, Plain, last_line, words_since};
 use super::gauges::Books;
 use super::http::{self, HttpRequest};

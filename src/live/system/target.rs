@@ -11,6 +11,7 @@ use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Tls, TlsOptions, Work};
 use crate::model::{Action, Site, TargetSpec};
+use crate::net::AllowedHosts;
 use crate::record::{Event, Outcome, Sample};
 use crate::target::{Addresses, Begin, Safeguard, Target, Undo, Undos};
 use crate::units::Nanos;
@@ -63,7 +64,8 @@ impl Safeguard for UndoLog {
 /// Starts, holds or finds the target, once its hosts have been admitted.
 pub(super) fn begin(start: &Start<'_>, spec: &TargetSpec) -> Result<Arc<dyn SystemUnderTest>> {
     let plan = start.plan;
-    let addresses = Addresses::of(spec, &plan.safety, start.allowed)?;
+    let allowed = AllowedHosts::of_scenario(&plan.safety.hosts, start.allowed);
+    let addresses = Addresses::of(spec, &allowed)?;
     addresses.hold(plan)?;
     start.guardian.undo(start.directory)?;
     let mut undos = Undos::open(start.directory, "the run")?;
