@@ -67,7 +67,11 @@ fn scrape(source: GaugeSource) -> Scrape {
         GaugePlace::Page(url) => SocketAddr::new(url.host().parse().unwrap(), url.port()),
         GaugePlace::Statsd(address) => *address,
     };
-    Scrape { source, address }
+    Scrape {
+        source,
+        address,
+        tls: None,
+    }
 }
 
 fn read(sources: Vec<GaugeSource>) -> (Scraper, Readings) {

@@ -4,6 +4,7 @@
 //! to the address that was typed, and nothing else.
 
 use std::fmt::Write as _;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -11,7 +12,7 @@ use super::{Code, some_time};
 use crate::error::{EXIT_PASSED, EXIT_UNFIT, Error, Result};
 use crate::gauges::{fetch, read_page};
 use crate::model::{Expression, GaugeUrl, PRESETS, Page, Preset, Reading, Roles};
-use crate::net::AllowedHosts;
+use crate::net::{AllowedHosts, Tls};
 use crate::record::printable;
 use crate::units::Nanos;
 
@@ -41,6 +42,9 @@ pub(super) struct Arguments {
     /// may be repeated
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
+    /// A file of certificates (PEM) to trust under https in place of the system's
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
 }
 
 fn preset(name: &str) -> std::result::Result<&'static Preset, String> {
@@ -102,10 +106,15 @@ impl Arguments {
     }
 
     fn page(&self) -> Result<Page> {
+        let url = &self.url;
         let allowed = AllowedHosts::of_command_line(self.allow_host.clone());
-        let address = allowed.resolve(self.url.host(), self.url.port())?;
-        let read =
-            fetch(&self.url, address, self.timeout).and_then(|bytes| read_page(&bytes, &|_| true));
+        let address = allowed.resolve(url.host(), url.port())?;
+        let tls = url
+            .encrypted()
+            .then(|| Tls::trusting(url.host(), self.cacert.as_deref()))
+            .transpose()?;
+        let read = fetch(url, address, tls.as_ref(), self.timeout)
+            .and_then(|bytes| read_page(&bytes, &|_| true));
         read.map_err(|cause| {
             let cause = printable(&cause).into_owned();
             Error::unfit(format!("failed to read {}: {cause}", self.url))

@@ -8,6 +8,9 @@
 mod chunked;
 pub mod framing;
 pub mod hosts;
+pub mod http;
+pub mod tls;
 
 pub use framing::{BodyReader, Damaged, Framing, FramingError, FramingFields, RequestKind};
 pub use hosts::{AllowedHosts, is_loopback};
+pub use tls::{Tls, TlsOptions};

@@ -15,7 +15,6 @@
 mod addresses;
 mod call;
 mod gauges;
-mod http;
 mod limits;
 mod process;
 mod service;
