@@ -17,7 +17,7 @@
 //! | 0 | [`units`] |
 //! | 1 | [`clock`], [`rng`], [`error`], [`slots`] |
 //! | 2 | [`model`], [`process`] |
-//! | 3 | [`scenario`] |
+//! | 3 | [`scenario`], [`net`] |
 //! | 4 | [`plan`] |
 //! | 5 | [`record`] |
 //! | 6 | [`clients`] |
@@ -40,6 +40,7 @@ pub mod gauges;
 pub mod live;
 pub mod load;
 pub mod model;
+pub mod net;
 pub mod plan;
 pub mod process;
 pub mod proxy;

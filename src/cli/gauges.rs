@@ -4,7 +4,7 @@
 //! to the address that was typed, and nothing else.
 
 use std::fmt::Write as _;
-use std::net::ToSocketAddrs as _;
+use std::path::PathBuf;
 
 use clap::Args;
 
@@ -12,6 +12,7 @@ use super::{Code, some_time};
 use crate::error::{EXIT_PASSED, EXIT_UNFIT, Error, Result};
 use crate::gauges::{fetch, read_page};
 use crate::model::{Expression, GaugeUrl, PRESETS, Page, Preset, Reading, Roles};
+use crate::net::{AllowedHosts, Tls};
 use crate::record::printable;
 use crate::units::Nanos;
 
@@ -37,6 +38,13 @@ pub(super) struct Arguments {
     /// How long the page may take
     #[arg(long, default_value = "2s", value_parser = some_time)]
     timeout: Nanos,
+    /// A host other than this machine that may be asked, exactly as the URL names it;
+    /// may be repeated
+    #[arg(long, value_name = "HOST")]
+    allow_host: Vec<String>,
+    /// A file of certificates (PEM) to trust under https in place of the system's
+    #[arg(long, value_name = "FILE")]
+    cacert: Option<PathBuf>,
 }
 
 fn preset(name: &str) -> std::result::Result<&'static Preset, String> {
@@ -98,14 +106,14 @@ impl Arguments {
     }
 
     fn page(&self) -> Result<Page> {
-        let place = (self.url.host(), self.url.port());
-        let address = place
-            .to_socket_addrs()
-            .map_err(|cause| cause.to_string())
-            .and_then(|mut found| found.next().ok_or_else(|| "it has no address".to_owned()));
-        let read = address
-            .map_err(|cause| format!("failed to resolve {}: {cause}", self.url.host()))
-            .and_then(|address| fetch(&self.url, address, self.timeout))
+        let url = &self.url;
+        let allowed = AllowedHosts::of_command_line(self.allow_host.clone());
+        let address = allowed.resolve(url.host(), url.port())?;
+        let tls = url
+            .encrypted()
+            .then(|| Tls::trusting(url.host(), self.cacert.as_deref()))
+            .transpose()?;
+        let read = fetch(url, address, tls.as_ref(), self.timeout)
             .and_then(|bytes| read_page(&bytes, &|_| true));
         read.map_err(|cause| {
             let cause = printable(&cause).into_owned();

@@ -1,7 +1,7 @@
 //! `threadbare load`: a load on any HTTP server, and what came of it.
 
 use std::io::Read as _;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs as _};
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::{fmt, fs, io};
 
@@ -13,8 +13,9 @@ use super::offered::Offered;
 use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
-use crate::load::{Address, Endpoint, Protocol, Tls, TlsOptions, Work};
+use crate::load::{Address, Endpoint, Protocol, Work};
 use crate::model::{ArrivalProcess, HttpWork, Part, Replay, Step, Template};
+use crate::net::{AllowedHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, RecoveryRule};
 use crate::record::{Record, StopCause};
 use crate::units::Nanos;
@@ -116,9 +117,10 @@ pub(super) struct Arguments {
     /// A file with the client's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// A host other than this machine that may be loaded, exactly as the URL names it
-    #[arg(long, value_name = "HOST")]
-    allow: Option<String>,
+    /// A host other than this machine that may be loaded, exactly as the URL names
+    /// it; may be repeated
+    #[arg(long, alias = "allow", value_name = "HOST")]
+    allow_host: Vec<String>,
     /// Seed of every random stream
     #[arg(long, default_value_t = 1)]
     seed: u64,
@@ -331,40 +333,15 @@ impl Arguments {
         Tls::new(host, self.http2, &options)
     }
 
-    /// The one address that a host is resolved to, once; it is the address that
-    /// must be this machine's, since a name can lead anywhere.
+    /// The one address of a host: the user's own, or what the system resolves it to;
+    /// checked in either case.
     fn resolve(&self, host: &str, port: u16) -> Result<SocketAddr> {
-        let addresses = self.addresses(host, port)?;
-        let local = |address: &&SocketAddr| address.ip().to_canonical().is_loopback();
-        let named = self.allow.as_deref() == Some(host);
-        let chosen = match addresses.iter().find(local) {
-            Some(address) => Some(address),
-            None if named => addresses.first(),
-            None => None,
-        };
-        chosen.copied().ok_or_else(|| {
-            let found = addresses.first().map(SocketAddr::ip);
-            let found = found.map_or_else(|| "nothing".into(), |ip: IpAddr| ip.to_string());
-            Error::usage(format!(
-                "{host} is {found}, which is not this machine; where you may load it, say so with \
-                 --allow {host}"
-            ))
-        })
-    }
-
-    /// The addresses of a host: the user's own, or what the system resolves it to.
-    fn addresses(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>> {
+        let allowed = AllowedHosts::of_command_line(self.allow_host.clone());
         let mut overrides = self.resolve.iter();
-        let given = overrides.find(|given| given.host == host && given.port == port);
-        if let Some(given) = given {
-            return Ok(vec![SocketAddr::new(given.address, port)]);
+        match overrides.find(|given| given.host == host && given.port == port) {
+            Some(given) => allowed.choose(host, &[SocketAddr::new(given.address, port)]),
+            None => allowed.resolve(host, port),
         }
-        let resolved = (host, port).to_socket_addrs().map_err(|cause| {
-            Error::unfit(format!(
-                "failed to resolve the host {host}: {cause}; is it spelt right?"
-            ))
-        })?;
-        Ok(resolved.collect())
     }
 
     fn body(&self) -> Result<Vec<u8>> {

@@ -9,7 +9,8 @@ use super::{Code, View};
 use crate::error::{EXIT_PASSED, Error};
 use crate::live::Interrupt;
 use crate::model::fault::Hold;
-use crate::proxy::{Allowed, Occupation, OccupationCounters, Occupier};
+use crate::net::AllowedHosts;
+use crate::proxy::{Occupation, OccupationCounters, Occupier};
 use crate::units::Nanos;
 
 /// How often what is held is told.
@@ -37,7 +38,8 @@ pub(super) struct Arguments {
     /// When it ends by itself; a day at most
     #[arg(short, long, value_name = "TIME", value_parser = super::some_time, default_value = "30s")]
     duration: Nanos,
-    /// A host other than this machine that may be held, exactly as it is named
+    /// A host other than this machine that may be held, exactly as it is named;
+    /// may be repeated
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
 }
@@ -72,7 +74,7 @@ impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let target = self.target.clone();
         let occupation = Occupation::start(Occupier {
-            target: Allowed(self.allow_host).resolve(&self.target)?,
+            target: AllowedHosts::of_command_line(self.allow_host).resolve_text(&self.target)?,
             host: self.target,
             hold: match self.hold {
                 How::SlowHeaders => Hold::SlowHeaders,

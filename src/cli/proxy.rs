@@ -10,7 +10,8 @@ use super::{Code, View};
 use crate::error::{Error, Kind};
 use crate::live::Interrupt;
 use crate::model::fault::Mode;
-use crate::proxy::{Allowed, Api, Draft, Proxies, ProxyCounters, Refusal, Settings};
+use crate::net::AllowedHosts;
+use crate::proxy::{Api, Draft, Proxies, ProxyCounters, Refusal, Settings};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -76,7 +77,7 @@ impl Arguments {
         let proxies = Arc::new(Proxies::new(Settings {
             seed: self.seed,
             connections_max: self.connections,
-            allowed: Allowed(self.allow_host.clone()),
+            allowed: AllowedHosts::of_command_line(self.allow_host.clone()),
         }));
         let (ended, end) = mpsc::channel::<()>();
         let interrupt = Interrupt::listen(move || drop(ended))?;

@@ -18,6 +18,8 @@ use std::time::Duration;
 use hyper::StatusCode;
 use serde::Serialize;
 
+use crate::net::{Framing, FramingFields, RequestKind};
+
 /// The longest head of a message: many times what any part sends.
 const HEAD_MAX: usize = 16 * 1024;
 /// The longest body of a request; gauges, which are longer, are answers.
@@ -221,15 +223,14 @@ fn parse_request(buffer: &[u8]) -> Result<Option<(Request, usize, usize)>, Respo
             .collect(),
         body: Vec::new(),
     };
-    if request.header("transfer-encoding").is_some() {
-        return Err(Response::error(411, "the body's length must be stated"));
-    }
-    let body = match request.header("content-length").map(str::parse::<usize>) {
-        None => 0,
-        Some(Ok(length)) if length <= REQUEST_BODY_MAX => length,
-        Some(Ok(_)) => return Err(Response::error(413, "the body is too long")),
-        Some(Err(_)) => return Err(Response::error(400, "content-length is no number")),
+    let body = match FramingFields::of(parsed.headers).request() {
+        Ok(Framing::Length(length)) => usize::try_from(length).unwrap_or(usize::MAX),
+        Ok(_) => return Err(Response::error(411, "the body's length must be stated")),
+        Err(_) => return Err(Response::error(400, "content-length is no number")),
     };
+    if body > REQUEST_BODY_MAX {
+        return Err(Response::error(413, "the body is too long"));
+    }
     Ok(Some((request, head, body)))
 }
 
@@ -356,12 +357,13 @@ fn parse_answer(buffer: &[u8]) -> io::Result<Option<(u16, usize, usize)>> {
         Ok(httparse::Status::Partial) if buffer.len() <= HEAD_MAX => return Ok(None),
         _ => return Err(wrong("the answer is not HTTP")),
     };
-    let body = parsed
-        .headers
-        .iter()
-        .find(|header| header.name.eq_ignore_ascii_case("content-length"))
-        .and_then(|header| std::str::from_utf8(header.value).ok()?.parse().ok())
+    let status = parsed.code.unwrap_or(0);
+    let body = match FramingFields::of(parsed.headers).response(RequestKind::Other, status) {
+        Ok(Framing::Length(length)) => usize::try_from(length).ok(),
+        _ => None,
+    };
+    let body = body
         .filter(|length| *length <= ANSWER_BODY_MAX)
         .ok_or_else(|| wrong("the answer states no length"))?;
-    Ok(Some((parsed.code.unwrap_or(0), head, body)))
+    Ok(Some((status, head, body)))
 }

@@ -21,6 +21,7 @@ use super::statsd::Statsd;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{GaugePlace, GaugeSource, Malformed, Page, Reading, Value};
+use crate::net::Tls;
 use crate::record::{Event, GaugeCounters, Sample};
 use crate::units::Nanos;
 
@@ -32,12 +33,14 @@ const PATIENCE_MAX: Nanos = Nanos::from_secs(10);
 const LISTEN_STEP: Nanos = Nanos::from_millis(50);
 
 /// Gauges to be read, and the address that was found for them and checked.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Scrape {
     /// What is to be read.
     pub source: GaugeSource,
     /// Where: the resolved address of its page, or the port that is listened on.
     pub address: SocketAddr,
+    /// How its page is encrypted; none: not at all.
+    pub tls: Option<Tls>,
 }
 
 /// What is told of readings, from threads of their own.
@@ -216,7 +219,7 @@ impl ScrapeLoop {
             (None, GaugePlace::Page(url)) => {
                 let limit = (every * PATIENCE.0 / PATIENCE.1).min(PATIENCE_MAX);
                 let roles = &self.scrape.source.roles;
-                fetch(url, self.scrape.address, limit)
+                fetch(url, self.scrape.address, self.scrape.tls.as_ref(), limit)
                     .map_err(|cause| format!("failed to read the page: {cause}"))
                     .and_then(|bytes| read_page(&bytes, &|name| roles.reads(name)))
             }

@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::{Error, Result};
 use crate::gauges::Machine;
+use crate::net::AllowedHosts;
 use crate::plan::{Action, Plan};
 use crate::record::Counters;
 use crate::target::Addresses;
@@ -38,7 +39,8 @@ const DESCRIPTORS_SPARE: u64 = 256;
 /// host may not be sent to, or not so much.
 pub fn preflight(plan: &Plan, allowed: &[String]) -> Result<Vec<String>> {
     if let Some(target) = &plan.target {
-        Addresses::of(target, &plan.safety, allowed)?.hold(plan)?;
+        let allowed = AllowedHosts::of_scenario(&plan.safety.hosts, allowed);
+        Addresses::of(target, &allowed)?.hold(plan)?;
     }
     check_instances(plan)?;
     check_descriptors(plan)?;

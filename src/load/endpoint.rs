@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::tls::Tls;
+use crate::net::Tls;
 
 /// What a socket connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]

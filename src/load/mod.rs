@@ -44,4 +44,3 @@ mod tls;
 pub use codec::{Broken, Progress, Response, ResponseReader};
 pub use endpoint::{Address, Endpoint, Protocol};
 pub use generator::{Command, Generator, Identities, Setup, Update, Work};
-pub use tls::{Tls, TlsOptions};

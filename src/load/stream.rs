@@ -18,7 +18,7 @@ impl Stream {
         let socket = socket::begin_connect(&endpoint.address)?;
         Ok(match &endpoint.tls {
             None => Self::Plain(socket),
-            Some(tls) => Self::Tls(Box::new(tls.begin(socket)?)),
+            Some(tls) => Self::Tls(Box::new(TlsStream::begin(tls, socket)?)),
         })
     }
 

@@ -6,14 +6,12 @@
 //! a program without a runtime, and so that a change of its faults lies between
 //! two turns of every connection. It knows nothing of scenarios and leases.
 
-mod address;
 mod api;
 mod http;
 mod link;
 mod occupy;
 mod proxies;
 
-pub use address::Allowed;
 pub use api::Api;
 pub use link::{FaultCounters, Proxy, ProxyCounters, ProxySpec};
 pub use occupy::{Occupation, OccupationCounters, Occupier};

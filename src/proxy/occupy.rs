@@ -43,7 +43,7 @@ const RECEIVE_BUFFER: u32 = 2_048;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Occupier {
     /// The server. Whoever starts an occupation answers for this address: see
-    /// [`Allowed`](crate::proxy::Allowed).
+    /// [`AllowedHosts`](crate::net::AllowedHosts).
     pub target: SocketAddr,
     /// What the requests name as host.
     pub host: String,

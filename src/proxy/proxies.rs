@@ -10,9 +10,10 @@ use std::sync::{Mutex, MutexGuard};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{Allowed, Proxy, ProxySpec};
+use super::{Proxy, ProxySpec};
 use crate::error::Error;
 use crate::model::fault::{FaultError, Mode, ProxyFault};
+use crate::net::AllowedHosts;
 
 /// Proxies at most: each has a thread.
 const PROXIES_MAX: usize = 64;
@@ -25,7 +26,7 @@ pub struct Settings {
     /// Connections of each at a time.
     pub connections_max: u32,
     /// Hosts besides this machine that may be listened on or sent to.
-    pub allowed: Allowed,
+    pub allowed: AllowedHosts,
 }
 
 /// A proxy as it is asked for.
@@ -266,8 +267,8 @@ impl Proxies {
         };
         Ok(ProxySpec {
             name: draft.name.clone(),
-            listen: allowed.resolve(listen)?,
-            to: allowed.resolve(&draft.upstream)?,
+            listen: allowed.resolve_text(listen)?,
+            to: allowed.resolve_text(&draft.upstream)?,
             mode: draft.mode,
             seed: self.settings.seed,
             connections_max: self.settings.connections_max,

@@ -247,13 +247,13 @@ impl FromStr for UrlRequest {
         let wrong = || {
             UnitError::new(
                 text,
-                "a method and a URL of http, for example \"POST http://127.0.0.1:9000/deploy\"; \
-                 for https, call a command such as curl",
+                "a method and a URL of http or https, for example \"POST \
+                 http://127.0.0.1:9000/deploy\"",
             )
         };
         let (method_text, url) = text.split_once(' ').ok_or_else(wrong)?;
         let url: Url = url.trim().parse().map_err(|_| wrong())?;
-        if !method(method_text) || url.encrypted {
+        if !method(method_text) {
             return Err(wrong());
         }
         Ok(Self {
@@ -288,7 +288,7 @@ impl FromStr for ReadyCheck {
             let place = place.trim();
             let at = match place.parse::<ProbePath>() {
                 Ok(path) => ReadyAt::Path(path.0),
-                Err(_) => ReadyAt::Url(place.parse().ok().filter(|url: &Url| !url.encrypted)?),
+                Err(_) => ReadyAt::Url(place.parse().ok()?),
             };
             method(method_text).then(|| Self {
                 method: method_text.to_owned(),
@@ -298,7 +298,7 @@ impl FromStr for ReadyCheck {
         parse().ok_or_else(|| {
             UnitError::new(
                 text,
-                "a method and a path, or a URL of http, for example \"GET /health\"",
+                "a method and a path, or a URL, for example \"GET /health\"",
             )
         })
     }

@@ -25,7 +25,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Option<TargetSpec> {
     one_target(reader, placed);
     let target = &placed.value;
     let sites = sites(reader, target);
-    let ready = ready(reader, target, &sites);
+    let ready = ready(target, &sites);
     let work = work(reader, file, &sites);
     let hooks = hooks(reader, file);
     let proxies = proxies::read(reader, file, &sites);
@@ -240,24 +240,11 @@ fn origin(reader: &Reader, target: &file::Target) -> Origin {
     }
 }
 
-fn ready(reader: &mut Reader, target: &file::Target, sites: &[Site]) -> Option<Ready> {
+fn ready(target: &file::Target, sites: &[Site]) -> Option<Ready> {
     let check = target.ready.as_ref()?;
     let url: Url = match &check.value.0.at {
         ReadyAt::Url(url) => url.clone(),
-        ReadyAt::Path(path) => {
-            let url = sites.first()?.url.with_target(path);
-            if url.encrypted {
-                reader.report(
-                    check,
-                    "the ready check of a target under https needs a URL of its own",
-                    "https",
-                    "write a URL of http, such as \"GET http://127.0.0.1:8080/health\", or take \
-                     it out",
-                );
-                return None;
-            }
-            url
-        }
+        ReadyAt::Path(path) => sites.first()?.url.with_target(path),
     };
     Some(Ready {
         method: check.value.0.method.clone(),

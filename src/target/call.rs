@@ -14,9 +14,10 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use super::http::{self, HttpRequest};
 use super::undo::{self, Safeguard, Undo};
 use crate::model::{Call, Called, ExpectedAnswer, Url};
+use crate::net::Tls;
+use crate::net::http::{self, HttpRequest, HttpResponse};
 use crate::process;
 use crate::process::ProcessIdentity;
 use crate::record::Outcome;
@@ -24,6 +25,8 @@ use crate::units::Nanos;
 
 /// How much of a tool's output is looked at for its last words.
 const LAST_WORDS_MAX: u64 = 4096;
+/// Bytes of an answer that are kept: enough for any sentence.
+const BODY_MAX: usize = 64 * 1024;
 /// Characters of its last line that are told.
 const TOLD_MAX: usize = 200;
 
@@ -46,20 +49,29 @@ pub struct Plain {
 #[serde(rename_all = "snake_case")]
 enum CallKind {
     Command(Vec<String>),
-    Request {
-        method: String,
-        url: Url,
-        headers: Vec<(String, String)>,
-        body: String,
-        address: SocketAddr,
-    },
+    Request(Request),
 }
 
-/// Where a call's command runs, and what is kept of it.
+/// A request with the address that was checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Request {
+    method: String,
+    url: Url,
+    headers: Vec<(String, String)>,
+    body: String,
+    address: SocketAddr,
+    /// Who is trusted under https in place of the system's, by a path that holds
+    /// wherever it is undone from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ca: Option<PathBuf>,
+}
+
+/// Where a call's command runs, what is kept of it, and whom its request trusts.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
     pub folder: &'a Path,
     pub log: Option<&'a Path>,
+    pub ca: Option<&'a Path>,
 }
 
 /// What keeps a command from outliving the run.
@@ -87,13 +99,14 @@ impl Plain {
                 url,
                 headers,
                 body,
-            } => CallKind::Request {
+            } => CallKind::Request(Request {
                 method: method.clone(),
                 url: url.clone(),
                 headers: headers.clone(),
                 body: body.clone(),
                 address: address(url)?,
-            },
+                ca: place.ca.filter(|_| url.encrypted).map(absolute),
+            }),
         };
         Some(Self {
             name: name.to_owned(),
@@ -109,7 +122,9 @@ impl Plain {
     pub(super) fn called(&self) -> String {
         match &self.what {
             CallKind::Command(words) => Called::Command(words.clone()).to_string(),
-            CallKind::Request { method, url, .. } => format!("{method} {}", url.without_query()),
+            CallKind::Request(Request { method, url, .. }) => {
+                format!("{method} {}", url.without_query())
+            }
         }
     }
 
@@ -128,19 +143,7 @@ impl Plain {
         self.keep(format!("== {}: {}", self.name, self.called()).as_bytes());
         let answered = match &self.what {
             CallKind::Command(words) => self.command(words, guarded),
-            CallKind::Request {
-                method,
-                url,
-                headers,
-                body,
-                address,
-            } => self.request(&HttpRequest {
-                method,
-                url,
-                address: *address,
-                headers,
-                body,
-            }),
+            CallKind::Request(request) => self.request(request),
         };
         match answered {
             Ok((true, detail)) => Outcome::Applied { detail },
@@ -153,14 +156,17 @@ impl Plain {
     }
 
     /// Whether the answer is the expected one, and the answer in words.
-    fn request(&self, asked: &HttpRequest<'_>) -> Result<(bool, String), String> {
-        let answer = http::ask(asked, self.timeout)
-            .map_err(|cause| format!("{} had no answer: {cause}", self.called()))?;
-        self.keep(&answer.body);
+    fn request(&self, request: &Request) -> Result<(bool, String), String> {
+        let answer = request
+            .send(self.timeout)
+            .map_err(|cause| format!("failed to call {}: {cause}", self.called()))?;
+        // One that is longer is not needed: the status has been read.
+        let body = answer.body.unwrap_or_default();
+        self.keep(&body);
         let ExpectedAnswer::Status(expected) = &self.expect else {
             return Err("an exit code is expected of a request".into());
         };
-        let words = last_line(&String::from_utf8_lossy(&answer.body));
+        let words = last_line(&String::from_utf8_lossy(&body));
         let told = format!("it answered {}{words}", answer.status);
         match answer.status {
             status if expected.contains(&status) => Ok((true, told)),
@@ -263,6 +269,35 @@ impl Plain {
             let _ = log.write_all(bytes).and_then(|()| log.write_all(b"\n"));
         }
     }
+}
+
+impl Request {
+    fn send(&self, timeout: Nanos) -> Result<HttpResponse, String> {
+        let tls = self
+            .url
+            .encrypted
+            .then(|| Tls::trusting(&self.url.host, self.ca.as_deref()))
+            .transpose()
+            .map_err(|error| error.to_string())?;
+        let headers = self.headers.iter();
+        let headers: Vec<_> = headers.map(|(name, value)| (&**name, &**value)).collect();
+        http::ask(&HttpRequest {
+            method: &self.method,
+            address: self.address,
+            tls: tls.as_ref(),
+            authority: &self.url.authority,
+            target: &self.url.target,
+            headers: &headers,
+            body: &self.body,
+            timeout,
+            body_max: BODY_MAX,
+        })
+    }
+}
+
+/// A path that holds in every folder.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// A command of these words.

@@ -12,17 +12,16 @@
 //! sent to by the one address that was checked; a command is run without a
 //! shell.
 
-mod admitted;
+mod addresses;
 mod call;
 mod gauges;
-mod http;
 mod limits;
 mod process;
 mod service;
 mod spawn;
 mod undo;
 
-pub use admitted::{Addresses, admitted_host};
+pub use addresses::Addresses;
 pub use service::{Begin, Target};
 pub use undo::{Armed, Safeguard, Undo, Undos};
 

@@ -9,10 +9,9 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-use super::admitted::Addresses;
+use super::addresses::Addresses;
 use super::call::{Guarded, Place, Plain, last_line, words_since};
 use super::gauges::Books;
-use super::http::{self, HttpRequest};
 use super::lock;
 use super::process::{self, Acting};
 use super::spawn::Running;
@@ -22,6 +21,8 @@ use crate::error::{Error, Result};
 use crate::model::{
     Action, Command, HookKind, Origin, ProcessFault, ProcessSelector, Ready, TargetSpec, Url,
 };
+use crate::net::Tls;
+use crate::net::http::{self, HttpRequest};
 use crate::process::proc::{self, Stat};
 use crate::process::{ProcessHandle, ProcessIdentity};
 use crate::record::{Event, Outcome, Sample, printable};
@@ -35,6 +36,8 @@ const OUTPUT: &str = "target.log";
 const HOOKS_OUTPUT: &str = "hooks.log";
 /// Limit on one question whether the target serves.
 const ASK_MAX: Nanos = Nanos::from_secs(1);
+/// Bytes of its answer that are read: none is needed.
+const READY_BODY_MAX: usize = 64 * 1024;
 /// The pause between two of them.
 const ASK_EVERY: Nanos = Nanos::from_millis(50);
 /// How long a command without a ready check may take until it can be reached.
@@ -64,6 +67,8 @@ pub struct Begin<'a> {
 pub struct Target {
     spec: TargetSpec,
     addresses: Addresses,
+    /// Encryption of the ready check, where it is one under https.
+    ready_tls: Option<Tls>,
     directory: PathBuf,
     binary: PathBuf,
     safeguard: Arc<dyn Safeguard>,
@@ -118,7 +123,12 @@ impl Target {
     /// serve in time or cannot be reached; wrong usage, where a process may not
     /// be touched. Nothing is left running.
     pub fn begin(begin: Begin<'_>) -> Result<Self> {
+        let ready = begin.spec.ready.as_ref().map(|ready| &ready.url);
+        let ready_tls = ready
+            .filter(|url| url.encrypted)
+            .map(|url| Tls::trusting(&url.host, begin.spec.ca.as_deref()));
         let target = Self {
+            ready_tls: ready_tls.transpose()?,
             runs: Mutex::new(Runs::Nothing),
             leader: Mutex::default(),
             spec: begin.spec.clone(),
@@ -281,18 +291,20 @@ impl Target {
     }
 
     fn yes(&self, ready: &Ready) -> std::result::Result<String, String> {
-        let answer = http::ask(
-            &HttpRequest {
-                method: &ready.method,
-                url: &ready.url,
-                address: self.address(&ready.url)?,
-                headers: &[],
-                body: "",
-            },
-            ASK_MAX,
-        );
-        let answer = answer.map_err(|cause| format!("{} did not answer: {cause}", ready.url))?;
-        let told = format!("{} answered {}", ready.url, answer.status);
+        let url = &ready.url;
+        let answer = http::ask(&HttpRequest {
+            method: &ready.method,
+            address: self.address(url)?,
+            tls: self.ready_tls.as_ref(),
+            authority: &url.authority,
+            target: &url.target,
+            headers: &[],
+            body: "",
+            timeout: ASK_MAX,
+            body_max: READY_BODY_MAX,
+        });
+        let answer = answer.map_err(|cause| format!("{url} did not answer: {cause}"))?;
+        let told = format!("{url} answered {}", answer.status);
         match answer.status {
             200..=399 => Ok(told),
             _ => Err(told),
@@ -497,6 +509,7 @@ impl Target {
         let place = Place {
             folder: &self.spec.folder,
             log: Some(&log),
+            ca: self.spec.ca.as_deref(),
         };
         let plain = |call| Plain::new(name, call, |url| self.addresses.get(url), place);
         let Some(call) = plain(&hook.call) else {

@@ -85,20 +85,28 @@ fn client(retries: u32) -> ClientPolicy {
 }
 
 fn cases() -> Vec<Case> {
-    let case = |name, plan, script, expected| Case {
+    [answers(), waits_that_end(), connections(), limits()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+const fn case(
+    name: &'static str,
+    plan: Plan,
+    script: &'static [Reply],
+    expected: &'static str,
+) -> Case {
+    Case {
         name,
         plan,
         script,
         expected,
-    };
-    let impatient = |timeout, retries| ClientPolicy {
-        timeout: ms(timeout),
-        ..client(retries)
-    };
-    let fresh = |mut plan: Plan| {
-        plan.load.drive.fresh_connections = true;
-        plan
-    };
+    }
+}
+
+/// What answers come to.
+fn answers() -> Vec<Case> {
     let to_be_refused = |mut plan: Plan| {
         plan.load.mix = vec![threadbare::plan::MixEntry {
             refused: true,
@@ -141,6 +149,16 @@ fn cases() -> Vec<Case> {
             "scheduled 2, succeeded 1, failed_wrongly_allowed 1; first_tries 2, responses 2, \
              status_2xx 1, status_4xx 1, status_403 1, ended_well 1, ended_badly 1",
         ),
+    ]
+}
+
+/// What becomes of waits: timeouts, deadlines, hedges.
+fn waits_that_end() -> Vec<Case> {
+    let impatient = |timeout, retries| ClientPolicy {
+        timeout: ms(timeout),
+        ..client(retries)
+    };
+    vec![
         case(
             "silence runs into the timeout, and is retried",
             one_user(2, impatient(60, 1)),
@@ -167,6 +185,30 @@ fn cases() -> Vec<Case> {
             "scheduled 2, missed_deadline 2; first_tries 2, cancelled 2, ended_badly 2",
         ),
         case(
+            "a hedge answers for a first try that does not",
+            hedged(1),
+            &[Silence, Status(200)],
+            "scheduled 1, succeeded 1; first_tries 1, hedges 1, responses 1, status_2xx 1, \
+             cancelled 1, ended_well 1",
+        ),
+        case(
+            "a hedge that fails decides nothing while the first try may be answered",
+            hedged(1),
+            &[Late(200, 600), Close],
+            "scheduled 1, succeeded 1; first_tries 1, hedges 1, responses 1, status_2xx 1, \
+             connection_errors 1, ended_well 1",
+        ),
+    ]
+}
+
+/// What becomes of connections.
+fn connections() -> Vec<Case> {
+    let fresh = |mut plan: Plan| {
+        plan.load.drive.fresh_connections = true;
+        plan
+    };
+    vec![
+        case(
             "a new connection that is closed is a failure, and is retried",
             fresh(one_user(2, client(1))),
             &[Close, Status(200), Close, Close],
@@ -186,20 +228,12 @@ fn cases() -> Vec<Case> {
             &[Garbage],
             "scheduled 2, failed_protocol 2; first_tries 2, protocol_errors 2, ended_badly 2",
         ),
-        case(
-            "a hedge answers for a first try that does not",
-            hedged(1),
-            &[Silence, Status(200)],
-            "scheduled 1, succeeded 1; first_tries 1, hedges 1, responses 1, status_2xx 1, \
-             cancelled 1, ended_well 1",
-        ),
-        case(
-            "a hedge that fails decides nothing while the first try may be answered",
-            hedged(1),
-            &[Late(200, 600), Close],
-            "scheduled 1, succeeded 1; first_tries 1, hedges 1, responses 1, status_2xx 1, \
-             connection_errors 1, ended_well 1",
-        ),
+    ]
+}
+
+/// What clients do not do.
+fn limits() -> Vec<Case> {
+    vec![
         case(
             "past the backlog's bound operations are shed, and who waits is unfinished",
             waits(6, 2),

@@ -51,7 +51,11 @@ pub(crate) fn scrape(source: GaugeSource) -> Scrape {
         GaugePlace::Page(url) => SocketAddr::new(url.host().parse().unwrap(), url.port()),
         GaugePlace::Statsd(address) => *address,
     };
-    Scrape { source, address }
+    Scrape {
+        source,
+        address,
+        tls: None,
+    }
 }
 
 pub(crate) fn read(sources: Vec<GaugeSource>) -> (Scraper, Readings) {

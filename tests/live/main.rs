@@ -22,7 +22,9 @@ mod told;
 
 mod faults;
 mod fleet;
+mod framing;
 mod gauges;
+mod https;
 mod incidents;
 mod load;
 mod proxy;

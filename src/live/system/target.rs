@@ -1,7 +1,7 @@
 //! A target as the system of a run, and the net under it:
 //! what is done to it is written down before it acts, and undone.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -9,8 +9,9 @@ use super::super::conductor::Message;
 use super::super::faults::Faults;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
-use crate::load::{Address, Endpoint, Protocol, Tls, TlsOptions, Work};
+use crate::load::{Address, Endpoint, Protocol, Work};
 use crate::model::{Action, Site, TargetSpec};
+use crate::net::{AllowedHosts, Tls};
 use crate::record::{Event, Outcome, Sample};
 use crate::target::{Addresses, Begin, Safeguard, Target, Undo, Undos};
 use crate::units::Nanos;
@@ -63,7 +64,8 @@ impl Safeguard for UndoLog {
 /// Starts, holds or finds the target, once its hosts have been admitted.
 pub(super) fn begin(start: &Start<'_>, spec: &TargetSpec) -> Result<Arc<dyn SystemUnderTest>> {
     let plan = start.plan;
-    let addresses = Addresses::of(spec, &plan.safety, start.allowed)?;
+    let allowed = AllowedHosts::of_scenario(&plan.safety.hosts, start.allowed);
+    let addresses = Addresses::of(spec, &allowed)?;
     addresses.hold(plan)?;
     start.guardian.undo(start.directory)?;
     let mut undos = Undos::open(start.directory, "the run")?;
@@ -107,19 +109,12 @@ impl GuardedTarget {
                 "{url} was not admitted, which is a bug of threadbare"
             ))
         })?;
-        let tls = |ca: Option<&Path>| {
-            let options = TlsOptions {
-                ca: ca.map(Path::to_owned),
-                ..TlsOptions::default()
-            };
-            Tls::new(&url.host, false, &options)
-        };
         Ok(Destination {
             endpoint: Endpoint {
                 address: Address::Tcp(self.faults.front().unwrap_or(address)),
                 tls: url
                     .encrypted
-                    .then(|| tls(self.spec.ca.as_deref()))
+                    .then(|| Tls::trusting(&url.host, self.spec.ca.as_deref()))
                     .transpose()?,
                 protocol: Protocol::Http1,
             },

@@ -7,13 +7,10 @@
 //! somebody looks into. Whatever comes, the answer is a response, a wish for more, or
 //! an error; never a panic.
 
-mod chunked;
-
 use std::mem::MaybeUninit;
 
-use chunked::Chunks;
-
 use crate::model::Content;
+use crate::net::framing::{BodyReader, FramingFields, RequestKind, items};
 use crate::units::Nanos;
 
 /// Bytes of a response's head at most; the common servers send at most 8 KiB.
@@ -76,9 +73,7 @@ pub enum Progress {
 #[derive(Debug)]
 enum ReadingState {
     Head,
-    Length(u64),
-    Chunked(Chunks),
-    UntilClose,
+    Body(BodyReader),
 }
 
 /// Reads one response after the other.
@@ -157,27 +152,16 @@ impl ResponseReader {
                     None => return Ok(Progress::Incomplete),
                     Some(taken) => used += taken,
                 },
-                ReadingState::Length(left) => {
-                    let taken =
-                        usize::try_from(*left).map_or(rest.len(), |left| left.min(rest.len()));
-                    *left -= taken as u64;
-                    if let Some(content) = &mut self.content {
-                        content.add(&rest[..taken]);
-                    }
-                    used += taken;
-                    let complete = *left == 0;
+                ReadingState::Body(body) => {
+                    let content = &mut self.content;
+                    let taken = body.feed(rest, |data| {
+                        if let Some(content) = content {
+                            content.add(data);
+                        }
+                    });
+                    used += taken.map_err(|_| Broken::Chunk)?;
+                    let complete = body.finished();
                     return Ok(self.progress(complete, used));
-                }
-                ReadingState::Chunked(chunks) => {
-                    let (taken, complete) = chunks.feed(rest, self.content.as_deref_mut())?;
-                    used += taken;
-                    return Ok(self.progress(complete, used));
-                }
-                ReadingState::UntilClose => {
-                    if let Some(content) = &mut self.content {
-                        content.add(rest);
-                    }
-                    return Ok(Progress::Incomplete);
                 }
             }
         }
@@ -198,7 +182,7 @@ impl ResponseReader {
     /// Where the response was not whole.
     pub const fn finish(&self) -> Result<Response, Broken> {
         match self.state {
-            ReadingState::UntilClose => Ok(self.response),
+            ReadingState::Body(BodyReader::UntilClose) => Ok(self.response),
             _ => Err(Broken::Truncated),
         }
     }
@@ -247,26 +231,23 @@ impl ResponseReader {
                 }
                 ReadingState::Head
             }
-            204 | 304 => ReadingState::Length(0),
-            _ if self.to_head => ReadingState::Length(0),
-            _ => match head.body {
-                Body::Length(length) => ReadingState::Length(length),
-                Body::Chunked => ReadingState::Chunked(Chunks::new()),
-                Body::UntilClose => {
+            _ => {
+                let to = if self.to_head {
+                    RequestKind::Head
+                } else {
+                    RequestKind::Other
+                };
+                let framing = head.framing.response(to, head.status);
+                let body = BodyReader::from(framing.map_err(|_| Broken::Length)?);
+                // After either of these nobody knows where the next response begins.
+                if body == BodyReader::UntilClose || head.framing.contradict() {
                     self.response.keep_alive = false;
-                    ReadingState::UntilClose
                 }
-            },
+                ReadingState::Body(body)
+            }
         };
         Ok(())
     }
-}
-
-/// How a body's end is found.
-enum Body {
-    Length(u64),
-    Chunked,
-    UntilClose,
 }
 
 /// What a head says.
@@ -274,7 +255,7 @@ struct Head {
     status: u16,
     keep_alive: bool,
     retry_after: Option<Nanos>,
-    body: Body,
+    framing: FramingFields,
 }
 
 /// Parses a head: its length and what it says; none while it is not whole. Its
@@ -306,19 +287,12 @@ fn parse_head(
     }
     let mut keep_alive = version == 1;
     let mut retry_after = None;
-    let mut stated_length = None;
-    let mut coded = None;
+    let mut framing = FramingFields::default();
     for field in response.headers {
-        if field.name.eq_ignore_ascii_case("content-length") {
-            let length = parse_length(field.value)?;
-            if stated_length.is_some_and(|stated| stated != length) {
-                return Err(Broken::Length);
-            }
-            stated_length = Some(length);
-        } else if field.name.eq_ignore_ascii_case("transfer-encoding") {
-            let last = items(field.value).last().unwrap_or_default();
-            coded = Some(last.eq_ignore_ascii_case(b"chunked"));
-        } else if field.name.eq_ignore_ascii_case("connection") {
+        if framing.add(field.name, field.value) {
+            continue;
+        }
+        if field.name.eq_ignore_ascii_case("connection") {
             for item in items(field.value) {
                 if item.eq_ignore_ascii_case(b"close") {
                     keep_alive = false;
@@ -330,24 +304,13 @@ fn parse_head(
             retry_after = delay(field.value);
         }
     }
-    // A transfer coding overrides a length (RFC 9112, section 6.3, item 3).
-    let body = match (coded, stated_length) {
-        (Some(true), _) => Body::Chunked,
-        (Some(false), _) | (None, None) => Body::UntilClose,
-        (None, Some(length)) => Body::Length(length),
-    };
     let head = Head {
         status,
         keep_alive,
         retry_after,
-        body,
+        framing,
     };
     Ok(Some((length, head)))
-}
-
-/// The items of a comma-separated field.
-fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// A delay in whole seconds; none where it is anything else, such as a date.
@@ -358,25 +321,6 @@ pub(super) fn delay(value: &[u8]) -> Option<Nanos> {
     // More than fits is for ever, either way.
     let seconds = text.parse::<u64>().unwrap_or(u64::MAX);
     Some(Nanos(seconds.saturating_mul(Nanos::from_secs(1).0)))
-}
-
-/// A length, also where it is repeated in one field ("5, 5").
-fn parse_length(value: &[u8]) -> Result<u64, Broken> {
-    let mut length = None;
-    for item in items(value) {
-        if item.is_empty() || !item.iter().all(u8::is_ascii_digit) {
-            return Err(Broken::Length);
-        }
-        let number = std::str::from_utf8(item)
-            .ok()
-            .and_then(|text| text.parse::<u64>().ok());
-        let number = number.ok_or(Broken::Length)?;
-        if length.is_some_and(|length| length != number) {
-            return Err(Broken::Length);
-        }
-        length = Some(number);
-    }
-    length.ok_or(Broken::Length)
 }
 
 #[cfg(test)]

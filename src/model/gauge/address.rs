@@ -12,13 +12,14 @@ const HIDDEN: &str = "***";
 /// Parts of names of query fields whose values are secret.
 const SECRETS: [&str; 6] = ["token", "key", "secret", "pass", "auth", "sig"];
 
-const EXPECTED: &str = "an address that begins with http://, with a host and a path, for example \
-                        \"http://127.0.0.1:9100/metrics\"";
+const EXPECTED: &str = "an address that begins with http:// or https://, with a host and a path, \
+                        for example \"http://127.0.0.1:9100/metrics\"";
 
-/// A plain HTTP address. It prints, and is recorded, without its secrets: the
+/// An address of http or https. It prints, and is recorded, without its secrets: the
 /// user and password, and the values of query fields such as `token`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct GaugeUrl {
+    encrypted: bool,
     user: Option<String>,
     host: String,
     port: u16,
@@ -26,13 +27,19 @@ pub struct GaugeUrl {
 }
 
 impl GaugeUrl {
+    /// Whether it is https.
+    #[must_use]
+    pub const fn encrypted(&self) -> bool {
+        self.encrypted
+    }
+
     /// The host, to be resolved and checked by whoever is to connect to it.
     #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port; 80 where none is written.
+    /// The port, the scheme's own where none is written.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
@@ -58,10 +65,10 @@ impl GaugeUrl {
         } else {
             self.host.clone()
         };
-        match self.port {
-            80 => host,
-            port => format!("{host}:{port}"),
+        if self.port == default_port(self.encrypted) {
+            return host;
         }
+        format!("{host}:{}", self.port)
     }
 }
 
@@ -74,8 +81,15 @@ impl FromStr for GaugeUrl {
     }
 }
 
+const fn default_port(encrypted: bool) -> u16 {
+    if encrypted { 443 } else { 80 }
+}
+
 fn read(text: &str) -> Option<GaugeUrl> {
-    let rest = text.strip_prefix("http://")?;
+    let (encrypted, rest) = match text.strip_prefix("https://") {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix("http://")?),
+    };
     // What a request line can hold: no spaces, nothing that ends the line.
     if !rest.bytes().all(|byte| byte.is_ascii_graphic()) {
         return None;
@@ -106,7 +120,7 @@ fn read(text: &str) -> Option<GaugeUrl> {
     };
     let port = match port {
         Some(port) => port.parse().ok().filter(|port| *port > 0)?,
-        None => 80,
+        None => default_port(encrypted),
     };
     let named = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':');
     if host.is_empty() || !host.chars().all(named) {
@@ -118,6 +132,7 @@ fn read(text: &str) -> Option<GaugeUrl> {
         format!("/{target}")
     };
     Some(GaugeUrl {
+        encrypted,
         user,
         host: host.to_owned(),
         port,
@@ -127,7 +142,11 @@ fn read(text: &str) -> Option<GaugeUrl> {
 
 impl fmt::Display for GaugeUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("http://")?;
+        f.write_str(if self.encrypted {
+            "https://"
+        } else {
+            "http://"
+        })?;
         if self.user.is_some() {
             write!(f, "{HIDDEN}@")?;
         }
@@ -187,14 +206,19 @@ mod tests {
             ("http://app?x=1", "app", 80, "/?x=1"),
             ("http://[::1]:80/a;csv#b", "::1", 80, "/a;csv"),
             ("http://u:p@h@app:81/x", "app", 81, "/x"),
+            // The host is what is connected to, whatever stands before it.
+            ("http://127.0.0.1@192.0.2.1/", "192.0.2.1", 80, "/"),
+            ("https://app/x", "app", 443, "/x"),
+            ("https://app:80/x", "app", 80, "/x"),
         ] {
             let url: GaugeUrl = text.parse().unwrap();
             assert_eq!((url.host(), url.port(), url.target()), (host, port, target));
+            assert_eq!(url.encrypted(), text.starts_with("https"));
         }
         let user = "http://u:p@app/".parse::<GaugeUrl>().unwrap();
         assert_eq!(user.user(), Some("u:p"));
         for wrong in [
-            "https://app/",
+            "ftp://app/",
             "app:80/",
             "http://",
             "http://:80/",

@@ -9,11 +9,11 @@
 
 use bytes::Bytes;
 
-use super::framing::Malformed;
-use super::head::{self, RequestHead};
+use super::head::{self, Malformed, RequestHead};
 use super::orders::{HeadHold, Orders, Rules, kept_until, meeting};
 use super::side::{BodyProgress, HEAD_MAX, Side, SideState, pass};
 use crate::model::fault::{Ending, Pipe, Stream};
+use crate::net::RequestKind;
 use crate::units::Nanos;
 
 /// What came of a turn.
@@ -184,7 +184,7 @@ impl Exchange {
                 self.client.state = SideState::HeadKept {
                     met: meeting(rules, Stream::Upstream, &text),
                     head: text.clone(),
-                    framing: head.framing,
+                    body: head.body,
                     since: now,
                     tunnel: false,
                 };
@@ -217,7 +217,7 @@ impl Exchange {
         let state = std::mem::replace(&mut self.client.state, SideState::Rest);
         let (
             SideState::HeadKept {
-                head, framing, met, ..
+                head, body, met, ..
             },
             Some(asked),
         ) = (state, &self.asked)
@@ -232,7 +232,7 @@ impl Exchange {
         let Some(status) = orders.status else {
             up.push(now, orders.edited(head));
             self.client.state = SideState::Body {
-                framing,
+                body,
                 cut: orders.cut,
                 discard: false,
             };
@@ -242,7 +242,7 @@ impl Exchange {
         self.answer(now, status, "a fault of the proxy", closes, down);
         if !closes {
             self.client.state = SideState::Body {
-                framing,
+                body,
                 cut: None,
                 discard: true,
             };
@@ -308,18 +308,19 @@ impl Exchange {
         let Some(asked) = &self.asked else {
             return self.not_an_answer(now, down); // nobody asked
         };
-        match head::answer(inbox, asked.head) {
+        match head::answer(inbox, asked.head.kind) {
             Ok(Some(head)) if head.length <= HEAD_MAX => {
                 let text = inbox.split_to(head.length).freeze();
                 if matches!(head.status, 100 | 102..200) {
                     down.push(now, text); // a word ahead of the answer
                     return true;
                 }
-                let granted = asked.head.connect && (200..300).contains(&head.status);
+                let granted =
+                    asked.head.kind == RequestKind::Connect && (200..300).contains(&head.status);
                 self.target.state = SideState::HeadKept {
                     met: meeting(rules, Stream::Downstream, &asked.text),
                     head: text,
-                    framing: head.framing,
+                    body: head.body,
                     since: now,
                     tunnel: granted || head.status == 101,
                 };
@@ -352,7 +353,7 @@ impl Exchange {
         let state = std::mem::replace(&mut self.target.state, SideState::Rest);
         let SideState::HeadKept {
             head,
-            framing,
+            body,
             met,
             tunnel,
             ..
@@ -371,7 +372,7 @@ impl Exchange {
             self.target.state = SideState::Tunnel;
         } else {
             self.target.state = SideState::Body {
-                framing,
+                body,
                 cut: orders.cut,
                 discard: false,
             };
@@ -382,9 +383,9 @@ impl Exchange {
     /// Answers in the target's place.
     fn answer(&mut self, now: Nanos, status: u16, sentence: &str, closes: bool, down: &mut Pipe) {
         self.counted.own_answers += 1;
-        let bodiless = self.asked.as_ref().is_some_and(|asked| asked.head.bodiless);
+        let asked = self.asked.as_ref().map(|asked| asked.head.kind);
         let mut text = head::own_answer(status, sentence, closes);
-        if bodiless || matches!(status, 204 | 304) {
+        if asked == Some(RequestKind::Head) || matches!(status, 204 | 304) {
             let body = text.windows(4).position(|end| end == b"\r\n\r\n");
             text.truncate(body.map_or(text.len(), |at| at + 4));
         }

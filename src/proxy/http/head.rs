@@ -3,11 +3,28 @@
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
-use super::framing::{Framing, Malformed};
 use crate::model::fault::RequestView;
+use crate::net::framing::{BodyReader, Damaged, FramingError, FramingFields, RequestKind, items};
 
 /// Headers of a head at most; servers allow about as many.
 const HEADERS_MAX: usize = 128;
+
+/// It is not HTTP: a head that cannot be read, or a body that is not framed as its
+/// head says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+impl From<Damaged> for Malformed {
+    fn from(_: Damaged) -> Self {
+        Self
+    }
+}
+
+impl From<FramingError> for Malformed {
+    fn from(_: FramingError) -> Self {
+        Self
+    }
+}
 
 /// What is known of a request once its head is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,11 +32,9 @@ pub(super) struct RequestHead {
     /// Bytes of the head.
     pub length: usize,
     /// What follows it.
-    pub framing: Framing,
-    /// Whether the answer has no body in any case (HEAD).
-    pub bodiless: bool,
-    /// Whether the connection becomes a tunnel when it is granted (CONNECT).
-    pub connect: bool,
+    pub body: BodyReader,
+    /// What it asks for, as far as the answer's body depends on it.
+    pub kind: RequestKind,
     /// Whether nothing follows it on this connection where the proxy answers it
     /// itself: the client closes after it, or waits for a word before it sends the
     /// body, and may or may not send it then.
@@ -34,7 +49,7 @@ pub(super) struct AnswerHead {
     /// Its status.
     pub status: u16,
     /// What follows it.
-    pub framing: Framing,
+    pub body: BodyReader,
 }
 
 /// Reads a request's head; none while it is not complete.
@@ -44,79 +59,43 @@ pub(super) fn request(bytes: &[u8]) -> Result<Option<RequestHead>, Malformed> {
     let Status::Complete(length) = request.parse(bytes).map_err(|_| Malformed)? else {
         return Ok(None);
     };
-    let method = request.method.unwrap_or_default();
-    let framing = framing(request.headers)?;
-    if framing == Some(Framing::UntilEnd) {
-        return Err(Malformed); // a request cannot end by closing
-    }
     Ok(Some(RequestHead {
         length,
-        framing: framing.unwrap_or(Framing::Length(0)),
-        bodiless: method == "HEAD",
-        connect: method == "CONNECT",
+        body: FramingFields::of(request.headers).request()?.into(),
+        kind: request.method.unwrap_or_default().into(),
         last: request.version == Some(0)
             || has_token(request.headers, "connection", "close")
-            || find(request.headers, "expect").is_some(),
+            || values(request.headers, "expect").next().is_some(),
     }))
 }
 
-/// Reads an answer's head, to a request that was a HEAD or CONNECT or neither.
-pub(super) fn answer(bytes: &[u8], to: RequestHead) -> Result<Option<AnswerHead>, Malformed> {
+/// Reads the head of an answer to such a request.
+pub(super) fn answer(bytes: &[u8], to: RequestKind) -> Result<Option<AnswerHead>, Malformed> {
     let mut headers = [EMPTY_HEADER; HEADERS_MAX];
     let mut answer = httparse::Response::new(&mut headers);
     let Status::Complete(length) = answer.parse(bytes).map_err(|_| Malformed)? else {
         return Ok(None);
     };
     let status = answer.code.unwrap_or_default();
-    let bodiless = to.bodiless || matches!(status, 100..200 | 204 | 304);
-    let framing = if bodiless {
-        Framing::Length(0)
-    } else {
-        framing(answer.headers)?.unwrap_or(Framing::UntilEnd)
-    };
     Ok(Some(AnswerHead {
         length,
         status,
-        framing,
+        body: FramingFields::of(answer.headers)
+            .response(to, status)?
+            .into(),
     }))
 }
 
-/// The body that headers announce. Chunks win over a length (RFC 9112, 6.3).
-fn framing(headers: &[Header<'_>]) -> Result<Option<Framing>, Malformed> {
-    if find(headers, "transfer-encoding").is_some() {
-        let chunked = has_token(headers, "transfer-encoding", "chunked");
-        return Ok(Some(if chunked {
-            Framing::CHUNKED
-        } else {
-            Framing::UntilEnd
-        }));
-    }
-    let mut length = None;
-    for header in headers {
-        if header.name.eq_ignore_ascii_case("content-length") {
-            let text = std::str::from_utf8(header.value.trim_ascii()).map_err(|_| Malformed)?;
-            let value: u64 = text.parse().map_err(|_| Malformed)?;
-            if text.starts_with('+') || length.is_some_and(|length| length != value) {
-                return Err(Malformed);
-            }
-            length = Some(value);
-        }
-    }
-    Ok(length.map(Framing::Length))
-}
-
-fn find<'a>(headers: &'a [Header<'_>], name: &str) -> Option<&'a [u8]> {
-    let mut headers = headers.iter();
-    let header = headers.find(|header| header.name.eq_ignore_ascii_case(name))?;
-    Some(header.value)
+fn values<'a>(headers: &'a [Header<'_>], name: &str) -> impl Iterator<Item = &'a [u8]> {
+    let named = headers
+        .iter()
+        .filter(move |header| header.name.eq_ignore_ascii_case(name));
+    named.map(|header| header.value)
 }
 
 fn has_token(headers: &[Header<'_>], name: &str, token: &str) -> bool {
-    let named = headers
-        .iter()
-        .filter(|header| header.name.eq_ignore_ascii_case(name));
-    let mut tokens = named.flat_map(|header| header.value.split(|byte| *byte == b','));
-    tokens.any(|own| own.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    let mut tokens = values(headers, name).flat_map(items);
+    tokens.any(|own| own.eq_ignore_ascii_case(token.as_bytes()))
 }
 
 /// Looks at a request's head, which has been read before.
@@ -210,36 +189,34 @@ pub(super) fn own_answer(status: u16, sentence: &str, closes: bool) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const PLAIN: RequestHead = RequestHead {
-        length: 0,
-        framing: Framing::Length(0),
-        bodiless: false,
-        connect: false,
-        last: false,
-    };
+    use crate::net::Framing;
 
     #[test]
     fn requests_say_what_follows_them() {
-        for (text, framing) in [
+        for (text, body) in [
             ("GET / HTTP/1.1\r\n\r\n", Framing::Length(0)),
             (
                 "POST / HTTP/1.1\r\nContent-Length: 12\r\n\r\n",
                 Framing::Length(12),
             ),
             (
-                "POST / HTTP/1.1\r\ncontent-length: 5\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n",
-                Framing::CHUNKED,
+                "POST / HTTP/1.1\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n",
+                Framing::Chunked,
             ),
         ] {
             let head = request(text.as_bytes()).unwrap().unwrap();
-            assert_eq!((head.framing, head.length), (framing, text.len()), "{text}");
+            assert_eq!(
+                (head.body, head.length),
+                (body.into(), text.len()),
+                "{text}"
+            );
             assert_eq!(request(&text.as_bytes()[..text.len() - 1]), Ok(None));
         }
         for text in [
             "\u{1}\r\n\r\n",
+            // Passed on as they came, these could be read in two ways behind the proxy.
             "POST / HTTP/1.1\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
-            "POST / HTTP/1.1\r\ncontent-length: +5\r\n\r\n",
+            "POST / HTTP/1.1\r\ncontent-length: 5\r\nTransfer-Encoding: chunked\r\n\r\n",
             "POST / HTTP/1.1\r\ntransfer-encoding: gzip\r\n\r\n",
         ] {
             assert_eq!(request(text.as_bytes()), Err(Malformed), "{text}");
@@ -248,26 +225,13 @@ mod tests {
 
     #[test]
     fn answers_say_what_follows_them() {
-        let head = RequestHead {
-            bodiless: true,
-            ..PLAIN
-        };
-        for (text, to, framing) in [
-            (
-                "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n",
-                PLAIN,
-                Framing::Length(3),
-            ),
-            (
-                "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n",
-                head,
-                Framing::Length(0),
-            ),
-            ("HTTP/1.1 204 No Content\r\n\r\n", PLAIN, Framing::Length(0)),
-            ("HTTP/1.0 200 OK\r\n\r\n", PLAIN, Framing::UntilEnd),
+        let text = "HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n";
+        for (to, body) in [
+            (RequestKind::Other, Framing::Length(3)),
+            (RequestKind::Head, Framing::Length(0)),
         ] {
             let read = answer(text.as_bytes(), to).unwrap().unwrap();
-            assert_eq!(read.framing, framing, "{text}");
+            assert_eq!((read.body, read.length), (body.into(), text.len()));
         }
     }
 
@@ -303,11 +267,11 @@ mod tests {
     #[test]
     fn an_answer_of_our_own_is_an_answer() {
         let text = own_answer(503, "a \"fault\"", true);
-        let read = answer(&text, PLAIN).unwrap().unwrap();
+        let read = answer(&text, RequestKind::Other).unwrap().unwrap();
         assert_eq!(read.status, 503);
         assert_eq!(
-            read.framing,
-            Framing::Length(text.len() as u64 - read.length as u64)
+            read.body,
+            BodyReader::Length(text.len() as u64 - read.length as u64)
         );
     }
 }

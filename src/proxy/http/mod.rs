@@ -7,7 +7,6 @@
 //! told bytes, it gives bytes.
 
 mod exchange;
-mod framing;
 mod head;
 mod orders;
 mod side;

@@ -2,9 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::framing::{Framing, Malformed};
+use super::head::Malformed;
 use super::orders::MatchedFault;
 use crate::model::fault::Pipe;
+use crate::net::BodyReader;
 use crate::units::Nanos;
 
 /// Bytes of a head at most; servers allow 8 to 64 KiB.
@@ -25,14 +26,14 @@ pub(super) enum SideState {
     /// A head is complete, and delays or holds may keep it.
     HeadKept {
         head: Bytes,
-        framing: Framing,
+        body: BodyReader,
         since: Nanos,
         met: Vec<MatchedFault>,
         tunnel: bool,
     },
     /// A body passes; of a cut one so many bytes more.
     Body {
-        framing: Framing,
+        body: BodyReader,
         cut: Option<u64>,
         discard: bool,
     },
@@ -78,7 +79,7 @@ pub(super) fn pass(
 ) -> Result<BodyProgress, Malformed> {
     let room = pipe.room();
     match &mut side.state {
-        SideState::Body { framing, .. } if framing.finished() => {
+        SideState::Body { body, .. } if body.finished() => {
             let discarded = matches!(side.state, SideState::Body { discard: true, .. });
             side.state = SideState::Head;
             Ok(BodyProgress::All { discarded })
@@ -88,17 +89,13 @@ pub(super) fn pass(
             side.state = SideState::Rest;
             Ok(BodyProgress::Nothing)
         }
-        SideState::Body {
-            framing,
-            cut,
-            discard,
-        } => {
+        SideState::Body { body, cut, discard } => {
             let most = if *discard {
                 side.inbox.len()
             } else {
                 room.min(side.inbox.len())
             };
-            let length = framing.take(&side.inbox[..most])?;
+            let length = body.feed(&side.inbox[..most], |_| {})?;
             let bytes = side.inbox.split_to(length);
             let kept = cut.map_or(length, |cut| {
                 usize::try_from(cut).unwrap_or(usize::MAX).min(length)

@@ -31,7 +31,7 @@ pub struct ProxySpec {
     /// Where it listens; port 0 is a free one.
     pub listen: SocketAddr,
     /// Where connections lead to. Whoever starts a proxy answers for this address:
-    /// see [`Allowed`](crate::proxy::Allowed).
+    /// see [`AllowedHosts`](crate::net::AllowedHosts).
     pub to: SocketAddr,
     /// What it reads.
     pub mode: Mode,

@@ -48,7 +48,7 @@ pub(in crate::scenario) struct Target {
     #[schemars(range(min = 1, max = 65_535))]
     pub(in crate::scenario) port: Option<Spanned<u16>>,
     /// A file of certificates (PEM) to trust under https in place of the
-    /// system's, from this file's folder on.
+    /// system's, from this file's folder on; also of ready checks, hooks and gauges.
     pub(in crate::scenario) ca: Option<String>,
 }
 

@@ -266,7 +266,7 @@ fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
     let server = Server::start(|_| Answer::status(200));
     let url = format!("http://{}/", server.address());
     let cases: [(&str, &[&str], &str); 17] = [
-        ("http://192.0.2.1/", &[], "--allow 192.0.2.1"),
+        ("http://192.0.2.1/", &[], "--allow-host 192.0.2.1"),
         ("ftp://127.0.0.1/", &[], "is neither http"),
         ("127.0.0.1:80", &[], "has no scheme"),
         ("http://127.0.0.1:99999/", &[], "a port that is none"),

@@ -4,7 +4,8 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
-use threadbare::proxy::{Allowed, Api, Proxies, Settings};
+use threadbare::net::AllowedHosts;
+use threadbare::proxy::{Api, Proxies, Settings};
 
 use super::peers::{connect, round};
 use crate::echo::echo;
@@ -13,7 +14,7 @@ fn api() -> (Api, Arc<Proxies>) {
     let proxies = Arc::new(Proxies::new(Settings {
         seed: 1,
         connections_max: 100,
-        allowed: Allowed::default(),
+        allowed: AllowedHosts::default(),
     }));
     let any = "127.0.0.1:0".parse().unwrap();
     (Api::start(any, Arc::clone(&proxies)).unwrap(), proxies)
@@ -232,7 +233,7 @@ fn strangers_are_refused() {
     let proxies = Arc::new(Proxies::new(Settings {
         seed: 1,
         connections_max: 1,
-        allowed: Allowed::default(),
+        allowed: AllowedHosts::default(),
     }));
     assert!(Api::start(elsewhere, proxies).is_err());
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::sync::Arc;
 
 use threadbare::model::fault::Mode;
-use threadbare::proxy::{Allowed, Api, Draft, Proxies, Settings};
+use threadbare::net::AllowedHosts;
+use threadbare::proxy::{Api, Draft, Proxies, Settings};
 
 use super::{Case, SOON, leftovers, on, said, url};
 use crate::run::{alone, wait_until};
@@ -133,7 +134,7 @@ fn a_proxy_beside_the_target_is_mended_when_the_conductor_dies() {
     let proxies = Arc::new(Proxies::new(Settings {
         seed: 1,
         connections_max: 100,
-        allowed: Allowed::default(),
+        allowed: AllowedHosts::default(),
     }));
     let database = proxies.create(&Draft {
         name: "database".into(),

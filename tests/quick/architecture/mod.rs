@@ -9,7 +9,7 @@ mod words;
 use source::sources;
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 24] = [
+const RANKS: [(&str, u32); 25] = [
     ("units", 0),
     ("clock", 1),
     ("rng", 1),
@@ -18,6 +18,7 @@ const RANKS: [(&str, u32); 24] = [
     ("model", 2),
     ("process", 2),
     ("scenario", 3),
+    ("net", 3),
     ("plan", 4),
     ("record", 5),
     ("clients", 6),

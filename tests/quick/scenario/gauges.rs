@@ -19,7 +19,7 @@ url = "http://127.0.0.1:9293/stats"
 
 [[gauges]]
 preset = "puma"
-url = "https://127.0.0.1:9293/stats"
+url = "ftp://127.0.0.1:9293/stats"
 
 [[gauges]]
 name = "no place"

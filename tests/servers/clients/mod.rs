@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 
-use threadbare::proxy::{Allowed, Api, Proxies, Settings};
+use threadbare::net::AllowedHosts;
+use threadbare::proxy::{Api, Proxies, Settings};
 
 use crate::echo::echo;
 
@@ -25,7 +26,7 @@ fn drives(program: &Path, script: &str) {
     let proxies = Arc::new(Proxies::new(Settings {
         seed: 1,
         connections_max: 100,
-        allowed: Allowed::default(),
+        allowed: AllowedHosts::default(),
     }));
     let any = "127.0.0.1:0".parse().unwrap();
     let api = Api::start(any, Arc::clone(&proxies)).unwrap();

@@ -1,10 +1,11 @@
-//! The chunked transfer coding (RFC 9112, section 7.1), read and thrown away.
-
-use super::Broken;
-use crate::model::Content;
+//! The chunked transfer coding (RFC 9112, section 7.1), told apart from its data.
 
 /// Bytes of extensions and trailers at most; nobody sends that many in earnest.
 const ASIDE_MAX: u32 = 16 * 1024;
+
+/// Bytes that are not the chunked coding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Damaged;
 
 /// How far a chunked body has been read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,11 +27,13 @@ enum ChunkState {
     TrailerFeed,
     /// Before the very last line feed.
     LastFeed,
+    /// Past it.
+    Done,
 }
 
 /// A reader of one chunked body.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Chunks {
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Chunks {
     state: ChunkState,
     /// The chunk's size while it is read, then what is left of its data.
     left: u64,
@@ -46,45 +49,46 @@ impl Chunks {
         }
     }
 
-    /// Reads on: how many bytes belonged to the body, and whether it is over.
-    /// What they carried goes to `content`, where it is kept.
+    /// Whether the body is over.
+    pub(super) const fn finished(&self) -> bool {
+        matches!(self.state, ChunkState::Done)
+    }
+
+    /// Reads on: how many bytes belonged to the body. The data that they carried goes
+    /// to `sink`.
     pub(super) fn feed(
         &mut self,
         bytes: &[u8],
-        mut content: Option<&mut Content>,
-    ) -> Result<(usize, bool), Broken> {
+        mut sink: impl FnMut(&[u8]),
+    ) -> Result<usize, Damaged> {
         let mut used = 0;
         while let Some(&byte) = bytes.get(used) {
-            if self.state == ChunkState::Data {
-                let there = (bytes.len() - used) as u64;
-                let taken = self.left.min(there);
-                self.left -= taken;
-                // No more than `there`, which came from a usize.
-                let taken = usize::try_from(taken).unwrap_or(usize::MAX);
-                if let Some(content) = &mut content {
-                    content.add(&bytes[used..used + taken]);
+            match self.state {
+                ChunkState::Done => break,
+                ChunkState::Data => {
+                    let taken = take(&mut self.left, bytes.len() - used);
+                    sink(&bytes[used..used + taken]);
+                    used += taken;
+                    if self.left == 0 {
+                        self.state = ChunkState::DataReturn;
+                    }
                 }
-                used += taken;
-                if self.left == 0 {
-                    self.state = ChunkState::DataReturn;
+                _ => {
+                    self.step(byte)?;
+                    used += 1;
                 }
-                continue;
-            }
-            used += 1;
-            if self.step(byte)? {
-                return Ok((used, true));
             }
         }
-        Ok((used, false))
+        Ok(used)
     }
 
-    /// Takes one byte outside the data; true at the end of the body.
-    fn step(&mut self, byte: u8) -> Result<bool, Broken> {
+    /// Takes one byte outside the data.
+    fn step(&mut self, byte: u8) -> Result<(), Damaged> {
         self.state = match (self.state, byte) {
             (ChunkState::Size(_), b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => {
                 let digit = char::from(byte).to_digit(16).map_or(0, u64::from);
                 if self.left >> 60 != 0 {
-                    return Err(Broken::Chunk);
+                    return Err(Damaged);
                 }
                 self.left = self.left << 4 | digit;
                 ChunkState::Size(true)
@@ -106,19 +110,26 @@ impl Chunks {
                 ChunkState::Trailer
             }
             (ChunkState::TrailerFeed, b'\n') => ChunkState::TrailerStart,
-            (ChunkState::LastFeed, b'\n') => return Ok(true),
-            _ => return Err(Broken::Chunk),
+            (ChunkState::LastFeed, b'\n') => ChunkState::Done,
+            _ => return Err(Damaged),
         };
-        Ok(false)
+        Ok(())
     }
 
-    const fn step_aside(&mut self) -> Result<(), Broken> {
+    const fn step_aside(&mut self) -> Result<(), Damaged> {
         self.aside += 1;
         if self.aside > ASIDE_MAX {
-            return Err(Broken::Chunk);
+            return Err(Damaged);
         }
         Ok(())
     }
+}
+
+/// Takes what is left, and no more than there is.
+pub(super) fn take(left: &mut u64, there: usize) -> usize {
+    let taken = usize::try_from(*left).unwrap_or(usize::MAX).min(there);
+    *left -= taken as u64;
+    taken
 }
 
 #[cfg(test)]
@@ -136,8 +147,16 @@ mod tests {
             ("1\r\nx\r\n0\r\nTrailer: yes\r\n\r\n", Some(25)),
             ("5\r\nhello\r\n", None), // more is to come
         ] {
-            let (used, ended) = Chunks::new().feed(body.as_bytes(), None).unwrap();
-            assert_eq!(ended.then_some(used), whole, "{body:?}");
+            for size in 1..=body.len() {
+                let mut chunks = Chunks::new();
+                let pieces = body.as_bytes().chunks(size);
+                let used: usize = pieces.map(|it| chunks.feed(it, |_| {}).unwrap()).sum();
+                assert_eq!(
+                    chunks.finished().then_some(used),
+                    whole,
+                    "{body:?} by {size}"
+                );
+            }
         }
     }
 
@@ -150,17 +169,15 @@ mod tests {
             "5\r\nhello!",           // longer than stated
             "11111111111111111\r\n", // a size past 64 bits
             "0\r\n\n",
+            "-1\r\n", // a sign
         ] {
             assert_eq!(
-                Chunks::new().feed(body.as_bytes(), None),
-                Err(Broken::Chunk),
+                Chunks::new().feed(body.as_bytes(), |_| {}),
+                Err(Damaged),
                 "{body:?}"
             );
         }
         let endless = format!("1;{}", "x".repeat(20_000));
-        assert_eq!(
-            Chunks::new().feed(endless.as_bytes(), None),
-            Err(Broken::Chunk)
-        );
+        assert_eq!(Chunks::new().feed(endless.as_bytes(), |_| {}), Err(Damaged));
     }
 }

@@ -1,0 +1,445 @@
+//! One request, one response: for ready checks, hooks and gauges, not for load.
+//!
+//! Blocking and plain on purpose: each exchange has a connection and a deadline of its
+//! own, and bounds on the head and the body. A client that does more (redirects,
+//! pools, compression) would be more to bound. A redirect is a response like any
+//! other: the address that was checked is the only one that is sent to. Targets and
+//! header values may be secret, so no cause quotes them; and causes hold no figure
+//! that varies, so that the same failure is counted as one.
+
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use hyper::header::{HeaderName, HeaderValue};
+use rustls::CertificateError;
+
+use super::framing::{BodyReader, Framing, FramingFields, RequestKind};
+use super::tls::Tls;
+use crate::clock::Clock;
+use crate::units::Nanos;
+
+/// The longest head; servers allow 8 to 64 KiB.
+const HEAD_MAX: usize = 64 * 1024;
+/// Header fields at most; servers send a dozen.
+const FIELDS_MAX: usize = 100;
+/// Interim (1xx) responses before the real one at most.
+const INTERIM_MAX: usize = 16;
+/// Bytes read at a time.
+const PIECE: usize = 16 * 1024;
+
+/// A request that is to be made.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpRequest<'a> {
+    /// The method.
+    pub method: &'a str,
+    /// The address that was checked.
+    pub address: SocketAddr,
+    /// How it is encrypted; none: not at all.
+    pub tls: Option<&'a Tls>,
+    /// Host and port as requests name them.
+    pub authority: &'a str,
+    /// Path and query.
+    pub target: &'a str,
+    /// Header fields besides `Host`, the body's length and `Connection`, which are added
+    /// where they are not among these.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// The body.
+    pub body: &'a str,
+    /// Limit on the whole exchange.
+    pub timeout: Nanos,
+    /// Bytes of the response's body at most.
+    pub body_max: usize,
+}
+
+/// A response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// Its status.
+    pub status: u16,
+    /// Its header fields.
+    pub headers: Vec<(String, Vec<u8>)>,
+    /// Its body; none where it is longer than it may be.
+    pub body: Option<Vec<u8>>,
+}
+
+impl HttpResponse {
+    /// The value of the first header field of this name, where it is text.
+    #[must_use]
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let mut headers = self.headers.iter();
+        let (_, value) = headers.find(|(own, _)| own.eq_ignore_ascii_case(name))?;
+        str::from_utf8(value).ok()
+    }
+}
+
+/// Sends a request, and waits for its response.
+///
+/// # Errors
+///
+/// Why there is none, in a clause.
+pub fn ask(request: &HttpRequest<'_>) -> Result<HttpResponse, String> {
+    let text = written(request)?;
+    let deadline = Deadline {
+        clock: Clock::start(),
+        limit: request.timeout,
+    };
+    let stream = deadline
+        .left()
+        .and_then(|left| TcpStream::connect_timeout(&request.address, left.to_duration()));
+    let mut stream = BoundedStream {
+        stream: stream.map_err(|cause| in_words(&cause))?,
+        deadline,
+    };
+    let to = RequestKind::from(request.method);
+    let Some(tls) = request.tls else {
+        return exchange(&mut stream, &text, to, request.body_max);
+    };
+    let session = tls.session();
+    let mut session = session.map_err(|cause| format!("TLS failed: {cause}"))?;
+    let mut stream = rustls::Stream::new(&mut session, &mut stream);
+    exchange(&mut stream, &text, to, request.body_max)
+}
+
+/// Whether a connection can be made within so long.
+///
+/// # Errors
+///
+/// Why not, in a clause.
+pub fn connects(address: SocketAddr, timeout: Nanos) -> Result<(), String> {
+    let connected = TcpStream::connect_timeout(&address, timeout.to_duration());
+    connected.map(drop).map_err(|cause| in_words(&cause))
+}
+
+/// The request's bytes.
+fn written(request: &HttpRequest<'_>) -> Result<Vec<u8>, String> {
+    let given = |name: &str| {
+        let mut headers = request.headers.iter();
+        headers.any(|(own, _)| own.eq_ignore_ascii_case(name))
+    };
+    // These have a body by their meaning, so that none has a length too (RFC 9110, 8.6).
+    let bodied = !request.body.is_empty() || matches!(request.method, "POST" | "PUT" | "PATCH");
+    let length = request.body.len().to_string();
+    let own = [
+        ("host", request.authority, true),
+        ("connection", "close", true),
+        ("content-length", &length, bodied),
+    ];
+    let own = own
+        .into_iter()
+        .filter(|(name, _, wanted)| *wanted && !given(name))
+        .map(|(name, value, _)| (name, value));
+    let mut text = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
+    for (name, value) in own.chain(request.headers.iter().copied()) {
+        // What ends a line would begin another field.
+        if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
+            let name = name.escape_debug();
+            return Err(format!("the header field `{name}` cannot be sent"));
+        }
+        text.extend([name, ": ", value, "\r\n"]);
+    }
+    text.push_str("\r\n");
+    text.push_str(request.body);
+    Ok(text.into_bytes())
+}
+
+/// When an exchange must be over.
+#[derive(Debug)]
+struct Deadline {
+    clock: Clock,
+    limit: Nanos,
+}
+
+impl Deadline {
+    /// Time left: some, or the error of a socket that ran out of it.
+    fn left(&self) -> io::Result<Nanos> {
+        match self.limit.saturating_sub(self.clock.now()) {
+            Nanos::ZERO => Err(io::ErrorKind::TimedOut.into()),
+            left => Ok(left),
+        }
+    }
+}
+
+/// A socket on which nothing takes longer than the deadline.
+struct BoundedStream {
+    stream: TcpStream,
+    deadline: Deadline,
+}
+
+impl BoundedStream {
+    /// Does it again where a signal came between, and names a timeout as one.
+    fn bounded(
+        &mut self,
+        mut attempt: impl FnMut(&mut TcpStream, Nanos) -> io::Result<usize>,
+    ) -> io::Result<usize> {
+        loop {
+            let left = self.deadline.left()?;
+            match attempt(&mut self.stream, left) {
+                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
+                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+impl Read for BoundedStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.bounded(|stream, left| {
+            stream.set_read_timeout(Some(left.to_duration()))?;
+            stream.read(buffer)
+        })
+    }
+}
+
+impl Write for BoundedStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.bounded(|stream, left| {
+            stream.set_write_timeout(Some(left.to_duration()))?;
+            stream.write(bytes)
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What went wrong with a connection, in words that do not vary.
+fn in_words(cause: &io::Error) -> String {
+    let inner = cause.get_ref();
+    if let Some(cause) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
+        return tls_in_words(cause);
+    }
+    match cause.kind() {
+        io::ErrorKind::TimedOut => "no answer in time".into(),
+        io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            "the connection was reset".into()
+        }
+        _ => cause.to_string(),
+    }
+}
+
+/// The same of encryption; times of a certificate vary, and are left out.
+fn tls_in_words(cause: &rustls::Error) -> String {
+    let rustls::Error::InvalidCertificate(cause) = cause else {
+        return match cause {
+            rustls::Error::InvalidMessage(_) => {
+                "what answers does not speak TLS; is its URL one of http?".into()
+            }
+            cause => format!("TLS failed: {cause}"),
+        };
+    };
+    let why = match cause {
+        CertificateError::UnknownIssuer => {
+            "it is signed by nobody who is trusted; name a file of who signed it as `ca`".into()
+        }
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name than the URL's host".into()
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "it has expired".into()
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "it is not valid yet".into()
+        }
+        cause => cause.to_string(),
+    };
+    format!("the server's certificate was not accepted: {why}")
+}
+
+fn exchange(
+    stream: &mut (impl Read + Write),
+    request: &[u8],
+    to: RequestKind,
+    body_max: usize,
+) -> Result<HttpResponse, String> {
+    let sent = stream.write_all(request).and_then(|()| stream.flush());
+    sent.map_err(|cause| in_words(&cause))?;
+    let mut bytes = Vec::new();
+    let (length, mut response, framing) = read_head(stream, &mut bytes, to)?;
+    bytes.drain(..length);
+    let too_long = matches!(framing, Framing::Length(stated) if stated > body_max as u64);
+    if !too_long {
+        response.body = read_body(stream, bytes, framing.into(), body_max)?;
+    }
+    Ok(response)
+}
+
+/// Reads up to the end of a head: its length, what it says, and what follows it.
+fn read_head(
+    stream: &mut impl Read,
+    bytes: &mut Vec<u8>,
+    to: RequestKind,
+) -> Result<(usize, HttpResponse, Framing), String> {
+    let mut interim = 0;
+    loop {
+        match parse_head(bytes, to)? {
+            Some((_, HttpResponse { status: 101, .. }, _)) => {
+                return Err("the server switches to another protocol".into());
+            }
+            Some((length, HttpResponse { status: ..200, .. }, _)) if interim < INTERIM_MAX => {
+                bytes.drain(..length);
+                interim += 1;
+                continue;
+            }
+            Some(head) => return Ok(head),
+            None => {}
+        }
+        if bytes.len() > HEAD_MAX {
+            return Err("the head of the answer is longer than 64 kB".into());
+        }
+        if fill(stream, bytes).map_err(|cause| in_words(&cause))? == 0 {
+            return Err(if bytes.is_empty() {
+                "the connection was closed without an answer".into()
+            } else {
+                "the connection was closed within the head of the answer".into()
+            });
+        }
+    }
+}
+
+/// A head, without its body; none while it is not whole.
+fn parse_head(
+    bytes: &[u8],
+    to: RequestKind,
+) -> Result<Option<(usize, HttpResponse, Framing)>, String> {
+    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
+    let mut parsed = httparse::Response::new(&mut fields);
+    let length = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Err(_) => return Err("the answer is not HTTP".into()),
+    };
+    let status = parsed.code.unwrap_or_default();
+    let framing = FramingFields::of(parsed.headers)
+        .response(to, status)
+        .map_err(|_| "the length of the answer is no number, or several")?;
+    let fields = parsed.headers.iter();
+    let response = HttpResponse {
+        status,
+        headers: fields
+            .map(|field| (field.name.to_owned(), field.value.to_vec()))
+            .collect(),
+        body: None,
+    };
+    Ok(Some((length, response, framing)))
+}
+
+/// Reads a body of which these bytes have come; none where it is too long.
+fn read_body(
+    stream: &mut impl Read,
+    mut bytes: Vec<u8>,
+    mut reader: BodyReader,
+    body_max: usize,
+) -> Result<Option<Vec<u8>>, String> {
+    let mut body = Vec::new();
+    loop {
+        let read = reader.feed(&bytes, |data| body.extend_from_slice(data));
+        read.map_err(|_| "a chunk of the answer is damaged")?;
+        if body.len() > body_max {
+            return Ok(None);
+        }
+        if reader.finished() {
+            return Ok(Some(body));
+        }
+        bytes.clear();
+        if fill(stream, &mut bytes).map_err(|cause| in_words(&cause))? == 0 {
+            return match reader {
+                BodyReader::UntilClose => Ok(Some(body)),
+                _ => Err("the connection was closed within the answer".into()),
+            };
+        }
+    }
+}
+
+/// Reads what is there, or waits for it: how many bytes, zero at the end.
+fn fill(stream: &mut impl Read, into: &mut Vec<u8>) -> io::Result<usize> {
+    let mut piece = [0; PIECE];
+    let length = match stream.read(&mut piece) {
+        // Encryption that ends without saying so: the end of the stream all the same.
+        Err(cause) if cause.kind() == io::ErrorKind::UnexpectedEof => 0,
+        read => read?,
+    };
+    into.extend_from_slice(&piece[..length]);
+    Ok(length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PLAIN: HttpRequest<'_> = HttpRequest {
+        method: "GET",
+        address: SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 1),
+        tls: None,
+        authority: "a.test:1",
+        target: "/x?y",
+        headers: &[],
+        body: "",
+        timeout: Nanos::from_secs(1),
+        body_max: 10,
+    };
+
+    #[test]
+    fn a_request_is_written_whole_and_no_field_ends_its_line() {
+        for (request, expected) in [
+            (
+                PLAIN,
+                "GET /x?y HTTP/1.1\r\nhost: a.test:1\r\nconnection: close\r\n\r\n",
+            ),
+            // a length where the method means a body, and where there is one
+            (
+                HttpRequest {
+                    method: "POST",
+                    ..PLAIN
+                },
+                "POST /x?y HTTP/1.1\r\nhost: a.test:1\r\nconnection: close\r\n\
+                 content-length: 0\r\n\r\n",
+            ),
+            (
+                HttpRequest {
+                    method: "DELETE",
+                    headers: &[("Host", "b.test"), ("x", "1")],
+                    body: "äh",
+                    ..PLAIN
+                },
+                "DELETE /x?y HTTP/1.1\r\nconnection: close\r\ncontent-length: 3\r\n\
+                 Host: b.test\r\nx: 1\r\n\r\näh",
+            ),
+        ] {
+            assert_eq!(written(&request).unwrap(), expected.as_bytes());
+        }
+        for header in [("x", "1\r\ny: 2"), ("x\r\ny", "2"), ("", "1"), ("x y", "1")] {
+            let request = HttpRequest {
+                headers: &[header],
+                ..PLAIN
+            };
+            assert!(written(&request).unwrap_err().contains("cannot be sent"));
+        }
+    }
+
+    #[test]
+    fn a_body_is_bounded_however_it_is_framed() {
+        let read = |body: &str, framing: Framing| {
+            let bytes = body.as_bytes().to_vec();
+            read_body(&mut io::empty(), bytes, framing.into(), 10)
+        };
+        let long = "a".repeat(11);
+        let chunked = format!("b\r\n{long}\r\n0\r\n\r\n");
+        assert_eq!(read(&long, Framing::UntilClose), Ok(None));
+        assert_eq!(read(&chunked, Framing::Chunked), Ok(None));
+        let ten = "a".repeat(10).into_bytes();
+        assert_eq!(read(&long[..10], Framing::UntilClose), Ok(Some(ten)));
+        // One that breaks off, and one that is damaged.
+        for (body, framing) in [
+            ("abc", Framing::Length(4)),
+            ("3\r\nabc\r\n", Framing::Chunked),
+            ("3\r\nabcd", Framing::Chunked),
+        ] {
+            assert!(read(body, framing).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! What everything that sends has in common: which host may be sent to, where an
+//! HTTP message ends, encryption, and one small client.
+//!
+//! What it deliberately does not do: carry load. The generator has sockets and a
+//! loop of its own (`load`), and so has the proxy; here are the rules that both
+//! keep, and the client for what is sent once: ready checks, hooks, gauges.
+
+mod chunked;
+pub mod framing;
+pub mod hosts;
+pub mod http;
+pub mod tls;
+
+pub use framing::{BodyReader, Damaged, Framing, FramingError, FramingFields, RequestKind};
+pub use hosts::{AllowedHosts, is_loopback};
+pub use tls::{Tls, TlsOptions};

@@ -1,0 +1,172 @@
+//! Encryption: what a client trusts, and who it says it is.
+//!
+//! The cryptography is rustls', with one provider everywhere. Nothing here touches a
+//! socket: the generator and the small client each carry the bytes in their own way.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
+use rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+};
+
+use crate::error::{Error, Result};
+
+/// What a client trusts and who it says it is.
+#[derive(Debug, Clone, Default)]
+pub struct TlsOptions {
+    /// Whether any certificate will do.
+    pub insecure: bool,
+    /// A file with the certificates (PEM) that are trusted in place of the system's.
+    pub ca: Option<PathBuf>,
+    /// Files with the client's own certificate chain and private key (PEM).
+    pub identity: Option<(PathBuf, PathBuf)>,
+}
+
+/// Encryption of connections to one server, ready for use.
+#[derive(Debug, Clone)]
+pub struct Tls {
+    config: Arc<ClientConfig>,
+    server: ServerName<'static>,
+}
+
+impl Tls {
+    /// Encryption to the server that the user named; `http2`: what is spoken inside (ALPN).
+    ///
+    /// # Errors
+    ///
+    /// Where the name can be no server's, or a file of `options` cannot be read
+    /// or does not hold what it should.
+    pub fn new(server: &str, http2: bool, options: &TlsOptions) -> Result<Self> {
+        let provider = Arc::new(ring::default_provider());
+        let unfit = |cause: rustls::Error| Error::usage(format!("failed to set up TLS: {cause}"));
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(unfit)?;
+        let builder = if options.insecure {
+            let anyone = Arc::new(Anyone(provider));
+            builder.dangerous().with_custom_certificate_verifier(anyone)
+        } else {
+            builder.with_root_certificates(roots(options.ca.as_deref())?)
+        };
+        let mut config = match &options.identity {
+            None => builder.with_no_client_auth(),
+            Some((chain, key)) => {
+                let chain = certificates(chain)?;
+                let key = PrivateKeyDer::from_pem_file(key).map_err(|cause| {
+                    Error::usage(format!(
+                        "failed to read a private key (PEM) from {}: {cause}",
+                        key.display()
+                    ))
+                })?;
+                builder.with_client_auth_cert(chain, key).map_err(unfit)?
+            }
+        };
+        let alpn: &[u8] = if http2 { b"h2" } else { b"http/1.1" };
+        config.alpn_protocols = vec![alpn.to_vec()];
+        let server = ServerName::try_from(server.to_owned()).map_err(|_| {
+            Error::usage(format!(
+                "`{}` is no name of a server that a certificate could be for",
+                server.escape_debug()
+            ))
+        })?;
+        Ok(Self {
+            config: Arc::new(config),
+            server,
+        })
+    }
+
+    /// Encryption of HTTP/1.1 to this server, which is trusted by the system's
+    /// certificates, or those of a file (PEM).
+    ///
+    /// # Errors
+    ///
+    /// As [`Tls::new`].
+    pub fn trusting(server: &str, ca: Option<&Path>) -> Result<Self> {
+        let options = TlsOptions {
+            ca: ca.map(Path::to_owned),
+            ..TlsOptions::default()
+        };
+        Self::new(server, false, &options)
+    }
+
+    /// The client's end of a connection, before its handshake.
+    ///
+    /// # Errors
+    ///
+    /// Where rustls finds its own settings unfit.
+    pub fn session(&self) -> std::result::Result<ClientConnection, rustls::Error> {
+        ClientConnection::new(Arc::clone(&self.config), self.server.clone())
+    }
+}
+
+fn roots(ca: Option<&Path>) -> Result<RootCertStore> {
+    let mut roots = RootCertStore::empty();
+    let trusted = match ca {
+        Some(file) => certificates(file)?,
+        // What of the system's cannot be read is missing, and a server that
+        // needs it is not trusted, with that reason.
+        None => rustls_native_certs::load_native_certs().certs,
+    };
+    roots.add_parsable_certificates(trusted);
+    Ok(roots)
+}
+
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
+    let unreadable = |cause: &dyn std::fmt::Display| {
+        Error::usage(format!(
+            "failed to read certificates (PEM) from {}: {cause}",
+            file.display()
+        ))
+    };
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
+        .and_then(Iterator::collect)
+        .map_err(|cause| unreadable(&cause))?;
+    if certificates.is_empty() {
+        return Err(unreadable(&"it holds none"));
+    }
+    Ok(certificates)
+}
+
+/// Trusts anyone who can do the handshake, as the user asked.
+#[derive(Debug)]
+struct Anyone(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for Anyone {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> std::result::Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> std::result::Result<HandshakeSignatureValid, rustls::Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,92 @@
+//! The addresses of every host that a run may send to.
+//!
+//! Each was resolved once and checked ([`AllowedHosts`]); whoever sends asks here and
+//! resolves nothing.
+
+use std::net::SocketAddr;
+
+use crate::error::{Error, Result};
+use crate::model::{TargetSpec, Url};
+use crate::net::{AllowedHosts, is_loopback};
+use crate::plan::Plan;
+
+/// The addresses of every host that a run may send to, each checked.
+#[derive(Debug, Clone, Default)]
+pub struct Addresses {
+    known: Vec<(String, u16, SocketAddr)>,
+}
+
+impl Addresses {
+    /// Resolves and checks every URL of a target, and every end of its proxies.
+    ///
+    /// # Errors
+    ///
+    /// As [`AllowedHosts::resolve`].
+    pub fn of(target: &TargetSpec, allowed: &AllowedHosts) -> Result<Self> {
+        let urls = target.urls().map(|url| (url.host.as_str(), url.port));
+        let ends = target.ends_of_proxies();
+        let ends = ends.map(|end| (end.host.as_str(), end.port));
+        let mut addresses = Self::default();
+        for (host, port) in urls.chain(ends) {
+            if addresses.get_host(host, port).is_none() {
+                let address = allowed.resolve(host, port)?;
+                addresses.known.push((host.to_owned(), port, address));
+            }
+        }
+        Ok(addresses)
+    }
+
+    /// The address of a URL that was admitted.
+    #[must_use]
+    pub fn get(&self, url: &Url) -> Option<SocketAddr> {
+        self.get_host(&url.host, url.port)
+    }
+
+    /// The address of a host and port that were admitted.
+    #[must_use]
+    pub fn get_host(&self, host: &str, port: u16) -> Option<SocketAddr> {
+        let mut known = self.known.iter();
+        known
+            .find(|(known, at, _)| known == host && *at == port)
+            .map(|(_, _, address)| *address)
+    }
+
+    /// Whether any of them is not this machine's.
+    #[must_use]
+    pub fn leave_this_machine(&self) -> bool {
+        self.known
+            .iter()
+            .any(|(_, _, address)| !is_loopback(address.ip()))
+    }
+
+    /// Holds a plan to the bounds for hosts that are not this machine's.
+    ///
+    /// # Errors
+    ///
+    /// Wrong usage, where it asks for more than the scenario allows.
+    pub fn hold(&self, plan: &Plan) -> Result<()> {
+        if !self.leave_this_machine() {
+            return Ok(());
+        }
+        let (asked, most) = (
+            plan.requests_max_per_second(),
+            plan.safety.rate_max_per_second(),
+        );
+        if asked > most {
+            return Err(Error::usage(format!(
+                "the run could send {asked:.0} requests/s, retries and probes included, to a host \
+                 that is not this machine, and {most:.0}/s is the bound; raise it explicitly with \
+                 `rate_max` in [safety], or lower load.rate"
+            )));
+        }
+        let longest = plan.safety.duration_max;
+        if plan.end > longest {
+            return Err(Error::usage(format!(
+                "the run loads a host that is not this machine for {}, and {longest} is the \
+                 bound; raise it explicitly with `duration_max` in [safety], or shorten the run",
+                plan.end
+            )));
+        }
+        Ok(())
+    }
+}
