@@ -3,20 +3,16 @@
 
 use proptest::prelude::*;
 use threadbare::model::{Action, Preset, Roles, Trigger, When};
+use threadbare::plan::Plan;
+use threadbare::scenario;
 use threadbare::units::Nanos;
-use threadbare::{plan, scenario};
 
 #[test]
 fn every_shipped_scenario_parses_and_plans_the_same_way_twice() {
     for (name, _) in scenario::shipped() {
-        let loaded = scenario::load(name, false).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(loaded.name, *name);
-        let plan = plan::build(&loaded, None);
-        assert_eq!(
-            plan,
-            plan::build(&scenario::load(name, false).unwrap(), None)
-        );
-        assert_eq!(plan::build(&loaded, Some(7)).seed, 7);
+        let plan = scenario::load(name, false).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plan.scenario, *name);
+        assert_eq!(plan, scenario::load(name, false).unwrap());
         assert!(!plan.claim.is_empty() && !plan.source.is_empty(), "{name}");
         assert!(!plan.expectations.is_empty(), "{name}");
     }
@@ -35,7 +31,7 @@ fn every_scenario_in_the_folder_is_shipped() {
 
 #[test]
 fn the_founding_incident_keeps_its_proportions() {
-    let plan = plan::build(&scenario::load("missing-await", false).unwrap(), None);
+    let plan = scenario::load("missing-await", false).unwrap();
     assert_eq!(plan.end, Nanos::from_secs(132)); // 3 h 40 min at 100 to 1
     let pushed = &plan.timeline[0];
     assert_eq!(pushed.when, When::At(Nanos::from_secs(18)));
@@ -99,7 +95,9 @@ fn a_file_is_named_after_its_stem_and_its_mistakes_are_usage_errors() {
     let (_, text) = scenario::shipped()[0];
     std::fs::write(&path, text).unwrap();
     assert_eq!(
-        scenario::load(path.to_str().unwrap(), false).unwrap().name,
+        scenario::load(path.to_str().unwrap(), false)
+            .unwrap()
+            .scenario,
         "mine"
     );
 
@@ -494,7 +492,7 @@ fn gauges_land_in_the_plan_without_their_secrets() {
     let example = examples.find(|text| text.contains("[[gauges]]")).unwrap();
     let text = WRONG_GAUGES.split("[[gauges]]").next().unwrap().to_owned();
     let text = text + example;
-    let plan = plan::build(&scenario::parse("a", "a.toml", &text).unwrap(), None);
+    let plan = scenario::parse("a", "a.toml", &text).unwrap();
     let [puma, orders] = &plan.gauges[..] else {
         panic!("{:?}", plan.gauges);
     };
@@ -511,7 +509,7 @@ fn gauges_land_in_the_plan_without_their_secrets() {
     assert_eq!(workers, "app_pool_size{pool=\"orders\"} or 16");
     let recorded = serde_json::to_string(&plan).unwrap();
     assert!(recorded.contains("stats?token=***") && !recorded.contains("token=x"));
-    let back: plan::Plan = serde_json::from_str(&recorded).unwrap();
+    let back: Plan = serde_json::from_str(&recorded).unwrap();
     assert_eq!(back.gauges[1..], plan.gauges[1..]);
 }
 
@@ -602,8 +600,7 @@ after = "alert errors"
 delay = "3s"
 do = "rollback"
 "#;
-    let scenario = scenario::parse("night", "night.toml", text).unwrap();
-    let plan = plan::build(&scenario, None);
+    let plan = scenario::parse("night", "night.toml", text).unwrap();
     let seconds = |seconds| Nanos::from_secs(seconds);
     assert_eq!(plan.end, seconds(90));
     let steps: Vec<_> = plan.load.rate.iter().map(|(at, _)| *at).collect();
@@ -737,7 +734,7 @@ with = { name = "authorization", value = "Bearer hunter2", match = { path = "/a"
 name = "no longer who he was"
 "#;
     let text = format!("{PROXIED}{header}");
-    let plan = plan::build(&scenario::parse("a", "a.toml", &text).unwrap(), None);
+    let plan = scenario::parse("a", "a.toml", &text).unwrap();
     let phases: Vec<_> = plan.timeline.iter().map(|it| it.phase.as_str()).collect();
     assert_eq!(
         phases,
@@ -751,7 +748,7 @@ name = "no longer who he was"
     );
     let recorded = serde_json::to_string(&plan).unwrap();
     assert!(!recorded.contains("hunter2"), "{recorded}");
-    let back: plan::Plan = serde_json::from_str(&recorded).unwrap();
+    let back: Plan = serde_json::from_str(&recorded).unwrap();
     assert_eq!(back.timeline[0], plan.timeline[0]);
     let dry = threadbare::report::dry_run::render(&plan);
     for told in [

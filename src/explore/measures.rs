@@ -389,12 +389,11 @@ fn to_one_instance(plan: &mut Plan) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{plan, scenario};
+    use crate::scenario;
 
     #[test]
     fn each_changes_the_founding_scenario_and_says_so_once() {
-        let scenario = scenario::load("missing-await", false).unwrap();
-        let plan = plan::build(&scenario, None);
+        let plan = scenario::load("missing-await", false).unwrap();
         for measure in &MEASURES {
             let once = (measure.apply)(&plan);
             assert!(once.is_ok_and(|once| once != plan), "{}", measure.name);
@@ -405,8 +404,7 @@ mod tests {
 
     #[test]
     fn a_rehearsed_rollback_stands_alone() {
-        let scenario = scenario::load("missing-await", false).unwrap();
-        let mut plan = plan::build(&scenario, None);
+        let mut plan = scenario::load("missing-await", false).unwrap();
         rehearsed(&mut plan).unwrap();
         let rollbacks = |entry: &&crate::plan::Entry| matches!(entry.action, Action::Rollback);
         assert_eq!(plan.timeline.iter().filter(rollbacks).count(), 1);

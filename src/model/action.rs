@@ -401,6 +401,44 @@ pub fn first(count: Option<NonZeroU32>, all: usize) -> usize {
 mod tests {
     use super::*;
 
+    /// As journals and plans of earlier versions hold them, byte for byte.
+    const WRITTEN: [&str; 26] = [
+        r#"{"push":{"set":{"a":"b"},"schema":2,"tested":true,"canary":0.25}}"#,
+        r#"{"push":{"set":{},"schema":null,"tested":false}}"#,
+        r#""rollback""#,
+        r#"{"waive":{"check":"schema"}}"#,
+        r#"{"restart":{"pause":null}}"#,
+        r#"{"restart":{"pause":800000000}}"#,
+        r#"{"admit":{"share":0.45}}"#,
+        r#"{"monitors":{"on":false}}"#,
+        r#"{"retries":{"retries":3}}"#,
+        r#"{"hook":{"hook":"deploy","kind":"push"}}"#,
+        r#"{"hook":{"hook":"note","kind":"other"}}"#,
+        r#"{"process":{"fault":"pause","whom":"all"}}"#,
+        r#"{"process":{"fault":{"limit":{"open_files":16,"threads":null,"processors":null}},"whom":"first"}}"#,
+        r#"{"process":{"fault":"lift","whom":"all"}}"#,
+        r#"{"configure":{"env":{"ROLE_CHECK":"detached"},"args":["-v"]}}"#,
+        r#"{"configure":{"env":{},"args":null}}"#,
+        r#"{"slow":{"part":"database","factor":5.0}}"#,
+        r#"{"pause":{"instances":null}}"#,
+        r#"{"pause":{"instances":2}}"#,
+        r#"{"continue":{"instances":null}}"#,
+        r#"{"fault":{"proxy":"front","name":"down","breakage":"down"}}"#,
+        r#"{"fault":{"proxy":"db","name":"slow","breakage":{"fault":{"name":"slow","stream":"downstream","toxicity":0.5,"type":"latency","attributes":{"latency":2000,"jitter":100}}}}}"#,
+        r#"{"fault":{"proxy":"db","name":"s","breakage":{"fault":{"name":"s","stream":"upstream","toxicity":1.0,"type":"slicer","attributes":{"average_size":10,"size_variation":2,"delay":500}}}}}"#,
+        r#"{"fault":{"proxy":"db","name":"h","breakage":{"fault":{"name":"h","stream":"upstream","toxicity":1.0,"type":"http_delay","attributes":{"match":{"path":"/a"},"delay":20,"jitter":0}}}}}"#,
+        r#"{"occupy":{"name":"o","hold":"slow-endpoint","path":"/report","connections":16,"every":1000000000}}"#,
+        r#"{"undo":{"name":"o"}}"#,
+    ];
+
+    #[test]
+    fn actions_are_read_and_written_as_ever() {
+        for written in WRITTEN {
+            let action: Action = serde_json::from_str(written).unwrap();
+            assert_eq!(serde_json::to_string(&action).unwrap(), written);
+        }
+    }
+
     #[test]
     fn causes_end_with_what_undoes_them() {
         let count = NonZeroU32::new;

@@ -1,10 +1,11 @@
-//! The plan: a scenario, a seed and machine facts, with nothing left to decide.
+//! The plan: what a run is to do, with nothing left to decide.
 //!
 //! Both backends take the same plan, and the record's header holds it, so that
-//! a run can be analysed without the scenario that led to it. A plan is
-//! immutable: what happens during a run is in the record.
+//! a run can be analysed without the scenario that led to it. [`crate::scenario`]
+//! makes one of a file, `threadbare load` of its arguments. A plan is immutable
+//! during a run: what happens is in the record.
 
-mod build;
+mod phases;
 mod schedule;
 mod surge;
 mod timeline;
@@ -20,7 +21,7 @@ use crate::model::{
 };
 use crate::units::Nanos;
 
-pub use build::build;
+pub use phases::{BASELINE, phase_names, surge_phases};
 pub use schedule::{Choice, Draft, Schedule, Slice, fleet_choices, weight_ends};
 pub use surge::SurgeChange;
 pub use timeline::Timeline;
@@ -74,6 +75,36 @@ pub struct Plan {
     pub safety: Safety,
     /// What the run is expected to show.
     pub expectations: Vec<Expectation>,
+}
+
+/// A plan that drives nothing for no time: whoever makes one says what is
+/// different. Seed and interval are those of a scenario that names none.
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            scenario: String::new(),
+            title: String::new(),
+            claim: String::new(),
+            source: String::new(),
+            seed: 1,
+            story: None,
+            warm_up: Nanos::ZERO,
+            end: Nanos::ZERO,
+            drain: Nanos::ZERO,
+            interval: Nanos::from_secs(1),
+            fleet: None,
+            target: None,
+            release: ReleasePolicy::default(),
+            load: Load::default(),
+            monitors: Vec::new(),
+            gauges: Vec::new(),
+            alerts: Vec::new(),
+            timeline: Vec::new(),
+            recovery: RecoveryRule::default(),
+            safety: Safety::default(),
+            expectations: Vec::new(),
+        }
+    }
 }
 
 impl Plan {

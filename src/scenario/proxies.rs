@@ -2,12 +2,12 @@
 
 use serde_json::{Value, json};
 
-use super::Entry;
 use super::file::{self, ActionEntry, Attributes, BreakageName, File};
 use super::leaf::Spanned;
 use super::meaning::Reader;
 use crate::model::fault::{Effect, Hold, Mode, ProxyFault};
 use crate::model::{Action, Breakage, Front, HostPort, Proxied, Site, When};
+use crate::plan::Entry;
 use crate::units::{Nanos, Ratio};
 
 /// The proxies of a target that serves at these sites.

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Entry;
 use super::file::{self, File};
 use super::leaf::{Spanned, Text};
 use super::meaning::Reader;
@@ -14,6 +13,7 @@ use crate::model::{
     Action, Call, Called, Command, ExpectedAnswer, Hook, HttpWork, Origin, Ready, Site, Step,
     TargetSpec, Url,
 };
+use crate::plan::Entry;
 use crate::units::Nanos;
 
 /// The target of somebody else's that a file names; none where it is the fleet.

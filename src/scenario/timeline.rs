@@ -8,13 +8,13 @@ use super::leaf::{Spanned, Text};
 use super::meaning::Reader;
 use super::proxies;
 use super::quantities::After;
-use super::{BASELINE, Entry};
 use crate::model::{Action, HookKind, Limits, ProcessFault, ProcessSelector, Trigger, When};
+use crate::plan::{BASELINE, Entry, phase_names};
 use crate::units::Nanos;
 
 /// The timeline's entries in the order of the file; none for one that has a mistake.
 pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
-    let entries: Vec<_> = file
+    let read: Vec<_> = file
         .timeline
         .iter()
         .map(|entry| {
@@ -23,17 +23,35 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
             let action = read.and_then(|read| action(reader, entry, read));
             as_many_as_there_are(reader, file, entry, action.as_ref());
             phase(reader, &entry.value);
-            Some(Entry {
-                when: when?,
-                action: action?,
-                phase: entry.value.phase.as_ref().map(|phase| phase.value.clone()),
-            })
+            let given = entry.value.phase.as_ref();
+            Some((when?, action?, given.map(|phase| phase.value.as_str())))
         })
         .collect();
+    let entries = named(read);
     causes(reader, file);
     something_to_restore(reader, file, &entries);
     names_apart(reader, file, &entries);
     entries
+}
+
+/// The entries with the names of their phases.
+fn named(read: Vec<Option<(When, Action, Option<&str>)>>) -> Vec<Option<Entry>> {
+    let known = read.iter().flatten();
+    let known: Vec<_> = known
+        .map(|(when, action, given)| (when, action, *given))
+        .collect();
+    let mut phases = phase_names(&known).into_iter();
+    read.into_iter()
+        .map(|entry| {
+            let (when, action, _) = entry?;
+            let phase = phases.next()?;
+            Some(Entry {
+                when,
+                action,
+                phase,
+            })
+        })
+        .collect()
 }
 
 fn when(reader: &mut Reader, entry: &Spanned<file::Entry>) -> Option<When> {

@@ -2,12 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use threadbare::model::{
-    ArrivalProcess, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role, Shape,
-};
+use threadbare::model::{ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role, Shape};
 use threadbare::plan::{
-    Action, Bound, Drive, Entry, Expectation, Figure, Load, MixEntry, Plan, RecoveryRule, Request,
-    Story, When,
+    Action, Bound, Entry, Expectation, Figure, Load, MixEntry, Plan, Request, Story, When,
 };
 use threadbare::record::{Event, Outcome, StopCause};
 use threadbare::units::{ClockTime, Nanos, Rate, Ratio};
@@ -147,12 +144,10 @@ pub(crate) fn plan() -> Plan {
         title: "Role check launched without await".into(),
         claim: "Rolling back alone does not restore service; a gradual restart does.".into(),
         source: "a public postmortem".into(),
-        seed: 1,
         story: Some(story()),
         warm_up: Nanos::from_secs(3),
         end: Nanos::from_secs(SECONDS),
         drain: Nanos::from_secs(3),
-        interval: Nanos::from_secs(1),
         fleet: Some(FleetSpec {
             instances: 4,
             workers: 4,
@@ -171,14 +166,11 @@ pub(crate) fn plan() -> Plan {
             boot: Nanos::from_millis(800),
             ..FleetSpec::default()
         }),
-        release: threadbare::model::ReleasePolicy::default(),
         load: Load {
-            process: ArrivalProcess::Poisson,
             rate: vec![(
                 Nanos::ZERO,
                 Shape::Constant(Rate::per_second(350.0).unwrap()),
             )],
-            replay: None,
             mix: vec![MixEntry {
                 weight: 1,
                 request: Request::ListTasks,
@@ -193,7 +185,7 @@ pub(crate) fn plan() -> Plan {
             },
             connections: 2_000,
             backlog: 10_000,
-            drive: Drive::default(),
+            ..Load::default()
         },
         monitors: vec![MonitorPolicy {
             name: "deep health".into(),
@@ -204,8 +196,6 @@ pub(crate) fn plan() -> Plan {
             overlap: true,
             timeout: Nanos::from_secs(1),
         }],
-        gauges: Vec::new(),
-        alerts: Vec::new(),
         timeline: actions()
             .into_iter()
             .map(|(at, _, action, phase, _)| Entry {
@@ -214,10 +204,8 @@ pub(crate) fn plan() -> Plan {
                 phase: phase.into(),
             })
             .collect(),
-        recovery: RecoveryRule::default(),
-        target: None,
-        safety: threadbare::model::Safety::default(),
         expectations: expectations(),
+        ..Plan::default()
     }
 }
 

@@ -1,41 +1,44 @@
 //! Names of the phases that a timeline cuts a run into.
 
-use super::Entry;
-use crate::model::{Action, Surge};
+use crate::model::{Action, Surge, When};
 
-/// The phase before the first entry.
+/// The phase before the first entry and the first surge.
 pub const BASELINE: &str = "baseline";
 
-/// The phase that begins with each entry, in the timeline's order.
+/// The phase that begins with each entry, in the timeline's order; an entry here
+/// is its time, its action and the name that the scenario gives its phase.
 ///
 /// Entries at the same instant begin one phase: it has the last name that one
 /// of them gives it, or else that of what the last of them does. A name that
 /// was not given and is taken gets a number.
 #[must_use]
-pub fn phase_names(timeline: &[Entry]) -> Vec<String> {
+pub fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<String> {
     let mut names: Vec<Option<String>> = vec![None; timeline.len()];
     let mut taken: Vec<String> = vec![BASELINE.to_owned()];
-    taken.extend(timeline.iter().filter_map(|entry| entry.phase.clone()));
-    for index in 0..timeline.len() {
+    taken.extend(
+        timeline
+            .iter()
+            .filter_map(|(.., given)| given.map(str::to_owned)),
+    );
+    for (index, (when, action, _)) in timeline.iter().enumerate() {
         if names[index].is_some() {
             continue;
         }
-        let together = || {
-            timeline
-                .iter()
-                .filter(|entry| entry.when == timeline[index].when)
-        };
-        let given = together()
-            .filter_map(|entry| entry.phase.clone())
-            .next_back();
-        let name = given.unwrap_or_else(|| {
-            let last = together().next_back().unwrap_or(&timeline[index]);
-            let name = numbered(derived(&last.action), &taken);
-            taken.push(name.clone());
-            name
-        });
-        for (entry, slot) in timeline.iter().zip(&mut names) {
-            if entry.when == timeline[index].when {
+        let together = || timeline.iter().filter(|(other, ..)| other == when);
+        let given = together().filter_map(|(.., given)| *given).next_back();
+        let name = given.map_or_else(
+            || {
+                let last = together()
+                    .next_back()
+                    .map_or(*action, |(_, action, _)| action);
+                let name = numbered(derived(last), &taken);
+                taken.push(name.clone());
+                name
+            },
+            str::to_owned,
+        );
+        for ((other, ..), slot) in timeline.iter().zip(&mut names) {
+            if other == when {
                 *slot = Some(name.clone());
             }
         }
@@ -87,7 +90,7 @@ fn numbered(name: String, taken: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{SlowPart, When};
+    use crate::model::SlowPart;
     use crate::units::Nanos;
 
     #[test]
@@ -115,11 +118,7 @@ mod tests {
 
     #[test]
     fn entries_at_one_instant_share_a_phase_and_names_are_unique() {
-        let entry = |at, action, phase: Option<&str>| Entry {
-            when: When::At(Nanos::from_secs(at)),
-            action,
-            phase: phase.map(str::to_owned),
-        };
+        let entry = |at, action, phase| (When::At(Nanos::from_secs(at)), action, phase);
         let monitors = Action::Monitors { on: false };
         let timeline = [
             entry(1, Action::Rollback, None),
@@ -130,6 +129,9 @@ mod tests {
             entry(4, Action::Rollback, Some("rollback 3")),
             entry(5, Action::Rollback, None),
         ];
+        let timeline = timeline
+            .each_ref()
+            .map(|(when, action, phase)| (when, action, *phase));
         assert_eq!(
             phase_names(&timeline),
             [
