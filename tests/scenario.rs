@@ -2,7 +2,7 @@
 //! are told all at once.
 
 use proptest::prelude::*;
-use threadbare::model::{Action, Preset, Roles, Trigger, When};
+use threadbare::model::{Action, Preset, Roles, ServiceAction, Trigger, When};
 use threadbare::plan::Plan;
 use threadbare::scenario;
 use threadbare::units::Nanos;
@@ -54,7 +54,7 @@ fn the_founding_incident_keeps_its_proportions() {
     let rollbacks = plan
         .timeline
         .iter()
-        .filter(|e| e.action == Action::Rollback);
+        .filter(|e| e.action == Action::Service(ServiceAction::Rollback));
     assert_eq!(rollbacks.count(), 2);
 }
 

@@ -17,7 +17,8 @@ pub use crate::model::{
     RecoveryRule, Request, Story, Trigger, Unit, When,
 };
 use crate::model::{
-    AlertRule, FleetSpec, GaugeSource, MonitorPolicy, ReleasePolicy, Safety, TargetSpec,
+    AlertRule, ClientsAction, FleetSpec, GaugeSource, MonitorPolicy, ProxyAction, ReleasePolicy,
+    Safety, TargetSpec,
 };
 use crate::units::Nanos;
 
@@ -120,7 +121,7 @@ impl Plan {
         });
         // `retries` of the timeline may allow more than the clients begin with.
         let retries = self.timeline.iter().filter_map(|entry| match entry.action {
-            Action::Retries { retries } => Some(retries),
+            Action::Clients(ClientsAction::Retries { retries }) => Some(retries),
             _ => None,
         });
         let retries = retries.fold(self.load.client.retries, u32::max);
@@ -132,9 +133,9 @@ impl Plan {
         });
         let sites = self.target.as_ref().map_or(1, |target| target.sites.len());
         let held = self.timeline.iter().map(|entry| match entry.action {
-            Action::Occupy {
+            Action::Proxy(ProxyAction::Occupy {
                 hold, connections, ..
-            } => f64::from(connections) * f64::from(hold.requests_per_second()),
+            }) => f64::from(connections) * f64::from(hold.requests_per_second()),
             _ => 0.0,
         });
         rate * steps as f64 * tries + probes.sum::<f64>() + held.sum::<f64>() * sites as f64

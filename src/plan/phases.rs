@@ -31,7 +31,7 @@ pub fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<String> {
                 let last = together()
                     .next_back()
                     .map_or(*action, |(_, action, _)| action);
-                let name = numbered(derived(last), &taken);
+                let name = numbered(last.phase(), &taken);
                 taken.push(name.clone());
                 name
             },
@@ -63,23 +63,6 @@ pub fn surge_phases(surges: &[Surge], taken: &[&str]) -> Vec<String> {
     names
 }
 
-fn derived(action: &Action) -> String {
-    match action {
-        Action::Admit { share } => format!("admit {share}"),
-        Action::Monitors { on: true } => "monitors on".into(),
-        Action::Monitors { on: false } => "monitors off".into(),
-        Action::Retries { retries } => format!("retries {retries}"),
-        Action::Hook { hook, .. } => hook.clone(),
-        Action::Process { fault, .. } => fault.word().into(),
-        Action::Configure { .. } => "push".into(),
-        Action::Fault { name, .. } | Action::Occupy { name, .. } => name.clone(),
-        Action::Undo { name } => format!("{name} undone"),
-        Action::Slow { part, factor } if *factor > 1.0 => format!("slow {part}"),
-        Action::Slow { part, .. } => format!("{part} as usual"),
-        other => other.name().to_owned(),
-    }
-}
-
 fn numbered(name: String, taken: &[String]) -> String {
     let candidates = (2..).map(|number| format!("{name} {number}"));
     let mut all = std::iter::once(name.clone()).chain(candidates);
@@ -90,7 +73,7 @@ fn numbered(name: String, taken: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SlowPart;
+    use crate::model::{ClientsAction, FleetAction, ServiceAction, SlowPart};
     use crate::units::Nanos;
 
     #[test]
@@ -107,10 +90,8 @@ mod tests {
     #[test]
     fn a_part_that_is_slow_names_its_phase() {
         let slow = |factor| {
-            derived(&Action::Slow {
-                part: SlowPart::Identity,
-                factor,
-            })
+            let part = SlowPart::Identity;
+            Action::Fleet(FleetAction::Slow { part, factor }).phase()
         };
         assert_eq!(slow(5.0), "slow identity service");
         assert_eq!(slow(1.0), "identity service as usual");
@@ -119,15 +100,19 @@ mod tests {
     #[test]
     fn entries_at_one_instant_share_a_phase_and_names_are_unique() {
         let entry = |at, action, phase| (When::At(Nanos::from_secs(at)), action, phase);
-        let monitors = Action::Monitors { on: false };
+        let monitors = Action::Clients(ClientsAction::Monitors { on: false });
         let timeline = [
-            entry(1, Action::Rollback, None),
+            entry(1, Action::Service(ServiceAction::Rollback), None),
             entry(2, monitors.clone(), Some("quiet")), // named by its first entry
-            entry(2, Action::Rollback, None),
+            entry(2, Action::Service(ServiceAction::Rollback), None),
             entry(3, monitors, None), // named by what its last entry does
-            entry(3, Action::Rollback, None),
-            entry(4, Action::Rollback, Some("rollback 3")),
-            entry(5, Action::Rollback, None),
+            entry(3, Action::Service(ServiceAction::Rollback), None),
+            entry(
+                4,
+                Action::Service(ServiceAction::Rollback),
+                Some("rollback 3"),
+            ),
+            entry(5, Action::Service(ServiceAction::Rollback), None),
         ];
         let timeline = timeline
             .each_ref()

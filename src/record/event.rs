@@ -156,6 +156,17 @@ pub enum Outcome {
     },
 }
 
+impl Outcome {
+    /// An action reached a target that has none of its kind: a scenario is held to
+    /// its target, so only a plan from elsewhere leads here.
+    #[must_use]
+    pub fn of_another_target(action: &Action) -> Self {
+        Self::Failed {
+            reason: format!("this target has no action `{}`", action.name()),
+        }
+    }
+}
+
 impl From<Refusal> for Outcome {
     fn from(refusal: Refusal) -> Self {
         Self::Rejected {

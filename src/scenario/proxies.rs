@@ -6,7 +6,7 @@ use super::file::{self, ActionEntry, Attributes, BreakageName, File};
 use super::leaf::Spanned;
 use super::meaning::Reader;
 use crate::model::fault::{Effect, Hold, Mode, ProxyFault};
-use crate::model::{Action, Breakage, Front, HostPort, Proxied, Site, When};
+use crate::model::{Action, Breakage, Front, HostPort, Proxied, ProxyAction, Site, When};
 use crate::plan::Entry;
 use crate::units::{Nanos, Ratio};
 
@@ -108,11 +108,11 @@ pub(super) fn action(
     Some(match action {
         ActionEntry::Fault { proxy, .. } => {
             let (name, breakage) = breakage(reader, entry, action)?;
-            Action::Fault {
+            Action::Proxy(ProxyAction::Fault {
                 proxy: proxy.clone()?,
                 name,
                 breakage,
-            }
+            })
         }
         ActionEntry::Occupy {
             hold,
@@ -145,17 +145,17 @@ pub(super) fn action(
                 let message = format!("`every` is {}, and the shortest pause is 1ms", every.0.0);
                 reader.report(entry, message, "too short", "write at least \"1ms\"");
             }
-            Action::Occupy {
+            Action::Proxy(ProxyAction::Occupy {
                 name: name.clone(),
                 hold: hold.0,
                 path: path.to_owned(),
                 connections: (*connections)?,
                 every: every.0.0,
-            }
+            })
         }
-        ActionEntry::Undo { name } => Action::Undo {
+        ActionEntry::Undo { name } => Action::Proxy(ProxyAction::Undo {
             name: name.clone()?,
-        },
+        }),
         _ => return None,
     })
 }
@@ -256,10 +256,12 @@ const fn word(unit: Nanos) -> &'static str {
 pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
     for (place, entry) in file.timeline.iter().zip(timeline) {
         match entry.as_ref().map(|entry| &entry.action) {
-            Some(Action::Fault {
+            Some(Action::Proxy(ProxyAction::Fault {
                 proxy, breakage, ..
-            }) => fits_proxy(reader, file, place, proxy, breakage),
-            Some(Action::Undo { name }) => fits_undo(reader, file, place, name, timeline),
+            })) => fits_proxy(reader, file, place, proxy, breakage),
+            Some(Action::Proxy(ProxyAction::Undo { name })) => {
+                fits_undo(reader, file, place, name, timeline);
+            }
             _ => {}
         }
     }
@@ -358,13 +360,13 @@ fn fits_undo(
 /// What an entry brings that can be undone: its name, and what it is.
 fn brings(entry: &Entry) -> Option<(&str, Kind<'_>)> {
     match &entry.action {
-        Action::Fault {
+        Action::Proxy(ProxyAction::Fault {
             name,
             proxy,
             breakage: Breakage::Down,
-        } => Some((name, Kind::Down(proxy))),
-        Action::Fault { name, proxy, .. } => Some((name, Kind::Fault(proxy))),
-        Action::Occupy { name, .. } => Some((name, Kind::Occupation)),
+        }) => Some((name, Kind::Down(proxy))),
+        Action::Proxy(ProxyAction::Fault { name, proxy, .. }) => Some((name, Kind::Fault(proxy))),
+        Action::Proxy(ProxyAction::Occupy { name, .. }) => Some((name, Kind::Occupation)),
         _ => None,
     }
 }

@@ -9,6 +9,7 @@ use super::calendar::{Calendar, Event};
 use super::clients::Clients;
 use super::fleet::Fleet;
 use crate::error::Result;
+use crate::model::{ClientsAction, ServiceAction};
 use crate::plan::{Action, Plan, Timeline};
 use crate::record::{self, Alarms, Counters, Observer, Outcome, Sample, StopCause};
 use crate::units::Nanos;
@@ -236,19 +237,21 @@ impl Simulation<'_> {
             action: action.clone(),
         });
         let outcome = match &action {
-            Action::Monitors { on } => {
-                self.clients.probes.switch(*on, self.now);
-                Some(Outcome::Applied {
-                    detail: action.done(0),
-                })
+            Action::Clients(action) => {
+                match *action {
+                    ClientsAction::Monitors { on } => self.clients.probes.switch(on, self.now),
+                    ClientsAction::Retries { retries } => self.clients.set_retries(retries),
+                }
+                let detail = action.done();
+                Some(Outcome::Applied { detail })
             }
-            Action::Retries { retries } => {
-                self.clients.set_retries(*retries);
-                Some(Outcome::Applied {
-                    detail: action.done(0),
-                })
+            Action::Service(ServiceAction::Rollback) => Some(self.fleet.rollback(self.now)),
+            Action::Service(ServiceAction::Restart { pause }) => {
+                let calendar = &mut self.calendar;
+                self.fleet.restart(self.now, entry, *pause, calendar)
             }
-            _ => self.fleet.act(self.now, entry, &action, &mut self.calendar),
+            Action::Fleet(action) => Some(self.fleet.act(self.now, action, &mut self.calendar)),
+            Action::Target(_) | Action::Proxy(_) => Some(Outcome::of_another_target(&action)),
         };
         self.told_by_fleet();
         if let Some(outcome) = outcome {

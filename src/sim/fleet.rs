@@ -11,8 +11,8 @@ use super::calendar::{Awaited, Calendar, Event, Place};
 use super::identity::{Identity, StartedVerification, VerificationAdmission};
 use super::instance::{Call, Instance, Job, NONE, Stage};
 use crate::model::{
-    Action, Admission, Document, FleetSpec, Patience, Refusal, Release, ReleasePolicy, RoundRobin,
-    SlowPart, Slowness, Standing, Unverified, Verification, first,
+    Admission, Document, FleetAction, FleetSpec, Patience, Refusal, Release, ReleasePolicy,
+    RoundRobin, SlowPart, Slowness, Standing, Unverified, Verification, first, restarted,
 };
 use crate::record::{self, BalancerCounters, Counters, Outcome, Sample};
 use crate::slots::Slab;
@@ -422,21 +422,47 @@ impl Fleet {
         }
     }
 
-    /// Carries out what is done to the fleet; none where it takes its time, and
-    /// its end is told among what happened.
-    pub(super) fn act(
+    /// Restores the version before the active one, through the checks.
+    pub(super) fn rollback(&mut self, now: Nanos) -> Outcome {
+        let document = self.release.rollback(now, RESPONDER).cloned();
+        self.released(document)
+    }
+
+    /// Begins a restart, whose end is told among what happened; otherwise why not.
+    pub(super) fn restart(
         &mut self,
         now: Nanos,
         entry: usize,
-        action: &Action,
+        pause: Option<Nanos>,
         calendar: &mut Calendar,
     ) -> Option<Outcome> {
+        if self.restart.is_some() {
+            return Some(Outcome::Failed {
+                reason: "another restart is under way".into(),
+            });
+        }
+        self.restart = Some(Restart {
+            entry,
+            pause,
+            group: 0..0,
+        });
+        self.restart_group(now, calendar);
+        None
+    }
+
+    /// Carries out what is done to the fleet.
+    pub(super) fn act(
+        &mut self,
+        now: Nanos,
+        action: &FleetAction,
+        calendar: &mut Calendar,
+    ) -> Outcome {
         let instances = self.instances.len();
         let done = || Outcome::Applied {
             detail: action.done(instances),
         };
-        Some(match action {
-            Action::Push {
+        match action {
+            FleetAction::Push {
                 set,
                 schema,
                 tested,
@@ -447,33 +473,15 @@ impl Fleet {
                 let document = pushed.cloned();
                 self.released(document)
             }
-            Action::Rollback => {
-                let document = self.release.rollback(now, RESPONDER).cloned();
-                self.released(document)
-            }
-            Action::Waive { check } => match self.release.waive(check) {
+            FleetAction::Waive { check } => match self.release.waive(check) {
                 Ok(()) => done(),
                 Err(refusal) => refusal.into(),
             },
-            Action::Admit { share } => {
+            FleetAction::Admit { share } => {
                 self.admission = Admission::new(*share);
                 done()
             }
-            Action::Restart { pause } => {
-                if self.restart.is_some() {
-                    return Some(Outcome::Failed {
-                        reason: "another restart is under way".into(),
-                    });
-                }
-                self.restart = Some(Restart {
-                    entry,
-                    pause: *pause,
-                    group: 0..0,
-                });
-                self.restart_group(now, calendar);
-                return None;
-            }
-            Action::Slow { part, factor } => {
+            FleetAction::Slow { part, factor } => {
                 self.slow.set(*part, *factor);
                 self.identity.slow = self.slow;
                 let mut detail = action.done(instances);
@@ -482,28 +490,22 @@ impl Fleet {
                 }
                 Outcome::Applied { detail }
             }
-            Action::Pause { instances: count } => self.each(*count, action, |fleet, place| {
+            FleetAction::Pause { instances: count } => self.each(*count, action, |fleet, place| {
                 fleet.instances[place].pause.get_or_insert_default();
             }),
-            Action::Continue { instances: count } => self.each(*count, action, |fleet, place| {
-                fleet.go_on(now, place, calendar);
-            }),
-            Action::Monitors { .. }
-            | Action::Retries { .. }
-            | Action::Hook { .. }
-            | Action::Process { .. }
-            | Action::Configure { .. }
-            | Action::Fault { .. }
-            | Action::Occupy { .. }
-            | Action::Undo { .. } => return None,
-        })
+            FleetAction::Continue { instances: count } => {
+                self.each(*count, action, |fleet, place| {
+                    fleet.go_on(now, place, calendar);
+                })
+            }
+        }
     }
 
     /// Does something to so many instances that run.
     fn each(
         &mut self,
         count: Option<NonZeroU32>,
-        action: &Action,
+        action: &FleetAction,
         mut act: impl FnMut(&mut Self, usize),
     ) -> Outcome {
         let all = self.instances.len();
@@ -646,13 +648,10 @@ impl Fleet {
         if let Some(pause) = restart.pause.filter(|_| restart.group.end < all) {
             return calendar.enter(now.saturating_add(pause), Event::NextGroup);
         }
-        let action = Action::Restart {
-            pause: restart.pause,
-        };
         self.happened.push(record::Event::ActionEnded {
             entry: restart.entry,
             outcome: Outcome::Applied {
-                detail: action.done(all),
+                detail: restarted(restart.pause, all),
             },
         });
         self.restart = None;

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use threadbare::model::{ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role, Shape};
+use threadbare::model::{
+    ClientPolicy, ClientsAction, FleetAction, FleetSpec, IdentitySpec, MonitorPolicy, Role,
+    ServiceAction, Shape,
+};
 use threadbare::plan::{
     Action, Bound, Entry, Expectation, Figure, Load, MixEntry, Plan, Request, Story, When,
 };
@@ -15,32 +18,34 @@ fn actions() -> Vec<(u64, u64, Action, &'static str, Outcome)> {
     let applied = |detail: &str| Outcome::Applied {
         detail: detail.into(),
     };
-    let share = |percent: f64| Action::Admit {
-        share: Ratio::new(percent / 100.0).unwrap(),
+    let share = |percent: f64| {
+        Action::Fleet(FleetAction::Admit {
+            share: Ratio::new(percent / 100.0).unwrap(),
+        })
     };
-    let push = Action::Push {
+    let push = Action::Fleet(FleetAction::Push {
         set: BTreeMap::from([("authorization.verification".into(), "detached".into())]),
         schema: Some(2),
         tested: false,
         canary: None,
-    };
+    });
     let refused = Outcome::Rejected {
         check: "schema".into(),
         reason: "version 1 is written in schema 1, and the check demands schema 2".into(),
     };
-    let waive = Action::Waive {
+    let waive = Action::Fleet(FleetAction::Waive {
         check: "schema".into(),
-    };
-    let restart = Action::Restart {
+    });
+    let restart = Action::Service(ServiceAction::Restart {
         pause: Some(Nanos::from_millis(500)),
-    };
-    let monitors = Action::Monitors { on: false };
+    });
+    let monitors = Action::Clients(ClientsAction::Monitors { on: false });
     vec![
         (18_000, 18_012, push, "push", applied("version 2 released")),
         (
             78_600,
             78_604,
-            Action::Rollback,
+            Action::Service(ServiceAction::Rollback),
             "rollback refused",
             refused,
         ),
@@ -54,7 +59,7 @@ fn actions() -> Vec<(u64, u64, Action, &'static str, Outcome)> {
         (
             81_000,
             81_009,
-            Action::Rollback,
+            Action::Service(ServiceAction::Rollback),
             "rolled back",
             applied("version 3 released, equal to version 1"),
         ),

@@ -20,7 +20,7 @@ use super::fleet::{Fleet, InForce, Slot};
 use super::part;
 use crate::fleet::lock;
 use crate::fleet::message::{AdmissionShare, Members, SettingsPut, SlowPut};
-use crate::model::{Action, Document, Refusal, Release, SlowPart};
+use crate::model::{Document, FleetAction, Refusal, Release, SlowPart};
 use crate::record::Outcome;
 use crate::units::{Nanos, Ratio};
 
@@ -77,7 +77,7 @@ impl Fleet {
     pub fn waive(&self, check: &str) -> Outcome {
         match lock(&self.in_force).release.waive(check) {
             Ok(()) => Outcome::Applied {
-                detail: Action::Waive {
+                detail: FleetAction::Waive {
                     check: check.to_owned(),
                 }
                 .done(self.instances.len()),
@@ -90,7 +90,7 @@ impl Fleet {
     pub fn admit(&self, share: Ratio) -> Outcome {
         match put(&self.balancer, "/admission", &AdmissionShare { share }) {
             Ok(()) => Outcome::Applied {
-                detail: Action::Admit { share }.done(self.instances.len()),
+                detail: FleetAction::Admit { share }.done(self.instances.len()),
             },
             Err(reason) => Outcome::Failed { reason },
         }
@@ -108,7 +108,7 @@ impl Fleet {
         let mut in_force = lock(&self.in_force);
         let before = in_force.clone();
         in_force.slow.set(part, factor);
-        let done = Action::Slow { part, factor }.done(self.instances.len());
+        let done = FleetAction::Slow { part, factor }.done(self.instances.len());
         if part != SlowPart::Identity {
             return self.put_in_force(&mut in_force, before, done);
         }

@@ -10,13 +10,13 @@ use rustix::process::Signal;
 
 use super::fleet::{Fleet, Slot};
 use crate::fleet::lock;
-use crate::model::{Action, first};
+use crate::model::{FleetAction, first};
 use crate::record::Outcome;
 
 impl Fleet {
     /// Stops the processes of so many instances, from the first on; none: all.
     pub fn pause(&self, instances: Option<NonZeroU32>) -> Outcome {
-        let done = Action::Pause { instances };
+        let done = FleetAction::Pause { instances };
         self.each(instances, &done, |slot| {
             let mut state = lock(&slot.state);
             let state = &mut *state;
@@ -30,7 +30,7 @@ impl Fleet {
     /// Lets the processes of so many instances go on, from the first on; none:
     /// all. What was released meanwhile is put to them.
     pub fn go_on(&self, instances: Option<NonZeroU32>) -> Outcome {
-        let done = Action::Continue { instances };
+        let done = FleetAction::Continue { instances };
         // Held throughout, so that no release comes between.
         let in_force = lock(&self.in_force);
         let mut index = 0;
@@ -56,7 +56,7 @@ impl Fleet {
     fn each(
         &self,
         instances: Option<NonZeroU32>,
-        action: &Action,
+        action: &FleetAction,
         mut act: impl FnMut(&Slot) -> Result<(), String>,
     ) -> Outcome {
         let all = self.instances.len();

@@ -16,7 +16,7 @@ use super::operations::PUT_MAX;
 use super::part::{self, Part, Starting};
 use crate::fleet::lock;
 use crate::fleet::message::{PartCounters, Reading, SettingsPut};
-use crate::model::Action;
+use crate::model::restarted;
 use crate::record::{Event, Outcome};
 use crate::units::Nanos;
 
@@ -58,7 +58,7 @@ impl Fleet {
             }
         }
         if failures.is_empty() {
-            let detail = Action::Restart { pause }.done(all.len());
+            let detail = restarted(pause, all.len());
             Outcome::Applied { detail }
         } else {
             Outcome::Failed {

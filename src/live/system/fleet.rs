@@ -7,7 +7,7 @@ use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::fleet::{Fleet, Launch};
 use crate::load::{Identities, Work};
-use crate::model::{Action, Role};
+use crate::model::{Action, FleetAction, Role, ServiceAction};
 use crate::record::{Event, Outcome, Sample};
 use crate::units::Nanos;
 
@@ -74,27 +74,17 @@ impl SystemUnderTest for Fleet {
 
     fn act(&self, now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome {
         match action {
-            Action::Push {
-                set,
-                schema,
-                tested,
-                canary,
-            } => self.push(now, RESPONDER, &set, schema, tested, canary),
-            Action::Rollback => self.rollback(now, RESPONDER),
-            Action::Waive { check } => self.waive(&check),
-            Action::Admit { share } => self.admit(share),
-            Action::Restart { pause } => self.restart(pause, tell),
-            Action::Slow { part, factor } => self.slow(part, factor),
-            Action::Pause { instances } => self.pause(instances),
-            Action::Continue { instances } => self.go_on(instances),
-            other => Outcome::Failed {
-                reason: format!("the embedded fleet has no `{}`", other.name()),
-            },
+            Action::Service(ServiceAction::Rollback) => self.rollback(now, RESPONDER),
+            Action::Service(ServiceAction::Restart { pause }) => self.restart(pause, tell),
+            Action::Fleet(action) => act(self, now, action),
+            Action::Clients(_) | Action::Target(_) | Action::Proxy(_) => {
+                Outcome::of_another_target(&action)
+            }
         }
     }
 
     fn takes_time(&self, action: &Action) -> bool {
-        matches!(action, Action::Restart { .. })
+        matches!(action, Action::Service(ServiceAction::Restart { .. }))
     }
 
     /// Nothing: the fleet ends with the run, and everything that was done to it.
@@ -102,6 +92,22 @@ impl SystemUnderTest for Fleet {
 
     fn stop(&self) -> Vec<Event> {
         Self::stop(self)
+    }
+}
+
+fn act(fleet: &Fleet, now: Nanos, action: FleetAction) -> Outcome {
+    match action {
+        FleetAction::Push {
+            set,
+            schema,
+            tested,
+            canary,
+        } => fleet.push(now, RESPONDER, &set, schema, tested, canary),
+        FleetAction::Waive { check } => fleet.waive(&check),
+        FleetAction::Admit { share } => fleet.admit(share),
+        FleetAction::Slow { part, factor } => fleet.slow(part, factor),
+        FleetAction::Pause { instances } => fleet.pause(instances),
+        FleetAction::Continue { instances } => fleet.go_on(instances),
     }
 }
 

@@ -30,7 +30,7 @@ use super::prepared::PreparedWork;
 use super::request::{self, Requests};
 use super::socket::Notes;
 use crate::clock::{self, Clock};
-use crate::model::{Client, ClientPolicy, Drive, Pacing, Probes, time_left_ms};
+use crate::model::{Client, ClientPolicy, ClientsAction, Drive, Pacing, Probes, time_left_ms};
 use crate::plan::{Schedule, Slice};
 use crate::record::{Class, Ledger, Unanswered};
 use crate::rng;
@@ -403,11 +403,11 @@ impl Engine {
         }
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Monitors { on } => {
+                Command::Act(ClientsAction::Monitors { on }) => {
                     let now = self.now();
                     self.probes.switch(on, now);
                 }
-                Command::Retries(retries) => self.policy.retries = retries,
+                Command::Act(ClientsAction::Retries { retries }) => self.policy.retries = retries,
                 Command::Stop => self.stopped = true,
             }
         }
