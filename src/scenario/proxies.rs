@@ -1,11 +1,11 @@
 //! Proxies: what `[[proxy]]` says, and what the timeline does to what passes them.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::file::{self, ActionEntry, Attributes, BreakageName, File};
+use super::file::{self, ActionEntry, BreakageName, File};
 use super::leaf::Spanned;
 use super::meaning::Reader;
-use crate::model::fault::{Effect, Hold, Mode, ProxyFault};
+use crate::model::fault::{Hold, Mode, ProxyFault};
 use crate::model::{Action, Breakage, Front, HostPort, Proxied, ProxyAction, Site, When};
 use crate::plan::Entry;
 use crate::units::{Nanos, Ratio};
@@ -192,19 +192,12 @@ fn breakage(
         return Some((name, Breakage::Down));
     }
     let kind = fault.0;
-    let attributes = match attributes(kind, with) {
-        Ok(attributes) => attributes,
-        Err(message) => {
-            reader.report(entry, message, "too fine", "write a longer time");
-            return None;
-        }
-    };
     let sent = json!({
         "type": kind,
         "name": name,
         "stream": stream.map(|stream| stream.0.name()),
         "toxicity": share.map_or(Ratio::WHOLE, |share| share.0.0).get(),
-        "attributes": attributes,
+        "attributes": with,
     });
     match ProxyFault::read(&sent) {
         Ok(fault) => Some((fault.name.clone(), Breakage::Fault(fault))),
@@ -217,37 +210,6 @@ fn breakage(
             );
             None
         }
-    }
-}
-
-/// The attributes as the catalogue has them: times as counts of its units.
-fn attributes(kind: &str, with: &Attributes) -> Result<Value, String> {
-    let mut attributes = serde_json::to_value(with).unwrap_or_default();
-    for (name, time) in [
-        ("latency", with.latency),
-        ("jitter", with.jitter),
-        ("delay", with.delay),
-        ("timeout", with.timeout),
-    ] {
-        if let (Some(time), Some(unit)) = (time, Effect::unit_of(kind, name)) {
-            if !time.0.0.is_multiple_of(unit.0) {
-                return Err(format!(
-                    "`{name}` of `{kind}` is {}, and it counts whole {}s",
-                    time.0,
-                    word(unit)
-                ));
-            }
-            attributes[name] = json!(time.0.0 / unit.0);
-        }
-    }
-    Ok(attributes)
-}
-
-const fn word(unit: Nanos) -> &'static str {
-    if unit.0 == 1_000 {
-        "microsecond"
-    } else {
-        "millisecond"
     }
 }
 
