@@ -254,6 +254,24 @@ mod tests {
     }
 
     #[test]
+    fn a_committed_journal_is_written_as_it_was() {
+        let journal = include_str!("../../../reports/sample-missing-await/journal.jsonl");
+        let begun = journal
+            .lines()
+            .filter(|line| line.contains("action_started"));
+        let mut actions = 0;
+        for line in begun {
+            let (_, rest) = line.split_once("\"action\":").unwrap();
+            let action = serde_json::Deserializer::from_str(rest).into_iter::<Action>();
+            let action = action.flatten().next().unwrap();
+            let written = serde_json::to_string(&action).unwrap();
+            assert!(rest.starts_with(&written), "{rest}: {written}");
+            actions += 1;
+        }
+        assert!(actions > 5, "{actions}");
+    }
+
+    #[test]
     fn causes_end_with_what_undoes_them() {
         let count = NonZeroU32::new;
         let slow = |part, factor| Action::Fleet(FleetAction::Slow { part, factor });
