@@ -3,7 +3,6 @@
 
 use std::time::Instant;
 
-use threadbare::plan;
 use threadbare::record::{Event, Observer, Sample};
 use threadbare::scenario::{self, Setting};
 use threadbare::sim::{self, Bounds};
@@ -19,8 +18,7 @@ impl Observer for Nobody {
 
 fn simulate(what: &str, settings: &[&str]) {
     let settings: Vec<Setting> = settings.iter().map(|text| text.parse().unwrap()).collect();
-    let scenario = scenario::load_with("missing-await", &settings, false).unwrap();
-    let plan = plan::build(&scenario, None);
+    let plan = scenario::load_with("missing-await", &settings, false).unwrap();
     let mut seconds = Vec::new();
     let mut events = 0;
     for _ in 0..3 {

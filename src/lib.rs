@@ -3,10 +3,10 @@
 //! One way through, left to right; a stage takes a value and gives a value:
 //!
 //! ```text
-//! scenario file ──► Scenario ──► Plan ──► live backend ─┐
-//!    (TOML)        validated   immutable  load + target  ├─► record ──► analysis ──► report
-//!                                    └──► simulator ─────┘  run dir      pure      one format
-//!                                         virtual time                              per file
+//! scenario file ──► Plan ──► live backend ─┐
+//!    (TOML)       immutable  load + target ├─► record ──► analysis ──► report
+//!                       └──► simulator ────┘  run dir      pure      one format
+//!                            virtual time                             per file
 //! ```
 //!
 //! Modules import lower ranks only, and siblings of one rank do not know each
@@ -17,8 +17,8 @@
 //! | 0 | [`units`] |
 //! | 1 | [`clock`], [`rng`], [`error`], [`slots`] |
 //! | 2 | [`model`], [`process`] |
-//! | 3 | [`scenario`], [`net`] |
-//! | 4 | [`plan`] |
+//! | 3 | [`plan`], [`net`] |
+//! | 4 | [`scenario`] |
 //! | 5 | [`record`] |
 //! | 6 | [`clients`] |
 //! | 7 | [`analysis`], [`load`], [`fleet`], [`target`], [`proxy`], [`gauges`], [`sim`] |

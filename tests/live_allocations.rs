@@ -13,7 +13,7 @@ use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use threadbare::clock::Clock;
 use threadbare::load::{Generator, Setup, Update, Work};
 use threadbare::model::{HttpWork, Step};
-use threadbare::plan::{self, ClosedLoop};
+use threadbare::plan::ClosedLoop;
 use threadbare::scenario;
 use threadbare::units::Nanos;
 
@@ -58,8 +58,8 @@ fn allocations(operations: u64) -> usize {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || serve(&listener));
-    let scenario = scenario::parse("test", "test.toml", PLAN).unwrap();
-    let mut plan = plan::build(&scenario, Some(1));
+    let mut plan = scenario::parse("test", "test.toml", PLAN).unwrap();
+    plan.seed = 1;
     plan.load.drive.operations = Some(operations);
     plan.load.drive.closed = Some(ClosedLoop {
         users: 4,

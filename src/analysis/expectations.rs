@@ -6,6 +6,7 @@
 
 use super::findings::{ActionOutcome, ExpectationResult, Findings, Phase, Validity};
 use super::observed;
+use crate::model::ActionName;
 use crate::plan::{Bound, Expectation, Figure, Unit};
 
 /// What a figure was seen to be.
@@ -97,7 +98,8 @@ fn observe(findings: &Findings, expectation: &Expectation) -> Observed {
         }
         Figure::RejectedRollbacks => {
             Observed::Number(count(findings.actions.iter().filter(|taken| {
-                taken.action == "rollback" && taken.outcome == Some(ActionOutcome::Rejected)
+                taken.action == ActionName::Rollback
+                    && taken.outcome == Some(ActionOutcome::Rejected)
             })))
         }
         by_phase => {

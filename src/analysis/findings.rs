@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::InferredCapacity;
 use super::observed::{GaugeFigures, ProcessFigures};
+use crate::model::ActionName;
 use crate::plan::Story;
 use crate::record::{Backend, MachineFacts};
 
@@ -155,7 +156,8 @@ pub struct ActionTaken {
     pub ended_s: Option<f64>,
     /// Its name: `push`, `rollback`, `waive`, `restart`, `admit`, `monitors`, `retries`,
     /// `slow`, `pause`, `continue`, `hook`, `process`, `configure`, `fault`, `occupy`, `undo`.
-    pub action: String,
+    #[schemars(with = "String")]
+    pub action: ActionName,
     /// What was done, in a few words: `admit 45 %`.
     pub what: String,
     /// The phase that begins with it.

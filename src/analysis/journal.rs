@@ -7,7 +7,7 @@
 
 use super::findings::{ActionOutcome, ActionTaken, ScrapeFailures};
 use crate::plan::{Action, Plan};
-use crate::record::{Event, Outcome, Record, action_text};
+use crate::record::{Event, Outcome, Record};
 use crate::units::Nanos;
 
 /// One action of the journal.
@@ -77,10 +77,10 @@ pub(super) fn taken(record: &Record) -> Vec<Taken<'_>> {
     taken
 }
 
-fn phase_name<'a>(plan: &'a Plan, entry: usize, action: &'a Action) -> &'a str {
+fn phase_name<'a>(plan: &'a Plan, entry: usize, action: &Action) -> &'a str {
     match plan.timeline.get(entry) {
         Some(planned) if !planned.phase.is_empty() => &planned.phase,
-        _ => action.name(),
+        _ => action.name().word(),
     }
 }
 
@@ -105,8 +105,8 @@ pub(super) fn actions(taken: &[Taken<'_>]) -> Vec<ActionTaken> {
             ActionTaken {
                 at_s: taken.at.as_secs_f64(),
                 ended_s: taken.ended.map(|(at, _)| at.as_secs_f64()),
-                action: taken.action.name().to_owned(),
-                what: action_text(taken.action),
+                action: taken.action.name(),
+                what: taken.action.in_words(),
                 phase: taken.phase.to_owned(),
                 outcome,
                 detail,

@@ -15,11 +15,8 @@ use super::observation::Observation;
 use super::observed;
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
-use crate::plan::SurgeChange;
+use crate::plan::{BASELINE, SurgeChange};
 use crate::units::Nanos;
-
-/// The name of the phase before the first action or surge.
-pub(super) const BASELINE: &str = "baseline";
 
 /// An action this share of a bucket behind its edge counts as on the edge.
 const PUNCTUAL_DIVISOR: u64 = 10;

@@ -8,6 +8,7 @@ use super::capacity::Estimate;
 use super::expectations::decimal;
 use super::findings::{ActionOutcome, ActionTaken, Findings, Incident, Phase, Validity};
 use super::validity::MACHINE_BUSY_WARNING;
+use crate::model::ActionName;
 use crate::record::story_time;
 use crate::units::Nanos;
 
@@ -129,8 +130,9 @@ impl<'a> Teller<'a> {
         let cause = self.incident().trigger.as_deref().unwrap_or("push");
         // Of these it is said what was done; of the others the name is enough.
         let action = match cause {
-            "push" | "fault" => cause,
-            "occupation" => "occupy",
+            "push" => ActionName::Push,
+            "fault" => ActionName::Fault,
+            "occupation" => ActionName::Occupy,
             _ => return cause,
         };
         let taken = self.findings.actions.iter();

@@ -4,7 +4,7 @@ use clap::Args;
 
 use super::View;
 use crate::error::Result;
-use crate::plan::{self, Plan};
+use crate::plan::Plan;
 use crate::scenario::{self, Setting};
 
 #[derive(Debug, Clone, Args)]
@@ -25,7 +25,8 @@ impl Chosen {
     pub(super) fn plan(&self, view: &View, more: &[Setting]) -> Result<Plan> {
         let settings = [self.set.as_slice(), more].concat();
         let colour = view.color(&std::io::stderr());
-        let scenario = scenario::load_with(&self.scenario, &settings, colour)?;
-        Ok(plan::build(&scenario, self.seed))
+        let plan = scenario::load_with(&self.scenario, &settings, colour)?;
+        let seed = self.seed.unwrap_or(plan.seed);
+        Ok(Plan { seed, ..plan })
     }
 }

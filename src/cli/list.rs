@@ -6,11 +6,8 @@ use crate::scenario;
 
 pub(super) fn run() -> Code {
     for (name, _) in scenario::shipped() {
-        let scenario = scenario::load(name, false)?;
-        println!(
-            "{name}\n  {}\n  claim: {}\n",
-            scenario.title, scenario.claim
-        );
+        let plan = scenario::load(name, false)?;
+        println!("{name}\n  {}\n  claim: {}\n", plan.title, plan.claim);
     }
     println!("Run one with `threadbare run NAME`, from any folder.");
     Ok(EXIT_PASSED)

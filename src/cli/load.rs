@@ -16,7 +16,7 @@ use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Work};
 use crate::model::{ArrivalProcess, HttpWork, Part, Replay, Step, Template};
 use crate::net::{AllowedHosts, Tls, TlsOptions};
-use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, RecoveryRule};
+use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan};
 use crate::record::{Record, StopCause};
 use crate::units::Nanos;
 use crate::{report, run, scenario};
@@ -384,16 +384,9 @@ impl Arguments {
                 let names: Vec<_> = names.collect();
                 format!("{host}: {}", names.join(", "))
             },
-            claim: String::new(),
-            source: String::new(),
             seed: self.seed,
-            story: None,
-            warm_up: Nanos::ZERO,
             end,
             drain: self.client.longest(),
-            interval: Nanos::from_secs(1),
-            fleet: None,
-            release: crate::model::ReleasePolicy::default(),
             load: Load {
                 process: match self.arrivals {
                     Spread::Constant => ArrivalProcess::Constant,
@@ -404,7 +397,6 @@ impl Arguments {
                     .as_ref()
                     .map_or_else(Vec::new, |rate| rate.pieces(end)),
                 replay,
-                mix: Vec::new(),
                 client: self.client.policy(),
                 connections: self.connections,
                 backlog: self.backlog,
@@ -419,15 +411,9 @@ impl Arguments {
                     },
                     threads: self.threads,
                 },
+                ..Load::default()
             },
-            monitors: Vec::new(),
-            gauges: Vec::new(),
-            alerts: Vec::new(),
-            timeline: Vec::new(),
-            recovery: RecoveryRule::default(),
-            target: None,
-            safety: crate::model::Safety::default(),
-            expectations: Vec::new(),
+            ..Plan::default()
         })
     }
 

@@ -33,8 +33,8 @@ impl Arguments {
                 "the fleet listens on loopback only, and {address} is not; use 127.0.0.1 or [::1]"
             )));
         }
-        let scenario = scenario::load(&self.scenario, false)?;
-        let fleet = scenario.fleet.ok_or_else(|| {
+        let plan = scenario::load(&self.scenario, false)?;
+        let fleet = plan.fleet.ok_or_else(|| {
             Error::usage("the scenario's target is somebody else's, and has no fleet to serve")
         })?;
         let data = self.data.unwrap_or_else(|| {
@@ -45,7 +45,7 @@ impl Arguments {
         })?;
         let signal = live::serve(
             &fleet,
-            scenario.seed,
+            plan.seed,
             self.listen,
             (&data, &binary),
             &mut announce,

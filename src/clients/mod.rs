@@ -25,7 +25,7 @@ mod wire;
 use self::attempts::Attempt;
 use self::operations::ActiveOperation;
 pub use self::wire::{Asks, AttemptEnd, AttemptId, End, Outgoing, StepRequest, Wire};
-use crate::model::{Client, ClientPolicy, Expected, Probes};
+use crate::model::{Client, ClientPolicy, ClientsAction, Expected, Probes};
 use crate::plan::{Choice, Plan, Schedule, Slice};
 use crate::record::Ledger;
 use crate::rng;
@@ -253,15 +253,15 @@ impl Clients {
         self.operations.is_empty() && self.probes.under_way() == 0
     }
 
-    /// Switches every monitor on or off.
-    pub fn switch_monitors<W: Wire>(&mut self, on: bool, wire: &mut W) {
-        let now = self.now(wire);
-        self.probes.switch(on, now);
-    }
-
-    /// From now on clients make so many retries.
-    pub const fn set_retries(&mut self, retries: u32) {
-        self.policy.retries = retries;
+    /// Carries out what is done to the clients: from now on it is so.
+    pub fn act<W: Wire>(&mut self, action: ClientsAction, wire: &mut W) {
+        match action {
+            ClientsAction::Monitors { on } => {
+                let now = self.now(wire);
+                self.probes.switch(on, now);
+            }
+            ClientsAction::Retries { retries } => self.policy.retries = retries,
+        }
     }
 
     /// Closes the books; what is under way is unfinished.

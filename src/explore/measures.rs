@@ -4,7 +4,9 @@
 //! release or the response. It changes the plan and nothing else; what comes of
 //! it is simulated.
 
-use crate::model::{Backoff, FleetSpec, Jitter, Order, QueuePolicy, RetryBudgetPolicy};
+use crate::model::{
+    Backoff, FleetAction, FleetSpec, Jitter, Order, QueuePolicy, RetryBudgetPolicy, ServiceAction,
+};
 use crate::plan::{Action, Entry, Plan};
 use crate::units::{Nanos, Rate, Ratio};
 
@@ -306,7 +308,7 @@ fn worth_waiting_for(plan: &Plan) -> Option<u32> {
 /// The first rollback is the one that is applied: what was needed to get past
 /// the checks afterwards is not.
 fn rehearsed(plan: &mut Plan) -> Result<(), &'static str> {
-    let is_rollback = |action: &Action| matches!(action, Action::Rollback);
+    let is_rollback = |action: &Action| matches!(action, Action::Service(ServiceAction::Rollback));
     let mut rollbacks = plan.timeline.iter().filter(|it| is_rollback(&it.action));
     let (Some(_), Some(second)) = (rollbacks.next(), rollbacks.next()) else {
         return Err("no rollback is tried twice");
@@ -315,12 +317,12 @@ fn rehearsed(plan: &mut Plan) -> Result<(), &'static str> {
     let mut first = true;
     plan.timeline.retain_mut(|entry| match &mut entry.action {
         // Written in the schema that the checks know, it leaves the way back open.
-        Action::Push { schema, .. } => {
+        Action::Fleet(FleetAction::Push { schema, .. }) => {
             *schema = None;
             true
         }
-        Action::Waive { .. } => false,
-        Action::Rollback => {
+        Action::Fleet(FleetAction::Waive { .. }) => false,
+        Action::Service(ServiceAction::Rollback) => {
             entry.phase.clone_from(&applied);
             std::mem::take(&mut first)
         }
@@ -333,7 +335,7 @@ fn rehearsed(plan: &mut Plan) -> Result<(), &'static str> {
 fn paced(plan: &mut Plan, pace: impl Fn(Nanos) -> Nanos) -> Result<(), &'static str> {
     let mut found = false;
     for entry in &mut plan.timeline {
-        if let Action::Restart { pause: Some(pause) } = &mut entry.action {
+        if let Action::Service(ServiceAction::Restart { pause: Some(pause) }) = &mut entry.action {
             *pause = pace(*pause);
             found = true;
         }
@@ -345,7 +347,7 @@ fn paced(plan: &mut Plan, pace: impl Fn(Nanos) -> Nanos) -> Result<(), &'static 
 fn halved_admission(plan: &mut Plan) -> Result<(), &'static str> {
     let mut found = false;
     for entry in &mut plan.timeline {
-        if let Action::Admit { share } = &mut entry.action
+        if let Action::Fleet(FleetAction::Admit { share }) = &mut entry.action
             && share.get() < 1.0
             && let Some(half) = Ratio::new(share.get() / 2.0)
         {
@@ -360,7 +362,12 @@ fn halved_admission(plan: &mut Plan) -> Result<(), &'static str> {
 
 /// An untested push would be refused.
 fn gated(plan: &mut Plan) -> Result<(), &'static str> {
-    let untested = |entry: &Entry| matches!(entry.action, Action::Push { tested: false, .. });
+    let untested = |entry: &Entry| {
+        matches!(
+            entry.action,
+            Action::Fleet(FleetAction::Push { tested: false, .. })
+        )
+    };
     if !plan.timeline.iter().any(untested) {
         return Err("nothing is pushed untested");
     }
@@ -376,7 +383,7 @@ fn to_one_instance(plan: &mut Plan) -> Result<(), &'static str> {
     }
     let mut found = false;
     for entry in &mut plan.timeline {
-        if let Action::Push { canary, .. } = &mut entry.action
+        if let Action::Fleet(FleetAction::Push { canary, .. }) = &mut entry.action
             && canary.is_none()
         {
             *canary = Ratio::new(1.0 / f64::from(instances));
@@ -389,12 +396,11 @@ fn to_one_instance(plan: &mut Plan) -> Result<(), &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{plan, scenario};
+    use crate::scenario;
 
     #[test]
     fn each_changes_the_founding_scenario_and_says_so_once() {
-        let scenario = scenario::load("missing-await", false).unwrap();
-        let plan = plan::build(&scenario, None);
+        let plan = scenario::load("missing-await", false).unwrap();
         for measure in &MEASURES {
             let once = (measure.apply)(&plan);
             assert!(once.is_ok_and(|once| once != plan), "{}", measure.name);
@@ -405,10 +411,11 @@ mod tests {
 
     #[test]
     fn a_rehearsed_rollback_stands_alone() {
-        let scenario = scenario::load("missing-await", false).unwrap();
-        let mut plan = plan::build(&scenario, None);
+        let mut plan = scenario::load("missing-await", false).unwrap();
         rehearsed(&mut plan).unwrap();
-        let rollbacks = |entry: &&crate::plan::Entry| matches!(entry.action, Action::Rollback);
+        let rollbacks = |entry: &&crate::plan::Entry| {
+            matches!(entry.action, Action::Service(ServiceAction::Rollback))
+        };
         assert_eq!(plan.timeline.iter().filter(rollbacks).count(), 1);
         assert!(rehearsed(&mut plan).is_err());
     }

@@ -276,17 +276,13 @@ impl Run<'_> {
             entry,
             action: action.clone(),
         })?;
-        let command = match &action {
-            Action::Monitors { on } => Command::Monitors { on: *on },
-            Action::Retries { retries } => Command::Retries(*retries),
-            _ => {
-                return actor
-                    .send((entry, action))
-                    .map_err(|_| Error::failed("the thread that carries out actions has ended"));
-            }
+        let Action::Clients(action) = action else {
+            return actor
+                .send((entry, action))
+                .map_err(|_| Error::failed("the thread that carries out actions has ended"));
         };
-        let detail = action.done(0);
-        generator.command(command);
+        generator.command(Command::Act(action));
+        let detail = action.done();
         self.happened(&Event::ActionEnded {
             entry,
             outcome: Outcome::Applied { detail },

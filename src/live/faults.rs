@@ -8,7 +8,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::error::{Error, Result};
-use crate::model::{Action, Breakage, Front, HostPort, Proxied, TargetSpec};
+use crate::model::{Breakage, Front, HostPort, Proxied, ProxyAction, TargetSpec};
 use crate::plan::Plan;
 use crate::proxy::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
 use crate::record::{Event, Outcome};
@@ -118,15 +118,15 @@ impl Faults {
         self.front
     }
 
-    /// Brings a fault or an occupation, or undoes one; none where the action is another.
-    pub(super) fn act(&self, now: Nanos, action: &Action) -> Option<Outcome> {
+    /// Brings a fault or an occupation, or undoes one.
+    pub(super) fn act(&self, now: Nanos, action: &ProxyAction) -> Outcome {
         let done = match action {
-            Action::Fault {
+            ProxyAction::Fault {
                 proxy,
                 name,
                 breakage,
             } => self.fault(proxy, name, breakage),
-            Action::Occupy {
+            ProxyAction::Occupy {
                 name,
                 hold,
                 path,
@@ -141,13 +141,12 @@ impl Faults {
                 every: *every,
                 duration: self.end.saturating_sub(now).max(Nanos(1)),
             }),
-            Action::Undo { name } => self.undo_one(name),
-            _ => return None,
+            ProxyAction::Undo { name } => self.undo_one(name),
         };
         let done = done.map(|detail| Outcome::Applied { detail });
-        Some(done.unwrap_or_else(|cause| Outcome::Failed {
+        done.unwrap_or_else(|cause| Outcome::Failed {
             reason: cause.to_string(),
-        }))
+        })
     }
 
     fn fault(&self, proxy: &str, name: &str, breakage: &Breakage) -> Result<String> {

@@ -7,6 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::error::{Error, Result};
 use crate::gauges::Machine;
+use crate::model::ProxyAction;
 use crate::net::AllowedHosts;
 use crate::plan::{Action, Plan};
 use crate::record::Counters;
@@ -111,7 +112,7 @@ fn of_faults(plan: &Plan) -> u64 {
     };
     let through = u64::from(plan.load.connections) + probes_at_a_time(plan);
     let held = plan.timeline.iter().map(|entry| match entry.action {
-        Action::Occupy { connections, .. } => u64::from(connections),
+        Action::Proxy(ProxyAction::Occupy { connections, .. }) => u64::from(connections),
         _ => 0,
     });
     2 * through * target.proxies.len() as u64 + held.sum::<u64>() * target.sites.len() as u64

@@ -12,7 +12,7 @@ use super::poller::{Poller, Waker};
 use super::prepared::PreparedWork;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::{HttpWork, Role};
+use crate::model::{ClientsAction, HttpWork, Role};
 use crate::plan::Plan;
 use crate::plan::Slice;
 use crate::record::Sample;
@@ -80,14 +80,9 @@ pub struct Setup {
 /// What a running generator can be told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Command {
-    /// Switch every monitor on or off; switched on, they begin afresh.
-    Monitors {
-        /// On or off.
-        on: bool,
-    },
-    /// Clients make at most so many retries, in all that is decided from now
-    /// on; a retry that waits for its pause or a connection is still made.
-    Retries(u32),
+    /// Do what the timeline says. Monitors that are switched on begin afresh; a
+    /// retry that waits for its pause or a connection is still made.
+    Act(ClientsAction),
     /// End at once: what is under way is unfinished.
     Stop,
 }

@@ -31,6 +31,31 @@ pub struct Load {
     pub drive: Drive,
 }
 
+/// No rate and no kinds of operations; all else as in a scenario that says nothing
+/// about it.
+impl Default for Load {
+    fn default() -> Self {
+        Self {
+            process: ArrivalProcess::Poisson,
+            rate: Vec::new(),
+            replay: None,
+            mix: Vec::new(),
+            client: ClientPolicy::default(),
+            connections: Self::CONNECTIONS_LEAST,
+            backlog: Self::BACKLOG,
+            drive: Drive::default(),
+        }
+    }
+}
+
+impl Load {
+    /// Connections that every load may use, where nothing else is said.
+    pub const CONNECTIONS_LEAST: u32 = 1024;
+    /// Operations that may wait for a connection, where nothing else is said: a
+    /// second's worth of a load of a thousand.
+    pub const BACKLOG: u32 = 1024;
+}
+
 /// How the generator offers a load.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

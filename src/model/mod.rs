@@ -46,7 +46,10 @@ mod target;
 mod url;
 mod work;
 
-pub use action::{Action, Cause, Trigger, When, first};
+pub use action::{
+    Action, ActionName, Cause, ClientsAction, FleetAction, ProxyAction, ServiceAction,
+    TargetAction, Trigger, When, first, restarted,
+};
 pub use admission::Admission;
 pub use alert::{Alert, AlertChange, AlertRule, Signal};
 pub use arrivals::{ArrivalProcess, Arrivals};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Refusal;
+use super::{Action, Refusal};
 
 /// What came of a timeline entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +25,17 @@ pub enum Outcome {
         /// Why.
         reason: String,
     },
+}
+
+impl Outcome {
+    /// An action reached a target that has none of its kind: a scenario is held to
+    /// its target, so only a plan from elsewhere leads here.
+    #[must_use]
+    pub fn of_another_target(action: &Action) -> Self {
+        Self::Failed {
+            reason: format!("this target has no action `{}`", action.name()),
+        }
+    }
 }
 
 impl From<Refusal> for Outcome {

@@ -1,10 +1,11 @@
-//! The plan: a scenario, a seed and machine facts, with nothing left to decide.
+//! The plan: what a run is to do, with nothing left to decide.
 //!
 //! Both backends take the same plan, and the record's header holds it, so that
-//! a run can be analysed without the scenario that led to it. A plan is
-//! immutable: what happens during a run is in the record.
+//! a run can be analysed without the scenario that led to it. [`crate::scenario`]
+//! makes one of a file, `threadbare load` of its arguments. A plan is immutable
+//! during a run: what happens is in the record.
 
-mod build;
+mod phases;
 mod schedule;
 mod surge;
 mod timeline;
@@ -16,11 +17,12 @@ pub use crate::model::{
     RecoveryRule, Request, Story, Trigger, Unit, When,
 };
 use crate::model::{
-    AlertRule, FleetSpec, GaugeSource, MonitorPolicy, ReleasePolicy, Safety, TargetSpec,
+    AlertRule, ClientsAction, FleetSpec, GaugeSource, MonitorPolicy, ProxyAction, ReleasePolicy,
+    Safety, TargetSpec,
 };
 use crate::units::Nanos;
 
-pub use build::build;
+pub use phases::{BASELINE, phase_names, surge_phases};
 pub use schedule::{Choice, Draft, Schedule, Slice, fleet_choices, weight_ends};
 pub use surge::SurgeChange;
 pub use timeline::Timeline;
@@ -76,6 +78,36 @@ pub struct Plan {
     pub expectations: Vec<Expectation>,
 }
 
+/// A plan that drives nothing for no time: whoever makes one says what is
+/// different. Seed and interval are those of a scenario that names none.
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            scenario: String::new(),
+            title: String::new(),
+            claim: String::new(),
+            source: String::new(),
+            seed: 1,
+            story: None,
+            warm_up: Nanos::ZERO,
+            end: Nanos::ZERO,
+            drain: Nanos::ZERO,
+            interval: Nanos::from_secs(1),
+            fleet: None,
+            target: None,
+            release: ReleasePolicy::default(),
+            load: Load::default(),
+            monitors: Vec::new(),
+            gauges: Vec::new(),
+            alerts: Vec::new(),
+            timeline: Vec::new(),
+            recovery: RecoveryRule::default(),
+            safety: Safety::default(),
+            expectations: Vec::new(),
+        }
+    }
+}
+
 impl Plan {
     /// The most requests a second that it can lead to: every operation with all
     /// its steps and retries, every probe, and every occupation.
@@ -89,7 +121,7 @@ impl Plan {
         });
         // `retries` of the timeline may allow more than the clients begin with.
         let retries = self.timeline.iter().filter_map(|entry| match entry.action {
-            Action::Retries { retries } => Some(retries),
+            Action::Clients(ClientsAction::Retries { retries }) => Some(retries),
             _ => None,
         });
         let retries = retries.fold(self.load.client.retries, u32::max);
@@ -101,9 +133,9 @@ impl Plan {
         });
         let sites = self.target.as_ref().map_or(1, |target| target.sites.len());
         let held = self.timeline.iter().map(|entry| match entry.action {
-            Action::Occupy {
+            Action::Proxy(ProxyAction::Occupy {
                 hold, connections, ..
-            } => f64::from(connections) * f64::from(hold.requests_per_second()),
+            }) => f64::from(connections) * f64::from(hold.requests_per_second()),
             _ => 0.0,
         });
         rate * steps as f64 * tries + probes.sum::<f64>() + held.sum::<f64>() * sites as f64

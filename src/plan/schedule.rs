@@ -315,14 +315,20 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{ArrivalProcess, Shape};
+    use crate::model::{ArrivalProcess, Load, Shape};
     use crate::units::Rate;
 
     /// Nearly the smallest plan there is.
     fn plan() -> Plan {
-        let text = "title = 'a'\nclaim = 'b'\nend = '2s'\nwarm_up = '0s'\n[load]\nrate = '1/s'\n\
-                    mix = [{ weight = 1, request = 'list tasks', role = 'viewer' }]";
-        crate::plan::build(&crate::scenario::parse("a", "a.toml", text).unwrap(), None)
+        let rate = Shape::Constant(Rate::per_second(1.0).unwrap());
+        Plan {
+            end: Nanos::from_secs(2),
+            load: Load {
+                rate: vec![(Nanos::ZERO, rate)],
+                ..Load::default()
+            },
+            ..Plan::default()
+        }
     }
 
     fn drafts(plan: &Plan, slice: Slice) -> Vec<Draft> {

@@ -1,8 +1,7 @@
 //! The plan's surges, with the phases that begin with them.
 
-use super::Plan;
+use super::{Plan, surge_phases};
 use crate::model::surges;
-use crate::scenario::surge_phases;
 use crate::units::Nanos;
 
 /// A surge begins or is over.

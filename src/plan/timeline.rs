@@ -87,12 +87,12 @@ impl Timeline {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Action;
+    use crate::model::{Action, ServiceAction};
 
     fn entry(when: When) -> Entry {
         Entry {
             when,
-            action: Action::Rollback,
+            action: Action::Service(ServiceAction::Rollback),
             phase: "rollback".into(),
         }
     }

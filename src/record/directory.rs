@@ -402,7 +402,7 @@ mod tests {
     use super::super::{AttemptCounters, OperationCounters, StopCause};
     use super::*;
     use crate::model::{ArrivalProcess, ClientPolicy};
-    use crate::plan::{Drive, Load, Plan, RecoveryRule};
+    use crate::plan::{Load, Plan};
 
     fn header() -> Header {
         let second = "constant(1ms)".parse().unwrap();
@@ -414,15 +414,8 @@ mod tests {
             machine: MachineFacts::default(),
             plan: Plan {
                 scenario: "none".into(),
-                title: String::new(),
-                claim: String::new(),
-                source: String::new(),
-                seed: 1,
-                story: None,
-                warm_up: Nanos::ZERO,
                 end: Nanos::from_secs(1),
                 drain: Nanos::from_secs(1),
-                interval: Nanos::from_secs(1),
                 fleet: Some(crate::model::FleetSpec {
                     instances: 1,
                     workers: 1,
@@ -441,12 +434,8 @@ mod tests {
                     boot: Nanos::ZERO,
                     ..crate::model::FleetSpec::default()
                 }),
-                release: crate::model::ReleasePolicy::default(),
                 load: Load {
                     process: ArrivalProcess::Constant,
-                    rate: Vec::new(),
-                    replay: None,
-                    mix: Vec::new(),
                     client: ClientPolicy {
                         timeout: Nanos::from_secs(1),
                         deadline: None,
@@ -455,16 +444,9 @@ mod tests {
                     },
                     connections: 1,
                     backlog: 1,
-                    drive: Drive::default(),
+                    ..Load::default()
                 },
-                monitors: Vec::new(),
-                gauges: Vec::new(),
-                alerts: Vec::new(),
-                timeline: Vec::new(),
-                recovery: RecoveryRule::default(),
-                target: None,
-                safety: crate::model::Safety::default(),
-                expectations: Vec::new(),
+                ..Plan::default()
             },
         }
     }

@@ -40,4 +40,4 @@ pub use histogram::Histogram;
 pub use ledger::{Class, Ledger, Try, Unanswered, WireReport};
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use tally::Tally;
-pub use text::{action_text, outcome_text, printable, story_time};
+pub use text::{outcome_text, printable, story_time};

@@ -5,13 +5,9 @@
 //! escapes of their own, which come on top.
 
 use std::borrow::Cow;
-use std::num::NonZeroU32;
 
 use super::Outcome;
-use crate::model::ProcessSelector;
-use crate::model::fault::Hold;
-use crate::model::secret::{command, shown};
-use crate::plan::{Action, Story};
+use crate::plan::Story;
 use crate::units::{ClockTime, Nanos};
 
 /// A story that runs at least this fast is told in minutes: its seconds pass in
@@ -43,75 +39,6 @@ fn steers(character: char) -> bool {
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What an action does, in a few words; not yet [`printable`].
-#[must_use]
-pub fn action_text(action: &Action) -> String {
-    match action {
-        Action::Push { set, canary, .. } => {
-            let changes: Vec<String> = set
-                .iter()
-                .map(|(name, value)| format!("{name} = {value}"))
-                .collect();
-            let to = canary.map_or_else(String::new, |share| format!(" to {share}"));
-            format!("push {}{to}", changes.join(", "))
-                .trim_end()
-                .to_owned()
-        }
-        Action::Rollback => "rollback".into(),
-        Action::Waive { check } => format!("waive `{check}`"),
-        Action::Restart { pause: None } => "restart all at once".into(),
-        Action::Restart { pause: Some(_) } => "restart one after the other".into(),
-        Action::Admit { share } => format!("admit {share}"),
-        Action::Monitors { on: true } => "monitors on".into(),
-        Action::Monitors { on: false } => "monitors off".into(),
-        Action::Retries { retries } => format!("retries {retries}"),
-        Action::Hook { hook, .. } => format!("hook `{hook}`"),
-        Action::Process { fault, whom } => match whom {
-            ProcessSelector::All => format!("{fault} the target"),
-            ProcessSelector::First => format!("{fault} the target's first process"),
-            ProcessSelector::Child => format!("{fault} a child of the target"),
-        },
-        Action::Configure { env, args } => {
-            let set = env
-                .iter()
-                .map(|(name, value)| format!("{name}={}", shown(name, value)));
-            let args = args
-                .iter()
-                .map(|args| format!("arguments {}", command(args)));
-            let changes: Vec<String> = set.chain(args).collect();
-            format!("push {}", changes.join(", "))
-        }
-        Action::Slow { part, factor } if *factor > 1.0 => format!("{part} {factor}× as slow"),
-        Action::Slow { part, .. } => format!("{part} as usual"),
-        Action::Pause { instances } => counted("pause", *instances),
-        Action::Continue { instances } => counted("continue", *instances),
-        Action::Fault {
-            proxy, breakage, ..
-        } => format!("fault of `{proxy}` ({breakage})"),
-        Action::Occupy {
-            hold,
-            connections,
-            path,
-            ..
-        } => {
-            let path = match (hold, path.split('?').next()) {
-                (Hold::SlowHeaders, _) | (_, None) => String::new(),
-                (_, Some(path)) => format!(" at {path}"),
-            };
-            format!("occupation ({connections} × {hold}{path})")
-        }
-        Action::Undo { name } => format!("undo `{name}`"),
-    }
-}
-
-fn counted(what: &str, instances: Option<NonZeroU32>) -> String {
-    match instances.map(NonZeroU32::get) {
-        None => what.to_owned(),
-        Some(1) => format!("{what} 1 instance"),
-        Some(count) => format!("{what} {count} instances"),
-    }
-}
-
 /// What came of an action, in one line; not yet [`printable`].
 #[must_use]
 pub fn outcome_text(outcome: &Outcome) -> String {
@@ -137,8 +64,6 @@ pub fn story_time(story: &Story, at: Nanos) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::SlowPart;
-    use crate::units::Ratio;
 
     #[test]
     fn nothing_that_steers_a_terminal_passes() {
@@ -156,41 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn actions_and_outcomes_read_as_sentences() {
-        let push = Action::Push {
-            set: [("a".into(), "1".into()), ("b".into(), "2".into())].into(),
-            schema: Some(3),
-            tested: false,
-            canary: Ratio::new(0.25),
-        };
-        let admit = Action::Admit {
-            share: Ratio::new(0.45).unwrap(),
-        };
-        let restart = Action::Restart {
-            pause: Some(Nanos::from_secs(2)),
-        };
-        let slow = |factor| Action::Slow {
-            part: SlowPart::Database,
-            factor,
-        };
-        for (action, text) in [
-            (push, "push a = 1, b = 2 to 25 %"),
-            (admit, "admit 45 %"),
-            (restart, "restart one after the other"),
-            (Action::Monitors { on: false }, "monitors off"),
-            (Action::Retries { retries: 0 }, "retries 0"),
-            (slow(5.0), "database 5× as slow"),
-            (slow(1.0), "database as usual"),
-            (Action::Pause { instances: None }, "pause"),
-            (
-                Action::Continue {
-                    instances: NonZeroU32::new(2),
-                },
-                "continue 2 instances",
-            ),
-        ] {
-            assert_eq!(action_text(&action), text);
-        }
+    fn outcomes_read_as_sentences() {
         let refused = Outcome::Rejected {
             check: "schema".into(),
             reason: "it is too old".into(),

@@ -8,11 +8,11 @@ use std::fmt::Write as _;
 use super::figures::percent;
 use crate::model::fault::Mode;
 use crate::model::{
-    Action, Call, Front, GaugePlace, Origin, Part, ProcessFault, Proxied, TargetSpec, Template,
+    Action, Call, Front, GaugePlace, Origin, Part, Proxied, TargetAction, TargetSpec, Template,
     secret,
 };
 use crate::plan::{Entry, Plan, When};
-use crate::record::{action_text, printable, story_time};
+use crate::record::{printable, story_time};
 use crate::units::Nanos;
 
 /// What a run of the plan would do, as text.
@@ -176,7 +176,7 @@ fn timeline(plan: &Plan) -> Section {
             When::At(instant) => at(plan, *instant),
             When::After { event, delay } => format!("{delay} after {}", event.in_words()),
         };
-        lines.push(format!("{when}  {}", action_text(&entry.action)));
+        lines.push(format!("{when}  {}", entry.action.in_words()));
         lines.extend(
             details(plan, entry)
                 .into_iter()
@@ -189,7 +189,9 @@ fn timeline(plan: &Plan) -> Section {
 /// What an action calls, and what undoes it.
 fn details(plan: &Plan, entry: &Entry) -> Vec<String> {
     let hook = match &entry.action {
-        Action::Hook { hook, .. } => plan.target.as_ref().and_then(|it| it.hook(hook)),
+        Action::Target(TargetAction::Hook { hook, .. }) => {
+            plan.target.as_ref().and_then(|it| it.hook(hook))
+        }
         _ => None,
     };
     if let Some(hook) = hook {
@@ -201,18 +203,13 @@ fn details(plan: &Plan, entry: &Entry) -> Vec<String> {
         return lines;
     }
     let undo = match &entry.action {
-        Action::Process { fault, .. } => match fault {
-            ProcessFault::Pause => "let the processes go on",
-            ProcessFault::Limit(_) => "set the limits back",
-            ProcessFault::Kill => "none: `restart` starts a command again",
-            ProcessFault::Continue | ProcessFault::Lift => return Vec::new(),
-        },
-        Action::Configure { .. } => "the command ends with the run",
-        Action::Fault { .. } => "the proxy passes everything again, or ends with the run",
-        Action::Occupy { .. } => "every connection is closed, also where the run dies",
-        _ => return Vec::new(),
+        Action::Target(action) => action.undone_by(),
+        Action::Proxy(action) => action.undone_by(),
+        Action::Clients(_) | Action::Service(_) | Action::Fleet(_) => None,
     };
-    vec![format!("undo: {undo}")]
+    undo.map(|undo| format!("undo: {undo}"))
+        .into_iter()
+        .collect()
 }
 
 fn call(call: &Call) -> String {

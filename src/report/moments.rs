@@ -6,6 +6,7 @@
 
 use super::figures::seconds;
 use crate::analysis::{ActionOutcome, Findings};
+use crate::model::ActionName;
 use crate::plan::Story;
 use crate::record::{Event, Record, StopCause, outcome_text, printable, story_time};
 use crate::units::Nanos;
@@ -134,7 +135,7 @@ fn from_actions(findings: &Findings) -> Vec<Moment> {
         } else {
             // As in the findings: nothing acts before it began, but a fault acts
             // until its rollback has ended.
-            let ends = taken.action == "rollback" || taken.action == "continue";
+            let ends = matches!(taken.action, ActionName::Rollback | ActionName::Continue);
             let at_s = if ends { ended_s } else { taken.at_s };
             tell(at_s, sort, &format!("{}{ending}", taken.what), detail);
         }

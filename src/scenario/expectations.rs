@@ -3,8 +3,8 @@
 use super::file::{self, File, Limit};
 use super::leaf::Spanned;
 use super::meaning::Reader;
-use super::{BASELINE, Entry, phase_names, surge_phases};
 use crate::model::{Bound, Expectation, Figure, Surge, Unit};
+use crate::plan::{BASELINE, Entry, surge_phases};
 use crate::units::{Nanos, Ratio};
 
 /// The expectations of the file; those with a mistake are left out. `surges`:
@@ -15,19 +15,21 @@ pub(super) fn read(
     timeline: &[Option<Entry>],
     surges: Option<&[Surge]>,
 ) -> Vec<Expectation> {
-    let known: Vec<_> = timeline.iter().flatten().cloned().collect();
+    let known = timeline.iter().flatten();
+    let names: Vec<&str> = known.map(|entry| entry.phase.as_str()).collect();
     // With an entry that could not be read, nobody knows every phase.
     let nameless = |entry| reader.was_taken_out(entry, &["phase"]);
-    let complete = known.len() == timeline.len()
+    let complete = names.len() == timeline.len()
         && surges.is_some()
         && !reader.file_lacks("timeline")
         && !file.timeline.iter().any(nameless);
-    let names = phase_names(&known);
-    let taken: Vec<&str> = names.iter().map(String::as_str).collect();
-    let of_surges = surge_phases(surges.unwrap_or_default(), &taken);
+    let of_surges = surge_phases(surges.unwrap_or_default(), &names);
     let mut phases = vec![BASELINE];
-    for name in names.iter().chain(&of_surges) {
-        if !phases.contains(&name.as_str()) {
+    for name in names
+        .into_iter()
+        .chain(of_surges.iter().map(String::as_str))
+    {
+        if !phases.contains(&name) {
             phases.push(name);
         }
     }

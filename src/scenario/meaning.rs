@@ -1,4 +1,4 @@
-//! What a file means: a [`Scenario`] of the file's tables, and the mistakes
+//! What a file means: a [`Plan`] of the file's tables, and the mistakes
 //! that no schema can say.
 //!
 //! A required key that is absent here has been reported already; what depends
@@ -11,11 +11,12 @@ use super::diagnostics::{Mistake, suggest};
 use super::file::{self, File};
 use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
-use super::{Scenario, expectations, gauges, proxies, target, timeline};
+use super::{expectations, gauges, proxies, target, timeline};
 use crate::model::{
-    AlertRule, ClientPolicy, Drive, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule,
-    ReleasePolicy, Request, Shape, Story, surges,
+    AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
+    Request, Shape, Story, surges,
 };
+use crate::plan::Plan;
 use crate::units::{Nanos, Rate};
 
 /// The longest run: a slip of the pen such as `"150h"` should not be waited for.
@@ -124,8 +125,8 @@ impl Reader {
         );
     }
 
-    /// The scenario of the file; none where a mistake leaves it without a part.
-    pub(super) fn scenario(&mut self, name: &str, file: &File) -> Option<Scenario> {
+    /// The plan of the file; none where a mistake leaves it without a part.
+    pub(super) fn plan(&mut self, name: &str, file: &File) -> Option<Plan> {
         self.end = self.end_of(file);
         let interval = self.interval(file);
         let target = target::read(self, file);
@@ -142,8 +143,8 @@ impl Reader {
             _ => None,
         };
         let expectations = expectations::read(self, file, &timeline, surges.as_deref());
-        Some(Scenario {
-            name: name.to_owned(),
+        Some(Plan {
+            scenario: name.to_owned(),
             title: file.title.clone()?,
             claim: file.claim.clone()?,
             source: file.source.clone(),
@@ -277,11 +278,10 @@ impl Reader {
                 .into_iter()
                 .map(|(at, rate)| (at, shape(rate)))
                 .collect(),
-            replay: None,
             mix: mix.collect::<Option<_>>()?,
             client,
             backlog: load.backlog,
-            drive: Drive::default(),
+            ..Load::default()
         })
     }
 
@@ -483,8 +483,5 @@ fn connections(per_second: f64, client: &ClientPolicy) -> u32 {
         reason = "no rate is negative, and a cast from a larger number saturates"
     )]
     let most = most as u32;
-    most.max(CONNECTIONS_LEAST)
+    most.max(Load::CONNECTIONS_LEAST)
 }
-
-/// Connections that every load may use.
-const CONNECTIONS_LEAST: u32 = 1024;

@@ -9,13 +9,11 @@
 //!    is reported and taken out.
 //! 2. What is left is read into those structs; a key that was taken out is
 //!    simply absent there.
-//! 3. `meaning` makes a [`Scenario`] of them and reports what no schema can
+//! 3. `meaning` makes a [`Plan`](crate::plan::Plan) of them and reports what no schema can
 //!    say: an entry after the end, a rollback with nothing to roll back to.
 //!
-//! A `Scenario` decides nothing: seeds and phases are settled in
-//! [`crate::plan`]. Nothing that a scenario names is ever carried out here.
+//! Nothing that a scenario names is ever carried out here.
 
-mod content;
 mod diagnostics;
 mod expectations;
 mod file;
@@ -24,7 +22,6 @@ mod leaf;
 mod meaning;
 mod operations;
 mod parse;
-mod phases;
 mod proxies;
 mod quantities;
 mod schema;
@@ -35,11 +32,9 @@ mod target;
 mod timeline;
 mod wording;
 
-pub use content::{Entry, Scenario};
 pub use diagnostics::{Diagnostics, Mistake};
 pub use operations::{load_operations, operations, operations_schema};
 pub use parse::parse;
-pub use phases::{BASELINE, phase_names, surge_phases};
 pub use schema::schema;
 pub use settings::{Setting, load_with};
 pub use shipped::{load, shipped};

@@ -1,4 +1,4 @@
-//! From the text of a file to a [`Scenario`], or to every mistake in it.
+//! From the text of a file to a [`Plan`], or to every mistake in it.
 
 use std::path::Path;
 
@@ -9,8 +9,9 @@ use toml::de::DeTable;
 use super::diagnostics::{Diagnostics, Mistake};
 use super::file::File;
 use super::meaning::Reader;
+use super::schema;
 use super::structure::{self, Fitted};
-use super::{Scenario, schema};
+use crate::plan::Plan;
 
 /// Reads a scenario file. `name` becomes the scenario's short name; `path` is
 /// shown in diagnostics and never opened. Files that the scenario names are
@@ -20,7 +21,7 @@ use super::{Scenario, schema};
 ///
 /// Every mistake of the file at once; after a syntax error, those that can
 /// still be told.
-pub fn parse(name: &str, path: &str, text: &str) -> Result<Scenario, Diagnostics> {
+pub fn parse(name: &str, path: &str, text: &str) -> Result<Plan, Diagnostics> {
     let folder = Path::new(path).parent().unwrap_or(Path::new(""));
     parse_in(folder, name, path, text)
 }
@@ -31,12 +32,12 @@ pub(super) fn parse_in(
     name: &str,
     path: &str,
     text: &str,
-) -> Result<Scenario, Diagnostics> {
+) -> Result<Plan, Diagnostics> {
     let (file, fitted) = fit::<File>(&schema::value(), path, text)?;
     let mut reader = Reader::new(&file, folder, fitted.mistakes, fitted.taken_out);
-    let scenario = reader.scenario(name, &file);
-    match scenario {
-        Some(scenario) if reader.mistakes.is_empty() => Ok(scenario),
+    let plan = reader.plan(name, &file);
+    match plan {
+        Some(plan) if reader.mistakes.is_empty() => Ok(plan),
         _ => Err(Diagnostics::new(path, text, reader.mistakes)),
     }
 }

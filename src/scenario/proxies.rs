@@ -1,13 +1,13 @@
 //! Proxies: what `[[proxy]]` says, and what the timeline does to what passes them.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::Entry;
-use super::file::{self, ActionEntry, Attributes, BreakageName, File};
+use super::file::{self, ActionEntry, BreakageName, File};
 use super::leaf::Spanned;
 use super::meaning::Reader;
-use crate::model::fault::{Effect, Hold, Mode, ProxyFault};
-use crate::model::{Action, Breakage, Front, HostPort, Proxied, Site, When};
+use crate::model::fault::{Hold, Mode, ProxyFault};
+use crate::model::{Action, Breakage, Front, HostPort, Proxied, ProxyAction, Site, When};
+use crate::plan::Entry;
 use crate::units::{Nanos, Ratio};
 
 /// The proxies of a target that serves at these sites.
@@ -108,11 +108,11 @@ pub(super) fn action(
     Some(match action {
         ActionEntry::Fault { proxy, .. } => {
             let (name, breakage) = breakage(reader, entry, action)?;
-            Action::Fault {
+            Action::Proxy(ProxyAction::Fault {
                 proxy: proxy.clone()?,
                 name,
                 breakage,
-            }
+            })
         }
         ActionEntry::Occupy {
             hold,
@@ -145,17 +145,17 @@ pub(super) fn action(
                 let message = format!("`every` is {}, and the shortest pause is 1ms", every.0.0);
                 reader.report(entry, message, "too short", "write at least \"1ms\"");
             }
-            Action::Occupy {
+            Action::Proxy(ProxyAction::Occupy {
                 name: name.clone(),
                 hold: hold.0,
                 path: path.to_owned(),
                 connections: (*connections)?,
                 every: every.0.0,
-            }
+            })
         }
-        ActionEntry::Undo { name } => Action::Undo {
+        ActionEntry::Undo { name } => Action::Proxy(ProxyAction::Undo {
             name: name.clone()?,
-        },
+        }),
         _ => return None,
     })
 }
@@ -192,19 +192,12 @@ fn breakage(
         return Some((name, Breakage::Down));
     }
     let kind = fault.0;
-    let attributes = match attributes(kind, with) {
-        Ok(attributes) => attributes,
-        Err(message) => {
-            reader.report(entry, message, "too fine", "write a longer time");
-            return None;
-        }
-    };
     let sent = json!({
         "type": kind,
         "name": name,
         "stream": stream.map(|stream| stream.0.name()),
         "toxicity": share.map_or(Ratio::WHOLE, |share| share.0.0).get(),
-        "attributes": attributes,
+        "attributes": with,
     });
     match ProxyFault::read(&sent) {
         Ok(fault) => Some((fault.name.clone(), Breakage::Fault(fault))),
@@ -220,46 +213,17 @@ fn breakage(
     }
 }
 
-/// The attributes as the catalogue has them: times as counts of its units.
-fn attributes(kind: &str, with: &Attributes) -> Result<Value, String> {
-    let mut attributes = serde_json::to_value(with).unwrap_or_default();
-    for (name, time) in [
-        ("latency", with.latency),
-        ("jitter", with.jitter),
-        ("delay", with.delay),
-        ("timeout", with.timeout),
-    ] {
-        if let (Some(time), Some(unit)) = (time, Effect::unit_of(kind, name)) {
-            if !time.0.0.is_multiple_of(unit.0) {
-                return Err(format!(
-                    "`{name}` of `{kind}` is {}, and it counts whole {}s",
-                    time.0,
-                    word(unit)
-                ));
-            }
-            attributes[name] = json!(time.0.0 / unit.0);
-        }
-    }
-    Ok(attributes)
-}
-
-const fn word(unit: Nanos) -> &'static str {
-    if unit.0 == 1_000 {
-        "microsecond"
-    } else {
-        "millisecond"
-    }
-}
-
 /// Reports entries of the timeline that name no proxy, a fault that it cannot
 /// have, or nothing that could be undone.
 pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
     for (place, entry) in file.timeline.iter().zip(timeline) {
         match entry.as_ref().map(|entry| &entry.action) {
-            Some(Action::Fault {
+            Some(Action::Proxy(ProxyAction::Fault {
                 proxy, breakage, ..
-            }) => fits_proxy(reader, file, place, proxy, breakage),
-            Some(Action::Undo { name }) => fits_undo(reader, file, place, name, timeline),
+            })) => fits_proxy(reader, file, place, proxy, breakage),
+            Some(Action::Proxy(ProxyAction::Undo { name })) => {
+                fits_undo(reader, file, place, name, timeline);
+            }
             _ => {}
         }
     }
@@ -358,13 +322,13 @@ fn fits_undo(
 /// What an entry brings that can be undone: its name, and what it is.
 fn brings(entry: &Entry) -> Option<(&str, Kind<'_>)> {
     match &entry.action {
-        Action::Fault {
+        Action::Proxy(ProxyAction::Fault {
             name,
             proxy,
             breakage: Breakage::Down,
-        } => Some((name, Kind::Down(proxy))),
-        Action::Fault { name, proxy, .. } => Some((name, Kind::Fault(proxy))),
-        Action::Occupy { name, .. } => Some((name, Kind::Occupation)),
+        }) => Some((name, Kind::Down(proxy))),
+        Action::Proxy(ProxyAction::Fault { name, proxy, .. }) => Some((name, Kind::Fault(proxy))),
+        Action::Proxy(ProxyAction::Occupy { name, .. }) => Some((name, Kind::Occupation)),
         _ => None,
     }
 }

@@ -9,9 +9,10 @@ use std::str::FromStr;
 
 use toml::{Table, Value};
 
+use super::parse;
 use super::shipped;
-use super::{Scenario, parse};
 use crate::error::{Error, Result};
+use crate::plan::Plan;
 
 /// A key of a scenario and the value it is to have: `target.fleet.queue=35`.
 ///
@@ -76,7 +77,7 @@ impl fmt::Display for Setting {
 ///
 /// As [`super::load`], for the file as it stands and for what the settings make
 /// of it.
-pub fn load_with(name_or_path: &str, settings: &[Setting], colour: bool) -> Result<Scenario> {
+pub fn load_with(name_or_path: &str, settings: &[Setting], colour: bool) -> Result<Plan> {
     let file = shipped::find(name_or_path)?;
     let as_it_stands = file.open(colour)?;
     if settings.is_empty() {
@@ -179,7 +180,7 @@ fn meant(text: &str, before: Option<&Value>) -> Value {
 mod tests {
     use super::*;
 
-    fn with(settings: &[&str]) -> Result<Scenario> {
+    fn with(settings: &[&str]) -> Result<Plan> {
         let settings: Vec<Setting> = settings.iter().map(|text| text.parse().unwrap()).collect();
         load_with("missing-await", &settings, false)
     }

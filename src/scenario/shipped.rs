@@ -6,8 +6,9 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::diagnostics::nearest;
-use super::{Scenario, parse};
+use super::parse;
 use crate::error::{Error, Result};
+use crate::plan::Plan;
 
 /// Every shipped scenario: its name and the text of its file.
 const SHIPPED: [(&str, &str); 4] = [
@@ -42,7 +43,7 @@ pub const fn shipped() -> &'static [(&'static str, &'static str)] {
 ///
 /// Wrong usage: no such file or name, with the nearest name; a file that cannot
 /// be read; every mistake in it, rendered with colour or without.
-pub fn load(name_or_path: &str, colour: bool) -> Result<Scenario> {
+pub fn load(name_or_path: &str, colour: bool) -> Result<Plan> {
     find(name_or_path)?.open(colour)
 }
 
@@ -57,7 +58,7 @@ pub(super) struct Found {
 }
 
 impl Found {
-    pub(super) fn open(&self, colour: bool) -> Result<Scenario> {
+    pub(super) fn open(&self, colour: bool) -> Result<Plan> {
         parse::parse_in(&self.folder, &self.name, &self.path, &self.text)
             .map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
     }

@@ -3,7 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Entry;
 use super::file::{self, File};
 use super::leaf::{Spanned, Text};
 use super::meaning::Reader;
@@ -11,9 +10,10 @@ use super::operations::{self, HeaderLine};
 use super::proxies;
 use super::quantities::{Positive, ReadyAt, UrlRequest};
 use crate::model::{
-    Action, Call, Called, Command, ExpectedAnswer, Hook, HttpWork, Origin, Ready, Site, Step,
-    TargetSpec, Url,
+    Action, Call, Called, Command, ExpectedAnswer, Hook, HttpWork, Origin, ProxyAction, Ready,
+    ServiceAction, Site, Step, TargetAction, TargetSpec, Url,
 };
+use crate::plan::Entry;
 use crate::units::Nanos;
 
 /// The target of somebody else's that a file names; none where it is the fleet.
@@ -422,7 +422,7 @@ pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>])
     let target = other(file).map(|target| &target.value);
     for (place, entry) in file.timeline.iter().zip(timeline) {
         let Some(entry) = entry else { continue };
-        if let Action::Hook { hook, .. } = &entry.action {
+        if let Action::Target(TargetAction::Hook { hook, .. }) = &entry.action {
             hook_exists(reader, file, place, hook);
         }
         if let Some((message, suggestion)) = misfit(&entry.action, target) {
@@ -431,35 +431,20 @@ pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>])
     }
 }
 
+/// What is in the way of an action on this target, or on the built-in fleet.
 fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'static str)> {
     let name = action.name();
     let message = |needs: &str| format!("`{name}` needs {needs}");
     match (action, target) {
-        (
-            Action::Hook { .. }
-            | Action::Process { .. }
-            | Action::Configure { .. }
-            | Action::Fault { .. }
-            | Action::Occupy { .. }
-            | Action::Undo { .. },
-            None,
-        ) => Some((
+        (Action::Target(_) | Action::Proxy(_), None) => Some((
             message("a target of somebody else's, and this is the embedded fleet"),
             "use \"push\" and \"restart\", or name another target in [target]",
         )),
-        (
-            Action::Push { .. }
-            | Action::Waive { .. }
-            | Action::Admit { .. }
-            | Action::Slow { .. }
-            | Action::Pause { .. }
-            | Action::Continue { .. },
-            Some(_),
-        ) => Some((
+        (Action::Fleet(_), Some(_)) => Some((
             message("the embedded fleet, which has releases and a balancer"),
             "use \"configure\" or \"process\" for a command, or a [[hook]] of your own",
         )),
-        (Action::Configure { .. } | Action::Rollback | Action::Restart { .. }, Some(target))
+        (Action::Target(TargetAction::Configure { .. }) | Action::Service(_), Some(target))
             if target.command.is_none() =>
         {
             Some((
@@ -467,15 +452,15 @@ fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'s
                 "use a [[hook]] with `as = \"push\"`, \"rollback\" or \"restart\"",
             ))
         }
-        (Action::Restart { pause: Some(_) }, Some(_)) => Some((
+        (Action::Service(ServiceAction::Restart { pause: Some(_) }), Some(_)) => Some((
             message("instances to be one after the other, and a command is one"),
             "take `pause` out",
         )),
-        (Action::Occupy { .. }, Some(target)) if encrypted(target) => Some((
+        (Action::Proxy(ProxyAction::Occupy { .. }), Some(target)) if encrypted(target) => Some((
             message("a target that speaks http, since it sends no request under https"),
             "hold the server behind it: name it by its own url",
         )),
-        (Action::Process { .. }, Some(target))
+        (Action::Target(TargetAction::Process { .. }), Some(target))
             if target.command.is_none() && target.pid.is_none() && target.port.is_none() =>
         {
             Some((

@@ -8,13 +8,16 @@ use super::leaf::{Spanned, Text};
 use super::meaning::Reader;
 use super::proxies;
 use super::quantities::After;
-use super::{BASELINE, Entry};
-use crate::model::{Action, HookKind, Limits, ProcessFault, ProcessSelector, Trigger, When};
+use crate::model::{
+    Action, ClientsAction, FleetAction, HookKind, Limits, ProcessFault, ProcessSelector,
+    ServiceAction, TargetAction, Trigger, When,
+};
+use crate::plan::{BASELINE, Entry, phase_names};
 use crate::units::Nanos;
 
 /// The timeline's entries in the order of the file; none for one that has a mistake.
 pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
-    let entries: Vec<_> = file
+    let read: Vec<_> = file
         .timeline
         .iter()
         .map(|entry| {
@@ -23,17 +26,35 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
             let action = read.and_then(|read| action(reader, entry, read));
             as_many_as_there_are(reader, file, entry, action.as_ref());
             phase(reader, &entry.value);
-            Some(Entry {
-                when: when?,
-                action: action?,
-                phase: entry.value.phase.as_ref().map(|phase| phase.value.clone()),
-            })
+            let given = entry.value.phase.as_ref();
+            Some((when?, action?, given.map(|phase| phase.value.as_str())))
         })
         .collect();
+    let entries = named(read);
     causes(reader, file);
     something_to_restore(reader, file, &entries);
     names_apart(reader, file, &entries);
     entries
+}
+
+/// The entries with the names of their phases.
+fn named(read: Vec<Option<(When, Action, Option<&str>)>>) -> Vec<Option<Entry>> {
+    let known = read.iter().flatten();
+    let known: Vec<_> = known
+        .map(|(when, action, given)| (when, action, *given))
+        .collect();
+    let mut phases = phase_names(&known).into_iter();
+    read.into_iter()
+        .map(|entry| {
+            let (when, action, _) = entry?;
+            let phase = phases.next()?;
+            Some(Entry {
+                when,
+                action,
+                phase,
+            })
+        })
+        .collect()
 }
 
 fn when(reader: &mut Reader, entry: &Spanned<file::Entry>) -> Option<When> {
@@ -94,30 +115,30 @@ fn action(
             schema,
             tested,
             canary,
-        } => Action::Push {
+        } => Action::Fleet(FleetAction::Push {
             set: set.as_ref().map_or_else(BTreeMap::new, |set| set.0.clone()),
             schema: *schema,
             tested: *tested,
             canary: canary.map(|canary| canary.0.0),
-        },
-        ActionEntry::Rollback {} => Action::Rollback,
-        ActionEntry::Waive { check } => Action::Waive {
+        }),
+        ActionEntry::Rollback {} => Action::Service(ServiceAction::Rollback),
+        ActionEntry::Waive { check } => Action::Fleet(FleetAction::Waive {
             check: check.as_ref()?.0.clone(),
-        },
-        ActionEntry::Restart { pause } => Action::Restart {
+        }),
+        ActionEntry::Restart { pause } => Action::Service(ServiceAction::Restart {
             pause: pause.map(|pause| pause.0),
-        },
-        ActionEntry::Admit { share } => Action::Admit {
+        }),
+        ActionEntry::Admit { share } => Action::Fleet(FleetAction::Admit {
             share: share.as_ref()?.0.0,
-        },
-        ActionEntry::Monitors { on } => Action::Monitors { on: (*on)? },
-        ActionEntry::Retries { retries } => Action::Retries {
+        }),
+        ActionEntry::Monitors { on } => Action::Clients(ClientsAction::Monitors { on: (*on)? }),
+        ActionEntry::Retries { retries } => Action::Clients(ClientsAction::Retries {
             retries: (*retries)?,
-        },
-        ActionEntry::Hook { hook, kind } => Action::Hook {
+        }),
+        ActionEntry::Hook { hook, kind } => Action::Target(TargetAction::Hook {
             hook: hook.clone()?,
             kind: kind.map_or_else(HookKind::default, |kind| kind.0),
-        },
+        }),
         ActionEntry::Process {
             fault,
             whom,
@@ -130,10 +151,10 @@ fn action(
                 threads: *threads,
                 processors: *processors,
             };
-            Action::Process {
+            Action::Target(TargetAction::Process {
                 fault: process_fault(reader, entry, (*fault)?.0, limits)?,
                 whom: whom.map_or_else(ProcessSelector::default, |whom| whom.0),
-            }
+            })
         }
         ActionEntry::Configure { env, args } => {
             if env.is_empty() && args.is_none() && !reader.was_taken_out(entry, &["env", "args"]) {
@@ -144,21 +165,21 @@ fn action(
                     "add `env = { ROLE_CHECK = \"detached\" }`, or `args`",
                 );
             }
-            Action::Configure {
+            Action::Target(TargetAction::Configure {
                 env: env.clone(),
                 args: args.clone(),
-            }
+            })
         }
-        ActionEntry::Slow { part, factor } => Action::Slow {
+        ActionEntry::Slow { part, factor } => Action::Fleet(FleetAction::Slow {
             part: part.as_ref()?.0,
             factor: (*factor)?,
-        },
-        ActionEntry::Pause { instances } => Action::Pause {
+        }),
+        ActionEntry::Pause { instances } => Action::Fleet(FleetAction::Pause {
             instances: *instances,
-        },
-        ActionEntry::Continue { instances } => Action::Continue {
+        }),
+        ActionEntry::Continue { instances } => Action::Fleet(FleetAction::Continue {
             instances: *instances,
-        },
+        }),
         ActionEntry::Fault { .. } | ActionEntry::Occupy { .. } | ActionEntry::Undo { .. } => {
             return proxies::action(reader, entry, action);
         }
@@ -204,8 +225,8 @@ fn as_many_as_there_are(
     entry: &Spanned<file::Entry>,
     action: Option<&Action>,
 ) {
-    let (Some(Action::Pause { instances } | Action::Continue { instances }), false) =
-        (action, reader.file_lacks("target"))
+    let Some(Action::Fleet(FleetAction::Pause { instances } | FleetAction::Continue { instances })) =
+        action.filter(|_| !reader.file_lacks("target"))
     else {
         return;
     };
@@ -304,7 +325,7 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
     let entries: Vec<_> = entries.iter().flatten().collect();
     let end = reader.end;
     for (index, entry) in entries.iter().enumerate() {
-        if entry.action != Action::Rollback {
+        if entry.action != Action::Service(ServiceAction::Rollback) {
             continue;
         }
         let pushed = entries.iter().enumerate().any(|(other, push)| {
@@ -315,7 +336,12 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
                 }
                 _ => true,
             };
-            before && matches!(push.action, Action::Push { .. } | Action::Configure { .. })
+            before
+                && matches!(
+                    push.action,
+                    Action::Fleet(FleetAction::Push { .. })
+                        | Action::Target(TargetAction::Configure { .. })
+                )
         });
         if !pushed {
             reader.report(

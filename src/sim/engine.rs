@@ -228,24 +228,18 @@ impl Simulation<'_> {
             action: action.clone(),
         });
         let outcome = match &action {
-            Action::Monitors { on } => {
-                self.clients.switch_monitors(*on, &mut self.wire);
-                Some(Outcome::Applied {
-                    detail: action.done(0),
-                })
+            Action::Clients(action) => {
+                self.clients.act(*action, &mut self.wire);
+                let detail = action.done();
+                Some(Outcome::Applied { detail })
             }
-            Action::Retries { retries } => {
-                self.clients.set_retries(*retries);
-                Some(Outcome::Applied {
-                    detail: action.done(0),
-                })
-            }
-            _ => {
+            Action::Service(_) | Action::Fleet(_) => {
                 let FleetWire {
                     fleet, calendar, ..
                 } = &mut self.wire;
                 fleet.act(self.now, entry, &action, calendar)
             }
+            Action::Target(_) | Action::Proxy(_) => Some(Outcome::of_another_target(&action)),
         };
         self.told_by_fleet();
         if let Some(outcome) = outcome {

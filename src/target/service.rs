@@ -19,7 +19,8 @@ use super::undo::{Safeguard, Undo};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{
-    Action, Command, HookKind, Origin, ProcessFault, ProcessSelector, Ready, TargetSpec, Url,
+    Command, HookKind, Origin, ProcessFault, ProcessSelector, Ready, ServiceAction, TargetAction,
+    TargetSpec, Url,
 };
 use crate::net::Tls;
 use crate::net::http::{self, HttpRequest};
@@ -383,11 +384,12 @@ impl Target {
         })
     }
 
-    /// Does what the timeline says; `tell` hears of processes that come and go.
-    pub fn act(&self, action: &Action, tell: &dyn Fn(Event)) -> Outcome {
+    /// Does to the target what the timeline says; `tell` hears of processes that
+    /// come and go.
+    pub fn act(&self, action: &TargetAction, tell: &dyn Fn(Event)) -> Outcome {
         match action {
-            Action::Hook { hook, kind } => self.call(hook, *kind),
-            Action::Process { fault, whom } => {
+            TargetAction::Hook { hook, kind } => self.call(hook, *kind),
+            TargetAction::Process { fault, whom } => {
                 let tree = self.tree();
                 if *fault == ProcessFault::Kill
                     && *whom != ProcessSelector::Child
@@ -402,7 +404,7 @@ impl Target {
                 }
                 process::act(&tree, *fault, *whom, &mut acting, &*self.safeguard)
             }
-            Action::Configure { env, args } => self.release(tell, |now, earlier| {
+            TargetAction::Configure { env, args } => self.release(tell, |now, earlier| {
                 earlier.push(now.clone());
                 let mut next = now.clone();
                 next.env.extend(env.clone());
@@ -412,15 +414,19 @@ impl Target {
                 }
                 Ok(next)
             }),
-            Action::Rollback => self.release(tell, |_, earlier| {
+        }
+    }
+
+    /// Restores the target's command as it was before the last push, or starts it again.
+    pub fn serve_again(&self, action: ServiceAction, tell: &dyn Fn(Event)) -> Outcome {
+        match action {
+            ServiceAction::Rollback => self.release(tell, |_, earlier| {
                 earlier
                     .pop()
                     .ok_or_else(|| "nothing was pushed before, so nothing can be restored".into())
             }),
-            Action::Restart { .. } => self.release(tell, |now, _| Ok(now.clone())),
-            _ => Outcome::Failed {
-                reason: format!("a target of somebody else's has no `{}`", action.name()),
-            },
+            // A command is one instance: there is no pause between several.
+            ServiceAction::Restart { pause: _ } => self.release(tell, |now, _| Ok(now.clone())),
         }
     }
 

@@ -10,7 +10,7 @@ use std::io::Write;
 use super::gauges::{Gauges, Window};
 use crate::plan::Plan;
 use crate::record::{
-    Event, Observer, Outcome, Sample, StopCause, action_text, outcome_text, printable, story_time,
+    Event, Observer, Outcome, Sample, StopCause, outcome_text, printable, story_time,
 };
 use crate::units::Nanos;
 
@@ -252,7 +252,7 @@ impl Teller {
         Some(match event {
             Event::LoadStarted => "load begins".into(),
             Event::ActionStarted { entry, action } => {
-                self.begun.push((*entry, action_text(action)));
+                self.begun.push((*entry, action.in_words()));
                 return None;
             }
             Event::ActionEnded { entry, outcome } => self.ended(*entry, outcome),

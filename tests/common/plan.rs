@@ -3,7 +3,7 @@
 use threadbare::model::{
     ArrivalProcess, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role, Shape,
 };
-use threadbare::plan::{Drive, Load, MixEntry, Plan, RecoveryRule, Request};
+use threadbare::plan::{Load, MixEntry, Plan, Request};
 use threadbare::units::{Nanos, Rate};
 
 pub(crate) fn ms(value: u64) -> Nanos {
@@ -15,12 +15,6 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
     let instant = "constant(0s)".parse().unwrap();
     Plan {
         scenario: "test".into(),
-        title: String::new(),
-        claim: String::new(),
-        source: String::new(),
-        seed: 1,
-        story: None,
-        warm_up: Nanos::ZERO,
         end,
         drain: ms(2_000),
         interval: ms(100),
@@ -42,14 +36,12 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
             boot: Nanos::ZERO,
             ..FleetSpec::default()
         }),
-        release: threadbare::model::ReleasePolicy::default(),
         load: Load {
             process: ArrivalProcess::Constant,
             rate: vec![(
                 Nanos::ZERO,
                 Shape::Constant(Rate::per_second(rate).unwrap()),
             )],
-            replay: None,
             mix: vec![entry(Request::ListTasks)],
             client: ClientPolicy {
                 timeout: ms(5_000),
@@ -59,16 +51,9 @@ pub(crate) fn plan(rate: f64, end: Nanos) -> Plan {
             },
             connections: 64,
             backlog: 10_000,
-            drive: Drive::default(),
+            ..Load::default()
         },
-        monitors: Vec::new(),
-        gauges: Vec::new(),
-        alerts: Vec::new(),
-        timeline: Vec::new(),
-        recovery: RecoveryRule::default(),
-        target: None,
-        safety: threadbare::model::Safety::default(),
-        expectations: Vec::new(),
+        ..Plan::default()
     }
 }
 

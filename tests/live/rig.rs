@@ -8,7 +8,9 @@ use std::time::{Duration, Instant};
 
 use threadbare::clock::Clock;
 use threadbare::fleet::{Fleet, Launch, Process};
-use threadbare::model::{Action, FleetSpec, IdentitySpec, Role, SlowPart};
+use threadbare::model::{
+    Action, FleetAction, FleetSpec, IdentitySpec, Role, ServiceAction, SlowPart,
+};
 use threadbare::record::{Counters, Event, InstanceCounters, Outcome, Sample};
 use threadbare::units::{Nanos, Ratio};
 
@@ -38,38 +40,58 @@ pub(crate) trait Operate {
         canary: Option<Ratio>,
     ) -> Outcome {
         let set = set.clone();
-        let push = Action::Push {
+        let push = Action::Fleet(FleetAction::Push {
             set,
             schema,
             tested,
             canary,
-        };
+        });
         self.operate(now, author, &push)
     }
 
     fn rollback(&self, now: Nanos, author: &str) -> Outcome {
-        self.operate(now, author, &Action::Rollback)
+        self.operate(now, author, &Action::Service(ServiceAction::Rollback))
     }
 
     fn waive(&self, check: &str) -> Outcome {
         let check = check.to_owned();
-        self.operate(Nanos::ZERO, "ops", &Action::Waive { check })
+        self.operate(
+            Nanos::ZERO,
+            "ops",
+            &Action::Fleet(FleetAction::Waive { check }),
+        )
     }
 
     fn admit(&self, share: Ratio) -> Outcome {
-        self.operate(Nanos::ZERO, "ops", &Action::Admit { share })
+        self.operate(
+            Nanos::ZERO,
+            "ops",
+            &Action::Fleet(FleetAction::Admit { share }),
+        )
     }
 
     fn slow(&self, part: SlowPart, factor: f64) -> Outcome {
-        self.operate(Nanos::ZERO, "ops", &Action::Slow { part, factor })
+        self.operate(
+            Nanos::ZERO,
+            "ops",
+            &Action::Fleet(FleetAction::Slow { part, factor }),
+        )
     }
 
     fn pause(&self, instances: Option<NonZeroU32>) -> Outcome {
-        self.operate(Nanos::ZERO, "ops", &Action::Pause { instances })
+        self.operate(
+            Nanos::ZERO,
+            "ops",
+            &Action::Fleet(FleetAction::Pause { instances }),
+        )
     }
 
     fn go_on(&self, instances: Option<NonZeroU32>) -> Outcome {
-        self.operate(Nanos::ZERO, "ops", &Action::Continue { instances })
+        self.operate(
+            Nanos::ZERO,
+            "ops",
+            &Action::Fleet(FleetAction::Continue { instances }),
+        )
     }
 }
 
@@ -79,7 +101,12 @@ impl Operate for Fleet {
     }
 
     fn restart(&self, pause: Option<Nanos>, on_event: &dyn Fn(Event)) -> Outcome {
-        self.act(Nanos::ZERO, "ops", &Action::Restart { pause }, on_event)
+        self.act(
+            Nanos::ZERO,
+            "ops",
+            &Action::Service(ServiceAction::Restart { pause }),
+            on_event,
+        )
     }
 }
 

@@ -2,7 +2,7 @@
 
 use threadbare::analysis::{Findings, Region, Verdict, findings};
 use threadbare::explore::sweep;
-use threadbare::plan::{self, Plan};
+use threadbare::plan::Plan;
 use threadbare::scenario;
 use threadbare::sim::Bounds;
 
@@ -15,10 +15,15 @@ fn simulated(plan: Plan) -> Findings {
 /// What a shipped scenario with these settings comes to with each of five seeds.
 fn verdicts(name: &str, settings: &[&str]) -> Vec<String> {
     let settings: Vec<_> = settings.iter().map(|text| text.parse().unwrap()).collect();
-    let scenario = scenario::load_with(name, &settings, false).unwrap();
+    let plan = scenario::load_with(name, &settings, false).unwrap();
     let seeds = 1..=5;
     seeds
-        .map(|seed| simulated(plan::build(&scenario, Some(seed))))
+        .map(|seed| {
+            simulated(Plan {
+                seed,
+                ..plan.clone()
+            })
+        })
         .map(|found| found.incident.verdict)
         .collect()
 }
@@ -26,9 +31,12 @@ fn verdicts(name: &str, settings: &[&str]) -> Vec<String> {
 #[test]
 fn every_shipped_scenario_meets_what_it_declares_with_five_seeds() {
     for (name, _) in scenario::shipped() {
-        let scenario = scenario::load(name, false).unwrap();
+        let plan = scenario::load(name, false).unwrap();
         for seed in 1..=5 {
-            let found = simulated(plan::build(&scenario, Some(seed)));
+            let found = simulated(Plan {
+                seed,
+                ..plan.clone()
+            });
             let missed = found
                 .expectations
                 .iter()
@@ -80,10 +88,8 @@ fn the_slow_database_stays_stuck_where_clients_go_on_retrying() {
 /// stable where the load or the queue is small, overloaded past the capacity.
 #[test]
 fn the_collapse_has_a_map_of_regions() {
-    let plan_of = |settings: &[scenario::Setting]| {
-        let scenario = scenario::load_with("retry-collapse", settings, false)?;
-        Ok(plan::build(&scenario, None))
-    };
+    let plan_of =
+        |settings: &[scenario::Setting]| scenario::load_with("retry-collapse", settings, false);
     let x = "load.rate=2..12/s".parse().unwrap();
     let y = "target.fleet.queue=10..200".parse().unwrap();
     let map = sweep(&plan_of, (&x, Some(&y)), 6, Bounds::default(), &|_, _| true).unwrap();

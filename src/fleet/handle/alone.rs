@@ -33,7 +33,7 @@ use crate::error::Result;
 use crate::fleet::control;
 use crate::fleet::database::Tokens;
 use crate::fleet::wire::{Request, Response};
-use crate::model::{Action, SlowPart};
+use crate::model::{Action, FleetAction, ServiceAction, SlowPart};
 use crate::record::{Event, Outcome};
 use crate::units::{Nanos, Ratio, UnitError};
 
@@ -176,29 +176,33 @@ fn steer(fleet: &Fleet, on_event: &dyn Fn(Event), request: &Request) -> Option<R
 fn action(path: &str, body: &[u8]) -> Option<std::result::Result<Action, String>> {
     Some(match path {
         "/push" => parse::<Push>(body).and_then(|push| {
-            Ok(Action::Push {
+            Ok(Action::Fleet(FleetAction::Push {
                 set: push.set,
                 schema: push.schema,
                 tested: push.tested,
                 canary: push.canary.as_deref().map(share).transpose()?,
-            })
+            }))
         }),
-        "/rollback" => Ok(Action::Rollback),
-        "/waive" => parse::<Waive>(body).map(|Waive { check }| Action::Waive { check }),
-        "/restart" => parse_pause(body).map(|pause| Action::Restart { pause }),
+        "/rollback" => Ok(Action::Service(ServiceAction::Rollback)),
+        "/waive" => {
+            parse::<Waive>(body).map(|Waive { check }| Action::Fleet(FleetAction::Waive { check }))
+        }
+        "/restart" => {
+            parse_pause(body).map(|pause| Action::Service(ServiceAction::Restart { pause }))
+        }
         "/admission" => parse::<Admission>(body)
             .and_then(|admission| share(&admission.share))
-            .map(|share| Action::Admit { share }),
+            .map(|share| Action::Fleet(FleetAction::Admit { share })),
         "/slow" => parse::<Slow>(body).and_then(|Slow { part, factor }| match factor {
-            factor if factor >= 1.0 && factor.is_finite() => Ok(Action::Slow { part, factor }),
+            factor if factor >= 1.0 && factor.is_finite() => {
+                Ok(Action::Fleet(FleetAction::Slow { part, factor }))
+            }
             factor => Err(format!("the factor is 1 or more, not {factor}")),
         }),
-        "/pause" => {
-            parse_or_default(body).map(|Instances { instances }| Action::Pause { instances })
-        }
-        "/continue" => {
-            parse_or_default(body).map(|Instances { instances }| Action::Continue { instances })
-        }
+        "/pause" => parse_or_default(body)
+            .map(|Instances { instances }| Action::Fleet(FleetAction::Pause { instances })),
+        "/continue" => parse_or_default(body)
+            .map(|Instances { instances }| Action::Fleet(FleetAction::Continue { instances })),
         _ => return None,
     })
 }

@@ -66,9 +66,7 @@ impl Fleet {
         let mut in_force = lock(&self.in_force);
         let before = in_force.clone();
         let Some(order) = in_force.decide(now, author, action) else {
-            return Outcome::Failed {
-                reason: format!("the embedded fleet has no `{}`", action.name()),
-            };
+            return Outcome::of_another_target(action);
         };
         match order {
             FleetOrder::Settled(outcome) => outcome,

@@ -7,7 +7,7 @@ use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::fleet::{Fleet, Launch};
 use crate::load::{Identities, Work};
-use crate::model::{Action, Role};
+use crate::model::{Action, Role, ServiceAction};
 use crate::record::{Event, Outcome, Sample};
 use crate::units::Nanos;
 
@@ -77,7 +77,7 @@ impl SystemUnderTest for Fleet {
     }
 
     fn takes_time(&self, action: &Action) -> bool {
-        matches!(action, Action::Restart { .. })
+        matches!(action, Action::Service(ServiceAction::Restart { .. }))
     }
 
     /// Nothing: the fleet ends with the run, and everything that was done to it.

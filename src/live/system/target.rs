@@ -10,7 +10,7 @@ use super::super::faults::Faults;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Work};
-use crate::model::{Action, Site, TargetSpec};
+use crate::model::{Action, Site, TargetAction, TargetSpec};
 use crate::net::{AllowedHosts, Tls};
 use crate::record::{Event, Outcome, Sample};
 use crate::target::{Addresses, Begin, Safeguard, Target, Undo, Undos};
@@ -152,17 +152,19 @@ impl SystemUnderTest for GuardedTarget {
     }
 
     fn act(&self, now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome {
-        let own = self.faults.act(now, &action);
-        own.unwrap_or_else(|| self.target.act(&action, tell))
+        match action {
+            Action::Service(action) => self.target.serve_again(action, tell),
+            Action::Target(action) => self.target.act(&action, tell),
+            Action::Proxy(action) => self.faults.act(now, &action),
+            Action::Clients(_) | Action::Fleet(_) => Outcome::of_another_target(&action),
+        }
     }
 
     fn takes_time(&self, action: &Action) -> bool {
         matches!(
             action,
-            Action::Hook { .. }
-                | Action::Configure { .. }
-                | Action::Rollback
-                | Action::Restart { .. }
+            Action::Service(_)
+                | Action::Target(TargetAction::Hook { .. } | TargetAction::Configure { .. })
         )
     }
 

@@ -207,8 +207,7 @@ impl Engine {
         }
         while let Ok(command) = self.commands.try_recv() {
             match command {
-                Command::Monitors { on } => self.clients.switch_monitors(on, &mut self.sockets),
-                Command::Retries(retries) => self.clients.set_retries(retries),
+                Command::Act(action) => self.clients.act(action, &mut self.sockets),
                 Command::Stop => self.stopped = true,
             }
         }

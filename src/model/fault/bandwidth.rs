@@ -2,22 +2,24 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::catalogue::Fault;
 use super::stage::{Piece, Stage};
+use super::units::amount_mistake;
+use super::units::kilobytes::{self, KILOBYTE};
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
-/// Bytes of a kilobyte: 1,000, as rates of lines are given (Toxiproxy likewise).
-const KILOBYTE: u64 = 1_000;
 /// A piece is what the line carries in so many milliseconds: short enough that a
 /// reader sees a trickle, long enough that a fast line is not all timers.
 const PIECE_MS: u64 = 10;
 
-/// Lets so many kilobytes a second through; 0 is no limit.
+/// Lets so many bytes a second through; 0 is no limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Bandwidth {
-    /// Kilobytes (1,000 bytes) a second.
-    pub rate: u64,
+    /// Bytes a second; written in kilobytes.
+    #[serde(rename = "rate", with = "kilobytes")]
+    pub bytes_per_s: u64,
 }
 
 impl Bandwidth {
@@ -25,10 +27,24 @@ impl Bandwidth {
     #[must_use]
     pub fn stage(self) -> impl Stage {
         Line {
-            bytes_per_s: self.rate.saturating_mul(KILOBYTE),
+            bytes_per_s: self.bytes_per_s,
             free: Nanos::ZERO,
             decided: Nanos::ZERO,
         }
+    }
+}
+
+impl Fault for Bandwidth {
+    fn mistake(&self) -> Option<String> {
+        amount_mistake(self.bytes_per_s / KILOBYTE)
+    }
+
+    fn told(&self) -> Vec<String> {
+        vec![format!("rate {}", self.bytes_per_s / KILOBYTE)]
+    }
+
+    fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
+        Some(Box::new(self.stage()))
     }
 }
 
@@ -74,7 +90,10 @@ mod tests {
     #[test]
     fn a_line_carries_its_rate_and_no_more() {
         // 10 KB/s: 100 bytes in 10 ms.
-        let mut stage = Bandwidth { rate: 10 }.stage();
+        let mut stage = Bandwidth {
+            bytes_per_s: 10_000,
+        }
+        .stage();
         assert_eq!(
             pieces(&mut stage, &[(0, 250), (5, 10), (100, 50)]),
             // The second arrival waits for the first; the third finds the line free.
@@ -90,16 +109,19 @@ mod tests {
 
     #[test]
     fn no_rate_is_no_limit_and_a_slow_line_still_moves() {
-        let mut free = Bandwidth { rate: 0 }.stage();
+        let mut free = Bandwidth { bytes_per_s: 0 }.stage();
         assert_eq!(pieces(&mut free, &[(3, 1_000_000)]), [(3_000, 1_000_000)]);
-        let mut slow = Bandwidth { rate: 1 }.stage();
+        let mut slow = Bandwidth { bytes_per_s: 1_000 }.stage();
         let gone = pieces(&mut slow, &[(0, 1_000)]);
         assert_eq!(gone.last(), Some(&(1_000_000, 10)));
     }
 
     #[test]
     fn a_piece_that_was_decided_on_twice_is_carried_once() {
-        let mut stage = Bandwidth { rate: 10 }.stage();
+        let mut stage = Bandwidth {
+            bytes_per_s: 10_000,
+        }
+        .stage();
         let mut rng = crate::rng::stream(1, "line");
         let piece = Piece {
             length: 100,

@@ -11,14 +11,8 @@ use super::{
     Bandwidth, HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus, Latency,
     LimitData, ResetPeer, Slicer, SlowClose, Timeout,
 };
-use crate::model::secret;
 use crate::rng;
 use crate::units::{Nanos, Ratio};
-
-/// A day: longer than any run, and far from where sums of times end.
-const TIME_MAX_MS: u64 = 86_400_000;
-/// A petabyte a second or in all; more is a mistake of units.
-const AMOUNT_MAX: u64 = 1_000_000_000_000;
 
 /// A direction, seen from the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -47,183 +41,94 @@ impl Stream {
     }
 }
 
-/// What a fault does.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", content = "attributes", rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each is described at its parameters")]
-pub enum Effect {
-    Latency(Latency),
-    Bandwidth(Bandwidth),
-    SlowClose(SlowClose),
-    Timeout(Timeout),
-    ResetPeer(ResetPeer),
-    Slicer(Slicer),
-    LimitData(LimitData),
-    HttpDelay(HttpDelay),
-    HttpStatus(HttpStatus),
-    HttpAbort(HttpAbort),
-    HttpHeader(HttpHeader),
-    HttpCut(HttpCut),
-    HttpHold(HttpHold),
+/// What every fault says of itself, in its own file.
+pub(super) trait Fault {
+    /// What is wrong with the attributes, in a sentence.
+    fn mistake(&self) -> Option<String> {
+        None
+    }
+
+    /// The attributes in words, without their defaults where those say nothing.
+    fn told(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// The fault at work on one direction of one connection, on which it acts
+    /// since `since`; none for one that meets requests.
+    fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
+        None
+    }
+
+    /// Which requests it meets; none for one that acts on connections.
+    fn matching(&self) -> Option<&HttpMatch> {
+        None
+    }
+
+    /// Leaves out what may not be written.
+    fn hide_secrets(&mut self) {}
+}
+
+/// The one list of faults: type and name.
+macro_rules! catalogue {
+    ($($fault:ident = $name:literal),* $(,)?) => {
+        /// What a fault does.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(tag = "type", content = "attributes")]
+        #[expect(missing_docs, reason = "each is described in its own file")]
+        pub enum Effect {
+            $(#[serde(rename = $name)] $fault($fault)),*
+        }
+
+        impl Effect {
+            /// The names of all of them.
+            pub const TYPES: &[&str] = &[$($name),*];
+
+            /// Its name.
+            #[must_use]
+            pub const fn kind(&self) -> &'static str {
+                match self { $(Self::$fault(_) => $name),* }
+            }
+
+            fn fault(&self) -> &dyn Fault {
+                match self { $(Self::$fault(fault) => fault),* }
+            }
+
+            fn fault_mut(&mut self) -> &mut dyn Fault {
+                match self { $(Self::$fault(fault) => fault),* }
+            }
+        }
+    };
+}
+
+catalogue! {
+    Latency = "latency",
+    Bandwidth = "bandwidth",
+    SlowClose = "slow_close",
+    Timeout = "timeout",
+    ResetPeer = "reset_peer",
+    Slicer = "slicer",
+    LimitData = "limit_data",
+    HttpDelay = "http_delay",
+    HttpStatus = "http_status",
+    HttpAbort = "http_abort",
+    HttpHeader = "http_header",
+    HttpCut = "http_cut",
+    HttpHold = "http_hold",
 }
 
 impl Effect {
-    /// The names of all of them.
-    pub const TYPES: [&'static str; 13] = [
-        "latency",
-        "bandwidth",
-        "slow_close",
-        "timeout",
-        "reset_peer",
-        "slicer",
-        "limit_data",
-        "http_delay",
-        "http_status",
-        "http_abort",
-        "http_header",
-        "http_cut",
-        "http_hold",
-    ];
-
-    /// Its name.
-    #[must_use]
-    pub const fn kind(&self) -> &'static str {
-        match self {
-            Self::Latency(_) => "latency",
-            Self::Bandwidth(_) => "bandwidth",
-            Self::SlowClose(_) => "slow_close",
-            Self::Timeout(_) => "timeout",
-            Self::ResetPeer(_) => "reset_peer",
-            Self::Slicer(_) => "slicer",
-            Self::LimitData(_) => "limit_data",
-            Self::HttpDelay(_) => "http_delay",
-            Self::HttpStatus(_) => "http_status",
-            Self::HttpAbort(_) => "http_abort",
-            Self::HttpHeader(_) => "http_header",
-            Self::HttpCut(_) => "http_cut",
-            Self::HttpHold(_) => "http_hold",
-        }
-    }
-
-    /// The unit of an attribute that is a time, of the effect of this name.
-    #[must_use]
-    pub fn unit_of(kind: &str, attribute: &str) -> Option<Nanos> {
-        match (kind, attribute) {
-            ("slicer", "delay") => Some(Nanos::from_micros(1)),
-            (_, "latency" | "jitter" | "delay" | "timeout") => Some(Nanos::from_millis(1)),
-            _ => None,
-        }
-    }
-
     /// The effect at work on one direction of one connection, on which it acts
     /// since `since`; none for one that meets requests.
     #[must_use]
     pub fn stage(&self, since: Nanos) -> Option<Box<dyn Stage>> {
-        Some(match self {
-            Self::Latency(latency) => Box::new(latency.stage()),
-            Self::Bandwidth(bandwidth) => Box::new(bandwidth.stage()),
-            Self::SlowClose(slow_close) => Box::new(slow_close.stage()),
-            Self::Timeout(timeout) => Box::new(timeout.stage(since)),
-            Self::ResetPeer(reset_peer) => Box::new(reset_peer.stage(since)),
-            Self::Slicer(slicer) => Box::new(slicer.stage()),
-            Self::LimitData(limit_data) => Box::new(limit_data.stage()),
-            _ => return None,
-        })
+        self.fault().at_work(since)
     }
 
     /// Which requests it meets; none for one that acts on connections.
     #[must_use]
-    pub const fn matching(&self) -> Option<&HttpMatch> {
-        Some(match self {
-            Self::HttpDelay(fault) => &fault.matching,
-            Self::HttpStatus(fault) => &fault.matching,
-            Self::HttpAbort(fault) => &fault.matching,
-            Self::HttpHeader(fault) => &fault.matching,
-            Self::HttpCut(fault) => &fault.matching,
-            Self::HttpHold(fault) => &fault.matching,
-            _ => return None,
-        })
+    pub fn matching(&self) -> Option<&HttpMatch> {
+        self.fault().matching()
     }
-
-    const fn matching_mut(&mut self) -> Option<&mut HttpMatch> {
-        Some(match self {
-            Self::HttpDelay(fault) => &mut fault.matching,
-            Self::HttpStatus(fault) => &mut fault.matching,
-            Self::HttpAbort(fault) => &mut fault.matching,
-            Self::HttpHeader(fault) => &mut fault.matching,
-            Self::HttpCut(fault) => &mut fault.matching,
-            Self::HttpHold(fault) => &mut fault.matching,
-            _ => return None,
-        })
-    }
-
-    /// What is wrong with the parameters, in a sentence.
-    fn mistake(&self) -> Option<String> {
-        let times = match *self {
-            Self::Latency(Latency { latency, jitter }) => [latency, jitter],
-            Self::SlowClose(SlowClose { delay }) => [delay, 0],
-            Self::Timeout(Timeout { timeout }) | Self::ResetPeer(ResetPeer { timeout }) => {
-                [timeout, 0]
-            }
-            Self::Slicer(Slicer { delay, .. }) => [delay / 1_000, 0],
-            Self::HttpDelay(HttpDelay { delay, jitter, .. }) => [delay, jitter],
-            _ => [0, 0],
-        };
-        if times.into_iter().any(|time| time > TIME_MAX_MS) {
-            return Some("a time is longer than a day (86400000 ms)".into());
-        }
-        match self {
-            Self::Bandwidth(Bandwidth { rate: amount })
-            | Self::LimitData(LimitData { bytes: amount })
-            | Self::HttpCut(HttpCut { bytes: amount, .. })
-                if *amount > AMOUNT_MAX =>
-            {
-                Some(format!(
-                    "{amount} is more than {AMOUNT_MAX}; is the unit right?"
-                ))
-            }
-            Self::Slicer(slicer) => slicer_mistake(*slicer),
-            Self::HttpStatus(HttpStatus { status, .. }) if !(200..600).contains(status) => {
-                Some(format!("the status {status} is not from 200 to 599"))
-            }
-            Self::HttpHeader(header) => header_mistake(header),
-            _ => None,
-        }
-    }
-}
-
-fn slicer_mistake(slicer: Slicer) -> Option<String> {
-    let Slicer {
-        average_size,
-        size_variation,
-        ..
-    } = slicer;
-    if average_size == 0 || average_size > AMOUNT_MAX {
-        return Some(format!(
-            "the average_size {average_size} is not from 1 to {AMOUNT_MAX} bytes"
-        ));
-    }
-    (size_variation >= average_size).then(|| {
-        format!(
-            "the size_variation {size_variation} is not less than the average_size {average_size}"
-        )
-    })
-}
-
-fn header_mistake(header: &HttpHeader) -> Option<String> {
-    // RFC 9110, 5.6.2: the characters of a token.
-    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    if header.name.is_empty() || !header.name.bytes().all(token) {
-        return Some(format!(
-            "`{}` is not the name of a header",
-            header.name.escape_debug()
-        ));
-    }
-    let value = header.value.as_deref().unwrap_or_default();
-    let breaks = value
-        .bytes()
-        .any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f);
-    breaks.then(|| format!("the value of `{}` holds a control character", header.name))
 }
 
 /// A fault as it is put on a proxy.
@@ -340,22 +245,7 @@ impl ProxyFault {
     #[must_use]
     pub fn without_secrets(&self) -> Self {
         let mut fault = self.clone();
-        if let Effect::HttpHeader(HttpHeader {
-            name,
-            value: Some(value),
-            ..
-        }) = &mut fault.effect
-        {
-            *value = secret::shown(name, value).into_owned();
-        }
-        if let Some(header) = fault
-            .effect
-            .matching_mut()
-            .and_then(|it| it.header.as_mut())
-            && let Some((name, value)) = header.split_once(':')
-        {
-            *header = format!("{name}: {}", secret::shown(name, value.trim()));
-        }
+        fault.effect.fault_mut().hide_secrets();
         fault
     }
 
@@ -370,6 +260,7 @@ impl ProxyFault {
             return Err(FaultError::Malformed(sentence));
         }
         self.effect
+            .fault()
             .mistake()
             .map_or(Ok(()), |mistake| Err(FaultError::Malformed(mistake)))
     }
@@ -391,37 +282,9 @@ impl ProxyFault {
 /// As a sentence calls it: `latency 2s, jitter 100ms on answers`, without secrets.
 impl fmt::Display for ProxyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kind = self.effect.kind();
-        let shown = serde_json::to_value(&self.without_secrets().effect).unwrap_or_default();
-        let none = Map::new();
-        let attributes = shown["attributes"].as_object().unwrap_or(&none);
-        let matching = attributes.get("match").and_then(Value::as_object);
-        let (own, rest): (Vec<_>, Vec<_>) = attributes
-            .iter()
-            .filter(|(name, value)| *name != "match" && (*name != "jitter" || **value != 0))
-            .partition(|(name, _)| kind.ends_with(name.as_str()));
-        let parts = own
-            .into_iter()
-            .chain(rest)
-            .chain(matching.into_iter().flatten());
-        let parts = parts.map(|(name, value)| {
-            let unit = Effect::unit_of(kind, name);
-            let value = match (unit, value) {
-                (Some(unit), Value::Number(count)) => {
-                    let count = count.as_u64().unwrap_or_default();
-                    Nanos(unit.0.saturating_mul(count)).to_string()
-                }
-                (_, Value::String(text)) => text.clone(),
-                (_, value) => value.to_string(),
-            };
-            // `latency 2s`, and not `latency latency 2s`.
-            if kind.ends_with(name.as_str()) {
-                value
-            } else {
-                format!("{name} {value}")
-            }
-        });
-        let parts: Vec<String> = parts.collect();
+        let shown = self.without_secrets().effect;
+        let mut parts = shown.fault().told();
+        parts.extend(shown.matching().map(HttpMatch::told).unwrap_or_default());
         let share = Ratio::new(self.toxicity).filter(|share| *share != Ratio::WHOLE);
         let share = share.map_or_else(String::new, |share| format!("{share} of the "));
         let of = match self.stream {
@@ -429,7 +292,7 @@ impl fmt::Display for ProxyFault {
             Stream::Downstream => "answers",
         };
         let blank = if parts.is_empty() { "" } else { " " };
-        let words = kind.replace('_', " ");
+        let words = shown.kind().replace('_', " ");
         write!(f, "{words}{blank}{} on {share}{of}", parts.join(", "))
     }
 }
@@ -450,7 +313,7 @@ fn effect(kind: &str, attributes: Value) -> Result<Effect, FaultError> {
     let tagged = json!({ "type": kind, "attributes": attributes });
     let effect: Effect =
         serde_json::from_value(tagged).map_err(|cause| FaultError::Malformed(cause.to_string()))?;
-    match effect.mistake() {
+    match effect.fault().mistake() {
         Some(mistake) => Err(FaultError::Malformed(mistake)),
         None => Ok(effect),
     }
@@ -470,8 +333,8 @@ mod tests {
         assert_eq!(
             fault.effect,
             Effect::Latency(Latency {
-                latency: 100,
-                jitter: 10
+                latency: Nanos::from_millis(100),
+                jitter: Nanos::from_millis(10)
             })
         );
         assert_eq!(serde_json::to_value(&fault).unwrap(), sent);
@@ -480,7 +343,7 @@ mod tests {
     #[test]
     fn every_type_has_toxiproxys_defaults() {
         for kind in Effect::TYPES {
-            let attributes = match kind {
+            let attributes = match *kind {
                 "slicer" => json!({ "average_size": 1 }),
                 "http_status" => json!({ "status": 503 }),
                 "http_header" => json!({ "name": "authorization" }),
@@ -560,8 +423,8 @@ mod tests {
         assert_eq!(
             updated.effect,
             Effect::Latency(Latency {
-                latency: 5,
-                jitter: 10
+                latency: Nanos::from_millis(5),
+                jitter: Nanos::from_millis(10)
             })
         );
         assert!(

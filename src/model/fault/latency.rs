@@ -3,7 +3,9 @@
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
+use super::catalogue::Fault;
 use super::stage::{Piece, Stage};
+use super::units::{milliseconds, time_mistake};
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
@@ -12,18 +14,19 @@ use crate::units::Nanos;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Latency {
-    /// Milliseconds.
-    pub latency: u64,
-    /// Milliseconds.
-    pub jitter: u64,
+    /// How late everything is.
+    #[serde(with = "milliseconds")]
+    pub latency: Nanos,
+    /// How much more or less it may be.
+    #[serde(with = "milliseconds")]
+    pub jitter: Nanos,
 }
 
 impl Latency {
     /// One delay. Where the jitter is larger than the latency, many are zero.
     #[must_use]
     pub fn draw(self, rng: &mut StdRng) -> Nanos {
-        let latency = Nanos::from_millis(self.latency).0;
-        let jitter = Nanos::from_millis(self.jitter).0;
+        let (latency, jitter) = (self.latency.0, self.jitter.0);
         if jitter == 0 {
             return Nanos(latency);
         }
@@ -38,6 +41,29 @@ impl Latency {
             of_arrival: None,
         }
     }
+}
+
+impl Fault for Latency {
+    fn mistake(&self) -> Option<String> {
+        time_mistake(self.latency.max(self.jitter))
+    }
+
+    fn told(&self) -> Vec<String> {
+        told_with_jitter(self.latency, self.jitter)
+    }
+
+    fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
+        Some(Box::new(self.stage()))
+    }
+}
+
+/// A delay and, where there is one, its jitter.
+pub(super) fn told_with_jitter(delay: Nanos, jitter: Nanos) -> Vec<String> {
+    let jitter = (jitter > Nanos::ZERO).then(|| format!("jitter {jitter}"));
+    [Some(delay.to_string()), jitter]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 struct Delayed {
@@ -65,8 +91,8 @@ mod tests {
     #[test]
     fn each_arrival_is_late_by_as_much() {
         let mut stage = Latency {
-            latency: 100,
-            jitter: 0,
+            latency: Nanos::from_millis(100),
+            jitter: Nanos::ZERO,
         }
         .stage();
         assert_eq!(
@@ -79,8 +105,8 @@ mod tests {
     fn jitter_reaches_both_ways_and_no_further() {
         let mut rng = crate::rng::stream(1, "latency");
         let latency = Latency {
-            latency: 100,
-            jitter: 30,
+            latency: Nanos::from_millis(100),
+            jitter: Nanos::from_millis(30),
         };
         let delays: Vec<_> = (0..10_000).map(|_| latency.draw(&mut rng)).collect();
         let [least, most] = [delays.iter().min(), delays.iter().max()].map(|d| d.unwrap().0);
@@ -95,8 +121,8 @@ mod tests {
     fn a_jitter_larger_than_the_latency_is_never_early() {
         let mut rng = crate::rng::stream(1, "latency");
         let latency = Latency {
-            latency: 1,
-            jitter: 86_400_000,
+            latency: Nanos::from_millis(1),
+            jitter: Nanos::from_millis(86_400_000),
         };
         let delays: Vec<_> = (0..100).map(|_| latency.draw(&mut rng)).collect();
         assert!(delays.contains(&Nanos::ZERO));

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::catalogue::Fault;
 use super::stage::{Ending, Stage};
+use super::units::amount_mistake;
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
@@ -20,6 +22,20 @@ impl LimitData {
     #[must_use]
     pub fn stage(self) -> impl Stage {
         BytesLeft(self.bytes)
+    }
+}
+
+impl Fault for LimitData {
+    fn mistake(&self) -> Option<String> {
+        amount_mistake(self.bytes)
+    }
+
+    fn told(&self) -> Vec<String> {
+        vec![format!("bytes {}", self.bytes)]
+    }
+
+    fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
+        Some(Box::new(self.stage()))
     }
 }
 

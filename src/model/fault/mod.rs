@@ -23,6 +23,7 @@ mod slicer;
 mod slow_close;
 mod stage;
 mod timeout;
+mod units;
 
 pub use bandwidth::Bandwidth;
 pub use catalogue::{Effect, FaultError, ProxyFault, Stream};

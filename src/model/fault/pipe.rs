@@ -255,10 +255,12 @@ mod tests {
     }
 
     const LATE: Effect = Effect::Latency(Latency {
-        latency: 100,
-        jitter: 0,
+        latency: Nanos::from_millis(100),
+        jitter: Nanos::ZERO,
     });
-    const HOLE: Effect = Effect::Timeout(Timeout { timeout: 0 });
+    const HOLE: Effect = Effect::Timeout(Timeout {
+        timeout: Nanos::ZERO,
+    });
 
     #[test]
     fn without_faults_bytes_pass_and_then_the_end() {
@@ -287,8 +289,8 @@ mod tests {
     #[test]
     fn faults_in_a_row_add_up() {
         let mut pipe = Pipe::default();
-        let narrow = Effect::Bandwidth(Bandwidth { rate: 1 });
-        let slow_close = Effect::SlowClose(SlowClose { delay: 40 });
+        let narrow = Effect::Bandwidth(Bandwidth { bytes_per_s: 1_000 });
+        let slow_close = Effect::SlowClose(SlowClose { delay: ms(40) });
         act(&mut pipe, ms(0), &[(1, LATE), (2, narrow), (3, slow_close)]);
         pipe.push(ms(0), Bytes::from_static(b"0123456789abcde"));
         pipe.end(ms(5));
@@ -301,7 +303,7 @@ mod tests {
         act(
             &mut pipe,
             ms(0),
-            &[(3, Effect::SlowClose(SlowClose { delay: 40 }))],
+            &[(3, Effect::SlowClose(SlowClose { delay: ms(40) }))],
         );
         pipe.end(ms(5));
         assert_eq!(pipe.next(ms(44)), Flow::Wait(ms(45)));
@@ -333,8 +335,11 @@ mod tests {
     #[test]
     fn ends_come_at_their_time_also_while_nothing_flows() {
         for (effect, ending) in [
-            (Effect::Timeout(Timeout { timeout: 50 }), Ending::Close),
-            (Effect::ResetPeer(ResetPeer { timeout: 50 }), Ending::Reset),
+            (Effect::Timeout(Timeout { timeout: ms(50) }), Ending::Close),
+            (
+                Effect::ResetPeer(ResetPeer { timeout: ms(50) }),
+                Ending::Reset,
+            ),
         ] {
             let mut pipe = Pipe::default();
             act(&mut pipe, ms(10), &[(1, effect)]);
@@ -360,17 +365,21 @@ mod tests {
 
     fn harmless() -> impl Strategy<Value = Effect> {
         prop_oneof![
-            (0u64..50, 0u64..80)
-                .prop_map(|(latency, jitter)| Effect::Latency(Latency { latency, jitter })),
-            (0u64..2_000).prop_map(|rate| Effect::Bandwidth(Bandwidth { rate })),
+            (0u64..50, 0u64..80).prop_map(|(latency, jitter)| Effect::Latency(Latency {
+                latency: ms(latency),
+                jitter: ms(jitter)
+            })),
+            (0u64..2_000).prop_map(|rate| Effect::Bandwidth(Bandwidth {
+                bytes_per_s: 1_000 * rate
+            })),
             (1u64..100, 0u64..100, 0u64..5_000).prop_map(|(size, variation, delay)| {
                 Effect::Slicer(Slicer {
                     average_size: size,
                     size_variation: variation % size,
-                    delay,
+                    delay: Nanos::from_micros(delay),
                 })
             }),
-            (0u64..50).prop_map(|delay| Effect::SlowClose(SlowClose { delay })),
+            (0u64..50).prop_map(|delay| Effect::SlowClose(SlowClose { delay: ms(delay) })),
         ]
     }
 

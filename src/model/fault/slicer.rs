@@ -3,7 +3,9 @@
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
+use super::catalogue::Fault;
 use super::stage::{Piece, Stage};
+use super::units::{amount_mistake, microseconds, time_mistake};
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
@@ -16,8 +18,9 @@ pub struct Slicer {
     pub average_size: u64,
     /// Bytes; less than the average.
     pub size_variation: u64,
-    /// Microseconds between two pieces.
-    pub delay: u64,
+    /// Pause between two pieces; written in microseconds.
+    #[serde(with = "microseconds")]
+    pub delay: Nanos,
 }
 
 impl Slicer {
@@ -29,6 +32,39 @@ impl Slicer {
             next: Nanos::ZERO,
             decided: Nanos::ZERO,
         }
+    }
+}
+
+impl Fault for Slicer {
+    fn mistake(&self) -> Option<String> {
+        let Self {
+            average_size: average,
+            size_variation: variation,
+            delay,
+        } = *self;
+        if average == 0 || amount_mistake(average).is_some() {
+            let sentence = "is not from 1 to 1000000000000 bytes";
+            return Some(format!("the average_size {average} {sentence}"));
+        }
+        if variation >= average {
+            let sentence = "is not less than the average_size";
+            return Some(format!(
+                "the size_variation {variation} {sentence} {average}"
+            ));
+        }
+        time_mistake(delay)
+    }
+
+    fn told(&self) -> Vec<String> {
+        vec![
+            format!("average_size {}", self.average_size),
+            format!("delay {}", self.delay),
+            format!("size_variation {}", self.size_variation),
+        ]
+    }
+
+    fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
+        Some(Box::new(self.stage()))
     }
 }
 
@@ -57,9 +93,7 @@ impl Stage for Knife {
     }
 
     fn sent(&mut self, _length: usize) {
-        self.next = self
-            .decided
-            .saturating_add(Nanos::from_micros(self.slicer.delay));
+        self.next = self.decided.saturating_add(self.slicer.delay);
     }
 }
 
@@ -73,7 +107,7 @@ mod tests {
         let mut stage = Slicer {
             average_size: 4,
             size_variation: 0,
-            delay: 300,
+            delay: Nanos::from_micros(300),
         }
         .stage();
         assert_eq!(
@@ -87,7 +121,7 @@ mod tests {
         let mut stage = Slicer {
             average_size: 100,
             size_variation: 20,
-            delay: 0,
+            delay: Nanos::ZERO,
         }
         .stage();
         let gone = pieces(&mut stage, &[(0, 1_000_000)]);

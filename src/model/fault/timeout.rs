@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::catalogue::Fault;
 use super::stage::{Ending, Stage};
+use super::units::{milliseconds, time_mistake};
 use crate::units::Nanos;
 
 /// Lets nothing through, and closes the connection after `timeout`; 0 is never.
@@ -13,8 +15,9 @@ use crate::units::Nanos;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timeout {
-    /// Milliseconds from the instant at which the fault came to act on the connection.
-    pub timeout: u64,
+    /// From the instant at which the fault came to act on the connection.
+    #[serde(with = "milliseconds")]
+    pub timeout: Nanos,
 }
 
 impl Timeout {
@@ -22,9 +25,22 @@ impl Timeout {
     #[must_use]
     pub fn stage(self, since: Nanos) -> impl Stage {
         Hole {
-            closes: (self.timeout > 0)
-                .then(|| since.saturating_add(Nanos::from_millis(self.timeout))),
+            closes: (self.timeout > Nanos::ZERO).then(|| since.saturating_add(self.timeout)),
         }
+    }
+}
+
+impl Fault for Timeout {
+    fn mistake(&self) -> Option<String> {
+        time_mistake(self.timeout)
+    }
+
+    fn told(&self) -> Vec<String> {
+        vec![self.timeout.to_string()]
+    }
+
+    fn at_work(&self, since: Nanos) -> Option<Box<dyn Stage>> {
+        Some(Box::new(self.stage(since)))
     }
 }
 
@@ -49,12 +65,22 @@ mod tests {
     #[test]
     fn it_closes_after_its_time_or_never() {
         let since = Nanos::from_millis(30);
-        let stage = Timeout { timeout: 100 }.stage(since);
+        let stage = Timeout {
+            timeout: Nanos::from_millis(100),
+        }
+        .stage(since);
         assert!(stage.swallows());
         assert_eq!(
             stage.ending(),
             Some((Nanos::from_millis(130), Ending::Close))
         );
-        assert_eq!(Timeout { timeout: 0 }.stage(since).ending(), None);
+        assert_eq!(
+            Timeout {
+                timeout: Nanos::ZERO
+            }
+            .stage(since)
+            .ending(),
+            None
+        );
     }
 }

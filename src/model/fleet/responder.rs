@@ -7,7 +7,8 @@
 
 use super::{RestartOrder, instance_name};
 use crate::model::{
-    Action, Document, Outcome, Refusal, Release, ReleasePolicy, Settings, SlowPart, Slowness, first,
+    Action, Document, FleetAction, Outcome, Refusal, Release, ReleasePolicy, ServiceAction,
+    Settings, SlowPart, Slowness, first,
 };
 use crate::units::{Nanos, Ratio};
 
@@ -98,10 +99,23 @@ impl Responder {
 
     /// What the action comes to; none where it is no action on the fleet.
     pub fn decide(&mut self, now: Nanos, author: &str, action: &Action) -> Option<FleetOrder> {
+        match action {
+            Action::Service(ServiceAction::Rollback) => {
+                Some(released(self.release.rollback(now, author), self.instances))
+            }
+            Action::Service(ServiceAction::Restart { pause }) => Some(FleetOrder::Restart(
+                RestartOrder::new(*pause, self.instances),
+            )),
+            Action::Fleet(action) => Some(self.decide_for_fleet(now, author, action)),
+            Action::Clients(_) | Action::Target(_) | Action::Proxy(_) => None,
+        }
+    }
+
+    fn decide_for_fleet(&mut self, now: Nanos, author: &str, action: &FleetAction) -> FleetOrder {
         let all = self.instances;
         let done = action.done(all);
-        Some(match action {
-            Action::Push {
+        match action {
+            FleetAction::Push {
                 set,
                 schema,
                 tested,
@@ -111,33 +125,30 @@ impl Responder {
                 let pushed = release.push(now, author, set, *schema, *tested, *canary);
                 released(pushed, all)
             }
-            Action::Rollback => released(self.release.rollback(now, author), all),
-            Action::Waive { check } => FleetOrder::Settled(match self.release.waive(check) {
+            FleetAction::Waive { check } => FleetOrder::Settled(match self.release.waive(check) {
                 Ok(()) => Outcome::Applied { detail: done },
                 Err(refusal) => refusal.into(),
             }),
-            Action::Slow { part, factor } => {
+            FleetAction::Slow { part, factor } => {
                 self.slow.set(*part, *factor);
                 match part {
                     SlowPart::Identity => FleetOrder::SlowIdentity { done },
                     SlowPart::Application | SlowPart::Database => FleetOrder::PutSettings { done },
                 }
             }
-            Action::Admit { share } => FleetOrder::Admit {
+            FleetAction::Admit { share } => FleetOrder::Admit {
                 share: *share,
                 done,
             },
-            Action::Pause { instances } => FleetOrder::Pause {
+            FleetAction::Pause { instances } => FleetOrder::Pause {
                 first: first(*instances, all),
                 done,
             },
-            Action::Continue { instances } => FleetOrder::Continue {
+            FleetAction::Continue { instances } => FleetOrder::Continue {
                 first: first(*instances, all),
                 done,
             },
-            Action::Restart { pause } => FleetOrder::Restart(RestartOrder::new(*pause, all, done)),
-            _ => return None,
-        })
+        }
     }
 }
 
@@ -201,6 +212,7 @@ mod tests {
     use std::num::NonZeroU32;
 
     use super::*;
+    use crate::model::ClientsAction;
 
     fn applied(detail: &str) -> Outcome {
         Outcome::Applied {
@@ -223,18 +235,18 @@ mod tests {
 
     fn push(unverified: &str, canary: Option<f64>) -> Action {
         let set = ("authorization.unverified".into(), unverified.into());
-        Action::Push {
+        Action::Fleet(FleetAction::Push {
             set: [set].into(),
             schema: None,
             tested: true,
             canary: canary.map(|share| Ratio::new(share).unwrap()),
-        }
+        })
     }
 
     #[test]
     fn each_action_comes_to_an_order_and_a_sentence() {
         let mut fleet = Responder::new(4);
-        let slow = |part| Action::Slow { part, factor: 3.0 };
+        let slow = |part| Action::Fleet(FleetAction::Slow { part, factor: 3.0 });
         let share = Ratio::new(0.45).unwrap();
         let two = NonZeroU32::new(2);
         for (action, order, detail) in [
@@ -245,7 +257,7 @@ mod tests {
                 "version 3, on 2 of 4 instances",
             ),
             (
-                Action::Rollback,
+                Action::Service(ServiceAction::Rollback),
                 "put",
                 "version 4, which restores version 2",
             ),
@@ -260,22 +272,22 @@ mod tests {
                 "the identity service takes 3 times as long",
             ),
             (
-                Action::Admit { share },
+                Action::Fleet(FleetAction::Admit { share }),
                 "admit",
                 "45 % of the requests are admitted",
             ),
             (
-                Action::Pause { instances: two },
+                Action::Fleet(FleetAction::Pause { instances: two }),
                 "pause",
                 "2 of 4 instances are paused",
             ),
             (
-                Action::Continue { instances: None },
+                Action::Fleet(FleetAction::Continue { instances: None }),
                 "continue",
                 "4 of 4 instances go on",
             ),
             (
-                Action::Restart { pause: None },
+                Action::Service(ServiceAction::Restart { pause: None }),
                 "restart",
                 "4 instances restarted all at once",
             ),
@@ -287,12 +299,16 @@ mod tests {
         assert!(matches!(refused, ("settled", Outcome::Rejected { .. })));
         let waived = decided(
             &mut fleet,
-            &Action::Waive {
+            &Action::Fleet(FleetAction::Waive {
                 check: "none".into(),
-            },
+            }),
         );
         assert!(matches!(waived, ("settled", Outcome::Rejected { .. })));
-        let others = fleet.decide(Nanos::ZERO, "ops", &Action::Monitors { on: false });
+        let others = fleet.decide(
+            Nanos::ZERO,
+            "ops",
+            &Action::Clients(ClientsAction::Monitors { on: false }),
+        );
         assert!(others.is_none());
     }
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::model::Outcome;
+use crate::model::{Outcome, restarted};
 use crate::units::Nanos;
 
 /// Why a restart was cut short.
@@ -17,18 +17,12 @@ pub struct RestartOrder {
     pause: Option<Nanos>,
     all: usize,
     group: Range<usize>,
-    done: String,
 }
 
 impl RestartOrder {
-    pub(super) fn new(pause: Option<Nanos>, all: usize, done: String) -> Self {
+    pub(super) fn new(pause: Option<Nanos>, all: usize) -> Self {
         let group = 0..pause.map_or(all, |_| all.min(1));
-        Self {
-            pause,
-            all,
-            group,
-            done,
-        }
+        Self { pause, all, group }
     }
 
     /// What comes of one that is ordered while another is under way.
@@ -58,7 +52,9 @@ impl RestartOrder {
     #[must_use]
     pub fn ended(self, failures: &[String]) -> Outcome {
         if failures.is_empty() {
-            Outcome::Applied { detail: self.done }
+            Outcome::Applied {
+                detail: restarted(self.pause, self.all),
+            }
         } else {
             Outcome::Failed {
                 reason: failures.join("; "),
@@ -81,9 +77,9 @@ mod tests {
     #[test]
     fn a_restart_goes_group_by_group() {
         let second = Nanos::from_secs(1);
-        let mut at_once = RestartOrder::new(None, 3, String::new());
+        let mut at_once = RestartOrder::new(None, 3);
         assert_eq!((at_once.group(), at_once.next_group()), (0..3, None));
-        let mut gradual = RestartOrder::new(Some(second), 3, "done".into());
+        let mut gradual = RestartOrder::new(Some(second), 3);
         let groups = [
             (gradual.group(), gradual.next_group()),
             (gradual.group(), gradual.next_group()),

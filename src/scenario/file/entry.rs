@@ -290,7 +290,7 @@ impl BreakageName {
 
 impl Named for BreakageName {
     fn all() -> Vec<(Self, &'static str)> {
-        let words = Effect::TYPES.into_iter().chain([Self::DOWN.0]);
+        let words = Effect::TYPES.iter().copied().chain([Self::DOWN.0]);
         words.map(|word| (Self(word), word)).collect()
     }
 }

@@ -58,7 +58,7 @@ const fn arrivals() -> Word<ArrivalProcess> {
 }
 
 const fn backlog() -> u32 {
-    1024
+    crate::model::Load::BACKLOG
 }
 
 /// A change of the rate.

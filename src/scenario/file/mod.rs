@@ -22,7 +22,7 @@ use super::leaf::{Quantity, Spanned, Text};
 use super::quantities::{Moment, Positive};
 use crate::units::{ClockTime, Nanos};
 
-pub(super) use entry::{ActionEntry, Attributes, BreakageName, Entry, Fault};
+pub(super) use entry::{ActionEntry, BreakageName, Entry, Fault};
 pub(super) use gauges::Gauges;
 pub(super) use hook::Hook;
 pub(super) use judgement::{Expect, Limit, Recovery};

@@ -6,6 +6,7 @@ use crate::plan::{monitor, ms, plan};
 use crate::server::{Answer, Server};
 use crate::told::{Told, run, setup, setup_in, start};
 use threadbare::load::{Command, Generator, Identities, Setup, Update, Work};
+use threadbare::model::ClientsAction;
 use threadbare::model::MonitorPolicy;
 use threadbare::plan::{ClosedLoop, Request};
 use threadbare::record::Counters;
@@ -35,7 +36,7 @@ fn monitors_probe_more_often_after_a_failure_and_can_be_switched() {
     plan.monitors = vec![monitor()];
     let (updates, receiver) = channel();
     let generator = start(&setup(&plan, server.address()), updates);
-    generator.command(Command::Monitors { on: false });
+    generator.command(Command::Act(ClientsAction::Monitors { on: false }));
     let told = Told::gather(&plan, &receiver);
     assert!(
         told.monitor.first_tries <= 1,
@@ -108,7 +109,7 @@ fn retries_can_be_changed_under_way() {
     plan.load.client.retries = 3;
     let (updates, receiver) = channel();
     let generator = start(&setup(&plan, server.address()), updates);
-    generator.command(Command::Retries(0));
+    generator.command(Command::Act(ClientsAction::Retries { retries: 0 }));
     let told = Told::gather(&plan, &receiver);
     assert_eq!((told.user.first_tries, told.user.retries), (99, 0));
     assert_eq!(told.operations.failed_server_error, 99);

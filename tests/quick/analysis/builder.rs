@@ -1,6 +1,7 @@
 //! Builds records whose answers are known, second by second.
 
 use threadbare::analysis::{Findings, findings};
+use threadbare::model::{ClientsAction, FleetAction, ServiceAction};
 use threadbare::plan::{Action, Bound, Entry, Expectation, Figure, Plan, When};
 use threadbare::record::{
     AttemptCounters, Backend, Counters, Event, FORMAT, GeneratorCounters, Header, Histogram,
@@ -84,18 +85,18 @@ pub(crate) fn at(seconds: f64) -> Nanos {
 }
 
 pub(crate) fn push() -> Action {
-    Action::Push {
+    Action::Fleet(FleetAction::Push {
         set: [("authorization.verification".into(), "detached".into())].into(),
         schema: Some(2),
         tested: false,
         canary: None,
-    }
+    })
 }
 
 pub(crate) fn admit(percent: &str) -> Action {
-    Action::Admit {
+    Action::Fleet(FleetAction::Admit {
         share: percent.parse().unwrap(),
-    }
+    })
 }
 
 pub(crate) fn applied() -> Outcome {
@@ -126,7 +127,13 @@ impl Run {
         Self::steady()
             .is(20, 60, OUT)
             .act(20.0003, 20.002, push(), "push", applied())
-            .act(60.0002, 60.004, Action::Rollback, "rollback", applied())
+            .act(
+                60.0002,
+                60.004,
+                Action::Service(ServiceAction::Rollback),
+                "rollback",
+                applied(),
+            )
     }
 
     /// These seconds are like this one.
@@ -315,22 +322,28 @@ pub(crate) fn founding() -> Run {
         .act(
             60.2,
             60.21,
-            Action::Rollback,
+            Action::Service(ServiceAction::Rollback),
             "rollback refused",
             rejected(),
         )
         .act(
             65.6,
             65.61,
-            Action::Monitors { on: false },
+            Action::Clients(ClientsAction::Monitors { on: false }),
             "monitors off",
             applied(),
         )
-        .act(70.02, 70.3, Action::Rollback, "rollback", applied())
+        .act(
+            70.02,
+            70.3,
+            Action::Service(ServiceAction::Rollback),
+            "rollback",
+            applied(),
+        )
         .act(
             86.0,
             89.5,
-            Action::Restart { pause: None },
+            Action::Service(ServiceAction::Restart { pause: None }),
             "restart",
             applied(),
         )

@@ -1,7 +1,7 @@
 //! The incident's clock and verdicts, where the answer is built in.
 
 use threadbare::analysis::{Findings, Verdict, findings};
-use threadbare::model::{Shape, SlowPart};
+use threadbare::model::{ClientsAction, FleetAction, ServiceAction, Shape, SlowPart};
 use threadbare::plan::Action;
 use threadbare::record::{Counters, Event, OperationCounters, Outcome};
 use threadbare::units::Nanos;
@@ -55,6 +55,10 @@ fn the_impact_is_the_intended_start_of_the_first_operation_that_failed() {
     close(findings(&record).incident.impact_s, early.as_secs_f64());
 }
 
+const RESTART: Action = Action::Service(ServiceAction::Restart { pause: None });
+const MONITORS_ON: Action = Action::Clients(ClientsAction::Monitors { on: true });
+const NO_RETRIES: Action = Action::Clients(ClientsAction::Retries { retries: 0 });
+
 /// A verdict's word with a run that deserves it.
 fn verdicts() -> Vec<(&'static str, Run)> {
     let slow = Second {
@@ -79,7 +83,7 @@ fn verdicts() -> Vec<(&'static str, Run)> {
         ("slow_drain", pushed().is(60, 85, slow)), // p99 alone holds it back
         (
             "recovered_by_intervention",
-            lasting().act(79.0, 79.1, Action::Retries { retries: 0 }, "", applied()),
+            lasting().act(79.0, 79.1, NO_RETRIES, "", applied()),
         ),
         // What was refused or failed did nothing; what is under way may have.
         (
@@ -87,7 +91,7 @@ fn verdicts() -> Vec<(&'static str, Run)> {
             lasting().act(
                 79.0,
                 79.1,
-                Action::Restart { pause: None },
+                RESTART,
                 "",
                 Outcome::Failed {
                     reason: "another restart is under way".into(),
@@ -104,14 +108,14 @@ fn verdicts() -> Vec<(&'static str, Run)> {
                 79.0,
                 Event::ActionStarted {
                     entry: 9,
-                    action: Action::Restart { pause: None },
+                    action: RESTART,
                 },
             ),
         ),
         // Switching monitors *on* is no way out.
         (
             "slow_drain",
-            lasting().act(79.0, 79.1, Action::Monitors { on: true }, "", applied()),
+            lasting().act(79.0, 79.1, MONITORS_ON, "", applied()),
         ),
         ("relapsed", pushed().is(75, 85, OUT)),
         ("recovered_with_the_trigger", pushed().is(75, 84, OUT)), // less than a hold window
@@ -281,10 +285,10 @@ fn the_sentences_tell_the_incident() {
 }
 
 fn slow(factor: f64) -> Action {
-    Action::Slow {
+    Action::Fleet(FleetAction::Slow {
         part: SlowPart::Database,
         factor,
-    }
+    })
 }
 
 /// Slow from 20 s to 60 s, and as good as this from then on.
@@ -318,8 +322,8 @@ fn clock(found: &Findings) -> (Option<&str>, Option<f64>, Option<f64>) {
 
 #[test]
 fn whatever_began_it_is_the_trigger_until_the_last_cause_has_ceased() {
-    let pause = |instances| Action::Pause { instances };
-    let go_on = |instances| Action::Continue { instances };
+    let pause = |instances| Action::Fleet(FleetAction::Pause { instances });
+    let go_on = |instances| Action::Fleet(FleetAction::Continue { instances });
     let paused = Run::steady()
         .is(20, 60, OUT)
         .act(20.0, 20.1, pause(None), "pause", applied());
@@ -361,9 +365,7 @@ fn whatever_began_it_is_the_trigger_until_the_last_cause_has_ceased() {
             (Some("pause"), Some(20.0), None),
         ),
         (
-            paused
-                .clone()
-                .act(60.0, 63.0, Action::Restart { pause: None }, "", applied()),
+            paused.clone().act(60.0, 63.0, RESTART, "", applied()),
             (Some("pause"), Some(20.0), Some(63.0)),
         ),
         // What came first hurt nobody, and was over when users were hurt.
@@ -401,7 +403,7 @@ fn verdicts_are_judged_from_the_end_of_the_trigger() {
         ("slow_drain", lasting(surged())),
         (
             "recovered_by_intervention",
-            lasting(surged()).act(79.0, 79.1, Action::Retries { retries: 0 }, "", applied()),
+            lasting(surged()).act(79.0, 79.1, NO_RETRIES, "", applied()),
         ),
         ("metastable", surged().is(60, 100, OUT)),
         ("relapsed", slowed().is(75, 85, OUT)),

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use threadbare::analysis::{Validity, findings};
+use threadbare::model::ServiceAction;
 use threadbare::plan::Action;
 use threadbare::record::{Counters, Event, Outcome, Record, Sample, StopCause};
 use threadbare::units::Nanos;
@@ -47,9 +48,9 @@ fn any_sample() -> impl Strategy<Value = Sample> {
 fn any_event() -> impl Strategy<Value = Event> {
     let action = prop::sample::select(vec![
         push(),
-        Action::Rollback,
+        Action::Service(ServiceAction::Rollback),
         admit("45 %"),
-        Action::Restart { pause: None },
+        Action::Service(ServiceAction::Restart { pause: None }),
     ]);
     let outcome = prop::sample::select(vec![
         applied(),

@@ -1,8 +1,9 @@
 //! What a file says of gauges.
 
 use threadbare::model::{Preset, Roles};
+use threadbare::plan::Plan;
+use threadbare::scenario;
 use threadbare::units::Nanos;
-use threadbare::{plan, scenario};
 
 /// Every kind of mistake that `[[gauges]]` can have.
 const WRONG_GAUGES: &str = r#"title = "Wrong gauges"
@@ -70,7 +71,7 @@ fn gauges_land_in_the_plan_without_their_secrets() {
     let example = examples.find(|text| text.contains("[[gauges]]")).unwrap();
     let text = WRONG_GAUGES.split("[[gauges]]").next().unwrap().to_owned();
     let text = text + example;
-    let plan = plan::build(&scenario::parse("a", "a.toml", &text).unwrap(), None);
+    let plan = scenario::parse("a", "a.toml", &text).unwrap();
     let [puma, orders] = &plan.gauges[..] else {
         panic!("{:?}", plan.gauges);
     };
@@ -87,6 +88,6 @@ fn gauges_land_in_the_plan_without_their_secrets() {
     assert_eq!(workers, "app_pool_size{pool=\"orders\"} or 16");
     let recorded = serde_json::to_string(&plan).unwrap();
     assert!(recorded.contains("stats?token=***") && !recorded.contains("token=x"));
-    let back: plan::Plan = serde_json::from_str(&recorded).unwrap();
+    let back: Plan = serde_json::from_str(&recorded).unwrap();
     assert_eq!(back.gauges[1..], plan.gauges[1..]);
 }

@@ -1,8 +1,8 @@
 //! What a file says of load, queues and times, and what the plan makes of it.
 
 use threadbare::model::{Trigger, When};
+use threadbare::scenario;
 use threadbare::units::Nanos;
-use threadbare::{plan, scenario};
 
 use super::{SMALL, told};
 
@@ -46,8 +46,7 @@ after = "alert errors"
 delay = "3s"
 do = "rollback"
 "#;
-    let scenario = scenario::parse("night", "night.toml", text).unwrap();
-    let plan = plan::build(&scenario, None);
+    let plan = scenario::parse("night", "night.toml", text).unwrap();
     let seconds = |seconds| Nanos::from_secs(seconds);
     assert_eq!(plan.end, seconds(90));
     let steps: Vec<_> = plan.load.rate.iter().map(|(at, _)| *at).collect();

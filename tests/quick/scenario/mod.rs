@@ -7,21 +7,16 @@ mod load;
 mod mistakes;
 mod proxies;
 
-use threadbare::model::{Action, When};
+use threadbare::model::{Action, ServiceAction, When};
+use threadbare::scenario;
 use threadbare::units::Nanos;
-use threadbare::{plan, scenario};
 
 #[test]
 fn every_shipped_scenario_parses_and_plans_the_same_way_twice() {
     for (name, _) in scenario::shipped() {
-        let loaded = scenario::load(name, false).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(loaded.name, *name);
-        let plan = plan::build(&loaded, None);
-        assert_eq!(
-            plan,
-            plan::build(&scenario::load(name, false).unwrap(), None)
-        );
-        assert_eq!(plan::build(&loaded, Some(7)).seed, 7);
+        let plan = scenario::load(name, false).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(plan.scenario, *name);
+        assert_eq!(plan, scenario::load(name, false).unwrap());
         assert!(!plan.claim.is_empty() && !plan.source.is_empty(), "{name}");
         assert!(!plan.expectations.is_empty(), "{name}");
     }
@@ -40,7 +35,7 @@ fn every_scenario_in_the_folder_is_shipped() {
 
 #[test]
 fn the_founding_incident_keeps_its_proportions() {
-    let plan = plan::build(&scenario::load("missing-await", false).unwrap(), None);
+    let plan = scenario::load("missing-await", false).unwrap();
     assert_eq!(plan.end, Nanos::from_secs(132)); // 3 h 40 min at 100 to 1
     let pushed = &plan.timeline[0];
     assert_eq!(pushed.when, When::At(Nanos::from_secs(18)));
@@ -63,7 +58,7 @@ fn the_founding_incident_keeps_its_proportions() {
     let rollbacks = plan
         .timeline
         .iter()
-        .filter(|e| e.action == Action::Rollback);
+        .filter(|e| e.action == Action::Service(ServiceAction::Rollback));
     assert_eq!(rollbacks.count(), 2);
 }
 
@@ -104,7 +99,9 @@ fn a_file_is_named_after_its_stem_and_its_mistakes_are_usage_errors() {
     let (_, text) = scenario::shipped()[0];
     std::fs::write(&path, text).unwrap();
     assert_eq!(
-        scenario::load(path.to_str().unwrap(), false).unwrap().name,
+        scenario::load(path.to_str().unwrap(), false)
+            .unwrap()
+            .scenario,
         "mine"
     );
 

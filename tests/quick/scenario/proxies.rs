@@ -1,6 +1,7 @@
 //! What a file says of proxies and of faults in them.
 
-use threadbare::{plan, scenario};
+use threadbare::plan::Plan;
+use threadbare::scenario;
 
 use super::told;
 
@@ -56,7 +57,7 @@ with = { name = "authorization", value = "Bearer hunter2", match = { path = "/a"
 name = "no longer who he was"
 "#;
     let text = format!("{PROXIED}{header}");
-    let plan = plan::build(&scenario::parse("a", "a.toml", &text).unwrap(), None);
+    let plan = scenario::parse("a", "a.toml", &text).unwrap();
     let phases: Vec<_> = plan.timeline.iter().map(|it| it.phase.as_str()).collect();
     assert_eq!(
         phases,
@@ -70,7 +71,7 @@ name = "no longer who he was"
     );
     let recorded = serde_json::to_string(&plan).unwrap();
     assert!(!recorded.contains("hunter2"), "{recorded}");
-    let back: plan::Plan = serde_json::from_str(&recorded).unwrap();
+    let back: Plan = serde_json::from_str(&recorded).unwrap();
     assert_eq!(back.timeline[0], plan.timeline[0]);
     let dry = threadbare::report::dry_run::render(&plan);
     for told in [

@@ -1,7 +1,7 @@
 //! What each action does in virtual time, judged by order and by exact sums.
 use threadbare::analysis::{ActionOutcome, Findings, Phase, Validity, findings};
 use threadbare::model::Shape;
-use threadbare::plan::{self, Plan};
+use threadbare::plan::Plan;
 use threadbare::record::{Counters, Event, InstanceCounters, Measure, PAUSED, Record};
 use threadbare::scenario;
 
@@ -37,10 +37,9 @@ fn planned(more: &str) -> Plan {
 }
 
 fn plan_of(text: &str) -> Plan {
-    let scenario = scenario::parse("a", "a.toml", text).unwrap_or_else(|it| {
+    scenario::parse("a", "a.toml", text).unwrap_or_else(|it| {
         panic!("{}", it.render(false));
-    });
-    plan::build(&scenario, None)
+    })
 }
 
 fn run(more: &str) -> (Record, Findings) {

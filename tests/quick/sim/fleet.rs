@@ -2,7 +2,7 @@
 
 use super::carried_out::{carried_out, instances};
 use crate::plan::{entry, monitor, ms, plan};
-use threadbare::model::{Action, When};
+use threadbare::model::{Action, FleetAction, ServiceAction, When};
 use threadbare::plan::{Entry, MixEntry, Plan, Request};
 use threadbare::record::{
     AttemptCounters, Counters, Histogram, InstanceCounters, Measure, OperationCounters, Record,
@@ -111,12 +111,12 @@ fn at(seconds: u64, action: Action) -> Entry {
 
 fn detached() -> Action {
     let set = [("authorization.verification", "detached")];
-    Action::Push {
+    Action::Fleet(FleetAction::Push {
         set: set.map(|(key, value)| (key.into(), value.into())).into(),
         schema: None,
         tested: true,
         canary: None,
-    }
+    })
 }
 
 /// 10 ms alone and 5 ms for each other job. At 125/s the one before is still
@@ -176,7 +176,10 @@ fn an_instance_that_gives_up_early_never_warms() {
     let mut plan = plan(60.0, Nanos::from_secs(60));
     plan.load.client.timeout = ms(1_000);
     plan.load.connections = 100_000;
-    plan.timeline = vec![at(10, Action::Restart { pause: None })];
+    plan.timeline = vec![at(
+        10,
+        Action::Service(ServiceAction::Restart { pause: None }),
+    )];
     let patient = with(&plan, |fleet| {
         (fleet.workers, fleet.users) = (16, 900);
         fleet.queue = "unbounded, expire 1s".parse().unwrap();
@@ -370,12 +373,12 @@ fn everything_at_once_adds_up() {
     plan.monitors = vec![monitor()];
     plan.timeline = vec![
         at(3, detached()),
-        at(6, Action::Rollback),
+        at(6, Action::Service(ServiceAction::Rollback)),
         at(
             8,
-            Action::Restart {
+            Action::Service(ServiceAction::Restart {
                 pause: Some(ms(100)),
-            },
+            }),
         ),
     ];
     let plan = with(&plan, |fleet| {

@@ -8,7 +8,8 @@ use super::carried_out::{carried_out, operations};
 use crate::plan::{ms, plan};
 use threadbare::analysis::{Findings, findings};
 use threadbare::model::{
-    ArrivalProcess, Backoff, ClientPolicy, Jitter, RetryBudgetPolicy, Shape, SlowPart,
+    ArrivalProcess, Backoff, ClientPolicy, FleetAction, Jitter, RetryBudgetPolicy, ServiceAction,
+    Shape, SlowPart,
 };
 use threadbare::plan::{Action, Entry, Plan, When};
 use threadbare::units::{Nanos, Rate, Ratio};
@@ -26,7 +27,7 @@ fn constant(rate: f64) -> Shape {
 fn at(seconds: u64, action: Action) -> Entry {
     Entry {
         when: When::At(secs(seconds)),
-        phase: action.name().to_owned(),
+        phase: action.name().to_string(),
         action,
     }
 }
@@ -92,8 +93,8 @@ mod outage {
     fn outage() -> Plan {
         let mut plan = setup(280.0, secs(200), 30, "constant(100ms)", secs(1), 1);
         plan.timeline = vec![
-            at(40, Action::Pause { instances: None }),
-            at(50, Action::Continue { instances: None }),
+            at(40, Action::Fleet(FleetAction::Pause { instances: None })),
+            at(50, Action::Fleet(FleetAction::Continue { instances: None })),
         ];
         plan
     }
@@ -149,7 +150,10 @@ mod cache {
     /// A restart empties the cache under this load.
     fn emptied(rate: f64) -> Plan {
         let mut plan = setup(rate, secs(160), 4_000, "constant(1ms)", secs(1), 1);
-        plan.timeline = vec![at(40, Action::Restart { pause: None })];
+        plan.timeline = vec![at(
+            40,
+            Action::Service(ServiceAction::Restart { pause: None }),
+        )];
         let fleet = plan.fleet.as_mut().unwrap();
         fleet.users = 3_000_000;
         fleet.boot = ms(500);
@@ -198,9 +202,11 @@ mod cut {
         let service = f64::from(WORKERS) / CAPACITY;
         let database = format!("constant({}us)", (service * 1e6).round());
         let mut plan = setup(rate, secs(45), WORKERS, &database, secs(3), 4);
-        let slow = |factor| Action::Slow {
-            part: SlowPart::Database,
-            factor,
+        let slow = |factor| {
+            Action::Fleet(FleetAction::Slow {
+                part: SlowPart::Database,
+                factor,
+            })
         };
         plan.timeline = vec![
             at(10, slow(1.0 / (1.0 - percent / 100.0))),
@@ -341,8 +347,10 @@ mod queue_bound {
 
     /// Admits so much for so many seconds, a minute after the surge.
     fn shed(plan: &mut Plan, percent: f64, seconds: u64) {
-        let admit = |percent| Action::Admit {
-            share: share(percent),
+        let admit = |percent| {
+            Action::Fleet(FleetAction::Admit {
+                share: share(percent),
+            })
         };
         plan.timeline = vec![
             at(OVER + 60, admit(percent)),
@@ -357,7 +365,10 @@ mod queue_bound {
         // 30 attempts a second are made: 1 of them gets in.
         assert_eq!(recovered(600, |plan| shed(plan, 100.0 / 30.0, 120)), 5);
         let restarted = recovered(1_500, |plan| {
-            plan.timeline = vec![at(OVER + 60, Action::Restart { pause: None })];
+            plan.timeline = vec![at(
+                OVER + 60,
+                Action::Service(ServiceAction::Restart { pause: None }),
+            )];
         });
         assert_eq!(restarted, 0, "the clients refill the queue");
     }
@@ -444,10 +455,10 @@ mod retriers {
         let bound = (served * timeout * BOUND).round();
         plan.fleet.as_mut().unwrap().queue = format!("bounded({bound}), silent").parse().unwrap();
         plan.timeline = vec![
-            at(10, Action::Pause { instances: None }),
+            at(10, Action::Fleet(FleetAction::Pause { instances: None })),
             Entry {
                 when: When::At(Nanos::from_secs_f64(10.0 + outage)),
-                ..at(0, Action::Continue { instances: None })
+                ..at(0, Action::Fleet(FleetAction::Continue { instances: None }))
             },
         ];
         plan

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use super::carried_out::carried_out;
 use crate::documented::documented;
 use threadbare::analysis::{Findings, Phase, findings};
-use threadbare::plan;
+use threadbare::plan::Plan;
 use threadbare::scenario;
 
 /// The scenarios that run live in the long test; `./test` has the same list.
@@ -54,8 +54,8 @@ impl Arm {
                 serde_json::from_str(&text).unwrap()
             }
             Self::Simulated => {
-                let scenario = scenario::load(name, false).unwrap();
-                findings(&carried_out(&plan::build(&scenario, Some(seed))))
+                let plan = scenario::load(name, false).unwrap();
+                findings(&carried_out(&Plan { seed, ..plan }))
             }
         }
     }

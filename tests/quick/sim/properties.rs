@@ -10,7 +10,9 @@ use proptest::prelude::*;
 use super::carried_out::carried_out;
 use crate::plan::{monitor, ms, plan};
 use threadbare::analysis::findings;
-use threadbare::model::{ArrivalProcess, Backoff, Jitter, SlowPart};
+use threadbare::model::{
+    ArrivalProcess, Backoff, ClientsAction, FleetAction, Jitter, ServiceAction, SlowPart,
+};
 use threadbare::plan::{Action, Entry, Plan, When};
 use threadbare::record::{Counters, Record, Recorder};
 use threadbare::units::{Nanos, Ratio};
@@ -22,33 +24,34 @@ fn push(unverified: &str) -> Action {
         ("authorization.verification".into(), "detached".into()),
         ("authorization.unverified".into(), unverified.into()),
     ]);
-    Action::Push {
+    Action::Fleet(FleetAction::Push {
         set,
         schema: Some(2),
         tested: false,
         canary: None,
-    }
+    })
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
     prop_oneof![
         prop::sample::select(&["deny", "allow", "hang"][..]).prop_map(push),
-        Just(Action::Rollback),
-        Just(Action::Waive {
+        Just(Action::Service(ServiceAction::Rollback)),
+        Just(Action::Fleet(FleetAction::Waive {
             check: "schema current".into()
-        }),
-        prop::option::of(1..500_u64).prop_map(|pause| Action::Restart {
+        })),
+        prop::option::of(1..500_u64).prop_map(|pause| Action::Service(ServiceAction::Restart {
             pause: pause.map(ms)
-        }),
-        (0..=100_u32).prop_map(|share| Action::Admit {
+        })),
+        (0..=100_u32).prop_map(|share| Action::Fleet(FleetAction::Admit {
             share: Ratio::new(f64::from(share) / 100.0).unwrap()
-        }),
-        any::<bool>().prop_map(|on| Action::Monitors { on }),
-        (0..5_u32).prop_map(|retries| Action::Retries { retries }),
-        (any_part(), 1.0..8.0_f64).prop_map(|(part, factor)| Action::Slow { part, factor }),
-        any_part().prop_map(|part| Action::Slow { part, factor: 1.0 }),
-        any_few().prop_map(|instances| Action::Pause { instances }),
-        any_few().prop_map(|instances| Action::Continue { instances }),
+        })),
+        any::<bool>().prop_map(|on| Action::Clients(ClientsAction::Monitors { on })),
+        (0..5_u32).prop_map(|retries| Action::Clients(ClientsAction::Retries { retries })),
+        (any_part(), 1.0..8.0_f64)
+            .prop_map(|(part, factor)| Action::Fleet(FleetAction::Slow { part, factor })),
+        any_part().prop_map(|part| Action::Fleet(FleetAction::Slow { part, factor: 1.0 })),
+        any_few().prop_map(|instances| Action::Fleet(FleetAction::Pause { instances })),
+        any_few().prop_map(|instances| Action::Fleet(FleetAction::Continue { instances })),
     ]
 }
 

@@ -3,10 +3,8 @@
 use threadbare::analysis::{Findings, findings};
 use threadbare::live;
 use threadbare::load::{Endpoint, Work};
-use threadbare::model::{
-    ArrivalProcess, ClientPolicy, HttpWork, ReleasePolicy, Safety, Shape, Step,
-};
-use threadbare::plan::{Drive, Load, Plan, RecoveryRule};
+use threadbare::model::{ClientPolicy, HttpWork, Shape, Step};
+use threadbare::plan::{Load, Plan};
 use threadbare::record::{Backend, Event, FORMAT, Header, MachineFacts, Observer, Record, Sample};
 use threadbare::units::{Nanos, Rate};
 
@@ -41,38 +39,21 @@ fn load(server: &dyn Server, calm: f64, rate: f64) -> Findings {
     };
     let plan = Plan {
         scenario: "inferred".into(),
-        title: String::new(),
-        claim: String::new(),
-        source: String::new(),
-        seed: 1,
-        story: None,
         warm_up: Nanos::from_secs(1),
         end: Nanos::from_secs(14),
         drain: Nanos::from_secs(60),
         interval: Nanos::from_millis(500),
-        fleet: None,
-        target: None,
-        safety: Safety::default(),
-        release: ReleasePolicy::default(),
         load: Load {
-            process: ArrivalProcess::Poisson,
             rate: vec![at(0, calm), at(7, rate)],
-            replay: None,
-            mix: Vec::new(),
             client: ClientPolicy {
                 timeout: Nanos::from_secs(60),
                 ..ClientPolicy::default()
             },
             connections: 900,
             backlog: 1,
-            drive: Drive::default(),
+            ..Load::default()
         },
-        monitors: Vec::new(),
-        gauges: Vec::new(),
-        alerts: Vec::new(),
-        timeline: Vec::new(),
-        recovery: RecoveryRule::default(),
-        expectations: Vec::new(),
+        ..Plan::default()
     };
     let mut kept = Kept::default();
     let work = Work::Http {

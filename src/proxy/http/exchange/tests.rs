@@ -28,7 +28,7 @@ impl Rules for Book {
                 let index = self.fitted.get();
                 self.fitted.set(index + 1);
                 let delay = match effect {
-                    Effect::HttpDelay(fault) => Nanos::from_millis(fault.delay),
+                    Effect::HttpDelay(fault) => fault.delay,
                     _ => Nanos::ZERO,
                 };
                 if matching.counts(index) {
@@ -250,7 +250,7 @@ fn bodies_are_cut_to_the_byte() {
 #[test]
 fn delays_last_their_time_and_end_with_their_fault() {
     let delay = Effect::HttpDelay(HttpDelay {
-        delay: 50,
+        delay: Nanos::from_millis(50),
         ..HttpDelay::default()
     });
     let mut bench = Bench::new(&[(Upstream, delay.clone()), (Downstream, delay)]);

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use threadbare::model::{
-    ArrivalProcess, ClientPolicy, FleetSpec, IdentitySpec, MonitorPolicy, Role, Shape,
+    ClientPolicy, ClientsAction, FleetAction, FleetSpec, IdentitySpec, MonitorPolicy, Role,
+    ServiceAction, Shape,
 };
 use threadbare::plan::{
-    Action, Bound, Drive, Entry, Expectation, Figure, Load, MixEntry, Plan, RecoveryRule, Request,
-    Story, When,
+    Action, Bound, Entry, Expectation, Figure, Load, MixEntry, Plan, Request, Story, When,
 };
 use threadbare::record::{Event, Outcome, StopCause};
 use threadbare::units::{ClockTime, Nanos, Rate, Ratio};
@@ -18,32 +18,34 @@ fn actions() -> Vec<(u64, u64, Action, &'static str, Outcome)> {
     let applied = |detail: &str| Outcome::Applied {
         detail: detail.into(),
     };
-    let share = |percent: f64| Action::Admit {
-        share: Ratio::new(percent / 100.0).unwrap(),
+    let share = |percent: f64| {
+        Action::Fleet(FleetAction::Admit {
+            share: Ratio::new(percent / 100.0).unwrap(),
+        })
     };
-    let push = Action::Push {
+    let push = Action::Fleet(FleetAction::Push {
         set: BTreeMap::from([("authorization.verification".into(), "detached".into())]),
         schema: Some(2),
         tested: false,
         canary: None,
-    };
+    });
     let refused = Outcome::Rejected {
         check: "schema".into(),
         reason: "version 1 is written in schema 1, and the check demands schema 2".into(),
     };
-    let waive = Action::Waive {
+    let waive = Action::Fleet(FleetAction::Waive {
         check: "schema".into(),
-    };
-    let restart = Action::Restart {
+    });
+    let restart = Action::Service(ServiceAction::Restart {
         pause: Some(Nanos::from_millis(500)),
-    };
-    let monitors = Action::Monitors { on: false };
+    });
+    let monitors = Action::Clients(ClientsAction::Monitors { on: false });
     vec![
         (18_000, 18_012, push, "push", applied("version 2 released")),
         (
             78_600,
             78_604,
-            Action::Rollback,
+            Action::Service(ServiceAction::Rollback),
             "rollback refused",
             refused,
         ),
@@ -57,7 +59,7 @@ fn actions() -> Vec<(u64, u64, Action, &'static str, Outcome)> {
         (
             81_000,
             81_009,
-            Action::Rollback,
+            Action::Service(ServiceAction::Rollback),
             "rolled back",
             applied("version 3 released, equal to version 1"),
         ),
@@ -147,12 +149,10 @@ pub(crate) fn plan() -> Plan {
         title: "Role check launched without await".into(),
         claim: "Rolling back alone does not restore service; a gradual restart does.".into(),
         source: "a public postmortem".into(),
-        seed: 1,
         story: Some(story()),
         warm_up: Nanos::from_secs(3),
         end: Nanos::from_secs(SECONDS),
         drain: Nanos::from_secs(3),
-        interval: Nanos::from_secs(1),
         fleet: Some(FleetSpec {
             instances: 4,
             workers: 4,
@@ -171,14 +171,11 @@ pub(crate) fn plan() -> Plan {
             boot: Nanos::from_millis(800),
             ..FleetSpec::default()
         }),
-        release: threadbare::model::ReleasePolicy::default(),
         load: Load {
-            process: ArrivalProcess::Poisson,
             rate: vec![(
                 Nanos::ZERO,
                 Shape::Constant(Rate::per_second(350.0).unwrap()),
             )],
-            replay: None,
             mix: vec![MixEntry {
                 weight: 1,
                 request: Request::ListTasks,
@@ -193,7 +190,7 @@ pub(crate) fn plan() -> Plan {
             },
             connections: 2_000,
             backlog: 10_000,
-            drive: Drive::default(),
+            ..Load::default()
         },
         monitors: vec![MonitorPolicy {
             name: "deep health".into(),
@@ -204,8 +201,6 @@ pub(crate) fn plan() -> Plan {
             overlap: true,
             timeout: Nanos::from_secs(1),
         }],
-        gauges: Vec::new(),
-        alerts: Vec::new(),
         timeline: actions()
             .into_iter()
             .map(|(at, _, action, phase, _)| Entry {
@@ -214,10 +209,8 @@ pub(crate) fn plan() -> Plan {
                 phase: phase.into(),
             })
             .collect(),
-        recovery: RecoveryRule::default(),
-        target: None,
-        safety: threadbare::model::Safety::default(),
         expectations: expectations(),
+        ..Plan::default()
     }
 }
 

@@ -1,41 +1,44 @@
 //! Names of the phases that a timeline cuts a run into.
 
-use super::Entry;
-use crate::model::{Action, Surge};
+use crate::model::{Action, Surge, When};
 
-/// The phase before the first entry.
+/// The phase before the first entry and the first surge.
 pub const BASELINE: &str = "baseline";
 
-/// The phase that begins with each entry, in the timeline's order.
+/// The phase that begins with each entry, in the timeline's order; an entry here
+/// is its time, its action and the name that the scenario gives its phase.
 ///
 /// Entries at the same instant begin one phase: it has the last name that one
 /// of them gives it, or else that of what the last of them does. A name that
 /// was not given and is taken gets a number.
 #[must_use]
-pub fn phase_names(timeline: &[Entry]) -> Vec<String> {
+pub fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<String> {
     let mut names: Vec<Option<String>> = vec![None; timeline.len()];
     let mut taken: Vec<String> = vec![BASELINE.to_owned()];
-    taken.extend(timeline.iter().filter_map(|entry| entry.phase.clone()));
-    for index in 0..timeline.len() {
+    taken.extend(
+        timeline
+            .iter()
+            .filter_map(|(.., given)| given.map(str::to_owned)),
+    );
+    for (index, (when, action, _)) in timeline.iter().enumerate() {
         if names[index].is_some() {
             continue;
         }
-        let together = || {
-            timeline
-                .iter()
-                .filter(|entry| entry.when == timeline[index].when)
-        };
-        let given = together()
-            .filter_map(|entry| entry.phase.clone())
-            .next_back();
-        let name = given.unwrap_or_else(|| {
-            let last = together().next_back().unwrap_or(&timeline[index]);
-            let name = numbered(derived(&last.action), &taken);
-            taken.push(name.clone());
-            name
-        });
-        for (entry, slot) in timeline.iter().zip(&mut names) {
-            if entry.when == timeline[index].when {
+        let together = || timeline.iter().filter(|(other, ..)| other == when);
+        let given = together().filter_map(|(.., given)| *given).next_back();
+        let name = given.map_or_else(
+            || {
+                let last = together()
+                    .next_back()
+                    .map_or(*action, |(_, action, _)| action);
+                let name = numbered(last.phase(), &taken);
+                taken.push(name.clone());
+                name
+            },
+            str::to_owned,
+        );
+        for ((other, ..), slot) in timeline.iter().zip(&mut names) {
+            if other == when {
                 *slot = Some(name.clone());
             }
         }
@@ -60,23 +63,6 @@ pub fn surge_phases(surges: &[Surge], taken: &[&str]) -> Vec<String> {
     names
 }
 
-fn derived(action: &Action) -> String {
-    match action {
-        Action::Admit { share } => format!("admit {share}"),
-        Action::Monitors { on: true } => "monitors on".into(),
-        Action::Monitors { on: false } => "monitors off".into(),
-        Action::Retries { retries } => format!("retries {retries}"),
-        Action::Hook { hook, .. } => hook.clone(),
-        Action::Process { fault, .. } => fault.word().into(),
-        Action::Configure { .. } => "push".into(),
-        Action::Fault { name, .. } | Action::Occupy { name, .. } => name.clone(),
-        Action::Undo { name } => format!("{name} undone"),
-        Action::Slow { part, factor } if *factor > 1.0 => format!("slow {part}"),
-        Action::Slow { part, .. } => format!("{part} as usual"),
-        other => other.name().to_owned(),
-    }
-}
-
 fn numbered(name: String, taken: &[String]) -> String {
     let candidates = (2..).map(|number| format!("{name} {number}"));
     let mut all = std::iter::once(name.clone()).chain(candidates);
@@ -87,7 +73,7 @@ fn numbered(name: String, taken: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{SlowPart, When};
+    use crate::model::{ClientsAction, FleetAction, ServiceAction, SlowPart};
     use crate::units::Nanos;
 
     #[test]
@@ -104,10 +90,8 @@ mod tests {
     #[test]
     fn a_part_that_is_slow_names_its_phase() {
         let slow = |factor| {
-            derived(&Action::Slow {
-                part: SlowPart::Identity,
-                factor,
-            })
+            let part = SlowPart::Identity;
+            Action::Fleet(FleetAction::Slow { part, factor }).phase()
         };
         assert_eq!(slow(5.0), "slow identity service");
         assert_eq!(slow(1.0), "identity service as usual");
@@ -115,21 +99,24 @@ mod tests {
 
     #[test]
     fn entries_at_one_instant_share_a_phase_and_names_are_unique() {
-        let entry = |at, action, phase: Option<&str>| Entry {
-            when: When::At(Nanos::from_secs(at)),
-            action,
-            phase: phase.map(str::to_owned),
-        };
-        let monitors = Action::Monitors { on: false };
+        let entry = |at, action, phase| (When::At(Nanos::from_secs(at)), action, phase);
+        let monitors = Action::Clients(ClientsAction::Monitors { on: false });
         let timeline = [
-            entry(1, Action::Rollback, None),
+            entry(1, Action::Service(ServiceAction::Rollback), None),
             entry(2, monitors.clone(), Some("quiet")), // named by its first entry
-            entry(2, Action::Rollback, None),
+            entry(2, Action::Service(ServiceAction::Rollback), None),
             entry(3, monitors, None), // named by what its last entry does
-            entry(3, Action::Rollback, None),
-            entry(4, Action::Rollback, Some("rollback 3")),
-            entry(5, Action::Rollback, None),
+            entry(3, Action::Service(ServiceAction::Rollback), None),
+            entry(
+                4,
+                Action::Service(ServiceAction::Rollback),
+                Some("rollback 3"),
+            ),
+            entry(5, Action::Service(ServiceAction::Rollback), None),
         ];
+        let timeline = timeline
+            .each_ref()
+            .map(|(when, action, phase)| (when, action, *phase));
         assert_eq!(
             phase_names(&timeline),
             [

@@ -1,6 +1,8 @@
-//! Faults of single HTTP requests and answers, and which ones they meet.
+//! Which HTTP requests a fault meets.
 
 use serde::{Deserialize, Serialize};
+
+use crate::model::secret;
 
 /// What a fault looks at to know whether a request is meant.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +51,30 @@ impl HttpMatch {
                 .is_none_or(|wanted| header_fits(wanted, request.headers))
     }
 
+    /// What is given, in words.
+    pub(in crate::model::fault) fn told(&self) -> Vec<String> {
+        let count = self.count.map(|count| format!("count {count}"));
+        let texts = [
+            ("header", &self.header),
+            ("method", &self.method),
+            ("path", &self.path),
+        ];
+        let texts = texts.into_iter().filter_map(|(name, text)| {
+            let text = text.as_ref()?;
+            Some(format!("{name} {text}"))
+        });
+        count.into_iter().chain(texts).collect()
+    }
+
+    /// Leaves out the value of a header that speaks of secrets.
+    pub(super) fn hide_secrets(&mut self) {
+        if let Some(header) = &mut self.header
+            && let Some((name, value)) = header.split_once(':')
+        {
+            *header = format!("{name}: {}", secret::shown(name, value.trim()));
+        }
+    }
+
     /// Whether the request is meant that is the `index`-th to fit, from 0.
     #[must_use]
     pub fn counts(&self, index: u64) -> bool {
@@ -83,76 +109,6 @@ fn header_fits(wanted: &str, headers: &[(&str, &[u8])]) -> bool {
     headers.iter().any(|(own, has)| {
         own.eq_ignore_ascii_case(name) && value.is_none_or(|value| value == has.trim_ascii())
     })
-}
-
-/// Delays a request (upstream) or its answer (downstream).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpDelay {
-    /// Which requests.
-    #[serde(rename = "match")]
-    pub matching: HttpMatch,
-    /// Milliseconds.
-    pub delay: u64,
-    /// Milliseconds by which the delay may be longer or shorter.
-    pub jitter: u64,
-}
-
-/// Answers in the target's place (upstream: the target never sees the request), or
-/// replaces the status of what it answered (downstream: the work was done).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpStatus {
-    /// Which requests.
-    #[serde(rename = "match")]
-    pub matching: HttpMatch,
-    /// 200 to 599.
-    pub status: u16,
-}
-
-/// Resets the connection in place of the request (upstream) or of its answer (downstream).
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpAbort {
-    /// Which requests.
-    #[serde(rename = "match")]
-    pub matching: HttpMatch,
-}
-
-/// Removes a header of the request (upstream) or of the answer (downstream), or
-/// gives it another value.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpHeader {
-    /// Which requests.
-    #[serde(rename = "match")]
-    pub matching: HttpMatch,
-    /// The header's name.
-    pub name: String,
-    /// Its new value; none removes it. Added where there was no such header.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub value: Option<String>,
-}
-
-/// Cuts the body of the request (upstream) or of the answer (downstream): closes the
-/// connection after so many of its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpCut {
-    /// Which requests.
-    #[serde(rename = "match")]
-    pub matching: HttpMatch,
-    /// Bytes of the body as they are on the wire, with the sizes of chunks.
-    pub bytes: u64,
-}
-
-/// Holds the request (upstream) or its answer (downstream) back until it is undone.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct HttpHold {
-    /// Which requests.
-    #[serde(rename = "match")]
-    pub matching: HttpMatch,
 }
 
 #[cfg(test)]

@@ -1,0 +1,43 @@
+//! What can begin an incident.
+
+use super::super::SlowPart;
+
+/// What can begin an incident, and goes on until something ends it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// A configuration was pushed.
+    Push,
+    /// A part of the fleet became slow.
+    Slow(SlowPart),
+    /// Instances or processes were paused.
+    Pause,
+    /// Processes were killed.
+    Kill,
+    /// What processes may use was limited.
+    Limit,
+    /// What passes a proxy was broken.
+    Fault,
+    /// Workers were held from outside.
+    Occupation,
+    /// The load rose above that of the baseline. No action: the load does it.
+    Surge,
+}
+
+impl Cause {
+    /// What sentences call it, without an article.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Slow(SlowPart::Application) => "slowdown of the application",
+            Self::Slow(SlowPart::Database) => "slowdown of the database",
+            Self::Slow(SlowPart::Identity) => "slowdown of the identity service",
+            Self::Pause => "pause",
+            Self::Kill => "kill",
+            Self::Limit => "limit",
+            Self::Fault => "fault",
+            Self::Occupation => "occupation",
+            Self::Surge => "surge",
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! What can be done to clients and monitors, whatever they are directed at.
+
+use serde::{Deserialize, Serialize};
+
+use super::ActionName;
+
+/// What is done to the run's own clients and monitors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientsAction {
+    /// Switch every monitor on or off.
+    Monitors {
+        /// On or off.
+        on: bool,
+    },
+    /// Change how many retries clients make from now on.
+    Retries {
+        /// Attempts after the first.
+        retries: u32,
+    },
+}
+
+impl ClientsAction {
+    pub(super) const fn name(self) -> ActionName {
+        match self {
+            Self::Monitors { .. } => ActionName::Monitors,
+            Self::Retries { .. } => ActionName::Retries,
+        }
+    }
+
+    /// Fewer probes and fewer retries let a system recover.
+    pub(super) const fn intervenes(self) -> bool {
+        match self {
+            Self::Monitors { on } => !on,
+            Self::Retries { .. } => true,
+        }
+    }
+
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Monitors { .. } => self.done(),
+            Self::Retries { retries } => format!("retries {retries}"),
+        }
+    }
+
+    /// What is so once it has been done, in words.
+    #[must_use]
+    pub fn done(self) -> String {
+        match self {
+            Self::Monitors { on } => format!("monitors {}", if on { "on" } else { "off" }),
+            Self::Retries { retries } => format!("{retries} retries"),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! What can be done to the built-in fleet and to nothing else: it has releases,
+//! a balancer, and parts whose speed can be set.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+
+use serde::{Deserialize, Serialize};
+
+use super::super::SlowPart;
+use super::{ActionName, Cause};
+use crate::units::Ratio;
+
+/// What is done to the built-in fleet.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FleetAction {
+    /// Release a configuration with these settings changed.
+    Push {
+        /// Settings and their new values.
+        set: BTreeMap<String, String>,
+        /// The schema the document is written in; none keeps the active one.
+        schema: Option<u32>,
+        /// Whether its author ran the tests.
+        tested: bool,
+        /// The share of the instances that it goes to; none: all of them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        canary: Option<Ratio>,
+    },
+    /// Make a check advisory.
+    Waive {
+        /// The check's name.
+        check: String,
+    },
+    /// Let the balancer admit this share of the requests.
+    Admit {
+        /// The share.
+        share: Ratio,
+    },
+    /// Let everything that a part draws from now on take this many times as long.
+    Slow {
+        /// The part.
+        part: SlowPart,
+        /// The factor; 1 ends it.
+        factor: f64,
+    },
+    /// Stop the processes of instances where they are, as SIGSTOP does.
+    Pause {
+        /// How many, from the first on; none: all.
+        instances: Option<NonZeroU32>,
+    },
+    /// Let them go on, as SIGCONT does.
+    Continue {
+        /// How many, from the first on; none: all.
+        instances: Option<NonZeroU32>,
+    },
+}
+
+impl FleetAction {
+    pub(super) const fn name(&self) -> ActionName {
+        match self {
+            Self::Push { .. } => ActionName::Push,
+            Self::Waive { .. } => ActionName::Waive,
+            Self::Admit { .. } => ActionName::Admit,
+            Self::Slow { .. } => ActionName::Slow,
+            Self::Pause { .. } => ActionName::Pause,
+            Self::Continue { .. } => ActionName::Continue,
+        }
+    }
+
+    pub(super) fn begins(&self) -> Option<Cause> {
+        match self {
+            Self::Push { .. } => Some(Cause::Push),
+            Self::Slow { part, factor } if *factor > 1.0 => Some(Cause::Slow(*part)),
+            Self::Pause { .. } => Some(Cause::Pause),
+            Self::Slow { .. } | Self::Waive { .. } | Self::Admit { .. } | Self::Continue { .. } => {
+                None
+            }
+        }
+    }
+
+    pub(super) fn ends(&self, begun: &Self) -> bool {
+        match (begun, self) {
+            (Self::Slow { part: slow, .. }, Self::Slow { part, factor }) => {
+                slow == part && *factor <= 1.0
+            }
+            (Self::Pause { instances: paused }, Self::Continue { instances }) => {
+                instances.is_none_or(|go_on| paused.is_some_and(|paused| paused <= go_on))
+            }
+            _ => false,
+        }
+    }
+
+    pub(super) fn phase(&self) -> String {
+        match self {
+            Self::Push { .. } | Self::Waive { .. } | Self::Pause { .. } | Self::Continue { .. } => {
+                self.name().to_string()
+            }
+            Self::Admit { share } => format!("admit {share}"),
+            Self::Slow { part, factor } if *factor > 1.0 => format!("slow {part}"),
+            Self::Slow { part, .. } => format!("{part} as usual"),
+        }
+    }
+
+    pub(super) fn in_words(&self) -> String {
+        match self {
+            Self::Push { set, canary, .. } => {
+                let changes = set.iter().map(|(name, value)| format!("{name} = {value}"));
+                let changes: Vec<String> = changes.collect();
+                let to = canary.map_or_else(String::new, |share| format!(" to {share}"));
+                let push = format!("push {}{to}", changes.join(", "));
+                push.trim_end().to_owned()
+            }
+            Self::Waive { check } => format!("waive `{check}`"),
+            Self::Admit { share } => format!("admit {share}"),
+            Self::Slow { part, factor } if *factor > 1.0 => format!("{part} {factor}× as slow"),
+            Self::Slow { part, .. } => format!("{part} as usual"),
+            Self::Pause { instances } => counted("pause", *instances),
+            Self::Continue { instances } => counted("continue", *instances),
+        }
+    }
+
+    /// What is so once it has been done, in words, in a fleet of so many
+    /// instances; a release is named by its document.
+    #[must_use]
+    pub fn done(&self, all: usize) -> String {
+        match self {
+            Self::Push { .. } => String::new(),
+            Self::Waive { check } => format!("the check `{check}` is advisory from now on"),
+            Self::Admit { share } => format!("{share} of the requests are admitted"),
+            Self::Slow { part, factor } if *factor > 1.0 => {
+                format!("the {part} takes {factor} times as long")
+            }
+            Self::Slow { part, .. } => format!("the {part} takes as long as usual"),
+            Self::Pause { instances } => {
+                format!("{} of {all} instances are paused", first(*instances, all))
+            }
+            Self::Continue { instances } => {
+                format!("{} of {all} instances go on", first(*instances, all))
+            }
+        }
+    }
+}
+
+fn counted(verb: &str, instances: Option<NonZeroU32>) -> String {
+    match instances.map(NonZeroU32::get) {
+        None => verb.to_owned(),
+        Some(1) => format!("{verb} 1 instance"),
+        Some(count) => format!("{verb} {count} instances"),
+    }
+}
+
+/// How many instances of `all` are meant.
+#[must_use]
+pub fn first(count: Option<NonZeroU32>, all: usize) -> usize {
+    count.map_or(all, |count| {
+        usize::try_from(count.get()).unwrap_or(all).min(all)
+    })
+}

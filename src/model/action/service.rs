@@ -1,0 +1,48 @@
+//! What can be done to whatever serves: the built-in fleet, or a target that
+//! threadbare starts by a command.
+
+use serde::{Deserialize, Serialize};
+
+use super::ActionName;
+use crate::units::Nanos;
+
+/// What is done to a fleet and to a target alike.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ServiceAction {
+    /// Restore what was active before the last push; a fleet's checks may refuse it.
+    Rollback,
+    /// Restart what serves.
+    Restart {
+        /// None: all at once. Otherwise one instance after the other, with this
+        /// pause after each is back.
+        pause: Option<Nanos>,
+    },
+}
+
+impl ServiceAction {
+    pub(super) const fn name(self) -> ActionName {
+        match self {
+            Self::Rollback => ActionName::Rollback,
+            Self::Restart { .. } => ActionName::Restart,
+        }
+    }
+
+    pub(super) fn in_words(self) -> String {
+        match self {
+            Self::Rollback => "rollback".into(),
+            Self::Restart { pause: None } => "restart all at once".into(),
+            Self::Restart { pause: Some(_) } => "restart one after the other".into(),
+        }
+    }
+}
+
+/// What is so once so many instances have been restarted, in words.
+#[must_use]
+pub fn restarted(pause: Option<Nanos>, instances: usize) -> String {
+    let how = pause.map_or_else(
+        || "all at once".to_owned(),
+        |pause| format!("one after the other, {pause} apart"),
+    );
+    format!("{instances} instances restarted {how}")
+}
