@@ -233,7 +233,8 @@ fn tls_in_words(cause: &rustls::Error) -> String {
         };
     };
     let why = match cause {
-        CertificateError::UnknownIssuer => {
+        // The latter where one who is trusted has the same name as who signed it.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "it is signed by nobody who is trusted; name a file of who signed it as `ca`".into()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {

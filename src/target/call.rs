@@ -379,6 +379,38 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_request_names_whom_it_trusts_by_a_path_that_holds_everywhere() {
+        let place = Place {
+            folder: Path::new("."),
+            log: None,
+            ca: Some(Path::new("ca.pem")),
+        };
+        let here = std::env::current_dir().unwrap().join("ca.pem");
+        // Under http it is written as it always was.
+        for (scheme, ca) in [("https", Some(here.as_path())), ("http", None)] {
+            let call = Call {
+                what: Called::Request {
+                    method: "POST".into(),
+                    url: format!("{scheme}://localhost:1/undo").parse().unwrap(),
+                    headers: Vec::new(),
+                    body: String::new(),
+                },
+                timeout: Nanos::from_secs(1),
+                expect: ExpectedAnswer::Status(200..=299),
+            };
+            let address = |_: &Url| Some(SocketAddr::from(([127, 0, 0, 1], 1)));
+            let plain = Plain::new("test", &call, address, place).unwrap();
+            let written = serde_json::to_value(&plain).unwrap();
+            let request = &written["what"]["request"];
+            assert_eq!(
+                request.get("ca").map(|it| Path::new(it.as_str().unwrap())),
+                ca
+            );
+            assert_eq!(serde_json::from_value::<Plain>(written).unwrap(), plain);
+        }
+    }
+
+    #[test]
     fn an_unexpected_exit_is_a_refusal_and_a_hang_a_failure() {
         let log = tempfile::NamedTempFile::new().unwrap();
         let call = |words: &[&str], timeout| Plain {
