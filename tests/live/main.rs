@@ -24,6 +24,7 @@ mod faults;
 mod fleet;
 mod framing;
 mod gauges;
+mod hosts;
 mod https;
 mod incidents;
 mod load;

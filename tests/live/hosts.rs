@@ -1,8 +1,6 @@
 //! One rule and one flag for which host may be sent to, in every command that sends.
 //! `threadbare run` asks for the scenario's word too: tests/target.rs.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::process::Command;
