@@ -23,6 +23,7 @@
 //! | `validity` | was the generator the limit |
 //! | `expectations` | did the run show what it was expected to show |
 //! | `sentences` | all of this in words |
+//! | `study`, `student` | what many simulated variants came to, and how sure that is |
 //! | `find` | the whole, in order |
 
 mod amplification;
@@ -40,6 +41,7 @@ mod phases;
 mod recovery;
 mod sentences;
 mod series;
+mod student;
 mod study;
 mod totals;
 mod trigger;

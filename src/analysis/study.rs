@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Findings;
+use super::{Findings, student};
 
 /// What one variant came to with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -95,22 +95,9 @@ impl Interval {
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let half_width = (count > 1).then(|| {
             let deviation = (squares / (count - 1) as f64).sqrt();
-            student_t(count - 1) * deviation / (count as f64).sqrt()
+            student::quantile(count - 1) * deviation / (count as f64).sqrt()
         });
         Some(Self { mean, half_width })
-    }
-}
-
-/// The 97.5 % quantile of Student's t with so many degrees of freedom.
-fn student_t(freedom: usize) -> f64 {
-    const TABLE: [f64; 10] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    ];
-    match freedom {
-        1..=10 => TABLE[freedom - 1],
-        11..=20 => 2.13,
-        21..=40 => 2.05,
-        _ => 1.98,
     }
 }
 

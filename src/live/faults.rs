@@ -5,13 +5,14 @@
 //! afterwards what a dead run left.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::model::{Action, Breakage, Front, HostPort, Proxied, TargetSpec};
 use crate::plan::Plan;
 use crate::proxy::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
 use crate::record::{Event, Outcome};
+use crate::sync::lock;
 use crate::target::{Addresses, Safeguard, Undo};
 use crate::units::Nanos;
 
@@ -186,7 +187,7 @@ impl Faults {
         undo: &str,
         act: impl FnOnce() -> Result<ActingKind>,
     ) -> Result<String> {
-        let mut acting = self.lock();
+        let mut acting = lock(&self.acting);
         let acting = acting.as_mut().ok_or_else(ended)?;
         let id = self.safeguard.arm(Undo::WithTheRun(undo.to_owned()))?;
         match act() {
@@ -214,12 +215,8 @@ impl Faults {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Acting>>> {
-        self.acting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn undo_one(&self, name: &str) -> Result<String> {
-        let mut acting = self.lock();
+        let mut acting = lock(&self.acting);
         let acting = acting.as_mut().ok_or_else(ended)?;
         let one = take(acting, name).ok_or_else(|| {
             Error::failed(format!(
@@ -278,7 +275,7 @@ impl Faults {
     /// Undoes everything that acts, the last first; what came of each. From then on
     /// nothing acts any more.
     pub(super) fn undo(&self, tell: &mut dyn FnMut(Event)) {
-        let acting = self.lock().take().unwrap_or_default();
+        let acting = lock(&self.acting).take().unwrap_or_default();
         for one in acting.iter().rev() {
             let undo = format!("undo `{}`", one.name);
             let outcome = outcome(&self.end(one));

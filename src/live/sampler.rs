@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 
-use super::conductor::Message;
+use super::message::Message;
 use super::system::SystemUnderTest;
 use crate::clock::Clock;
 use crate::gauges::Machine;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::admitted::Addresses;
-use super::call::{Guarded, Place, Plain, last_line, words_since};
+use super::call::{Guarded, Place, Plain, last_line};
 use super::gauges::Books;
 use super::http::{self, HttpRequest};
 use super::lock;
@@ -23,7 +23,7 @@ use crate::model::{
     Action, Command, HookKind, Origin, ProcessFault, ProcessSelector, Ready, TargetSpec, Url,
 };
 use crate::process::proc::{self, Stat};
-use crate::process::{ProcessHandle, ProcessIdentity};
+use crate::process::{ProcessHandle, ProcessIdentity, last_words};
 use crate::record::{Event, Outcome, Sample, printable};
 use crate::units::Nanos;
 
@@ -263,7 +263,7 @@ impl Target {
 
     /// The last thing that the command said, as the end of a sentence.
     fn said(&self, from: u64) -> String {
-        let words = words_since(&self.directory.join(OUTPUT), from).unwrap_or_default();
+        let words = last_words(&self.directory.join(OUTPUT), from).unwrap_or_default();
         printable(&last_line(&words)).into_owned()
     }
 

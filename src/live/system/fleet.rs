@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::conductor::Message;
+use super::super::message::Message;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::fleet::{Fleet, Launch};
