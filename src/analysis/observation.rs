@@ -7,6 +7,7 @@
 //! that is missing: it was to be written once it was final.
 
 use super::series::{Bucket, Series};
+use crate::model::SourceName;
 use crate::record::{Counters, Event, Record, StopCause};
 use crate::units::Nanos;
 
@@ -103,7 +104,7 @@ fn under_way(bucket: &Bucket, patience: Nanos, stop: Nanos) -> bool {
 /// tells; the journal goes on until the fleet has ended, or has long been still.
 fn stopped_at(record: &Record) -> Nanos {
     let users = record.samples.iter().filter(|sample| {
-        matches!(sample.counters, Counters::Attempts(_)) && sample.source == "user"
+        matches!(sample.counters, Counters::Attempts(_)) && sample.source == SourceName::User
     });
     let told = || record.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
     users.map(|sample| sample.to).max().unwrap_or_else(told)

@@ -8,6 +8,8 @@ use super::capacity::Estimate;
 use super::expectations::decimal;
 use super::findings::{ActionOutcome, ActionTaken, Findings, Incident, Phase, Validity};
 use super::validity::MACHINE_BUSY_WARNING;
+use crate::model::IncidentVerdict;
+use crate::plan::Cause;
 use crate::record::story_time;
 use crate::units::Nanos;
 
@@ -126,19 +128,20 @@ impl<'a> Teller<'a> {
 
     /// What began the incident: a push with what it changed, or the cause's name.
     fn cause(&self) -> &'a str {
-        let cause = self.incident().trigger.as_deref().unwrap_or("push");
+        let cause = self.incident().trigger.unwrap_or(Cause::Push);
         // Of these it is said what was done; of the others the name is enough.
         let action = match cause {
-            "push" | "fault" => cause,
-            "occupation" => "occupy",
-            _ => return cause,
+            Cause::Push => "push",
+            Cause::Fault => "fault",
+            Cause::Occupation => "occupy",
+            _ => return cause.name(),
         };
         let taken = self.findings.actions.iter();
         taken
             .filter(|it| it.action == action && it.outcome == Some(ActionOutcome::Applied))
             .map(|taken| taken.what.as_str())
             .next()
-            .unwrap_or(cause)
+            .unwrap_or(cause.name())
     }
 
     /// What was to be done and could not be: what followed is not its doing.
@@ -151,12 +154,6 @@ impl<'a> Teller<'a> {
             self.at(failed.at_s),
             failed.detail
         ))
-    }
-
-    /// Whether the trigger's end was a rollback.
-    fn rolled_back(&self) -> bool {
-        let incident = self.incident();
-        incident.rollback_applied_s == incident.trigger_off_s
     }
 
     fn exhaustion(&self) -> Option<String> {
@@ -340,8 +337,8 @@ impl<'a> Teller<'a> {
         incident.impact_s?;
         let at = self.at(off);
         let end = format!("The end of the {} at {at}", self.cause());
-        if incident.verdict == "recovered_with_the_trigger" {
-            let what = if self.rolled_back() {
+        if incident.verdict == IncidentVerdict::RecoveredWithTheTrigger {
+            let what = if self.incident().ended_by_rollback() {
                 format!("The rollback applied at {at}")
             } else {
                 end
@@ -353,13 +350,10 @@ impl<'a> Teller<'a> {
             .phase_at(off + self.findings.interval_s)
             .or_else(|| self.phase_at(off))?;
         let share = percent(self.of_baseline(phase)?);
-        let sustained = incident
-            .sustaining
-            .as_deref()
-            .map_or_else(String::new, |effect| {
-                format!(", sustained by {}", effect.replace('_', " "))
-            });
-        let what = if self.rolled_back() {
+        let sustained = incident.sustaining.map_or_else(String::new, |effect| {
+            format!(", sustained by {}", effect.word().replace('_', " "))
+        });
+        let what = if self.incident().ended_by_rollback() {
             format!("Applied at {at}, the rollback")
         } else {
             end
@@ -373,7 +367,7 @@ impl<'a> Teller<'a> {
 
     fn recovery(&self) -> Option<String> {
         let incident = self.incident();
-        let end = if self.rolled_back() {
+        let end = if self.incident().ended_by_rollback() {
             "the rollback"
         } else {
             "the trigger was off"

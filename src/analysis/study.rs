@@ -5,12 +5,14 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Findings, student};
+use crate::model::IncidentVerdict;
 
 /// What one variant came to with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// The incident's verdict, a word.
-    pub verdict: String,
+    #[schemars(with = "String")]
+    pub verdict: IncidentVerdict,
     /// Trigger off → recovered, in seconds; null where it was not seen or
     /// there was nothing to recover from.
     pub recovery_s: Option<f64>,
@@ -33,7 +35,7 @@ impl Outcome {
         let all = &findings.conservation;
         let calm = findings.phases.first();
         Self {
-            verdict: findings.incident.verdict.clone(),
+            verdict: findings.incident.verdict,
             recovery_s: findings.incident.recovery_after_trigger_off_s,
             recovery_censored_after_s: findings
                 .incident
@@ -109,7 +111,8 @@ pub struct Row {
     /// What they change, in one sentence each.
     pub changes: Vec<String>,
     /// Verdicts and how many seeds gave each, the most frequent first.
-    pub verdicts: Vec<(String, u64)>,
+    #[schemars(with = "Vec<(String, u64)>")]
+    pub verdicts: Vec<(IncidentVerdict, u64)>,
     /// Trigger off → recovered, in seconds, over the seeds in which
     /// service was lost; those that did not recover count as their censoring.
     pub recovery_s: Option<Spread>,
@@ -129,11 +132,11 @@ impl Row {
     /// The row of these outcomes, seed by seed beside those of the scenario as it is.
     #[must_use]
     pub fn of(measures: &[(&str, &str)], outcomes: &[Outcome], base: &[Outcome]) -> Option<Self> {
-        let mut verdicts: Vec<(String, u64)> = Vec::new();
+        let mut verdicts: Vec<(IncidentVerdict, u64)> = Vec::new();
         for outcome in outcomes {
             match verdicts.iter_mut().find(|it| it.0 == outcome.verdict) {
                 Some((_, count)) => *count += 1,
-                None => verdicts.push((outcome.verdict.clone(), 1)),
+                None => verdicts.push((outcome.verdict, 1)),
             }
         }
         verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));

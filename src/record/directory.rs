@@ -17,6 +17,7 @@ use super::event::Line;
 use super::sample::LOG_HEADER;
 use super::{Counters, Event, Histogram, Measure, Sample};
 use crate::error::{Error, Result};
+use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::units::Nanos;
 
@@ -331,23 +332,18 @@ fn read_series(directory: &Path, bytes: &[u8]) -> Result<Vec<Sample>> {
         let mut fields = text.split(',');
         let mut next = || fields.next().ok_or_else(wrong);
         let (from, to) = (next()?, next()?);
-        let (_axis, kind, source) = (next()?, next()?, next()?);
+        let (_axis, kind, source) = (next()?, next()?, SourceName::from(next()?));
         let (counter, value) = (next()?, next()?);
         let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
         let (from, to) = (Nanos(number(from)?), Nanos(number(to)?));
         let same = samples.last().is_some_and(|last| {
-            (
-                last.from,
-                last.to,
-                last.source.as_str(),
-                last.counters.kind(),
-            ) == (from, to, source, kind)
+            (last.from, last.to, &last.source, last.counters.kind()) == (from, to, &source, kind)
         });
         if !same {
             samples.push(Sample {
                 from,
                 to,
-                source: source.to_owned(),
+                source: source.clone(),
                 counters: Counters::of_kind(kind).ok_or_else(wrong)?,
                 histograms: Vec::new(),
             });
@@ -477,7 +473,7 @@ mod tests {
                 let sample = |counters, measure| Sample {
                     from: Nanos::from_millis(600 * index),
                     to: Nanos::from_millis(600 * (index + 1)),
-                    source: "user".into(),
+                    source: SourceName::User,
                     counters,
                     histograms: vec![(measure, histogram.clone())],
                 };

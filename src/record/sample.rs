@@ -4,6 +4,7 @@ use super::{
     AttemptCounters, BalancerCounters, Event, GaugeCounters, GeneratorCounters, Histogram,
     IdentityCounters, InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
 };
+use crate::model::SourceName;
 use crate::units::Nanos;
 
 /// What one source counted between two instants.
@@ -13,10 +14,8 @@ pub struct Sample {
     pub from: Nanos,
     /// The interval's end, exclusive.
     pub to: Nanos,
-    /// Who counted: `user`, `monitor`, `generator`, `instance-1`, `balancer`,
-    /// `identity`, `machine`; of a target that is not ours, the name of its
-    /// gauges or of its process.
-    pub source: String,
+    /// Who counted.
+    pub source: SourceName,
     /// What it counted.
     pub counters: Counters,
     /// The durations it measured.

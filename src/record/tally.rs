@@ -152,7 +152,7 @@ mod tests {
         let told = |from, to| Sample {
             from,
             to,
-            source: "user".into(),
+            source: crate::model::SourceName::User,
             counters: Counters::Attempts(AttemptCounters {
                 first_tries: 1,
                 in_flight: 32,

@@ -7,6 +7,7 @@ use super::figures::{
     NONE, count, maybe, number, percent, plural, seconds, story_span, watched, words,
 };
 use crate::analysis::{Findings, Phase, Validity, Verdict};
+use crate::plan::Cause;
 use crate::record::{Backend, printable};
 
 /// What is said beside a censored figure.
@@ -44,10 +45,10 @@ pub(super) fn verdict_reason(findings: &Findings) -> String {
 
 /// What the incident came to: `recovered by intervention, sustained by retries`.
 pub(super) fn incident_line(findings: &Findings) -> String {
-    let verdict = words(&findings.incident.verdict);
-    match &findings.incident.sustaining {
-        Some(effect) => printable(&format!("{verdict}, sustained by {}", words(effect))).into(),
-        None => printable(&verdict).into_owned(),
+    let verdict = words(findings.incident.verdict.word());
+    match findings.incident.sustaining {
+        Some(effect) => format!("{verdict}, sustained by {}", words(effect.word())),
+        None => verdict,
     }
 }
 
@@ -141,11 +142,9 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
 /// that was no rollback's doing.
 pub(super) fn recovery_after(findings: &Findings) -> Figure {
     let incident = &findings.incident;
-    let rolled_back = incident
-        .trigger
-        .as_deref()
-        .is_none_or(|cause| cause == "push")
-        && incident.rollback_applied_s == incident.trigger_off_s;
+    let rolled_back = incident.ended_by_rollback()
+        || (incident.trigger_off_s.is_none()
+            && matches!(incident.trigger, None | Some(Cause::Push)));
     let (seen, censored_after) = if rolled_back {
         (
             incident.recovery_after_rollback_s,

@@ -140,10 +140,15 @@ impl<'a> Rows<'a> {
     /// Gauges of a target that is not ours, each a line of its own.
     fn gauges(&self) -> Chart {
         let lines = self.series.gauges.iter().enumerate().map(|(place, name)| {
-            self.line(name, ROLES[place % ROLES.len()], "line", |bucket| {
-                let gauges = bucket.gauges.get(place)?.as_ref()?;
-                Some(100.0 * gauges.saturation()?)
-            })
+            self.line(
+                &name.to_string(),
+                ROLES[place % ROLES.len()],
+                "line",
+                |bucket| {
+                    let gauges = bucket.gauges.get(place)?.as_ref()?;
+                    Some(100.0 * gauges.saturation()?)
+                },
+            )
         });
         Chart {
             id: "gauges",
@@ -187,9 +192,12 @@ impl<'a> Rows<'a> {
     /// What waited for such a target: by its own gauges, and before its door.
     fn waiting(&self) -> Chart {
         let gauges = self.series.gauges.iter().enumerate().map(|(place, name)| {
-            self.line(name, ROLES[place % ROLES.len()], "line", |bucket| {
-                bucket.gauges.get(place)?.as_ref()?.queue()
-            })
+            self.line(
+                &name.to_string(),
+                ROLES[place % ROLES.len()],
+                "line",
+                |bucket| bucket.gauges.get(place)?.as_ref()?.queue(),
+            )
         });
         let sockets = self.series.processes.iter().enumerate();
         let sockets = sockets.map(|(place, name)| {
@@ -279,7 +287,7 @@ impl<'a> Rows<'a> {
             lines.push(self.line(name, role, "line", share(counter)));
         }
         for (place, name) in self.series.instances.iter().enumerate() {
-            lines.push(self.line(name, "neutral", "faint", |bucket| {
+            lines.push(self.line(&name.to_string(), "neutral", "faint", |bucket| {
                 let instance = bucket.instances.get(place).copied().flatten()?;
                 Some(100.0 * instance.saturation()?)
             }));

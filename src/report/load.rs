@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use crate::analysis::{Findings, Validity};
+use crate::model::SourceName;
 use crate::plan::Pacing;
 use crate::record::{AttemptCounters, Counters, Histogram, Measure, OperationCounters, Record};
 use crate::units::Nanos;
@@ -45,7 +46,7 @@ impl<'a> Totals<'a> {
                     totals.operations = counters;
                     totals.response = sample.histogram(Measure::Response);
                 }
-                Counters::Attempts(counters) if sample.source == "user" => {
+                Counters::Attempts(counters) if sample.source == SourceName::User => {
                     totals.attempts = counters;
                     totals.service = sample.histogram(Measure::Service);
                 }

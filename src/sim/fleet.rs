@@ -12,7 +12,7 @@ use super::identity::{Identity, StartedVerification, VerificationAdmission};
 use super::instance::{Call, Instance, Job, NONE, Stage};
 use crate::model::{
     Action, Admission, Document, FleetSpec, Patience, Refusal, Release, ReleasePolicy, RoundRobin,
-    SlowPart, Slowness, Standing, Unverified, Verification, first,
+    SlowPart, Slowness, SourceName, Standing, Unverified, Verification, first,
 };
 use crate::record::{self, BalancerCounters, Counters, Outcome, Sample};
 use crate::slots::Slab;
@@ -577,7 +577,7 @@ impl Fleet {
     fn later(&self, detail: &mut String) {
         let mut add = |when: &str, which: fn(&Instance) -> bool| {
             let instances = self.instances.iter().filter(|instance| which(instance));
-            let names: Vec<&str> = instances.map(Instance::name).collect();
+            let names: Vec<String> = instances.map(|it| it.name().to_string()).collect();
             if !names.is_empty() {
                 for text in ["; to be in force when they ", when, ": ", &names.join(", ")] {
                     detail.push_str(text);
@@ -610,7 +610,7 @@ impl Fleet {
             let instance = &mut self.instances[place];
             let (counters, lost) = instance.stop(now, &mut self.jobs);
             self.happened.push(record::Event::Stopped {
-                source: instance.name().to_owned(),
+                source: instance.name().clone(),
                 counters,
             });
             for job in lost {
@@ -633,7 +633,7 @@ impl Fleet {
             let settings = self.release.settings_of(place, all);
             self.instances[place].start(now, settings);
             self.happened.push(record::Event::Serving {
-                source: self.instances[place].name().to_owned(),
+                source: self.instances[place].name().clone(),
                 pid: 0,
             });
         }
@@ -664,7 +664,7 @@ impl Fleet {
                 emit(sample);
             } else if instance.pause.is_some() {
                 self.happened.push(record::Event::ScrapeFailed {
-                    source: instance.name().to_owned(),
+                    source: instance.name().clone(),
                     cause: record::PAUSED.to_owned(),
                 });
             }
@@ -672,7 +672,7 @@ impl Fleet {
         emit(Sample {
             from,
             to,
-            source: "balancer".into(),
+            source: SourceName::Balancer,
             counters: Counters::Balancer(std::mem::take(&mut self.balancer)),
             histograms: Vec::new(),
         });
@@ -684,7 +684,7 @@ impl Fleet {
         self.instances
             .iter()
             .map(|instance| record::Event::Serving {
-                source: instance.name().to_owned(),
+                source: instance.name().clone(),
                 pid: 0,
             })
     }
@@ -698,7 +698,7 @@ impl Fleet {
         for instance in self.instances.iter_mut().filter(|instance| instance.up) {
             let (counters, _) = instance.stop(now, &mut self.jobs);
             events.push(record::Event::Stopped {
-                source: instance.name().to_owned(),
+                source: instance.name().clone(),
                 counters,
             });
         }

@@ -6,7 +6,7 @@
 use super::calendar::{Awaited, Event, Place};
 use super::fleet::Arrival;
 use crate::model::{
-    Bulkhead, Crew, FleetSpec, Level, Patience, Queue, QueuePolicy, RoleCache, Settings,
+    Bulkhead, Crew, FleetSpec, Level, Patience, Queue, QueuePolicy, RoleCache, Settings, SourceName,
 };
 use crate::record::{Counters, Histogram, InstanceCounters, Measure, Sample};
 use crate::rng::{self, StdRng};
@@ -123,7 +123,7 @@ pub(super) struct Pause {
 /// One instance of the fleet, through all its launches.
 #[derive(Debug)]
 pub(super) struct Instance {
-    name: String,
+    name: SourceName,
     index: u32,
     seed: u64,
     pub(super) launch: u32,
@@ -157,7 +157,7 @@ pub(super) struct Instance {
 impl Instance {
     /// An instance that has long been in service.
     pub(super) fn new(index: u32, spec: &FleetSpec, seed: u64) -> Self {
-        let name = format!("instance-{}", index + 1);
+        let name = SourceName::Instance(index + 1);
         let all = spec.workers + spec.monitor_workers;
         Self {
             index,
@@ -184,7 +184,7 @@ impl Instance {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(super) const fn name(&self) -> &SourceName {
         &self.name
     }
 

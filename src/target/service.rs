@@ -330,7 +330,7 @@ impl Target {
     #[must_use]
     pub fn serving(&self) -> Option<Event> {
         let pid = (*lock(&self.leader))?.pid;
-        let source = SOURCE.to_owned();
+        let source = SOURCE.into();
         Some(Event::Serving { source, pid })
     }
 
@@ -366,7 +366,7 @@ impl Target {
         };
         let told = self.told.swap(true, Ordering::AcqRel);
         (!told).then(|| Event::Died {
-            source: SOURCE.to_owned(),
+            source: SOURCE.into(),
             status,
         })
     }
@@ -416,7 +416,7 @@ impl Target {
     fn expect_end(&self, tell: &dyn Fn(Event)) {
         if !self.told.swap(true, Ordering::AcqRel) {
             tell(Event::Ended {
-                source: SOURCE.to_owned(),
+                source: SOURCE.into(),
                 status: "killed by the timeline".to_owned(),
             });
         }
@@ -451,7 +451,7 @@ impl Target {
         self.forget_processes();
         if let Some(old) = running.take() {
             let status = old.stop(&*self.safeguard);
-            let source = SOURCE.to_owned();
+            let source = SOURCE.into();
             tell(Event::Ended { source, status });
         }
         let started = match self.start(&next) {
@@ -461,7 +461,7 @@ impl Target {
         let pid = started.held().identity().pid;
         *running = Some(started);
         self.told.store(false, Ordering::Release);
-        let source = SOURCE.to_owned();
+        let source = SOURCE.into();
         tell(Event::Serving { source, pid });
         match self.serves(&mut runs) {
             Ok(()) => Outcome::Applied {
@@ -609,7 +609,7 @@ impl Target {
         {
             let status = running.stop(&*self.safeguard);
             if !self.told.swap(true, Ordering::AcqRel) {
-                let source = SOURCE.to_owned();
+                let source = SOURCE.into();
                 events.push(Event::Ended { source, status });
             }
         }

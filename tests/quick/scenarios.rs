@@ -19,7 +19,7 @@ fn verdicts(name: &str, settings: &[&str]) -> Vec<String> {
     let seeds = 1..=5;
     seeds
         .map(|seed| simulated(plan::build(&scenario, Some(seed))))
-        .map(|found| found.incident.verdict)
+        .map(|found| found.incident.verdict.to_string())
         .collect()
 }
 

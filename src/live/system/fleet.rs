@@ -53,7 +53,7 @@ impl SystemUnderTest for Fleet {
     fn serving(&self) -> Vec<Event> {
         let processes = self.processes().into_iter();
         let serving = processes.map(|process| Event::Serving {
-            source: process.name,
+            source: process.name.into(),
             pid: process.pid,
         });
         serving.collect()

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::carried_out::carried_out;
 use crate::plan::{monitor, ms, plan};
 use threadbare::analysis::findings;
-use threadbare::model::{ArrivalProcess, Backoff, Jitter, SlowPart};
+use threadbare::model::{ArrivalProcess, Backoff, Jitter, SlowPart, SourceName};
 use threadbare::plan::{Action, Entry, Plan, When};
 use threadbare::record::{Counters, Record, Recorder};
 use threadbare::units::{Nanos, Ratio};
@@ -198,7 +198,7 @@ proptest! {
     fn time_goes_one_way(plan in any_plan()) {
         let record = carried_out(&plan);
         prop_assert!(record.events.is_sorted_by_key(|(at, _)| *at));
-        let mut spans: BTreeMap<(&str, &str), Vec<(Nanos, Nanos)>> = BTreeMap::new();
+        let mut spans: BTreeMap<(&SourceName, &str), Vec<(Nanos, Nanos)>> = BTreeMap::new();
         for sample in &record.samples {
             prop_assert!(sample.from < sample.to);
             let own = spans.entry((&sample.source, sample.counters.kind())).or_default();
