@@ -71,7 +71,9 @@ fn an_old_record_gives_the_same_findings_again() {
         let record = Record::open(&folder).unwrap();
         let found = findings(&record);
         let old = json(&folder.join("summary.json"));
-        let written = serde_json::to_value(&found).unwrap();
+        // Through text, as the old one: numbers are read as both are.
+        let written = report::json::render(&found).unwrap();
+        let written = serde_json::from_str(&written).unwrap();
         assert_eq!(without_added(written, &old), old, "{}", folder.display());
         let text = |name: &str| fs::read_to_string(folder.join(name)).unwrap();
         assert_eq!(report::junit::render(&found).unwrap(), text("junit.xml"));

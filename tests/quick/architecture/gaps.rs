@@ -15,7 +15,8 @@ fn has_gap(line: &str) -> bool {
         return false;
     };
     let letter = |c: char| c.is_alphanumeric();
-    before.contains('"') && behind.trim_start().starts_with(letter)
+    let comment = before.starts_with("//");
+    !comment && before.contains('"') && behind.trim_start().starts_with(letter)
 }
 
 #[test]
