@@ -106,7 +106,7 @@ pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
 /// Builds the table of a record.
 #[must_use]
 pub fn series(record: &Record) -> Series {
-    let interval = match record.header.plan.interval {
+    let interval = match record.interval() {
         Nanos::ZERO => FALLBACK_INTERVAL,
         interval => interval,
     };
@@ -313,6 +313,29 @@ impl Bucket {
     pub fn machine_busy(&self) -> Option<f64> {
         self.machine
             .and_then(|machine| share(machine.busy_ns, machine.total_ns))
+    }
+
+    /// Processor time stolen by the hypervisor / what there was.
+    #[must_use]
+    pub fn machine_steal(&self) -> Option<f64> {
+        self.machine
+            .and_then(|machine| share(machine.steal_ns, machine.total_ns))
+    }
+
+    /// Processor time of the generator's threads / their time; none where no machine
+    /// was read, since there was no processor to be busy.
+    #[must_use]
+    pub fn generator_busy(&self) -> Option<f64> {
+        self.machine?;
+        let generator = self.generator?;
+        share(generator.counters.cpu_ns, generator.thread_ns)
+    }
+
+    /// A part of the busy worker-time / worker-time of the fleet.
+    #[must_use]
+    pub fn worker_share(&self, part: fn(&InstanceCounters) -> u64) -> Option<f64> {
+        let fleet = self.fleet();
+        share(part(&fleet.counters), fleet.counters.worker_ns)
     }
 
     /// All instances merged; the covered time is that of the longest covered.

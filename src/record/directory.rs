@@ -237,6 +237,9 @@ pub struct Record {
     pub events: Vec<(Nanos, Event)>,
     /// Every sample, in the order of the series.
     pub samples: Vec<Sample>,
+    /// When the load ended, where the samples of each source were merged into one that
+    /// spans it; none where they lie in the plan's buckets, as in every directory.
+    pub merged_to: Option<Nanos>,
 }
 
 impl Record {
@@ -271,6 +274,7 @@ impl Record {
             header,
             events,
             samples,
+            merged_to: None,
         })
     }
 
@@ -284,6 +288,18 @@ impl Record {
             log.push('\n');
         }
         log
+    }
+
+    /// The width of the buckets that its samples lie in.
+    #[must_use]
+    pub fn interval(&self) -> Nanos {
+        self.merged_to.unwrap_or(self.header.plan.interval)
+    }
+
+    /// When the load ended, or was planned to.
+    #[must_use]
+    pub fn load_end(&self) -> Nanos {
+        self.merged_to.unwrap_or(self.header.plan.end)
     }
 
     /// Whether the run was seen to its end, planned or not.

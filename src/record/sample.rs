@@ -198,3 +198,16 @@ pub trait Observer {
     /// A sample is complete.
     fn sample(&mut self, sample: &Sample);
 }
+
+/// Two who watch are told one after the other.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn event(&mut self, at: Nanos, event: &Event) {
+        self.0.event(at, event);
+        self.1.event(at, event);
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        self.0.sample(sample);
+        self.1.sample(sample);
+    }
+}

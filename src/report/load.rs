@@ -68,13 +68,13 @@ impl<'a> Totals<'a> {
 #[must_use]
 pub fn render(record: &Record, findings: &Findings) -> String {
     let totals = Totals::of(record);
-    let seconds = record.header.plan.end.as_secs_f64();
+    let seconds = record.load_end().as_secs_f64();
     let mut text = String::new();
     // Writing to a string cannot fail.
     // Of an open loop, how long its operations went on after the last was due.
     let stopped = record.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
     let after = match record.header.plan.load.drive.closed {
-        None => stopped.saturating_sub(record.header.plan.end),
+        None => stopped.saturating_sub(record.load_end()),
         Some(_) => Nanos::ZERO,
     };
     let _ = write!(text, "{}", headline(&totals, seconds, after));

@@ -14,6 +14,7 @@ mod simulated;
 mod analysis;
 mod architecture;
 mod codec;
+mod merged;
 mod old_runs;
 mod operations;
 mod report;

@@ -51,6 +51,7 @@ fn made_up() -> Record {
         },
         events: story::events(),
         samples,
+        merged_to: None,
     }
 }
 
