@@ -407,14 +407,6 @@ pub struct Incident {
     pub sustaining_shares: Option<SustainingShares>,
 }
 
-impl Incident {
-    /// Whether what ended the trigger was a rollback.
-    #[must_use]
-    pub fn ended_by_rollback(&self) -> bool {
-        self.trigger_off_s.is_some() && self.rollback_applied_s == self.trigger_off_s
-    }
-}
-
 /// Shares between the trigger's end and the next action or the recovery, 0 to 1.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct SustainingShares {

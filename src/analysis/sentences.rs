@@ -77,13 +77,6 @@ impl<'a> Teller<'a> {
         phases.find(|phase| phase.from_s <= seconds && seconds < phase.to_s)
     }
 
-    /// The phases in which something can come of the trigger.
-    fn phases_since_trigger(&self) -> impl Iterator<Item = &'a Phase> {
-        let trigger = self.incident().trigger_s.unwrap_or(0.0);
-        let phases = self.findings.phases.iter();
-        phases.filter(move |phase| phase.to_s > trigger)
-    }
-
     /// The phase's goodput, scaled to its load, as a share of the baseline's.
     fn of_baseline(&self, phase: &Phase) -> Option<f64> {
         let baseline = self.findings.baseline?;
@@ -158,9 +151,9 @@ impl<'a> Teller<'a> {
 
     fn exhaustion(&self) -> Option<String> {
         self.incident().trigger_s?;
-        let windows = &self.findings.exhaustion;
-        if windows.is_empty() {
+        let Some(exhausted) = self.findings.exhausted() else {
             let (phase, most) = self
+                .findings
                 .phases_since_trigger()
                 .filter_map(|phase| Some((phase, phase.saturation?)))
                 .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
@@ -169,16 +162,8 @@ impl<'a> Teller<'a> {
                 percent(most),
                 phase.name
             ));
-        }
-        let mut names: Vec<&str> = windows.iter().map(|w| w.instance.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let from = windows.iter().map(|w| w.from_s).fold(f64::MAX, f64::min);
-        let to = windows.iter().map(|w| w.to_s).fold(0.0, f64::max);
-        let longest = windows
-            .iter()
-            .map(|w| w.to_s - w.from_s)
-            .fold(0.0, f64::max);
+        };
+        let names = &exhausted.instances;
         let who = if names.len() as u64 == self.findings.instances {
             format!("All {} instances were", names.len())
         } else if let [name] = names[..] {
@@ -195,9 +180,9 @@ impl<'a> Teller<'a> {
         };
         Some(format!(
             "{who} exhausted between {} and {}, the longest time without a break being {} s.",
-            self.at(from),
-            self.at(to),
-            decimal(longest, 1)
+            self.at(exhausted.from_s),
+            self.at(exhausted.to_s),
+            decimal(exhausted.longest_s, 1)
         ))
     }
 
@@ -290,14 +275,8 @@ impl<'a> Teller<'a> {
 
     fn amplification(&self) -> Option<String> {
         self.incident().trigger_s?;
-        let phases: Vec<&Phase> = self.phases_since_trigger().collect();
-        // Of equals `max_by` takes the last; the first is nearer to the cause.
-        let phase = phases
-            .into_iter()
-            .rev()
-            .max_by(|one, other| added(one).total_cmp(&added(other)))?;
-        let attempts = phase.attempts_per_operation.unwrap_or(1.0);
-        let probes = phase.probes_per_operation.unwrap_or(0.0);
+        let worst = self.findings.worst_amplification()?;
+        let (attempts, probes) = (worst.attempts, worst.probes);
         let made = format!("{} attempts of every operation", decimal(attempts, 1));
         let added = format!("{} probes for every operation", decimal(probes, 1));
         let who = match (
@@ -309,7 +288,7 @@ impl<'a> Teller<'a> {
             (false, true) => format!("Monitors added {added}"),
             (false, false) => return None,
         };
-        Some(format!("{who}, in the phase `{}`.", phase.name))
+        Some(format!("{who}, in the phase `{}`.", worst.phase.name))
     }
 
     fn detection(&self) -> Option<String> {
@@ -402,9 +381,7 @@ impl<'a> Teller<'a> {
     }
 
     fn wrongly_allowed(&self) -> Option<String> {
-        let count = self.findings.phases.iter().fold(0_u64, |sum, phase| {
-            sum.saturating_add(phase.wrongly_allowed)
-        });
+        let count = self.findings.wrongly_allowed();
         (count > 0).then(|| {
             format!(
                 "{} that should have been refused got through.",
@@ -459,18 +436,12 @@ impl<'a> Teller<'a> {
 
     fn incomplete(&self) -> Option<String> {
         (!self.findings.complete).then(|| {
-            let end = self.findings.phases.last().map_or(0.0, |phase| phase.to_s);
             format!(
-                "The record is incomplete: figures reach {end:.1} s, and what came later is not \
-                 known."
+                "The record is incomplete: figures reach {:.1} s, and what came later is not known.",
+                self.findings.seen_to_s()
             )
         })
     }
-}
-
-/// Attempts and probes beyond one attempt per operation.
-fn added(phase: &Phase) -> f64 {
-    phase.attempts_per_operation.unwrap_or(1.0) - 1.0 + phase.probes_per_operation.unwrap_or(0.0)
 }
 
 fn percent(share: f64) -> String {

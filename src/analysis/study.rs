@@ -40,7 +40,7 @@ impl Outcome {
             recovery_censored_after_s: findings
                 .incident
                 .recovery_after_trigger_off_censored_after_s,
-            lost: all.scheduled.saturating_sub(all.succeeded),
+            lost: all.lost(),
             scheduled: all.scheduled,
             calm_p99_ms: calm.and_then(|phase| phase.response_ms.p99),
             calm_saturation: calm.and_then(|phase| phase.saturation),
@@ -265,4 +265,18 @@ pub struct Sweep {
     pub regions: Vec<Vec<Region>>,
     /// The edges between coming back and not, refined by bisection.
     pub edges: Vec<Edge>,
+}
+
+impl Sweep {
+    /// The hidden capacity: the least and the most load (or other x), over all rows,
+    /// up to which the scenario's trigger can be borne.
+    #[must_use]
+    pub fn hidden_capacity(&self) -> Option<(f64, f64)> {
+        // Where service comes back above the edge, what lies below is no capacity.
+        let vulnerable =
+            |edge: &&Edge| edge.beyond == Region::Metastable && edge.comes_back < edge.stuck;
+        let values = || self.edges.iter().filter(vulnerable);
+        let values = || values().map(|edge| edge.comes_back);
+        Some((values().reduce(f64::min)?, values().reduce(f64::max)?))
+    }
 }

@@ -86,17 +86,14 @@ fn summary(text: &mut String, findings: &Findings) {
 fn impact(text: &mut String, findings: &Findings) {
     section(text, "Impact");
     let conservation = &findings.conservation;
-    let lost = conservation
-        .scheduled
-        .saturating_sub(conservation.succeeded);
     let _ = writeln!(
         text,
         "- {} of {} operations did not succeed ({}).",
-        count(lost),
+        count(conservation.lost()),
         count(conservation.scheduled),
-        percent(lost as f64 / conservation.scheduled.max(1) as f64)
+        percent(conservation.lost_share())
     );
-    let wrongly_allowed: u64 = findings.phases.iter().map(|p| p.wrongly_allowed).sum();
+    let wrongly_allowed = findings.wrongly_allowed();
     if wrongly_allowed > 0 {
         let _ = writeln!(
             text,
