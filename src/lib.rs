@@ -15,7 +15,7 @@
 //! | rank | modules |
 //! |---|---|
 //! | 0 | [`units`] |
-//! | 1 | [`clock`], [`rng`], [`error`], [`slots`] |
+//! | 1 | [`clock`], [`rng`], [`error`], [`slots`], `sync` |
 //! | 2 | [`model`], [`process`] |
 //! | 3 | [`plan`], [`net`] |
 //! | 4 | [`scenario`] |
@@ -51,6 +51,7 @@ pub mod run;
 pub mod scenario;
 pub mod sim;
 pub mod slots;
+mod sync;
 pub mod target;
 pub mod ui;
 pub mod units;

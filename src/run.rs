@@ -200,33 +200,13 @@ pub fn load(
         options.live_width,
         options.quiet,
     );
-    let mut kept = ShownAndCounted {
-        view: ui::Aside::new(view),
-        tally: Tally::new(&header.plan),
-    };
-    let cause = live::offer(&header.plan, endpoint, work, &mut kept)?;
-    drop(kept.view);
-    let record = kept.tally.into_record(header);
+    let mut watching = (ui::Aside::new(view), Tally::new(&header.plan));
+    let cause = live::offer(&header.plan, endpoint, work, &mut watching)?;
+    let (view, tally) = watching;
+    drop(view);
+    let record = tally.into_record(header);
     let findings = analysis::findings(&record);
     Ok((record, findings, cause))
-}
-
-/// Shown and added up.
-struct ShownAndCounted {
-    view: ui::Aside,
-    tally: Tally,
-}
-
-impl Observer for ShownAndCounted {
-    fn event(&mut self, at: Nanos, event: &Event) {
-        self.view.event(at, event);
-        self.tally.event(at, event);
-    }
-
-    fn sample(&mut self, sample: &Sample) {
-        self.view.sample(sample);
-        self.tally.sample(sample);
-    }
 }
 
 /// What a record of a plan says of itself.

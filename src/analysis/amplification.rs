@@ -7,6 +7,7 @@
 use super::findings::SustainingShares;
 use super::series::{Series, share};
 use super::totals::Totals;
+use crate::model::SustainingEffect;
 use crate::units::Nanos;
 
 /// An effect with a smaller share is no loop worth naming: taking it away
@@ -61,19 +62,25 @@ pub(super) fn sustaining_shares(
 ///
 /// Zombie work comes last whatever its share: it is what an overload looks
 /// like, and it needs an amplifier to be fed.
-pub(super) fn sustaining(shares: &SustainingShares) -> Option<&'static str> {
+pub(super) fn sustaining(shares: &SustainingShares) -> Option<SustainingEffect> {
     let amplifiers = [
-        ("retries", shares.retries),
-        ("monitor_probes", shares.monitor_probes),
-        ("cold_start", shares.cold_start.unwrap_or(0.0)),
-        ("detached_tasks", shares.detached_tasks.unwrap_or(0.0)),
+        (SustainingEffect::Retries, shares.retries),
+        (SustainingEffect::MonitorProbes, shares.monitor_probes),
+        (
+            SustainingEffect::ColdStart,
+            shares.cold_start.unwrap_or(0.0),
+        ),
+        (
+            SustainingEffect::DetachedTasks,
+            shares.detached_tasks.unwrap_or(0.0),
+        ),
     ];
     let largest = amplifiers
         .into_iter()
         .filter(|(_, share)| *share >= NAMED_FROM)
         .max_by(|(_, one), (_, other)| one.total_cmp(other));
     match largest {
-        Some((name, _)) => Some(name),
-        None => (shares.zombie_work? >= NAMED_FROM).then_some("zombie_work"),
+        Some((effect, _)) => Some(effect),
+        None => (shares.zombie_work? >= NAMED_FROM).then_some(SustainingEffect::ZombieWork),
     }
 }

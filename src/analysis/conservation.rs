@@ -8,6 +8,7 @@
 use super::findings::Conservation;
 use super::observation::completed;
 use super::series::Series;
+use crate::model::SourceName;
 use crate::record::{
     AttemptCounters, Counters, Event, InstanceCounters, OperationCounters, Record,
 };
@@ -71,26 +72,28 @@ fn operations(series: &Series) -> Option<String> {
 }
 
 fn attempts(record: &Record) -> Option<String> {
-    ["user", "monitor"].into_iter().find_map(|class| {
-        let (totals, in_flight) = attempts_of(record, class)?;
-        let accounted = totals.ended().saturating_add(in_flight);
-        (totals.started() != accounted).then(|| {
+    [SourceName::User, SourceName::Monitor]
+        .into_iter()
+        .find_map(|class| {
+            let (totals, in_flight) = attempts_of(record, &class)?;
+            let accounted = totals.ended().saturating_add(in_flight);
+            (totals.started() != accounted).then(|| {
             format!(
                 "The record does not add up, which is a bug of threadbare: of the class `{class}` \
                  {} attempts started and {accounted} are accounted for.",
                 totals.started()
             )
         })
-    })
+        })
 }
 
 /// All attempts of a class, and those in flight at its last sample.
-fn attempts_of(record: &Record, class: &str) -> Option<(AttemptCounters, u64)> {
+fn attempts_of(record: &Record, class: &SourceName) -> Option<(AttemptCounters, u64)> {
     let mut totals = AttemptCounters::default();
     let mut last: Option<(Nanos, u64)> = None;
     for sample in &record.samples {
         if let Counters::Attempts(counters) = &sample.counters
-            && sample.source == class
+            && sample.source == *class
         {
             totals.merge(counters);
             if last.is_none_or(|(to, _)| sample.to >= to) {
@@ -119,7 +122,7 @@ fn jobs(record: &Record, series: &Series) -> Option<String> {
 /// The jobs of one instance over the whole record, all its processes together.
 #[derive(Debug, Clone, Copy)]
 struct Ledger<'a> {
-    instance: &'a str,
+    instance: &'a SourceName,
     total: InstanceCounters,
     /// Jobs waiting and running at the last sample.
     held: u64,
@@ -152,12 +155,12 @@ fn unbalanced<'a>(record: &Record, series: &'a Series) -> Vec<Ledger<'a>> {
 /// The ledger of an instance. Its last sample comes from before the fleet was
 /// stopped, so what waits and runs is what did so at that reading; `lost`
 /// counts what restarts took.
-fn ledger<'a>(record: &Record, instance: &'a str) -> Option<Ledger<'a>> {
+fn ledger<'a>(record: &Record, instance: &'a SourceName) -> Option<Ledger<'a>> {
     let mut total = InstanceCounters::default();
     let mut last: Option<(Nanos, u64)> = None;
     for sample in &record.samples {
         if let Counters::Instance(counters) = &sample.counters
-            && sample.source == instance
+            && sample.source == *instance
         {
             total.merge(counters);
             if last.is_none_or(|(to, _)| sample.to >= to) {
@@ -175,10 +178,11 @@ fn ledger<'a>(record: &Record, instance: &'a str) -> Option<Ledger<'a>> {
 
 /// Whether a process of the instance ended without its final counters: it died,
 /// or its stop was answered with a warning, whose first word is its name.
-fn killed(record: &Record, instance: &str) -> bool {
+fn killed(record: &Record, instance: &SourceName) -> bool {
+    let name = instance.to_string();
     record.events.iter().any(|(_, event)| match event {
         Event::Died { source, .. } => source == instance,
-        Event::Warning { text } => text.split_whitespace().next() == Some(instance),
+        Event::Warning { text } => text.split_whitespace().next() == Some(&name),
         _ => false,
     })
 }

@@ -9,6 +9,7 @@
 use super::findings::ExhaustionWindow;
 use super::observation::Observation;
 use super::series::{Bucket, InstanceBucket, Series};
+use crate::model::SourceName;
 use crate::record::GaugeCounters;
 use crate::units::Nanos;
 
@@ -34,7 +35,7 @@ pub(super) fn windows(series: &Series, observation: Observation) -> Vec<Exhausti
         };
         (name, true, unbroken(buckets, exhausted))
     });
-    let mut windows: Vec<(Nanos, &String, Nanos, bool)> = instances
+    let mut windows: Vec<(Nanos, &SourceName, Nanos, bool)> = instances
         .chain(gauges)
         .flat_map(|(name, point_samples, windows)| {
             let windows = windows.into_iter();
@@ -45,7 +46,7 @@ pub(super) fn windows(series: &Series, observation: Observation) -> Vec<Exhausti
     windows
         .into_iter()
         .map(|(from, name, to, point_samples)| ExhaustionWindow {
-            instance: name.clone(),
+            instance: name.to_string(),
             from_s: from.as_secs_f64(),
             to_s: to.as_secs_f64(),
             point_samples,

@@ -6,14 +6,14 @@
 
 use super::findings::{ActionOutcome, ExpectationResult, Findings, Phase, Validity};
 use super::observed;
-use crate::model::ActionName;
+use crate::model::{ActionName, SustainingEffect};
 use crate::plan::{Bound, Expectation, Figure, Unit};
 
 /// What a figure was seen to be.
 #[derive(Debug, Clone, PartialEq)]
 enum Observed {
     Number(f64),
-    Word(String),
+    Word(&'static str),
     /// Watched for so long in vain.
     Censored(f64),
     /// There is no such figure in this run, and why.
@@ -41,7 +41,7 @@ fn result(findings: &Findings, expectation: &Expectation) -> ExpectationResult {
         passed: valid.then(|| holds(&observed, &expectation.bound)),
         observed: match observed {
             Observed::Number(value) => in_unit(value, unit),
-            Observed::Word(word) => word,
+            Observed::Word(word) => word.to_owned(),
             Observed::Censored(after) => format!("> {}", in_unit(after, unit)),
             Observed::Absent(why) => why.to_owned(),
         },
@@ -92,9 +92,9 @@ fn observe(findings: &Findings, expectation: &Expectation) -> Observed {
             incident.time_to_recover_s,
             incident.time_to_recover_censored_after_s,
         ),
-        Figure::IncidentVerdict => Observed::Word(incident.verdict.clone()),
+        Figure::IncidentVerdict => Observed::Word(incident.verdict.word()),
         Figure::Sustaining => {
-            Observed::Word(incident.sustaining.clone().unwrap_or_else(|| "none".into()))
+            Observed::Word(incident.sustaining.map_or("none", SustainingEffect::word))
         }
         Figure::RejectedRollbacks => {
             Observed::Number(count(findings.actions.iter().filter(|taken| {

@@ -20,7 +20,11 @@ pub fn findings(record: &Record) -> Findings {
     let observation = observation::observation(record, &series);
     let taken = journal::taken(record);
     let plan = &record.header.plan;
-    let mut surges = plan.surge_changes();
+    let mut surges = match record.merged_to {
+        None => plan.surge_changes(),
+        // In one bucket nothing is before or after.
+        Some(_) => Vec::new(),
+    };
     surges.retain(|change| change.at < observation.to);
     let cuts = phases::cuts(&taken, &surges);
     let stretches = phases::stretches(&series, &cuts, observation);
@@ -58,7 +62,9 @@ pub fn findings(record: &Record) -> Findings {
     }
     let killed = conservation::warnings(record, &series);
     findings.warnings.extend(killed);
-    findings.warnings.extend(observation.cut_short(plan.end));
+    findings
+        .warnings
+        .extend(observation.cut_short(record.load_end()));
     findings.expectations = expectations::results(&findings, &plan.expectations);
     findings.verdict = verdict(&findings);
     findings.sentences = sentences::sentences(&findings);

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::InferredCapacity;
 use super::observed::{GaugeFigures, ProcessFigures};
-use crate::model::ActionName;
-use crate::plan::Story;
+use crate::model::{ActionName, IncidentVerdict, SustainingEffect};
+use crate::plan::{Cause, Story};
 use crate::record::{Backend, MachineFacts};
 
 /// Everything found in a record.
@@ -326,7 +326,8 @@ pub struct Incident {
     /// `slowdown of the database`, `of the application`, `of the identity service`; null
     /// where nothing did.
     #[serde(default)]
-    pub trigger: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub trigger: Option<Cause>,
     /// When it did.
     pub trigger_s: Option<f64>,
     /// When the last cause ceased to act: the trigger is off.
@@ -393,14 +394,16 @@ pub struct Incident {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_recover_censored_after_s: Option<f64>,
     /// The verdict, in the words of docs/TERMS.md with underscores.
-    pub verdict: String,
+    #[schemars(with = "String")]
+    pub verdict: IncidentVerdict,
     /// Why the verdict is `undetermined`, in one sentence; null where it is another.
     pub undetermined_because: Option<String>,
     /// When service was lost again after it had recovered; null where it was not.
     pub relapsed_s: Option<f64>,
     /// What kept the incident going after the trigger was off: `retries`,
     /// `monitor_probes`, `zombie_work`, `cold_start` or `detached_tasks`.
-    pub sustaining: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub sustaining: Option<SustainingEffect>,
     /// The shares that the sustaining effect is named from.
     pub sustaining_shares: Option<SustainingShares>,
 }

@@ -13,6 +13,7 @@ use super::recovery::{Baseline, Service};
 use super::series::Series;
 use super::totals::Totals;
 use super::trigger::{self, Causes, Trigger};
+use crate::model::IncidentVerdict;
 use crate::plan::{Cause, RecoveryRule, SurgeChange};
 use crate::record::{Event, Record};
 use crate::units::Nanos;
@@ -51,15 +52,6 @@ struct Clock {
 impl Clock {
     fn trigger_at(&self) -> Option<Nanos> {
         self.trigger.map(|trigger| trigger.at)
-    }
-
-    /// What the end of the trigger is called where it is spoken of.
-    fn end_of_trigger(&self) -> &'static str {
-        if self.rollback == self.off {
-            "rollback"
-        } else {
-            "end of the trigger"
-        }
     }
 }
 
@@ -135,7 +127,7 @@ impl Evidence<'_> {
     }
 
     /// Why no verdict can be given; none where one can.
-    fn undetermined(&self, clock: &Clock) -> Option<String> {
+    fn undetermined(&self, clock: &Clock, by_rollback: bool) -> Option<String> {
         let Some(trigger) = clock.trigger else {
             return Some(
                 "nothing began that could be a trigger: no push was applied, nothing was slowed \
@@ -152,16 +144,19 @@ impl Evidence<'_> {
                 return Some("the trigger was never off: no rollback was applied after it".into());
             }
             Err(cause) => {
-                let name = cause.name();
                 return Some(format!(
-                    "the trigger was never off: the {name} was not ended"
+                    "the trigger was never off: the {cause} was not ended"
                 ));
             }
         };
         if !self.valid {
             return Some("the measurement is invalid".into());
         }
-        let end = clock.end_of_trigger();
+        let end = if by_rollback {
+            "rollback"
+        } else {
+            "end of the trigger"
+        };
         match self.service()?.load_back(off) {
             Some(true) => None,
             Some(false) => Some(format!(
@@ -174,31 +169,31 @@ impl Evidence<'_> {
     }
 
     /// The first word that fits, given that one does.
-    fn verdict(&self, clock: &Clock) -> &'static str {
+    fn verdict(&self, clock: &Clock) -> IncidentVerdict {
         let (Some(off), Some(service)) = (clock.off, self.service()) else {
-            return "undetermined";
+            return IncidentVerdict::Undetermined;
         };
         if clock.impact.is_none() && self.wrongly_allowed(clock) == 0 {
-            return "no_impact";
+            return IncidentVerdict::NoImpact;
         }
         let Some(recovered) = clock.recovered else {
             return if service.ends_stuck() {
-                "metastable"
+                IncidentVerdict::Metastable
             } else {
-                "not_recovered"
+                IncidentVerdict::NotRecovered
             };
         };
         if clock.relapsed.is_some() {
-            "relapsed"
+            IncidentVerdict::Relapsed
         } else if recovered.saturating_sub(off) <= service.hold() {
-            "recovered_with_the_trigger"
+            IncidentVerdict::RecoveredWithTheTrigger
         } else if self
             .next_intervention(off)
             .is_some_and(|at| at <= recovered)
         {
-            "recovered_by_intervention"
+            IncidentVerdict::RecoveredByIntervention
         } else {
-            "slow_drain"
+            IncidentVerdict::SlowDrain
         }
     }
 
@@ -217,7 +212,7 @@ pub(super) fn incident(evidence: &Evidence<'_>) -> Incident {
     let end = evidence.observation.to;
     let rejected = evidence.rollbacks().find_map(Taken::rejected);
     let mut incident = Incident {
-        trigger: clock.trigger.map(|trigger| trigger.cause.name().to_owned()),
+        trigger: clock.trigger.map(|trigger| trigger.cause),
         trigger_s: seconds(clock.trigger_at()),
         trigger_off_s: seconds(clock.off),
         impact_s: seconds(clock.impact),
@@ -288,10 +283,10 @@ pub(super) fn incident(evidence: &Evidence<'_>) -> Incident {
 
 /// Sets the verdict, the shares and the sustaining effect.
 fn judge(evidence: &Evidence<'_>, clock: &Clock, incident: &mut Incident) {
-    incident.undetermined_because = evidence.undetermined(clock);
+    incident.undetermined_because = evidence.undetermined(clock, incident.ended_by_rollback());
     incident.verdict = match incident.undetermined_because {
-        Some(_) => "undetermined".to_owned(),
-        None => evidence.verdict(clock).to_owned(),
+        Some(_) => IncidentVerdict::Undetermined,
+        None => evidence.verdict(clock),
     };
     let (Some(off), Some(service)) = (clock.off, evidence.service()) else {
         return;
@@ -304,12 +299,13 @@ fn judge(evidence: &Evidence<'_>, clock: &Clock, incident: &mut Incident) {
     let lasted = clock
         .recovered
         .is_none_or(|recovered| recovered.saturating_sub(off) > service.hold());
-    let judged = !matches!(incident.verdict.as_str(), "undetermined" | "no_impact");
+    let judged = !matches!(
+        incident.verdict,
+        IncidentVerdict::Undetermined | IncidentVerdict::NoImpact
+    );
     if judged && lasted {
         let shares = incident.sustaining_shares.as_ref();
-        incident.sustaining = shares
-            .and_then(amplification::sustaining)
-            .map(str::to_owned);
+        incident.sustaining = shares.and_then(amplification::sustaining);
     }
 }
 

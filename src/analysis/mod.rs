@@ -22,10 +22,13 @@
 //! | `conservation` | does the record add up |
 //! | `validity` | was the generator the limit |
 //! | `expectations` | did the run show what it was expected to show |
+//! | `answer` | the figures that every report leads with |
 //! | `sentences` | all of this in words |
+//! | `study`, `student` | what many simulated variants came to, and how sure that is |
 //! | `find` | the whole, in order |
 
 mod amplification;
+mod answer;
 mod capacity;
 mod conservation;
 mod exhaustion;
@@ -40,12 +43,14 @@ mod phases;
 mod recovery;
 mod sentences;
 mod series;
+mod student;
 mod study;
 mod totals;
 mod trigger;
 mod usl;
 mod validity;
 
+pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
 pub use find::findings;
 pub use findings::{

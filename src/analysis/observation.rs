@@ -7,6 +7,7 @@
 //! that is missing: it was to be written once it was final.
 
 use super::series::{Bucket, Series};
+use crate::model::SourceName;
 use crate::record::{Counters, Event, Record, StopCause};
 use crate::units::Nanos;
 
@@ -43,29 +44,28 @@ pub(super) fn completed(record: &Record) -> bool {
 
 /// Looks how far a record can be trusted to be final.
 pub(super) fn observation(record: &Record, series: &Series) -> Observation {
-    let plan = &record.header.plan;
     let completed = completed(record);
-    let from = series.edge_after(plan.warm_up);
+    let from = series.edge_after(record.header.plan.warm_up);
     let to = if completed {
         drained_until(record, series)
     } else {
         final_until(record, series)
     };
-    let to = to.min(plan.end);
+    let end = record.load_end();
     Observation {
         from,
-        to: to.max(from.min(plan.end)),
+        to: to.min(end).max(from.min(end)),
         completed,
     }
 }
 
 /// The start of the first bucket that the drain did not let end, or the planned end.
 fn drained_until(record: &Record, series: &Series) -> Nanos {
-    let plan = &record.header.plan;
-    let stop = plan.end.saturating_add(plan.drain);
+    let end = record.load_end();
+    let stop = end.saturating_add(record.header.plan.drain);
     let mut buckets = series.buckets.iter();
     let open = buckets.find(|bucket| under_way(bucket, patience(record), stop));
-    open.map_or(plan.end, |bucket| bucket.from)
+    open.map_or(end, |bucket| bucket.from)
 }
 
 /// The end of the last bucket before the first that is missing, cut or under way.
@@ -77,7 +77,7 @@ fn final_until(record: &Record, series: &Series) -> Nanos {
             continue;
         }
         let missing = bucket.from > until;
-        let cut = bucket.to.min(record.header.plan.end) > stop;
+        let cut = bucket.to.min(record.load_end()) > stop;
         if missing || cut || under_way(bucket, patience(record), stop) {
             break;
         }
@@ -103,7 +103,7 @@ fn under_way(bucket: &Bucket, patience: Nanos, stop: Nanos) -> bool {
 /// tells; the journal goes on until the fleet has ended, or has long been still.
 fn stopped_at(record: &Record) -> Nanos {
     let users = record.samples.iter().filter(|sample| {
-        matches!(sample.counters, Counters::Attempts(_)) && sample.source == "user"
+        matches!(sample.counters, Counters::Attempts(_)) && sample.source == SourceName::User
     });
     let told = || record.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
     users.map(|sample| sample.to).max().unwrap_or_else(told)

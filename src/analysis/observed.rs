@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::findings::Phase;
 use super::series::{Bucket, Series, share};
+use crate::model::SourceName;
 use crate::record::{GaugeCounters, ProcessCounters, mean};
 
 /// What a target's own gauges said in a phase: **point samples**, so means are
@@ -88,10 +89,10 @@ pub(super) fn gauges(series: &Series, buckets: &[Bucket]) -> Vec<GaugeFigures> {
     read.collect()
 }
 
-fn figures(source: &str, all: &GaugeCounters) -> GaugeFigures {
+fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
     let most = |milli: u64, readings: u64| (readings > 0).then_some(milli as f64 / 1e3);
     GaugeFigures {
-        source: source.to_owned(),
+        source: source.to_string(),
         readings: all.readings,
         failed: all.failed,
         busy: all.busy(),
@@ -120,11 +121,11 @@ pub(super) fn processes(series: &Series, buckets: &[Bucket]) -> Vec<ProcessFigur
     read.collect()
 }
 
-fn process(source: &str, all: &ProcessCounters) -> ProcessFigures {
+fn process(source: &SourceName, all: &ProcessCounters) -> ProcessFigures {
     let each = |sum| mean(sum, all.readings);
     let most = |value: u64, readings: u64| (readings > 0).then_some(value);
     ProcessFigures {
-        source: source.to_owned(),
+        source: source.to_string(),
         readings: all.readings,
         failed: all.failed,
         processes: each(all.processes),

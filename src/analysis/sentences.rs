@@ -8,7 +8,8 @@ use super::capacity::Estimate;
 use super::expectations::decimal;
 use super::findings::{ActionOutcome, ActionTaken, Findings, Incident, Phase, Validity};
 use super::validity::MACHINE_BUSY_WARNING;
-use crate::model::ActionName;
+use crate::model::{ActionName, IncidentVerdict};
+use crate::plan::Cause;
 use crate::record::story_time;
 use crate::units::Nanos;
 
@@ -76,13 +77,6 @@ impl<'a> Teller<'a> {
         phases.find(|phase| phase.from_s <= seconds && seconds < phase.to_s)
     }
 
-    /// The phases in which something can come of the trigger.
-    fn phases_since_trigger(&self) -> impl Iterator<Item = &'a Phase> {
-        let trigger = self.incident().trigger_s.unwrap_or(0.0);
-        let phases = self.findings.phases.iter();
-        phases.filter(move |phase| phase.to_s > trigger)
-    }
-
     /// The phase's goodput, scaled to its load, as a share of the baseline's.
     fn of_baseline(&self, phase: &Phase) -> Option<f64> {
         let baseline = self.findings.baseline?;
@@ -127,20 +121,20 @@ impl<'a> Teller<'a> {
 
     /// What began the incident: a push with what it changed, or the cause's name.
     fn cause(&self) -> &'a str {
-        let cause = self.incident().trigger.as_deref().unwrap_or("push");
+        let cause = self.incident().trigger.unwrap_or(Cause::Push);
         // Of these it is said what was done; of the others the name is enough.
         let action = match cause {
-            "push" => ActionName::Push,
-            "fault" => ActionName::Fault,
-            "occupation" => ActionName::Occupy,
-            _ => return cause,
+            Cause::Push => ActionName::Push,
+            Cause::Fault => ActionName::Fault,
+            Cause::Occupation => ActionName::Occupy,
+            _ => return cause.name(),
         };
         let taken = self.findings.actions.iter();
         taken
             .filter(|it| it.action == action && it.outcome == Some(ActionOutcome::Applied))
             .map(|taken| taken.what.as_str())
             .next()
-            .unwrap_or(cause)
+            .unwrap_or(cause.name())
     }
 
     /// What was to be done and could not be: what followed is not its doing.
@@ -155,17 +149,11 @@ impl<'a> Teller<'a> {
         ))
     }
 
-    /// Whether the trigger's end was a rollback.
-    fn rolled_back(&self) -> bool {
-        let incident = self.incident();
-        incident.rollback_applied_s == incident.trigger_off_s
-    }
-
     fn exhaustion(&self) -> Option<String> {
         self.incident().trigger_s?;
-        let windows = &self.findings.exhaustion;
-        if windows.is_empty() {
+        let Some(exhausted) = self.findings.exhausted() else {
             let (phase, most) = self
+                .findings
                 .phases_since_trigger()
                 .filter_map(|phase| Some((phase, phase.saturation?)))
                 .max_by(|(_, one), (_, other)| one.total_cmp(other))?;
@@ -174,16 +162,8 @@ impl<'a> Teller<'a> {
                 percent(most),
                 phase.name
             ));
-        }
-        let mut names: Vec<&str> = windows.iter().map(|w| w.instance.as_str()).collect();
-        names.sort_unstable();
-        names.dedup();
-        let from = windows.iter().map(|w| w.from_s).fold(f64::MAX, f64::min);
-        let to = windows.iter().map(|w| w.to_s).fold(0.0, f64::max);
-        let longest = windows
-            .iter()
-            .map(|w| w.to_s - w.from_s)
-            .fold(0.0, f64::max);
+        };
+        let names = &exhausted.instances;
         let who = if names.len() as u64 == self.findings.instances {
             format!("All {} instances were", names.len())
         } else if let [name] = names[..] {
@@ -200,9 +180,9 @@ impl<'a> Teller<'a> {
         };
         Some(format!(
             "{who} exhausted between {} and {}, the longest time without a break being {} s.",
-            self.at(from),
-            self.at(to),
-            decimal(longest, 1)
+            self.at(exhausted.from_s),
+            self.at(exhausted.to_s),
+            decimal(exhausted.longest_s, 1)
         ))
     }
 
@@ -295,14 +275,8 @@ impl<'a> Teller<'a> {
 
     fn amplification(&self) -> Option<String> {
         self.incident().trigger_s?;
-        let phases: Vec<&Phase> = self.phases_since_trigger().collect();
-        // Of equals `max_by` takes the last; the first is nearer to the cause.
-        let phase = phases
-            .into_iter()
-            .rev()
-            .max_by(|one, other| added(one).total_cmp(&added(other)))?;
-        let attempts = phase.attempts_per_operation.unwrap_or(1.0);
-        let probes = phase.probes_per_operation.unwrap_or(0.0);
+        let worst = self.findings.worst_amplification()?;
+        let (attempts, probes) = (worst.attempts, worst.probes);
         let made = format!("{} attempts of every operation", decimal(attempts, 1));
         let added = format!("{} probes for every operation", decimal(probes, 1));
         let who = match (
@@ -314,7 +288,7 @@ impl<'a> Teller<'a> {
             (false, true) => format!("Monitors added {added}"),
             (false, false) => return None,
         };
-        Some(format!("{who}, in the phase `{}`.", phase.name))
+        Some(format!("{who}, in the phase `{}`.", worst.phase.name))
     }
 
     fn detection(&self) -> Option<String> {
@@ -342,8 +316,8 @@ impl<'a> Teller<'a> {
         incident.impact_s?;
         let at = self.at(off);
         let end = format!("The end of the {} at {at}", self.cause());
-        if incident.verdict == "recovered_with_the_trigger" {
-            let what = if self.rolled_back() {
+        if incident.verdict == IncidentVerdict::RecoveredWithTheTrigger {
+            let what = if self.incident().ended_by_rollback() {
                 format!("The rollback applied at {at}")
             } else {
                 end
@@ -355,13 +329,10 @@ impl<'a> Teller<'a> {
             .phase_at(off + self.findings.interval_s)
             .or_else(|| self.phase_at(off))?;
         let share = percent(self.of_baseline(phase)?);
-        let sustained = incident
-            .sustaining
-            .as_deref()
-            .map_or_else(String::new, |effect| {
-                format!(", sustained by {}", effect.replace('_', " "))
-            });
-        let what = if self.rolled_back() {
+        let sustained = incident.sustaining.map_or_else(String::new, |effect| {
+            format!(", sustained by {}", effect.word().replace('_', " "))
+        });
+        let what = if self.incident().ended_by_rollback() {
             format!("Applied at {at}, the rollback")
         } else {
             end
@@ -375,7 +346,7 @@ impl<'a> Teller<'a> {
 
     fn recovery(&self) -> Option<String> {
         let incident = self.incident();
-        let end = if self.rolled_back() {
+        let end = if self.incident().ended_by_rollback() {
             "the rollback"
         } else {
             "the trigger was off"
@@ -410,9 +381,7 @@ impl<'a> Teller<'a> {
     }
 
     fn wrongly_allowed(&self) -> Option<String> {
-        let count = self.findings.phases.iter().fold(0_u64, |sum, phase| {
-            sum.saturating_add(phase.wrongly_allowed)
-        });
+        let count = self.findings.wrongly_allowed();
         (count > 0).then(|| {
             format!(
                 "{} that should have been refused got through.",
@@ -467,18 +436,12 @@ impl<'a> Teller<'a> {
 
     fn incomplete(&self) -> Option<String> {
         (!self.findings.complete).then(|| {
-            let end = self.findings.phases.last().map_or(0.0, |phase| phase.to_s);
             format!(
-                "The record is incomplete: figures reach {end:.1} s, and what came later is not \
-                 known."
+                "The record is incomplete: figures reach {:.1} s, and what came later is not known.",
+                self.findings.seen_to_s()
             )
         })
     }
-}
-
-/// Attempts and probes beyond one attempt per operation.
-fn added(phase: &Phase) -> f64 {
-    phase.attempts_per_operation.unwrap_or(1.0) - 1.0 + phase.probes_per_operation.unwrap_or(0.0)
 }
 
 fn percent(share: f64) -> String {

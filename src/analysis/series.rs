@@ -11,8 +11,9 @@
 //! counters kept per bucket, and right for gauges, whose reader wakes a little
 //! before or after the edge.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
+use crate::model::SourceName;
 use crate::record::{
     AttemptCounters, BalancerCounters, Counters, GaugeCounters, GeneratorCounters, Histogram,
     IdentityCounters, InstanceCounters, MachineCounters, Measure, OperationCounters,
@@ -23,20 +24,17 @@ use crate::units::Nanos;
 /// The width taken where a damaged plan states none.
 const FALLBACK_INTERVAL: Nanos = Nanos::from_secs(1);
 
-/// The source name of monitors; any other source of attempts is the users'.
-const MONITOR: &str = "monitor";
-
 /// The whole record in rows of one interval, in the order of time.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Series {
     /// Width of a bucket.
     pub interval: Nanos,
     /// The instances that were read, in the order of [`Bucket::instances`].
-    pub instances: Vec<String>,
+    pub instances: Vec<SourceName>,
     /// The gauges of a target that is not ours, in the order of [`Bucket::gauges`].
-    pub gauges: Vec<String>,
+    pub gauges: Vec<SourceName>,
     /// The processes that were watched, in the order of [`Bucket::processes`].
-    pub processes: Vec<String>,
+    pub processes: Vec<SourceName>,
     /// The buckets in which something was recorded, warm-up and drain included.
     pub buckets: Vec<Bucket>,
 }
@@ -108,7 +106,7 @@ pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
 /// Builds the table of a record.
 #[must_use]
 pub fn series(record: &Record) -> Series {
-    let interval = match record.header.plan.interval {
+    let interval = match record.interval() {
         Nanos::ZERO => FALLBACK_INTERVAL,
         interval => interval,
     };
@@ -144,9 +142,9 @@ pub fn series(record: &Record) -> Series {
 
 /// The sources of which there may be several.
 struct Names {
-    instances: Vec<String>,
-    gauges: Vec<String>,
-    processes: Vec<String>,
+    instances: Vec<SourceName>,
+    gauges: Vec<SourceName>,
+    processes: Vec<SourceName>,
 }
 
 fn length(sample: &Sample) -> Nanos {
@@ -158,21 +156,23 @@ fn middle(sample: &Sample) -> Nanos {
 }
 
 /// The names of all sources of a kind; `instance-10` after `instance-2`.
-fn names(record: &Record, kind: &str) -> Vec<String> {
-    let names: BTreeSet<(usize, &str)> = record
-        .samples
-        .iter()
-        .filter(|sample| sample.counters.kind() == kind)
-        .map(|sample| (sample.source.len(), sample.source.as_str()))
-        .collect();
-    names.into_iter().map(|(_, name)| name.to_owned()).collect()
+fn names(record: &Record, kind: &str) -> Vec<SourceName> {
+    let own = record.samples.iter();
+    let own = own.filter(|sample| sample.counters.kind() == kind);
+    let names: HashSet<&SourceName> = own.map(|sample| &sample.source).collect();
+    let mut names: Vec<SourceName> = names.into_iter().cloned().collect();
+    names.sort_by_cached_key(|name| {
+        let text = name.to_string();
+        (text.len(), text)
+    });
+    names
 }
 
 /// The place of a source among those of its kind.
 fn slot<'a, T>(
     slots: &'a mut [Option<T>],
-    names: &[String],
-    source: &str,
+    names: &[SourceName],
+    source: &SourceName,
 ) -> Option<&'a mut Option<T>> {
     let place = names.iter().position(|name| name == source)?;
     slots.get_mut(place)
@@ -185,7 +185,7 @@ impl Bucket {
             Counters::Operations(counters) => {
                 self.operations.get_or_insert_default().merge(counters);
             }
-            Counters::Attempts(counters) if sample.source == MONITOR => {
+            Counters::Attempts(counters) if sample.source == SourceName::Monitor => {
                 self.monitors.get_or_insert_default().merge(counters);
             }
             Counters::Attempts(counters) => self.users.get_or_insert_default().merge(counters),
@@ -231,8 +231,8 @@ impl Bucket {
     }
 
     /// Where a histogram belongs; monitors' own are in no figure.
-    fn slot(&mut self, measure: Measure, source: &str) -> Option<&mut Option<Histogram>> {
-        if source == MONITOR {
+    fn slot(&mut self, measure: Measure, source: &SourceName) -> Option<&mut Option<Histogram>> {
+        if *source == SourceName::Monitor {
             return None;
         }
         Some(match measure {
@@ -313,6 +313,29 @@ impl Bucket {
     pub fn machine_busy(&self) -> Option<f64> {
         self.machine
             .and_then(|machine| share(machine.busy_ns, machine.total_ns))
+    }
+
+    /// Processor time stolen by the hypervisor / what there was.
+    #[must_use]
+    pub fn machine_steal(&self) -> Option<f64> {
+        self.machine
+            .and_then(|machine| share(machine.steal_ns, machine.total_ns))
+    }
+
+    /// Processor time of the generator's threads / their time; none where no machine
+    /// was read, since there was no processor to be busy.
+    #[must_use]
+    pub fn generator_busy(&self) -> Option<f64> {
+        self.machine?;
+        let generator = self.generator?;
+        share(generator.counters.cpu_ns, generator.thread_ns)
+    }
+
+    /// A part of the busy worker-time / worker-time of the fleet.
+    #[must_use]
+    pub fn worker_share(&self, part: fn(&InstanceCounters) -> u64) -> Option<f64> {
+        let fleet = self.fleet();
+        share(part(&fleet.counters), fleet.counters.worker_ns)
     }
 
     /// All instances merged; the covered time is that of the longest covered.

@@ -4,13 +4,15 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Findings;
+use super::{Findings, student};
+use crate::model::IncidentVerdict;
 
 /// What one variant came to with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// The incident's verdict, a word.
-    pub verdict: String,
+    #[schemars(with = "String")]
+    pub verdict: IncidentVerdict,
     /// Trigger off → recovered, in seconds; null where it was not seen or
     /// there was nothing to recover from.
     pub recovery_s: Option<f64>,
@@ -33,12 +35,12 @@ impl Outcome {
         let all = &findings.conservation;
         let calm = findings.phases.first();
         Self {
-            verdict: findings.incident.verdict.clone(),
+            verdict: findings.incident.verdict,
             recovery_s: findings.incident.recovery_after_trigger_off_s,
             recovery_censored_after_s: findings
                 .incident
                 .recovery_after_trigger_off_censored_after_s,
-            lost: all.scheduled.saturating_sub(all.succeeded),
+            lost: all.lost(),
             scheduled: all.scheduled,
             calm_p99_ms: calm.and_then(|phase| phase.response_ms.p99),
             calm_saturation: calm.and_then(|phase| phase.saturation),
@@ -95,22 +97,9 @@ impl Interval {
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let half_width = (count > 1).then(|| {
             let deviation = (squares / (count - 1) as f64).sqrt();
-            student_t(count - 1) * deviation / (count as f64).sqrt()
+            student::quantile(count - 1) * deviation / (count as f64).sqrt()
         });
         Some(Self { mean, half_width })
-    }
-}
-
-/// The 97.5 % quantile of Student's t with so many degrees of freedom.
-fn student_t(freedom: usize) -> f64 {
-    const TABLE: [f64; 10] = [
-        12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228,
-    ];
-    match freedom {
-        1..=10 => TABLE[freedom - 1],
-        11..=20 => 2.13,
-        21..=40 => 2.05,
-        _ => 1.98,
     }
 }
 
@@ -122,7 +111,8 @@ pub struct Row {
     /// What they change, in one sentence each.
     pub changes: Vec<String>,
     /// Verdicts and how many seeds gave each, the most frequent first.
-    pub verdicts: Vec<(String, u64)>,
+    #[schemars(with = "Vec<(String, u64)>")]
+    pub verdicts: Vec<(IncidentVerdict, u64)>,
     /// Trigger off → recovered, in seconds, over the seeds in which
     /// service was lost; those that did not recover count as their censoring.
     pub recovery_s: Option<Spread>,
@@ -142,11 +132,11 @@ impl Row {
     /// The row of these outcomes, seed by seed beside those of the scenario as it is.
     #[must_use]
     pub fn of(measures: &[(&str, &str)], outcomes: &[Outcome], base: &[Outcome]) -> Option<Self> {
-        let mut verdicts: Vec<(String, u64)> = Vec::new();
+        let mut verdicts: Vec<(IncidentVerdict, u64)> = Vec::new();
         for outcome in outcomes {
             match verdicts.iter_mut().find(|it| it.0 == outcome.verdict) {
                 Some((_, count)) => *count += 1,
-                None => verdicts.push((outcome.verdict.clone(), 1)),
+                None => verdicts.push((outcome.verdict, 1)),
             }
         }
         verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -275,4 +265,18 @@ pub struct Sweep {
     pub regions: Vec<Vec<Region>>,
     /// The edges between coming back and not, refined by bisection.
     pub edges: Vec<Edge>,
+}
+
+impl Sweep {
+    /// The hidden capacity: the least and the most load (or other x), over all rows,
+    /// up to which the scenario's trigger can be borne.
+    #[must_use]
+    pub fn hidden_capacity(&self) -> Option<(f64, f64)> {
+        // Where service comes back above the edge, what lies below is no capacity.
+        let vulnerable =
+            |edge: &&Edge| edge.beyond == Region::Metastable && edge.comes_back < edge.stuck;
+        let values = || self.edges.iter().filter(vulnerable);
+        let values = || values().map(|edge| edge.comes_back);
+        Some((values().reduce(f64::min)?, values().reduce(f64::max)?))
+    }
 }

@@ -10,6 +10,7 @@ use super::trial::{Responders, try_all};
 use super::{Axis, Progress};
 use crate::analysis::{AxisValues, Edge, Findings, Region, Sweep};
 use crate::error::Result;
+use crate::model::IncidentVerdict;
 use crate::plan::Plan;
 use crate::scenario::Setting;
 use crate::sim::Bounds;
@@ -158,14 +159,15 @@ fn left_alone(mut plan: Plan) -> Plan {
 
 /// What a trial came to: with nothing that happens, whether the load is served.
 fn region(findings: &Findings) -> Region {
-    match findings.incident.verdict.as_str() {
-        "no_impact" | "recovered_with_the_trigger" => Region::Recovered,
-        "slow_drain" => Region::SlowDrain,
+    match findings.incident.verdict {
+        IncidentVerdict::NoImpact | IncidentVerdict::RecoveredWithTheTrigger => Region::Recovered,
+        IncidentVerdict::SlowDrain => Region::SlowDrain,
         // What an intervention had to bring back would not have come back.
-        "metastable" | "not_recovered" | "relapsed" | "recovered_by_intervention" => {
-            Region::Metastable
-        }
-        _ => {
+        IncidentVerdict::Metastable
+        | IncidentVerdict::NotRecovered
+        | IncidentVerdict::Relapsed
+        | IncidentVerdict::RecoveredByIntervention => Region::Metastable,
+        IncidentVerdict::Undetermined => {
             let last = findings.phases.last();
             let errors = last.and_then(|phase| phase.error_share);
             if errors.is_some_and(|share| share > UNHEALTHY) {

@@ -9,35 +9,9 @@ use crate::analysis::{self, Findings};
 use crate::error::{EXIT_INTERRUPTED, Error, Kind, Result};
 use crate::plan::Plan;
 use crate::record::{
-    Backend, Event, FORMAT, Header, MachineFacts, Measure, Observer, Record, Sample, StopCause,
+    Backend, Event, FORMAT, Header, MachineFacts, Measure, MemoryRecorder, Record, StopCause,
 };
 use crate::sim::{self, Bounds};
-use crate::units::Nanos;
-
-/// Keeps what findings are made of: of the histograms the response times only.
-#[derive(Default)]
-struct MemoryRecorder {
-    events: Vec<(Nanos, Event)>,
-    samples: Vec<Sample>,
-}
-
-impl Observer for MemoryRecorder {
-    fn event(&mut self, at: Nanos, event: &Event) {
-        self.events.push((at, event.clone()));
-    }
-
-    fn sample(&mut self, sample: &Sample) {
-        let felt = sample.histogram(Measure::Response);
-        self.samples.push(Sample {
-            histograms: felt
-                .map(|response| (Measure::Response, response.clone()))
-                .into_iter()
-                .collect(),
-            source: sample.source.clone(),
-            ..*sample
-        });
-    }
-}
 
 /// Whether responders do what a plan tells them in any case, or only for as long
 /// as service is not back.
@@ -87,7 +61,8 @@ fn interventions_after(record: &Record, recovered_s: f64) -> Vec<usize> {
 
 /// The record of a plan's simulation.
 fn carried_out(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Record> {
-    let mut kept = MemoryRecorder::default();
+    // Findings are made of no other histogram.
+    let mut kept = MemoryRecorder::only(Measure::Response);
     let simulated = sim::simulate(&plan, bounds, &mut kept, &mut |_, _| {
         stop.load(Ordering::Relaxed)
             .then_some(StopCause::Interrupted {
@@ -97,18 +72,14 @@ fn carried_out(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Record> 
     if let StopCause::Failed { reason } = simulated.cause {
         return Err(Error::failed(reason));
     }
-    Ok(Record {
-        header: Header {
-            format: FORMAT,
-            version: String::new(),
-            backend: Backend::Sim,
-            started_wall_ms: 0,
-            machine: MachineFacts::default(),
-            plan,
-        },
-        events: kept.events,
-        samples: kept.samples,
-    })
+    Ok(kept.into_record(Header {
+        format: FORMAT,
+        version: String::new(),
+        backend: Backend::Sim,
+        started_wall_ms: 0,
+        machine: MachineFacts::default(),
+        plan,
+    }))
 }
 
 /// Simulates every plan, as many at a time as there are cores, and tells what

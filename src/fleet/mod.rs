@@ -27,11 +27,4 @@ pub use database::Tokens;
 pub use handle::{Fleet, Launch, Process, StandaloneFleet, serve_alone};
 pub use parts::serve_part;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// The mutex's content, whether or not a thread panicked while it held it: in a
-/// part a panic ends the whole process, and in the conductor the content is
-/// only ever replaced as a whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::sync::lock;

@@ -1,12 +1,13 @@
 //! Readings added up until the bucket that they fall into is over.
 
+use crate::model::SourceName;
 use crate::record::{Counters, GaugeCounters, Sample};
 use crate::units::Nanos;
 
 /// The readings of one source in the bucket that is under way.
 #[derive(Debug)]
 pub(super) struct Bin {
-    source: String,
+    source: SourceName,
     interval: Nanos,
     /// The bucket's start, and what was added up in it.
     open: Option<(Nanos, GaugeCounters)>,
@@ -16,7 +17,7 @@ impl Bin {
     /// A bin of this source on the grid of `interval`.
     pub(super) fn new(source: &str, interval: Nanos) -> Self {
         Self {
-            source: source.to_owned(),
+            source: source.into(),
             interval,
             open: None,
         }
@@ -88,8 +89,8 @@ mod tests {
         );
         let last = bin.close(ms(460)).unwrap();
         assert_eq!(
-            (last.from, last.to, last.source.as_str()),
-            (ms(400), ms(460), "app")
+            (last.from, last.to, &last.source),
+            (ms(400), ms(460), &"app".into())
         );
         assert_eq!(bin.close(ms(470)), None);
         assert_eq!(bin.over(ms(900)), None); // a bucket without a reading is absent

@@ -5,6 +5,7 @@ use std::fs;
 use rustix::system::uname;
 use rustix::thread::sched_getaffinity;
 
+use crate::model::SourceName;
 use crate::record::{Counters, MachineCounters, MachineFacts, Sample};
 use crate::units::Nanos;
 
@@ -64,7 +65,7 @@ impl Machine {
         Ok(last.map(|last| Sample {
             from,
             to,
-            source: "machine".into(),
+            source: SourceName::Machine,
             counters: Counters::Machine(MachineCounters {
                 total_ns: now.total_ns.saturating_sub(last.total_ns),
                 busy_ns: now.busy_ns.saturating_sub(last.busy_ns),

@@ -235,7 +235,7 @@ impl ScrapeLoop {
             (self.tell)(GaugeUpdate::Sample(sample));
         }
         if let Err(cause) = told {
-            let source = self.scrape.source.name.clone();
+            let source = self.scrape.source.name.as_str().into();
             (self.tell)(GaugeUpdate::Event(Event::ScrapeFailed { source, cause }));
         }
     }

@@ -11,6 +11,7 @@ use std::thread;
 
 use super::gauges;
 use super::guardian::Guardian;
+use super::message::Message;
 use super::sampler::Sampler;
 use super::signals::Interrupt;
 use super::system::{self, Start, SystemUnderTest};
@@ -27,30 +28,6 @@ use crate::units::Nanos;
 const LEAD: Nanos = Nanos::from_millis(200);
 /// How long a generator that was told to stop may take to write its last samples.
 const PATIENCE: Nanos = Nanos::from_secs(5);
-
-/// What the conductor is told.
-#[derive(Debug)]
-pub(super) enum Message {
-    /// By the generator.
-    Load(Update),
-    /// By the sampler: one source's counters.
-    Sample(Sample),
-    /// By the sampler: every source of this interval has been read.
-    Sampled {
-        /// The interval's start.
-        from: Nanos,
-        /// The interval's end.
-        to: Nanos,
-    },
-    /// By anyone: something happened.
-    Event(Event),
-    /// By the sampler: a process of the fleet ended on its own.
-    Died(Event),
-    /// By the actor: a timeline entry has been carried out.
-    ActionEnded { entry: usize, outcome: Outcome },
-    /// By the system: a signal asks for an end.
-    Interrupted,
-}
 
 /// Carries out the plan on a real target, and records what happens. `binary` is
 /// this program's own executable, from which the fleet and the guardian are

@@ -5,13 +5,14 @@
 //! afterwards what a dead run left.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
 use crate::model::{Breakage, Front, HostPort, Proxied, ProxyAction, TargetSpec};
 use crate::plan::Plan;
 use crate::proxy::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
 use crate::record::{Event, Outcome};
+use crate::sync::lock;
 use crate::target::{Addresses, Safeguard, Undo};
 use crate::units::Nanos;
 
@@ -185,7 +186,7 @@ impl Faults {
         undo: &str,
         act: impl FnOnce() -> Result<ActingKind>,
     ) -> Result<String> {
-        let mut acting = self.lock();
+        let mut acting = lock(&self.acting);
         let acting = acting.as_mut().ok_or_else(ended)?;
         let id = self.safeguard.arm(Undo::WithTheRun(undo.to_owned()))?;
         match act() {
@@ -213,12 +214,8 @@ impl Faults {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Vec<Acting>>> {
-        self.acting.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn undo_one(&self, name: &str) -> Result<String> {
-        let mut acting = self.lock();
+        let mut acting = lock(&self.acting);
         let acting = acting.as_mut().ok_or_else(ended)?;
         let one = take(acting, name).ok_or_else(|| {
             Error::failed(format!(
@@ -277,7 +274,7 @@ impl Faults {
     /// Undoes everything that acts, the last first; what came of each. From then on
     /// nothing acts any more.
     pub(super) fn undo(&self, tell: &mut dyn FnMut(Event)) {
-        let acting = self.lock().take().unwrap_or_default();
+        let acting = lock(&self.acting).take().unwrap_or_default();
         for one in acting.iter().rev() {
             let undo = format!("undo `{}`", one.name);
             let outcome = outcome(&self.end(one));

@@ -5,7 +5,7 @@
 
 use std::sync::mpsc::Sender;
 
-use super::conductor::Message;
+use super::message::Message;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::gauges::{GaugeUpdate, Scrape, Scraper, Sockets};

@@ -20,13 +20,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, setsid};
 
 use crate::error::{Error, Result};
+use crate::sync::lock;
 use crate::target::Undos;
 use crate::units::Nanos;
 
@@ -144,7 +145,7 @@ impl Guardian {
 
 impl Line {
     fn tell(&self, line: &str) -> Result<()> {
-        let mut input = self.input.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut input = lock(&self.input);
         writeln!(input, "{line}").map_err(|cause| {
             self.open.store(false, Ordering::Release);
             Error::failed(format!(

@@ -10,6 +10,7 @@ mod conductor;
 mod faults;
 mod gauges;
 mod guardian;
+mod message;
 mod offer;
 mod preflight;
 mod recover;

@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::gauges::Machine;
 use crate::load::{Command, Endpoint, Generator, Setup, Update, Work};
+use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{Event, Observer, StopCause};
 use crate::units::Nanos;
@@ -98,7 +99,7 @@ fn read(machine: &mut Machine, from: Nanos, to: Nanos, observer: &mut dyn Observ
         Err(cause) => observer.event(
             to,
             &Event::ScrapeFailed {
-                source: "machine".into(),
+                source: SourceName::Machine,
                 cause,
             },
         ),

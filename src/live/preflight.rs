@@ -70,7 +70,8 @@ fn check_instances(plan: &Plan) -> Result<()> {
     let instances = plan.fleet.as_ref().map_or(0, |fleet| fleet.instances);
     if instances > INSTANCES_MAX {
         return Err(Error::usage(format!(
-            "a live run starts {INSTANCES_MAX} instances at most, each a process, and the              scenario has {instances}; `threadbare simulate` takes any number"
+            "a live run starts {INSTANCES_MAX} instances at most, each a process, and the \
+             scenario has {instances}; `threadbare simulate` takes any number"
         )));
     }
     Ok(())

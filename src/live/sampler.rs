@@ -4,10 +4,11 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread::{self, JoinHandle};
 
-use super::conductor::Message;
+use super::message::Message;
 use super::system::SystemUnderTest;
 use crate::clock::Clock;
 use crate::gauges::Machine;
+use crate::model::SourceName;
 use crate::record::Event;
 use crate::units::Nanos;
 
@@ -91,7 +92,7 @@ fn sample(
     match machine.sample(from, to) {
         Ok(sample) => readings.extend(sample.map(Ok)),
         Err(cause) => readings.push(Err(Event::ScrapeFailed {
-            source: "machine".into(),
+            source: SourceName::Machine,
             cause,
         })),
     }

@@ -5,12 +5,11 @@
 //! samples of an interval are added up first.
 
 use crate::error::{Error, Result};
+use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{Alarms, Counters, Event, Sample};
 use crate::units::{Nanos, Ratio};
 
-/// The source of users' attempts in the record.
-const USER: &str = "user";
 /// Intervals after the warm-up within which the first operations have ended.
 const SEEN_AFTER: u64 = 2;
 /// Intervals whose samples may be gathered at a time: threads drift less than that.
@@ -59,7 +58,7 @@ impl Watch {
     /// Takes a sample: the alerts that fire or clear by it.
     pub(super) fn sample(&mut self, sample: &Sample) -> Vec<Event> {
         if let Counters::Attempts(counters) = &sample.counters
-            && sample.source == USER
+            && sample.source == SourceName::User
             && sample.from >= self.warm_up
             && !self.injected
         {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::mpsc::{Sender, channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use super::endpoint::{Endpoint, Protocol};
@@ -16,6 +16,7 @@ use crate::model::{ClientsAction, HttpWork, Role};
 use crate::plan::Plan;
 use crate::plan::Slice;
 use crate::record::Sample;
+use crate::sync::lock;
 use crate::units::Nanos;
 
 /// Who the generator speaks as: bearer tokens that the target knows.
@@ -289,7 +290,7 @@ impl MergedUpdates {
 
     /// Passes a sample on at once, an end with the last thread's, a warning once.
     fn tell(&self, update: Update) {
-        let mut telling = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut telling = lock(&self.0);
         let passed_on = match &update {
             Update::Sample(_) | Update::Failed(_) => true,
             Update::LoadEnded => {

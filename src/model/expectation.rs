@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::{IncidentVerdict, SustainingEffect};
 use crate::units::{Nanos, Ratio};
 
 /// A figure that expectations can speak of.
@@ -128,26 +129,11 @@ impl Figure {
 
     /// The words that its value can be; none where it is no word.
     #[must_use]
-    pub const fn words(self) -> &'static [&'static str] {
+    pub fn words(self) -> Vec<&'static str> {
         match self {
-            Self::IncidentVerdict => &[
-                "undetermined",
-                "no_impact",
-                "relapsed",
-                "recovered_with_the_trigger",
-                "recovered_by_intervention",
-                "slow_drain",
-                "metastable",
-                "not_recovered",
-            ],
-            Self::Sustaining => &[
-                "retries",
-                "monitor_probes",
-                "zombie_work",
-                "cold_start",
-                "detached_tasks",
-            ],
-            _ => &[],
+            Self::IncidentVerdict => IncidentVerdict::ALL.map(IncidentVerdict::word).into(),
+            Self::Sustaining => SustainingEffect::ALL.map(SustainingEffect::word).into(),
+            _ => Vec::new(),
         }
     }
 

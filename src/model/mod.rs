@@ -44,6 +44,7 @@ mod story;
 mod surge;
 mod target;
 mod url;
+mod words;
 mod work;
 
 pub use action::{
@@ -96,6 +97,7 @@ pub use story::Story;
 pub use surge::{Surge, surges};
 pub use target::{Command, Origin, Ready, Site, TargetSpec};
 pub use url::Url;
+pub use words::{IncidentVerdict, SourceName, SustainingEffect};
 pub use work::{
     Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
 };

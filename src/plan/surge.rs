@@ -19,13 +19,9 @@ impl Plan {
     /// When surges begin and are over, in the order of time.
     ///
     /// It is computed from the load and the timeline, so that a plan whose load
-    /// was changed cannot disagree with itself. A run of one bucket, as
-    /// `threadbare load` records it, has none: nothing in it is before or after.
+    /// was changed cannot disagree with itself.
     #[must_use]
     pub fn surge_changes(&self) -> Vec<SurgeChange> {
-        if self.interval >= self.end {
-            return Vec::new();
-        }
         let surges = surges(&self.load, self.warm_up, self.end);
         let taken: Vec<&str> = self.timeline.iter().map(|it| it.phase.as_str()).collect();
         let phases = surge_phases(&surges, &taken);

@@ -9,7 +9,7 @@ use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,6 +22,7 @@ use tokio::time::MissedTickBehavior;
 
 use crate::error::{Error, Result};
 use crate::model::fault::Hold;
+use crate::sync::lock;
 use crate::units::Nanos;
 
 /// Connections at most: as many as a process has file descriptors for, usually.
@@ -156,14 +157,14 @@ impl Occupation {
     /// Whether its time is over.
     #[must_use]
     pub fn ended(&self) -> bool {
-        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let running = lock(&self.running);
         let running = running.as_ref();
         running.is_none_or(|running| running.thread.is_finished())
     }
 
     /// Closes every connection, and tells what was done.
     pub fn undo(&self) -> OccupationCounters {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut running = lock(&self.running);
         if let Some(Running { stop, thread }) = running.take() {
             drop(stop);
             let _ = thread.join();

@@ -1,7 +1,7 @@
 //! The alerts of a run: fed with its samples, whichever backend makes them.
 
 use super::{Counters, Event, Sample};
-use crate::model::{Alert, AlertChange, AlertRule, Signal};
+use crate::model::{Alert, AlertChange, AlertRule, Signal, SourceName};
 use crate::units::Nanos;
 
 /// Every alert of a plan.
@@ -12,7 +12,7 @@ pub struct Alarms {
     busy: (u64, u64),
     /// Of a target that is not ours, whose gauges saturation is taken from: the
     /// first that told both busy workers and workers.
-    gauges: Option<String>,
+    gauges: Option<SourceName>,
 }
 
 impl Alarms {
@@ -35,7 +35,7 @@ impl Alarms {
                 Vec::new()
             }
             Counters::Attempts(counters) => {
-                let signal = if sample.source == "user" {
+                let signal = if sample.source == SourceName::User {
                     Signal::ErrorShare
                 } else {
                     Signal::ProbeFailures

@@ -6,11 +6,8 @@
 use std::collections::VecDeque;
 
 use super::{Counters, Histogram, Measure, OperationCounters, Sample};
-use crate::model::{FailureKind, Terminal};
+use crate::model::{FailureKind, SourceName, Terminal};
 use crate::units::Nanos;
-
-/// The source of everything that users do.
-pub(super) const USER: &str = "user";
 
 #[derive(Debug, Default)]
 struct Bucket {
@@ -146,7 +143,7 @@ impl Buckets {
         Sample {
             from,
             to: to.min(whole_millis(from, stop)),
-            source: USER.to_owned(),
+            source: SourceName::User,
             counters: Counters::Operations(bucket.counters),
             histograms,
         }

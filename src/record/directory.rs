@@ -17,6 +17,7 @@ use super::event::Line;
 use super::sample::LOG_HEADER;
 use super::{Counters, Event, Histogram, Measure, Sample};
 use crate::error::{Error, Result};
+use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::units::Nanos;
 
@@ -236,6 +237,9 @@ pub struct Record {
     pub events: Vec<(Nanos, Event)>,
     /// Every sample, in the order of the series.
     pub samples: Vec<Sample>,
+    /// When the load ended, where the samples of each source were merged into one that
+    /// spans it; none where they lie in the plan's buckets, as in every directory.
+    pub merged_to: Option<Nanos>,
 }
 
 impl Record {
@@ -270,6 +274,7 @@ impl Record {
             header,
             events,
             samples,
+            merged_to: None,
         })
     }
 
@@ -283,6 +288,18 @@ impl Record {
             log.push('\n');
         }
         log
+    }
+
+    /// The width of the buckets that its samples lie in.
+    #[must_use]
+    pub fn interval(&self) -> Nanos {
+        self.merged_to.unwrap_or(self.header.plan.interval)
+    }
+
+    /// When the load ended, or was planned to.
+    #[must_use]
+    pub fn load_end(&self) -> Nanos {
+        self.merged_to.unwrap_or(self.header.plan.end)
     }
 
     /// Whether the run was seen to its end, planned or not.
@@ -331,23 +348,18 @@ fn read_series(directory: &Path, bytes: &[u8]) -> Result<Vec<Sample>> {
         let mut fields = text.split(',');
         let mut next = || fields.next().ok_or_else(wrong);
         let (from, to) = (next()?, next()?);
-        let (_axis, kind, source) = (next()?, next()?, next()?);
+        let (_axis, kind, source) = (next()?, next()?, SourceName::from(next()?));
         let (counter, value) = (next()?, next()?);
         let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
         let (from, to) = (Nanos(number(from)?), Nanos(number(to)?));
         let same = samples.last().is_some_and(|last| {
-            (
-                last.from,
-                last.to,
-                last.source.as_str(),
-                last.counters.kind(),
-            ) == (from, to, source, kind)
+            (last.from, last.to, &last.source, last.counters.kind()) == (from, to, &source, kind)
         });
         if !same {
             samples.push(Sample {
                 from,
                 to,
-                source: source.to_owned(),
+                source: source.clone(),
                 counters: Counters::of_kind(kind).ok_or_else(wrong)?,
                 histograms: Vec::new(),
             });
@@ -459,7 +471,7 @@ mod tests {
                 let sample = |counters, measure| Sample {
                     from: Nanos::from_millis(600 * index),
                     to: Nanos::from_millis(600 * (index + 1)),
-                    source: "user".into(),
+                    source: SourceName::User,
                     counters,
                     histograms: vec![(measure, histogram.clone())],
                 };

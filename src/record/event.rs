@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::InstanceCounters;
-use crate::model::Outcome;
+use crate::model::{Outcome, SourceName};
 use crate::plan::{Action, Entry, Trigger};
 use crate::units::Nanos;
 
@@ -17,28 +17,28 @@ pub enum Event {
     /// A process of the target runs and serves.
     Serving {
         /// Its name: `instance-1`, `balancer`, `identity`.
-        source: String,
+        source: SourceName,
         /// Its process id.
         pid: u32,
     },
     /// A process of somebody else's target ended as it was told to.
     Ended {
         /// Its name.
-        source: String,
+        source: SourceName,
         /// How, in words.
         status: String,
     },
     /// An instance was stopped on purpose; its counters are final and exact.
     Stopped {
         /// Its name.
-        source: String,
+        source: SourceName,
         /// Its counters since it began to serve.
         counters: InstanceCounters,
     },
     /// A process of the target ended without having been told to.
     Died {
         /// Its name.
-        source: String,
+        source: SourceName,
         /// Its exit status, in words.
         status: String,
     },
@@ -71,7 +71,7 @@ pub enum Event {
     /// A gauge could not be read: a datum, never a gap or a zero.
     ScrapeFailed {
         /// Whose gauge.
-        source: String,
+        source: SourceName,
         /// Why.
         cause: String,
     },

@@ -4,15 +4,10 @@
 //! anything at or after it is counted, so that in every interval what started
 //! is what ended plus the change of what is in flight, exactly.
 
-use super::buckets::{Buckets, USER, whole_millis};
+use super::buckets::{Buckets, whole_millis};
 use super::{AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, Sample};
-use crate::model::Terminal;
+use crate::model::{SourceName, Terminal};
 use crate::units::Nanos;
-
-/// The source of everything that monitors do.
-const MONITOR: &str = "monitor";
-/// The source of what the generator says of itself.
-const GENERATOR: &str = "generator";
 
 /// Whose traffic an attempt is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,7 +86,7 @@ struct Attempts {
 
 impl Attempts {
     /// The interval's sample; what is in flight is carried over.
-    fn close(&mut self, source: &str, from: Nanos, to: Nanos) -> Sample {
+    fn close(&mut self, source: SourceName, from: Nanos, to: Nanos) -> Sample {
         let mut counters = std::mem::take(&mut self.counters);
         counters.in_flight = self.in_flight;
         self.started_before += counters.started();
@@ -100,7 +95,7 @@ impl Attempts {
         Sample {
             from,
             to,
-            source: source.to_owned(),
+            source,
             counters: Counters::Attempts(counters),
             histograms: taken([(Measure::Service, &mut self.service)]),
         }
@@ -200,8 +195,8 @@ impl Ledger {
 
     fn close_interval(&mut self, to: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
         let from = self.from;
-        emit(self.user.close(USER, from, to));
-        emit(self.monitor.close(MONITOR, from, to));
+        emit(self.user.close(SourceName::User, from, to));
+        emit(self.monitor.close(SourceName::Monitor, from, to));
         let mut counters = std::mem::take(&mut self.generator);
         self.generator.connections_open = counters.connections_open;
         self.generator.backlog_max = self.waiting;
@@ -220,7 +215,7 @@ impl Ledger {
         emit(Sample {
             from,
             to,
-            source: GENERATOR.to_owned(),
+            source: SourceName::Generator,
             counters: Counters::Generator(counters),
             histograms,
         });
@@ -343,11 +338,11 @@ mod tests {
         let mut user = Vec::new();
         let mut generator = Vec::new();
         for sample in &samples {
-            match (sample.source.as_str(), sample.counters) {
-                ("user", Counters::Attempts(counters)) => {
+            match (&sample.source, sample.counters) {
+                (SourceName::User, Counters::Attempts(counters)) => {
                     user.push((sample.from, sample.to, counters));
                 }
-                ("generator", Counters::Generator(counters)) => generator.push(counters),
+                (SourceName::Generator, Counters::Generator(counters)) => generator.push(counters),
                 _ => {}
             }
         }

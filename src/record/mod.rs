@@ -21,6 +21,7 @@ mod directory;
 mod event;
 mod histogram;
 mod ledger;
+mod memory;
 mod sample;
 mod tally;
 mod text;
@@ -38,6 +39,7 @@ pub use directory::{
 pub use event::{Event, PAUSED, StopCause};
 pub use histogram::Histogram;
 pub use ledger::{Class, Ledger, Try, Unanswered, WireReport};
+pub use memory::MemoryRecorder;
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use tally::Tally;
 pub use text::{outcome_text, printable, story_time};

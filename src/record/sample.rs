@@ -4,6 +4,7 @@ use super::{
     AttemptCounters, BalancerCounters, Event, GaugeCounters, GeneratorCounters, Histogram,
     IdentityCounters, InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
 };
+use crate::model::SourceName;
 use crate::units::Nanos;
 
 /// What one source counted between two instants.
@@ -13,10 +14,8 @@ pub struct Sample {
     pub from: Nanos,
     /// The interval's end, exclusive.
     pub to: Nanos,
-    /// Who counted: `user`, `monitor`, `generator`, `instance-1`, `balancer`,
-    /// `identity`, `machine`; of a target that is not ours, the name of its
-    /// gauges or of its process.
-    pub source: String,
+    /// Who counted.
+    pub source: SourceName,
     /// What it counted.
     pub counters: Counters,
     /// The durations it measured.
@@ -198,4 +197,17 @@ pub trait Observer {
     fn event(&mut self, at: Nanos, event: &Event);
     /// A sample is complete.
     fn sample(&mut self, sample: &Sample);
+}
+
+/// Two who watch are told one after the other.
+impl<A: Observer, B: Observer> Observer for (A, B) {
+    fn event(&mut self, at: Nanos, event: &Event) {
+        self.0.event(at, event);
+        self.1.event(at, event);
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        self.0.sample(sample);
+        self.1.sample(sample);
+    }
 }

@@ -41,7 +41,7 @@ impl Tally {
     /// scheduled; in a closed loop, when the last one ended, since there a rate
     /// is what was answered.
     #[must_use]
-    pub fn into_record(mut self, mut header: Header) -> Record {
+    pub fn into_record(mut self, header: Header) -> Record {
         let stopped = self.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
         let end = if self.closed {
             let attempts = self.samples.iter().map(|(sample, _)| sample);
@@ -52,8 +52,6 @@ impl Tally {
         };
         // Whole milliseconds, the precision of the record's axis.
         let end = Nanos(end.0.div_ceil(1_000_000).max(1) * 1_000_000);
-        header.plan.end = end;
-        header.plan.interval = end;
         for (sample, _) in &mut self.samples {
             sample.to = end;
             if let Counters::Generator(counters) = &mut sample.counters {
@@ -64,6 +62,7 @@ impl Tally {
             header,
             events: self.events,
             samples: self.samples.into_iter().map(|(sample, _)| sample).collect(),
+            merged_to: Some(end),
         }
     }
 }
@@ -152,7 +151,7 @@ mod tests {
         let told = |from, to| Sample {
             from,
             to,
-            source: "user".into(),
+            source: crate::model::SourceName::User,
             counters: Counters::Attempts(AttemptCounters {
                 first_tries: 1,
                 in_flight: 32,

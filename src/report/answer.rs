@@ -6,7 +6,7 @@
 use super::figures::{
     NONE, count, maybe, number, percent, plural, seconds, story_span, watched, words,
 };
-use crate::analysis::{Findings, Phase, Validity, Verdict};
+use crate::analysis::{Findings, Validity, Verdict};
 use crate::record::{Backend, printable};
 
 /// What is said beside a censored figure.
@@ -24,11 +24,7 @@ pub(super) fn verdict_word(findings: &Findings) -> &'static str {
 /// Why the verdict is what it is, in one sentence without a full stop.
 pub(super) fn verdict_reason(findings: &Findings) -> String {
     let all = findings.expectations.len();
-    let missed = findings
-        .expectations
-        .iter()
-        .filter(|expectation| expectation.passed == Some(false))
-        .count();
+    let missed = findings.missed_expectations();
     match findings.verdict {
         Verdict::Invalid => "the measurement is invalid, so nothing is judged".into(),
         Verdict::Passed if all == 0 => "nothing was expected of this run".into(),
@@ -44,10 +40,10 @@ pub(super) fn verdict_reason(findings: &Findings) -> String {
 
 /// What the incident came to: `recovered by intervention, sustained by retries`.
 pub(super) fn incident_line(findings: &Findings) -> String {
-    let verdict = words(&findings.incident.verdict);
-    match &findings.incident.sustaining {
-        Some(effect) => printable(&format!("{verdict}, sustained by {}", words(effect))).into(),
-        None => printable(&verdict).into_owned(),
+    let verdict = words(findings.incident.verdict.word());
+    match findings.incident.sustaining {
+        Some(effect) => format!("{verdict}, sustained by {}", words(effect.word())),
+        None => verdict,
     }
 }
 
@@ -140,25 +136,10 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
 /// The headline: recovery after the rollback, or after the trigger was off where
 /// that was no rollback's doing.
 pub(super) fn recovery_after(findings: &Findings) -> Figure {
-    let incident = &findings.incident;
-    let rolled_back = incident
-        .trigger
-        .as_deref()
-        .is_none_or(|cause| cause == "push")
-        && incident.rollback_applied_s == incident.trigger_off_s;
-    let (seen, censored_after) = if rolled_back {
-        (
-            incident.recovery_after_rollback_s,
-            incident.recovery_after_rollback_censored_after_s,
-        )
-    } else {
-        (
-            incident.recovery_after_trigger_off_s,
-            incident.recovery_after_trigger_off_censored_after_s,
-        )
-    };
-    let note = match (seen, incident.trigger_off_s) {
-        (None, None) if rolled_back => "no rollback was applied".to_owned(),
+    let recovery = findings.recovery();
+    let seen = recovery.seen_s;
+    let note = match (seen, findings.incident.trigger_off_s) {
+        (None, None) if recovery.after_rollback => "no rollback was applied".to_owned(),
         (None, None) => "the trigger was never off".to_owned(),
         (Some(_), _) => {
             let resolution = format!("to within {}", seconds(findings.interval_s));
@@ -169,7 +150,7 @@ pub(super) fn recovery_after(findings: &Findings) -> Figure {
         }
         (None, Some(_)) => NOT_SEEN.to_owned(),
     };
-    let (label, definition) = if rolled_back {
+    let (label, definition) = if recovery.after_rollback {
         (
             "recovery after rollback",
             "from the instant the rollback was applied to the start of the first hold window in \
@@ -184,7 +165,7 @@ pub(super) fn recovery_after(findings: &Findings) -> Figure {
     };
     Figure {
         label,
-        value: watched(seen, censored_after),
+        value: watched(seen, recovery.censored_after_s),
         note,
         definition,
     }
@@ -192,16 +173,12 @@ pub(super) fn recovery_after(findings: &Findings) -> Figure {
 
 fn lost_operations(findings: &Findings) -> Figure {
     let conservation = &findings.conservation;
-    let lost = conservation
-        .scheduled
-        .saturating_sub(conservation.succeeded);
-    let share = lost as f64 / conservation.scheduled.max(1) as f64;
     Figure {
         label: "operations lost",
-        value: count(lost),
+        value: count(conservation.lost()),
         note: format!(
             "{} of the {} that users intended",
-            percent(share),
+            percent(conservation.lost_share()),
             count(conservation.scheduled)
         ),
         definition: "operations of the whole run, warm-up included, that did not succeed before \
@@ -210,28 +187,20 @@ fn lost_operations(findings: &Findings) -> Figure {
 }
 
 fn amplification(findings: &Findings) -> Figure {
-    let amplified = |phase: &Phase| {
-        let attempts = phase.attempts_per_operation?;
-        Some(attempts + phase.probes_per_operation.unwrap_or(0.0))
-    };
-    let worst = findings
-        .phases
-        .iter()
-        .filter_map(|phase| Some((phase, amplified(phase)?)))
-        .max_by(|one, other| one.1.total_cmp(&other.1));
+    let worst = findings.worst_amplification();
     Figure {
         label: "load on the target",
-        value: maybe(worst, |(_, times)| format!("{}×", number(times))),
-        note: worst.map_or_else(String::new, |(phase, _)| {
+        value: maybe(worst, |worst| format!("{}×", number(worst.times()))),
+        note: worst.map_or_else(String::new, |worst| {
             format!(
                 "{} attempts and {} probes per operation in “{}”",
-                maybe(phase.attempts_per_operation, number),
-                maybe(phase.probes_per_operation, number),
-                printable(&phase.name)
+                number(worst.attempts),
+                maybe(worst.phase.probes_per_operation, number),
+                printable(&worst.phase.name)
             )
         }),
-        definition: "attempts and monitor probes per operation, in the phase where it was highest; \
-                     1.00× is what users asked for",
+        definition: "attempts and monitor probes per operation, in the phase since the trigger \
+                     where it was highest; 1.00× is what users asked for",
     }
 }
 
@@ -247,26 +216,16 @@ fn exhaustion(findings: &Findings) -> Figure {
             definition: DEFINITION,
         };
     }
-    let windows = &findings.exhaustion;
-    let mut instances: Vec<&str> = windows.iter().map(|w| w.instance.as_str()).collect();
-    instances.sort_unstable();
-    instances.dedup();
-    let longest = windows
-        .iter()
-        .map(|window| window.to_s - window.from_s)
-        .reduce(f64::max);
-    let deepest = findings
-        .phases
-        .iter()
-        .filter_map(|p| p.queue_depth.max)
-        .max();
+    let exhausted = findings.exhausted();
+    let instances = exhausted.as_ref().map_or(0, |it| it.instances.len());
+    let longest = exhausted.map(|it| it.longest_s);
     Figure {
         label: LABEL,
-        value: format!("{} of {}", instances.len(), findings.instances),
+        value: format!("{instances} of {}", findings.instances),
         note: format!(
             "longest {}; at most {} jobs waiting",
             maybe(longest, seconds),
-            maybe(deepest, count)
+            maybe(findings.queue_depth_max(), count)
         ),
         definition: DEFINITION,
     }

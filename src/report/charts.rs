@@ -140,10 +140,15 @@ impl<'a> Rows<'a> {
     /// Gauges of a target that is not ours, each a line of its own.
     fn gauges(&self) -> Chart {
         let lines = self.series.gauges.iter().enumerate().map(|(place, name)| {
-            self.line(name, ROLES[place % ROLES.len()], "line", |bucket| {
-                let gauges = bucket.gauges.get(place)?.as_ref()?;
-                Some(100.0 * gauges.saturation()?)
-            })
+            self.line(
+                &name.to_string(),
+                ROLES[place % ROLES.len()],
+                "line",
+                |bucket| {
+                    let gauges = bucket.gauges.get(place)?.as_ref()?;
+                    Some(100.0 * gauges.saturation()?)
+                },
+            )
         });
         Chart {
             id: "gauges",
@@ -187,9 +192,12 @@ impl<'a> Rows<'a> {
     /// What waited for such a target: by its own gauges, and before its door.
     fn waiting(&self) -> Chart {
         let gauges = self.series.gauges.iter().enumerate().map(|(place, name)| {
-            self.line(name, ROLES[place % ROLES.len()], "line", |bucket| {
-                bucket.gauges.get(place)?.as_ref()?.queue()
-            })
+            self.line(
+                &name.to_string(),
+                ROLES[place % ROLES.len()],
+                "line",
+                |bucket| bucket.gauges.get(place)?.as_ref()?.queue(),
+            )
         });
         let sockets = self.series.processes.iter().enumerate();
         let sockets = sockets.map(|(place, name)| {
@@ -248,8 +256,7 @@ impl<'a> Rows<'a> {
                 }),
                 self.rate("retries", "retries", "area", |bucket| {
                     let users = bucket.users?;
-                    let again = users.retries.saturating_add(users.hedges);
-                    Some(again.saturating_add(users.resends))
+                    Some(users.started().saturating_sub(users.first_tries))
                 }),
                 self.rate("probes", "probes", "area", Bucket::probes),
             ],
@@ -257,16 +264,7 @@ impl<'a> Rows<'a> {
     }
 
     fn workers(&self) -> Chart {
-        let share = |counter: Counter| {
-            move |bucket: &Bucket| {
-                let read = || bucket.instances.iter().flatten();
-                let whole: f64 = read()
-                    .map(|instance| instance.counters.worker_ns as f64)
-                    .sum();
-                let part: f64 = read().map(|i| counter(&i.counters) as f64).sum();
-                Some(100.0 * part / whole)
-            }
-        };
+        let share = |part: Counter| move |bucket: &Bucket| Some(100.0 * bucket.worker_share(part)?);
         let mut lines = vec![self.line("saturation", "good", "area", |bucket| {
             Some(100.0 * bucket.saturation()?)
         })];
@@ -279,7 +277,7 @@ impl<'a> Rows<'a> {
             lines.push(self.line(name, role, "line", share(counter)));
         }
         for (place, name) in self.series.instances.iter().enumerate() {
-            lines.push(self.line(name, "neutral", "faint", |bucket| {
+            lines.push(self.line(&name.to_string(), "neutral", "faint", |bucket| {
                 let instance = bucket.instances.get(place).copied().flatten()?;
                 Some(100.0 * instance.saturation()?)
             }));
@@ -376,14 +374,10 @@ impl<'a> Rows<'a> {
                     Some(100.0 * bucket.machine_busy()?)
                 }),
                 self.line("generator’s threads", "retries", "line", |bucket| {
-                    // Without a machine there was no processor to be busy.
-                    bucket.machine?;
-                    let generator = bucket.generator?;
-                    Some(100.0 * generator.counters.cpu_ns as f64 / generator.thread_ns as f64)
+                    Some(100.0 * bucket.generator_busy()?)
                 }),
                 self.line("stolen by the hypervisor", "bad", "line", |bucket| {
-                    let machine = bucket.machine?;
-                    Some(100.0 * machine.steal_ns as f64 / machine.total_ns as f64)
+                    Some(100.0 * bucket.machine_steal()?)
                 }),
             ],
         }

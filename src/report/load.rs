@@ -7,7 +7,8 @@
 
 use std::fmt::Write as _;
 
-use crate::analysis::{Findings, Validity};
+use crate::analysis::{Findings, Limiter, Validity};
+use crate::model::SourceName;
 use crate::plan::Pacing;
 use crate::record::{AttemptCounters, Counters, Histogram, Measure, OperationCounters, Record};
 use crate::units::Nanos;
@@ -19,8 +20,6 @@ const SHORTEST: f64 = 0.1;
 const FEWEST: u64 = 10;
 /// Share of a load's length past which its end is worth telling.
 const LATE: f64 = 0.1;
-/// A closed loop whose generator is busier than this was limited by it.
-const LIMITING: f64 = 0.90;
 
 /// What a record of a load alone holds.
 #[derive(Debug, Default)]
@@ -45,7 +44,7 @@ impl<'a> Totals<'a> {
                     totals.operations = counters;
                     totals.response = sample.histogram(Measure::Response);
                 }
-                Counters::Attempts(counters) if sample.source == "user" => {
+                Counters::Attempts(counters) if sample.source == SourceName::User => {
                     totals.attempts = counters;
                     totals.service = sample.histogram(Measure::Service);
                 }
@@ -67,13 +66,13 @@ impl<'a> Totals<'a> {
 #[must_use]
 pub fn render(record: &Record, findings: &Findings) -> String {
     let totals = Totals::of(record);
-    let seconds = record.header.plan.end.as_secs_f64();
+    let seconds = record.load_end().as_secs_f64();
     let mut text = String::new();
     // Writing to a string cannot fail.
     // Of an open loop, how long its operations went on after the last was due.
     let stopped = record.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
     let after = match record.header.plan.load.drive.closed {
-        None => stopped.saturating_sub(record.header.plan.end),
+        None => stopped.saturating_sub(record.load_end()),
         Some(_) => Nanos::ZERO,
     };
     let _ = write!(text, "{}", headline(&totals, seconds, after));
@@ -273,7 +272,7 @@ fn generator(record: &Record, findings: &Findings, totals: &Totals) -> String {
         percent(measurement.machine_busy_max)
     );
     if drive.closed.is_some() && totals.operations.succeeded > 0 {
-        let _ = writeln!(text, "  limited by    {}", limiter(findings));
+        let _ = writeln!(text, "  limited by    {}", limiter(measurement.limiter()));
     }
     let _ = match measurement.validity {
         Validity::Valid => writeln!(text, "  validity      valid"),
@@ -290,15 +289,14 @@ fn generator(record: &Record, findings: &Findings, totals: &Totals) -> String {
 }
 
 /// What a closed loop went as fast as.
-fn limiter(findings: &Findings) -> &'static str {
-    let measurement = &findings.measurement;
-    let above = |share: Option<f64>| share.is_some_and(|share| share > LIMITING);
-    if above(measurement.generator_busy) {
-        "the generator: its threads were busy; add --threads, or take the figure as a lower bound"
-    } else if above(measurement.machine_busy_max) {
-        "this machine, perhaps: no processor was free"
-    } else {
-        "the target, or the number of connections"
+const fn limiter(limiter: Limiter) -> &'static str {
+    match limiter {
+        Limiter::Generator => {
+            "the generator: its threads were busy; add --threads, or take the figure as a lower \
+             bound"
+        }
+        Limiter::Machine => "this machine, perhaps: no processor was free",
+        Limiter::Target => "the target, or the number of connections",
     }
 }
 

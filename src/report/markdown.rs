@@ -14,6 +14,7 @@ use super::observed;
 use super::phase_table::{self, COLUMNS};
 use super::what_if;
 use crate::analysis::{Findings, WhatIf};
+use crate::plan::Cause;
 use crate::record::{Record, printable};
 
 /// Sentences about the cause; those after them tell what followed.
@@ -85,17 +86,14 @@ fn summary(text: &mut String, findings: &Findings) {
 fn impact(text: &mut String, findings: &Findings) {
     section(text, "Impact");
     let conservation = &findings.conservation;
-    let lost = conservation
-        .scheduled
-        .saturating_sub(conservation.succeeded);
     let _ = writeln!(
         text,
         "- {} of {} operations did not succeed ({}).",
-        count(lost),
+        count(conservation.lost()),
         count(conservation.scheduled),
-        percent(lost as f64 / conservation.scheduled.max(1) as f64)
+        percent(conservation.lost_share())
     );
-    let wrongly_allowed: u64 = findings.phases.iter().map(|p| p.wrongly_allowed).sum();
+    let wrongly_allowed = findings.wrongly_allowed();
     if wrongly_allowed > 0 {
         let _ = writeln!(
             text,
@@ -127,12 +125,12 @@ fn timeline(text: &mut String, record: &Record, findings: &Findings) {
 
 fn sustained(text: &mut String, findings: &Findings) {
     section(text, "What sustained it");
-    match &findings.incident.sustaining {
+    match findings.incident.sustaining {
         Some(effect) => {
             let _ = writeln!(
                 text,
                 "Named from the shares below: **{}**.",
-                escaped(&words(effect))
+                escaped(&words(effect.word()))
             );
         }
         None if findings.instances == 0 => {
@@ -270,8 +268,8 @@ fn questions(text: &mut String, findings: &Findings) {
     section(text, "Open questions");
     let incident = &findings.incident;
     let detected = maybe(incident.time_to_detect_s, super::figures::seconds);
-    let why = match incident.trigger.as_deref() {
-        None | Some("push") => "Why did the change pass review and tests?".to_owned(),
+    let why = match incident.trigger {
+        None | Some(Cause::Push) => "Why did the change pass review and tests?".to_owned(),
         Some(cause) => format!("What brought the {cause} about, and can it come again?"),
     };
     let mut questions = vec![
@@ -284,10 +282,10 @@ fn questions(text: &mut String, findings: &Findings) {
             escaped(because.trim_end_matches('.'))
         ));
     }
-    if let Some(effect) = &incident.sustaining {
+    if let Some(effect) = incident.sustaining {
         questions.push(format!(
             "What bounds {} the next time?",
-            escaped(&words(effect))
+            escaped(&words(effect.word()))
         ));
     }
     questions.push("Which actions follow, whose are they, and by when?".to_owned());

@@ -145,7 +145,7 @@ fn from_actions(findings: &Findings) -> Vec<Moment> {
 
 /// When the load surged, and when that was over, as far as it was observed.
 fn from_load(record: &Record, findings: &Findings) -> Vec<Moment> {
-    let seen_to = findings.phases.last().map_or(0.0, |phase| phase.to_s);
+    let seen_to = findings.seen_to_s();
     let changes = record.header.plan.surge_changes().into_iter();
     changes
         .filter(|change| change.at.as_secs_f64() < seen_to)

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::figures::count;
-use crate::analysis::{Bucket, Findings, Series};
+use crate::analysis::{Bucket, Findings, RunPart, Series};
 use crate::record::Histogram;
 use crate::units::Nanos;
 
@@ -75,16 +75,17 @@ const KEPT: [DurationKind; 3] = [
 
 /// The spreads that have any value in them.
 pub(super) fn spreads(series: &Series, findings: &Findings) -> Vec<Spread> {
-    let windows = windows(findings);
+    let parts = findings.parts();
     KEPT.iter()
         .map(|(id, title, about, of)| {
-            let merged = windows.iter().map(|(name, role, from_s, to_s)| {
+            let merged = parts.iter().map(|(part, from_s, to_s)| {
                 let mut all = Histogram::new();
                 let span = series.between(at(*from_s), at(*to_s));
                 for histogram in span.iter().filter_map(of) {
                     all.merge(histogram);
                 }
-                (*name, *role, all)
+                let (name, role) = look(*part);
+                (name, role, all)
             });
             spread(id, title, about, &merged.collect::<Vec<_>>())
         })
@@ -96,22 +97,14 @@ fn at(seconds: f64) -> Nanos {
     Nanos::from_secs_f64(seconds)
 }
 
-/// Name, role, start and end of the stretches that are worth comparing.
-fn windows(findings: &Findings) -> Vec<(&'static str, &'static str, f64, f64)> {
-    let (Some(first), Some(last)) = (findings.phases.first(), findings.phases.last()) else {
-        return Vec::new();
-    };
-    let incident = &findings.incident;
-    let Some(began) = incident.impact_s.or(incident.trigger_s) else {
-        return vec![("whole run", "good", first.from_s, last.to_s)];
-    };
-    let mut windows = vec![("before", "good", first.from_s, began)];
-    let ended = incident.recovered_s.unwrap_or(last.to_s);
-    windows.push(("incident", "bad", began, ended));
-    if let Some(recovered) = incident.recovered_s {
-        windows.push(("recovered", "retries", recovered, last.to_s));
+/// What a part of the run is called, and what it stands for.
+const fn look(part: RunPart) -> (&'static str, &'static str) {
+    match part {
+        RunPart::Whole => ("whole run", "good"),
+        RunPart::Before => ("before", "good"),
+        RunPart::Incident => ("incident", "bad"),
+        RunPart::Recovered => ("recovered", "retries"),
     }
-    windows
 }
 
 fn spread(

@@ -93,15 +93,9 @@ pub(super) fn edges(sweep: &Sweep) -> Vec<String> {
         .collect()
 }
 
-/// The load (or other x) that the scenario's trigger can be borne at, over all rows.
+/// The hidden capacity in a sentence.
 pub(super) fn hidden_capacity(sweep: &Sweep) -> Option<String> {
-    // Where service comes back above the edge, what lies below is no capacity.
-    let vulnerable =
-        |edge: &&Edge| edge.beyond == Region::Metastable && edge.comes_back < edge.stuck;
-    let values = sweep.edges.iter().filter(vulnerable);
-    let values: Vec<f64> = values.map(|edge| edge.comes_back).collect();
-    let least = values.iter().copied().reduce(f64::min)?;
-    let most = values.iter().copied().reduce(f64::max)?;
+    let (least, most) = sweep.hidden_capacity()?;
     let range = if least < most {
         format!(
             "{} to {}",

@@ -46,9 +46,9 @@ pub(super) fn cells(row: &Row) -> [String; 7] {
         .iter()
         .map(|(verdict, count)| {
             if *count == seeds {
-                words(verdict)
+                words(verdict.word())
             } else {
-                format!("{} {count}/{seeds}", words(verdict))
+                format!("{} {count}/{seeds}", words(verdict.word()))
             }
         })
         .collect();

@@ -184,7 +184,7 @@ fn word(reader: &mut Reader, word: &Spanned<String>, figure: Figure) -> Option<S
         return None;
     }
     if !words.contains(&word.value.as_str()) {
-        reader.unknown(figure.name(), word, words);
+        reader.unknown(figure.name(), word, &words);
         return None;
     }
     Some(word.value.clone())

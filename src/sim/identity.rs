@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 
 use super::calendar::{Awaited, Calendar, Event};
-use crate::model::{FleetSpec, IdentitySpec, Level, SlowPart, Slowness};
+use crate::model::{FleetSpec, IdentitySpec, Level, SlowPart, Slowness, SourceName};
 use crate::record::{Counters, IdentityCounters, Sample};
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
 
-/// The name of its random stream and of its samples.
-const NAME: &str = "identity";
+/// The name of its random stream.
+const STREAM: &str = "identity";
 
 /// Verifies users, so many at a time; the others wait their turn. That whoever
 /// asked has given it up changes nothing here: it is done for nobody.
@@ -52,7 +52,7 @@ impl Identity {
         Self {
             spec: spec.identity.clone(),
             most: spec.verifications_max(),
-            rng: rng::stream(seed, NAME),
+            rng: rng::stream(seed, STREAM),
             slow: Slowness::default(),
             busy: Level::default(),
             waiting: VecDeque::new(),
@@ -128,7 +128,7 @@ impl Identity {
         Sample {
             from,
             to,
-            source: NAME.to_owned(),
+            source: SourceName::Identity,
             counters: Counters::Identity(counters),
             histograms: Vec::new(),
         }

@@ -4,7 +4,7 @@
 //! refusal; no answer in time, or a tool that cannot be started, is a failure.
 
 use std::fs::OpenOptions;
-use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
@@ -23,8 +23,6 @@ use crate::process::ProcessIdentity;
 use crate::record::Outcome;
 use crate::units::Nanos;
 
-/// How much of a tool's output is looked at for its last words.
-const LAST_WORDS_MAX: u64 = 4096;
 /// Bytes of an answer that are kept: enough for any sentence.
 const BODY_MAX: usize = 64 * 1024;
 /// Characters of its last line that are told.
@@ -231,7 +229,7 @@ impl Plain {
         let words = self
             .log
             .as_ref()
-            .and_then(|log| words_since(log, from).ok());
+            .and_then(|log| process::last_words(log, from).ok());
         let words = last_line(&words.unwrap_or_default());
         match status.and_then(|status| status.code()) {
             Some(code) => Ok((
@@ -339,17 +337,6 @@ pub(super) fn end(
 pub(super) fn appended(path: &Path) -> io::Result<std::fs::File> {
     let mut options = OpenOptions::new();
     options.append(true).create(true).mode(0o600).open(path)
-}
-
-/// What was written to a file since `from`, the end of it.
-pub(super) fn words_since(log: &Path, from: u64) -> io::Result<String> {
-    let mut file = std::fs::File::open(log)?;
-    let length = file.metadata()?.len();
-    let start = from.max(length.saturating_sub(LAST_WORDS_MAX));
-    file.seek(SeekFrom::Start(start))?;
-    let mut bytes = Vec::new();
-    file.take(LAST_WORDS_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The last line that says anything, as the end of a sentence.

@@ -25,10 +25,4 @@ pub use addresses::Addresses;
 pub use service::{Begin, Target};
 pub use undo::{Armed, Safeguard, Undo, Undos};
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// The mutex's content, whether or not a thread panicked while it held it: what
-/// is locked here is only ever replaced as a whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
+use crate::sync::lock;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::addresses::Addresses;
-use super::call::{Guarded, Place, Plain, last_line, words_since};
+use super::call::{Guarded, Place, Plain, last_line};
 use super::gauges::Books;
 use super::lock;
 use super::process::{self, Acting};
@@ -25,7 +25,7 @@ use crate::model::{
 use crate::net::Tls;
 use crate::net::http::{self, HttpRequest};
 use crate::process::proc::{self, Stat};
-use crate::process::{ProcessHandle, ProcessIdentity};
+use crate::process::{ProcessHandle, ProcessIdentity, last_words};
 use crate::record::{Event, Outcome, Sample, printable};
 use crate::units::Nanos;
 
@@ -274,7 +274,7 @@ impl Target {
 
     /// The last thing that the command said, as the end of a sentence.
     fn said(&self, from: u64) -> String {
-        let words = words_since(&self.directory.join(OUTPUT), from).unwrap_or_default();
+        let words = last_words(&self.directory.join(OUTPUT), from).unwrap_or_default();
         printable(&last_line(&words)).into_owned()
     }
 
@@ -343,7 +343,7 @@ impl Target {
     #[must_use]
     pub fn serving(&self) -> Option<Event> {
         let pid = (*lock(&self.leader))?.pid;
-        let source = SOURCE.to_owned();
+        let source = SOURCE.into();
         Some(Event::Serving { source, pid })
     }
 
@@ -379,7 +379,7 @@ impl Target {
         };
         let told = self.told.swap(true, Ordering::AcqRel);
         (!told).then(|| Event::Died {
-            source: SOURCE.to_owned(),
+            source: SOURCE.into(),
             status,
         })
     }
@@ -434,7 +434,7 @@ impl Target {
     fn expect_end(&self, tell: &dyn Fn(Event)) {
         if !self.told.swap(true, Ordering::AcqRel) {
             tell(Event::Ended {
-                source: SOURCE.to_owned(),
+                source: SOURCE.into(),
                 status: "killed by the timeline".to_owned(),
             });
         }
@@ -469,7 +469,7 @@ impl Target {
         self.forget_processes();
         if let Some(old) = running.take() {
             let status = old.stop(&*self.safeguard);
-            let source = SOURCE.to_owned();
+            let source = SOURCE.into();
             tell(Event::Ended { source, status });
         }
         let started = match self.start(&next) {
@@ -479,7 +479,7 @@ impl Target {
         let pid = started.held().identity().pid;
         *running = Some(started);
         self.told.store(false, Ordering::Release);
-        let source = SOURCE.to_owned();
+        let source = SOURCE.into();
         tell(Event::Serving { source, pid });
         match self.serves(&mut runs) {
             Ok(()) => Outcome::Applied {
@@ -628,7 +628,7 @@ impl Target {
         {
             let status = running.stop(&*self.safeguard);
             if !self.told.swap(true, Ordering::AcqRel) {
-                let source = SOURCE.to_owned();
+                let source = SOURCE.into();
                 events.push(Event::Ended { source, status });
             }
         }

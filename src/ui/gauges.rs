@@ -6,6 +6,7 @@
 //! axis, the intended start, is settled only after the deadline, too late to
 //! watch.
 
+use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{AttemptCounters, Counters, Histogram, Measure, Sample};
 use crate::units::Nanos;
@@ -113,7 +114,7 @@ impl Filling {
     fn add(&mut self, sample: &Sample) {
         self.to = self.to.max(sample.to);
         match &sample.counters {
-            Counters::Attempts(counters) if sample.source == "user" => {
+            Counters::Attempts(counters) if sample.source == SourceName::User => {
                 self.users.merge(counters);
                 self.users_read = true;
                 if let Some(service) = sample.histogram(Measure::Service) {

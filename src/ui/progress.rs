@@ -8,6 +8,7 @@
 use std::io::Write;
 
 use super::gauges::{Gauges, Window};
+use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{
     Event, Observer, Outcome, Sample, StopCause, outcome_text, printable, story_time,
@@ -146,7 +147,7 @@ struct Teller {
     /// What each entry of the timeline does, once it has begun.
     begun: Vec<(usize, String)>,
     /// Sources whose gauges could not be read; each is told once.
-    unread: Vec<String>,
+    unread: Vec<SourceName>,
 }
 
 impl Teller {

@@ -5,7 +5,7 @@
 //! `tests/live/load/conformance.rs` real sockets to a server that follows the same
 //! script. What is judged does not depend on how long anything takes.
 
-use threadbare::model::{BreakerPolicy, ClientPolicy};
+use threadbare::model::{BreakerPolicy, ClientPolicy, SourceName};
 use threadbare::plan::{ClosedLoop, Plan};
 use threadbare::record::{AttemptCounters, Counters, OperationCounters, Sample};
 
@@ -296,7 +296,10 @@ fn waits(operations: u64, backlog: u32) -> Plan {
 fn counts(samples: &[Sample]) -> String {
     let mut operations = OperationCounters::default();
     let mut attempts = AttemptCounters::default();
-    for sample in samples.iter().filter(|sample| sample.source == "user") {
+    for sample in samples
+        .iter()
+        .filter(|sample| sample.source == SourceName::User)
+    {
         match &sample.counters {
             Counters::Operations(counters) => operations.merge(counters),
             Counters::Attempts(counters) => attempts.merge(counters),

@@ -37,10 +37,14 @@ impl Readings {
     /// The first bucket of a source's gauges of which this holds.
     pub(crate) fn gauges(&self, source: &str, what: &str, so: impl Fn(&GaugeCounters) -> bool) {
         self.first(what, |told| match told {
-            GaugeUpdate::Sample(sample) if sample.source == source => match sample.counters {
-                Counters::Gauges(counters) if counters.readings > 0 => so(&counters).then_some(()),
-                _ => None,
-            },
+            GaugeUpdate::Sample(sample) if sample.source == source.into() => {
+                match sample.counters {
+                    Counters::Gauges(counters) if counters.readings > 0 => {
+                        so(&counters).then_some(())
+                    }
+                    _ => None,
+                }
+            }
             _ => None,
         });
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use threadbare::clock::Clock;
 use threadbare::load::{Generator, Identities, Setup, Update, Work};
-use threadbare::model::Role;
+use threadbare::model::{Role, SourceName};
 use threadbare::plan::Plan;
 use threadbare::record::{
     AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, OperationCounters, Sample,
@@ -91,11 +91,15 @@ impl Told {
 
     fn add_up(&mut self) {
         for sample in &self.samples {
-            match (&sample.counters, sample.source.as_str()) {
-                (Counters::Operations(counters), "user") => self.operations.merge(counters),
-                (Counters::Attempts(counters), "user") => self.user.merge(counters),
-                (Counters::Attempts(counters), "monitor") => self.monitor.merge(counters),
-                (Counters::Generator(counters), "generator") => self.generator.merge(counters),
+            match (&sample.counters, &sample.source) {
+                (Counters::Operations(counters), SourceName::User) => {
+                    self.operations.merge(counters);
+                }
+                (Counters::Attempts(counters), SourceName::User) => self.user.merge(counters),
+                (Counters::Attempts(counters), SourceName::Monitor) => self.monitor.merge(counters),
+                (Counters::Generator(counters), SourceName::Generator) => {
+                    self.generator.merge(counters);
+                }
                 other => panic!("an unexpected sample: {other:?}"),
             }
         }
@@ -127,7 +131,7 @@ impl Told {
 
     /// At every edge: started = ended + in flight, and the edges lie on the grid.
     fn check_attempts(&self, plan: &Plan) {
-        for source in ["user", "monitor"] {
+        for source in [SourceName::User, SourceName::Monitor] {
             let (mut started, mut ended, mut from) = (0, 0, Nanos::ZERO);
             let mut in_flight = 0;
             for sample in self.samples.iter().filter(|sample| sample.source == source) {
@@ -163,6 +167,7 @@ impl Told {
     /// All of a source's values of a measure.
     pub(crate) fn histogram(&self, source: &str, measure: Measure) -> Histogram {
         let mut all = Histogram::new();
+        let source = SourceName::from(source);
         for sample in self.samples.iter().filter(|sample| sample.source == source) {
             if let Some(histogram) = sample.histogram(measure) {
                 all.merge(histogram);

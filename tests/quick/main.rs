@@ -17,6 +17,8 @@ mod analysis;
 mod architecture;
 mod clients;
 mod codec;
+mod merged;
+mod old_runs;
 mod operations;
 mod report;
 mod scenario;

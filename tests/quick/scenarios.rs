@@ -24,7 +24,7 @@ fn verdicts(name: &str, settings: &[&str]) -> Vec<String> {
                 ..plan.clone()
             })
         })
-        .map(|found| found.incident.verdict)
+        .map(|found| found.incident.verdict.to_string())
         .collect()
 }
 

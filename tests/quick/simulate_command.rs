@@ -54,7 +54,7 @@ fn a_simulated_run_leaves_what_a_live_one_leaves() {
     let found = summary(&one);
     assert_eq!(found.backend, Backend::Sim);
     assert!(found.complete);
-    assert_eq!(found.incident.verdict, "recovered_by_intervention");
+    assert_eq!(found.incident.verdict.word(), "recovered_by_intervention");
     for name in ["report.html", "postmortem.md", "junit.xml"] {
         assert!(!text(&one, name).is_empty(), "{name}");
     }
@@ -146,9 +146,9 @@ fn measures_are_ranked_on_the_page_and_in_the_draft() {
         rows.find(|row| row.measures == [name]).unwrap()
     };
     // As it is, it takes a restart; with a bounded queue the rollback is enough.
-    assert_eq!(found.base.verdicts[0].0, "recovered_by_intervention");
+    assert_eq!(found.base.verdicts[0].0.word(), "recovered_by_intervention");
     assert_eq!(
-        row("bounded queue").verdicts[0].0,
+        row("bounded queue").verdicts[0].0.word(),
         "recovered_with_the_trigger"
     );
     assert!(row("bounded queue").lost.median < found.base.lost.median);

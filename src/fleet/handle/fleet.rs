@@ -183,7 +183,7 @@ impl Fleet {
                 std::mem::take(&mut state.deaths)
                     .into_iter()
                     .map(|status| Event::Died {
-                        source: slot.name.clone(),
+                        source: slot.name.as_str().into(),
                         status,
                     })
             })

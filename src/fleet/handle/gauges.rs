@@ -107,7 +107,7 @@ impl Totals {
         Sample {
             from,
             to,
-            source: source.to_owned(),
+            source: source.into(),
             counters: self.counters,
             histograms,
         }
@@ -152,7 +152,7 @@ impl Fleet {
             }
             // After the end there is nothing left to be read.
             if let Some(cause) = read.failure.filter(|_| !ended) {
-                let source = slot.name.clone();
+                let source = slot.name.as_str().into();
                 results.push(Err(Event::ScrapeFailed { source, cause }));
             }
         }

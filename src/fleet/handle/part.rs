@@ -6,11 +6,11 @@
 //! a terminal reaches the conductor only, which then ends the fleet in order.
 
 use std::fs::OpenOptions;
-use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -24,6 +24,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fleet::message::StartReport;
 use crate::fleet::wire::Client;
+use crate::process::last_words;
 
 /// How long a part may take to serve, its boot delay not counted; a hundred
 /// times what it takes on an idle machine.
@@ -35,8 +36,6 @@ const CONTROL_MAX: Duration = Duration::from_millis(500);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long a part that was told to stop may take to end before it is killed.
 const STOP_MAX: Duration = Duration::from_secs(2);
-/// How much of the log is looked at for the last words of a part that failed.
-const LAST_WORDS_MAX: u64 = 4096;
 
 /// What is needed to start a part.
 #[derive(Debug, Clone)]
@@ -218,18 +217,6 @@ impl Starting {
         };
         Error::failed(format!("{} did not start: {ended} {said}", self.name))
     }
-}
-
-/// What was written to the log since `from`, the end of it.
-fn last_words(log: &Path, from: u64) -> io::Result<String> {
-    let mut file = std::fs::File::open(log)?;
-    let length = file.metadata()?.len();
-    file.seek(SeekFrom::Start(
-        from.max(length.saturating_sub(LAST_WORDS_MAX)),
-    ))?;
-    let mut bytes = Vec::new();
-    file.take(LAST_WORDS_MAX).read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 impl Part {

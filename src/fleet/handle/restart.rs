@@ -120,7 +120,7 @@ impl Fleet {
         let pid = part.pid;
         state.part = Some(part);
         Ok(Event::Serving {
-            source: slot.name.clone(),
+            source: slot.name.as_str().into(),
             pid,
         })
     }
@@ -192,7 +192,7 @@ fn last_reading(slot: &Slot, part: &mut Part) -> Result<Event, String> {
     };
     lock(&slot.state).books.close(&reading);
     Ok(Event::Stopped {
-        source: slot.name.clone(),
+        source: slot.name.as_str().into(),
         counters,
     })
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::super::conductor::Message;
+use super::super::message::Message;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::fleet::{Fleet, Launch};
@@ -53,7 +53,7 @@ impl SystemUnderTest for Fleet {
     fn serving(&self) -> Vec<Event> {
         let processes = self.processes().into_iter();
         let serving = processes.map(|process| Event::Serving {
-            source: process.name,
+            source: process.name.into(),
             pid: process.pid,
         });
         serving.collect()

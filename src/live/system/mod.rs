@@ -10,8 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 
-use super::conductor::Message;
 use super::guardian::Guardian;
+use super::message::Message;
 use super::signals::Interrupt;
 use crate::clock::Clock;
 use crate::error::Result;

@@ -3,16 +3,17 @@
 
 use std::path::PathBuf;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
-use super::super::conductor::Message;
 use super::super::faults::Faults;
+use super::super::message::Message;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Work};
 use crate::model::{Action, Site, TargetAction, TargetSpec};
 use crate::net::{AllowedHosts, Tls};
 use crate::record::{Event, Outcome, Sample};
+use crate::sync::lock;
 use crate::target::{Addresses, Begin, Safeguard, Target, Undo, Undos};
 use crate::units::Nanos;
 
@@ -34,19 +35,15 @@ struct UndoLog {
 }
 
 impl UndoLog {
-    fn undos(&self) -> MutexGuard<'_, Undos> {
-        self.undos.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     fn tell(&self, event: Event) {
-        let messages = self.messages.lock().unwrap_or_else(PoisonError::into_inner);
+        let messages = lock(&self.messages);
         let _ = messages.send(Message::Event(event));
     }
 }
 
 impl Safeguard for UndoLog {
     fn arm(&self, undo: Undo) -> Result<u64> {
-        let armed = self.undos().arm(undo)?;
+        let armed = lock(&self.undos).arm(undo)?;
         self.tell(Event::Armed {
             undo: armed.undo.in_words(),
         });
@@ -54,7 +51,7 @@ impl Safeguard for UndoLog {
     }
 
     fn settle(&self, id: u64, outcome: &Outcome) {
-        if let Err(error) = self.undos().undone(id, outcome) {
+        if let Err(error) = lock(&self.undos).undone(id, outcome) {
             let text = error.to_string();
             self.tell(Event::Warning { text });
         }
@@ -88,7 +85,7 @@ pub(super) fn begin(start: &Start<'_>, spec: &TargetSpec) -> Result<Arc<dyn Syst
         Ok((faults, target))
     });
     if begun.is_err() {
-        undo_log.undos().close();
+        lock(&undo_log.undos).close();
     }
     let (faults, target) = begun?;
     Ok(Arc::new(GuardedTarget {
@@ -178,7 +175,7 @@ impl SystemUnderTest for GuardedTarget {
     fn stop(&self) -> Vec<Event> {
         let mut events = self.target.stop();
         events.extend(self.faults.warnings());
-        let mut undos = self.undo_log.undos();
+        let mut undos = lock(&self.undo_log.undos);
         undos.close();
         let left = undos.outstanding().len();
         if left > 0 {

@@ -78,9 +78,9 @@ macro_rules! counted {
         pub(super) mod $name {
             use super::{Deserializer, Nanos, Serializer, Unit};
 
-            struct Counted;
+            struct UnitCount;
 
-            impl Unit for Counted {
+            impl Unit for UnitCount {
                 const UNIT: Nanos = $unit;
                 const WORD: &'static str = $word;
             }
@@ -89,13 +89,13 @@ macro_rules! counted {
                 time: &Nanos,
                 serializer: S,
             ) -> Result<S::Ok, S::Error> {
-                super::write::<Counted, S>(*time, serializer)
+                super::write::<UnitCount, S>(*time, serializer)
             }
 
             pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
                 deserializer: D,
             ) -> Result<Nanos, D::Error> {
-                super::read::<Counted, D>(deserializer)
+                super::read::<UnitCount, D>(deserializer)
             }
         }
     };

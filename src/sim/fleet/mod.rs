@@ -15,7 +15,8 @@ use super::calendar::{Awaited, Calendar, Event};
 use super::identity::Identity;
 use super::instance::{Call, Instance, Job, NONE};
 use crate::model::{
-    Admission, Denial, FleetSpec, Patience, ReleasePolicy, Responder, RoundRobin, Standing,
+    Admission, Denial, FleetSpec, Patience, ReleasePolicy, Responder, RoundRobin, SourceName,
+    Standing,
 };
 use crate::record::{self, BalancerCounters, Counters, Sample};
 use crate::slots::Slab;
@@ -231,7 +232,7 @@ impl Fleet {
                 emit(sample);
             } else if instance.pause.is_some() {
                 self.happened.push(record::Event::ScrapeFailed {
-                    source: instance.name().to_owned(),
+                    source: instance.name().clone(),
                     cause: record::PAUSED.to_owned(),
                 });
             }
@@ -239,7 +240,7 @@ impl Fleet {
         emit(Sample {
             from,
             to,
-            source: "balancer".into(),
+            source: SourceName::Balancer,
             counters: Counters::Balancer(std::mem::take(&mut self.balancer)),
             histograms: Vec::new(),
         });
@@ -251,7 +252,7 @@ impl Fleet {
         self.instances
             .iter()
             .map(|instance| record::Event::Serving {
-                source: instance.name().to_owned(),
+                source: instance.name().clone(),
                 pid: 0,
             })
     }
@@ -265,7 +266,7 @@ impl Fleet {
         for instance in self.instances.iter_mut().filter(|instance| instance.up) {
             let (counters, _) = instance.stop(now, &mut self.jobs);
             events.push(record::Event::Stopped {
-                source: instance.name().to_owned(),
+                source: instance.name().clone(),
                 counters,
             });
         }

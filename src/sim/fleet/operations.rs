@@ -103,9 +103,9 @@ impl Fleet {
         for (index, instance) in self.instances.iter_mut().enumerate() {
             instance.settings = self.responder.settings_of(index);
         }
-        let names = |which: fn(&Instance) -> bool| -> Vec<&str> {
+        let names = |which: fn(&Instance) -> bool| -> Vec<String> {
             let instances = self.instances.iter().filter(|instance| which(instance));
-            instances.map(Instance::name).collect()
+            instances.map(|it| it.name().to_string()).collect()
         };
         let down = names(|instance| !instance.up);
         applied_later(done, &down, &names(|instance| instance.pause.is_some()))
@@ -126,7 +126,7 @@ impl Fleet {
             let instance = &mut self.instances[index];
             let (counters, lost) = instance.stop(now, &mut self.jobs);
             self.happened.push(record::Event::Stopped {
-                source: instance.name().to_owned(),
+                source: instance.name().clone(),
                 counters,
             });
             for job in lost {
@@ -148,7 +148,7 @@ impl Fleet {
             let settings = self.responder.settings_of(index);
             self.instances[index].start(now, settings);
             self.happened.push(record::Event::Serving {
-                source: self.instances[index].name().to_owned(),
+                source: self.instances[index].name().clone(),
                 pid: 0,
             });
         }

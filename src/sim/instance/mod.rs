@@ -10,7 +10,7 @@ pub(super) use crew::{Call, Job, NONE, Worker};
 use super::calendar::{Awaited, Event, Place};
 use super::fleet::Arrival;
 use crate::model::{
-    Bulkhead, Crew, FleetSpec, Patience, QueuePolicy, RoleCache, Settings, instance_name,
+    Bulkhead, Crew, FleetSpec, Patience, QueuePolicy, RoleCache, Settings, SourceName,
 };
 use crate::record::{Counters, Histogram, InstanceCounters, Measure, Sample};
 use crate::rng::{self, StdRng};
@@ -30,7 +30,7 @@ pub(super) struct Pause {
 /// One instance of the fleet, through all its launches.
 #[derive(Debug)]
 pub(super) struct Instance {
-    name: String,
+    name: SourceName,
     index: u32,
     seed: u64,
     pub(super) launch: u32,
@@ -64,7 +64,7 @@ pub(super) struct Instance {
 impl Instance {
     /// An instance that has long been in service.
     pub(super) fn new(index: u32, spec: &FleetSpec, seed: u64) -> Self {
-        let name = instance_name(index as usize);
+        let name = SourceName::Instance(index + 1);
         let all = spec.workers + spec.monitor_workers;
         Self {
             index,
@@ -91,7 +91,7 @@ impl Instance {
         }
     }
 
-    pub(super) fn name(&self) -> &str {
+    pub(super) const fn name(&self) -> &SourceName {
         &self.name
     }
 

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use threadbare::model::{Role, SlowPart};
+use threadbare::model::{Role, SlowPart, SourceName};
 use threadbare::record::{Event, PAUSED};
 use threadbare::units::Nanos;
 
@@ -67,7 +67,7 @@ fn a_paused_instance_stands_still_and_goes_on_with_what_came_meanwhile() {
         let Some(Err(Event::ScrapeFailed { source, cause })) = failed.first() else {
             panic!("{failed:?}");
         };
-        assert_eq!((source.as_str(), cause.as_str()), ("instance-1", PAUSED));
+        assert_eq!((source, cause.as_str()), (&SourceName::Instance(1), PAUSED));
         assert!(rig.fleet.dead().is_empty()); // to stand still is not to die
         // A release reaches it when it goes on, before anything it does from then on.
         let detail = "to be in force when they go on: instance-1";

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use rustix::process::Signal;
-use threadbare::model::Role;
+use threadbare::model::{Role, SourceName};
 use threadbare::record::{Event, InstanceCounters, Measure, Outcome};
 use threadbare::units::Nanos;
 
@@ -151,7 +151,7 @@ fn a_gauge_that_cannot_be_read_is_an_event() {
         .filter_map(Result::err)
         .collect();
     assert!(
-        matches!(&failed[..], [Event::ScrapeFailed { source, .. }] if source == "instance-2"),
+        matches!(&failed[..], [Event::ScrapeFailed { source, .. }] if *source == SourceName::Instance(2)),
         "{failed:?}"
     );
 }

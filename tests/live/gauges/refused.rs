@@ -39,7 +39,7 @@ fn cause(answer: Answer) -> String {
     let server = Server::start(move |_| answer.clone());
     let (mut scraper, readings) = read(vec![source(&server)]);
     let cause = readings.first("a failed reading", |told| match told {
-        GaugeUpdate::Event(Event::ScrapeFailed { source, cause }) if source == "app" => {
+        GaugeUpdate::Event(Event::ScrapeFailed { source, cause }) if *source == "app".into() => {
             Some(cause.clone())
         }
         _ => None,
@@ -182,7 +182,7 @@ fn a_source_that_hangs_holds_up_no_other() {
     for _ in 0..3 {
         readings.first("a reading of the other", |told| match told {
             GaugeUpdate::Sample(sample) => {
-                assert_eq!(sample.source, "app");
+                assert_eq!(sample.source, "app".into());
                 Some(())
             }
             GaugeUpdate::Event(event) => panic!("{event:?}"),

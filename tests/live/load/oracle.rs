@@ -12,7 +12,7 @@ use crate::server::{Answer, Server, Then};
 use crate::told::{run, setup};
 use threadbare::gauges::machine_facts;
 use threadbare::load::{Generator, Update};
-use threadbare::model::ArrivalProcess;
+use threadbare::model::{ArrivalProcess, SourceName};
 use threadbare::record::{Backend, FORMAT, Header, Histogram, Measure, Observer as _, Tally};
 use threadbare::units::Nanos;
 
@@ -112,7 +112,7 @@ fn intervals_and_threads_add_up_to_the_whole_run() {
     generator.unwrap().join().unwrap();
     let mut tally = Tally::new(&plan);
     // Summed by value, without the histogram's own merging.
-    let mut sums: BTreeMap<(String, Measure), BTreeMap<Nanos, u64>> = BTreeMap::new();
+    let mut sums: BTreeMap<(SourceName, Measure), BTreeMap<Nanos, u64>> = BTreeMap::new();
     let mut parts = 0;
     for update in receiver {
         let Update::Sample(sample) = update else {

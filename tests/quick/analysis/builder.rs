@@ -186,6 +186,7 @@ impl Run {
             samples: samples
                 .flat_map(|(index, second)| samples_of(index as u64, second))
                 .collect(),
+            merged_to: None,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The incident's clock and verdicts, where the answer is built in.
 
 use threadbare::analysis::{Findings, Verdict, findings};
-use threadbare::model::{ClientsAction, FleetAction, ServiceAction, Shape, SlowPart};
+use threadbare::model::{
+    Cause, ClientsAction, FleetAction, ServiceAction, Shape, SlowPart, SustainingEffect,
+};
 use threadbare::plan::Action;
 use threadbare::record::{Counters, Event, OperationCounters, Outcome};
 use threadbare::units::Nanos;
@@ -26,8 +28,11 @@ fn the_founding_incident_has_the_clock_that_was_built_in() {
     close(incident.recovery_after_last_action_s, 0.0);
     close(incident.time_to_detect_s, 4.4996);
     assert_eq!(incident.recovered_censored_after_s, None);
-    assert_eq!(incident.verdict, "recovered_by_intervention");
-    assert_eq!(incident.sustaining.as_deref(), Some("retries"));
+    assert_eq!(incident.verdict.word(), "recovered_by_intervention");
+    assert_eq!(
+        incident.sustaining.map(SustainingEffect::word),
+        Some("retries")
+    );
     let shares = incident.sustaining_shares.unwrap();
     close(Some(shares.retries), 1015.0 / 1365.0);
     close(shares.zombie_work, 0.7);
@@ -170,7 +175,8 @@ fn every_verdict_has_a_run_that_deserves_it() {
     for (index, (word, run)) in verdicts().into_iter().enumerate() {
         let found = findings(&run.record());
         assert_eq!(
-            found.incident.verdict, word,
+            found.incident.verdict.word(),
+            word,
             "row {index}: {:?}",
             found.sentences
         );
@@ -266,8 +272,11 @@ fn the_largest_amplifier_is_named_and_zombie_work_only_without_one() {
     ];
     for (second, effect) in rows {
         let found = findings(&Run::pushed_and_rolled_back().is(60, 100, second).record());
-        assert_eq!(found.incident.verdict, "metastable");
-        assert_eq!(found.incident.sustaining.as_deref(), effect);
+        assert_eq!(found.incident.verdict.word(), "metastable");
+        assert_eq!(
+            found.incident.sustaining.map(SustainingEffect::word),
+            effect
+        );
     }
 }
 
@@ -314,7 +323,7 @@ fn surged() -> Run {
 fn clock(found: &Findings) -> (Option<&str>, Option<f64>, Option<f64>) {
     let incident = &found.incident;
     (
-        incident.trigger.as_deref(),
+        incident.trigger.map(Cause::name),
         incident.trigger_s,
         incident.trigger_off_s,
     )
@@ -410,7 +419,7 @@ fn verdicts_are_judged_from_the_end_of_the_trigger() {
         ("no_impact", slowed().is(20, 60, GOOD)),
     ] {
         let found = findings(&run.record());
-        assert_eq!(found.incident.verdict, word, "{:?}", found.sentences);
+        assert_eq!(found.incident.verdict.word(), word, "{:?}", found.sentences);
         assert_eq!(found.incident.rollback_applied_s, None);
         assert_eq!(found.incident.recovery_after_rollback_s, None);
     }

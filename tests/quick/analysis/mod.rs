@@ -8,6 +8,7 @@
     reason = "tests may panic, and synthetic figures are small and exact"
 )]
 
+mod answer;
 mod builder;
 mod contract;
 mod expectations;

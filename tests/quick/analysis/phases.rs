@@ -1,7 +1,7 @@
 //! Phases, exhaustion windows and the series, where the edges are known.
 
 use threadbare::analysis::{findings, series};
-use threadbare::model::Shape;
+use threadbare::model::{Shape, SourceName};
 use threadbare::record::{Counters, Sample};
 use threadbare::units::Nanos;
 
@@ -77,7 +77,7 @@ fn actions_in_one_bucket_make_one_phase_and_an_early_first_action_no_baseline() 
         ("push", 5.0)
     );
     assert_eq!(early.baseline, None);
-    assert_eq!(early.incident.verdict, "undetermined");
+    assert_eq!(early.incident.verdict.word(), "undetermined");
 }
 
 #[test]
@@ -113,7 +113,7 @@ fn two_processes_of_an_instance_share_a_bucket() {
     let place = record
         .samples
         .iter()
-        .position(|s| s.source == "instance-2" && s.from == Nanos(50 * SECOND))
+        .position(|s| s.source == SourceName::Instance(2) && s.from == Nanos(50 * SECOND))
         .unwrap();
     let whole = record.samples.remove(place);
     let half = |from: u64, to: u64, saturation: f64| Sample {
@@ -130,7 +130,7 @@ fn two_processes_of_an_instance_share_a_bucket() {
     let table = series(&record);
     let bucket = &table.buckets[50];
     let instance = bucket.instances[1].unwrap();
-    assert_eq!(table.instances[1], "instance-2");
+    assert_eq!(table.instances[1], SourceName::Instance(2));
     assert_eq!(instance.covered_ns, SECOND / 2);
     close(instance.saturation(), (0.3 + 0.1) / 0.5);
 }

@@ -1,6 +1,7 @@
 //! Measurements that are invalid, records that are not whole.
 
 use threadbare::analysis::{Conservation, Validity, Verdict, findings};
+use threadbare::model::SourceName;
 use threadbare::plan::{Bound, Figure};
 use threadbare::record::{Backend, Counters, Event, InstanceCounters, Measure, Record, StopCause};
 use threadbare::units::Nanos;
@@ -150,7 +151,7 @@ fn a_record_cut_off_is_analysed_as_far_as_it_is_final() {
     assert_eq!(found.verdict, Verdict::Failed);
     assert_eq!(found.phases.last().map(|p| p.to_s), Some(79.0));
     close(found.incident.recovered_censored_after_s, 8.7);
-    assert_eq!(found.incident.verdict, "undetermined"); // 8.7 s are no hold window
+    assert_eq!(found.incident.verdict.word(), "undetermined"); // 8.7 s are no hold window
     assert!(found.sentences.iter().any(|s| s.contains("incomplete")));
     assert!(found.sentences.iter().any(|s| s.contains("nearly full")));
     let mut interrupted = founding();
@@ -194,7 +195,9 @@ fn what_was_not_measured_is_no_zero_and_not_valid() {
         ("machine", "the machine"),
     ] {
         let mut record = live();
-        record.samples.retain(|sample| sample.source != source);
+        record
+            .samples
+            .retain(|sample| sample.source != source.into());
         let found = findings(&record);
         assert_eq!(found.verdict, Verdict::Invalid, "{source}");
         assert!(found.measurement.reasons[0].contains(&format!("the use of {what} after")));
@@ -213,7 +216,7 @@ fn second_instance(record: &mut Record, second: u64) -> &mut InstanceCounters {
     let sample = record
         .samples
         .iter_mut()
-        .find(|s| s.source == "instance-2" && s.from == Nanos(second * SECOND));
+        .find(|s| s.source == SourceName::Instance(2) && s.from == Nanos(second * SECOND));
     match &mut sample.unwrap().counters {
         Counters::Instance(counters) => counters,
         other => panic!("{other:?}"),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
-use threadbare::model::{ArrivalProcess, Backoff, ClientPolicy};
+use threadbare::model::{ArrivalProcess, Backoff, ClientPolicy, SourceName};
 use threadbare::plan::{ClosedLoop, Plan, Request};
 use threadbare::record::{AttemptCounters, Counters, OperationCounters, Try};
 use threadbare::units::Nanos;
@@ -125,7 +125,7 @@ proptest! {
         // Books: they say what was sent, and what started has ended or is under way.
         let (mut operations, mut user) = (OperationCounters::default(), AttemptCounters::default());
         let mut in_flight = 0;
-        for sample in wire.samples.iter().filter(|sample| sample.source == "user") {
+        for sample in wire.samples.iter().filter(|sample| sample.source == SourceName::User) {
             match &sample.counters {
                 Counters::Operations(counters) => {
                     prop_assert!(counters.conserved());

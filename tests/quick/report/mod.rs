@@ -10,6 +10,7 @@ use std::path::Path;
 use threadbare::analysis::{
     Estimate, Findings, GaugeFigures, InferredCapacity, ProcessFigures, Validity, Verdict,
 };
+use threadbare::model::SourceName;
 use threadbare::record::{Event, Observer, Outcome, Record};
 use threadbare::report::{html, json, junit, markdown, text, write_all};
 use threadbare::ui::{Lines, Live};
@@ -53,8 +54,8 @@ fn worst() -> (Record, Findings) {
     incident.rollback_rejected_because = Some(HOSTILE.into());
     HOSTILE.clone_into(&mut record.header.plan.source);
     for sample in &mut record.samples {
-        if sample.source == "instance-1" {
-            HOSTILE.clone_into(&mut sample.source);
+        if sample.source == SourceName::Instance(1) {
+            sample.source = HOSTILE.into();
         }
     }
     record.events.push((

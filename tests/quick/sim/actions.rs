@@ -1,6 +1,6 @@
 //! What each action does in virtual time, judged by order and by exact sums.
 use threadbare::analysis::{ActionOutcome, Findings, Phase, Validity, findings};
-use threadbare::model::Shape;
+use threadbare::model::{Cause, Shape};
 use threadbare::plan::Plan;
 use threadbare::record::{Counters, Event, InstanceCounters, Measure, PAUSED, Record};
 use threadbare::scenario;
@@ -57,7 +57,7 @@ fn phase<'a>(found: &'a Findings, name: &str) -> &'a Phase {
 /// What an instance counted, all its samples added up.
 fn counted(record: &Record, name: &str) -> InstanceCounters {
     let mut sum = InstanceCounters::default();
-    for sample in record.samples.iter().filter(|it| it.source == name) {
+    for sample in record.samples.iter().filter(|it| it.source == name.into()) {
         if let Counters::Instance(counters) = &sample.counters {
             sum.merge(counters);
         }
@@ -89,7 +89,7 @@ fn what_is_slow_takes_so_many_times_as_long_until_it_is_as_usual() {
             (incident.trigger_s, incident.trigger_off_s),
             (Some(10.0), Some(20.0))
         );
-        assert!(incident.trigger.as_deref().unwrap().contains(part));
+        assert!(incident.trigger.map(Cause::name).unwrap().contains(part));
     }
 }
 
@@ -121,16 +121,19 @@ fn a_freeze_has_its_closed_form_and_costs_no_operation() {
     // Worker-time goes on: nothing of the run is missing once they were read again.
     for name in ["instance-1", "instance-4"] {
         let counters = counted(&record, name);
-        let own = record.samples.iter().filter(|sample| sample.source == name);
+        let own = record
+            .samples
+            .iter()
+            .filter(|sample| sample.source == name.into());
         let until = own.map(|sample| sample.to).max().unwrap();
         assert_eq!(counters.worker_ns, 2 * until.0);
         assert_eq!((counters.enqueued, counters.lost), (counters.finished, 0));
     }
     let incident = &found.incident;
-    assert_eq!(incident.trigger.as_deref(), Some("pause"));
+    assert_eq!(incident.trigger.map(Cause::name), Some("pause"));
     assert_eq!(incident.trigger_off_s, Some(14.0));
     // Everyone waited, and nobody in vain.
-    assert_eq!(incident.verdict, "no_impact");
+    assert_eq!(incident.verdict.word(), "no_impact");
 }
 
 #[test]
@@ -174,7 +177,7 @@ fn only_so_many_instances_are_paused_and_a_restart_ends_it() {
         let events = record.events.iter();
         events
             .filter(
-                |(_, event)| matches!(event, Event::ScrapeFailed { source, .. } if source == name),
+                |(_, event)| matches!(event, Event::ScrapeFailed { source, .. } if *source == name.into()),
             )
             .count()
     };
@@ -185,10 +188,10 @@ fn only_so_many_instances_are_paused_and_a_restart_ends_it() {
     // What was under way and what had arrived is lost with the instance, and told.
     let first = counted(&record, "instance-1");
     assert!(first.lost > 0, "{first:?}");
-    assert_eq!(found.incident.trigger.as_deref(), Some("pause"));
+    assert_eq!(found.incident.trigger.map(Cause::name), Some("pause"));
     // Off once the restart had ended, and no intervention after it.
     assert_eq!(found.incident.trigger_off_s, Some(15.5));
-    assert_eq!(found.incident.verdict, "recovered_with_the_trigger");
+    assert_eq!(found.incident.verdict.word(), "recovered_with_the_trigger");
 }
 
 #[test]
@@ -225,7 +228,7 @@ fn a_canary_reaches_its_share_and_a_rollback_all() {
         found.actions[1].detail,
         "version 3, which restores version 1"
     );
-    assert_eq!(found.incident.verdict, "recovered_with_the_trigger");
+    assert_eq!(found.incident.verdict.word(), "recovered_with_the_trigger");
 }
 
 #[test]
@@ -278,7 +281,7 @@ fn a_load_that_surges_cuts_phases_and_is_a_trigger() {
         [("baseline", 2.0), ("surge", 10.0), ("surge over", 15.0)]
     );
     let incident = &found.incident;
-    assert_eq!(incident.trigger.as_deref(), Some("surge"));
+    assert_eq!(incident.trigger.map(Cause::name), Some("surge"));
     assert_eq!(
         (incident.trigger_s, incident.trigger_off_s),
         (Some(10.0), Some(15.0))

@@ -2,7 +2,7 @@
 
 use super::carried_out::{carried_out, instances};
 use crate::plan::{entry, monitor, ms, plan};
-use threadbare::model::{Action, FleetAction, ServiceAction, When};
+use threadbare::model::{Action, FleetAction, ServiceAction, SourceName, When};
 use threadbare::plan::{Entry, MixEntry, Plan, Request};
 use threadbare::record::{
     AttemptCounters, Counters, Histogram, InstanceCounters, Measure, OperationCounters, Record,
@@ -35,7 +35,7 @@ fn counted(record: &Record, from: Nanos) -> Counted {
         }
         match &sample.counters {
             Counters::Instance(counters) => all.fleet.merge(counters),
-            Counters::Attempts(counters) if sample.source == "monitor" => {
+            Counters::Attempts(counters) if sample.source == SourceName::Monitor => {
                 all.monitors.merge(counters);
             }
             Counters::Attempts(counters) => all.users.merge(counters),
@@ -394,7 +394,7 @@ fn everything_at_once_adds_up() {
     let record = carried_out(&plan);
     let mut sums = InstanceCounters::default();
     let mut held = 0;
-    for name in ["instance-1", "instance-2", "instance-3"] {
+    for name in [1, 2, 3].map(SourceName::Instance) {
         let mine = record.samples.iter().filter(|sample| sample.source == name);
         let mut last = (0, 0);
         for sample in mine {

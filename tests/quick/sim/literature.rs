@@ -9,7 +9,7 @@ use crate::plan::{ms, plan};
 use threadbare::analysis::{Findings, findings};
 use threadbare::model::{
     ArrivalProcess, Backoff, ClientPolicy, FleetAction, Jitter, RetryBudgetPolicy, ServiceAction,
-    Shape, SlowPart,
+    Shape, SlowPart, SustainingEffect,
 };
 use threadbare::plan::{Action, Entry, Plan, When};
 use threadbare::units::{Nanos, Rate, Ratio};
@@ -70,7 +70,7 @@ fn judged(plan: &Plan) -> Findings {
 /// Whether service came back by itself once the trigger was off.
 fn comes_back(plan: &Plan) -> bool {
     let found = judged(plan);
-    match found.incident.verdict.as_str() {
+    match found.incident.verdict.word() {
         "no_impact" | "recovered_with_the_trigger" | "slow_drain" => true,
         "metastable" => false,
         other => panic!("{other}: {:?}", found.incident.undetermined_because),
@@ -102,8 +102,11 @@ mod outage {
     #[test]
     fn after_ten_seconds_it_is_stuck_at_twice_the_load() {
         let found = judged(&outage());
-        assert_eq!(found.incident.verdict, "metastable");
-        assert_eq!(found.incident.sustaining.as_deref(), Some("retries"));
+        assert_eq!(found.incident.verdict.word(), "metastable");
+        assert_eq!(
+            found.incident.sustaining.map(SustainingEffect::word),
+            Some("retries")
+        );
         let last = found.phases.last().unwrap();
         assert!(last.goodput_per_s < 1.0, "{last:?}");
         let attempts = last.attempts_per_operation.unwrap();

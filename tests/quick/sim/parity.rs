@@ -191,7 +191,9 @@ fn pairs(scenario: &'static str) -> (Vec<Pair>, Vec<String>) {
     let verdicts = live.iter().chain(simulated);
     (
         all,
-        verdicts.map(|run| run.incident.verdict.clone()).collect(),
+        verdicts
+            .map(|run| run.incident.verdict.to_string())
+            .collect(),
     )
 }
 

@@ -12,6 +12,7 @@ use crate::plan::{monitor, ms, plan};
 use threadbare::analysis::findings;
 use threadbare::model::{
     ArrivalProcess, Backoff, ClientsAction, FleetAction, Jitter, ServiceAction, SlowPart,
+    SourceName,
 };
 use threadbare::plan::{Action, Entry, Plan, When};
 use threadbare::record::{Counters, Record, Recorder};
@@ -201,7 +202,7 @@ proptest! {
     fn time_goes_one_way(plan in any_plan()) {
         let record = carried_out(&plan);
         prop_assert!(record.events.is_sorted_by_key(|(at, _)| *at));
-        let mut spans: BTreeMap<(&str, &str), Vec<(Nanos, Nanos)>> = BTreeMap::new();
+        let mut spans: BTreeMap<(&SourceName, &str), Vec<(Nanos, Nanos)>> = BTreeMap::new();
         for sample in &record.samples {
             prop_assert!(sample.from < sample.to);
             let own = spans.entry((&sample.source, sample.counters.kind())).or_default();

@@ -5,29 +5,13 @@ use threadbare::live;
 use threadbare::load::{Endpoint, Work};
 use threadbare::model::{ClientPolicy, HttpWork, Shape, Step};
 use threadbare::plan::{Load, Plan};
-use threadbare::record::{Backend, Event, FORMAT, Header, MachineFacts, Observer, Record, Sample};
+use threadbare::record::{Backend, FORMAT, Header, MachineFacts, MemoryRecorder};
 use threadbare::units::{Nanos, Rate};
 
 use crate::server::{Class, Gunicorn, Server};
 
 /// How long each request keeps a thread busy: four threads then do 80 a second.
 const SERVICE_MS: u64 = 50;
-
-#[derive(Default)]
-struct Kept {
-    events: Vec<(Nanos, Event)>,
-    samples: Vec<Sample>,
-}
-
-impl Observer for Kept {
-    fn event(&mut self, at: Nanos, event: &Event) {
-        self.events.push((at, event.clone()));
-    }
-
-    fn sample(&mut self, sample: &Sample) {
-        self.samples.push(sample.clone());
-    }
-}
 
 /// Half a minute of a load that goes from `calm` to `rate` per second after 7 s.
 fn load(server: &dyn Server, calm: f64, rate: f64) -> Findings {
@@ -55,7 +39,7 @@ fn load(server: &dyn Server, calm: f64, rate: f64) -> Findings {
         },
         ..Plan::default()
     };
-    let mut kept = Kept::default();
+    let mut kept = MemoryRecorder::default();
     let work = Work::Http {
         host: server.url().replace("http://", ""),
         work: HttpWork::single(
@@ -64,18 +48,14 @@ fn load(server: &dyn Server, calm: f64, rate: f64) -> Findings {
         ),
     };
     live::offer(&plan, Endpoint::from(server.address()), work, &mut kept).unwrap();
-    findings(&Record {
-        header: Header {
-            format: FORMAT,
-            version: String::new(),
-            backend: Backend::Live,
-            started_wall_ms: 0,
-            machine: MachineFacts::default(),
-            plan,
-        },
-        events: kept.events,
-        samples: kept.samples,
-    })
+    findings(&kept.into_record(Header {
+        format: FORMAT,
+        version: String::new(),
+        backend: Backend::Live,
+        started_wall_ms: 0,
+        machine: MachineFacts::default(),
+        plan,
+    }))
 }
 
 #[test]

@@ -13,6 +13,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 use threadbare::analysis::Findings;
+use threadbare::model::SourceName;
 use threadbare::record::{
     AttemptCounters, Backend, Counters, FORMAT, GeneratorCounters, Header, Histogram,
     InstanceCounters, MachineCounters, MachineFacts, Measure, OperationCounters, Record, Sample,
@@ -50,6 +51,7 @@ fn made_up() -> Record {
         },
         events: story::events(),
         samples,
+        merged_to: None,
     }
 }
 
@@ -57,7 +59,7 @@ fn made_up() -> Record {
 fn enqueue(samples: &mut [Sample]) {
     /// Jobs an instance serves in a second, at least.
     const SERVED: u64 = 60;
-    let mut waited: BTreeMap<String, u64> = BTreeMap::new();
+    let mut waited: BTreeMap<SourceName, u64> = BTreeMap::new();
     for sample in samples {
         if let Counters::Instance(counters) = &mut sample.counters {
             let before = waited
@@ -325,7 +327,7 @@ impl State {
         Sample {
             from: Nanos::from_secs(second),
             to: Nanos::from_secs(second + 1),
-            source: format!("instance-{}", index + 1),
+            source: SourceName::Instance(u32::try_from(index).unwrap() + 1),
             counters: Counters::Instance(InstanceCounters {
                 workers: 4,
                 worker_ns: whole(workers),

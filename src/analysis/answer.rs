@@ -1,0 +1,241 @@
+//! The figures of the answer: what every report leads with, computed once.
+//!
+//! They are functions of the findings and no part of them, so that `summary.json`
+//! holds each figure once too. How a figure is written (units, digits, words) is the
+//! reports' business.
+
+use super::findings::{Conservation, ExhaustionWindow, Findings, Incident, Measurement, Phase};
+use crate::plan::Cause;
+
+/// A closed loop whose generator or machine is busier than this was limited by it.
+const LIMITING: f64 = 0.90;
+
+/// The headline: how long service took to recover.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Recovery {
+    /// Whether it is counted from a rollback; else from when the trigger was off.
+    pub after_rollback: bool,
+    /// Seconds until it had recovered; none where that was not seen.
+    pub seen_s: Option<f64>,
+    /// Seconds for which it was waited for in vain.
+    pub censored_after_s: Option<f64>,
+}
+
+/// The load that each operation became in one phase.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Amplification<'a> {
+    /// The phase.
+    pub phase: &'a Phase,
+    /// Users' attempts / first tries.
+    pub attempts: f64,
+    /// Probes / operations; zero where none was read.
+    pub probes: f64,
+}
+
+impl Amplification<'_> {
+    fn of(phase: &Phase) -> Option<Amplification<'_>> {
+        Some(Amplification {
+            phase,
+            attempts: phase.attempts_per_operation?,
+            probes: phase.probes_per_operation.unwrap_or(0.0),
+        })
+    }
+
+    /// Attempts and probes per operation: 1 is what users asked for.
+    #[must_use]
+    pub fn times(&self) -> f64 {
+        self.attempts + self.probes
+    }
+}
+
+/// All exhaustion windows together.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exhaustion<'a> {
+    /// Who was exhausted, sorted, each once.
+    pub instances: Vec<&'a str>,
+    /// When the first window began.
+    pub from_s: f64,
+    /// When the last one ended.
+    pub to_s: f64,
+    /// The longest window.
+    pub longest_s: f64,
+}
+
+/// What a closed loop went as fast as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limiter {
+    /// The generator's threads.
+    Generator,
+    /// The machine, perhaps.
+    Machine,
+    /// The target, or the number of connections.
+    Target,
+}
+
+/// A part of the run that is worth comparing with the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunPart {
+    /// All of it, where nothing began.
+    Whole,
+    /// Before the impact, or the trigger where nobody was harmed.
+    Before,
+    /// From then until service had recovered.
+    Incident,
+    /// After that.
+    Recovered,
+}
+
+impl Findings {
+    /// How long service took to recover: after the rollback, or after the trigger was
+    /// off where that was no rollback's doing. Of a push that was never off a rollback
+    /// is what was missing.
+    #[must_use]
+    pub fn recovery(&self) -> Recovery {
+        let incident = &self.incident;
+        let after_rollback = match incident.trigger_off_s {
+            Some(_) => incident.ended_by_rollback(),
+            None => matches!(incident.trigger, None | Some(Cause::Push)),
+        };
+        let (seen_s, censored_after_s) = if after_rollback {
+            (
+                incident.recovery_after_rollback_s,
+                incident.recovery_after_rollback_censored_after_s,
+            )
+        } else {
+            (
+                incident.recovery_after_trigger_off_s,
+                incident.recovery_after_trigger_off_censored_after_s,
+            )
+        };
+        Recovery {
+            after_rollback,
+            seen_s,
+            censored_after_s,
+        }
+    }
+
+    /// The phases in which something can come of the trigger: all where there was none.
+    pub(super) fn phases_since_trigger(&self) -> impl DoubleEndedIterator<Item = &Phase> {
+        let trigger = self.incident.trigger_s.unwrap_or(0.0);
+        let phases = self.phases.iter();
+        phases.filter(move |phase| phase.to_s > trigger)
+    }
+
+    /// Where each operation became the most load, since the trigger; none where no
+    /// attempt was counted.
+    #[must_use]
+    pub fn worst_amplification(&self) -> Option<Amplification<'_>> {
+        let amplified = self.phases_since_trigger().filter_map(Amplification::of);
+        // Of equals `max_by` takes the last; the first is nearer to the cause.
+        amplified
+            .rev()
+            .max_by(|one, other| one.times().total_cmp(&other.times()))
+    }
+
+    /// All exhaustion windows together; none where there was none.
+    #[must_use]
+    pub fn exhausted(&self) -> Option<Exhaustion<'_>> {
+        let windows = || self.exhaustion.iter();
+        let mut instances: Vec<&str> = windows().map(|window| window.instance.as_str()).collect();
+        instances.sort_unstable();
+        instances.dedup();
+        Some(Exhaustion {
+            instances,
+            from_s: windows().map(|window| window.from_s).reduce(f64::min)?,
+            to_s: windows().map(|window| window.to_s).reduce(f64::max)?,
+            longest_s: windows().map(ExhaustionWindow::seconds).reduce(f64::max)?,
+        })
+    }
+
+    /// The most jobs that waited in the fleet; none where no gauge was read.
+    #[must_use]
+    pub fn queue_depth_max(&self) -> Option<u64> {
+        let phases = self.phases.iter();
+        phases.filter_map(|phase| phase.queue_depth.max).max()
+    }
+
+    /// Operations that got through and should have been refused.
+    #[must_use]
+    pub fn wrongly_allowed(&self) -> u64 {
+        let phases = self.phases.iter();
+        phases.fold(0, |sum: u64, phase| {
+            sum.saturating_add(phase.wrongly_allowed)
+        })
+    }
+
+    /// How many expectations did not hold.
+    #[must_use]
+    pub fn missed_expectations(&self) -> usize {
+        let all = self.expectations.iter();
+        all.filter(|it| it.passed == Some(false)).count()
+    }
+
+    /// The run in parts, each with its start and end in seconds.
+    #[must_use]
+    pub fn parts(&self) -> Vec<(RunPart, f64, f64)> {
+        let Some(first) = self.phases.first() else {
+            return Vec::new();
+        };
+        let (from, to) = (first.from_s, self.seen_to_s());
+        let incident = &self.incident;
+        let Some(began) = incident.impact_s.or(incident.trigger_s) else {
+            return vec![(RunPart::Whole, from, to)];
+        };
+        let recovered = incident.recovered_s;
+        let mut parts = vec![
+            (RunPart::Before, from, began),
+            (RunPart::Incident, began, recovered.unwrap_or(to)),
+        ];
+        parts.extend(recovered.map(|at| (RunPart::Recovered, at, to)));
+        parts
+    }
+
+    /// Until when the run was seen, in seconds.
+    #[must_use]
+    pub fn seen_to_s(&self) -> f64 {
+        self.phases.last().map_or(0.0, |phase| phase.to_s)
+    }
+}
+
+impl Incident {
+    /// Whether what ended the trigger was a rollback.
+    #[must_use]
+    pub fn ended_by_rollback(&self) -> bool {
+        self.trigger_off_s.is_some() && self.rollback_applied_s == self.trigger_off_s
+    }
+}
+
+impl Conservation {
+    /// Operations that ended without success or not at all.
+    #[must_use]
+    pub const fn lost(&self) -> u64 {
+        self.scheduled.saturating_sub(self.succeeded)
+    }
+
+    /// Of all that were scheduled; zero where none was.
+    #[must_use]
+    pub fn lost_share(&self) -> f64 {
+        self.lost() as f64 / self.scheduled.max(1) as f64
+    }
+}
+
+impl ExhaustionWindow {
+    fn seconds(&self) -> f64 {
+        self.to_s - self.from_s
+    }
+}
+
+impl Measurement {
+    /// What a closed loop went as fast as.
+    #[must_use]
+    pub fn limiter(&self) -> Limiter {
+        let limiting = |share: Option<f64>| share.is_some_and(|share| share > LIMITING);
+        if limiting(self.generator_busy) {
+            Limiter::Generator
+        } else if limiting(self.machine_busy_max) {
+            Limiter::Machine
+        } else {
+            Limiter::Target
+        }
+    }
+}

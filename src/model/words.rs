@@ -1,0 +1,297 @@
+//! The words of records and findings as types: who a line of the record is of, what
+//! an incident came to, what kept it going.
+//!
+//! Each is written as the one word that it has always been, so old runs read the same.
+//! A word of the findings that is not known is refused: findings are made anew from
+//! the record, and a verdict that nobody can judge by is worse than none. The name of
+//! a source that is not known is kept as it is: users name their gauges. Nothing is
+//! decided here.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+use super::{Cause, SlowPart};
+
+/// What an incident came to (docs/TERMS.md, "Verdicts").
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentVerdict {
+    /// No verdict could be given.
+    #[default]
+    Undetermined,
+    /// Users were not harmed.
+    NoImpact,
+    /// Service was lost again after it had recovered.
+    Relapsed,
+    /// Service was back within a hold window after the trigger was off.
+    RecoveredWithTheTrigger,
+    /// Service was back after somebody had intervened.
+    RecoveredByIntervention,
+    /// Service came back later, by itself.
+    SlowDrain,
+    /// Service was stuck until the end.
+    Metastable,
+    /// Service was not back at the end.
+    NotRecovered,
+}
+
+impl IncidentVerdict {
+    /// All, in the order in which scenario files are told of them.
+    pub const ALL: [Self; 8] = [
+        Self::Undetermined,
+        Self::NoImpact,
+        Self::Relapsed,
+        Self::RecoveredWithTheTrigger,
+        Self::RecoveredByIntervention,
+        Self::SlowDrain,
+        Self::Metastable,
+        Self::NotRecovered,
+    ];
+
+    /// The word, which is also what serde writes.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Undetermined => "undetermined",
+            Self::NoImpact => "no_impact",
+            Self::Relapsed => "relapsed",
+            Self::RecoveredWithTheTrigger => "recovered_with_the_trigger",
+            Self::RecoveredByIntervention => "recovered_by_intervention",
+            Self::SlowDrain => "slow_drain",
+            Self::Metastable => "metastable",
+            Self::NotRecovered => "not_recovered",
+        }
+    }
+}
+
+impl fmt::Display for IncidentVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What keeps an incident going after its trigger is off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SustainingEffect {
+    /// Users' retries.
+    Retries,
+    /// Probes of monitors.
+    MonitorProbes,
+    /// Work for callers who had gone.
+    ZombieWork,
+    /// Want of a warm cache.
+    ColdStart,
+    /// Tasks that nobody waits for.
+    DetachedTasks,
+}
+
+impl SustainingEffect {
+    /// All, in the order in which scenario files are told of them.
+    pub const ALL: [Self; 5] = [
+        Self::Retries,
+        Self::MonitorProbes,
+        Self::ZombieWork,
+        Self::ColdStart,
+        Self::DetachedTasks,
+    ];
+
+    /// The word, which is also what serde writes.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Retries => "retries",
+            Self::MonitorProbes => "monitor_probes",
+            Self::ZombieWork => "zombie_work",
+            Self::ColdStart => "cold_start",
+            Self::DetachedTasks => "detached_tasks",
+        }
+    }
+}
+
+impl fmt::Display for SustainingEffect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What findings call what began an incident is its name in sentences.
+impl Serialize for Cause {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
+}
+
+impl<'de> Deserialize<'de> for Cause {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let slowed = SlowPart::ALL.map(|(part, _)| Self::Slow(part));
+        let others = [
+            Self::Push,
+            Self::Pause,
+            Self::Kill,
+            Self::Limit,
+            Self::Fault,
+            Self::Occupation,
+            Self::Surge,
+        ];
+        let mut all = slowed.into_iter().chain(others);
+        all.find(|cause| cause.name() == name)
+            .ok_or_else(|| de::Error::custom(format!("`{name}` is no cause of an incident")))
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Who a sample or an event of the record is of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
+pub enum SourceName {
+    /// Users, as the generator counts them.
+    User,
+    /// Monitors, likewise.
+    Monitor,
+    /// The generator itself.
+    Generator,
+    /// The whole machine.
+    Machine,
+    /// The fleet's balancer.
+    Balancer,
+    /// The fleet's identity service.
+    Identity,
+    /// An instance of the fleet, numbered from 1.
+    Instance(u32),
+    /// A process or the gauges of the user's target, as they are called.
+    Named(String),
+}
+
+/// How the name of an instance begins.
+const INSTANCE: &str = "instance-";
+
+impl fmt::Display for SourceName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::User => f.write_str("user"),
+            Self::Monitor => f.write_str("monitor"),
+            Self::Generator => f.write_str("generator"),
+            Self::Machine => f.write_str("machine"),
+            Self::Balancer => f.write_str("balancer"),
+            Self::Identity => f.write_str("identity"),
+            Self::Instance(number) => write!(f, "{INSTANCE}{number}"),
+            Self::Named(name) => f.write_str(name),
+        }
+    }
+}
+
+impl From<&str> for SourceName {
+    fn from(name: &str) -> Self {
+        match name {
+            "user" => Self::User,
+            "monitor" => Self::Monitor,
+            "generator" => Self::Generator,
+            "machine" => Self::Machine,
+            "balancer" => Self::Balancer,
+            "identity" => Self::Identity,
+            _ => instance(name).map_or_else(|| Self::Named(name.to_owned()), Self::Instance),
+        }
+    }
+}
+
+/// The number of an instance of this name, where it is written as we write it.
+fn instance(name: &str) -> Option<u32> {
+    let digits = name.strip_prefix(INSTANCE)?;
+    let plain = !digits.starts_with(['0', '+']);
+    digits.parse::<u32>().ok().filter(|_| plain)
+}
+
+impl From<String> for SourceName {
+    fn from(name: String) -> Self {
+        Self::from(name.as_str())
+    }
+}
+
+impl From<SourceName> for String {
+    fn from(source: SourceName) -> Self {
+        source.to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_what_serde_writes_and_unknown_ones_are_refused() {
+        for verdict in IncidentVerdict::ALL {
+            let text = serde_json::to_string(&verdict).unwrap();
+            assert_eq!(text, format!("\"{verdict}\""));
+            assert_eq!(
+                serde_json::from_str::<IncidentVerdict>(&text).unwrap(),
+                verdict
+            );
+        }
+        for effect in SustainingEffect::ALL {
+            let text = serde_json::to_string(&effect).unwrap();
+            assert_eq!(text, format!("\"{effect}\""));
+            assert_eq!(
+                serde_json::from_str::<SustainingEffect>(&text).unwrap(),
+                effect
+            );
+        }
+        for cause in [
+            Cause::Push,
+            Cause::Slow(SlowPart::Application),
+            Cause::Slow(SlowPart::Database),
+            Cause::Slow(SlowPart::Identity),
+            Cause::Pause,
+            Cause::Kill,
+            Cause::Limit,
+            Cause::Fault,
+            Cause::Occupation,
+            Cause::Surge,
+        ] {
+            let text = serde_json::to_string(&cause).unwrap();
+            assert_eq!(text, format!("\"{cause}\""));
+            assert_eq!(serde_json::from_str::<Cause>(&text).unwrap(), cause);
+        }
+        let unknown = "\"solar flare\"";
+        assert!(serde_json::from_str::<IncidentVerdict>(unknown).is_err());
+        assert!(serde_json::from_str::<SustainingEffect>(unknown).is_err());
+        assert!(serde_json::from_str::<Cause>(unknown).is_err());
+    }
+
+    #[test]
+    fn a_source_is_written_as_it_was_read() {
+        for (name, source) in [
+            ("user", SourceName::User),
+            ("monitor", SourceName::Monitor),
+            ("generator", SourceName::Generator),
+            ("machine", SourceName::Machine),
+            ("balancer", SourceName::Balancer),
+            ("identity", SourceName::Identity),
+            ("instance-1", SourceName::Instance(1)),
+            ("instance-2000", SourceName::Instance(2000)),
+        ] {
+            assert_eq!(SourceName::from(name), source);
+            assert_eq!(source.to_string(), name);
+        }
+        for name in [
+            "",
+            "puma",
+            "User",
+            "instance-",
+            "instance-01",
+            "instance-+1",
+            "instance-1 ",
+            "instance-4294967296",
+        ] {
+            assert_eq!(SourceName::from(name), SourceName::Named(name.to_owned()));
+            assert_eq!(SourceName::from(name).to_string(), name);
+        }
+    }
+}
