@@ -94,7 +94,11 @@ impl Findings {
         let incident = &self.incident;
         let after_rollback = match incident.trigger_off_s {
             Some(_) => incident.ended_by_rollback(),
-            None => matches!(incident.trigger, None | Some(Cause::Push)),
+            // One that was rolled back while something else still acts lacks no rollback.
+            None => {
+                incident.rollback_applied_s.is_none()
+                    && matches!(incident.trigger, None | Some(Cause::Push))
+            }
         };
         let (seen_s, censored_after_s) = if after_rollback {
             (

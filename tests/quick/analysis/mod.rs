@@ -9,6 +9,7 @@
 )]
 
 mod answer;
+mod awaited;
 mod builder;
 mod contract;
 mod expectations;
