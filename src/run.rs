@@ -181,7 +181,7 @@ impl Observer for Recording {
     }
 }
 
-/// Offers a plan's load to somebody else's target, and keeps of it what does
+/// Offers a plan's load to the user's target, and keeps of it what does
 /// not grow with the run: one sample for each source.
 ///
 /// # Errors

@@ -90,7 +90,7 @@ pub(super) struct Point {
     pub limited: bool,
 }
 
-/// The capacity that the generator's own series shows; none for the embedded
+/// The capacity that the generator's own series shows; none for the built-in
 /// fleet, which is measured, and where no plateau was seen.
 pub(super) fn infer(
     record: &Record,

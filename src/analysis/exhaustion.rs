@@ -2,9 +2,9 @@
 //!
 //! Saturation is a time integral over a bucket, so a window is known to within
 //! one bucket at each end. The queue is asked as well, since workers that are
-//! all busy with nobody waiting are well used, not exhausted. A target that is
-//! not ours is known at its readings only, and its windows are marked so; one
-//! that publishes no queue has none.
+//! all busy with nobody waiting are well used, not exhausted. The user's target
+//! is known at its readings only, and its windows are marked so; one that publishes
+//! no queue has none.
 
 use super::findings::ExhaustionWindow;
 use super::observation::Observation;

@@ -50,7 +50,7 @@ pub struct Findings {
     pub phases: Vec<Phase>,
     /// When which instance was exhausted.
     pub exhaustion: Vec<ExhaustionWindow>,
-    /// How many instances were read; of a target that is not ours, how many sources of
+    /// How many instances were read; of the user's target, how many sources of
     /// gauges that tell busy workers, workers and a queue.
     pub instances: u64,
     /// The capacity of a target that publishes none; only where a plateau was seen.
@@ -58,7 +58,7 @@ pub struct Findings {
     pub inferred_capacity: Option<InferredCapacity>,
     /// The incident's clock and verdict.
     pub incident: Incident,
-    /// Whether somebody else's target served again after everything had been
+    /// Whether the user's target served again after everything had been
     /// undone; null where nobody asked.
     pub steady_state_returned: Option<bool>,
     /// What was expected and what came.
@@ -267,7 +267,7 @@ pub struct Phase {
     pub service_ms: Latency,
     /// Busy share of the whole machine; null where it was not read.
     pub machine_busy: Option<f64>,
-    /// The gauges of a target that is not ours; only where there are some.
+    /// The gauges of the user's target; only where there are some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gauges: Vec<GaugeFigures>,
     /// The processes of such a target; only where some were watched.

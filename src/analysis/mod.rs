@@ -14,7 +14,7 @@
 //! | `totals` | the sum of a run of buckets |
 //! | `phases` | what each stretch between two actions or surges looked like |
 //! | `exhaustion` | when had an instance no free worker and jobs waiting |
-//! | `foreign` | what gauges and process of a target that is not ours said |
+//! | `observed` | what gauges and process of the user's target said |
 //! | `capacity`, `usl` | what such a target can do, where it publishes nothing |
 //! | `amplification` | who made the load, and what kept it going |
 //! | `recovery` | when was service lost, and when was it back |

@@ -1,4 +1,4 @@
-//! A target that is not ours, as its own gauges and the kernel tell of it.
+//! The user's target, as its own gauges and the kernel tell of it.
 //!
 //! Both are point samples, so nothing here is put beside the fleet's time
 //! integrals as if it were one of them: figures keep the name of their source.

@@ -31,7 +31,7 @@ pub struct Series {
     pub interval: Nanos,
     /// The instances that were read, in the order of [`Bucket::instances`].
     pub instances: Vec<SourceName>,
-    /// The gauges of a target that is not ours, in the order of [`Bucket::gauges`].
+    /// The gauges of the user's target, in the order of [`Bucket::gauges`].
     pub gauges: Vec<SourceName>,
     /// The processes that were watched, in the order of [`Bucket::processes`].
     pub processes: Vec<SourceName>,
@@ -72,7 +72,7 @@ pub struct Bucket {
     pub identity: Option<IdentityCounters>,
     /// The whole machine.
     pub machine: Option<MachineCounters>,
-    /// Gauges of a target that is not ours, in the order of [`Series::gauges`].
+    /// Gauges of the user's target, in the order of [`Series::gauges`].
     pub gauges: Vec<Option<GaugeCounters>>,
     /// Processes of it, in the order of [`Series::processes`].
     pub processes: Vec<Option<ProcessCounters>>,

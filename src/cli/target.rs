@@ -35,7 +35,7 @@ impl Arguments {
         }
         let plan = scenario::load(&self.scenario, false)?;
         let fleet = plan.fleet.ok_or_else(|| {
-            Error::usage("the scenario's target is somebody else's, and has no fleet to serve")
+            Error::usage("the scenario's target is your own, and has no fleet to serve")
         })?;
         let data = self.data.unwrap_or_else(|| {
             Path::new("reports").join(format!("target-{}", clock::stamp(clock::wall_millis())))

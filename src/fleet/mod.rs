@@ -1,4 +1,4 @@
-//! The embedded fleet: real processes, threads, sockets and a real database.
+//! The built-in fleet: real processes, threads, sockets and a real database.
 //!
 //! A balancer in front of instances, each instance a process whose workers are
 //! operating-system threads that block, and an identity service that

@@ -1,10 +1,10 @@
 //! Gauges that are read while a run goes on: the machine's, and those of a
-//! target that is not ours.
+//! user's target.
 //!
-//! The embedded fleet's gauges are the target's to give. Here is what the kernel
+//! The built-in fleet's gauges are the target's to give. Here is what the kernel
 //! says of the whole machine, which tells an incident from a lack of processor;
-//! and what a foreign server publishes of its workers ([`Scraper`]). What the
-//! kernel says of its processes is read by who holds them (`foreign`).
+//! and what the user's server publishes of its workers ([`Scraper`]). What the
+//! kernel says of its processes is read by who holds them (`target`).
 //!
 //! Nothing here decides what is read: that is in the plan, as
 //! [`crate::model::GaugeSource`]. Nothing here resolves a name or checks

@@ -1,4 +1,4 @@
-//! Reads the gauges of a target that is not ours, while a run goes on.
+//! Reads the gauges of the user's target, while a run goes on.
 //!
 //! Each source has a thread of its own, so that one that does not answer holds
 //! up no other; its timeout is shorter than its interval, so that none is

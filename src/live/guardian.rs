@@ -11,7 +11,7 @@
 //! from a thread that does nothing else; silence for longer than the lease
 //! (a conductor that is stopped, say) counts as death.
 //!
-//! What a run does to a target of somebody else's is undone from the run
+//! What a run does to the user's target is undone from the run
 //! directory, where it was written down before it acted; `threadbare recover`
 //! does the same where the guardian has died too.
 

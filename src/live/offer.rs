@@ -1,4 +1,4 @@
-//! The load alone, to a target that is somebody else's: `threadbare load`.
+//! The load alone, to the user's target: `threadbare load`.
 
 use std::sync::mpsc::{self, RecvTimeoutError};
 

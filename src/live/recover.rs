@@ -40,8 +40,8 @@ pub fn left(directory: &Path) -> Result<Leftovers> {
     }
     if !Undos::exist(directory) {
         return Err(Error::usage(format!(
-            "{shown} has nothing that was to be undone: it is no run of a target of somebody \
-             else's"
+            "{shown} has nothing that was to be undone: only a run of a target of your \
+             own does something that is undone"
         )));
     }
     let undos = Undos::open(directory, "recover")?;

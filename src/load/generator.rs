@@ -42,7 +42,7 @@ impl fmt::Debug for Identities {
 /// Printing it for debugging shows no request: some hold secrets.
 #[derive(Clone)]
 pub enum Work {
-    /// The embedded fleet's requests, as the plan mixes them, by these users.
+    /// The built-in fleet's requests, as the plan mixes them, by these users.
     Fleet(Identities),
     /// The user's own operations.
     Http {

@@ -140,7 +140,7 @@ impl MixEntry {
     }
 }
 
-/// The requests that the embedded fleet's API knows.
+/// The requests that the built-in fleet's API knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {

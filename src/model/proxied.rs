@@ -1,4 +1,4 @@
-//! Proxies that a run puts in front of somebody else's target, or in front of
+//! Proxies that a run puts in front of the user's target, or in front of
 //! what the target depends on; and how what passes one is broken.
 
 use std::fmt;

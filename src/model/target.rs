@@ -1,4 +1,4 @@
-//! A target that is somebody else's: where it serves, and how it is held.
+//! The user's target: where it serves, and how it is held.
 //!
 //! Parameters only, with nothing running. What is asked of it is not written
 //! into a record, since requests hold secrets.
@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::{Front, Hook, HostPort, HttpWork, Proxied, Url, secret};
 use crate::units::Nanos;
 
-/// A target that is somebody else's.
+/// The user's target.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TargetSpec {
     /// Where it serves, each with its share of the load.

@@ -50,9 +50,9 @@ pub struct Plan {
     pub drain: Nanos,
     /// Width of the buckets that the record counts in.
     pub interval: Nanos,
-    /// The fleet that is driven; none where the target is somebody else's.
+    /// The fleet that is driven; none where the target is the user's own.
     pub fleet: Option<FleetSpec>,
-    /// The target that is driven, where it is somebody else's.
+    /// The target that is driven, where it is the user's own.
     #[serde(default, alias = "foreign")]
     pub target: Option<TargetSpec>,
     /// What the fleet's release system demands.
@@ -62,7 +62,7 @@ pub struct Plan {
     pub load: Load,
     /// What monitors do.
     pub monitors: Vec<MonitorPolicy>,
-    /// Gauges of a target that is not ours.
+    /// Gauges of the user's target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gauges: Vec<GaugeSource>,
     /// When somebody is told.

@@ -83,7 +83,7 @@ pub(crate) fn owner(pid: u32) -> Option<u32> {
     fs::metadata(format!("/proc/{pid}")).ok().map(|it| it.uid())
 }
 
-/// Open files of a process; none where they are not ours to see.
+/// Open files of a process; none where this user may not see them.
 pub(crate) fn open_files(pid: u32) -> Option<u64> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     Some(entries.count() as u64)

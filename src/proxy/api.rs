@@ -171,7 +171,7 @@ async fn answer(
     Ok(answer)
 }
 
-/// Why a request may come from somebody else's page.
+/// Why a request may come from another site's page.
 fn stranger(headers: &HeaderMap) -> Option<Refusal> {
     let forbidden = |sentence: &str| Some(Refusal::new(403, sentence));
     if headers.contains_key(ORIGIN) {

@@ -10,7 +10,7 @@ pub struct Alarms {
     alerts: Vec<Alert>,
     /// Busy worker-time and worker-time of the interval being sampled.
     busy: (u64, u64),
-    /// Of a target that is not ours, whose gauges saturation is taken from: the
+    /// Of the user's target, whose gauges saturation is taken from: the
     /// first that told both busy workers and workers.
     gauges: Option<SourceName>,
 }
@@ -91,7 +91,7 @@ mod tests {
     use crate::units::Ratio;
 
     #[test]
-    fn saturation_of_a_foreign_target_is_that_of_its_first_gauges() {
+    fn saturation_of_the_users_target_is_that_of_its_first_gauges() {
         let rule = AlertRule {
             name: "full".into(),
             signal: Signal::Saturation,

@@ -356,7 +356,7 @@ counters! {
 }
 
 counters! {
-    /// Gauges of a target that is not ours, as it publishes them: **point
+    /// Gauges of the user's target, as it publishes them: **point
     /// samples**, added up over the readings of an interval. So a mean is a sum
     /// over the readings that had the value, and what was between two readings
     /// is unknown. A level is in thousandths (`_milli`), since an expression may

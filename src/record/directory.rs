@@ -184,7 +184,7 @@ impl Recorder {
 ///
 /// # Errors
 ///
-/// Where it cannot be made, or belongs to somebody else.
+/// Where it cannot be made, or belongs to another user.
 pub fn claim_directory(directory: &Path) -> io::Result<bool> {
     if directory.exists() && !is_empty(directory) {
         return Ok(false);

@@ -21,7 +21,7 @@ pub enum Event {
         /// Its process id.
         pid: u32,
     },
-    /// A process of somebody else's target ended as it was told to.
+    /// A process of the user's target ended as it was told to.
     Ended {
         /// Its name.
         source: SourceName,

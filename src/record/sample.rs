@@ -64,9 +64,9 @@ pub enum Counters {
     Identity(IdentityCounters),
     /// The whole machine.
     Machine(MachineCounters),
-    /// Gauges of a target that is not ours.
+    /// Gauges of the user's target.
     Gauges(GaugeCounters),
-    /// A process of a target that is not ours.
+    /// A process of the user's target.
     Process(ProcessCounters),
 }
 

@@ -137,7 +137,7 @@ impl<'a> Rows<'a> {
         charts
     }
 
-    /// Gauges of a target that is not ours, each a line of its own.
+    /// Gauges of the user's target, each a line of its own.
     fn gauges(&self) -> Chart {
         let lines = self.series.gauges.iter().enumerate().map(|(place, name)| {
             self.line(
@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn a_foreign_targets_gauges_are_lines_of_their_own() {
+    fn the_targets_gauges_are_lines_of_their_own() {
         let gauges = crate::record::GaugeCounters {
             busy_readings: 1,
             busy_milli: 3_000,

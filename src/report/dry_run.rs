@@ -48,7 +48,7 @@ fn target(plan: &Plan) -> Section {
     let lines = match (&plan.target, &plan.fleet) {
         (Some(target), _) => serving(target),
         (None, Some(fleet)) => vec![format!(
-            "start the embedded fleet on this machine: {} instances of {} workers",
+            "start the built-in fleet on this machine: {} instances of {} workers",
             fleet.instances, fleet.workers
         )],
         (None, None) => Vec::new(),

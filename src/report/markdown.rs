@@ -211,7 +211,7 @@ fn figures(text: &mut String, findings: &Findings) {
     }
 }
 
-/// Tables of a target that is not ours.
+/// Tables of the user's target.
 fn observed(text: &mut String, findings: &Findings) {
     for table in observed::tables(findings) {
         section(text, table.title);

@@ -1,4 +1,4 @@
-//! Tables of a target that is not ours: its gauges, its process, what is inferred.
+//! Tables of the user's target: its gauges, its process, what is inferred.
 //!
 //! Every row names its source, and every table says how its figures are known:
 //! point samples are no time integrals, and what is inferred was not measured.

@@ -179,7 +179,7 @@ fn exhaustion(text: &mut String, findings: &Findings, paint: Paint) {
     }
 }
 
-/// Tables of a target that is not ours.
+/// Tables of the user's target.
 fn observed(text: &mut String, findings: &Findings, paint: Paint) {
     for table in observed::tables(findings) {
         heading(text, table.title, paint);

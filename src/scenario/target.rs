@@ -1,4 +1,4 @@
-//! A target that is somebody else's: what `[target]`, `[[hook]]` and the
+//! The user's target: what `[target]`, `[[hook]]` and the
 //! operations of `[load]` say of it together, and what can be done to it.
 
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use crate::model::{
 use crate::plan::Entry;
 use crate::units::Nanos;
 
-/// The target of somebody else's that a file names; none where it is the fleet.
+/// The user's target that a file names; none where it is the fleet.
 pub(super) fn read(reader: &mut Reader, file: &File) -> Option<TargetSpec> {
     let Some(placed) = other(file) else {
         of_the_fleet(reader, file);
@@ -50,7 +50,7 @@ fn here(folder: &Path) -> PathBuf {
     folder.to_owned()
 }
 
-/// Whether a file names a target of somebody else's.
+/// Whether a file names the user's target.
 pub(super) fn names_one(file: &File) -> bool {
     other(file).is_some()
 }
@@ -67,7 +67,7 @@ fn other(file: &File) -> Option<&Spanned<file::Target>> {
     })
 }
 
-/// What only somebody else's target can have.
+/// What only the user's target can have.
 fn of_the_fleet(reader: &mut Reader, file: &File) {
     let Some(placed) = &file.load else { return };
     let load = &placed.value;
@@ -77,7 +77,7 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
             "[load] lacks the key `mix`",
             "incomplete",
             "add `mix = [{ weight = 1, request = \"list tasks\", role = \"viewer\" }]`: what \
-             operations ask the embedded fleet for",
+             operations ask the built-in fleet for",
         );
     }
     for at in [
@@ -89,7 +89,7 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
     {
         reader.report(
             &at,
-            "the embedded fleet is asked by `mix`, not by operations of one's own",
+            "the built-in fleet is asked by `mix`, not by operations of one's own",
             "not of the fleet",
             "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
         );
@@ -97,7 +97,7 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
     if let Some(proxy) = file.proxy.first() {
         reader.report(
             proxy,
-            "proxies are for a target of somebody else's",
+            "proxies are for a target of your own",
             "not of the fleet",
             "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
         );
@@ -105,7 +105,7 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
     if let Some(hook) = file.hook.first() {
         reader.report(
             hook,
-            "hooks are for a target of somebody else's",
+            "hooks are for a target of your own",
             "not of the fleet",
             "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
         );
@@ -117,7 +117,7 @@ fn of_somebody_else(reader: &mut Reader, file: &File) {
     if let Some(mix) = &load.value.mix {
         reader.report(
             mix,
-            "`mix` is what the embedded fleet is asked for",
+            "`mix` is what the built-in fleet is asked for",
             "not of this target",
             "write [[load.operation]] with its steps instead, see docs/LOAD.md",
         );
@@ -158,7 +158,7 @@ fn one_target(reader: &mut Reader, placed: &Spanned<file::Target>) {
     if let Some(fleet) = &target.fleet {
         reader.report(
             fleet,
-            "a target is the embedded fleet or somebody else's, not both",
+            "a target is the built-in fleet or your own service, not both",
             "second target",
             "take [target.fleet] out, or the keys that name the other",
         );
@@ -437,11 +437,11 @@ fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'s
     let message = |needs: &str| format!("`{name}` needs {needs}");
     match (action, target) {
         (Action::Target(_) | Action::Proxy(_), None) => Some((
-            message("a target of somebody else's, and this is the embedded fleet"),
+            message("a target of your own, and this is the built-in fleet"),
             "use \"push\" and \"restart\", or name another target in [target]",
         )),
         (Action::Fleet(_), Some(_)) => Some((
-            message("the embedded fleet, which has releases and a balancer"),
+            message("the built-in fleet, which has releases and a balancer"),
             "use \"configure\" or \"process\" for a command, or a [[hook]] of your own",
         )),
         (Action::Target(TargetAction::Configure { .. }) | Action::Service(_), Some(target))

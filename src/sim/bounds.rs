@@ -39,7 +39,7 @@ impl Bounds {
     pub(super) fn admit(&self, plan: &Plan) -> Result<()> {
         let Some(spec) = &plan.fleet else {
             return Err(Error::usage(
-                "the plan names no fleet, and a target of somebody else's cannot be simulated",
+                "the plan names no fleet, and a target of your own cannot be simulated",
             ));
         };
         let workers = u64::from(spec.workers) + u64::from(spec.monitor_workers);

@@ -119,7 +119,7 @@ mod tests {
             pages: 1,
         };
         let mut books = Books::default();
-        assert_eq!(books.used(&[stat(10, 100)]), 0); // what came before is not ours
+        assert_eq!(books.used(&[stat(10, 100)]), 0); // what came before does not count
         assert_eq!(books.used(&[stat(10, 103), stat(11, 4)]), 7);
         assert_eq!(books.used(&[stat(11, 6)]), 2); // 10 has ended
     }

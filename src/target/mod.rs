@@ -1,4 +1,4 @@
-//! A target that is somebody else's: found, started, held, watched, ended, and
+//! The user's target: found, started, held, watched, ended, and
 //! what can be done to it.
 //!
 //! Nothing is known of what it is inside. It is reached over HTTP, through its

@@ -1,4 +1,4 @@
-//! A target that is somebody else's, while a run has to do with it.
+//! The user's target, while a run has to do with it.
 //!
 //! All methods may be called from different threads: a hook or a restart takes
 //! its time, and gauges are read meanwhile. What runs is under one lock, which
@@ -64,7 +64,7 @@ pub struct Begin<'a> {
     pub stop: &'a Arc<AtomicBool>,
 }
 
-/// A target that is somebody else's.
+/// The user's target.
 pub struct Target {
     spec: TargetSpec,
     addresses: Addresses,
@@ -176,8 +176,8 @@ impl Target {
         Runs::Attached(held)
     }
 
-    /// A command that is to serve at an address must find it free: else it is
-    /// somebody else who answers.
+    /// A command that is to serve at an address must find it free: else
+    /// another process answers.
     fn free(&self) -> Result<()> {
         for site in &self.spec.sites {
             if let Some(address) = self.addresses.get(&site.url)

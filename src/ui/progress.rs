@@ -198,7 +198,7 @@ impl Teller {
         )
     }
 
-    /// A load on somebody else's server has no phases, workers and queues.
+    /// A load on the user's server has no phases, workers and queues.
     fn window_of_load(&self, window: &Window) -> String {
         let errors = window
             .error_share

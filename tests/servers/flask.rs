@@ -1,4 +1,4 @@
-//! The founding incident on somebody else's stack: Flask under gunicorn, from
+//! The founding incident on another stack: Flask under gunicorn, from
 //! the virtual environment that `./test` makes. It must emerge there too.
 
 use crate::run::{Run, alone, threadbare};

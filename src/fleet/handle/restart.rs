@@ -76,6 +76,8 @@ impl Fleet {
                 .and_then(|starting| self.fill_slot(index, starting, put))
             {
                 Ok(serving) => on_event(serving),
+                // What the end of the fleet interrupts is told once, for all.
+                Err(_) if self.ending.begun() => {}
                 Err(reason) => failures.push(reason),
             }
         }

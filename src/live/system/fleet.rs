@@ -1,4 +1,4 @@
-//! The embedded fleet as the system of a run.
+//! The built-in fleet as the system of a run.
 
 use std::sync::Arc;
 

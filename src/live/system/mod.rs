@@ -1,4 +1,4 @@
-//! What a run has to do with: the embedded fleet, or somebody else's target.
+//! What a run has to do with: the built-in fleet, or the user's target.
 //!
 //! The conductor knows this much of either, and no more; so there is one way
 //! through a run whatever is being broken.

@@ -17,7 +17,7 @@ use crate::sync::lock;
 use crate::target::{Addresses, Begin, Safeguard, Target, Undo, Undos};
 use crate::units::Nanos;
 
-/// Somebody else's target with what is to be undone of it.
+/// The user's target with what is to be undone of it.
 struct GuardedTarget {
     spec: TargetSpec,
     addresses: Addresses,
@@ -140,7 +140,7 @@ impl SystemUnderTest for GuardedTarget {
 
     fn dead(&self) -> Vec<Death> {
         let died = self.target.died().into_iter();
-        // That somebody else's program ends is what came of the experiment.
+        // That the target's program ends is what came of the experiment.
         let deaths = died.map(|event| Death {
             event,
             ends_the_run: false,

@@ -1,4 +1,4 @@
-//! The embedded fleet, with nothing running: its parameters, what a request goes
+//! The built-in fleet, with nothing running: its parameters, what a request goes
 //! through, and what a responder does to it.
 //!
 //! The live fleet (processes, threads that block) and the simulated one (a calendar)

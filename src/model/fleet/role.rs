@@ -1,4 +1,4 @@
-//! What a user of the embedded fleet may do. Which request needs which role is
+//! What a user of the built-in fleet may do. Which request needs which role is
 //! not known here.
 
 use std::fmt;

@@ -1,4 +1,4 @@
-//! What the embedded fleet is made of: its parameters, with nothing running.
+//! What the built-in fleet is made of: its parameters, with nothing running.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,7 +6,7 @@ use super::{Denial, Role};
 use crate::model::{Distribution, QueuePolicy, Standing};
 use crate::units::Nanos;
 
-/// The embedded fleet's parameters.
+/// The built-in fleet's parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FleetSpec {
     /// Instances behind the balancer, each a process.

@@ -1,9 +1,9 @@
-//! Gauges of a target that is not ours: where they are, and what they mean.
+//! Gauges of the user's target: where they are, and what they mean.
 //!
 //! Parameters and pure functions: what is to be read, and what a page that was
 //! read comes to. Reading itself is done in `sample`. A gauge is a **point
 //! sample**: it says how things were at one instant, and nothing of what was
-//! between two. That is less than the embedded fleet's own time integrals, and
+//! between two. That is less than the built-in fleet's own time integrals, and
 //! everything that is made of it says so.
 
 mod address;

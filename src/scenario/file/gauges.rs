@@ -1,4 +1,4 @@
-//! Keys of `[[gauges]]`: what a target that is not ours publishes of itself.
+//! Keys of `[[gauges]]`: what the user's target publishes of itself.
 
 use schemars::JsonSchema;
 use serde::Deserialize;

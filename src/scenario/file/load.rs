@@ -28,11 +28,11 @@ pub(in crate::scenario) struct Load {
     pub(in crate::scenario) step: Vec<Step>,
     /// A sine around the rate in force.
     pub(in crate::scenario) swing: Option<Swing>,
-    /// What operations ask the embedded fleet for; an operation is of a kind
+    /// What operations ask the built-in fleet for; an operation is of a kind
     /// with probability weight / sum of weights.
     #[schemars(length(min = 1))]
     pub(in crate::scenario) mix: Option<Spanned<Vec<Mix>>>,
-    /// What operations ask somebody else's target for; see docs/LOAD.md.
+    /// What operations ask the user's target for; see docs/LOAD.md.
     #[schemars(length(min = 1))]
     pub(in crate::scenario) operation: Option<Spanned<Vec<Operation>>>,
     /// Values that those operations differ by.

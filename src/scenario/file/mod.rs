@@ -81,7 +81,7 @@ pub(super) struct File {
     /// Monitors that probe the fleet.
     #[serde(default)]
     pub(super) monitor: Vec<Monitor>,
-    /// What a target that is not ours publishes of its workers.
+    /// What the user's target publishes of its workers.
     #[serde(default)]
     pub(super) gauges: Vec<Spanned<Gauges>>,
     /// When somebody is told.

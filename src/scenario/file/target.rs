@@ -1,4 +1,4 @@
-//! Keys of `[target]`: the fleet that is driven, or a target of somebody else's.
+//! Keys of `[target]`: the fleet that is driven, or the user's target.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use crate::scenario::leaf::{QueueText, Spanned, Text};
 use crate::scenario::quantities::{Positive, ReadyCheck};
 use crate::units::Nanos;
 
-/// What the load is directed at: the embedded fleet, or somebody else's server,
+/// What the load is directed at: the built-in fleet, or the user's server,
 /// which is named by `url`, `urls`, `command`, `pid` or `port`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Target {
-    /// The embedded fleet; it is the target where no other is named.
+    /// The built-in fleet; it is the target where no other is named.
     pub(in crate::scenario) fleet: Option<Spanned<Fleet>>,
-    /// Where somebody else's target serves.
+    /// Where the user's target serves.
     pub(in crate::scenario) url: Option<PlacedText<Url>>,
     /// Several places where it serves, with weights.
     pub(in crate::scenario) urls: Option<Spanned<Vec<Site>>>,
@@ -73,7 +73,7 @@ const fn weight() -> u32 {
     1
 }
 
-/// The embedded fleet: a balancer and instances, each a process of its own.
+/// The built-in fleet: a balancer and instances, each a process of its own.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::scenario) struct Fleet {

@@ -1,4 +1,4 @@
-//! Files of operations: what users ask of an HTTP server that is not ours.
+//! Files of operations: what users ask of the user's HTTP server.
 //!
 //! Such a file goes the way of a scenario: held against its schema (`file`),
 //! its texts read (`texts`), then given a meaning (`meaning`), with every

@@ -63,7 +63,7 @@ impl Case {
 
     fn write(&self, text: &str) {
         let common = r#"
-            title = "A target of somebody else's"
+            title = "A target of the user's"
             claim = "What is done to it is undone."
             warm_up = "500ms"
             interval = "250ms"
@@ -178,7 +178,7 @@ fn signal(pid: u32, signal: Signal) {
     kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
 }
 
-/// A server of somebody else's, which ends with the test.
+/// A server of the user's, which ends with the test.
 struct Theirs {
     child: Child,
     port: u16,

@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use super::{Case, SOON, Theirs, command, free_port, gone, recover, said, signal, state};
 use crate::run::{alone, threadbare, wait_until};
 
-/// A pause of somebody else's process that the timeline never ends.
+/// A pause of the target's process that the timeline never ends.
 fn paused(theirs: &Theirs, end: &str, rest: &str) -> String {
     let target = format!(
         "end = \"{end}\"\n[target]\nport = {}\nready = \"GET /health\"\n[load]\nrate = \

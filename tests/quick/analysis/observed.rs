@@ -1,4 +1,4 @@
-//! A target that is not ours: its gauges, its process, and what is inferred
+//! The user's target: its gauges, its process, and what is inferred
 //! where it publishes nothing, from records whose answers are known.
 
 use threadbare::analysis::{Findings, findings};
@@ -11,7 +11,7 @@ use threadbare::units::Nanos;
 
 use super::builder::{Run, SECOND, admit, applied, close, expect};
 
-/// What one second of a load on a foreign target was.
+/// What one second of a load on the user's target was.
 #[derive(Debug, Clone, Copy)]
 struct Second {
     /// Asked for.
@@ -24,7 +24,7 @@ struct Second {
     service_ms: u64,
 }
 
-/// A record of a load on somebody else's target.
+/// A record of a load on the user's target.
 fn record(run: Run, seconds: &[Second]) -> Record {
     let mut record = run.record();
     record.samples.clear();
@@ -334,7 +334,7 @@ fn nothing_is_inferred_where_no_plateau_was_seen() {
         let found = findings(&record(Run::steady(), &seconds));
         assert_eq!(found.inferred_capacity, None, "{name}");
     }
-    // The embedded fleet is measured: nothing is inferred beside it.
+    // The built-in fleet is measured: nothing is inferred beside it.
     let measured = findings(&Run::steady().record());
     assert_eq!(measured.inferred_capacity, None);
 }

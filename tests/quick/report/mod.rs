@@ -221,8 +221,8 @@ fn the_page_at_its_worst() {
     keep("worst", &record, &findings);
 }
 
-/// The findings of a target that is not ours.
-fn foreign() -> Findings {
+/// The findings of the user's target.
+fn observed() -> Findings {
     let mut findings = founding::findings();
     findings.phases.truncate(1);
     let phase = &mut findings.phases[0];
@@ -283,8 +283,8 @@ fn foreign() -> Findings {
 }
 
 #[test]
-fn a_foreign_target_is_told_with_how_its_figures_are_known() {
-    let findings = foreign();
+fn the_users_target_is_told_with_how_its_figures_are_known() {
+    let findings = observed();
     let answer = text::render(&founding::record(), &findings, None, false);
     let begin = answer.find("The target’s own gauges").unwrap();
     let end = answer.find("\nIncident clock").unwrap();

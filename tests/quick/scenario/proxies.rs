@@ -5,7 +5,7 @@ use threadbare::scenario;
 
 use super::told;
 
-/// A target of somebody else's with a proxy in front and one of a dependency.
+/// A target of the user's with a proxy in front and one of a dependency.
 const PROXIED: &str = r#"
 title = "a"
 claim = "b"
@@ -194,7 +194,7 @@ fn mistakes_about_proxies_are_told() {
     }
     let fleet = told("[[proxy]]\nname = 'front'\n");
     assert!(
-        fleet.contains("proxies are for a target of somebody else's"),
+        fleet.contains("proxies are for a target of your own"),
         "{fleet}"
     );
 }
