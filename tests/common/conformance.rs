@@ -161,15 +161,15 @@ fn waits_that_end() -> Vec<Case> {
     vec![
         case(
             "silence runs into the timeout, and is retried",
-            one_user(2, impatient(60, 1)),
+            one_user(2, impatient(300, 1)),
             &[Silence, Status(200), Silence, Silence],
             "scheduled 2, succeeded 1, timed_out 1; first_tries 2, retries 2, responses 1, \
              status_2xx 1, timeouts 3, ended_well 1, ended_badly 1",
         ),
         case(
             "an answer after the timeout is no answer",
-            one_user(1, impatient(60, 0)),
-            &[Late(200, 400)],
+            one_user(1, impatient(300, 0)),
+            &[Late(200, 1_200)],
             "scheduled 1, timed_out 1; first_tries 1, timeouts 1, ended_badly 1",
         ),
         case(
@@ -177,7 +177,7 @@ fn waits_that_end() -> Vec<Case> {
             one_user(
                 2,
                 ClientPolicy {
-                    deadline: Some(ms(80)),
+                    deadline: Some(ms(300)),
                     ..client(3)
                 },
             ),
