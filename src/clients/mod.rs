@@ -205,9 +205,14 @@ impl Clients {
     /// whether the end of the load has been seen.
     #[must_use]
     pub fn next_instant(&self, load_ended: bool) -> Nanos {
-        let planned = if load_ended { self.drained } else { self.end };
         let due = self.earliest().map_or(Nanos::MAX, |(at, _)| at);
-        due.min(planned).min(self.edge())
+        due.min(self.planned_end(load_ended)).min(self.edge())
+    }
+
+    /// When the load ends by the plan, or once it has, the time for what is under way.
+    #[must_use]
+    pub const fn planned_end(&self, load_ended: bool) -> Nanos {
+        if load_ended { self.drained } else { self.end }
     }
 
     /// The time, with every interval closed whose edge has come.

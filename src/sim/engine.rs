@@ -168,19 +168,11 @@ impl Simulation<'_> {
         if fleet <= first.0 {
             first = (fleet, Next::Fleet);
         }
-        let planned = if self.load_ended {
-            self.drained()
-        } else {
-            self.plan.end
-        };
+        let planned = self.clients.planned_end(self.load_ended);
         if planned < first.0 {
             first = (planned, Next::Wake);
         }
         first
-    }
-
-    fn drained(&self) -> Nanos {
-        self.plan.end.saturating_add(self.plan.drain)
     }
 
     /// Goes to the instant, and closes every interval whose edge comes before or with it.
