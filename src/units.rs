@@ -36,6 +36,22 @@ impl UnitError {
     }
 }
 
+/// A count with its noun in the number that fits: `1 retry`, `2 retries`.
+#[must_use]
+pub fn counted(count: u64, noun: &str) -> String {
+    format!("{count} {}", numbered(count, noun))
+}
+
+/// The noun in the number that fits the count.
+#[must_use]
+pub fn numbered(count: u64, noun: &str) -> String {
+    match (count, noun.strip_suffix("ry")) {
+        (1, _) => noun.to_owned(),
+        (_, Some(stem)) => format!("{stem}ries"),
+        _ => format!("{noun}s"),
+    }
+}
+
 /// A duration, or an instant as the time since the run began, in nanoseconds.
 ///
 /// One type serves both, because every instant of a run is measured from its

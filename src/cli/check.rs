@@ -5,8 +5,12 @@ use clap::Args;
 use super::chosen::Chosen;
 use super::{Code, View};
 use crate::error::EXIT_PASSED;
+use crate::units::counted;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare check mine.toml\n  \
+    threadbare check missing-await --set load.rate=300/s")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
@@ -17,11 +21,11 @@ impl Arguments {
         let plan = self.chosen.plan(view, &[])?;
         if !view.quiet {
             println!(
-                "{}: no mistakes; {} of load, {} timeline entries, {} expectations",
+                "{}: no mistakes; {} of load, {}, {}",
                 self.chosen.scenario,
                 plan.end,
-                plan.timeline.len(),
-                plan.expectations.len()
+                counted(plan.timeline.len() as u64, "timeline entry"),
+                counted(plan.expectations.len() as u64, "expectation")
             );
         }
         Ok(EXIT_PASSED)

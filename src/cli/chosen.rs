@@ -1,4 +1,4 @@
-//! Which scenario, with which seed and settings: what most subcommands are told.
+//! Which scenario, with which seed and settings: arguments of most subcommands.
 
 use clap::Args;
 
@@ -15,7 +15,7 @@ pub(super) struct Chosen {
     #[arg(long)]
     pub(super) seed: Option<u64>,
     /// Give a key of the scenario another value, such as load.rate=500/s or
-    /// timeline.3.at=20s (lists count from 0); can be given more than once
+    /// timeline.3.at=20s (lists count from 0); may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<Setting>,
 }

@@ -16,11 +16,11 @@ pub(super) struct ClientArguments {
     /// Attempts after the first
     #[arg(long, value_name = "N", default_value_t = 0)]
     retries: u32,
-    /// Pause before each retry: `none`, `100ms`, or such as
-    /// `exponential 50ms..2s, full jitter`, also with `factor 3` or `equal jitter`
+    /// Pause before each retry: `none`, `100ms`, or for example
+    /// `exponential 50ms..2s, full jitter`; also `factor 3` and `equal jitter`
     #[arg(long, value_name = "PAUSE", default_value_t = Backoff::None, requires = "retries")]
     backoff: Backoff,
-    /// Outcomes that are retried, of these and `too_many_requests`
+    /// Outcomes that are retried; also possible: `too_many_requests`
     #[arg(
         long,
         value_name = "OUTCOMES",
@@ -28,20 +28,20 @@ pub(super) struct ClientArguments {
         default_value = "server_error,timeout,connection,protocol"
     )]
     retry_on: Vec<Retryable>,
-    /// Pause for at least as many seconds as an answer's `Retry-After` asks for
+    /// Pause at least as many seconds as the `Retry-After` of an answer says
     #[arg(long)]
     respect_retry_after: bool,
-    /// Retries of all operations together as a share of the first tries, such
+    /// Limit on the retries of all operations, as a share of the first tries, such
     /// as `20 %` or `20 %, reserve 10/s, burst 50`; each thread has its own
     /// [default: none]
     #[arg(long, value_name = "BUDGET")]
     retry_budget: Option<RetryBudgetPolicy>,
-    /// Begin nothing after failures, such as `5 failures, pause 5s` in a row or
+    /// Circuit breaker: start no operation after `5 failures, pause 5s` (in a row) or
     /// `50 % of 100, trials 3`; each thread has its own [default: never]
     #[arg(long, value_name = "BREAKER")]
     breaker: Option<BreakerPolicy>,
-    /// Make a second attempt beside a first try that is unanswered for so long,
-    /// where the method allows it twice; the first answer counts [default: never]
+    /// Hedge: send a second attempt when the first try is unanswered for this long,
+    /// if the method is safe to repeat; the first answer counts [default: never]
     #[arg(long, value_name = "TIME")]
     hedge_after: Option<Nanos>,
 }

@@ -7,8 +7,9 @@ use super::Code;
 use crate::error::EXIT_PASSED;
 
 #[derive(Debug, Args)]
-#[command(after_help = "For example, for bash:\n  \
-    threadbare completions bash > ~/.local/share/bash-completion/completions/threadbare")]
+#[command(after_help = "Examples:\n  \
+    threadbare completions bash > ~/.local/share/bash-completion/completions/threadbare\n  \
+    threadbare completions zsh > ~/.zfunc/_threadbare")]
 pub(super) struct Arguments {
     /// The shell
     shell: Shell,

@@ -14,12 +14,15 @@ use crate::gauges::{fetch, read_page};
 use crate::model::{Expression, GaugeUrl, PRESETS, Page, Preset, Reading, Roles};
 use crate::net::{AllowedHosts, Tls};
 use crate::record::printable;
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// Metrics of the page named at most, where nothing fits.
 const NAMED: usize = 20;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare gauges http://127.0.0.1:9100/metrics\n  \
+    threadbare gauges http://127.0.0.1:9293/stats --preset puma")]
 pub(super) struct Arguments {
     /// The page: Prometheus' text, Puma's /stats, `HAProxy`'s CSV, Tomcat's status as XML
     url: GaugeUrl,
@@ -35,11 +38,11 @@ pub(super) struct Arguments {
     /// Jobs waiting for a worker, as an expression
     #[arg(long, value_name = "EXPRESSION")]
     queue: Option<Expression>,
-    /// How long the page may take
+    /// Limit on reading the page
     #[arg(long, default_value = "2s", value_parser = some_time)]
     timeout: Nanos,
-    /// A host other than this machine that may be asked, exactly as the URL names it;
-    /// may be repeated
+    /// Allow a host other than this machine, exactly as the URL names it; may be
+    /// repeated
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
     /// A file of certificates (PEM) to trust under https in place of the system's
@@ -75,8 +78,8 @@ impl Arguments {
         if let Some((line, what)) = &page.malformed.first {
             let _ = writeln!(
                 text,
-                "{} lines cannot be read, the first is line {line}: {}",
-                page.malformed.count,
+                "{} cannot be read, the first is line {line}: {}",
+                counted(page.malformed.count, "line"),
                 printable(what)
             );
         }

@@ -9,7 +9,7 @@ use crate::error::{EXIT_PASSED, Error};
 pub(super) const PRESETS: [(&str, &str, &str); 6] = [
     (
         "url",
-        "any server that runs already, by its URL",
+        "any server that is already running, by its URL",
         include_str!("presets/url.toml"),
     ),
     (
@@ -34,15 +34,17 @@ pub(super) const PRESETS: [(&str, &str, &str); 6] = [
     ),
     (
         "haproxy",
-        "a service behind HAProxy, steered through its admin socket",
+        "a service behind HAProxy, controlled through its admin socket",
         include_str!("presets/haproxy.toml"),
     ),
 ];
 
 #[derive(Debug, Args)]
-#[command(after_help = "Example: threadbare init --preset gunicorn > my-incident.toml")]
+#[command(after_help = "Examples:\n  \
+    threadbare init\n  \
+    threadbare init --preset gunicorn > mine.toml")]
 pub(super) struct Arguments {
-    /// The kind of server; without it, the presets there are
+    /// The kind of server; without it, list the presets
     #[arg(long, value_name = "NAME")]
     preset: Option<String>,
 }

@@ -1,4 +1,4 @@
-//! `threadbare load`: a load on any HTTP server, and what came of it.
+//! `threadbare load`: a load on any HTTP server, and its result.
 
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
@@ -28,28 +28,28 @@ use crate::{report, run, scenario};
     reason = "each is a flag of its own on the command line"
 )]
 pub(super) struct Arguments {
-    /// What is asked for, such as `http://127.0.0.1:8080/` or `https://localhost:8443/`
+    /// The URL to load, such as `http://127.0.0.1:8080/` or `https://localhost:8443/`
     url: String,
-    /// Operations per second in all, whatever the target does: `2000`, a ramp
+    /// Total operations per second, whatever the target does: `2000`, a ramp
     /// `1000:20000`, steps of equal length `1000,2000,4000`, a rate with spikes
     /// `1000,5000@10s+5s` (5000 from 10 s on, for 5 s) or a sine `1000~500/30s`
-    /// (1000 ± 500, a swing every 30 s) [default: a closed loop, in which each
-    /// connection asks again as soon as it is answered]
+    /// (1000 ± 500, one period every 30 s) [default: a closed loop, in which each
+    /// connection sends the next request when it is answered]
     #[arg(short = 'R', long, short_alias = 'q', value_name = "RATE")]
     rate: Option<Offered>,
-    /// A file of recorded times to offer again: in each line the seconds since
-    /// the start, such as `12.345`; `#` begins a comment
+    /// A file of recorded times to replay: one line each, in seconds since the
+    /// start, such as `12.345`; `#` begins a comment
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "arrivals", "think"])]
     replay: Option<PathBuf>,
-    /// Connections at most; past them operations wait for one
+    /// Limit on connections; when all are in use, operations wait for one
     #[arg(short, long, value_name = "N", default_value_t = 64)]
     connections: u32,
-    /// How long operations are scheduled; what is under way then may end for the
-    /// timeout and the pauses of its retries, or the deadline [default: 10s, or
+    /// How long operations are scheduled; then those in flight are drained for the
+    /// timeout and the pauses of their retries, or the deadline [default: 10s, or
     /// until the last recorded time]
     #[arg(short, long, short_alias = 'z', value_name = "TIME", value_parser = super::some_time)]
     duration: Option<Nanos>,
-    /// Operations at most [default: as many as the time allows]
+    /// Limit on operations [default: as many as the time allows]
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     operations: Option<u64>,
     /// Threads that share the load
@@ -58,10 +58,10 @@ pub(super) struct Arguments {
     /// How arrivals are spread
     #[arg(long, value_enum, default_value_t = Spread::Constant)]
     arrivals: Spread,
-    /// How closely sends follow their intended starts, and what that costs
+    /// How closely sends follow their intended starts; the closer, the more CPU
     #[arg(long, value_enum, default_value_t = Closeness::Balanced)]
     pacing: Closeness,
-    /// Pause of a user between an answer and the next request, in a closed loop
+    /// Pause between an answer and the next request, in a closed loop
     #[arg(
         long,
         value_name = "TIME",
@@ -87,22 +87,23 @@ pub(super) struct Arguments {
     body_file: Option<PathBuf>,
     #[command(flatten)]
     client: ClientArguments,
-    /// Operations that may wait for a connection; one more is shed, and the run is invalid
+    /// Limit on operations that wait for a connection; one more is shed, and the
+    /// measurement is invalid
     #[arg(long, value_name = "N", default_value_t = 100_000)]
     backlog: u32,
-    /// A connection for each request
+    /// Open a connection for each request
     #[arg(long)]
     disable_keepalive: bool,
-    /// HTTP/2: without encryption from the first byte, or by ALPN
+    /// Use HTTP/2: with prior knowledge for http, by ALPN for https
     #[arg(long, conflicts_with = "disable_keepalive")]
     http2: bool,
-    /// Requests that an HTTP/2 connection carries at a time, at most
+    /// Limit on concurrent requests on each HTTP/2 connection
     #[arg(long, value_name = "N", default_value_t = 32, requires = "http2")]
     streams: u32,
-    /// A Unix socket to connect to, in place of the URL's host
+    /// Connect to this Unix socket instead of the URL's host
     #[arg(long, value_name = "FILE", conflicts_with = "resolve")]
     unix_socket: Option<PathBuf>,
-    /// An address for a host, as `HOST:PORT:ADDRESS`; may be repeated
+    /// Use this address for a host, as `HOST:PORT:ADDRESS`; may be repeated
     #[arg(long, value_name = "HOST:PORT:ADDRESS", value_parser = override_of)]
     resolve: Vec<Override>,
     /// Trust any certificate
@@ -117,8 +118,8 @@ pub(super) struct Arguments {
     /// A file with the client's private key (PEM)
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
-    /// A host other than this machine that may be loaded, exactly as the URL names
-    /// it; may be repeated
+    /// Allow a host other than this machine, exactly as the URL names it; may be
+    /// repeated
     #[arg(long, alias = "allow", value_name = "HOST")]
     allow_host: Vec<String>,
     /// Seed of every random stream
@@ -127,10 +128,10 @@ pub(super) struct Arguments {
     /// Print the summary as JSON instead of the table
     #[arg(long)]
     json: bool,
-    /// Write the histograms to a file, as an interval log of `HdrHistogram`
+    /// Write the histograms to this file, as an interval log of `HdrHistogram`
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
-    /// Accepted for users of other tools, and always on
+    /// Accepted for users of other tools; always on
     #[arg(long)]
     latency_correction: bool,
 }
@@ -151,7 +152,7 @@ Examples:
   threadbare load https://localhost:8443/ --http2 -c 4 --streams 32 --cacert ca.pem
 
 Exit codes: 0 measured, 1 failed to run, 2 wrong usage, 3 environment unfit,
-97 the generator was the bottleneck, 130/143 interrupted.";
+97 measurement invalid, 130/143 interrupted.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Spread {
@@ -165,9 +166,9 @@ enum Spread {
 enum Closeness {
     /// Spins for the last microseconds before each send
     Precise,
-    /// A kernel timer for each send
+    /// Waits for a kernel timer before each send
     Balanced,
-    /// Gathers what is due for up to a millisecond
+    /// Sends once a millisecond what is due
     Thrifty,
 }
 
@@ -230,7 +231,7 @@ impl Arguments {
                 self.url.escape_debug()
             ))
         };
-        let uri: Uri = self.url.parse().map_err(|_| wrong("is no URL"))?;
+        let uri: Uri = self.url.parse().map_err(|_| wrong("is not a URL"))?;
         let encrypted = match uri.scheme_str() {
             Some("http") => false,
             Some("https") => true,
@@ -254,11 +255,11 @@ impl Arguments {
         };
         let host = authority.host().trim_matches(['[', ']']);
         let port = match authority.port_u16() {
-            Some(0) => return Err(wrong("has the port 0")),
+            Some(0) => return Err(wrong("has port 0")),
             Some(port) => port,
-            // What stands there is no number up to 65,535.
+            // What stands there is not a number up to 65,535.
             None if authority.as_str() != authority.host() => {
-                return Err(wrong("has a port that is none"));
+                return Err(wrong("has an invalid port"));
             }
             None if encrypted => 443,
             None => 80,

@@ -9,10 +9,11 @@ use super::Code;
 use crate::error::{EXIT_PASSED, Error};
 
 #[derive(Debug, Args)]
-#[command(after_help = "For example:\n  \
+#[command(after_help = "Examples:\n  \
+    threadbare man\n  \
     threadbare man --out ~/.local/share/man/man1")]
 pub(super) struct Arguments {
-    /// A folder for the pages of all subcommands; without it, the first page is printed
+    /// Write the pages of all subcommands to this folder; without it, print the main page
     #[arg(long, value_name = "FOLDER")]
     out: Option<PathBuf>,
 }

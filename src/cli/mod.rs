@@ -37,9 +37,9 @@ use crate::{live, process};
 /// Reproduce thread exhaustion and measure how a service comes back.
 ///
 /// threadbare drives a fleet of real processes through an incident (a broken
-/// push, monitors that amplify it, a rollback that is refused, one that works,
-/// a gradual restart) and measures queueing, saturation, latency and recovery
-/// time after rollback. Nothing about the outcome is scripted.
+/// push, monitors that amplify it, a rollback that is refused, one that is
+/// applied, a gradual restart) and measures queueing, saturation, latency and
+/// recovery time after rollback. Nothing about the outcome is scripted.
 #[derive(Debug, Parser)]
 #[command(version, after_help = EXAMPLES)]
 struct Arguments {
@@ -51,17 +51,17 @@ struct Arguments {
 
 const EXAMPLES: &str = "\
 Examples:
-  threadbare list                        what incidents are there
-  threadbare run missing-await           rehearse the founding incident (about two minutes)
+  threadbare list                        the incidents that are shipped
+  threadbare run missing-await           run the founding incident (about two minutes)
   threadbare simulate missing-await      the same in virtual time (about a second)
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
-  threadbare check my-incident.toml      every mistake in a scenario, with its place
+  threadbare check mine.toml             every mistake in a scenario, with its place
   threadbare init --preset gunicorn      a scenario for a server of your own
-  threadbare recover reports/RUN         undo what a killed run left
-  threadbare report reports/RUN          the answer of an earlier run again
-  threadbare gauges http://127.0.0.1:9100/metrics    what a server says of its workers
-  threadbare target                      the fleet alone, for curl or another load generator
-  threadbare proxy --listen 127.0.0.1:9000 --to 127.0.0.1:8000    break connections on the way
+  threadbare recover reports/RUN         undo what a killed run left behind
+  threadbare report reports/RUN          report an earlier run again
+  threadbare gauges http://127.0.0.1:9100/metrics    read the gauges of a server
+  threadbare target                      only the fleet, for curl or another load generator
+  threadbare proxy --listen 127.0.0.1:9000 --to 127.0.0.1:8000    break connections to a server
 
 Exit codes: 0 passed, 1 failed to run, 2 wrong usage or scenario, 3 environment unfit,
 97 measurement invalid, 99 an expectation failed, 130/143 interrupted.";
@@ -69,50 +69,51 @@ Exit codes: 0 passed, 1 failed to run, 2 wrong usage or scenario, 3 environment 
 /// How the answer is shown.
 #[derive(Debug, Clone, Args)]
 struct View {
-    /// Print only the verdict's line
+    /// Print only the line with the verdict
     #[arg(long, global = true)]
     quiet: bool,
-    /// No colour (also with `NO_COLOR` set, or when the output is no terminal)
+    /// No colour (also with `NO_COLOR` set, or when the output is not a terminal)
     #[arg(long, global = true)]
     no_color: bool,
-    /// A plain progress line each second instead of one live line
+    /// Print a progress line each second instead of one live line
     #[arg(long, global = true)]
     no_tui: bool,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Drive the fleet through a scenario, measure, report
+    /// Run a scenario on the built-in fleet or on your own service, measure and report
     Run(run::Arguments),
-    /// Carry a scenario out in virtual time: seconds instead of hours, any size of fleet
+    /// Simulate a scenario in virtual time: seconds instead of hours, any size of fleet
     Simulate(simulate::Arguments),
     /// Try every corrective measure on a scenario, alone and in pairs, and rank them
     WhatIf(what_if::Arguments),
-    /// Map a scenario over one or two of its keys: where it recovers, where it is stuck
+    /// Map a scenario over one or two of its keys: where it recovers, where it stays down
     Sweep(sweep::Arguments),
-    /// Load any HTTP server at a rate or in a closed loop, and measure
+    /// Load any HTTP server, at a rate or in a closed loop, and measure
     Load(Box<load::Arguments>),
-    /// Find every mistake in a scenario file; executes nothing
+    /// Find every mistake in a scenario file; runs nothing
     Check(check::Arguments),
-    /// The scenarios that come with threadbare, and what each claims
+    /// List the scenarios that come with threadbare, and what each claims
+    #[command(after_help = "Examples:\n  threadbare list\n  threadbare list --no-color")]
     List,
     /// Undo what a run that was killed left behind
     Recover(recover::Arguments),
     /// Print a scenario to start from, for a kind of server
     Init(init::Arguments),
-    /// Report an earlier run again, complete or not; executes nothing
+    /// Report an earlier run again, complete or not; runs nothing
     Report(report::Arguments),
-    /// Serve the fleet alone, for any other load generator
+    /// Start only the fleet, for curl or another load generator
     Target(target::Arguments),
-    /// Stand in front of a server, or of its database, and break connections and requests
+    /// Start a fault proxy in front of a server or its database, and break what passes
     Proxy(proxy::Arguments),
-    /// Hold a server's workers from outside: slow headers, bodies, reads, or a slow endpoint
+    /// Occupy a server's workers from outside: slow headers, bodies, reads, or a slow endpoint
     Occupy(occupy::Arguments),
-    /// Read a server's gauges once: which preset fits, what is missing
+    /// Read a server's gauges once, and show which preset fits and what is missing
     Gauges(gauges::Arguments),
     /// Print the JSON schema of scenario files
     Schema(schema::Arguments),
-    /// Print the completions of a shell
+    /// Print the completion script of a shell
     Completions(completions::Arguments),
     /// Print the manual page, or write one for each subcommand
     Man(man::Arguments),
@@ -133,7 +134,7 @@ enum Command {
 /// A duration that is some.
 fn some_time(text: &str) -> std::result::Result<Nanos, String> {
     match text.parse() {
-        Ok(Nanos::ZERO) => Err("it must be more than nothing".into()),
+        Ok(Nanos::ZERO) => Err("it must be more than zero".into()),
         Ok(time) => Ok(time),
         Err(error) => Err(format!("{error}")),
     }
@@ -230,3 +231,6 @@ fn terminal_width() -> usize {
 
 /// What every subcommand returns: the exit code.
 type Code = Result<i32>;
+
+#[cfg(test)]
+mod tests;

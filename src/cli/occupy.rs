@@ -10,10 +10,10 @@ use crate::error::{EXIT_PASSED, Error};
 use crate::live::Interrupt;
 use crate::model::fault::Hold;
 use crate::net::AllowedHosts;
-use crate::proxy::{Occupation, OccupationCounters, Occupier};
-use crate::units::Nanos;
+use crate::proxy::{Occupation, Occupier};
+use crate::units::{Nanos, counted};
 
-/// How often what is held is told.
+/// How often the connections that are held are reported.
 const TELL_EVERY: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
@@ -22,24 +22,23 @@ pub(super) struct Arguments {
     /// The server
     #[arg(value_name = "HOST:PORT")]
     target: String,
-    /// How workers are held
+    /// How workers are occupied
     #[arg(long, value_enum, default_value_t = How::SlowHeaders)]
     hold: How,
-    /// The path that is asked for [default: /]; of `slow-endpoint` one that is known to
+    /// The path that is requested [default: /]; for `slow-endpoint` one that is known to
     /// be slow
     #[arg(long, required_if_eq("hold", "slow-endpoint"))]
     path: Option<String>,
-    /// Connections that hold at a time
+    /// Number of concurrent connections
     #[arg(short, long, value_name = "N", default_value_t = 16)]
     connections: u32,
     /// Pause between two bytes, or two header lines
     #[arg(long, value_name = "TIME", value_parser = super::some_time, default_value = "1s")]
     every: Nanos,
-    /// When it ends by itself; a day at most
+    /// How long; at most a day
     #[arg(short, long, value_name = "TIME", value_parser = super::some_time, default_value = "30s")]
     duration: Nanos,
-    /// A host other than this machine that may be held, exactly as it is named;
-    /// may be repeated
+    /// Allow a host other than this machine, exactly as it is named; may be repeated
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
 }
@@ -50,9 +49,9 @@ Examples:
   threadbare occupy 127.0.0.1:8000 --hold slow-bodies --path /upload
   threadbare occupy 127.0.0.1:8000 --hold slow-endpoint --path '/report?year=2020' -c 8
 
-Ctrl-C lets everything go at once.
+Ctrl-C closes all connections at once.
 
-Exit codes: 0 its time is over, 2 wrong usage, 3 the host is unknown, 130/143 ended by a signal.";
+Exit codes: 0 ended after its time, 2 wrong usage, 3 the host is unknown, 130/143 ended by a signal.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 #[expect(
@@ -60,13 +59,13 @@ Exit codes: 0 its time is over, 2 wrong usage, 3 the host is unknown, 130/143 en
     reason = "slow is what each of them is, and what they are called"
 )]
 enum How {
-    /// Heads that never end
+    /// Request headers that never end
     SlowHeaders,
-    /// Bodies that come byte by byte
+    /// Request bodies sent byte by byte
     SlowBodies,
-    /// Answers that are read byte by byte
+    /// Answers read byte by byte
     SlowReads,
-    /// An endpoint that is slow, asked again and again
+    /// Requests to a slow endpoint, again and again
     SlowEndpoint,
 }
 
@@ -91,27 +90,21 @@ impl Arguments {
         let interrupt = Interrupt::listen(move || drop(ended))?;
         while !occupation.ended() && interrupt.signal().is_none() {
             if !view.quiet {
-                eprintln!("threadbare: {} held", occupation.counters().held);
+                let held = counted(occupation.counters().held, "connection");
+                eprintln!("threadbare: holding {held}");
             }
             // Either the time is over, or the other end was dropped by a signal.
             let _ = end.recv_timeout(TELL_EVERY);
         }
         let counters = occupation.undo();
-        super::answer(in_words(&counters).as_bytes())?;
+        super::answer(format!("{counters}\n").as_bytes())?;
         if counters.opened == 0 && counters.unreachable > 0 && interrupt.signal().is_none() {
             return Err(Error::unfit(format!(
-                "{target} could not be reached, so nothing was held; does it listen there?"
+                "{target} could not be reached, so no worker was held; does it listen there?"
             )));
         }
         Ok(interrupt
             .signal()
             .map_or(EXIT_PASSED, |signal| 128 + signal))
     }
-}
-
-fn in_words(counters: &OccupationCounters) -> String {
-    format!(
-        "{} connections opened, {} not; {} lost to the server, {} requests answered\n",
-        counters.opened, counters.unreachable, counters.lost, counters.answered
-    )
 }

@@ -88,7 +88,7 @@ impl FromStr for Offered {
         let base = rate(parts.next().unwrap_or_default())?;
         let spikes = parts.map(spike).collect::<Result<Vec<_>, _>>()?;
         if spikes.windows(2).any(|pair| pair[1].from < pair[0].to) {
-            return Err("a spike begins before the one that is written before it has ended".into());
+            return Err("a spike begins before the one written before it has ended".into());
         }
         Ok(Self::Spikes { base, spikes })
     }

@@ -12,36 +12,37 @@ use crate::live::Interrupt;
 use crate::model::fault::Mode;
 use crate::net::AllowedHosts;
 use crate::proxy::{Api, Draft, Proxies, ProxyCounters, Refusal, Settings};
+use crate::units::counted;
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Arguments {
-    /// Where clients connect to; port 0 is a free one [default: what the API creates]
+    /// Where clients connect to; port 0 picks a free one [default: none; the API creates proxies]
     #[arg(long, value_name = "HOST:PORT", requires = "to")]
     listen: Option<String>,
-    /// The server, or the database, or whatever connections lead to
+    /// Where connections are forwarded to: the server, or its database
     #[arg(long, value_name = "HOST:PORT", requires = "listen")]
     to: Option<String>,
     /// The name of this proxy in the API and in seeded shares
     #[arg(long, value_name = "NAME", default_value = "proxy")]
     name: String,
-    /// Read HTTP/1.1 in what passes, for faults of single requests
+    /// Parse HTTP/1.1, for faults of single requests
     #[arg(long)]
     http: bool,
     /// Where Toxiproxy's API is served; loopback only
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8474")]
     api: SocketAddr,
-    /// No API: the proxy lets everything pass
+    /// No API: the proxy forwards everything unchanged
     #[arg(long, conflicts_with = "api")]
     no_api: bool,
-    /// A host other than this machine that may be listened on or led to, exactly as
+    /// Allow a host other than this machine, to listen on or to forward to, exactly as
     /// it is named; may be repeated
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
-    /// Connections at a time; those past them are closed at once
+    /// Limit on concurrent connections; further ones are closed at once
     #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     connections: u32,
-    /// Seed of shares and jitters
+    /// Seed of the shares and jitters of faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
 }
@@ -50,9 +51,9 @@ const EXAMPLES: &str = "\
 Examples:
   threadbare proxy --listen 127.0.0.1:9000 --to 127.0.0.1:8000           then point clients at 9000
   threadbare proxy --listen 127.0.0.1:9000 --to 127.0.0.1:8000 --http    with faults of requests
-  threadbare proxy                        the API alone: Toxiproxy's clients create the proxies
+  threadbare proxy                        only the API: Toxiproxy's clients create the proxies
 
-While it runs, faults come and go through the API, also on connections that are open:
+While it runs, the API injects and removes faults, also on open connections:
   curl -d '{\"type\":\"latency\",\"attributes\":{\"latency\":200,\"jitter\":50}}' 127.0.0.1:8474/proxies/proxy/toxics
   curl -d '{\"type\":\"http_status\",\"stream\":\"upstream\",\"attributes\":{\"status\":503,\"match\":{\"path\":\"/api\",\"count\":2}}}' 127.0.0.1:8474/proxies/proxy/toxics
   curl -X DELETE 127.0.0.1:8474/proxies/proxy/toxics/latency_downstream
@@ -70,7 +71,7 @@ impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         if self.no_api && self.listen.is_none() {
             return Err(Error::usage(
-                "without the API a proxy must be told where it is; add --listen and --to, or leave \
+                "without the API a proxy needs an address; add --listen and --to, or leave \
                  --no-api out",
             ));
         }
@@ -114,7 +115,7 @@ impl Arguments {
 
     fn announcement(&self, proxy: Option<SocketAddr>, api: Option<SocketAddr>) -> String {
         let leads = match (proxy, &self.to) {
-            (Some(address), Some(to)) => format!("{address} leads to {to}, until Ctrl-C.\n"),
+            (Some(address), Some(to)) => format!("{address} forwards to {to}, until Ctrl-C.\n"),
             _ => String::new(),
         };
         let Some(api) = api else {
@@ -149,35 +150,38 @@ fn unfit(refusal: &Refusal) -> Error {
 /// What a proxy has counted, without what is zero.
 fn in_words(name: &str, counters: &ProxyCounters) -> String {
     let mut text = format!(
-        "{name}: {} connections, {} bytes to the target, {} to clients\n",
-        counters.accepted, counters.bytes_upstream, counters.bytes_downstream
+        "{name}: {}, {} to the target, {} to clients\n",
+        counted(counters.accepted, "connection"),
+        counted(counters.bytes_upstream, "byte"),
+        counted(counters.bytes_downstream, "byte")
     );
     for (number, what) in [
-        (counters.requests, "requests"),
+        (counters.requests, "HTTP requests"),
         (counters.own_answers, "answered by the proxy itself"),
-        (
-            counters.malformed,
-            "heads or bodies that were no HTTP or too long",
-        ),
+        (counters.malformed, "malformed or too long heads or bodies"),
         (
             counters.unanswered,
             "closed by the target with a request unanswered",
         ),
         (
             counters.unreachable,
-            "connections for which the target could not be reached",
+            "not connected, because the target could not be reached",
         ),
-        (counters.refused, "connections refused past the bound"),
+        (counters.refused, "refused beyond the limit of connections"),
         (counters.closed, "connections closed by a fault"),
         (counters.reset, "connections reset"),
-        (counters.bytes_swallowed, "bytes swallowed"),
+        (counters.bytes_swallowed, "bytes dropped by a fault"),
     ] {
         if number > 0 {
             let _ = writeln!(text, "  {number} {what}");
         }
     }
     for (fault, counters) in &counters.faults {
-        let _ = writeln!(text, "  {fault} met {} of {}", counters.met, counters.seen);
+        let _ = writeln!(
+            text,
+            "  {fault} affected {} of {}",
+            counters.met, counters.seen
+        );
     }
     text
 }

@@ -10,13 +10,17 @@ use super::Code;
 use crate::error::{EXIT_FAILED, EXIT_PASSED};
 use crate::live;
 use crate::record::{Outcome, outcome_text, printable};
+use crate::units::counted;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare recover reports/RUN\n  \
+    threadbare recover reports/RUN --yes")]
 pub(super) struct Arguments {
     /// The directory of a run that was killed
     #[arg(value_name = "DIR")]
     directory: PathBuf,
-    /// Do it without asking
+    /// Undo without asking
     #[arg(long)]
     yes: bool,
 }
@@ -31,8 +35,8 @@ impl Arguments {
         if left.torn() > 0 {
             let _ = writeln!(
                 text,
-                "{} lines of undo.jsonl cannot be read; what they were to undo never began.",
-                left.torn()
+                "{} of undo.jsonl cannot be read; the fault of a torn line never began.",
+                counted(left.torn() as u64, "line")
             );
         }
         let outstanding = left.outstanding();

@@ -9,6 +9,9 @@ use crate::error::EXIT_PASSED;
 use crate::run;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare report reports/RUN\n  \
+    threadbare report reports/RUN --quiet")]
 pub(super) struct Arguments {
     /// A run directory
     #[arg(value_name = "DIR")]

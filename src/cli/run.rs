@@ -13,17 +13,20 @@ use crate::report;
 use crate::run::{self, Finished};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare run missing-await\n  \
+    threadbare run mine.toml --dry-run")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
     /// The run directory [default: reports/SCENARIO-DATE]; never overwritten
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// A host other than this machine that may be loaded and broken, exactly as
-    /// the scenario's [safety] names it; can be given more than once
+    /// Allow a host other than this machine to be loaded and broken, exactly as
+    /// the scenario's [safety] names it; may be repeated
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
-    /// Print every rate, fault, hook and undo with its time, and touch nothing
+    /// Print every rate, fault, hook and undo with its time, and do nothing
     #[arg(long, conflicts_with = "out")]
     dry_run: bool,
 }

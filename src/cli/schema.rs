@@ -7,11 +7,14 @@ use crate::error::EXIT_PASSED;
 use crate::{analysis, scenario};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare schema > scenario.schema.json\n  \
+    threadbare schema --summary > summary.schema.json")]
 pub(super) struct Arguments {
-    /// The schema of summary.json instead
+    /// Print the schema of summary.json instead
     #[arg(long)]
     summary: bool,
-    /// The schema of files of operations instead
+    /// Print the schema of operation files instead
     #[arg(long, conflicts_with = "summary")]
     operations: bool,
 }

@@ -10,6 +10,9 @@ use crate::run;
 use crate::sim::Bounds;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare simulate missing-await\n  \
+    threadbare simulate missing-await --seed 2 --set load.rate=300/s")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
@@ -23,10 +26,10 @@ pub(super) struct Arguments {
 /// Where a simulation stops by itself.
 #[derive(Debug, Args)]
 pub(super) struct Limits {
-    /// Events at most; then it stops and reports what was reached
+    /// Limit on events; then it stops and reports what was reached
     #[arg(long, value_name = "NUMBER", default_value_t = Bounds::default().events)]
     events: u64,
-    /// Memory in GiB that what is under way may take, roughly
+    /// Approximate limit on memory in GiB
     #[arg(long, value_name = "GIB", default_value_t = Bounds::default().memory >> 30,
           value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
     memory: u64,

@@ -14,13 +14,16 @@ use crate::run;
 use crate::scenario::Setting;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare sweep missing-await --x load.rate=200..500/s\n  \
+    threadbare sweep retry-collapse --x load.rate=2..12/s --y target.fleet.queue=10..200")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
-    /// The key that is varied across, and its range: load.rate=2..12/s
+    /// The key on the horizontal axis, and its range: load.rate=2..12/s
     #[arg(short, long, value_name = "KEY=A..B")]
     x: Axis,
-    /// The key that is varied upwards: target.fleet.queue=10..200
+    /// The key on the vertical axis, and its range: target.fleet.queue=10..200
     #[arg(short, long, value_name = "KEY=A..B")]
     y: Option<Axis>,
     /// Points on each axis

@@ -14,6 +14,9 @@ use crate::record::Event;
 use crate::{clock, live, scenario};
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare target\n  \
+    threadbare target slow-database --listen 127.0.0.1:8080")]
 pub(super) struct Arguments {
     /// The scenario whose fleet is served: a file, or a name that `threadbare list` shows
     #[arg(default_value = "missing-await")]
@@ -21,7 +24,7 @@ pub(super) struct Arguments {
     /// The balancer's address [default: a free port of 127.0.0.1]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
-    /// Where the database and the fleet's log are kept [default: reports/target-DATE]
+    /// Directory of the database and the fleet's log [default: reports/target-DATE]
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
 }
@@ -35,7 +38,7 @@ impl Arguments {
         }
         let plan = scenario::load(&self.scenario, false)?;
         let fleet = plan.fleet.ok_or_else(|| {
-            Error::usage("the scenario's target is your own, and has no fleet to serve")
+            Error::usage("the scenario's target is your own service, so there is no fleet to serve")
         })?;
         let data = self.data.unwrap_or_else(|| {
             Path::new("reports").join(format!("target-{}", clock::stamp(clock::wall_millis())))

@@ -12,14 +12,17 @@ use crate::record::StopCause;
 use crate::run;
 
 #[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare what-if missing-await\n  \
+    threadbare what-if slow-database --seeds 10 --alone")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
-    /// Seeds that each variant is tried with, from the scenario's own on
+    /// Number of seeds for each variant, beginning with the scenario's own
     #[arg(long, value_name = "NUMBER", default_value_t = 5,
           value_parser = clap::value_parser!(u64).range(1..=1000))]
     seeds: u64,
-    /// Try each measure alone, and no pairs
+    /// Try only single measures, no pairs
     #[arg(long)]
     alone: bool,
     /// The run directory [default: reports/SCENARIO-DATE]; never overwritten

@@ -5,6 +5,7 @@
 //! is thread exhaustion on a server of any make, with as many connections as are
 //! stated and for as long: it is no flood, and stops at once.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ use tokio::time::MissedTickBehavior;
 use crate::error::{Error, Result};
 use crate::model::fault::Hold;
 use crate::sync::lock;
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// Connections at most: as many as a process has file descriptors for, usually.
 const CONNECTIONS_MAX: u32 = 10_000;
@@ -74,6 +75,21 @@ pub struct OccupationCounters {
     pub lost: u64,
     /// Requests that the server answered, whatever it said.
     pub answered: u64,
+}
+
+/// What became of the connections, without those that hold now.
+impl fmt::Display for OccupationCounters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (opened, answered) = (
+            counted(self.opened, "connection"),
+            counted(self.answered, "request"),
+        );
+        let (failed, lost) = (self.unreachable, self.lost);
+        write!(
+            f,
+            "{opened} opened, {failed} failed; {lost} closed by the server, {answered} answered"
+        )
+    }
 }
 
 #[derive(Debug, Default)]
@@ -189,24 +205,24 @@ fn check(occupier: &Occupier) -> Result<()> {
     } = *occupier;
     if !(1..=CONNECTIONS_MAX).contains(&connections) {
         return wrong(format!(
-            "an occupation has 1 to {CONNECTIONS_MAX} connections, and not {connections}"
+            "an occupation has 1 to {CONNECTIONS_MAX} connections, not {connections}"
         ));
     }
     if every < EVERY_MIN {
         return wrong(format!(
-            "the pause between two bytes is at least {EVERY_MIN}, and not {every}"
+            "the pause between two bytes is at least {EVERY_MIN}, not {every}"
         ));
     }
     if duration == Nanos::ZERO || duration > DURATION_MAX {
         return wrong(format!(
-            "an occupation lasts at most {DURATION_MAX}, and some time; not {duration}"
+            "an occupation lasts more than zero and at most {DURATION_MAX}, not {duration}"
         ));
     }
     let path = &occupier.path;
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     if !path.starts_with('/') || !plain(path) || !plain(&occupier.host) {
         return wrong(format!(
-            "`{}` at `{}` cannot be asked for; a path begins with / and has no blanks",
+            "`{}` at `{}` cannot be requested; a path begins with / and has no spaces",
             path.escape_debug(),
             occupier.host.escape_debug()
         ));
