@@ -293,7 +293,7 @@ pub fn sweep(
     let claimed = claim_directory(&directory);
     if !claimed.is_ok_and(|claimed| claimed) {
         return Err(Error::usage(format!(
-            "{} already holds something or cannot be made; name another directory with --out",
+            "{} is not empty or cannot be created; name another directory with --out",
             directory.display()
         )));
     }

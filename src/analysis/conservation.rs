@@ -12,7 +12,7 @@ use crate::model::SourceName;
 use crate::record::{
     AttemptCounters, Counters, Event, InstanceCounters, OperationCounters, Record,
 };
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// Where every scheduled operation of the record went.
 pub(super) fn conservation(series: &Series) -> Conservation {
@@ -50,8 +50,8 @@ pub(super) fn warnings(record: &Record, series: &Series) -> Vec<String> {
         .filter(|ledger| killed(record, ledger.instance))
         .map(|ledger| {
             format!(
-                "The jobs of {} do not add up, since a process of it gave no final counters: {} \
-                 were enqueued and {} are accounted for.",
+                "The jobs of {} do not add up, because one of its processes gave no final \
+                 counters: {} were enqueued and {} are accounted for.",
                 ledger.instance,
                 ledger.total.enqueued,
                 ledger.accounted()
@@ -62,11 +62,12 @@ pub(super) fn warnings(record: &Record, series: &Series) -> Vec<String> {
 
 fn operations(series: &Series) -> Option<String> {
     let operations = series.buckets.iter().filter_map(|bucket| bucket.operations);
-    let broken = operations.filter(|counters| !counters.conserved()).count();
+    let broken = operations.filter(|counters| !counters.conserved()).count() as u64;
     (broken > 0).then(|| {
         format!(
-            "The record does not add up, which is a bug of threadbare: in {broken} buckets the \
-             operations that ended and those unfinished are not those scheduled."
+            "The record does not add up, which is a bug of threadbare: in {} the operations that \
+             ended and the unfinished ones are not all that were scheduled.",
+            counted(broken, "bucket")
         )
     })
 }

@@ -29,7 +29,7 @@ pub struct Findings {
     pub backend: Backend,
     /// The seed.
     pub seed: u64,
-    /// Whether the run was seen to its planned end.
+    /// Whether the run reached its planned end.
     pub complete: bool,
     /// On what machine.
     pub machine: MachineFacts,
@@ -51,7 +51,7 @@ pub struct Findings {
     /// When which instance was exhausted.
     pub exhaustion: Vec<ExhaustionWindow>,
     /// How many instances were read; of the user's target, how many sources of
-    /// gauges that tell busy workers, workers and a queue.
+    /// gauges that have busy workers, workers and a queue.
     pub instances: u64,
     /// The capacity of a target that publishes none; only where a plateau was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -59,9 +59,9 @@ pub struct Findings {
     /// The incident's clock and verdict.
     pub incident: Incident,
     /// Whether the user's target served again after everything had been
-    /// undone; null where nobody asked.
+    /// undone; null where that was not checked.
     pub steady_state_returned: Option<bool>,
-    /// What was expected and what came.
+    /// The expectations and their results.
     pub expectations: Vec<ExpectationResult>,
     /// Gauges that could not be read, by source and cause.
     pub scrape_failures: Vec<ScrapeFailures>,
@@ -147,12 +147,12 @@ pub struct Baseline {
     pub response_p99_ms: f64,
 }
 
-/// One thing that was done and what came of it.
+/// An action and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ActionTaken {
     /// When it began.
     pub at_s: f64,
-    /// When it had been carried out, or was refused; null where that was not seen.
+    /// When it had been carried out, or was refused; null where that was not observed.
     pub ended_s: Option<f64>,
     /// Its name: `push`, `rollback`, `waive`, `restart`, `admit`, `monitors`, `retries`,
     /// `slow`, `pause`, `continue`, `hook`, `process`, `configure`, `fault`, `occupy`, `undo`.
@@ -162,13 +162,13 @@ pub struct ActionTaken {
     pub what: String,
     /// The phase that begins with it.
     pub phase: String,
-    /// What came of it; null where its end was not seen.
+    /// Its result; null where its end was not observed.
     pub outcome: Option<ActionOutcome>,
     /// The detail, the refusal's check and reason, or why it failed.
     pub detail: String,
 }
 
-/// What came of an action.
+/// The result of an action.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActionOutcome {
@@ -211,7 +211,7 @@ pub struct Conservation {
     pub missed_deadline: u64,
     /// Given up by the generator, or not begun by its circuit breaker.
     pub shed: u64,
-    /// Under way when the observation stopped.
+    /// In flight when the observation stopped.
     pub unfinished: u64,
     /// Of those shed: by the circuit breaker.
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -330,7 +330,7 @@ pub struct Incident {
     pub trigger: Option<Cause>,
     /// When it did.
     pub trigger_s: Option<f64>,
-    /// When the last cause ceased to act: the trigger is off.
+    /// When the last cause ended: the trigger is off.
     #[serde(default)]
     pub trigger_off_s: Option<f64>,
     /// In the first bucket that was hit, the intended start of the first
@@ -340,7 +340,7 @@ pub struct Incident {
     pub impact_s: Option<f64>,
     /// The first alert after the impact.
     pub detected_s: Option<f64>,
-    /// How long a detection was waited for in vain.
+    /// How long a detection was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_censored_after_s: Option<f64>,
     /// The first rollback that was refused.
@@ -351,7 +351,7 @@ pub struct Incident {
     pub rollback_applied_s: Option<f64>,
     /// Goodput back at half of the baseline, for a hold window.
     pub mitigated_s: Option<f64>,
-    /// How long mitigation was waited for in vain, from the impact.
+    /// How long mitigation was waited for without success, from the impact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mitigated_censored_after_s: Option<f64>,
     /// The last action of the timeline.
@@ -359,38 +359,38 @@ pub struct Incident {
     /// The start of the first hold window after the trigger was off that meets the
     /// recovery rule.
     pub recovered_s: Option<f64>,
-    /// How long recovery was waited for in vain, from the trigger's end.
+    /// How long recovery was waited for without success, from the trigger's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovered_censored_after_s: Option<f64>,
     /// Trigger off → recovered.
     #[serde(default)]
     pub recovery_after_trigger_off_s: Option<f64>,
-    /// How long it was waited for in vain.
+    /// How long it was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_after_trigger_off_censored_after_s: Option<f64>,
     /// Rollback applied → recovered; null where no rollback was applied.
     pub recovery_after_rollback_s: Option<f64>,
-    /// How long it was waited for in vain.
+    /// How long it was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_after_rollback_censored_after_s: Option<f64>,
     /// Last action → recovered.
     pub recovery_after_last_action_s: Option<f64>,
-    /// How long it was waited for in vain.
+    /// How long it was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery_after_last_action_censored_after_s: Option<f64>,
     /// Impact → detected.
     pub time_to_detect_s: Option<f64>,
-    /// How long it was waited for in vain.
+    /// How long it was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_detect_censored_after_s: Option<f64>,
     /// Impact → mitigated.
     pub time_to_mitigate_s: Option<f64>,
-    /// How long it was waited for in vain.
+    /// How long it was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_mitigate_censored_after_s: Option<f64>,
     /// Impact → recovered.
     pub time_to_recover_s: Option<f64>,
-    /// How long it was waited for in vain.
+    /// How long it was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_recover_censored_after_s: Option<f64>,
     /// The verdict, in the words of docs/TERMS.md with underscores.
@@ -424,14 +424,14 @@ pub struct SustainingShares {
     pub detached_tasks: Option<f64>,
 }
 
-/// An expectation and what came of it.
+/// An expectation and its result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExpectationResult {
-    /// What was looked at, with its phase.
+    /// The figure, with its phase.
     pub that: String,
     /// Whether it held; null where the measurement is invalid.
     pub passed: Option<bool>,
-    /// What was seen, as text with its unit; `> 40 s` where it is censored.
+    /// What was observed, as text with its unit; `> 40 s` where it is censored.
     pub observed: String,
     /// What was required, as text with its unit.
     pub required: String,

@@ -130,8 +130,8 @@ impl Evidence<'_> {
     fn undetermined(&self, clock: &Clock, by_rollback: bool) -> Option<String> {
         let Some(trigger) = clock.trigger else {
             return Some(
-                "nothing began that could be a trigger: no push was applied, nothing was slowed \
-                 or paused, and the load did not surge"
+                "there was no trigger: no push was applied, nothing was slowed or paused, and \
+                 the load did not surge"
                     .into(),
             );
         };
@@ -141,11 +141,13 @@ impl Evidence<'_> {
         let off = match trigger.off {
             Ok(off) => off,
             Err(Cause::Push) => {
-                return Some("the trigger was never off: no rollback was applied after it".into());
+                return Some(
+                    "the fault was never cleared: no rollback was applied after the push".into(),
+                );
             }
             Err(cause) => {
                 return Some(format!(
-                    "the trigger was never off: the {cause} was not ended"
+                    "the fault was never cleared: the {cause} did not end"
                 ));
             }
         };
@@ -160,10 +162,10 @@ impl Evidence<'_> {
         match self.service()?.load_back(off) {
             Some(true) => None,
             Some(false) => Some(format!(
-                "after the {end} the load was never back at the baseline's"
+                "after the {end} the load never returned to the baseline's level"
             )),
             None => Some(format!(
-                "the observation stopped before a hold window after the {end} had passed"
+                "the observation stopped before a full hold window had passed after the {end}"
             )),
         }
     }

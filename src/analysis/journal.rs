@@ -155,7 +155,7 @@ pub(super) fn steady_state(record: &Record) -> Option<bool> {
 
 /// What the run warned of: warnings, processes that died, why it stopped early.
 pub(super) fn warnings(record: &Record) -> Vec<String> {
-    use crate::record::StopCause;
+    use crate::record::{StopCause, signal_name};
 
     let seconds = |at: &Nanos| format!("{:.1} s", at.as_secs_f64());
     record
@@ -174,15 +174,14 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
             Event::RunEnded {
                 cause: StopCause::Interrupted { signal },
             } => Some(format!(
-                "The run was interrupted by signal {signal} at {}.",
+                "The run was interrupted by {} at {}.",
+                signal_name(*signal),
                 seconds(at)
             )),
             Event::Undone {
                 undo,
                 outcome: Outcome::Failed { reason } | Outcome::Rejected { reason, .. },
-            } => Some(format!(
-                "What was done could not be undone ({undo}): {reason}."
-            )),
+            } => Some(format!("An undo failed ({undo}): {reason}.")),
             Event::SteadyState {
                 returned: false,
                 detail,
@@ -192,7 +191,8 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
             Event::RunEnded {
                 cause: StopCause::Aborted { because },
             } => Some(format!(
-                "The run was stopped at {} by its stop condition, {because}, and all was undone.",
+                "The run was stopped at {} by its stop condition ({because}), and everything was \
+                 undone.",
                 seconds(at)
             )),
             Event::RunEnded {

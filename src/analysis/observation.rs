@@ -27,8 +27,8 @@ impl Observation {
     pub(super) fn cut_short(&self, end: Nanos) -> Option<String> {
         (self.completed && self.to < end).then(|| {
             format!(
-                "Operations were still under way when the drain ended, so figures reach {:.1} s of \
-                 {:.1} s: a longer drain lets them end.",
+                "Operations were still in flight when the drain ended, so figures cover {:.1} s of \
+                 {:.1} s; a longer drain lets them end.",
                 self.to.as_secs_f64(),
                 end.as_secs_f64()
             )

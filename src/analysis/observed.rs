@@ -66,10 +66,10 @@ pub struct ProcessFigures {
     pub files: Option<f64>,
     /// Most open files at a reading.
     pub files_max: Option<u64>,
-    /// Connections that waited to be accepted, on average; null where the
+    /// Connections in the accept queue, on average; null where the
     /// listening socket was not read.
     pub listen_queue: Option<f64>,
-    /// Most connections that waited to be accepted at a reading.
+    /// Most connections in the accept queue at a reading.
     pub listen_queue_max: Option<u64>,
 }
 

@@ -15,7 +15,7 @@ use super::series::{Bucket, Series, bad, merge, share};
 use super::totals::Totals;
 use crate::plan::RecoveryRule;
 use crate::record::{Histogram, OperationCounters};
-use crate::units::{Nanos, Ratio};
+use crate::units::{Nanos, Ratio, counted};
 
 /// Load this much above the baseline's still counts as at the baseline: the
 /// same 5 % by which goodput may miss it.
@@ -66,9 +66,9 @@ pub(super) fn baseline(
     let needed = rule.operations_min.max(1);
     if operations.scheduled < needed {
         return Err(format!(
-            "there is no baseline: {} operations lie between the warm-up and the first action, \
-             and {needed} are needed",
-            operations.scheduled
+            "there is no baseline: {} between the warm-up and the first action, and {needed} are \
+             needed",
+            counted(operations.scheduled, "operation")
         ));
     }
     let p99 = totals.response.and_then(|response| response.quantile(0.99));

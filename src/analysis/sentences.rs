@@ -11,13 +11,17 @@ use super::validity::MACHINE_BUSY_WARNING;
 use crate::model::{ActionName, IncidentVerdict};
 use crate::plan::Cause;
 use crate::record::story_time;
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// Fewer extra attempts or probes per operation than this are not worth a sentence.
 const AMPLIFICATION_TOLD_FROM: f64 = 0.1;
 
 /// Below this share of busy workers nothing points to them.
 const IDLE_BELOW: f64 = 0.5;
+
+/// Goodput below this share of the baseline's is called an outage: fewer than half of
+/// the users are served, which is also the default bound of "mitigated".
+const OUTAGE_BELOW: f64 = 0.5;
 
 /// Warnings told at most; the findings list them all.
 const WARNINGS_TOLD: usize = 3;
@@ -99,19 +103,24 @@ impl<'a> Teller<'a> {
         let phase = self.phase_at(trigger)?;
         let Some(baseline) = self.findings.baseline else {
             return Some(format!(
-                "{begin} left a goodput of {:.0}/s of {:.0}/s offered.",
+                "{begin} left goodput at {:.0}/s of {:.0}/s offered.",
                 phase.goodput_per_s, phase.offered_per_s
             ));
         };
         if self.incident().impact_s.is_none() {
             return Some(format!(
-                "{begin} cost users nothing that shows: goodput was {:.0}/s before and {:.0}/s after.",
+                "{begin} had no visible effect on users: goodput was {:.0}/s before and {:.0}/s \
+                 after.",
                 baseline.goodput_per_s, phase.goodput_per_s
             ));
         }
         let bad = phase.error_share.unwrap_or(0.0);
+        let harm = match self.of_baseline(phase) {
+            Some(share) if share >= OUTAGE_BELOW => "degraded service",
+            _ => "caused an outage",
+        };
         Some(format!(
-            "{begin} took service away: goodput went from {:.0}/s to {:.0}/s, and {} of the \
+            "{begin} {harm}: goodput went from {:.0}/s to {:.0}/s, and {} of the \
              operations ended without success.",
             baseline.goodput_per_s,
             phase.goodput_per_s,
@@ -142,7 +151,7 @@ impl<'a> Teller<'a> {
         let mut failed = self.findings.actions.iter();
         let failed = failed.find(|taken| taken.outcome == Some(ActionOutcome::Failed))?;
         Some(format!(
-            "The {} at {} could not be carried out: {}.",
+            "The {} at {} failed: {}.",
             failed.what,
             self.at(failed.at_s),
             failed.detail
@@ -164,22 +173,15 @@ impl<'a> Teller<'a> {
             ));
         };
         let names = &exhausted.instances;
-        let who = if names.len() as u64 == self.findings.instances {
-            format!("All {} instances were", names.len())
-        } else if let [name] = names[..] {
-            format!(
-                "{name} of {} was",
-                counted(self.findings.instances, "instance")
-            )
-        } else {
-            format!(
-                "{} of {} instances were",
-                names.len(),
-                self.findings.instances
-            )
+        let all = counted(self.findings.instances, "instance");
+        let who = match names[..] {
+            [name] if self.findings.instances == 1 => format!("{name} was"),
+            [name] => format!("1 of {all} ({name}) was"),
+            _ if names.len() as u64 == self.findings.instances => format!("All {all} were"),
+            _ => format!("{} of {all} were", names.len()),
         };
         Some(format!(
-            "{who} exhausted between {} and {}, the longest time without a break being {} s.",
+            "{who} exhausted between {} and {}; the longest unbroken stretch was {} s.",
             self.at(exhausted.from_s),
             self.at(exhausted.to_s),
             decimal(exhausted.longest_s, 1)
@@ -200,8 +202,8 @@ impl<'a> Teller<'a> {
             .max_by(|one, other| one.2.total_cmp(&other.2))?;
         if saturation < IDLE_BELOW {
             return Some(format!(
-                "By its own gauges `{}` was at most {} busy, in the phase `{}`: point samples, and \
-                 workers that wait for a client may not count as busy.",
+                "By its own gauges `{}` was at most {} busy, in the phase `{}`. These are point \
+                 samples, and workers that wait for a client may not count as busy.",
                 gauges.source,
                 percent(saturation),
                 phase.name
@@ -213,11 +215,11 @@ impl<'a> Teller<'a> {
             ""
         };
         let waiting = gauges.queue.map_or_else(String::new, |queue| {
-            format!(", and {} jobs waited", decimal(queue, 1))
+            format!(", and a queue of {}", decimal(queue, 1))
         });
         Some(format!(
-            "By its own gauges `{}` had {} of {} workers busy on average{stated}, {}, in the phase \
-             `{}`{waiting}: point samples, {} of them.",
+            "By its own gauges `{}` had {} of {} workers busy on average{stated}, {}{waiting}, in \
+             the phase `{}`: {} point samples.",
             gauges.source,
             decimal(gauges.busy?, 1),
             decimal(gauges.workers?, 1),
@@ -227,7 +229,7 @@ impl<'a> Teller<'a> {
         ))
     }
 
-    /// The most connections that waited before a server's door.
+    /// The most connections in a server's accept queue.
     fn listen_queue(&self) -> Option<String> {
         let phases = self.findings.phases.iter();
         let told = phases.flat_map(|phase| {
@@ -237,9 +239,9 @@ impl<'a> Teller<'a> {
         let (phase, process, most) = told.max_by_key(|(_, _, most)| *most)?;
         (most > 1).then(|| {
             format!(
-                "Up to {} waited to be accepted by `{}`, in the phase `{}`.",
-                counted(most, "connection"),
+                "The accept queue of `{}` held up to {}, in the phase `{}`.",
                 process.source,
+                counted(most, "connection"),
                 phase.name
             )
         })
@@ -253,13 +255,14 @@ impl<'a> Teller<'a> {
         };
         let workers = capacity.workers.map_or_else(
             || {
-                "How many workers that is cannot be told: it was never seen well below its capacity"
+                "The number of workers is unknown: the target was never observed well below its \
+                 capacity"
                     .into()
             },
             |workers| {
                 let service = decimal(capacity.service_ms.unwrap_or(0.0), 1);
                 format!(
-                    "At {service} ms each that is the work of {} workers",
+                    "At {service} ms per request that is the work of {} workers",
                     range(workers)
                 )
             },
@@ -277,14 +280,14 @@ impl<'a> Teller<'a> {
         self.incident().trigger_s?;
         let worst = self.findings.worst_amplification()?;
         let (attempts, probes) = (worst.attempts, worst.probes);
-        let made = format!("{} attempts of every operation", decimal(attempts, 1));
-        let added = format!("{} probes for every operation", decimal(probes, 1));
+        let made = format!("{} attempts per operation", decimal(attempts, 1));
+        let added = format!("{} probes per operation", decimal(probes, 1));
         let who = match (
             attempts - 1.0 >= AMPLIFICATION_TOLD_FROM,
             probes >= AMPLIFICATION_TOLD_FROM,
         ) {
-            (true, true) => format!("Retries made {made}, and monitors added {added}"),
-            (true, false) => format!("Retries made {made}"),
+            (true, true) => format!("Retries led to {made}, and monitors added {added}"),
+            (true, false) => format!("Retries led to {made}"),
             (false, true) => format!("Monitors added {added}"),
             (false, false) => return None,
         };
@@ -295,12 +298,13 @@ impl<'a> Teller<'a> {
         let incident = self.incident();
         if let Some(after) = incident.time_to_detect_s {
             return Some(format!(
-                "It was detected {after:.1} s after the impact began."
+                "The incident was detected {after:.1} s after the impact began."
             ));
         }
         let after = incident.time_to_detect_censored_after_s?;
         Some(format!(
-            "Nobody was told: no alert fired in the {after:.1} s after the impact began."
+            "The incident was undetected: no alert fired in the {after:.1} s after the impact \
+             began."
         ))
     }
 
@@ -315,13 +319,12 @@ impl<'a> Teller<'a> {
         let off = incident.trigger_off_s?;
         incident.impact_s?;
         let at = self.at(off);
-        let end = format!("The end of the {} at {at}", self.cause());
+        let what = if incident.ended_by_rollback() {
+            format!("The rollback applied at {at}")
+        } else {
+            format!("The end of the {} at {at}", self.cause())
+        };
         if incident.verdict == IncidentVerdict::RecoveredWithTheTrigger {
-            let what = if self.incident().ended_by_rollback() {
-                format!("The rollback applied at {at}")
-            } else {
-                end
-            };
             return Some(format!("{what} restored service by itself."));
         }
         // The bucket in which it was applied may still belong to the phase before.
@@ -332,11 +335,6 @@ impl<'a> Teller<'a> {
         let sustained = incident.sustaining.map_or_else(String::new, |effect| {
             format!(", sustained by {}", effect.word().replace('_', " "))
         });
-        let what = if self.incident().ended_by_rollback() {
-            format!("Applied at {at}, the rollback")
-        } else {
-            end
-        };
         Some(format!(
             "{what} did not restore service at once: in the phase `{}` goodput was {share} of the \
              baseline's{sustained}.",
@@ -349,7 +347,7 @@ impl<'a> Teller<'a> {
         let end = if self.incident().ended_by_rollback() {
             "the rollback"
         } else {
-            "the trigger was off"
+            "the trigger ended"
         };
         let Some(recovered) = incident.recovered_s else {
             let after = incident.recovery_after_trigger_off_censored_after_s?;
@@ -377,14 +375,14 @@ impl<'a> Teller<'a> {
 
     fn relapse(&self) -> Option<String> {
         let at = self.incident().relapsed_s?;
-        Some(format!("It was lost again at {}.", self.at(at)))
+        Some(format!("Service was lost again at {}.", self.at(at)))
     }
 
     fn wrongly_allowed(&self) -> Option<String> {
         let count = self.findings.wrongly_allowed();
         (count > 0).then(|| {
             format!(
-                "{} that should have been refused got through.",
+                "{} should have been refused and got through.",
                 counted(count, "operation")
             )
         })
@@ -411,8 +409,8 @@ impl<'a> Teller<'a> {
         let busy = self.findings.measurement.machine_busy_max?;
         (busy > MACHINE_BUSY_WARNING).then(|| {
             format!(
-                "The machine was {} busy in its busiest phase: above {} a lack of processor may be \
-                 part of what was measured.",
+                "The machine was {} busy in its busiest phase: above {} a shortage of CPU may have \
+                 affected the figures.",
                 percent(busy),
                 percent(MACHINE_BUSY_WARNING)
             )
@@ -426,10 +424,10 @@ impl<'a> Teller<'a> {
             .iter()
             .fold(0_u64, |sum, failure| sum.saturating_add(failure.count));
         Some(format!(
-            "{} failed, the first at {} of {}: {}.",
-            counted(count, "reading of a gauge"),
-            self.at(first.first_s),
+            "{} failed, the first of {} at {}: {}.",
+            counted(count, "gauge reading"),
             first.source,
+            self.at(first.first_s),
             first.cause
         ))
     }
@@ -437,7 +435,7 @@ impl<'a> Teller<'a> {
     fn incomplete(&self) -> Option<String> {
         (!self.findings.complete).then(|| {
             format!(
-                "The record is incomplete: figures reach {:.1} s, and what came later is not known.",
+                "The record is incomplete: it covers {:.1} s, and anything later is unknown.",
                 self.findings.seen_to_s()
             )
         })
@@ -448,12 +446,4 @@ fn percent(share: f64) -> String {
     // Whole per cents hide the difference between 99.6 % and all of it.
     let digits = usize::from(share > 0.99 && share < 1.0);
     format!("{} %", decimal(share * 100.0, digits))
-}
-
-fn counted(count: u64, what: &str) -> String {
-    match (count, what.split_once(' ')) {
-        (1, _) => format!("1 {what}"),
-        (_, Some((noun, rest))) => format!("{count} {noun}s {rest}"),
-        (_, None) => format!("{count} {what}s"),
-    }
 }

@@ -12,7 +12,7 @@ use super::phases::Stretch;
 use super::series::Series;
 use super::totals::Totals;
 use crate::record::{Backend, Record};
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// Send lag below this is invisible beside the network and the kernel's own
 /// wake-ups on a shared machine.
@@ -126,8 +126,8 @@ fn unmeasured(record: &Record, series: &Series, run: &Totals) -> Option<String> 
     .collect();
     (!missing.is_empty()).then(|| {
         format!(
-            "Whether the generator was the limit could not be measured: the record does not hold \
-             {} after the warm-up.",
+            "Whether the generator was the limit could not be measured: the record lacks {} after \
+             the warm-up.",
             missing.join(" or ")
         )
     })
@@ -139,8 +139,8 @@ fn late(record: &Record, run: &Totals) -> Option<String> {
     let p99 = run.send_lag.as_ref()?.quantile(0.99)?;
     (p99 > bound).then(|| {
         format!(
-            "The generator sent late: the 99th percentile of its send lag is {:.1} ms, and at most \
-             {:.1} ms are allowed.",
+            "The generator sent late: its send lag p99 is {:.1} ms, and at most {:.1} ms is \
+             allowed.",
             p99.as_millis_f64(),
             bound.as_millis_f64()
         )
@@ -154,7 +154,8 @@ fn shed(series: &Series) -> Option<String> {
         .shed
         .saturating_sub(conservation.shed_by_breaker);
     (shed > 0).then(|| {
-        format!("The generator shed {shed} operations, since too many waited for a connection.")
+        let shed = counted(shed, "operation");
+        format!("The generator shed {shed}, because too many waited for a connection.")
     })
 }
 
@@ -163,7 +164,7 @@ fn busy_generator(phases: &[(&str, Totals)]) -> Option<String> {
     (busy > GENERATOR_BUSY_MOST).then(|| {
         format!(
             "The generator's threads were {:.0} % busy in the phase `{name}`, and at most {:.0} % \
-             are allowed.",
+             is allowed.",
             busy * 100.0,
             GENERATOR_BUSY_MOST * 100.0
         )
@@ -175,8 +176,8 @@ fn busy_machine(phases: &[(&str, Totals)]) -> Option<String> {
     let (name, used) = most(phases, used)?;
     (used > MACHINE_BUSY_MOST).then(|| {
         format!(
-            "The machine was short of processor: {:.0} % were used or given to others in the phase \
-             `{name}`, and at most {:.0} % are allowed.",
+            "The machine was short of CPU: {:.0} % was used or stolen in the phase `{name}`, and \
+             at most {:.0} % is allowed.",
             used * 100.0,
             MACHINE_BUSY_MOST * 100.0
         )

@@ -23,7 +23,7 @@ impl FromStr for Axis {
         let setting: Setting = text.parse()?;
         let wrong = || {
             format!(
-                "{text:?} is no range of values; write one as load.rate=2..12/s or \
+                "{text:?} is not a range of values; write one as load.rate=2..12/s or \
                  target.fleet.workers=1..16"
             )
         };

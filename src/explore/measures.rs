@@ -31,7 +31,7 @@ fn changed(
     let mut copy = plan.clone();
     change(&mut copy)?;
     if copy == *plan {
-        return Err("it is so already");
+        return Err("this is already so");
     }
     Ok(copy)
 }
@@ -42,8 +42,8 @@ const NO_FLEET: &str = "there is no fleet";
 pub const MEASURES: [Measure; 18] = [
     Measure {
         name: "bounded queue",
-        what: "the queue holds what can be served within half of a client's timeout; one job \
-               more is refused at once",
+        what: "the queue holds what can be served within half of a client's timeout; further jobs \
+               are refused at once",
         about: "the queue's bound",
         apply: |plan| {
             changed(plan, |plan| {
@@ -122,8 +122,8 @@ pub const MEASURES: [Measure; 18] = [
     },
     Measure {
         name: "back-off with jitter",
-        what: "before each retry clients wait, twice as long each time, by chance between \
-               nothing and that",
+        what: "before each retry clients pause for a random time, with a limit that \
+               doubles each time",
         about: "the pause before retries",
         apply: |plan| {
             changed(plan, |plan| {
@@ -144,7 +144,7 @@ pub const MEASURES: [Measure; 18] = [
     Measure {
         name: "monitors back off",
         what: "after a failure monitors probe at half of their rate, and no probe begins while \
-               another is under way",
+               another is running",
         about: "the monitors",
         apply: |plan| {
             changed(plan, |plan| {
@@ -197,13 +197,13 @@ pub const MEASURES: [Measure; 18] = [
     },
     Measure {
         name: "deadlines passed on",
-        what: "clients tell how long they still wait, and workers end what nobody waits for",
+        what: "clients send how long they will still wait, and workers end what nobody waits for",
         about: "the time left",
         apply: |plan| {
             changed(plan, |plan| {
                 let fleet = fleet(plan)?;
                 if fleet.propagate_deadline {
-                    return Err("clients tell the time they have left already");
+                    return Err("clients send the time they have left already");
                 }
                 fleet.propagate_deadline = true;
                 Ok(())

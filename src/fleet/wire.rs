@@ -226,7 +226,7 @@ fn parse_request(buffer: &[u8]) -> Result<Option<(Request, usize, usize)>, Respo
     let body = match FramingFields::of(parsed.headers).request() {
         Ok(Framing::Length(length)) => usize::try_from(length).unwrap_or(usize::MAX),
         Ok(_) => return Err(Response::error(411, "the body's length must be stated")),
-        Err(_) => return Err(Response::error(400, "content-length is no number")),
+        Err(_) => return Err(Response::error(400, "content-length is not a number")),
     };
     if body > REQUEST_BODY_MAX {
         return Err(Response::error(413, "the body is too long"));

@@ -44,7 +44,7 @@ pub fn fetch(
     check_status(response.status)?;
     let coding = response.header("content-encoding");
     if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        return Err("the page is compressed, though that was not asked for".into());
+        return Err("the page is compressed, although no compression was requested".into());
     }
     let too_long = "the page is longer than 8 MB; name a smaller one";
     response.body.ok_or_else(|| too_long.into())
@@ -57,7 +57,7 @@ fn check_status(status: u16) -> Result<(), String> {
         300..=399 => ", and no redirect is followed",
         _ => "",
     };
-    Err(format!("it was answered with status {status}{hint}"))
+    Err(format!("it answered with status {status}{hint}"))
 }
 
 #[cfg(test)]

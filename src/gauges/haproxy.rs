@@ -26,7 +26,7 @@ pub(super) fn parse(text: &str, keep: &dyn Fn(&str) -> bool) -> Result<Page, &'s
     let mut cells = 0;
     for (row, record) in (2..).zip(reader.records()) {
         let Ok(record) = record else {
-            page.malformed.note(row, "it is no row of CSV");
+            page.malformed.note(row, "it is not a row of CSV");
             continue;
         };
         cells += record.len();

@@ -5,6 +5,7 @@
 
 use super::{haproxy, prometheus, puma, tomcat};
 use crate::model::Page;
+use crate::units::counted;
 
 /// Series kept of a page at most; the readings of a preset need a few.
 const SERIES_MAX: usize = 100_000;
@@ -37,9 +38,9 @@ pub fn read_page(bytes: &[u8], keep: &dyn Fn(&str) -> bool) -> Result<Page, Stri
     }
     if let (true, Some((line, what))) = (page.series.is_empty(), &page.malformed.first) {
         // Every line that could hold a value was read, and none was one.
-        let all = page.malformed.count;
+        let all = counted(page.malformed.count, "line");
         return Err(format!(
-            "the page is no page of metrics: {all} lines cannot be read, the first is line {line}: {what}"
+            "the page is not a metrics page: {all} cannot be read, the first is line {line}: {what}"
         ));
     }
     Ok(page)
@@ -67,14 +68,14 @@ mod tests {
             ("", "the page is empty"),
             (
                 "{\"a\": ",
-                "the page begins like JSON, but it is no valid JSON",
+                "the page begins like JSON, but it is not valid JSON",
             ),
             ("<html>", "the page is HTML"),
             (
                 "Not Found\n",
-                "the page is no page of metrics: 1 lines cannot be read",
+                "the page is not a metrics page: 1 line cannot be read",
             ),
-            ("\u{0}\u{ff}\n", "the page is no page of metrics"),
+            ("\u{0}\u{ff}\n", "the page is not a metrics page"),
         ] {
             let error = read_page(text.as_bytes(), &|_| true).unwrap_err();
             assert!(error.starts_with(told), "{error}");

@@ -51,7 +51,7 @@ fn sample(line: &str, keep: &dyn Fn(&str) -> bool) -> Result<Option<Series>, &'s
         .split_ascii_whitespace()
         .next()
         .ok_or("it has no value")?;
-    series.value = number(value).ok_or("its value is no number")?;
+    series.value = number(value).ok_or("its value is not a number")?;
     Ok(keep(name).then_some(series))
 }
 

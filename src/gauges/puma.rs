@@ -10,7 +10,7 @@ use crate::model::{Malformed, Page, Series};
 
 /// Reads the statistics.
 pub(super) fn parse(text: &str) -> Result<Page, &'static str> {
-    let json: Value = serde_json::from_str(text).map_err(|_| "it is no valid JSON")?;
+    let json: Value = serde_json::from_str(text).map_err(|_| "it is not valid JSON")?;
     let mut page = Page {
         series: Vec::new(),
         malformed: Malformed::default(),

@@ -23,7 +23,7 @@ use crate::error::{Error, Result};
 use crate::model::{GaugePlace, GaugeSource, Malformed, Page, Reading, Value};
 use crate::net::Tls;
 use crate::record::{Event, GaugeCounters, Sample};
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// A reading may take this share of its interval, four fifths …
 const PATIENCE: (u64, u64) = (4, 5);
@@ -245,10 +245,10 @@ impl ScrapeLoop {
         if self.malformed.count == 0
             && let Some((line, what)) = &page.malformed.first
         {
-            let count = page.malformed.count;
+            let lines = counted(page.malformed.count, "line");
             self.malformed = page.malformed.clone();
             self.warn(&format!(
-                "{count} of its lines cannot be read, the first is line {line}: {what}"
+                "{lines} cannot be read, the first is line {line}: {what}"
             ));
         }
         let reading = self.scrape.source.roles.reading(page);
@@ -272,7 +272,7 @@ impl ScrapeLoop {
             .map(|(role, cause)| format!("{role}: {cause}"))
             .collect();
         Err(format!(
-            "nothing that was asked for could be read; {}",
+            "none of the gauges could be read; {}",
             causes.join("; ")
         ))
     }
@@ -285,7 +285,7 @@ impl ScrapeLoop {
     }
 
     fn warn(&self, what: &str) {
-        let text = format!("Of the gauges `{}`, {what}.", self.scrape.source.name);
+        let text = format!("Gauges `{}`: {what}.", self.scrape.source.name);
         (self.tell)(GaugeUpdate::Event(Event::Warning { text }));
     }
 }

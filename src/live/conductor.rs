@@ -279,7 +279,7 @@ impl Run<'_> {
     fn died(&mut self, event: &Event) -> Result<StopCause> {
         let text = match event {
             Event::Died { source, status } => format!(
-                "{source} ended on its own at {:.1} s ({status}); its last words are in the run \
+                "{source} ended on its own at {:.1} s ({status}); its last output is in the run \
                  directory's fleet.log",
                 self.clock.now().as_secs_f64()
             ),
@@ -338,7 +338,7 @@ impl Run<'_> {
     fn end(&mut self, cause: Result<StopCause>) -> Result<StopCause> {
         for entry in self.timeline.waiting().collect::<Vec<_>>() {
             let text = format!(
-                "the timeline's entry `{}` was never due: the event it waits for did not come",
+                "the timeline entry `{}` never ran: the event it waits for did not occur",
                 self.plan.timeline[entry].phase
             );
             let _ = self.event(&Event::Warning { text });

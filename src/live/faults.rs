@@ -14,7 +14,7 @@ use crate::proxy::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
 use crate::record::{Event, Outcome};
 use crate::sync::lock;
 use crate::target::{Addresses, Safeguard, Undo};
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// Connections that a proxy of a run carries at a time: as many as a load may
 /// have. Ours; those past it are told of.
@@ -157,7 +157,7 @@ impl Faults {
             Breakage::Down => ActingKind::Down(place),
             Breakage::Fault(_) => ActingKind::Fault(place),
         };
-        let words = format!("take `{name}` off the proxy `{proxy}`");
+        let words = format!("remove `{name}` from the proxy `{proxy}`");
         self.bring(name, &words, || {
             match breakage {
                 Breakage::Down => self.proxies[place].set_enabled(false)?,
@@ -198,7 +198,7 @@ impl Faults {
                     if let ActingKind::Occupation(_) = old.what {
                         self.end(&old)?;
                     }
-                    let detail = "another took its place".to_owned();
+                    let detail = "replaced by a later one".to_owned();
                     self.safeguard.settle(old.id, &Outcome::Applied { detail });
                 }
                 let name = name.to_owned();
@@ -207,7 +207,7 @@ impl Faults {
                 Ok(String::new())
             }
             Err(cause) => {
-                let detail = "it never acted".to_owned();
+                let detail = "it was never active".to_owned();
                 self.safeguard.settle(id, &Outcome::Applied { detail });
                 Err(cause)
             }
@@ -219,7 +219,7 @@ impl Faults {
         let acting = acting.as_mut().ok_or_else(ended)?;
         let one = take(acting, name).ok_or_else(|| {
             Error::failed(format!(
-                "`{name}` does not act, so there is nothing to undo"
+                "`{name}` is not active, so there is nothing to undo"
             ))
         })?;
         let undone = self.end(&one);
@@ -248,7 +248,7 @@ impl Faults {
                 proxy.undo(&one.name);
                 let met = counters.faults.iter().find(|(name, _)| **name == one.name);
                 Ok(met.map_or_else(String::new, |(_, it)| {
-                    format!("it met {} of {} {of}", it.met, it.seen)
+                    format!("it affected {} of {} {of}", it.met, it.seen)
                 }))
             }
             ActingKind::Occupation(occupations) => {
@@ -262,11 +262,8 @@ impl Faults {
                     sum.lost += told.lost;
                     sum.answered += told.answered;
                 }
-                Ok(format!(
-                    "{} connections held at the end; {} opened, {} not; {} lost to the server, {} \
-                     requests answered",
-                    sum.held, sum.opened, sum.unreachable, sum.lost, sum.answered
-                ))
+                let held = counted(sum.held, "connection");
+                Ok(format!("holding {held} at the end; {sum}"))
             }
         }
     }
@@ -291,16 +288,16 @@ impl Faults {
             let counters = proxy.counters();
             if counters.refused > 0 {
                 warnings.push(format!(
-                    "The proxy `{name}` closed {} connections past its bound of {CONNECTIONS_MAX}: \
-                     what those clients saw is the proxy's doing.",
-                    counters.refused
+                    "The proxy `{name}` closed {} beyond its limit of {CONNECTIONS_MAX}: what \
+                     those clients saw was caused by the proxy.",
+                    counted(counters.refused, "connection")
                 ));
             }
             if counters.unreachable > 0 {
                 warnings.push(format!(
-                    "The proxy `{name}` could not reach {} for {} connections.",
+                    "The proxy `{name}` could not reach {} for {}.",
                     proxy.upstream(),
-                    counters.unreachable
+                    counted(counters.unreachable, "connection")
                 ));
             }
         }

@@ -50,17 +50,17 @@ pub fn preflight(plan: &Plan, allowed: &[String]) -> Result<Vec<String>> {
     match others_share() {
         Some(share) if share > BUSY_UNFIT => {
             return Err(Error::unfit(format!(
-                "other programs or machines use {:.0} % of the processor, and a run could not be \
-                 valid; wait until they have ended",
+                "other programs or virtual machines use {:.0} % of the CPU, so a run could not \
+                 be valid; wait until they have ended",
                 share * 100.0
             )));
         }
         Some(share) if share > BUSY_WARNING => warnings.push(format!(
-            "other programs or machines used {:.0} % of the processor before the run began",
+            "other programs or virtual machines used {:.0} % of the CPU before the run began",
             share * 100.0
         )),
         Some(_) => {}
-        None => warnings.push("how busy the processor is could not be read".to_owned()),
+        None => warnings.push("CPU usage could not be read".to_owned()),
     }
     Ok(warnings)
 }

@@ -34,20 +34,20 @@ pub fn left(directory: &Path) -> Result<Leftovers> {
     })?;
     if owner.uid() != geteuid().as_raw() || owner.mode() & 0o022 != 0 {
         return Err(Error::usage(format!(
-            "{shown} is not this user's alone, and what it says to undo is not trusted; only who \
-             made the run can recover it"
+            "{shown} belongs to another user or others can write to it, so its undo.jsonl is not \
+             trusted; only the user who made the run can recover it"
         )));
     }
     if !Undos::exist(directory) {
         return Err(Error::usage(format!(
-            "{shown} has nothing that was to be undone: only a run of a target of your \
-             own does something that is undone"
+            "{shown} has nothing to undo: only a run on a target of your own does something \
+             that needs it"
         )));
     }
     let undos = Undos::open(directory, "recover")?;
     if let Some(pid) = undos.under_way() {
         return Err(Error::unfit(format!(
-            "the run in {shown} is still under way, as process {pid}; end it with `kill -INT \
+            "the run in {shown} is still going on, as process {pid}; end it with `kill -INT \
              {pid}`, which undoes everything"
         )));
     }

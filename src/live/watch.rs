@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{Alarms, Counters, Event, Sample};
-use crate::units::{Nanos, Ratio};
+use crate::units::{Nanos, Ratio, counted};
 
 /// Intervals after the warm-up within which the first operations have ended.
 const SEEN_AFTER: u64 = 2;
@@ -144,8 +144,9 @@ impl Watch {
         let share = badly as f64 / ended as f64;
         if share > self.errors_max.get() {
             return Err(unhealthy(&format!(
-                "{badly} of {ended} operations had ended without success, and {} is the most that \
-                 counts as healthy",
+                "{badly} of {} had ended without success, and {} is the most that counts as \
+                 healthy",
+                counted(ended, "operation"),
                 self.errors_max
             )));
         }
@@ -155,7 +156,7 @@ impl Watch {
 
 fn unhealthy(why: &str) -> Error {
     Error::unfit(format!(
-        "the target was not healthy before the first fault, so nothing was injected: {why}; see \
-         that it answers what the scenario asks, or raise `baseline_errors` in [safety]"
+        "the target was not healthy before the first fault, so nothing was injected: {why}; check \
+         that it answers the scenario's requests, or raise `baseline_errors` in [safety]"
     ))
 }

@@ -337,7 +337,7 @@ fn check(setup: &Setup) -> Result<PreparedWork> {
         .hedge_after
         .is_some_and(|after| after >= client.timeout)
     {
-        return unfit("a hedge must come before the timeout of what it is to stand in for");
+        return unfit("a hedge must come before the timeout of the first try");
     }
     if client.breaker.is_some()
         && drive
@@ -369,7 +369,7 @@ fn check(setup: &Setup) -> Result<PreparedWork> {
     }
     let asked = PreparedWork::new(setup)?;
     if client.hedge_after.is_some() && !asked.requests.any_idempotent() {
-        return unfit("nothing can be hedged, since no request may be made twice, as a GET may");
+        return unfit("nothing can be hedged: no request may be made twice, as a GET may");
     }
     Ok(asked)
 }

@@ -83,7 +83,7 @@ fn fits(step: &Step, work: &HttpWork, captured: usize) -> Result<()> {
         let broken = |part: &Part| matches!(part, Part::Literal(text) if breaks(text));
         if !token(name.as_bytes()) || name.contains(':') || value.iter().any(broken) {
             return unfit(&format!(
-                "the header `{}` holds a character that HTTP does not allow in one",
+                "the header `{}` contains a character that HTTP does not allow in one",
                 name.escape_debug()
             ));
         }
@@ -104,7 +104,7 @@ fn fits(step: &Step, work: &HttpWork, captured: usize) -> Result<()> {
     if known {
         Ok(())
     } else {
-        unfit("a request names a value that there is not")
+        unfit("a request names a value that does not exist")
     }
 }
 
@@ -144,7 +144,7 @@ fn users(plan: &Plan, identities: &Identities) -> Result<Vec<Vec<String>>> {
         .iter()
         .all(|token| token.bytes().all(|byte| byte.is_ascii_graphic()))
     {
-        return unfit("a bearer token holds a character that HTTP does not allow in one");
+        return unfit("a bearer token contains a character that HTTP does not allow in one");
     }
     Ok(users)
 }

@@ -124,7 +124,7 @@ pub struct MixEntry {
     pub request: Request,
     /// The role of the user who asks.
     pub role: Role,
-    /// Whether the answer is to be a refusal (403).
+    /// Whether the right answer is a refusal (403).
     pub refused: bool,
 }
 

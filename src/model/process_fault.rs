@@ -5,6 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::units::counted;
+
 /// What is done to processes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,9 +75,11 @@ impl fmt::Display for ProcessFault {
         match self {
             Self::Lift => f.write_str("lift the limits of"),
             Self::Limit(limits) => {
-                let open_files = limits.open_files.map(|most| format!("{most} open files"));
-                let threads = limits.threads.map(|most| format!("{most} threads"));
-                let processors = limits.processors.map(|most| format!("{most} processors"));
+                let open_files = limits.open_files.map(|most| counted(most, "open file"));
+                let threads = limits.threads.map(|most| counted(most, "thread"));
+                let processors = limits
+                    .processors
+                    .map(|most| counted(most.into(), "processor"));
                 let parts: Vec<_> = [open_files, threads, processors]
                     .into_iter()
                     .flatten()

@@ -21,8 +21,8 @@ pub struct Replay(Arc<[Nanos]>);
 pub enum ReplayError {
     /// A line is no time within a day.
     #[error(
-        "line {line}, `{text}`, is no time: write the seconds since the start of the load, at \
-         most a day, such as 12.345"
+        "line {line}, `{text}`, is not a time: write the seconds since the start of the load, \
+         at most a day, such as 12.345"
     )]
     Line {
         /// Which line, from 1 on.
@@ -31,7 +31,7 @@ pub enum ReplayError {
         text: String,
     },
     /// There is no time in it.
-    #[error("it holds no time: write one for each operation, in seconds, each on a line")]
+    #[error("it has no times: write one for each operation, in seconds, each on a line")]
     Empty,
 }
 

@@ -14,7 +14,7 @@ pub struct Safety {
     pub hosts: Vec<String>,
     /// Operations per second that such a host is sent at most.
     pub rate_max: Option<Rate>,
-    /// How long such a host is loaded at most.
+    /// Limit on how long such a host is loaded.
     pub duration_max: Nanos,
     /// The run stops, and all is undone, when one of these holds.
     pub abort_if: Vec<AlertRule>,

@@ -30,7 +30,7 @@ pub enum Shape {
         mean: Rate,
         /// How far; no rate is negative, so more than the mean counts as the mean.
         amplitude: Rate,
-        /// How long a swing takes.
+        /// The length of one period.
         period: Nanos,
     },
 }

@@ -138,7 +138,7 @@ impl<'de> Deserialize<'de> for Cause {
         ];
         let mut all = slowed.into_iter().chain(others);
         all.find(|cause| cause.name() == name)
-            .ok_or_else(|| de::Error::custom(format!("`{name}` is no cause of an incident")))
+            .ok_or_else(|| de::Error::custom(format!("`{name}` is not a cause of an incident")))
     }
 }
 

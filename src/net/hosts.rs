@@ -54,7 +54,7 @@ impl AllowedHosts {
         let bare = bare(host)?;
         let resolved = (bare, port).to_socket_addrs().map_err(|cause| {
             Error::unfit(format!(
-                "failed to resolve the host {bare}: {cause}; is it spelt right?"
+                "failed to resolve the host {bare}: {cause}; is it spelled right?"
             ))
         })?;
         self.choose(host, &resolved.collect::<Vec<_>>())
@@ -68,7 +68,7 @@ impl AllowedHosts {
     pub fn resolve_text(&self, text: &str) -> Result<SocketAddr> {
         let wrong = || {
             Error::usage(format!(
-                "`{}` is no address; write HOST:PORT, such as 127.0.0.1:9000",
+                "`{}` is not an address; write HOST:PORT, such as 127.0.0.1:9000",
                 text.escape_debug()
             ))
         };
@@ -95,7 +95,7 @@ impl AllowedHosts {
         }
         let first = resolved.first().copied().ok_or_else(|| {
             Error::unfit(format!(
-                "the host {host} has no address; is it spelt right?"
+                "the host {host} has no address; is it spelled right?"
             ))
         })?;
         match self.missing(host) {
@@ -127,7 +127,7 @@ fn not_named(host: &str, address: SocketAddr, missing: &str) -> Error {
         format!(" {address},")
     };
     Error::usage(format!(
-        "{host} is{known} not this machine's loopback; where you may use it, say so {missing}"
+        "{host} is{known} not this machine's loopback; if you may use it, allow it {missing}"
     ))
 }
 
@@ -148,7 +148,7 @@ fn bare(host: &str) -> Result<&str> {
     if bare.is_empty() || bare.len() > HOST_MAX || !bare.bytes().all(fits) {
         let shown: String = host.chars().take(40).collect();
         return Err(Error::usage(format!(
-            "`{}` is no host; write a name or an address, such as localhost or 127.0.0.1",
+            "`{}` is not a host; write a name or an address, such as localhost or 127.0.0.1",
             shown.escape_debug()
         )));
     }
@@ -246,7 +246,7 @@ mod tests {
         ] {
             let refused = chosen(&AllowedHosts::default(), host, &[resolved]).unwrap_err();
             assert_eq!(refused.exit_code(), 2, "{host}");
-            let hint = format!("say so with --allow-host {named}");
+            let hint = format!("allow it with --allow-host {named}");
             assert!(refused.to_string().ends_with(&hint), "{refused}");
             let allowed = AllowedHosts::of_command_line(vec![named.to_owned()]);
             assert_eq!(chosen(&allowed, host, &[resolved]).unwrap(), resolved);
@@ -287,12 +287,12 @@ mod tests {
             (
                 &[][..],
                 &here[..],
-                "say so in the scenario, as [safety] hosts = [\"192.0.2.7\"]",
+                "allow it in the scenario, as [safety] hosts = [\"192.0.2.7\"]",
             ),
             (
                 &here,
                 &[],
-                "say so on the command line, with --allow-host 192.0.2.7",
+                "allow it on the command line, with --allow-host 192.0.2.7",
             ),
             (
                 &[],
@@ -302,7 +302,7 @@ mod tests {
             (
                 &here,
                 &near,
-                "say so on the command line, with --allow-host 192.0.2.7",
+                "allow it on the command line, with --allow-host 192.0.2.7",
             ),
         ] {
             let error = choose(file, line).unwrap_err();
@@ -330,7 +330,7 @@ mod tests {
             &long,                   // longer than any name
         ] {
             let refused = AllowedHosts::default().resolve(host, 80).unwrap_err();
-            assert!(refused.to_string().contains("is no host"), "{refused}");
+            assert!(refused.to_string().contains("is not a host"), "{refused}");
             assert!(chosen(&AllowedHosts::default(), host, &["127.0.0.1:80"]).is_err());
         }
         // A host, which leads nowhere.
@@ -356,11 +356,11 @@ mod tests {
         }
         for text in ["", "80", "localhost", "localhost:http", "127.0.0.1:65536"] {
             let told = nobody.resolve_text(text).unwrap_err().to_string();
-            assert!(told.contains("is no address"), "{told}");
+            assert!(told.contains("is not an address"), "{told}");
         }
         for text in ["0.0.0.0:80", "192.0.2.1:80", "[::]:80", "3221225985:80"] {
             let told = nobody.resolve_text(text).unwrap_err().to_string();
-            assert!(told.contains("say so with --allow-host"), "{told}");
+            assert!(told.contains("allow it with --allow-host"), "{told}");
         }
     }
 }

@@ -227,7 +227,7 @@ fn tls_in_words(cause: &rustls::Error) -> String {
     let rustls::Error::InvalidCertificate(cause) = cause else {
         return match cause {
             rustls::Error::InvalidMessage(_) => {
-                "what answers does not speak TLS; is its URL one of http?".into()
+                "the server does not speak TLS; should its URL begin with http://?".into()
             }
             cause => format!("TLS failed: {cause}"),
         };
@@ -235,7 +235,9 @@ fn tls_in_words(cause: &rustls::Error) -> String {
     let why = match cause {
         // The latter where one who is trusted has the same name as who signed it.
         CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "it is signed by nobody who is trusted; name a file of who signed it as `ca`".into()
+            "no trusted authority signed it; name a file with the certificate of the one that did \
+             as `ca`"
+                .into()
         }
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
             "it is for another name than the URL's host".into()
@@ -296,7 +298,7 @@ fn read_head(
             return Err(if bytes.is_empty() {
                 "the connection was closed without an answer".into()
             } else {
-                "the connection was closed within the head of the answer".into()
+                "the connection was closed in the middle of the answer's head".into()
             });
         }
     }
@@ -317,7 +319,7 @@ fn parse_head(
     let status = parsed.code.unwrap_or_default();
     let framing = FramingFields::of(parsed.headers)
         .response(to, status)
-        .map_err(|_| "the length of the answer is no number, or several")?;
+        .map_err(|_| "the length of the answer is not a single number")?;
     let fields = parsed.headers.iter();
     let response = HttpResponse {
         status,
@@ -350,7 +352,7 @@ fn read_body(
         if fill(stream, &mut bytes).map_err(|cause| in_words(&cause))? == 0 {
             return match reader {
                 BodyReader::UntilClose => Ok(Some(body)),
-                _ => Err("the connection was closed within the answer".into()),
+                _ => Err("the connection was closed in the middle of the answer".into()),
             };
         }
     }

@@ -70,7 +70,7 @@ impl Tls {
         config.alpn_protocols = vec![alpn.to_vec()];
         let server = ServerName::try_from(server.to_owned()).map_err(|_| {
             Error::usage(format!(
-                "`{}` is no name of a server that a certificate could be for",
+                "`{}` cannot be a TLS server name",
                 server.escape_debug()
             ))
         })?;
@@ -127,7 +127,7 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
         .and_then(Iterator::collect)
         .map_err(|cause| unreadable(&cause))?;
     if certificates.is_empty() {
-        return Err(unreadable(&"it holds none"));
+        return Err(unreadable(&"it contains none"));
     }
     Ok(certificates)
 }

@@ -34,7 +34,7 @@ pub struct Plan {
     pub scenario: String,
     /// What the scenario is about, in one line.
     pub title: String,
-    /// What a run of it is to show, in one sentence.
+    /// What a run of it shows, in one sentence.
     pub claim: String,
     /// Where the facts come from.
     pub source: String,
@@ -46,7 +46,7 @@ pub struct Plan {
     pub warm_up: Nanos,
     /// The last operation is scheduled before this instant.
     pub end: Nanos,
-    /// After the end nothing is scheduled, and what is under way may end for so long.
+    /// After the end nothing is scheduled, and operations in flight have this long to finish.
     pub drain: Nanos,
     /// Width of the buckets that the record counts in.
     pub interval: Nanos,
@@ -65,13 +65,13 @@ pub struct Plan {
     /// Gauges of the user's target.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gauges: Vec<GaugeSource>,
-    /// When somebody is told.
+    /// What fires an alert.
     pub alerts: Vec<AlertRule>,
     /// What is done to the fleet and its clients, in the order of the scenario.
     pub timeline: Vec<Entry>,
     /// What counts as impact and recovery.
     pub recovery: RecoveryRule,
-    /// What the run may do at most.
+    /// Limits on what the run may do.
     #[serde(default)]
     pub safety: Safety,
     /// What the run is expected to show.

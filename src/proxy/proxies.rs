@@ -333,7 +333,7 @@ fn no_proxy() -> Refusal {
 }
 
 fn too_many() -> Refusal {
-    let sentence = format!("there may be {PROXIES_MAX} proxies, each with a thread; delete one");
+    let sentence = format!("there may be at most {PROXIES_MAX} proxies; delete one");
     Refusal::new(400, sentence)
 }
 

@@ -88,7 +88,7 @@ impl Recorder {
     pub fn create(directory: &Path, header: &Header) -> Result<Self> {
         if !claim_directory(directory).map_err(|cause| write_error(directory, &cause))? {
             return Err(Error::usage(format!(
-                "{} already holds something; name another directory with --out, or remove it",
+                "{} is not empty; name another directory with --out, or remove it",
                 directory.display()
             )));
         }

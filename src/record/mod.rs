@@ -42,4 +42,4 @@ pub use ledger::{Class, Ledger, Try, Unanswered, WireReport};
 pub use memory::MemoryRecorder;
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use tally::Tally;
-pub use text::{outcome_text, printable, story_time};
+pub use text::{outcome_text, printable, signal_name, story_time};

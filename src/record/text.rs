@@ -50,6 +50,17 @@ pub fn outcome_text(outcome: &Outcome) -> String {
     }
 }
 
+/// A signal by its name, of those that interrupt a run.
+#[must_use]
+pub fn signal_name(signal: i32) -> String {
+    match signal {
+        1 => "SIGHUP".into(),
+        2 => "SIGINT".into(),
+        15 => "SIGTERM".into(),
+        number => format!("signal {number}"),
+    }
+}
+
 /// The story's time at an instant of the run: to the minute where the story
 /// runs fast, to the second otherwise.
 #[must_use]

@@ -10,7 +10,7 @@ use crate::analysis::{Findings, Validity, Verdict};
 use crate::record::{Backend, printable};
 
 /// What is said beside a censored figure.
-const NOT_SEEN: &str = "not seen before the observation stopped";
+const NOT_SEEN: &str = "not reached before the observation stopped";
 
 /// The verdict in one word.
 pub(super) fn verdict_word(findings: &Findings) -> &'static str {
@@ -27,13 +27,13 @@ pub(super) fn verdict_reason(findings: &Findings) -> String {
     let missed = findings.missed_expectations();
     match findings.verdict {
         Verdict::Invalid => "the measurement is invalid, so nothing is judged".into(),
-        Verdict::Passed if all == 0 => "nothing was expected of this run".into(),
+        Verdict::Passed if all == 0 => "this run has no expectations".into(),
         Verdict::Passed if all == 1 => "the one expectation held".into(),
         Verdict::Passed => format!("all {all} expectations held"),
         Verdict::Failed if findings.steady_state_returned == Some(false) => {
             "the target did not serve after everything was undone".into()
         }
-        Verdict::Failed if missed == 0 => "an expectation could not be shown to hold".into(),
+        Verdict::Failed if missed == 0 => "the run did not reach its planned end".into(),
         Verdict::Failed => format!("{missed} of {} did not hold", plural(all, "expectation")),
     }
 }
@@ -53,8 +53,8 @@ pub(super) fn banners(findings: &Findings) -> Vec<String> {
     let mut banners = Vec::new();
     if !findings.complete {
         banners.push(
-            "Incomplete: this run was not seen to its planned end. What it did record is below; \
-             what would have come after is unknown."
+            "Incomplete: this run did not reach its planned end. What it recorded is below; what \
+             would have followed is unknown."
                 .to_owned(),
         );
     }
@@ -110,7 +110,7 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
             "recovery after the last action",
             incident.recovery_after_last_action_s,
             incident.recovery_after_last_action_censored_after_s,
-            "from the last action of the timeline to recovered",
+            "from the last action of the timeline to the recovery",
         ),
         span(
             "time to detect",
@@ -128,7 +128,7 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
             "time to recover",
             incident.time_to_recover_s,
             incident.time_to_recover_censored_after_s,
-            "from the impact to recovered",
+            "from the impact to the recovery",
         ),
     ]
 }
@@ -140,7 +140,7 @@ pub(super) fn recovery_after(findings: &Findings) -> Figure {
     let seen = recovery.seen_s;
     let note = match (seen, findings.incident.trigger_off_s) {
         (None, None) if recovery.after_rollback => "no rollback was applied".to_owned(),
-        (None, None) => "the trigger was never off".to_owned(),
+        (None, None) => "the fault was never cleared".to_owned(),
         (Some(_), _) => {
             let resolution = format!("to within {}", seconds(findings.interval_s));
             match maybe_story(findings, seen) {
@@ -159,7 +159,7 @@ pub(super) fn recovery_after(findings: &Findings) -> Figure {
     } else {
         (
             "recovery after trigger off",
-            "from the instant the last cause ceased to act to the start of the first hold window \
+            "from the instant the last cause ended to the start of the first hold window \
              in which goodput, error share and p99 are back near the baseline",
         )
     };
@@ -177,7 +177,7 @@ fn lost_operations(findings: &Findings) -> Figure {
         label: "operations lost",
         value: count(conservation.lost()),
         note: format!(
-            "{} of the {} that users intended",
+            "{} of the {} that were scheduled",
             percent(conservation.lost_share()),
             count(conservation.scheduled)
         ),
@@ -200,7 +200,7 @@ fn amplification(findings: &Findings) -> Figure {
             )
         }),
         definition: "attempts and monitor probes per operation, in the phase since the trigger \
-                     where it was highest; 1.00× is what users asked for",
+                     where it was highest; 1.00× means no extra load",
     }
 }
 
@@ -223,7 +223,7 @@ fn exhaustion(findings: &Findings) -> Figure {
         label: LABEL,
         value: format!("{instances} of {}", findings.instances),
         note: format!(
-            "longest {}; at most {} jobs waiting",
+            "longest {}; queue depth at most {}",
             maybe(longest, seconds),
             maybe(findings.queue_depth_max(), count)
         ),
@@ -235,7 +235,7 @@ fn exhaustion(findings: &Findings) -> Figure {
 fn maybe_story(findings: &Findings, span: Option<f64>) -> String {
     span.zip(findings.story)
         .map_or_else(String::new, |(span, story)| {
-            format!("{} of the incident's time", story_span(span * story.scale))
+            format!("{} in incident time", story_span(span * story.scale))
         })
 }
 
@@ -248,8 +248,8 @@ pub(super) fn measurement_line(findings: &Findings) -> String {
     };
     if findings.backend == Backend::Sim {
         return format!(
-            "{validity}; simulated: no generator, no network and no machine took part \
-             (docs/SIMULATOR.md says what is modelled)"
+            "{validity}; simulated, without generator, network or machine (docs/SIMULATOR.md says \
+             what is modelled)"
         );
     }
     let lag = |value: Option<f64>| maybe(value, |us| format!("{} ms", number(us / 1e3)));
@@ -319,11 +319,11 @@ pub(super) fn exhaustion_by_instance(findings: &Findings) -> Vec<(String, String
     let others: usize = others.iter().map(|(instances, _)| instances).sum();
     let mut rows: Vec<(String, String)> = alike
         .into_iter()
-        .map(|(instances, windows)| (format!("{instances} instances"), windows))
+        .map(|(instances, windows)| (plural(instances, "instance"), windows))
         .collect();
     if others > 0 {
         let where_else = "at other times; summary.json has them all".to_owned();
-        rows.push((format!("{others} instances"), where_else));
+        rows.push((plural(others, "instance"), where_else));
     }
     rows
 }

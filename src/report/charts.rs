@@ -152,9 +152,10 @@ impl<'a> Rows<'a> {
         });
         Chart {
             id: "gauges",
-            title: "How busy the target said its workers were",
+            title: "Worker saturation of the target",
             about: format!(
-                "Busy workers as a share of all, by its own gauges, {INSTANT}: point samples."
+                "Busy workers as a share of all, by the target’s own gauges, {INSTANT}; point \
+                 samples."
             ),
             unit: "%",
             scale: "share",
@@ -174,10 +175,10 @@ impl<'a> Rows<'a> {
         };
         Chart {
             id: "processes",
-            title: "What the target’s processes held",
+            title: "Threads and open files of the target",
             about: format!(
-                "Threads and open files, {INSTANT}, as the kernel shows them: the most that \
-                 were read in each interval."
+                "Threads and open files, {INSTANT}, as the kernel shows them; the highest reading \
+                 of each interval."
             ),
             unit: "",
             scale: "linear",
@@ -201,17 +202,17 @@ impl<'a> Rows<'a> {
         });
         let sockets = self.series.processes.iter().enumerate();
         let sockets = sockets.map(|(place, name)| {
-            let name = format!("{name}, not accepted yet");
+            let name = format!("{name}, accept queue");
             self.line(&name, ROLES[place % ROLES.len()], "dashed", |bucket| {
                 bucket.processes.get(place)?.as_ref()?.listen_queue()
             })
         });
         Chart {
             id: "waiting",
-            title: "What waited for the target",
+            title: "Queues of the target",
             about: format!(
-                "Jobs waiting for a worker, by its own gauges, and connections that it had not \
-                 accepted, {INSTANT}: point samples."
+                "Jobs waiting for a worker, by the target’s own gauges, and connections in its \
+                 accept queue, {INSTANT}; point samples."
             ),
             unit: "",
             scale: "linear",
@@ -226,7 +227,7 @@ impl<'a> Rows<'a> {
         };
         Chart {
             id: "operations",
-            title: "What users got",
+            title: "Goodput and errors",
             about: format!("Operations per second, {INTENDED}."),
             unit: "/s",
             scale: "linear",
@@ -242,10 +243,10 @@ impl<'a> Rows<'a> {
     fn attempts(&self) -> Chart {
         Chart {
             id: "attempts",
-            title: "What the target was asked",
+            title: "Requests to the target",
             about: format!(
-                "Requests per second, stacked, {INSTANT}: what users intended, their retries, and \
-                 the monitors’ probes."
+                "Requests per second, stacked, {INSTANT}: first tries of users, their retries, \
+                 and the monitors’ probes."
             ),
             unit: "/s",
             scale: "linear",
@@ -269,9 +270,9 @@ impl<'a> Rows<'a> {
             Some(100.0 * bucket.saturation()?)
         })];
         let parts: [(_, _, Counter); 3] = [
-            ("for callers who had gone", "bad", |i| i.busy_zombie_ns),
-            ("in detached tasks", "probes", |i| i.busy_detached_ns),
-            ("for want of a warm cache", "retries", |i| i.busy_cold_ns),
+            ("zombie work", "bad", |i| i.busy_zombie_ns),
+            ("detached tasks", "probes", |i| i.busy_detached_ns),
+            ("cold cache", "retries", |i| i.busy_cold_ns),
         ];
         for (name, role, counter) in parts {
             lines.push(self.line(name, role, "line", share(counter)));
@@ -284,10 +285,10 @@ impl<'a> Rows<'a> {
         }
         Chart {
             id: "workers",
-            title: "What held the workers",
+            title: "Worker saturation",
             about: format!(
-                "Busy worker-time as a share of all worker-time, {INSTANT}; of it, what nobody \
-                 waited for. The parts overlap. Faint: each instance."
+                "Busy worker-time as a share of all worker-time, {INSTANT}, and the parts of \
+                 it that helped nobody; these overlap. Faint: each instance."
             ),
             unit: "%",
             scale: "share",
@@ -299,7 +300,7 @@ impl<'a> Rows<'a> {
     fn queue(&self) -> Chart {
         Chart {
             id: "queue",
-            title: "How many jobs waited",
+            title: "Queue depth",
             about: format!("Jobs waiting for a worker in the whole fleet, {INSTANT}."),
             unit: "jobs",
             scale: "linear",
@@ -345,7 +346,7 @@ impl<'a> Rows<'a> {
         ];
         Chart {
             id: "latency",
-            title: "How long it took",
+            title: "Latency",
             about: format!(
                 "Durations, on a logarithmic scale. Response time of operations that succeeded, \
                  {INTENDED}; service time of attempts that were answered and wait of jobs for a \
@@ -361,10 +362,10 @@ impl<'a> Rows<'a> {
     fn processor(&self) -> Chart {
         Chart {
             id: "processor",
-            title: "How busy the machine was",
+            title: "Machine CPU",
             about: format!(
-                "Processor time as a share of what there was, {INSTANT}: an incident made by a \
-                 lack of processor would not be the one claimed."
+                "CPU time as a share of all cores, {INSTANT}. An incident caused by a shortage \
+                 of CPU would not be the one claimed."
             ),
             unit: "%",
             scale: "share",

@@ -13,7 +13,7 @@ use crate::model::{
 };
 use crate::plan::{Entry, Plan, When};
 use crate::record::{printable, story_time};
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// What a run of the plan would do, as text.
 #[must_use]
@@ -48,8 +48,9 @@ fn target(plan: &Plan) -> Section {
     let lines = match (&plan.target, &plan.fleet) {
         (Some(target), _) => serving(target),
         (None, Some(fleet)) => vec![format!(
-            "start the built-in fleet on this machine: {} instances of {} workers",
-            fleet.instances, fleet.workers
+            "start the built-in fleet on this machine: {}, {} each",
+            counted(fleet.instances.into(), "instance"),
+            counted(fleet.workers.into(), "worker")
         )],
         (None, None) => Vec::new(),
     };
@@ -66,13 +67,13 @@ fn serving(target: &TargetSpec) -> Vec<String> {
             command.directory.display(),
             command.stop_within
         )),
-        Origin::Process(pid) => lines.push(format!("hold the process {pid}")),
-        Origin::Port(port) => lines.push(format!("hold the process that listens on port {port}")),
+        Origin::Process(pid) => lines.push(format!("use the process {pid}")),
+        Origin::Port(port) => lines.push(format!("use the process that listens on port {port}")),
     }
     lines.extend(target.proxies.iter().map(proxy));
     if let Some(ready) = &target.ready {
         lines.push(format!(
-            "ask {} {} until it is answered with 2xx or 3xx, for at most {}",
+            "request {} {} until the answer is 2xx or 3xx, for at most {}",
             ready.method, ready.url, ready.within
         ));
     }
@@ -151,9 +152,9 @@ fn load(plan: &Plan) -> Section {
         .collect();
     lines.push(format!("{}  nothing more is scheduled", at(plan, plan.end)));
     lines.push(format!(
-        "at most {} retries of an operation; {:.0} requests/s at most, with all of them, all \
-         probes and occupations",
-        plan.load.client.retries,
+        "at most {} per operation; {:.0} requests/s at most, including retries, probes and \
+         occupations",
+        counted(plan.load.client.retries.into(), "retry"),
         plan.requests_max_per_second()
     ));
     ("Operations per second", lines)

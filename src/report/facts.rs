@@ -184,8 +184,7 @@ fn retries(client: &ClientPolicy) -> String {
     };
     let mut text = match client.retries {
         0 => format!("no retry {pause}"),
-        1 => format!("1 retry {pause}"),
-        many => format!("{many} retries {pause}"),
+        retries => format!("{} {pause}", plural(retries as usize, "retry")),
     };
     // Writing to a string cannot fail.
     if !client.retry_on.is_default() {

@@ -3,6 +3,8 @@
 //! One place, so that the terminal, the page and the postmortem agree to the
 //! digit. Nothing here decides what a figure means.
 
+use crate::units::numbered;
+
 /// What stands for a figure that was not measured.
 pub(super) const NONE: &str = "–";
 
@@ -78,8 +80,7 @@ pub(super) fn story_span(story_seconds: f64) -> String {
 
 /// A count with its noun: `1 instance`, `4 instances`.
 pub(super) fn plural(amount: usize, noun: &str) -> String {
-    let ending = if amount == 1 { "" } else { "s" };
-    format!("{} {noun}{ending}", count(amount as u64))
+    format!("{} {}", count(amount as u64), numbered(amount as u64, noun))
 }
 
 /// A word of the findings as people write it: `recovered by intervention`.

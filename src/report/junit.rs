@@ -61,7 +61,7 @@ fn status(expectation: &ExpectationResult, findings: &Findings) -> TestCaseStatu
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_message(
         printable(&format!(
-            "seen: {}; required: {}",
+            "observed: {}; required: {}",
             expectation.observed, expectation.required
         ))
         .into_owned(),

@@ -11,7 +11,7 @@ use crate::analysis::{Findings, Limiter, Validity};
 use crate::model::SourceName;
 use crate::plan::Pacing;
 use crate::record::{AttemptCounters, Counters, Histogram, Measure, OperationCounters, Record};
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// The percentiles shown, in percent.
 const SPECTRUM: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
@@ -92,7 +92,8 @@ fn headline(totals: &Totals, seconds: f64, after: Nanos) -> String {
     }
     if succeeded == 0 {
         return format!(
-            "NOTHING SUCCEEDED: none of {scheduled} operations in {seconds:.1} s; {}.\n\n",
+            "NOTHING SUCCEEDED: none of {} in {seconds:.1} s; {}.\n\n",
+            counted(scheduled, "operation"),
             worst(operations)
         );
     }
@@ -107,7 +108,7 @@ fn headline(totals: &Totals, seconds: f64, after: Nanos) -> String {
     let after = after.as_secs_f64();
     let all = if after > LATE * seconds {
         format!(
-            "; the last ended {after:.1} s after that: {:.1}/s in all",
+            "; the last ended {after:.1} s later: {:.1}/s overall",
             succeeded as f64 / (seconds + after)
         )
     } else {
@@ -216,13 +217,15 @@ fn counts(totals: &Totals) -> String {
     let _ = writeln!(text, "  failures      {failed}");
     let hedges = match attempts.hedges {
         0 => String::new(),
-        hedges => format!(", {hedges} hedges"),
+        hedges => format!(", {}", counted(hedges, "hedge")),
     };
     let _ = writeln!(
         text,
-        "  attempts      {} first tries, {} retries{}, {} resends on a stale connection; {} \
-         connections begun",
-        attempts.first_tries, attempts.retries, hedges, attempts.resends, totals.opened
+        "  attempts      {}, {}{hedges}, {} after a stale connection; {} opened",
+        counted(attempts.first_tries, "first try"),
+        counted(attempts.retries, "retry"),
+        counted(attempts.resends, "resend"),
+        counted(totals.opened, "connection")
     );
     let _ = writeln!(
         text,
@@ -234,7 +237,7 @@ fn counts(totals: &Totals) -> String {
     let waited = waited.unwrap_or(Nanos::ZERO);
     let _ = writeln!(
         text,
-        "  pool wait     p99 {} (no connection free: the target's doing)",
+        "  conn. wait    p99 {} (time spent waiting for a free connection)",
         duration(waited)
     );
     text
@@ -295,7 +298,7 @@ const fn limiter(limiter: Limiter) -> &'static str {
             "the generator: its threads were busy; add --threads, or take the figure as a lower \
              bound"
         }
-        Limiter::Machine => "this machine, perhaps: no processor was free",
+        Limiter::Machine => "possibly this machine: no CPU was free",
         Limiter::Target => "the target, or the number of connections",
     }
 }

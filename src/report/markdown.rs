@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::answer;
 use super::facts;
-use super::figures::{count, maybe, percent, words};
+use super::figures::{count, maybe, percent, plural, words};
 use super::moments::{moments, troubles};
 use super::observed;
 use super::phase_table::{self, COLUMNS};
@@ -46,7 +46,7 @@ pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> S
     }
     trust(&mut text, findings);
     questions(&mut text, findings);
-    section(&mut text, "How it was made");
+    section(&mut text, "How this run was made");
     for (name, fact) in facts::facts(record, findings) {
         let _ = writeln!(text, "- {name}: {}", escaped(&fact));
     }
@@ -88,17 +88,17 @@ fn impact(text: &mut String, findings: &Findings) {
     let conservation = &findings.conservation;
     let _ = writeln!(
         text,
-        "- {} of {} operations did not succeed ({}).",
+        "- {} of {} did not succeed ({}).",
         count(conservation.lost()),
-        count(conservation.scheduled),
+        plural(conservation.scheduled as usize, "operation"),
         percent(conservation.lost_share())
     );
     let wrongly_allowed = findings.wrongly_allowed();
     if wrongly_allowed > 0 {
         let _ = writeln!(
             text,
-            "- {} operations got through that should have been refused.",
-            count(wrongly_allowed)
+            "- {} should have been refused and got through.",
+            plural(wrongly_allowed as usize, "operation")
         );
     }
     for figure in answer::headline(findings).iter().skip(2) {
@@ -110,7 +110,7 @@ fn impact(text: &mut String, findings: &Findings) {
 fn timeline(text: &mut String, record: &Record, findings: &Findings) {
     section(text, "Timeline");
     text.push_str("Seconds from the start of the load; beside them the incident’s own time.\n\n");
-    text.push_str("| run | story | what happened | what came of it |\n|---:|---:|---|---|\n");
+    text.push_str("| run | story | what happened | result |\n|---:|---:|---|---|\n");
     for moment in moments(record, findings) {
         let _ = writeln!(
             text,
@@ -134,7 +134,7 @@ fn sustained(text: &mut String, findings: &Findings) {
             );
         }
         None if findings.instances == 0 => {
-            text.push_str("No sustaining effect was named; what workers did is not known.\n");
+            text.push_str("No sustaining effect was named; what the workers did is unknown.\n");
         }
         None => text.push_str("No sustaining effect was named.\n"),
     }
@@ -150,15 +150,11 @@ fn sustained(text: &mut String, findings: &Findings) {
             "attempts and probes",
         ),
         (
-            "work for callers who had gone",
+            "zombie work (the caller had gone)",
             shares.zombie_work,
             "busy worker-time",
         ),
-        (
-            "want of a warm cache",
-            shares.cold_start,
-            "busy worker-time",
-        ),
+        ("cold cache", shares.cold_start, "busy worker-time"),
         ("detached tasks", shares.detached_tasks, "busy worker-time"),
     ] {
         if let Some(share) = share {
@@ -169,7 +165,7 @@ fn sustained(text: &mut String, findings: &Findings) {
 
 fn recovery(text: &mut String, findings: &Findings, followed: &[String]) {
     section(text, "Recovery");
-    text.push_str("| span | value | | definition |\n|---|---:|---|---|\n");
+    text.push_str("| duration | value | | definition |\n|---|---:|---|---|\n");
     for span in answer::spans(findings) {
         let _ = writeln!(
             text,
@@ -198,7 +194,7 @@ fn figures(text: &mut String, findings: &Findings) {
     if findings.expectations.is_empty() {
         return;
     }
-    text.push_str("\n| | expected of | seen | required |\n|---|---|---|---|\n");
+    text.push_str("\n| | figure | observed | required |\n|---|---|---|---|\n");
     for expectation in &findings.expectations {
         let _ = writeln!(
             text,
@@ -270,7 +266,7 @@ fn questions(text: &mut String, findings: &Findings) {
     let detected = maybe(incident.time_to_detect_s, super::figures::seconds);
     let why = match incident.trigger {
         None | Some(Cause::Push) => "Why did the change pass review and tests?".to_owned(),
-        Some(cause) => format!("What brought the {cause} about, and can it come again?"),
+        Some(cause) => format!("What caused the {cause}, and can it happen again?"),
     };
     let mut questions = vec![
         why,
@@ -284,11 +280,11 @@ fn questions(text: &mut String, findings: &Findings) {
     }
     if let Some(effect) = incident.sustaining {
         questions.push(format!(
-            "What bounds {} the next time?",
+            "What limits {} next time?",
             escaped(&words(effect.word()))
         ));
     }
-    questions.push("Which actions follow, whose are they, and by when?".to_owned());
+    questions.push("Which follow-up actions are needed, who owns them, and by when?".to_owned());
     for question in questions {
         let _ = writeln!(text, "- [ ] {question}");
     }

@@ -8,7 +8,7 @@ use super::figures::seconds;
 use crate::analysis::{ActionOutcome, Findings};
 use crate::model::ActionName;
 use crate::plan::Story;
-use crate::record::{Event, Record, StopCause, outcome_text, printable, story_time};
+use crate::record::{Event, Record, StopCause, outcome_text, printable, signal_name, story_time};
 use crate::units::Nanos;
 
 /// An action that takes longer than this is told twice: when it began and when
@@ -117,7 +117,7 @@ fn from_actions(findings: &Findings) -> Vec<Moment> {
             moments.push(moment(findings.story.as_ref(), at, sort, what, detail));
         };
         let (Some(ended_s), Some(outcome)) = (taken.ended_s, taken.outcome) else {
-            let unseen = "begun; its end was not seen";
+            let unseen = "started; its end was not observed";
             tell(taken.at_s, Sort::Done(0), &taken.what, unseen);
             continue;
         };
@@ -153,7 +153,7 @@ fn from_load(record: &Record, findings: &Findings) -> Vec<Moment> {
             let detail = if change.begins {
                 "the load rises above that of the baseline"
             } else {
-                "the load is back"
+                "the load is back at the baseline"
             };
             let story = findings.story.as_ref();
             moment(story, change.at, Sort::Done(0), &change.phase, detail)
@@ -180,7 +180,7 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
                 cause: StopCause::Interrupted { signal },
             } => {
                 let what = "the run was interrupted".to_owned();
-                (Sort::Trouble, what, format!("signal {signal}"))
+                (Sort::Trouble, what, signal_name(*signal))
             }
             Event::Undone { undo, outcome } => (
                 Sort::Ended,
@@ -217,13 +217,13 @@ fn from_findings(findings: &Findings) -> Vec<Moment> {
             incident.impact_s,
             Sort::Impact,
             "impact",
-            "service is lost: the first bucket below the baseline",
+            "the first bucket in which users were affected",
         ),
         (
             incident.mitigated_s,
             Sort::Recovery,
             "mitigated",
-            "goodput is back at half of the baseline",
+            "goodput is back at half of the baseline or more",
         ),
         (
             incident.relapsed_s,

@@ -60,7 +60,7 @@ fn gauges(findings: &Findings) -> Table {
     });
     Table {
         title: "The target’s own gauges",
-        about: "Point samples, averaged over the readings: what was between two readings is \
+        about: "Point samples, averaged over the readings; what happened between two readings is \
                 unknown. * a number that was stated, not read.",
         columns: vec![
             "phase",
@@ -102,7 +102,7 @@ fn processes(findings: &Findings) -> Table {
     });
     Table {
         title: "The target’s process",
-        about: "With its descendants, from /proc: point samples, but for the processors used. \
+        about: "With its descendants, from /proc; point samples, except for the processors used. \
                 Accept queue: connections that the program has not accepted yet.",
         columns: vec![
             "phase",
@@ -163,8 +163,9 @@ fn inferred(findings: &Findings) -> Table {
     }
     Table {
         title: "Capacity, inferred",
-        about: "Not measured: the target publishes none of it. From the plateau on which \
-                completions stayed while requests in flight grew; in brackets, 95 % intervals.",
+        about: "Not measured, because the target does not publish it. Inferred from the plateau \
+                on which completions stayed while requests in flight grew; in brackets, 95 % \
+                intervals.",
         columns: vec!["figure", "value"],
         texts: 1,
         rows,

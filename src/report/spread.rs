@@ -62,13 +62,13 @@ const KEPT: [DurationKind; 3] = [
     (
         "service",
         "Service time",
-        "From the send to the end of one attempt that was answered, however.",
+        "From the send to the end of each attempt that was answered, whatever the status.",
         |bucket| bucket.service.as_ref(),
     ),
     (
         "wait",
         "Queue wait",
-        "From the arrival of a job in the queue to its first worker.",
+        "From the arrival of a job in the queue until a worker takes it.",
         |bucket| bucket.queue_wait.as_ref(),
     ),
 ];

@@ -16,19 +16,19 @@ const LOOKS: [(Region, char, &str, &str); 5] = [
         Region::Recovered,
         '·',
         "#56b4e9",
-        "stable: service is back with the trigger's end",
+        "stable: service recovers when the trigger ends",
     ),
     (
         Region::SlowDrain,
         'o',
         "#009e73",
-        "stable: service comes back by itself, after a backlog has drained",
+        "stable: service recovers by itself, after a backlog has drained",
     ),
     (
         Region::Metastable,
         '#',
         "#d55e00",
-        "vulnerable: healthy until the trigger, and stuck after it (metastable failure)",
+        "vulnerable: healthy until the trigger, and down after it (metastable failure)",
     ),
     (
         Region::Overloaded,
@@ -65,7 +65,7 @@ fn written(axis: &AxisValues, value: f64) -> String {
 pub(super) fn edges(sweep: &Sweep) -> Vec<String> {
     let beyond = |edge: &Edge| match edge.beyond {
         Region::Overloaded => "it is overloaded",
-        _ => "it stays stuck",
+        _ => "it stays down",
     };
     sweep
         .edges
@@ -78,7 +78,7 @@ pub(super) fn edges(sweep: &Sweep) -> Vec<String> {
                 format!("{} {}: ", sweep.y.key, written(&sweep.y, row))
             };
             format!(
-                "{place}service comes back {} {} {}; at {} {}",
+                "{place}service recovers {} {} {}; at {} {}",
                 if edge.comes_back < edge.stuck {
                     "up to"
                 } else {
@@ -106,8 +106,8 @@ pub(super) fn hidden_capacity(sweep: &Sweep) -> Option<String> {
         written(&sweep.x, least)
     };
     Some(format!(
-        "Hidden capacity: {} {range}. Above it the system is healthy only as long as nothing \
-         happens to it.",
+        "Hidden capacity: {} {range}. Above it the system is healthy only until something \
+         triggers a failure.",
         sweep.x.key
     ))
 }

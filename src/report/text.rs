@@ -171,7 +171,7 @@ fn exhaustion(text: &mut String, findings: &Findings, paint: Paint) {
     if rows.is_empty() {
         return;
     }
-    heading(text, "Exhausted", paint);
+    heading(text, "Exhausted instances", paint);
     let width = rows.iter().map(|row| row.0.chars().count()).max();
     for (instance, windows) in &rows {
         let indent = format!("  {instance:<width$}  ", width = width.unwrap_or(0));

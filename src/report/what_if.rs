@@ -3,7 +3,7 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{NONE, maybe, number, percent, words};
+use super::figures::{NONE, maybe, number, percent, plural, words};
 use crate::analysis::{Interval, Row, Spread, WhatIf};
 
 /// Rows that are shown of each kind; `what-if.json` has them all.
@@ -11,14 +11,14 @@ const ROWS: usize = 12;
 
 /// The columns and what they mean.
 pub(super) const COLUMNS: [(&str, &str); 7] = [
-    ("measure", "what is done otherwise; + joins two"),
+    ("measure", "the corrective measure; + joins two"),
     (
         "verdict",
         "the incident’s verdict, and how many of the seeds gave it where not all did",
     ),
     (
         "recovery s",
-        "trigger off → recovered: median of the seeds (least–most); > where it was not seen",
+        "trigger off → recovered: median of the seeds (least–most); > where it was not reached",
     ),
     (
         "lost",
@@ -26,7 +26,8 @@ pub(super) const COLUMNS: [(&str, &str); 7] = [
     ),
     (
         "saved",
-        "lost by the scenario as it is less lost so, seed by seed: mean ± 95 % confidence",
+        "operations lost without the measure minus those lost with it, per seed: mean ± 95 % \
+         confidence",
     ),
     (
         "calm p99 ms",
@@ -69,7 +70,7 @@ pub(super) fn cells(row: &Row) -> [String; 7] {
 
 fn name(row: &Row) -> String {
     if row.measures.is_empty() {
-        "as it is".to_owned()
+        "unchanged".to_owned()
     } else {
         row.measures.join(" + ")
     }
@@ -108,9 +109,9 @@ pub(super) fn rows(what_if: &WhatIf) -> Vec<[String; 7]> {
 pub(super) fn heading(what_if: &WhatIf) -> String {
     format!(
         "Each measure alone, then the pairs that lose less than either of the two, ranked by \
-         operations lost; simulated with {} seeds each. Who sees service back does nothing more: \
-         interventions that would begin after the recovery are left out.",
-        what_if.seeds.len()
+         operations lost; simulated with {} each. Interventions that would begin after the \
+         recovery are left out.",
+        plural(what_if.seeds.len(), "seed")
     )
 }
 

@@ -10,6 +10,8 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::units::counted;
+
 /// One mistake of a scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -104,10 +106,7 @@ impl Diagnostics {
     }
 
     fn summary(&self) -> String {
-        let mistakes = match self.count() {
-            1 => "1 mistake".to_owned(),
-            count => format!("{count} mistakes"),
-        };
+        let mistakes = counted(self.count() as u64, "mistake");
         format!("{}: {mistakes}; nothing was run", self.path)
     }
 
@@ -185,7 +184,7 @@ pub(super) fn nearest<'a>(
 pub(super) fn suggest(word: &str, candidates: &[&str]) -> String {
     match nearest(word, candidates.iter().copied()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if candidates.is_empty() => "take it out".to_owned(),
+        None if candidates.is_empty() => "remove it".to_owned(),
         None => format!("there are: {}", list(candidates)),
     }
 }

@@ -65,7 +65,7 @@ fn phase(
             phase,
             format!("`{}` is a figure of the whole incident", figure.name()),
             "no phase here",
-            "take `in` out",
+            "remove `in`",
         ),
         Some(phase) => {
             if let Some(phases) = phases.filter(|phases| !phases.contains(&phase.value.as_str())) {
@@ -77,7 +77,7 @@ fn phase(
                 reader.report(
                     that,
                     format!(
-                        "`{}` is kept by phase, and no phase is given",
+                        "`{}` is reported by phase, and no phase is given",
                         figure.name()
                     ),
                     "in which phase?",
@@ -158,13 +158,13 @@ fn limit(reader: &mut Reader, limit: &Spanned<Limit>, figure: Figure) -> Option<
     if number.is_none() {
         let unit = match figure.unit() {
             Unit::Seconds => "a duration",
-            Unit::Share => "a share in per cent",
+            Unit::Share => "a share in percent",
             Unit::Number => "a bare number",
             Unit::Word => "a word",
         };
         reader.report(
             limit,
-            format!("`{}` is {unit}, and this is none", figure.name()),
+            format!("`{}` needs {unit}, and this is not one", figure.name()),
             format!("not {unit}"),
             format!("write it like {}", example(Some(figure))),
         );
@@ -177,7 +177,10 @@ fn word(reader: &mut Reader, word: &Spanned<String>, figure: Figure) -> Option<S
     if words.is_empty() {
         reader.report(
             word,
-            format!("`{}` has no words to be", figure.name()),
+            format!(
+                "`{}` is a number and cannot be compared with a word",
+                figure.name()
+            ),
             "not a word",
             format!("write {}", example(Some(figure))),
         );

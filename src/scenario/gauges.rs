@@ -33,7 +33,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<GaugeSource> {
     }
     if let Some(one) = file.gauges.get(SOURCES_MAX) {
         let message = format!("there are more than {SOURCES_MAX} [[gauges]]");
-        reader.report(one, message, "too many", "take some out");
+        reader.report(one, message, "too many", "remove some");
     }
     sources
 }
@@ -74,7 +74,7 @@ fn source(reader: &mut Reader, gauges: &Spanned<file::Gauges>) -> Option<GaugeSo
     if !told && !reader.was_taken_out(gauges, &keys) {
         reader.report(
             gauges,
-            "[[gauges]] says nothing of what is to be read",
+            "[[gauges]] does not say what to read",
             "incomplete",
             "add `preset = \"puma\"`, or expressions: `busy`, `workers`, `queue`",
         );
@@ -95,12 +95,7 @@ fn place(reader: &mut Reader, gauges: &Spanned<file::Gauges>) -> Option<GaugePla
         (None, Some(listen)) => Some(GaugePlace::Statsd(listen.value.0.0)),
         (Some(_), Some(listen)) => {
             let message = "gauges have either a page or a port for datagrams";
-            reader.report(
-                listen,
-                message,
-                "one too many",
-                "take out `url` or `listen`",
-            );
+            reader.report(listen, message, "one too many", "remove `url` or `listen`");
             None
         }
         (None, None) => {
@@ -121,7 +116,7 @@ fn expression(reader: &mut Reader, text: &Spanned<String>) -> Option<Expression>
     match text.value.parse() {
         Ok(expression) => Some(expression),
         Err(error) => {
-            let message = format!("`{}` is no expression: {error}", text.value);
+            let message = format!("`{}` is not an expression: {error}", text.value);
             let suggestion = "write metrics with `+`, `-`, `*`, `/`, `or`, for example \
                               \"app_busy{pool=\\\"x\\\"} or 4\"";
             reader.report(text, message, "not an expression", suggestion);

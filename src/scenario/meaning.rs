@@ -17,7 +17,7 @@ use crate::model::{
     Request, Shape, Story, surges,
 };
 use crate::plan::Plan;
-use crate::units::{Nanos, Rate};
+use crate::units::{Nanos, Rate, counted};
 
 /// The longest run: a slip of the pen such as `"150h"` should not be waited for.
 const LONGEST: Nanos = Nanos::from_secs(24 * 3600);
@@ -182,7 +182,8 @@ impl Reader {
             self.report(
                 above,
                 format!(
-                    "no more than {bound} jobs wait ever, so nothing is shed above {}",
+                    "at most {} can wait, so nothing is shed above {}",
+                    counted(bound.into(), "job"),
                     above.value
                 ),
                 "without effect",
@@ -312,7 +313,7 @@ impl Reader {
                     lasts,
                     format!("another step begins at {next}, while this one lasts"),
                     "too long",
-                    "let it end before the next begins, or take `for` out",
+                    "let it end before the next begins, or remove `for`",
                 ),
                 // The next step says what comes then.
                 Some((next, ..)) if *next == over => {}
@@ -342,7 +343,7 @@ impl Reader {
             .is_some_and(|mix| !mix.value.iter().any(twice))
         {
             let message = "no request of `mix` may be made twice, so none is hedged";
-            let suggestion = "add \"list tasks\" to `mix`, or take this out";
+            let suggestion = "add \"list tasks\" to `mix`, or remove this";
             self.report(after, message, "without effect", suggestion);
         }
     }

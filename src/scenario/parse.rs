@@ -83,7 +83,7 @@ fn syntax(error: &toml::de::Error, text: &str) -> Mistake {
         span,
         format!("this is not TOML: {}", error.message()),
         "here",
-        "see https://toml.io for the notation; texts stand in double quotes",
+        "see https://toml.io for the notation; texts are in double quotes",
     )
 }
 

@@ -152,7 +152,7 @@ impl FromStr for Loopback {
         address.map(Self).ok_or_else(|| {
             UnitError::new(
                 text,
-                "an address of this machine alone with its port, for example \"127.0.0.1:8125\"",
+                "a loopback address with a port, for example \"127.0.0.1:8125\"",
             )
         })
     }

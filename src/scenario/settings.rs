@@ -52,7 +52,7 @@ impl FromStr for Setting {
     type Err = String;
 
     fn from_str(text: &str) -> std::result::Result<Self, String> {
-        let wrong = || format!("{text:?} is no setting; write one as target.fleet.workers=8");
+        let wrong = || format!("{text:?} is not a setting; write one as target.fleet.workers=8");
         let (key, value) = text.split_once('=').ok_or_else(wrong)?;
         let path: Vec<String> = key.split('.').map(|part| part.trim().to_owned()).collect();
         if path.iter().any(String::is_empty) {
@@ -126,7 +126,7 @@ impl Place<'_> {
             Value::Table(table) => Ok(Place::Table(table)),
             Value::Array(array) => Ok(Place::Array(array)),
             _ => Err(format!(
-                "--set {setting}: `{part}` is a value, and nothing lies beneath it"
+                "--set {setting}: `{part}` is a value and has no keys"
             )),
         }
     }
@@ -155,7 +155,7 @@ fn item<'a>(
     let place = part.parse::<usize>().ok();
     place.and_then(|place| array.get_mut(place)).ok_or_else(|| {
         format!(
-            "--set {setting}: `{part}` is no place in a list of {count}; they are counted from 0"
+            "--set {setting}: `{part}` is not an index of a list of {count}; indexes start at 0"
         )
     })
 }
@@ -211,8 +211,8 @@ mod tests {
         for (setting, told) in [
             ("load.rate=fast", "fast"),
             ("target.fleet.wrokers=4", "workers"),
-            ("timeline.99.at=1s", "counted from 0"),
-            ("title.x=1", "nothing lies beneath"),
+            ("timeline.99.at=1s", "indexes start at 0"),
+            ("title.x=1", "has no keys"),
         ] {
             let error = with(&[setting]).unwrap_err().to_string();
             assert!(error.contains(told), "{setting}: {error}");

@@ -246,7 +246,7 @@ impl Structure {
         let suggestion = match owner {
             Some(branch) => {
                 let owner = &branch["properties"][&tag]["const"];
-                format!("it belongs to `{tag} = {owner}`; take it out")
+                format!("it belongs to `{tag} = {owner}`; remove it")
             }
             None => suggest(name, &known),
         };

@@ -89,25 +89,25 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
     {
         reader.report(
             &at,
-            "the built-in fleet is asked by `mix`, not by operations of one's own",
-            "not of the fleet",
-            "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
+            "the built-in fleet is loaded by `mix`, not by operations of your own",
+            "not for the fleet",
+            "remove it, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
         );
     }
     if let Some(proxy) = file.proxy.first() {
         reader.report(
             proxy,
             "proxies are for a target of your own",
-            "not of the fleet",
-            "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
+            "not for the fleet",
+            "remove it, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
         );
     }
     if let Some(hook) = file.hook.first() {
         reader.report(
             hook,
             "hooks are for a target of your own",
-            "not of the fleet",
-            "take it out, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
+            "not for the fleet",
+            "remove it, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
         );
     }
 }
@@ -117,8 +117,8 @@ fn of_somebody_else(reader: &mut Reader, file: &File) {
     if let Some(mix) = &load.value.mix {
         reader.report(
             mix,
-            "`mix` is what the built-in fleet is asked for",
-            "not of this target",
+            "`mix` is for the built-in fleet",
+            "not for this target",
             "write [[load.operation]] with its steps instead, see docs/LOAD.md",
         );
     }
@@ -152,7 +152,7 @@ fn one_target(reader: &mut Reader, placed: &Spanned<file::Target>) {
     held.extend(target.pid.as_ref().map(at));
     held.extend(target.port.as_ref().map(at));
     if let Some(second) = held.get(1).cloned() {
-        let message = "a target is held by one of `command`, `pid` and `port`";
+        let message = "a target is found by one of `command`, `pid` and `port`";
         reader.report(&second, message, "second", "keep one of them");
     }
     if let Some(fleet) = &target.fleet {
@@ -160,7 +160,7 @@ fn one_target(reader: &mut Reader, placed: &Spanned<file::Target>) {
             fleet,
             "a target is the built-in fleet or your own service, not both",
             "second target",
-            "take [target.fleet] out, or the keys that name the other",
+            "remove [target.fleet], or the keys that name the other",
         );
     }
     if urls.is_empty()
@@ -181,12 +181,12 @@ fn one_target(reader: &mut Reader, placed: &Spanned<file::Target>) {
     if let (None, Some(key)) = (&target.command, of_a_command.into_iter().flatten().next())
         && !reader.was_taken_out(placed, &["command"])
     {
-        let message = format!("`{key}` is a command's, and [target] has none");
+        let message = format!("`{key}` is for a command, and [target] has none");
         reader.report(
             placed,
             message,
             "no command",
-            format!("add `command`, or take `{key}` out"),
+            format!("add `command`, or remove `{key}`"),
         );
     }
 }
@@ -266,7 +266,7 @@ fn work(reader: &mut Reader, file: &File, sites: &[Site]) -> HttpWork {
         (Some(_), Some(other)) => {
             reader.report(
                 other,
-                "operations stand in this file or in another, not in both",
+                "operations are in this file or in another, not in both",
                 "second",
                 "keep [[load.operation]] or `operations`",
             );
@@ -404,8 +404,8 @@ impl Parts<'_> {
         {
             reader.report(
                 written,
-                format!("`{expect}` is not what this can answer"),
-                "of the other kind",
+                format!("`{expect}` is not an answer that this can give"),
+                "wrong kind of answer",
                 format!("write it like \"{usual}\""),
             );
         }
@@ -426,7 +426,7 @@ pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>])
             hook_exists(reader, file, place, hook);
         }
         if let Some((message, suggestion)) = misfit(&entry.action, target) {
-            reader.report(place, message, "not of this target", suggestion);
+            reader.report(place, message, "not for this target", suggestion);
         }
     }
 }
@@ -453,12 +453,12 @@ fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'s
             ))
         }
         (Action::Service(ServiceAction::Restart { pause: Some(_) }), Some(_)) => Some((
-            message("instances to be one after the other, and a command is one"),
-            "take `pause` out",
+            message("several instances, and a command is one"),
+            "remove `pause`",
         )),
         (Action::Proxy(ProxyAction::Occupy { .. }), Some(target)) if encrypted(target) => Some((
             message("a target that speaks http, since it sends no request under https"),
-            "hold the server behind it: name it by its own url",
+            "occupy the server behind it: name it by its own url",
         )),
         (Action::Target(TargetAction::Process { .. }), Some(target))
             if target.command.is_none() && target.pid.is_none() && target.port.is_none() =>

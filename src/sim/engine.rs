@@ -95,7 +95,7 @@ impl Simulation<'_> {
         self.finish();
         for entry in self.timeline.waiting().collect::<Vec<_>>() {
             let text = format!(
-                "the timeline's entry `{}` was never due: the event it waits for did not come",
+                "the timeline entry `{}` never ran: the event it waits for did not occur",
                 self.plan.timeline[entry].phase
             );
             self.tell(&record::Event::Warning { text });

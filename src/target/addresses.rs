@@ -75,15 +75,16 @@ impl Addresses {
         if asked > most {
             return Err(Error::usage(format!(
                 "the run could send {asked:.0} requests/s, retries and probes included, to a host \
-                 that is not this machine, and {most:.0}/s is the bound; raise it explicitly with \
+                 that is not this machine, and the limit is {most:.0}/s; raise it explicitly with \
                  `rate_max` in [safety], or lower load.rate"
             )));
         }
         let longest = plan.safety.duration_max;
         if plan.end > longest {
             return Err(Error::usage(format!(
-                "the run loads a host that is not this machine for {}, and {longest} is the \
-                 bound; raise it explicitly with `duration_max` in [safety], or shorten the run",
+                "the run loads a host that is not this machine for {}, and the limit is \
+                 {longest}; raise it explicitly with `duration_max` in [safety], or shorten the \
+                 run",
                 plan.end
             )));
         }

@@ -344,7 +344,7 @@ pub(super) fn last_line(text: &str) -> String {
     let line = text.lines().rev().find(|line| !line.trim().is_empty());
     line.map_or_else(String::new, |line| {
         let told: String = line.trim().chars().take(TOLD_MAX).collect();
-        format!(" and said: {told}")
+        format!(" and its last output was: {told}")
     })
 }
 
@@ -407,7 +407,7 @@ mod tests {
         };
         let patience = Nanos::from_secs(10);
         let refused = call(&["sh", "-c", "echo schema is newer >&2; exit 3"], patience).carry_out();
-        let reason = "it exited with 3 and said: schema is newer".to_owned();
+        let reason = "it exited with 3 and its last output was: schema is newer".to_owned();
         let check = "test".to_owned();
         assert_eq!(refused, Outcome::Rejected { check, reason });
         let hung = call(&["sleep", "60"], Nanos::from_millis(100)).carry_out();

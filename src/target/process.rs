@@ -128,7 +128,7 @@ fn take_back(
     let (chosen, rest): (Vec<_>, Vec<_>) = acting.drain(..).partition(|it| kind(&it.undo));
     *acting = rest;
     if chosen.is_empty() {
-        return failed("nothing of the kind acts, so there is nothing to take back".into());
+        return failed("no such fault is active, so there is nothing to undo".into());
     }
     let mut outcome = applied(String::new());
     for one in chosen.iter().rev() {

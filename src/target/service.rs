@@ -184,8 +184,8 @@ impl Target {
                 && http::connects(address, ASK_MAX).is_ok()
             {
                 return Err(Error::unfit(format!(
-                    "{} is served already, by something else than the command; stop that, or \
-                     name another url",
+                    "another process already serves {}; stop it, or name another \
+                     url",
                     site.url
                 )));
             }
@@ -244,7 +244,12 @@ impl Target {
             if clock.now() >= within {
                 let what = self.spec.ready.as_ref().map_or_else(
                     || "could not be reached".to_owned(),
-                    |ready| format!("did not answer {} {} with a yes", ready.method, ready.url),
+                    |ready| {
+                        format!(
+                            "did not answer {} {} with 2xx or 3xx",
+                            ready.method, ready.url
+                        )
+                    },
                 );
                 return Err(format!(
                     "the target {what} within {within}: {last}; is it running, and is its URL \
@@ -373,7 +378,7 @@ impl Target {
                 ..
             } => running.ended()?.to_string(),
             Runs::Attached(held) if !held.alive() => {
-                "its status is its parent's to know".to_owned()
+                "only its parent knows its exit status".to_owned()
             }
             _ => return None,
         };
@@ -459,7 +464,7 @@ impl Target {
             return ended();
         }
         let Some(spec) = running.as_ref().map(|running| running.spec().clone()) else {
-            return failed("the command does not run".into());
+            return failed("the command is not running".into());
         };
         let next = match next(&spec, earlier) {
             Ok(next) => next,
@@ -519,12 +524,12 @@ impl Target {
         };
         let plain = |call| Plain::new(name, call, |url| self.addresses.get(url), place);
         let Some(call) = plain(&hook.call) else {
-            return failed("its host was not admitted");
+            return failed("its host is not allowed");
         };
         let mut armed = None;
         if let Some(undo) = &hook.undo {
             let Some(undo) = plain(undo) else {
-                return failed("the host of its undo was not admitted");
+                return failed("the host of its undo is not allowed");
             };
             let undo = Undo::Call(Box::new(undo));
             // Armed before it acts: a hook that is killed half-way has acted too.
@@ -564,7 +569,7 @@ impl Target {
         *hooked = rest;
         for Hooked { acting, .. } in settled {
             let detail = match outcome {
-                Outcome::Applied { .. } => "taken back by a rollback",
+                Outcome::Applied { .. } => "undone by a rollback",
                 _ => "refused, so nothing was changed",
             };
             self.safeguard.settle(

@@ -61,11 +61,11 @@ impl Undo {
         match self {
             Self::Continue(processes) => {
                 let ids: Vec<u32> = processes.iter().map(|it| it.pid).collect();
-                format!("let the processes {} go on", pids(&ids))
+                format!("continue the processes {}", pids(&ids))
             }
             Self::Restore(before) => {
                 let ids: Vec<u32> = before.iter().map(Before::pid).collect();
-                format!("set back the limits of the processes {}", pids(&ids))
+                format!("restore the limits of the processes {}", pids(&ids))
             }
             Self::Call(call) => format!("call {}", call.called()),
             Self::EndGroup(leader) => format!("end the process group {}", leader.pid),
@@ -82,7 +82,7 @@ impl Undo {
                     processes.iter().filter_map(|it| it.hold()).collect();
                 let failed = held.iter().find_map(|held| held.signal(Signal::CONT).err());
                 done(failed.map(|cause| cause.to_string()), || {
-                    format!("{} of {} were there", held.len(), processes.len())
+                    format!("{} of {} were still there", held.len(), processes.len())
                 })
             }
             Self::Restore(before) => {
@@ -352,7 +352,7 @@ impl Undos {
         self.file.write_all(text.as_bytes()).map_err(|cause| {
             let path = self.directory.join(FILE);
             Error::failed(format!(
-                "failed to write {}: {cause}; nothing is done that could not be undone",
+                "failed to write {}: {cause}; nothing is injected that could not be undone",
                 path.display()
             ))
         })

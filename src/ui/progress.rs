@@ -11,7 +11,7 @@ use super::gauges::{Gauges, Window};
 use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{
-    Event, Observer, Outcome, Sample, StopCause, outcome_text, printable, story_time,
+    Event, Observer, Outcome, Sample, StopCause, outcome_text, printable, signal_name, story_time,
 };
 use crate::units::Nanos;
 
@@ -266,12 +266,14 @@ impl Teller {
                 format!("the gauges of {source} could not be read: {cause}")
             }
             Event::Warning { text } => format!("warning: {text}"),
-            Event::LoadEnded => "load ends; what is under way may end".into(),
+            Event::LoadEnded => "load ends; draining".into(),
             Event::RunEnded { cause } => match cause {
                 StopCause::Completed => return None,
-                StopCause::Interrupted { signal } => format!("interrupted by signal {signal}"),
+                StopCause::Interrupted { signal } => {
+                    format!("interrupted by {}", signal_name(*signal))
+                }
                 StopCause::Aborted { because } => {
-                    format!("stopped, since its stop condition held: {because}")
+                    format!("stopped by its stop condition: {because}")
                 }
                 StopCause::Failed { reason } => format!("the run failed: {reason}"),
             },

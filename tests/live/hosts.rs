@@ -30,7 +30,7 @@ fn another_machine_is_refused_in_the_same_words_by_every_command() {
                 let (code, said) = threadbare(&[arguments, &["--allow-host", near]].concat());
                 assert_eq!(code, Some(2), "{arguments:?}: {said}");
                 let told = format!(
-                    "{host} is{known} not this machine's loopback; where you may use it, say so \
+                    "{host} is{known} not this machine's loopback; if you may use it, allow it \
                      with --allow-host {host}"
                 );
                 assert!(said.contains(&told), "{arguments:?}: {said}");

@@ -168,8 +168,8 @@ fn a_server_that_is_not_trusted_is_not_ready_and_the_reason_is_told() {
     authority(folder.path());
     let (code, said, _) = run(&folder, &server);
     assert_eq!(code, Some(3), "{said}");
-    let told = "/health did not answer: the server's certificate was not accepted: it is signed \
-                by nobody who is trusted; name a file of who signed it as `ca`";
+    let told = "/health did not answer: the server's certificate was not accepted: no trusted authority \
+                signed it; name a file with the certificate of the one that did as `ca`";
     assert!(said.contains(told), "{said}");
     assert!(server.seen.lock().unwrap().is_empty());
 }
@@ -194,7 +194,7 @@ fn one_page_is_read_under_https_where_its_certificate_fits() {
             server.url("/metrics"),
             &trusting[..2],
             3,
-            "signed by nobody who is trusted",
+            "no trusted authority signed it",
         ),
         // another name than the certificate's
         (
@@ -208,7 +208,7 @@ fn one_page_is_read_under_https_where_its_certificate_fits() {
             format!("https://localhost:{port}/"),
             &trusting[..],
             3,
-            "what answers does not speak TLS; is its URL one of http?",
+            "the server does not speak TLS; should its URL begin with http://?",
         ),
         // no file of certificates
         (
@@ -222,7 +222,7 @@ fn one_page_is_read_under_https_where_its_certificate_fits() {
             "https://192.0.2.1/metrics".to_owned(),
             &trusting[..],
             2,
-            "say so with --allow-host 192.0.2.1",
+            "allow it with --allow-host 192.0.2.1",
         ),
     ] {
         let (exit, said) = threadbare(&[&["gauges", &url], flags].concat());

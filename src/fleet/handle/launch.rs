@@ -229,7 +229,7 @@ fn make_directory(data: &Path) -> Result<()> {
     };
     if !claim_directory(data).map_err(failed)? {
         return Err(Error::usage(format!(
-            "{} already holds something; a fleet needs a directory of its own",
+            "{} is not empty; a fleet needs a directory of its own",
             data.display()
         )));
     }

@@ -108,12 +108,12 @@ impl Fleet {
         *in_force = before;
         let put_back = self.put_to_all(in_force, 1);
         let mut reason = format!(
-            "{done} was taken back, since instances that run did not accept it: {}",
+            "{done} was reverted, because running instances did not accept it: {}",
             put.unreached.join("; ")
         );
         if !put_back.unreached.is_empty() {
             // Where it accepts what was put to it after all, the last put wins.
-            reason.push_str("; nor was it confirmed that they are back: ");
+            reason.push_str("; it was not confirmed that they reverted: ");
             reason.push_str(&put_back.unreached.join("; "));
         }
         Outcome::Failed { reason }

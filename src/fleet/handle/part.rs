@@ -211,9 +211,9 @@ impl Starting {
         let words = last_words(&self.launcher.log, self.log_from).unwrap_or_default();
         let words = words.trim();
         let said = if words.is_empty() {
-            "and said nothing".to_owned()
+            "without any output".to_owned()
         } else {
-            format!("and said: {words}")
+            format!("and its last output was: {words}")
         };
         Error::failed(format!("{} did not start: {ended} {said}", self.name))
     }

@@ -115,5 +115,5 @@ pub(super) fn announce(answer: &StartReport) -> Result<()> {
     stdout
         .write_all(line.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|cause| Error::failed(format!("failed to tell that a part serves: {cause}")))
+        .map_err(|cause| Error::failed(format!("failed to report that a part serves: {cause}")))
 }

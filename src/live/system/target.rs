@@ -15,7 +15,7 @@ use crate::net::{AllowedHosts, Tls};
 use crate::record::{Event, Outcome, Sample};
 use crate::sync::lock;
 use crate::target::{Addresses, Begin, Safeguard, Target, Undo, Undos};
-use crate::units::Nanos;
+use crate::units::{Nanos, counted};
 
 /// The user's target with what is to be undone of it.
 struct GuardedTarget {
@@ -177,12 +177,12 @@ impl SystemUnderTest for GuardedTarget {
         events.extend(self.faults.warnings());
         let mut undos = lock(&self.undo_log.undos);
         undos.close();
-        let left = undos.outstanding().len();
+        let left = undos.outstanding().len() as u64;
         if left > 0 {
             events.push(Event::Warning {
                 text: format!(
-                    "{left} of what was done to the target could not be undone; `threadbare \
-                     recover {}` tries again",
+                    "{} could not be carried out; `threadbare recover {}` tries again",
+                    counted(left, "undo"),
                     self.directory.display()
                 ),
             });

@@ -558,13 +558,13 @@ impl Sockets {
     fn warn_of(&mut self, fault: &Fault) {
         let text = match fault {
             Fault::System(Errno::MFILE | Errno::NFILE) => {
-                "no file descriptor was free for a connection: attempts fail that the target \
-                 never sees; raise the limit with `ulimit -n`, or lower `connections`"
+                "no file descriptor was free for a connection: attempts fail before they reach \
+                 the target; raise the limit with `ulimit -n`, or lower `connections`"
                     .to_owned()
             }
             Fault::System(Errno::ADDRNOTAVAIL) => {
-                "no local port was free for a connection: attempts fail that the target never \
-                 sees; lower the rate of new connections, or widen net.ipv4.ip_local_port_range"
+                "no local port was free for a connection: attempts fail before they reach the \
+                 target; lower the rate of new connections, or widen net.ipv4.ip_local_port_range"
                     .to_owned()
             }
             Fault::System(_) => return,

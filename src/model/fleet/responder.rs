@@ -178,7 +178,7 @@ pub fn applied_later(
 fn later(detail: &mut String, when: &str, names: &[impl AsRef<str>]) {
     for (place, name) in names.iter().enumerate() {
         let lead = match place {
-            0 => &format!("; to be in force when they {when}: "),
+            0 => &format!("; to be active when they {when}: "),
             _ => ", ",
         };
         detail.push_str(lead);
@@ -346,13 +346,13 @@ mod tests {
             (
                 &["instance-1", "instance-3"],
                 &none,
-                "version 2; to be in force when they start: instance-1, instance-3",
+                "version 2; to be active when they start: instance-1, instance-3",
             ),
             (
                 &["instance-1"],
                 &["instance-2"],
-                "version 2; to be in force when they start: instance-1; to be in force when they \
-                 go on: instance-2",
+                "version 2; to be active when they start: instance-1; to be active when they go \
+                 on: instance-2",
             ),
         ] {
             let found = applied_later("version 2".into(), down, paused);

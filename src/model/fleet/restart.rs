@@ -8,7 +8,7 @@ use crate::units::Nanos;
 /// Why a restart was cut short.
 const ENDED: &str = "the fleet was ended";
 /// Why a restart is not begun.
-const UNDER_WAY: &str = "another restart is under way";
+const UNDER_WAY: &str = "another restart is in progress";
 
 /// A restart: all instances at once, or one after the other, each in service again
 /// for a pause before the next leaves it.

@@ -171,7 +171,7 @@ impl<'a> Parser<'a> {
         let length = self.rest.find(|c| !digits(c)).unwrap_or(self.rest.len());
         let (number, rest) = self.rest.split_at(length);
         let value = number.parse::<f64>().ok().filter(|value| value.is_finite());
-        let value = value.ok_or_else(|| self.wrong(format!("`{number}` is no number")))?;
+        let value = value.ok_or_else(|| self.wrong(format!("`{number}` is not a number")))?;
         self.rest = rest;
         Ok(Node::Number(value))
     }

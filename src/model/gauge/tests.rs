@@ -112,7 +112,7 @@ fn mistakes_in_an_expression_have_their_place() {
             "or busy",
             "at character 1: `or` stands between two alternatives",
         ),
-        ("1.2.3", "at character 1: `1.2.3` is no number"),
+        ("1.2.3", "at character 1: `1.2.3` is not a number"),
         ("µ", "at character 1: expected a metric's name"),
     ] {
         let error = text.parse::<Expression>().unwrap_err().to_string();

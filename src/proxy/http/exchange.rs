@@ -201,7 +201,7 @@ impl Exchange {
                 let sentence = format!("the request's head is longer than {HEAD_MAX} bytes");
                 self.refuse(now, 431, &sentence, down)
             }
-            Err(Malformed) => self.refuse(now, 400, "the request is no HTTP/1.1", down),
+            Err(Malformed) => self.refuse(now, 400, "the request is not HTTP/1.1", down),
         }
     }
 
@@ -334,7 +334,7 @@ impl Exchange {
     fn not_an_answer(&mut self, now: Nanos, down: &mut Pipe) -> bool {
         self.counted.malformed += 1;
         if self.asked.is_some() {
-            self.answer(now, 502, "the target's answer is no HTTP/1.1", true, down);
+            self.answer(now, 502, "the target's answer is not HTTP/1.1", true, down);
         } else {
             down.end(now);
         }

@@ -186,7 +186,7 @@ impl Proxy {
         })?;
         if fault.effect.matching().is_some() && self.mode() == Mode::Tcp {
             return Err(Error::usage(format!(
-                "the fault `{}` meets HTTP requests, and the proxy `{}` reads bytes only; start it \
+                "the fault `{}` needs HTTP, but the proxy `{}` is in TCP mode; start it \
                  in HTTP mode",
                 fault.name,
                 self.name()
@@ -201,7 +201,7 @@ impl Proxy {
             Some(index) => own[index] = placed,
             None if own.len() == FAULTS_MAX => {
                 return Err(Error::usage(format!(
-                    "the proxy `{}` has {FAULTS_MAX} faults, and no more are possible; undo one",
+                    "the proxy `{}` has {FAULTS_MAX} faults, the most it can have; undo one",
                     self.name()
                 )));
             }

@@ -9,7 +9,7 @@ use crate::scenario::leaf::{Spanned, Text};
 use crate::scenario::operations::HeaderLine;
 use crate::scenario::quantities::{Positive, UrlRequest};
 
-/// Something that the user's own tools do: a command or an HTTP request.
+/// A call of the user's own tools: a command or an HTTP request.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Hook {
@@ -30,8 +30,8 @@ pub(in crate::scenario) struct Hook {
     /// Limit on it; a command that runs longer is ended with its group.
     #[serde(default = "timeout")]
     pub(in crate::scenario) timeout: Text<Positive>,
-    /// The answer that counts as done: "exit 0", or "status 200..299". Any
-    /// other is a refusal.
+    /// The answer that means success: "exit 0", or "status 200..299". Any other
+    /// is a refusal.
     pub(in crate::scenario) expect: Option<PlacedText<ExpectedAnswer>>,
     /// What undoes it when the run ends, fails or is killed before a rollback
     /// was applied.
@@ -56,7 +56,7 @@ pub(in crate::scenario) struct Undo {
     /// Limit on it.
     #[serde(default = "timeout")]
     pub(in crate::scenario) timeout: Text<Positive>,
-    /// The answer that counts as done: "exit 0", or "status 200..299".
+    /// The answer that means success: "exit 0", or "status 200..299".
     pub(in crate::scenario) expect: Option<PlacedText<ExpectedAnswer>>,
 }
 

@@ -24,9 +24,9 @@ pub(in crate::scenario) struct Recovery {
     pub(in crate::scenario) p99_factor: f64,
     /// See `p99_factor`.
     pub(in crate::scenario) p99_margin: Text<Nanos>,
-    /// All of it over a window so long.
+    /// The length of the window over which all of this must hold.
     pub(in crate::scenario) hold: Text<Positive>,
-    /// The window has at least so many operations.
+    /// The least number of operations in the window.
     #[schemars(range(min = 1, max = 1_000_000_000))]
     pub(in crate::scenario) operations_min: u64,
     /// Mitigated: goodput is at least this share of the baseline's, over the window.
@@ -48,7 +48,7 @@ impl Default for Recovery {
     }
 }
 
-/// A statement about the findings that the run passes or fails: a figure and one bound.
+/// A statement about the findings, a figure and one bound, that the run passes or fails.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Expect {

@@ -26,7 +26,7 @@ pub(in crate::scenario) struct Load {
     /// Changes of the rate.
     #[serde(default)]
     pub(in crate::scenario) step: Vec<Step>,
-    /// A sine around the rate in force.
+    /// A sine around the current rate.
     pub(in crate::scenario) swing: Option<Swing>,
     /// What operations ask the built-in fleet for; an operation is of a kind
     /// with probability weight / sum of weights.
@@ -35,16 +35,16 @@ pub(in crate::scenario) struct Load {
     /// What operations ask the user's target for; see docs/LOAD.md.
     #[schemars(length(min = 1))]
     pub(in crate::scenario) operation: Option<Spanned<Vec<Operation>>>,
-    /// Values that those operations differ by.
+    /// Values that those operations differ by: tables from which each operation draws a row.
     #[serde(default)]
     pub(in crate::scenario) values: Vec<Spanned<Values>>,
-    /// A file of operations in place of `operation`, from this file's folder on.
+    /// A file of operations in place of `operation`, relative to this file's folder.
     pub(in crate::scenario) operations: Option<Spanned<String>>,
     /// How clients behave.
     #[serde(default)]
     pub(in crate::scenario) client: Client,
-    /// Connections at most; past it, operations wait for one. Unless set, as
-    /// many as the highest rate can have under way, and 1024 at least.
+    /// Limit on connections; when all are in use, operations wait for one.
+    /// Unless set, as many as the highest rate can need, and 1024 at least.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(in crate::scenario) connections: Option<u32>,
     /// Operations that may wait for a connection; one more is shed.
@@ -65,25 +65,25 @@ const fn backlog() -> u32 {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Step {
-    /// From when on.
+    /// When the step begins.
     #[schemars(required)]
     pub(in crate::scenario) at: Option<PlacedText<Moment>>,
     /// Operations scheduled per second.
     #[schemars(required)]
     pub(in crate::scenario) rate: Option<PlacedText<Rate>>,
-    /// For so long; then the rate before it is back. Without it, until the next step.
+    /// How long it lasts; then the rate before it is back. Without it, until the next step.
     pub(in crate::scenario) r#for: Option<PlacedText<Positive>>,
 }
 
-/// A sine around the rate in force: it begins at the rate, upwards, and anew
-/// with each step.
+/// A sine around the current rate: it begins at the rate, upwards, and again with
+/// each step.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Swing {
-    /// How far it swings; at most the rate.
+    /// The amplitude; at most the rate.
     #[schemars(required)]
     pub(in crate::scenario) amplitude: Option<PlacedText<Rate>>,
-    /// How long a swing takes.
+    /// The length of one period.
     #[schemars(required)]
     pub(in crate::scenario) period: Option<Text<Positive>>,
 }
@@ -101,7 +101,7 @@ pub(in crate::scenario) struct Mix {
     /// The role of the user who asks.
     #[schemars(required)]
     pub(in crate::scenario) role: Option<Word<Role>>,
-    /// Whether the answer is to be a refusal (403).
+    /// Whether the right answer is a refusal (403).
     #[serde(default)]
     pub(in crate::scenario) refused: bool,
 }

@@ -39,14 +39,14 @@ fn text<T: Quantity>(text: &str) -> Text<T> {
     Text(text.parse().unwrap_or_else(|_| panic!("default `{text}`")))
 }
 
-/// A scenario of threadbare: what is done to a fleet, and what that is expected to show.
+/// A scenario of threadbare: what is done to a target, and what that is expected to show.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
     /// What the scenario is about, in one line.
     #[schemars(required)]
     pub(super) title: Option<String>,
-    /// What a run of it is to show, in one sentence.
+    /// What a run of it shows, in one sentence.
     #[schemars(required)]
     pub(super) claim: Option<String>,
     /// Where the facts come from.
@@ -62,7 +62,7 @@ pub(super) struct File {
     /// Figures begin after this duration.
     #[serde(default = "warm_up")]
     pub(super) warm_up: PlacedText<Nanos>,
-    /// After the end nothing is scheduled, and what is under way may end for so long.
+    /// After the end nothing is scheduled, and operations in flight have this long to finish.
     #[serde(default = "drain")]
     pub(super) drain: PlacedText<Nanos>,
     /// Width of the buckets that figures are counted in, in whole milliseconds.
@@ -81,19 +81,19 @@ pub(super) struct File {
     /// Monitors that probe the fleet.
     #[serde(default)]
     pub(super) monitor: Vec<Monitor>,
-    /// What the user's target publishes of its workers.
+    /// What the user's target publishes about its workers.
     #[serde(default)]
     pub(super) gauges: Vec<Spanned<Gauges>>,
-    /// When somebody is told.
+    /// What fires an alert.
     #[serde(default)]
     pub(super) alert: Vec<Alert>,
-    /// What the user's own tools can do to the target.
+    /// Calls of the user's own tools that the timeline can make.
     #[serde(default)]
     pub(super) hook: Vec<Spanned<Hook>>,
     /// Proxies in front of the target, or of what it depends on.
     #[serde(default)]
     pub(super) proxy: Vec<Spanned<Proxy>>,
-    /// What the run may do at most.
+    /// Limits on what the run may do.
     #[serde(default)]
     pub(super) safety: Safety,
     /// What is done to the target, its monitors and its clients.

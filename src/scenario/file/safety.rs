@@ -8,16 +8,16 @@ use crate::scenario::leaf::Text;
 use crate::scenario::quantities::{Positive, Share, StopCondition};
 use crate::units::Rate;
 
-/// What a run may do at most, and when it must stop.
+/// Limits on what a run may do, and when it must stop.
 #[derive(Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(in crate::scenario) struct Safety {
     /// Hosts other than this machine that may be sent to, exactly as URLs name
     /// them. Each must be allowed on the command line too: `--allow-host`.
     pub(in crate::scenario) hosts: Vec<String>,
-    /// Operations per second that such a host is sent at most; 50/s unless raised here.
+    /// Limit on requests per second to such a host; 50/s unless raised here.
     pub(in crate::scenario) rate_max: Option<Text<Rate>>,
-    /// How long such a host is loaded at most.
+    /// Limit on how long such a host is loaded.
     pub(in crate::scenario) duration_max: Text<Positive>,
     /// When the run stops and everything is undone at once, such as
     /// "error share > 50 % for 30s".

@@ -29,13 +29,13 @@ pub(in crate::scenario) struct Target {
     /// Variables that the command's environment has besides threadbare's own.
     #[serde(default)]
     pub(in crate::scenario) env: BTreeMap<String, String>,
-    /// The folder that the command runs in, from this file's folder on.
+    /// The folder that the command runs in, relative to this file's folder.
     pub(in crate::scenario) directory: Option<Spanned<String>>,
     /// The request whose answer says that the target serves: a method and a
-    /// path at `url`, or a whole URL. 2xx and 3xx are a yes.
+    /// path at `url`, or a whole URL. 2xx and 3xx mean that it does.
     pub(in crate::scenario) ready: Option<PlacedText<ReadyCheck>>,
-    /// How long the target may take until its ready check is a yes; by default 30s for a
-    /// command, and 5s for what runs already.
+    /// How long the target may take until its ready check succeeds; by default 30s for a command, and
+    /// 5s for what runs already.
     pub(in crate::scenario) ready_within: Option<Text<Positive>>,
     /// How long the command may take to end once it was asked to (SIGTERM);
     /// then it is killed.
@@ -48,7 +48,7 @@ pub(in crate::scenario) struct Target {
     #[schemars(range(min = 1, max = 65_535))]
     pub(in crate::scenario) port: Option<Spanned<u16>>,
     /// A file of certificates (PEM) to trust under https in place of the
-    /// system's, from this file's folder on; also of ready checks, hooks and gauges.
+    /// system's, relative to this file's folder; also of ready checks, hooks and gauges.
     pub(in crate::scenario) ca: Option<String>,
 }
 
@@ -115,10 +115,10 @@ pub(in crate::scenario) struct Fleet {
     /// else, with a queue of their own.
     #[schemars(range(min = 0, max = 512))]
     pub(in crate::scenario) monitor_workers: u32,
-    /// Whether clients tell the time they have left, and workers end what nobody
+    /// Whether clients send the time they have left, and workers end what nobody
     /// waits for any more.
     pub(in crate::scenario) propagate_deadline: bool,
-    /// While at least so many jobs wait in an instance's queue, it refuses probes,
+    /// While at least this many jobs wait in an instance's queue, it refuses probes,
     /// retries and hedges with 503.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::scenario) shed_above: Option<Spanned<u32>>,

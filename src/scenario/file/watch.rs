@@ -56,7 +56,7 @@ pub(in crate::scenario) struct AfterFailure {
     pub(in crate::scenario) every: Option<Text<Positive>>,
 }
 
-/// When somebody is told: the first alert is the detection.
+/// What fires an alert: the first one after the impact is the detection.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Alert {
@@ -66,7 +66,7 @@ pub(in crate::scenario) struct Alert {
     /// `error share`, `probe failures` or `saturation`, then `>` and a share.
     #[schemars(required)]
     pub(in crate::scenario) when: Option<Text<Condition>>,
-    /// It fires when that has held without a break for so long.
+    /// It fires when that has held without a break for this long.
     #[schemars(required)]
     pub(in crate::scenario) r#for: Option<Text<Nanos>>,
 }

@@ -165,7 +165,7 @@ impl<'a> Reader<'a> {
                             file,
                             format!("the body in {} cannot be read: {cause}", path.display()),
                             "cannot be read",
-                            "name a file, from this file's folder on",
+                            "name a file, relative to this file's folder",
                         );
                         Template::new()
                     }
@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
                     file,
                     "a request has one body, and here are `body` and `body_file`".into(),
                     "a second body",
-                    "take one of them out",
+                    "remove one of them",
                 );
                 Template::new()
             }

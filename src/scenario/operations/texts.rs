@@ -125,7 +125,7 @@ impl FromStr for Check {
         parsed.ok_or_else(|| {
             UnitError::new(
                 text,
-                "what is looked at and what it must hold: \"status 201\", \"status 200..299\", \
+                "what is checked and what it must be: \"status 201\", \"status 200..299\", \
                  \"header content-type: json\" or \"body: ok\"",
             )
         })

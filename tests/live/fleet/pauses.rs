@@ -70,7 +70,7 @@ fn a_paused_instance_stands_still_and_goes_on_with_what_came_meanwhile() {
         assert_eq!((source, cause.as_str()), (&SourceName::Instance(1), PAUSED));
         assert!(rig.fleet.dead().is_empty()); // to stand still is not to die
         // A release reaches it when it goes on, before anything it does from then on.
-        let detail = "to be in force when they go on: instance-1";
+        let detail = "to be active when they go on: instance-1";
         assert_applied(&push(&rig, "deny", None), detail);
         assert!(asked.iter().filter(|it| it.is_finished()).count() == 3);
         assert_applied(&rig.fleet.go_on(None), "2 of 2 instances go on");

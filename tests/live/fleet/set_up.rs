@@ -108,7 +108,7 @@ fn a_fleet_that_cannot_start_says_why() {
             Kind::Failed,
             "identity did not start",
         ),
-        ("a", binary, None, Kind::Usage, "already holds something"),
+        ("a", binary, None, Kind::Usage, "is not empty"),
     ] {
         let started = Fleet::launch(Launch {
             spec: &spec,

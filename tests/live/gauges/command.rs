@@ -42,7 +42,7 @@ fn one_reading_tells_what_fits_and_what_is_missing() {
     assert_eq!(code, Some(0), "{text}");
     for told in [
         "2 series",
-        "1 lines cannot be read, the first is line 3",
+        "1 line cannot be read, the first is line 3",
         "hikaricp\n  busy     3\n  workers  10  stated, not read: the page does not say\n  queue    2\n",
     ] {
         assert!(text.contains(told), "{told}: {text}");

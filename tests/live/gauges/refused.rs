@@ -92,17 +92,17 @@ fn whatever_a_target_does_is_told_with_its_cause() {
         (page(""), "the page is empty"),
         (
             page("all wrong\nall wrong\n"),
-            "the page is no page of metrics: 2 lines cannot be read, the first is line 1: its \
-             value is no number",
+            "the page is not a metrics page: 2 lines cannot be read, the first is line 1: its \
+             value is not a number",
         ),
         (
             page("other 1\n"),
-            "nothing that was asked for could be read; busy: the page has no app_busy; queue: the \
+            "none of the gauges could be read; busy: the page has no app_busy; queue: the \
              page has no app_queue",
         ),
         (
             page("app_busy -1\n"),
-            "nothing that was asked for could be read; busy: it is below zero; queue: the page \
+            "none of the gauges could be read; busy: it is below zero; queue: the page \
              has no app_queue",
         ),
     ] {
@@ -123,17 +123,15 @@ fn a_page_that_is_partly_wrong_says_what_it_can_and_the_rest_is_told_once() {
     assert_eq!(
         told,
         [
-            "Of the gauges `app`, `queue` was never read: the page has no app_queue.",
-            "Of the gauges `app`, `workers` was never read: it is not a number.",
+            "Gauges `app`: `queue` was never read: the page has no app_queue.",
+            "Gauges `app`: `workers` was never read: it is not a number.",
         ]
     );
     // The malformed line was told before the first bucket.
     let (mut scraper, readings) = read(vec![source(&server)]);
     let first = readings.first("a warning", |told| warning(told.clone()));
     assert!(
-        first.ends_with(
-            "1 of its lines cannot be read, the first is line 2: its value is no number."
-        )
+        first.ends_with("1 line cannot be read, the first is line 2: its value is not a number.")
     );
     scraper.stop();
 }

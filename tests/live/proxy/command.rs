@@ -65,7 +65,7 @@ fn it_tells_where_it_is_and_what_it_did() {
     out.read_to_string(&mut told).unwrap();
     assert_eq!(
         told,
-        "proxy: 1 connections, 1 bytes to the target, 1 to clients\n"
+        "proxy: 1 connection, 1 byte to the target, 1 byte to clients\n"
     );
 }
 
@@ -131,5 +131,5 @@ fn an_occupation_ends_with_its_time() {
     assert_eq!(output.status.code(), Some(0));
     let told = String::from_utf8(output.stdout).unwrap();
     // The echo answers what it is sent, which is no way to be held.
-    assert!(told.contains("connections opened, 0 not"), "{told}");
+    assert!(told.contains(" opened, 0 failed"), "{told}");
 }

@@ -150,7 +150,7 @@ fn a_target_that_cannot_be_had_is_an_unfit_environment_and_leaves_nothing() {
         ),
         (command(free_port(), never, "3s", ""), "answered 503"),
         (failing, "no-such-file.py"),
-        (command(busy, "", "3s", ""), "is served already"),
+        (command(busy, "", "3s", ""), "already serves"),
         (
             on(&format!("http://127.0.0.1:{}", free_port()), "3s", ""),
             "did not",

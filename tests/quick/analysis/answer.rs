@@ -17,7 +17,7 @@ fn the_worst_phase_is_the_one_that_the_sentence_names() {
     let worst = found.worst_amplification().unwrap();
     let named = format!("in the phase `{}`.", worst.phase.name);
     let told = found.sentences.iter();
-    let mut told = told.filter(|told| told.starts_with("Retries made"));
+    let mut told = told.filter(|told| told.starts_with("Retries led to"));
     assert!(told.next().unwrap().ends_with(&named));
 }
 

@@ -99,7 +99,7 @@ fn verdicts() -> Vec<(&'static str, Run)> {
                 RESTART,
                 "",
                 Outcome::Failed {
-                    reason: "another restart is under way".into(),
+                    reason: "another restart is in progress".into(),
                 },
             ),
         ),
@@ -283,12 +283,12 @@ fn the_largest_amplifier_is_named_and_zombie_work_only_without_one() {
 #[test]
 fn the_sentences_tell_the_incident() {
     insta::assert_snapshot!(founding_findings().sentences.join("\n"), @r"
-    The push authorization.verification = detached at 20.0 s (16:30) took service away: goodput went from 350/s to 0/s, and 100 % of the operations ended without success.
-    All 4 instances were exhausted between 20.0 s (16:30) and 90.0 s (18:15), the longest time without a break being 70 s.
-    Retries made 3.9 attempts of every operation, and monitors added 1.4 probes for every operation, in the phase `push`.
-    It was detected 4.5 s after the impact began.
+    The push authorization.verification = detached at 20.0 s (16:30) caused an outage: goodput went from 350/s to 0/s, and 100 % of the operations ended without success.
+    All 4 instances were exhausted between 20.0 s (16:30) and 90.0 s (18:15); the longest unbroken stretch was 70 s.
+    Retries led to 3.9 attempts per operation, and monitors added 1.4 probes per operation, in the phase `push`.
+    The incident was detected 4.5 s after the impact began.
     The rollback at 60.2 s (17:30) was refused by the check `schema current`: version 1 is written in schema 1.
-    Applied at 70.3 s (17:45), the rollback did not restore service at once: in the phase `rollback` goodput was 0 % of the baseline's, sustained by retries.
+    The rollback applied at 70.3 s (17:45) did not restore service at once: in the phase `rollback` goodput was 0 % of the baseline's, sustained by retries.
     Service recovered at 93.0 s (18:20): 22.7 s after the rollback and 0.0 s after `admit 100 %` began, to within 1 s.
     ");
 }
@@ -433,7 +433,7 @@ fn verdicts_are_judged_from_the_end_of_the_trigger() {
     let mut endless = surged();
     endless.plan.load.rate.pop();
     let because = findings(&endless.record()).incident.undetermined_because;
-    assert!(because.unwrap().contains("the surge was not ended"));
+    assert!(because.unwrap().contains("the surge did not end"));
     // Of a rollback both figures speak.
     let found = founding_findings();
     close(found.incident.recovery_after_trigger_off_s, 22.7);
@@ -444,20 +444,20 @@ fn verdicts_are_judged_from_the_end_of_the_trigger() {
 fn the_sentences_call_the_trigger_by_its_name() {
     let stuck = findings(&surged().is(60, 80, OUT).record());
     insta::assert_snapshot!(stuck.sentences.join("\n"), @r"
-    The surge at 20.0 s (16:30) took service away: goodput went from 350/s to 0/s, and 100 % of the operations ended without success.
-    All 4 instances were exhausted between 20.0 s (16:30) and 80.0 s (18:00), the longest time without a break being 60 s.
-    Retries made 3.9 attempts of every operation, and monitors added 1.4 probes for every operation, in the phase `surge`.
-    Nobody was told: no alert fired in the 80.0 s after the impact began.
+    The surge at 20.0 s (16:30) caused an outage: goodput went from 350/s to 0/s, and 100 % of the operations ended without success.
+    All 4 instances were exhausted between 20.0 s (16:30) and 80.0 s (18:00); the longest unbroken stretch was 60 s.
+    Retries led to 3.9 attempts per operation, and monitors added 1.4 probes per operation, in the phase `surge`.
+    The incident was undetected: no alert fired in the 80.0 s after the impact began.
     The end of the surge at 60.0 s (17:30) did not restore service at once: in the phase `surge over` goodput was 50 % of the baseline's, sustained by retries.
-    Service recovered at 80.0 s (18:00): 20.0 s after the trigger was off, to within 1 s.
+    Service recovered at 80.0 s (18:00): 20.0 s after the trigger ended, to within 1 s.
     ");
     let back = findings(&slowed().record());
     insta::assert_snapshot!(back.sentences.join("\n"), @r"
-    The slowdown of the database at 20.0 s (16:30) took service away: goodput went from 350/s to 0/s, and 100 % of the operations ended without success.
-    All 4 instances were exhausted between 20.0 s (16:30) and 60.0 s (17:30), the longest time without a break being 40 s.
-    Retries made 3.9 attempts of every operation, and monitors added 1.4 probes for every operation, in the phase `slow`.
-    Nobody was told: no alert fired in the 80.0 s after the impact began.
+    The slowdown of the database at 20.0 s (16:30) caused an outage: goodput went from 350/s to 0/s, and 100 % of the operations ended without success.
+    All 4 instances were exhausted between 20.0 s (16:30) and 60.0 s (17:30); the longest unbroken stretch was 40 s.
+    Retries led to 3.9 attempts per operation, and monitors added 1.4 probes per operation, in the phase `slow`.
+    The incident was undetected: no alert fired in the 80.0 s after the impact began.
     The end of the slowdown of the database at 60.0 s (17:30) restored service by itself.
-    Service recovered at 61.0 s (17:32): 1.0 s after the trigger was off, to within 1 s.
+    Service recovered at 61.0 s (17:32): 1.0 s after the trigger ended, to within 1 s.
     ");
 }

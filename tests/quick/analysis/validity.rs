@@ -27,7 +27,7 @@ fn a_generator_that_was_the_limit_makes_the_measurement_invalid() {
             },
         ),
         (
-            "short of processor: 97 %",
+            "short of CPU: 97 %",
             Second {
                 machine: 0.8,
                 steal: 0.17,
@@ -158,7 +158,7 @@ fn a_record_cut_off_is_analysed_as_far_as_it_is_final() {
     interrupted.stop = Some(StopCause::Interrupted { signal: 2 });
     let found = findings(&interrupted.record());
     assert_eq!((found.complete, found.verdict), (false, Verdict::Failed));
-    assert!(found.warnings[0].contains("signal 2"));
+    assert!(found.warnings[0].contains("SIGINT"));
 }
 
 #[test]
@@ -189,7 +189,7 @@ fn what_was_not_measured_is_no_zero_and_not_valid() {
         histograms.retain(|(measure, _)| *measure != Measure::SendLag);
     }
     let reasons = findings(&record).measurement.reasons;
-    assert!(reasons[0].contains("does not hold the send lag after"));
+    assert!(reasons[0].contains("lacks the send lag after"));
     for (source, what) in [
         ("generator", "the generator's threads"),
         ("machine", "the machine"),
@@ -295,7 +295,7 @@ fn a_drain_that_was_too_short_leaves_the_last_buckets_out() {
     assert!(found.complete);
     // Deadlines of 2 s have passed at 101 s for what was scheduled before 99 s.
     assert_eq!(found.phases.last().map(|p| p.to_s), Some(99.0));
-    assert!(found.warnings[0].contains("figures reach 99.0 s of 100.0 s"));
+    assert!(found.warnings[0].contains("figures cover 99.0 s of 100.0 s"));
     run.plan.drain = Nanos::from_secs(3);
     let found = findings(&run.record());
     assert_eq!(found.phases.last().map(|p| p.to_s), Some(100.0));

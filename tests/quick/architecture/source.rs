@@ -57,15 +57,37 @@ impl Source {
         }
         without_tests(&blanked(&self.text))
     }
+
+    /// Its texts alone, each on the lines on which it stands, without those of unit
+    /// tests at its end.
+    pub(super) fn texts(&self) -> String {
+        if self.path.ends_with("/tests.rs") {
+            return String::new();
+        }
+        let program = self.text.split("#[cfg(test)]\nmod ").next();
+        let parts = parts(program.unwrap_or_default()).into_iter();
+        let texts = parts.map(|(shown, part)| match shown {
+            "\"\"" => part.to_owned(),
+            _ => "\n".repeat(part.matches('\n').count()),
+        });
+        texts.collect()
+    }
 }
 
 /// The code with every comment gone and every text and character empty.
 pub(super) fn blanked(text: &str) -> String {
-    let mut code = String::new();
+    let parts = parts(text).into_iter();
+    parts.map(|(shown, _)| shown).collect()
+}
+
+/// The parts of code, each behind what is left of it when it is blanked.
+fn parts(text: &str) -> Vec<(&str, &str)> {
+    let mut parts: Vec<(&str, &str)> = Vec::new();
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
-        let within_name = code.ends_with(|c: char| c.is_alphanumeric() || c == '_');
-        let (length, kept) = if rest.starts_with("//") {
+        let before = parts.last().map_or("", |(shown, _)| shown);
+        let within_name = before.ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let (length, shown) = if rest.starts_with("//") {
             (rest.find('\n').unwrap_or(rest.len()), "")
         } else if rest.starts_with("/*") {
             (comment(rest), "")
@@ -78,10 +100,10 @@ pub(super) fn blanked(text: &str) -> String {
         } else {
             (next.len_utf8(), &rest[..next.len_utf8()])
         };
-        code.push_str(kept);
+        parts.push((shown, &rest[..length]));
         rest = &rest[length..];
     }
-    code
+    parts
 }
 
 /// The length of a block comment, with those inside it.

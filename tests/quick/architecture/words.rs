@@ -14,6 +14,46 @@ const TYPES: [&str; 20] = [
 const WORDS: [&str; 3] = ["foreign", "not ours", "somebody else"];
 /// Where prose and code are read for them.
 const PLACES: [&str; 5] = ["README.md", "docs", "examples", "scenarios", "src"];
+/// Phrases that are in no text a user reads. Comments in code may use them; documents,
+/// scenarios, schemas, texts in code and `--help` may not.
+const DIALECT: [(&str, &str); 25] = [
+    ("also found", "other findings"),
+    ("and said:", "its last output was"),
+    ("are told", "are reported"),
+    ("came of it", "the result"),
+    ("has to do with", "targets"),
+    ("in force", "active"),
+    ("is told", "is reported"),
+    ("is no address", "is not an address"),
+    ("is no expression", "is not an expression"),
+    ("is no host", "is not a host"),
+    ("is no http", "is not HTTP"),
+    ("is no name of", "cannot be"),
+    ("is no number", "is not a number"),
+    ("is no time", "is not a time"),
+    ("is no url", "is not a URL"),
+    ("nobody was told", "undetected"),
+    ("pool wait", "connection wait"),
+    ("short of processor", "short of CPU"),
+    ("somebody is told", "what fires an alert"),
+    ("the target's doing", "say what happened"),
+    ("took its place", "replaced by a later one"),
+    ("took service away", "caused an outage"),
+    ("waited to be accepted", "accept queue"),
+    ("was never off", "was never cleared"),
+    ("what came", "the result"),
+];
+/// Where those are looked for besides the texts in `src`.
+const READ: [&str; 8] = [
+    "CHANGELOG.md",
+    "README.md",
+    "docs",
+    "examples",
+    "reports/README.md",
+    "scenarios",
+    "src/cli",
+    "src/report/templates",
+];
 /// What stays as it is: records that are older than the word are still read.
 const FIXED: [&str; 1] = ["alias = \"foreign\""];
 
@@ -80,6 +120,24 @@ fn no_word_that_is_gone_comes_back() {
 }
 
 #[test]
+fn what_a_user_reads_is_in_plain_words() {
+    let mut read = sources(&READ, &["md", "toml", "json", "rs", "html"]);
+    read.extend(sources(&["src"], &["rs"]).into_iter().map(|it| Source {
+        text: it.texts(),
+        path: it.path,
+    }));
+    let mut wrong = Vec::new();
+    for (phrase, plain) in DIALECT {
+        for source in &read {
+            let lines = lines_with(source, phrase).into_iter();
+            wrong
+                .extend(lines.map(|line| format!("{}:{line}: {phrase}; say {plain}", source.path)));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
 fn a_word_is_found_across_lines_and_a_type_by_its_declaration() {
     let source = |text: &str| Source {
         path: String::new(),
@@ -88,6 +146,11 @@ fn a_word_is_found_across_lines_and_a_type_by_its_declaration() {
     let text = source("a\n/// that is not\n/// ours, and Not Ours\n");
     assert_eq!(lines_with(&text, "not ours"), [2, 3]);
     assert!(lines_with(&source("#[serde(alias = \"foreign\")]"), "foreign").is_empty());
+    let code =
+        source("// is told\n/// told\nf(\"it is \\\n told\");\n#[cfg(test)]\nmod t { \"told\" }");
+    let texts = source(&code.texts());
+    assert_eq!(lines_with(&texts, "is told"), [3]);
+    assert_eq!(lines_with(&texts, "told"), [4]);
     let code = "pub(crate) enum State<T> { Other }\ntype What = Do;";
     assert_eq!(types(code), ["State", "What"]);
 }

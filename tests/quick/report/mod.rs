@@ -88,7 +88,7 @@ fn the_terminals_answer_at_its_worst() {
     let headline = plain
         .lines()
         .find(|line| line.contains("recovery after rollback"));
-    assert!(headline.is_some_and(|line| line.contains("> 40.2 s  not seen")));
+    assert!(headline.is_some_and(|line| line.contains("> 40.2 s  not reached")));
     assert!(plain.contains("INVALID") && plain.contains("Incomplete"));
     let coloured = text::render(&record, &findings, None, true);
     assert!(coloured.contains("\u{1b}[33mINVALID\u{1b}[0m"));

@@ -247,7 +247,7 @@ fn one_change_makes_one_mistake() {
         (
             "queue       = \"unbounded\"",
             "queue       = \"bounded(35)\"\nshed_above  = 36",
-            "no more than 35 jobs wait ever",
+            "at most 35 jobs can wait",
         ),
         (
             "do    = \"admit\"\nshare = \"45 %\"",

@@ -202,7 +202,7 @@ fn a_run_that_ends_while_paused_adds_up() {
             .incident
             .undetermined_because
             .unwrap()
-            .contains("the pause was not ended")
+            .contains("the pause did not end")
     );
     for (_, event) in &record.events {
         if let Event::Stopped { counters, .. } = event {
