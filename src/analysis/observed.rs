@@ -13,10 +13,11 @@ use crate::record::{GaugeCounters, ProcessCounters, mean};
 
 /// What a target's own gauges said in a phase: **point samples**, so means are
 /// over readings and what was between two readings is unknown.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GaugeFigures {
     /// Whose gauges.
-    pub source: String,
+    #[schemars(with = "String")]
+    pub source: SourceName,
     /// Readings that told something.
     pub readings: u64,
     /// Readings that failed.
@@ -40,10 +41,11 @@ pub struct GaugeFigures {
 
 /// A watched process in a phase, with its descendants: **point samples**, but for
 /// the processor time.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessFigures {
     /// Which process.
-    pub source: String,
+    #[schemars(with = "String")]
+    pub source: SourceName,
     /// Readings of it.
     pub readings: u64,
     /// Readings that failed.
@@ -92,7 +94,7 @@ pub(super) fn gauges(series: &Series, buckets: &[Bucket]) -> Vec<GaugeFigures> {
 fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
     let most = |milli: u64, readings: u64| (readings > 0).then_some(milli as f64 / 1e3);
     GaugeFigures {
-        source: source.to_string(),
+        source: source.clone(),
         readings: all.readings,
         failed: all.failed,
         busy: all.busy(),
@@ -125,7 +127,7 @@ fn process(source: &SourceName, all: &ProcessCounters) -> ProcessFigures {
     let each = |sum| mean(sum, all.readings);
     let most = |value: u64, readings: u64| (readings > 0).then_some(value);
     ProcessFigures {
-        source: source.to_string(),
+        source: source.clone(),
         readings: all.readings,
         failed: all.failed,
         processes: each(all.processes),

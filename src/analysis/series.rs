@@ -250,6 +250,12 @@ impl Bucket {
         self.to.saturating_sub(self.from).as_secs_f64()
     }
 
+    /// So many of something in this bucket, per second.
+    #[must_use]
+    pub fn per_second(&self, count: u64) -> f64 {
+        count as f64 / self.seconds()
+    }
+
     /// Operations scheduled for this bucket.
     #[must_use]
     pub fn scheduled(&self) -> u64 {
@@ -278,6 +284,21 @@ impl Bucket {
     #[must_use]
     pub fn attempts(&self) -> Option<u64> {
         self.users.map(|counters| counters.started())
+    }
+
+    /// Users' attempts besides the first tries.
+    #[must_use]
+    pub fn repeated(&self) -> Option<u64> {
+        let repeated = |users: AttemptCounters| users.started().saturating_sub(users.first_tries);
+        self.users.map(repeated)
+    }
+
+    /// Something of all processes that were read together.
+    #[must_use]
+    pub fn of_processes(&self, value: fn(&ProcessCounters) -> u64) -> Option<u64> {
+        let read = self.processes.iter().flatten();
+        let read = read.filter(|process| process.readings > 0);
+        read.map(value).reduce(u64::saturating_add)
     }
 
     /// Probes that started.

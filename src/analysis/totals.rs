@@ -1,7 +1,7 @@
 //! The sum of a run of buckets, from which every figure of a window is taken.
 
 use super::findings::{Latency, QueueDepth};
-use super::series::{Bucket, InstanceBucket, merge, share};
+use super::series::{Bucket, GeneratorBucket, InstanceBucket, merge, share};
 use crate::record::{AttemptCounters, Histogram, MachineCounters, OperationCounters};
 use crate::units::Nanos;
 
@@ -14,12 +14,12 @@ pub(super) struct Totals {
     pub machine: MachineCounters,
     pub fleet: InstanceBucket,
     pub queue_depth_max: Option<u64>,
-    pub generator_cpu_ns: u64,
-    pub generator_thread_ns: u64,
+    pub generator: GeneratorBucket,
     pub response: Option<Histogram>,
     pub service: Option<Histogram>,
     pub queue_wait: Option<Histogram>,
     pub send_lag: Option<Histogram>,
+    pub pool_wait: Option<Histogram>,
 }
 
 impl Totals {
@@ -46,10 +46,9 @@ impl Totals {
             self.machine.merge(machine);
         }
         if let Some(generator) = &bucket.generator {
-            let cpu = generator.counters.cpu_ns;
-            self.generator_cpu_ns = self.generator_cpu_ns.saturating_add(cpu);
-            let threads = generator.thread_ns;
-            self.generator_thread_ns = self.generator_thread_ns.saturating_add(threads);
+            self.generator.counters.merge(&generator.counters);
+            let thread_ns = &mut self.generator.thread_ns;
+            *thread_ns = thread_ns.saturating_add(generator.thread_ns);
         }
         let fleet = bucket.fleet();
         self.fleet.counters.merge(&fleet.counters);
@@ -60,6 +59,7 @@ impl Totals {
             (&mut self.service, &bucket.service),
             (&mut self.queue_wait, &bucket.queue_wait),
             (&mut self.send_lag, &bucket.send_lag),
+            (&mut self.pool_wait, &bucket.pool_wait),
         ] {
             if let Some(histogram) = from {
                 merge(into, histogram);
@@ -82,7 +82,7 @@ impl Totals {
 
     /// Processor time of the generator's threads / the time there was.
     pub(super) fn generator_busy(&self) -> Option<f64> {
-        share(self.generator_cpu_ns, self.generator_thread_ns)
+        share(self.generator.counters.cpu_ns, self.generator.thread_ns)
     }
 
     /// Processor time used by anything / the time there was.

@@ -63,7 +63,7 @@ pub use client::{
     Terminal,
 };
 pub use distribution::Distribution;
-pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
+pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit, Word};
 pub use fleet::{
     Crew, Denial, FleetOrder, FleetSpec, Handler, HandlerStep, IdentitySpec, JobKind, NOT_RUNNING,
     Responder, RestartOrder, Role, Stage, Unverified, Verification, applied_later, each,

@@ -93,6 +93,13 @@ impl TargetSpec {
         self.hooks.iter().find(|hook| hook.name == name)
     }
 
+    /// Where it serves, each with its share of the load, 0 to 1.
+    pub fn shares(&self) -> impl Iterator<Item = (&Site, f64)> {
+        let whole: u32 = self.sites.iter().map(|site| site.weight).sum();
+        let share = move |site: &Site| f64::from(site.weight) / f64::from(whole.max(1));
+        self.sites.iter().map(move |site| (site, share(site)))
+    }
+
     /// The proxy in front of it, where there is one.
     #[must_use]
     pub fn front(&self) -> Option<&Proxied> {

@@ -114,6 +114,12 @@ impl OperationCounters {
             .saturating_add(self.shed)
     }
 
+    /// Operations shed at the generator's backlog bound.
+    #[must_use]
+    pub const fn shed_by_backlog(&self) -> u64 {
+        self.shed.saturating_sub(self.shed_by_breaker)
+    }
+
     /// Notes that an operation with this intended start ended without success.
     pub const fn note_failed(&mut self, intended: Nanos) {
         let noted = intended.0.saturating_add(1);

@@ -170,7 +170,7 @@ fn gauges_are_told_by_phase_and_source_and_exhaustion_is_marked_as_known_from_po
     assert_eq!(baseline.saturation, None); // the fleet's, which there is none of
     let puma = &more.gauges[0];
     assert_eq!(
-        (puma.source.as_str(), puma.readings, puma.failed),
+        (puma.source.to_string().as_str(), puma.readings, puma.failed),
         ("puma", 38, 2)
     );
     close(puma.busy, 4.0);
@@ -184,11 +184,21 @@ fn gauges_are_told_by_phase_and_source_and_exhaustion_is_marked_as_known_from_po
     let windows: Vec<_> = found
         .exhaustion
         .iter()
-        .map(|it| (it.instance.as_str(), it.from_s, it.to_s, it.point_samples))
+        .map(|it| {
+            (
+                it.instance.to_string(),
+                it.from_s,
+                it.to_s,
+                it.point_samples,
+            )
+        })
         .collect();
     assert_eq!(
         windows,
-        [("puma", 10.0, 20.0, true), ("puma", 21.0, 30.0, true)]
+        [
+            ("puma".into(), 10.0, 20.0, true),
+            ("puma".into(), 21.0, 30.0, true)
+        ]
     );
     // Tomcat tells no queue, so whether it was exhausted is not known.
     assert_eq!(found.instances, 1);
@@ -350,5 +360,8 @@ fn a_failed_reading_is_counted_by_its_cause() {
     let [failures] = &found.scrape_failures[..] else {
         panic!("{:?}", found.scrape_failures);
     };
-    assert_eq!((failures.source.as_str(), failures.count), ("puma", 2));
+    assert_eq!(
+        (failures.source.to_string().as_str(), failures.count),
+        ("puma", 2)
+    );
 }
