@@ -15,8 +15,8 @@ use crate::live;
 use crate::load::{Endpoint, Work};
 use crate::plan::Plan;
 use crate::record::{
-    Backend, Event, FORMAT, Header, Observer, Record, Recorder, Sample, StopCause, Tally,
-    claim_directory, write_private,
+    Backend, Event, Header, Observer, Record, Recorder, Sample, StopCause, Tally, claim_directory,
+    write_private,
 };
 use crate::report;
 use crate::scenario::Setting;
@@ -212,12 +212,9 @@ pub fn load(
 /// What a record of a plan says of itself.
 fn header(plan: Plan, backend: Backend) -> Header {
     Header {
-        format: FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        backend,
         started_wall_ms: clock::wall_millis(),
         machine: machine_facts(),
-        plan,
+        ..Header::new(plan, backend)
     }
 }
 

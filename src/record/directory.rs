@@ -51,6 +51,21 @@ pub struct Header {
     pub plan: Plan,
 }
 
+impl Header {
+    /// Of a record that this version of threadbare makes, no one knows when and on what.
+    #[must_use]
+    pub fn new(plan: Plan, backend: Backend) -> Self {
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            backend,
+            started_wall_ms: 0,
+            machine: MachineFacts::default(),
+            plan,
+        }
+    }
+}
+
 /// The machine a run was made on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MachineFacts {
