@@ -15,12 +15,10 @@
 //! `summary.json`, `report.html` and the others are derived from these four.
 
 mod alarms;
-mod buckets;
 mod counters;
 mod directory;
 mod event;
 mod histogram;
-mod ledger;
 mod memory;
 mod sample;
 mod tally;
@@ -38,7 +36,6 @@ pub use directory::{
 };
 pub use event::{Event, PAUSED, StopCause};
 pub use histogram::Histogram;
-pub use ledger::{Class, Ledger, Try, Unanswered, WireReport};
 pub use memory::MemoryRecorder;
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use tally::Tally;

@@ -1,7 +1,7 @@
 //! The simulator: a plan carried out in virtual time.
 //!
 //! The same plan, the same policies of [`crate::model`] and the same books
-//! ([`crate::record::Ledger`]) as a live run, with durations in place of threads
+//! (`src/clients/ledger.rs`) as a live run, with durations in place of threads
 //! that block: a worker holds its job for as long as the distributions say, and
 //! nothing takes processor time. So a simulated run is the live one on a machine
 //! without limits; what it leaves out is in `docs/SIMULATOR.md`.

@@ -4,11 +4,11 @@
 use super::calendar::Calendar;
 use super::fleet::{Fleet, Request};
 use super::instance::{Call, NONE};
-use crate::clients::{Asks, AttemptEnd, AttemptId, End, Outgoing, Wire};
+use crate::clients::{Asks, AttemptEnd, AttemptId, Class, End, Outgoing, Wire, WireReport};
 use crate::error::{Error, Result};
 use crate::model::{Expected, FleetSpec, Probed, Role, Standing, time_left_ms};
 use crate::plan::{Choice, Draft, Plan, fleet_choices};
-use crate::record::{Class, Sample, WireReport};
+use crate::record::Sample;
 use crate::units::Nanos;
 
 /// What an entry of the mix comes to in the fleet.
