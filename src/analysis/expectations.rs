@@ -4,9 +4,11 @@
 //! 40 s" is no proof of "within 60 s". It passes a lower bound that it was
 //! watched past. An invalid measurement judges nothing.
 
+use std::collections::BTreeSet;
+
 use super::findings::{ActionOutcome, ExpectationResult, Findings, Phase, Validity};
 use super::observed;
-use crate::model::{ActionName, SourceName, Word};
+use crate::model::{ActionName, Word};
 use crate::plan::{Bound, Expectation, Figure, Unit};
 
 /// What a figure was seen to be.
@@ -119,23 +121,18 @@ fn of_phase(findings: &Findings, phase: &Phase, figure: Figure) -> Observed {
             own.or_else(|| observed::queue_max(phase))
         }
         Figure::ResponseP99 => phase.response_ms.p99.map(|millis| millis / 1e3),
-        Figure::ExhaustedInstances => Some(count(exhausted(findings, phase).iter())),
+        Figure::ExhaustedInstances => Some(exhausted(findings, phase) as f64),
         _ => None,
     };
     value.map_or(Observed::Absent("no value"), Observed::Number)
 }
 
-/// The instances with an exhaustion window that overlaps the phase.
-fn exhausted<'a>(findings: &'a Findings, phase: &Phase) -> Vec<&'a SourceName> {
-    let mut names: Vec<&SourceName> = findings
-        .exhaustion
-        .iter()
-        .filter(|window| window.from_s < phase.to_s && window.to_s > phase.from_s)
-        .map(|window| &window.instance)
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+/// How many instances have an exhaustion window that overlaps the phase.
+fn exhausted(findings: &Findings, phase: &Phase) -> usize {
+    let windows = findings.exhaustion.iter();
+    let overlaps = windows.filter(|it| it.from_s < phase.to_s && it.to_s > phase.from_s);
+    let names: BTreeSet<_> = overlaps.map(|window| &window.instance).collect();
+    names.len()
 }
 
 fn time(seen: Option<f64>, censored_after: Option<f64>) -> Observed {

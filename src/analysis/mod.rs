@@ -60,9 +60,10 @@ pub use findings::{
     Findings, Incident, Latency, Measurement, Phase, QueueDepth, ScrapeFailures, SendLag,
     SustainingShares, Validity, Verdict, summary_schema,
 };
-pub use load::{LoadFigures, LoadRates, Percentiles, load_figures};
+pub(crate) use load::load_rates;
 pub use observed::{GaugeFigures, ProcessFigures};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
-pub use spread::{Bins, bins};
+pub(crate) use spread::bins;
 pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
+pub(crate) use totals::Totals;
 pub use usl::Usl;

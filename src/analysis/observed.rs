@@ -78,17 +78,27 @@ pub struct ProcessFigures {
 /// What the gauges of each source said in these buckets; sources that were not
 /// read in any of them are left out.
 pub(super) fn gauges(series: &Series, buckets: &[Bucket]) -> Vec<GaugeFigures> {
+    let all = |place| {
+        merged(buckets, GaugeCounters::merge, move |it| {
+            it.gauges.get(place)
+        })
+    };
     let sources = series.gauges.iter().enumerate();
-    let read = sources.filter_map(|(place, source)| {
-        let mut all: Option<GaugeCounters> = None;
-        for bucket in buckets {
-            if let Some(Some(own)) = bucket.gauges.get(place) {
-                all.get_or_insert_default().merge(own);
-            }
-        }
-        Some(figures(source, &all?))
-    });
+    let read = sources.filter_map(|(place, source)| Some(figures(source, &all(place)?)));
     read.collect()
+}
+
+/// What was read in any of these buckets, added up.
+fn merged<'a, T: Default + 'a>(
+    buckets: &'a [Bucket],
+    merge: fn(&mut T, &T),
+    of: impl Fn(&'a Bucket) -> Option<&'a Option<T>>,
+) -> Option<T> {
+    let mut all: Option<T> = None;
+    for own in buckets.iter().filter_map(of).flatten() {
+        merge(all.get_or_insert_default(), own);
+    }
+    all
 }
 
 fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
@@ -110,16 +120,13 @@ fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
 /// How each process was in these buckets; those that were not read in any of
 /// them are left out.
 pub(super) fn processes(series: &Series, buckets: &[Bucket]) -> Vec<ProcessFigures> {
+    let all = |place| {
+        merged(buckets, ProcessCounters::merge, move |it| {
+            it.processes.get(place)
+        })
+    };
     let sources = series.processes.iter().enumerate();
-    let read = sources.filter_map(|(place, source)| {
-        let mut all: Option<ProcessCounters> = None;
-        for bucket in buckets {
-            if let Some(Some(own)) = bucket.processes.get(place) {
-                all.get_or_insert_default().merge(own);
-            }
-        }
-        Some(process(source, &all?))
-    });
+    let read = sources.filter_map(|(place, source)| Some(process(source, &all(place)?)));
     read.collect()
 }
 

@@ -14,7 +14,7 @@ const BINS_PER_DECADE: f64 = 10.0;
 
 /// Histograms in the same bins; without any where there was no value.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Bins {
+pub(crate) struct Bins {
     /// Lower edges of the bins in milliseconds, and the upper edge of the last.
     pub edges_ms: Vec<f64>,
     /// Of each histogram, the share of its values in each bin, 0 to 1; zero at the
@@ -24,7 +24,7 @@ pub struct Bins {
 
 /// The histograms in bins from the least to the greatest value of them all.
 #[must_use]
-pub fn bins(histograms: &[Histogram]) -> Bins {
+pub(crate) fn bins(histograms: &[Histogram]) -> Bins {
     let binned: Vec<BTreeMap<i32, u64>> = histograms.iter().map(counted).collect();
     let first = binned.iter().filter_map(|bins| bins.keys().next()).min();
     let last = binned.iter().filter_map(|bins| bins.keys().last()).max();

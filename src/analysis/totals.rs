@@ -7,7 +7,7 @@ use crate::units::Nanos;
 
 /// All that was recorded in some buckets, added up.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Totals {
+pub(crate) struct Totals {
     pub operations: OperationCounters,
     pub users: AttemptCounters,
     pub monitors: AttemptCounters,
@@ -24,7 +24,7 @@ pub(super) struct Totals {
 
 impl Totals {
     /// Adds up the buckets.
-    pub(super) fn over(buckets: &[Bucket]) -> Self {
+    pub(crate) fn over(buckets: &[Bucket]) -> Self {
         let mut totals = Self::default();
         for bucket in buckets {
             totals.take(bucket);
@@ -65,6 +65,11 @@ impl Totals {
                 merge(into, histogram);
             }
         }
+    }
+
+    /// Operations succeeded / scheduled; none where none was scheduled.
+    pub(crate) fn succeeded_share(&self) -> Option<f64> {
+        share(self.operations.succeeded, self.operations.scheduled)
     }
 
     /// A part of the busy worker-time; none where no worker was busy.

@@ -116,7 +116,7 @@ impl OperationCounters {
 
     /// Operations shed at the generator's backlog bound.
     #[must_use]
-    pub const fn shed_by_backlog(&self) -> u64 {
+    pub(crate) const fn shed_by_backlog(&self) -> u64 {
         self.shed.saturating_sub(self.shed_by_breaker)
     }
 
@@ -207,7 +207,7 @@ counters! {
 impl AttemptCounters {
     /// Counts a response by the class of its status, and by the status itself
     /// where it is one that servers commonly refuse with.
-    pub const fn count_status(&mut self, status: u16) {
+    pub(crate) const fn count_status(&mut self, status: u16) {
         match status / 100 {
             2 => self.status_2xx += 1,
             3 => self.status_3xx += 1,

@@ -8,42 +8,45 @@
 use std::fmt::Write as _;
 
 use super::figures::maybe;
-use crate::analysis::{Findings, Limiter, LoadFigures, Validity, load_figures};
+use crate::analysis::{Findings, Limiter, Totals, Validity, load_rates, series};
 use crate::plan::{Drive, Pacing};
-use crate::record::{OperationCounters, Record};
+use crate::record::{Histogram, OperationCounters, Record};
 use crate::units::Nanos;
+
+/// The percentiles shown, in per cent; the last is the largest value.
+const SPECTRUM: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
 
 /// The table, with a newline at its end.
 #[must_use]
-pub fn render(record: &Record, findings: &Findings) -> String {
-    let figures = load_figures(record);
+pub(crate) fn render(record: &Record, findings: &Findings) -> String {
+    let totals = Totals::over(&series(record).buckets);
     [
-        headline(&figures),
-        spectrum(&figures),
-        counts(&figures),
-        generator(record.header.plan.load.drive, findings, &figures),
+        headline(record, &totals),
+        spectrum(&totals),
+        counts(&totals),
+        generator(record.header.plan.load.drive, findings, &totals),
     ]
     .concat()
 }
 
-fn headline(figures: &LoadFigures) -> String {
+fn headline(record: &Record, totals: &Totals) -> String {
     let OperationCounters {
         scheduled,
         succeeded,
         ..
-    } = figures.operations;
-    let seconds = figures.seconds;
-    let Some(share) = figures.succeeded_share else {
+    } = totals.operations;
+    let seconds = record.load_end().as_secs_f64();
+    let Some(share) = totals.succeeded_share() else {
         return "Nothing was sent.\n\n".into();
     };
     if succeeded == 0 {
         return format!(
             "NOTHING SUCCEEDED: none of {scheduled} operations in {seconds:.1} s; {}.\n\n",
-            worst(&figures.operations)
+            worst(&totals.operations)
         );
     }
     let share = 100.0 * share;
-    let Some(rates) = figures.rates else {
+    let Some(rates) = load_rates(record, &totals.operations) else {
         return format!(
             "{succeeded} of {scheduled} ({share:.2} %) operations succeeded in {:.0} ms: too \
              short for a rate\n\n",
@@ -83,26 +86,25 @@ fn worst(operations: &OperationCounters) -> String {
     format!("{count} {way}")
 }
 
-fn spectrum(figures: &LoadFigures) -> String {
-    let (response, service) = (&figures.response, &figures.service);
+fn spectrum(totals: &Totals) -> String {
     let mut text = format!(
         "  {:<10} {:>14} {:>14}\n",
         "latency", "response time", "service time"
     );
-    let mut row = |name: &str, response: Option<Nanos>, service: Option<Nanos>| {
-        let (response, service) = (maybe(response, duration), maybe(service, duration));
+    let mut row = |name: &str, value: &dyn Fn(&Histogram) -> Option<Nanos>| {
+        let [response, service] = [&totals.response, &totals.service]
+            .map(|histogram| maybe(histogram.as_ref().and_then(value), duration));
         // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:<10} {response:>14} {service:>14}");
     };
-    for ((percent, response), (_, service)) in response.values.into_iter().zip(service.values) {
-        let name = if percent < 100.0 {
-            format!("p{percent}")
+    for percent in SPECTRUM {
+        if percent < 100.0 {
+            row(&format!("p{percent}"), &|it| it.quantile(percent / 100.0));
         } else {
-            "max".into()
-        };
-        row(&name, response, service);
+            row("max", &Histogram::max);
+        }
     }
-    row("mean", response.mean, service.mean);
+    row("mean", &Histogram::mean);
     text.push_str(
         "  response time: of succeeded operations, from the intended start; service time: of \
          answered attempts, from the send\n\n",
@@ -110,8 +112,8 @@ fn spectrum(figures: &LoadFigures) -> String {
     text
 }
 
-fn counts(figures: &LoadFigures) -> String {
-    let (attempts, generator) = (&figures.attempts, &figures.generator);
+fn counts(totals: &Totals) -> String {
+    let (attempts, generator) = (&totals.users, &totals.generator.counters);
     let classes = [
         (2, attempts.status_2xx),
         (3, attempts.status_3xx),
@@ -131,7 +133,7 @@ fn counts(figures: &LoadFigures) -> String {
         })
         .collect();
     let mut text = format!("  statuses      {}\n", statuses.join(", "));
-    let failed: Vec<String> = failures(&figures.operations)
+    let failed: Vec<String> = failures(&totals.operations)
         .into_iter()
         .filter(|(_, count)| *count > 0)
         .map(|(way, count)| format!("{way} {count}"))
@@ -162,15 +164,17 @@ fn counts(figures: &LoadFigures) -> String {
         bytes(generator.sent_bytes),
         bytes(generator.received_bytes)
     );
+    let waited = totals.pool_wait.as_ref();
+    let waited = waited.and_then(|wait| wait.quantile(0.99));
     let _ = writeln!(
         text,
         "  pool wait     p99 {} (no connection free: the target's doing)",
-        duration(figures.pool_wait_p99.unwrap_or(Nanos::ZERO))
+        duration(waited.unwrap_or(Nanos::ZERO))
     );
     text
 }
 
-fn generator(drive: Drive, findings: &Findings, figures: &LoadFigures) -> String {
+fn generator(drive: Drive, findings: &Findings, totals: &Totals) -> String {
     let measurement = &findings.measurement;
     let mut text = String::new();
     let lag = measurement.send_lag_us;
@@ -196,7 +200,7 @@ fn generator(drive: Drive, findings: &Findings, figures: &LoadFigures) -> String
         percent(measurement.generator_busy),
         percent(measurement.machine_busy_max)
     );
-    if drive.closed.is_some() && figures.operations.succeeded > 0 {
+    if drive.closed.is_some() && totals.operations.succeeded > 0 {
         let _ = writeln!(text, "  limited by    {}", limiter(measurement.limiter()));
     }
     let _ = match measurement.validity {

@@ -104,7 +104,7 @@ impl FleetWire {
         match asks {
             Asks::Step(request) => {
                 let entry = &self.mix[usize::from(request.draft.entry)];
-                let user = self.spec.user_of(entry.role, request.draft.user);
+                let user = FleetSpec::user_of(entry.role, request.draft.user);
                 (entry.call, user, request.standing())
             }
             Asks::Probe { group } => {
