@@ -15,43 +15,91 @@
 //! | rank | modules |
 //! |---|---|
 //! | 0 | [`units`] |
-//! | 1 | [`clock`], [`rng`], [`error`], [`slots`], `sync` |
-//! | 2 | [`model`], [`process`] |
-//! | 3 | [`plan`], [`net`] |
+//! | 1 | `clock`, `rng`, [`error`], `slots`, `sync` |
+//! | 2 | [`model`], `process` |
+//! | 3 | [`plan`], `net` |
 //! | 4 | [`scenario`] |
 //! | 5 | [`record`] |
-//! | 6 | [`clients`] |
-//! | 7 | [`analysis`], [`load`], [`fleet`], [`target`], [`proxy`], [`gauges`], [`sim`] |
-//! | 8 | [`report`], [`ui`], [`live`], [`explore`] |
-//! | 9 | [`run`] |
+//! | 6 | `clients` |
+//! | 7 | [`analysis`], `load`, `fleet`, `target`, `proxy`, `gauges`, [`sim`] |
+//! | 8 | [`report`], `ui`, `live`, `explore` |
+//! | 9 | `run` |
 //! | 10 | [`cli`] |
+//!
+//! Those with a link are what a user of the crate needs: from a scenario to a plan,
+//! from a plan to a simulated run, from a run directory to findings and reports.
+//! What only this crate's tests reach is public to them alone, by the feature
+//! `testing`, which nothing but the package's own dev-dependency turns on.
 //!
 //! `docs/ARCHITECTURE.md` is the map with its invariants, `docs/TERMS.md` the
 //! vocabulary.
 
+#![cfg_attr(
+    not(feature = "testing"),
+    expect(
+        unreachable_pub,
+        reason = "what only tests reach is public to them alone"
+    )
+)]
+
 pub mod analysis;
 pub mod cli;
-pub mod clients;
-pub mod clock;
 pub mod error;
-pub mod explore;
-pub mod fleet;
-pub mod gauges;
-pub mod live;
-pub mod load;
 pub mod model;
-pub mod net;
 pub mod plan;
-pub mod process;
-pub mod proxy;
 pub mod record;
 pub mod report;
-pub mod rng;
-pub mod run;
 pub mod scenario;
 pub mod sim;
-pub mod slots;
-mod sync;
-pub mod target;
-pub mod ui;
 pub mod units;
+
+mod process;
+mod run;
+mod slots;
+mod sync;
+mod target;
+
+#[cfg(not(feature = "testing"))]
+mod clients;
+#[cfg(feature = "testing")]
+pub mod clients;
+#[cfg(not(feature = "testing"))]
+mod clock;
+#[cfg(feature = "testing")]
+pub mod clock;
+#[cfg(not(feature = "testing"))]
+mod explore;
+#[cfg(feature = "testing")]
+pub mod explore;
+#[cfg(not(feature = "testing"))]
+mod fleet;
+#[cfg(feature = "testing")]
+pub mod fleet;
+#[cfg(not(feature = "testing"))]
+mod gauges;
+#[cfg(feature = "testing")]
+pub mod gauges;
+#[cfg(not(feature = "testing"))]
+mod live;
+#[cfg(feature = "testing")]
+pub mod live;
+#[cfg(not(feature = "testing"))]
+mod load;
+#[cfg(feature = "testing")]
+pub mod load;
+#[cfg(not(feature = "testing"))]
+mod net;
+#[cfg(feature = "testing")]
+pub mod net;
+#[cfg(not(feature = "testing"))]
+mod proxy;
+#[cfg(feature = "testing")]
+pub mod proxy;
+#[cfg(not(feature = "testing"))]
+mod rng;
+#[cfg(feature = "testing")]
+pub mod rng;
+#[cfg(not(feature = "testing"))]
+mod ui;
+#[cfg(feature = "testing")]
+pub mod ui;

@@ -15,8 +15,8 @@ use crate::live;
 use crate::load::{Endpoint, Work};
 use crate::plan::Plan;
 use crate::record::{
-    Backend, Event, FORMAT, Header, Observer, Record, Recorder, Sample, StopCause, Tally,
-    claim_directory, write_private,
+    Backend, Event, Header, Observer, Record, Recorder, Sample, StopCause, Tally, claim_directory,
+    write_private,
 };
 use crate::report;
 use crate::scenario::Setting;
@@ -31,7 +31,7 @@ const WHAT_IF: &str = "what-if.json";
 
 /// How a run is watched and where it lands.
 #[derive(Debug, Clone, Default)]
-pub struct Options {
+pub(crate) struct Options {
     /// The run directory; none: a new one under `reports/`.
     pub out: Option<PathBuf>,
     /// Print nothing but the verdict's line.
@@ -47,9 +47,7 @@ pub struct Options {
 
 /// A run that came to an end, planned or by a signal.
 #[derive(Debug)]
-pub struct Finished {
-    /// Where its record and reports lie.
-    pub directory: PathBuf,
+pub(crate) struct Finished {
     /// What it was found to show.
     pub findings: Findings,
     /// Why it stopped.
@@ -62,7 +60,7 @@ pub struct Finished {
 ///
 /// As [`live::preflight`] and [`live::conduct`]. A run that failed on the way
 /// is still reported, marked incomplete, before the error is returned.
-pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
+pub(crate) fn live(plan: Plan, options: &Options) -> Result<Finished> {
     let warnings = live::preflight(&plan, &options.allowed)?;
     let header = header(plan, Backend::Live);
     let directory = directory(&header, options);
@@ -93,11 +91,7 @@ pub fn live(plan: Plan, options: &Options) -> Result<Finished> {
         Ok(findings)
     });
     match (cause, reported) {
-        (Ok(cause), Ok(findings)) => Ok(Finished {
-            directory,
-            findings,
-            cause,
-        }),
+        (Ok(cause), Ok(findings)) => Ok(Finished { findings, cause }),
         (Ok(StopCause::Interrupted { signal }), Err(error)) => {
             let kind = Kind::Interrupted { signal };
             Err(Error::new(kind, format!("interrupted; {error}")))
@@ -122,15 +116,11 @@ fn directory(header: &Header, options: &Options) -> PathBuf {
 /// As [`sim::simulate`], and where the record cannot be written. A simulation
 /// that met a bound or was interrupted is reported, marked incomplete, before
 /// the error is returned.
-pub fn simulated(plan: Plan, bounds: sim::Bounds, options: &Options) -> Result<Finished> {
+pub(crate) fn simulated(plan: Plan, bounds: sim::Bounds, options: &Options) -> Result<Finished> {
     let header = header(plan, Backend::Sim);
     let directory = directory(&header, options);
     let (cause, findings) = simulate_into(&directory, &header, bounds, options)?;
-    Ok(Finished {
-        directory,
-        findings,
-        cause,
-    })
+    Ok(Finished { findings, cause })
 }
 
 /// Simulates into a run directory and reports it.
@@ -187,7 +177,7 @@ impl Observer for Recording {
 /// # Errors
 ///
 /// As [`live::offer`].
-pub fn load(
+pub(crate) fn load(
     plan: Plan,
     endpoint: Endpoint,
     work: Work,
@@ -212,12 +202,9 @@ pub fn load(
 /// What a record of a plan says of itself.
 fn header(plan: Plan, backend: Backend) -> Header {
     Header {
-        format: FORMAT,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        backend,
         started_wall_ms: clock::wall_millis(),
         machine: machine_facts(),
-        plan,
+        ..Header::new(plan, backend)
     }
 }
 
@@ -242,7 +229,7 @@ fn tried(directory: &Path) -> Result<Option<WhatIf>> {
 /// # Errors
 ///
 /// As [`simulated`] and [`explore::what_if`].
-pub fn what_if(
+pub(crate) fn what_if(
     plan: &Plan,
     seeds: u64,
     pairs: bool,
@@ -278,7 +265,7 @@ pub fn what_if(
 /// # Errors
 ///
 /// As [`explore::sweep`], and where the files cannot be written.
-pub fn sweep(
+pub(crate) fn sweep(
     plan_of: &dyn Fn(&[Setting]) -> Result<Plan>,
     axes: (&Axis, Option<&Axis>),
     points: usize,
@@ -349,7 +336,7 @@ fn say(text: &str) -> Result<()> {
 /// # Errors
 ///
 /// Where there is no run, or its reports cannot be written.
-pub fn report(directory: &Path, options: &Options) -> Result<Findings> {
+pub(crate) fn report(directory: &Path, options: &Options) -> Result<Findings> {
     let (record, findings) = write_report(directory)?;
     tell(directory, &record, &findings, options)?;
     Ok(findings)

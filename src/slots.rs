@@ -16,7 +16,7 @@ const NONE: u32 = u32::MAX;
 
 /// Values in reusable slots.
 #[derive(Debug)]
-pub struct Slab<T> {
+pub(crate) struct Slab<T> {
     entries: Vec<Option<T>>,
     free: Vec<u32>,
 }
@@ -30,7 +30,7 @@ impl<T> Default for Slab<T> {
 impl<T> Slab<T> {
     /// An empty slab.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             entries: Vec::new(),
             free: Vec::new(),
@@ -38,7 +38,7 @@ impl<T> Slab<T> {
     }
 
     /// Puts a value into a free slot. The slot freed last is taken first: its memory is warm.
-    pub fn insert(&mut self, value: T) -> u32 {
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
         if let Some(slot) = self.free.pop() {
             self.entries[slot as usize] = Some(value);
             return slot;
@@ -50,7 +50,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes the value out and frees its slot.
-    pub fn remove(&mut self, slot: u32) -> Option<T> {
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<T> {
         let value = self.entries.get_mut(slot as usize)?.take();
         if value.is_some() {
             self.free.push(slot);
@@ -60,29 +60,29 @@ impl<T> Slab<T> {
 
     /// The value in a slot.
     #[must_use]
-    pub fn get(&self, slot: u32) -> Option<&T> {
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         self.entries.get(slot as usize)?.as_ref()
     }
 
     /// The value in a slot, to be changed.
-    pub fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
+    pub(crate) fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.entries.get_mut(slot as usize)?.as_mut()
     }
 
     /// Values in it.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.free.len()
     }
 
     /// Whether it holds none.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
     /// Slots that hold a value, lowest first.
-    pub fn slots(&self) -> impl Iterator<Item = u32> + '_ {
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> + '_ {
         (0..)
             .zip(&self.entries)
             .filter_map(|(slot, entry)| entry.as_ref().map(|_| slot))
@@ -99,7 +99,7 @@ struct Node {
 
 /// Slots in the order of an instant; those of one instant in the order they came.
 #[derive(Debug)]
-pub struct SlotQueue {
+pub(crate) struct SlotQueue {
     nodes: Vec<Node>,
     head: u32,
     tail: u32,
@@ -115,7 +115,7 @@ impl Default for SlotQueue {
 impl SlotQueue {
     /// An empty queue.
     #[must_use]
-    pub const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             nodes: Vec::new(),
             head: NONE,
@@ -130,7 +130,7 @@ impl SlotQueue {
     /// # Panics
     ///
     /// Where the slot is queued already.
-    pub fn push(&mut self, slot: u32, at: Nanos) {
+    pub(crate) fn push(&mut self, slot: u32, at: Nanos) {
         let empty = Node {
             previous: NONE,
             next: NONE,
@@ -161,7 +161,7 @@ impl SlotQueue {
     }
 
     /// Takes a slot out of the queue, with its instant; none where it was not in it.
-    pub fn remove(&mut self, slot: u32) -> Option<Nanos> {
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<Nanos> {
         let node = self.nodes.get_mut(slot as usize)?;
         if !std::mem::take(&mut node.queued) {
             return None;
@@ -188,34 +188,34 @@ impl SlotQueue {
 
     /// The earliest, with its instant.
     #[must_use]
-    pub fn front(&self) -> Option<(Nanos, u32)> {
+    pub(crate) fn front(&self) -> Option<(Nanos, u32)> {
         self.nodes
             .get(self.head as usize)
             .map(|node| (node.at, self.head))
     }
 
     /// Takes the earliest, with its instant.
-    pub fn pop_front(&mut self) -> Option<(Nanos, u32)> {
+    pub(crate) fn pop_front(&mut self) -> Option<(Nanos, u32)> {
         let front = self.front()?;
         self.remove(front.1);
         Some(front)
     }
 
     /// Takes the latest: for idle connections, the warmest.
-    pub fn pop_back(&mut self) -> Option<u32> {
+    pub(crate) fn pop_back(&mut self) -> Option<u32> {
         let slot = self.tail;
         self.remove(slot).map(|_| slot)
     }
 
     /// Slots in it.
     #[must_use]
-    pub const fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// Whether it holds none.
     #[must_use]
-    pub const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
 }
@@ -224,7 +224,7 @@ impl SlotQueue {
 /// do whose pauses grow or have jitter: a [`SlotQueue`] would walk past all that
 /// are later. Those of one instant keep the order they came in.
 #[derive(Debug, Default)]
-pub struct SlotTree {
+pub(crate) struct SlotTree {
     order: BTreeSet<(Nanos, u64, u32)>,
     /// Of each slot that is in it, its place in the order.
     queued: Vec<Option<(Nanos, u64)>>,
@@ -237,7 +237,7 @@ impl SlotTree {
     /// # Panics
     ///
     /// Where the slot is in it already.
-    pub fn push(&mut self, slot: u32, at: Nanos) {
+    pub(crate) fn push(&mut self, slot: u32, at: Nanos) {
         if self.queued.len() <= slot as usize {
             self.queued.resize(slot as usize + 1, None);
         }
@@ -248,7 +248,7 @@ impl SlotTree {
     }
 
     /// Takes a slot out: its instant, where it was in.
-    pub fn remove(&mut self, slot: u32) -> Option<Nanos> {
+    pub(crate) fn remove(&mut self, slot: u32) -> Option<Nanos> {
         let (at, number) = self.queued.get_mut(slot as usize)?.take()?;
         self.order.remove(&(at, number, slot));
         Some(at)
@@ -256,7 +256,7 @@ impl SlotTree {
 
     /// The earliest, with its instant.
     #[must_use]
-    pub fn front(&self) -> Option<(Nanos, u32)> {
+    pub(crate) fn front(&self) -> Option<(Nanos, u32)> {
         self.order.first().map(|(at, _, slot)| (*at, *slot))
     }
 }

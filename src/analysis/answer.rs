@@ -5,6 +5,7 @@
 //! reports' business.
 
 use super::findings::{Conservation, ExhaustionWindow, Findings, Incident, Measurement, Phase};
+use crate::model::SourceName;
 use crate::plan::Cause;
 
 /// A closed loop whose generator or machine is busier than this was limited by it.
@@ -52,7 +53,7 @@ impl Amplification<'_> {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Exhaustion<'a> {
     /// Who was exhausted, sorted, each once.
-    pub instances: Vec<&'a str>,
+    pub instances: Vec<&'a SourceName>,
     /// When the first window began.
     pub from_s: f64,
     /// When the last one ended.
@@ -140,7 +141,7 @@ impl Findings {
     #[must_use]
     pub fn exhausted(&self) -> Option<Exhaustion<'_>> {
         let windows = || self.exhaustion.iter();
-        let mut instances: Vec<&str> = windows().map(|window| window.instance.as_str()).collect();
+        let mut instances: Vec<_> = windows().map(|window| &window.instance).collect();
         instances.sort_unstable();
         instances.dedup();
         Some(Exhaustion {

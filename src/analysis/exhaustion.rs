@@ -46,7 +46,7 @@ pub(super) fn windows(series: &Series, observation: Observation) -> Vec<Exhausti
     windows
         .into_iter()
         .map(|(from, name, to, point_samples)| ExhaustionWindow {
-            instance: name.to_string(),
+            instance: name.clone(),
             from_s: from.as_secs_f64(),
             to_s: to.as_secs_f64(),
             point_samples,

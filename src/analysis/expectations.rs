@@ -4,16 +4,19 @@
 //! 40 s" is no proof of "within 60 s". It passes a lower bound that it was
 //! watched past. An invalid measurement judges nothing.
 
+use std::collections::BTreeSet;
+
 use super::findings::{ActionOutcome, ExpectationResult, Findings, Phase, Validity};
 use super::observed;
-use crate::model::{ActionName, SustainingEffect};
+use crate::model::{ActionName, Word};
 use crate::plan::{Bound, Expectation, Figure, Unit};
 
 /// What a figure was seen to be.
 #[derive(Debug, Clone, PartialEq)]
 enum Observed {
     Number(f64),
-    Word(&'static str),
+    /// None where there is no such word: nothing sustained it.
+    Word(Option<Word>),
     /// Watched for so long in vain.
     Censored(f64),
     /// There is no such figure in this run, and why.
@@ -41,14 +44,14 @@ fn result(findings: &Findings, expectation: &Expectation) -> ExpectationResult {
         passed: valid.then(|| holds(&observed, &expectation.bound)),
         observed: match observed {
             Observed::Number(value) => in_unit(value, unit),
-            Observed::Word(word) => word.to_owned(),
+            Observed::Word(word) => word.map_or("none", Word::text).to_owned(),
             Observed::Censored(after) => format!("> {}", in_unit(after, unit)),
             Observed::Absent(why) => why.to_owned(),
         },
         required: match &expectation.bound {
             Bound::AtMost(most) => format!("at most {}", in_unit(*most, unit)),
             Bound::AtLeast(least) => format!("at least {}", in_unit(*least, unit)),
-            Bound::Is(word) => normal(word),
+            Bound::Is(word) => word.text().to_owned(),
         },
     }
 }
@@ -59,14 +62,9 @@ fn holds(observed: &Observed, bound: &Bound) -> bool {
         (Bound::AtLeast(least), Observed::Number(value) | Observed::Censored(value)) => {
             value >= least
         }
-        (Bound::Is(word), Observed::Word(seen)) => normal(word) == *seen,
+        (Bound::Is(word), Observed::Word(seen)) => Some(*word) == *seen,
         _ => false,
     }
-}
-
-/// A word as the findings write it: small letters, underscores.
-fn normal(word: &str) -> String {
-    word.trim().to_lowercase().replace([' ', '-'], "_")
 }
 
 fn observe(findings: &Findings, expectation: &Expectation) -> Observed {
@@ -92,10 +90,8 @@ fn observe(findings: &Findings, expectation: &Expectation) -> Observed {
             incident.time_to_recover_s,
             incident.time_to_recover_censored_after_s,
         ),
-        Figure::IncidentVerdict => Observed::Word(incident.verdict.word()),
-        Figure::Sustaining => {
-            Observed::Word(incident.sustaining.map_or("none", SustainingEffect::word))
-        }
+        Figure::IncidentVerdict => Observed::Word(Some(Word::Verdict(incident.verdict))),
+        Figure::Sustaining => Observed::Word(incident.sustaining.map(Word::Sustaining)),
         Figure::RejectedRollbacks => {
             Observed::Number(count(findings.actions.iter().filter(|taken| {
                 taken.action == ActionName::Rollback
@@ -125,23 +121,18 @@ fn of_phase(findings: &Findings, phase: &Phase, figure: Figure) -> Observed {
             own.or_else(|| observed::queue_max(phase))
         }
         Figure::ResponseP99 => phase.response_ms.p99.map(|millis| millis / 1e3),
-        Figure::ExhaustedInstances => Some(count(exhausted(findings, phase).iter())),
+        Figure::ExhaustedInstances => Some(exhausted(findings, phase) as f64),
         _ => None,
     };
     value.map_or(Observed::Absent("no value"), Observed::Number)
 }
 
-/// The instances with an exhaustion window that overlaps the phase.
-pub(super) fn exhausted<'a>(findings: &'a Findings, phase: &Phase) -> Vec<&'a str> {
-    let mut names: Vec<&str> = findings
-        .exhaustion
-        .iter()
-        .filter(|window| window.from_s < phase.to_s && window.to_s > phase.from_s)
-        .map(|window| window.instance.as_str())
-        .collect();
-    names.sort_unstable();
-    names.dedup();
-    names
+/// How many instances have an exhaustion window that overlaps the phase.
+fn exhausted(findings: &Findings, phase: &Phase) -> usize {
+    let windows = findings.exhaustion.iter();
+    let overlaps = windows.filter(|it| it.from_s < phase.to_s && it.to_s > phase.from_s);
+    let names: BTreeSet<_> = overlaps.map(|window| &window.instance).collect();
+    names.len()
 }
 
 fn time(seen: Option<f64>, censored_after: Option<f64>) -> Observed {

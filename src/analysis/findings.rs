@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::InferredCapacity;
 use super::observed::{GaugeFigures, ProcessFigures};
-use crate::model::{ActionName, IncidentVerdict, SustainingEffect};
+use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
 use crate::plan::{Cause, Story};
 use crate::record::{Backend, MachineFacts};
 
@@ -184,7 +184,8 @@ pub enum ActionOutcome {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ScrapeFailures {
     /// Whose gauge.
-    pub source: String,
+    #[schemars(with = "String")]
+    pub source: SourceName,
     /// Why.
     pub cause: String,
     /// How often.
@@ -308,7 +309,8 @@ pub struct Latency {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ExhaustionWindow {
     /// The instance.
-    pub instance: String,
+    #[schemars(with = "String")]
+    pub instance: SourceName,
     /// Its start, on an edge of the buckets.
     pub from_s: f64,
     /// Its end, likewise.

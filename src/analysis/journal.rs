@@ -123,16 +123,15 @@ pub(super) fn scrape_failures(record: &Record) -> Vec<ScrapeFailures> {
             continue;
         };
         let at_s = at.as_secs_f64();
-        let source = source.to_string();
         let known = all
             .iter_mut()
-            .find(|known| known.source == source && known.cause == *cause);
+            .find(|known| known.source == *source && known.cause == *cause);
         if let Some(known) = known {
             known.count += 1;
             known.last_s = at_s;
         } else {
             all.push(ScrapeFailures {
-                source,
+                source: source.clone(),
                 cause: cause.clone(),
                 count: 1,
                 first_s: at_s,

@@ -37,12 +37,14 @@ mod find;
 mod findings;
 mod incident;
 mod journal;
+mod load;
 mod observation;
 mod observed;
 mod phases;
 mod recovery;
 mod sentences;
 mod series;
+mod spread;
 mod student;
 mod study;
 mod totals;
@@ -58,7 +60,10 @@ pub use findings::{
     Findings, Incident, Latency, Measurement, Phase, QueueDepth, ScrapeFailures, SendLag,
     SustainingShares, Validity, Verdict, summary_schema,
 };
+pub(crate) use load::load_rates;
 pub use observed::{GaugeFigures, ProcessFigures};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
+pub(crate) use spread::bins;
 pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
+pub(crate) use totals::Totals;
 pub use usl::Usl;

@@ -13,10 +13,11 @@ use crate::record::{GaugeCounters, ProcessCounters, mean};
 
 /// What a target's own gauges said in a phase: **point samples**, so means are
 /// over readings and what was between two readings is unknown.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct GaugeFigures {
     /// Whose gauges.
-    pub source: String,
+    #[schemars(with = "String")]
+    pub source: SourceName,
     /// Readings that told something.
     pub readings: u64,
     /// Readings that failed.
@@ -40,10 +41,11 @@ pub struct GaugeFigures {
 
 /// A watched process in a phase, with its descendants: **point samples**, but for
 /// the processor time.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct ProcessFigures {
     /// Which process.
-    pub source: String,
+    #[schemars(with = "String")]
+    pub source: SourceName,
     /// Readings of it.
     pub readings: u64,
     /// Readings that failed.
@@ -76,23 +78,33 @@ pub struct ProcessFigures {
 /// What the gauges of each source said in these buckets; sources that were not
 /// read in any of them are left out.
 pub(super) fn gauges(series: &Series, buckets: &[Bucket]) -> Vec<GaugeFigures> {
+    let all = |place| {
+        merged(buckets, GaugeCounters::merge, move |it| {
+            it.gauges.get(place)
+        })
+    };
     let sources = series.gauges.iter().enumerate();
-    let read = sources.filter_map(|(place, source)| {
-        let mut all: Option<GaugeCounters> = None;
-        for bucket in buckets {
-            if let Some(Some(own)) = bucket.gauges.get(place) {
-                all.get_or_insert_default().merge(own);
-            }
-        }
-        Some(figures(source, &all?))
-    });
+    let read = sources.filter_map(|(place, source)| Some(figures(source, &all(place)?)));
     read.collect()
+}
+
+/// What was read in any of these buckets, added up.
+fn merged<'a, T: Default + 'a>(
+    buckets: &'a [Bucket],
+    merge: fn(&mut T, &T),
+    of: impl Fn(&'a Bucket) -> Option<&'a Option<T>>,
+) -> Option<T> {
+    let mut all: Option<T> = None;
+    for own in buckets.iter().filter_map(of).flatten() {
+        merge(all.get_or_insert_default(), own);
+    }
+    all
 }
 
 fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
     let most = |milli: u64, readings: u64| (readings > 0).then_some(milli as f64 / 1e3);
     GaugeFigures {
-        source: source.to_string(),
+        source: source.clone(),
         readings: all.readings,
         failed: all.failed,
         busy: all.busy(),
@@ -108,16 +120,13 @@ fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
 /// How each process was in these buckets; those that were not read in any of
 /// them are left out.
 pub(super) fn processes(series: &Series, buckets: &[Bucket]) -> Vec<ProcessFigures> {
+    let all = |place| {
+        merged(buckets, ProcessCounters::merge, move |it| {
+            it.processes.get(place)
+        })
+    };
     let sources = series.processes.iter().enumerate();
-    let read = sources.filter_map(|(place, source)| {
-        let mut all: Option<ProcessCounters> = None;
-        for bucket in buckets {
-            if let Some(Some(own)) = bucket.processes.get(place) {
-                all.get_or_insert_default().merge(own);
-            }
-        }
-        Some(process(source, &all?))
-    });
+    let read = sources.filter_map(|(place, source)| Some(process(source, &all(place)?)));
     read.collect()
 }
 
@@ -125,7 +134,7 @@ fn process(source: &SourceName, all: &ProcessCounters) -> ProcessFigures {
     let each = |sum| mean(sum, all.readings);
     let most = |value: u64, readings: u64| (readings > 0).then_some(value);
     ProcessFigures {
-        source: source.to_string(),
+        source: source.clone(),
         readings: all.readings,
         failed: all.failed,
         processes: each(all.processes),

@@ -250,6 +250,12 @@ impl Bucket {
         self.to.saturating_sub(self.from).as_secs_f64()
     }
 
+    /// So many of something in this bucket, per second.
+    #[must_use]
+    pub(crate) fn per_second(&self, count: u64) -> f64 {
+        count as f64 / self.seconds()
+    }
+
     /// Operations scheduled for this bucket.
     #[must_use]
     pub fn scheduled(&self) -> u64 {
@@ -268,16 +274,25 @@ impl Bucket {
         self.operations.map_or(0, |counters| bad(&counters))
     }
 
-    /// A quantile (0 to 1) of the response time; none where nothing succeeded.
-    #[must_use]
-    pub fn response_quantile(&self, quantile: f64) -> Option<Nanos> {
-        self.response.as_ref()?.quantile(quantile)
-    }
-
     /// Users' attempts that started.
     #[must_use]
     pub fn attempts(&self) -> Option<u64> {
         self.users.map(|counters| counters.started())
+    }
+
+    /// Users' attempts besides the first tries.
+    #[must_use]
+    pub(crate) fn repeated(&self) -> Option<u64> {
+        let repeated = |users: AttemptCounters| users.started().saturating_sub(users.first_tries);
+        self.users.map(repeated)
+    }
+
+    /// Something of all processes that were read together.
+    #[must_use]
+    pub(crate) fn of_processes(&self, value: fn(&ProcessCounters) -> u64) -> Option<u64> {
+        let read = self.processes.iter().flatten();
+        let read = read.filter(|process| process.readings > 0);
+        read.map(value).reduce(u64::saturating_add)
     }
 
     /// Probes that started.
@@ -333,7 +348,7 @@ impl Bucket {
 
     /// A part of the busy worker-time / worker-time of the fleet.
     #[must_use]
-    pub fn worker_share(&self, part: fn(&InstanceCounters) -> u64) -> Option<f64> {
+    pub(crate) fn worker_share(&self, part: fn(&InstanceCounters) -> u64) -> Option<f64> {
         let fleet = self.fleet();
         share(part(&fleet.counters), fleet.counters.worker_ns)
     }

@@ -1,30 +1,30 @@
 //! The sum of a run of buckets, from which every figure of a window is taken.
 
 use super::findings::{Latency, QueueDepth};
-use super::series::{Bucket, InstanceBucket, merge, share};
+use super::series::{Bucket, GeneratorBucket, InstanceBucket, merge, share};
 use crate::record::{AttemptCounters, Histogram, MachineCounters, OperationCounters};
 use crate::units::Nanos;
 
 /// All that was recorded in some buckets, added up.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Totals {
+pub(crate) struct Totals {
     pub operations: OperationCounters,
     pub users: AttemptCounters,
     pub monitors: AttemptCounters,
     pub machine: MachineCounters,
     pub fleet: InstanceBucket,
     pub queue_depth_max: Option<u64>,
-    pub generator_cpu_ns: u64,
-    pub generator_thread_ns: u64,
+    pub generator: GeneratorBucket,
     pub response: Option<Histogram>,
     pub service: Option<Histogram>,
     pub queue_wait: Option<Histogram>,
     pub send_lag: Option<Histogram>,
+    pub pool_wait: Option<Histogram>,
 }
 
 impl Totals {
     /// Adds up the buckets.
-    pub(super) fn over(buckets: &[Bucket]) -> Self {
+    pub(crate) fn over(buckets: &[Bucket]) -> Self {
         let mut totals = Self::default();
         for bucket in buckets {
             totals.take(bucket);
@@ -46,10 +46,9 @@ impl Totals {
             self.machine.merge(machine);
         }
         if let Some(generator) = &bucket.generator {
-            let cpu = generator.counters.cpu_ns;
-            self.generator_cpu_ns = self.generator_cpu_ns.saturating_add(cpu);
-            let threads = generator.thread_ns;
-            self.generator_thread_ns = self.generator_thread_ns.saturating_add(threads);
+            self.generator.counters.merge(&generator.counters);
+            let thread_ns = &mut self.generator.thread_ns;
+            *thread_ns = thread_ns.saturating_add(generator.thread_ns);
         }
         let fleet = bucket.fleet();
         self.fleet.counters.merge(&fleet.counters);
@@ -60,11 +59,17 @@ impl Totals {
             (&mut self.service, &bucket.service),
             (&mut self.queue_wait, &bucket.queue_wait),
             (&mut self.send_lag, &bucket.send_lag),
+            (&mut self.pool_wait, &bucket.pool_wait),
         ] {
             if let Some(histogram) = from {
                 merge(into, histogram);
             }
         }
+    }
+
+    /// Operations succeeded / scheduled; none where none was scheduled.
+    pub(crate) fn succeeded_share(&self) -> Option<f64> {
+        share(self.operations.succeeded, self.operations.scheduled)
     }
 
     /// A part of the busy worker-time; none where no worker was busy.
@@ -82,7 +87,7 @@ impl Totals {
 
     /// Processor time of the generator's threads / the time there was.
     pub(super) fn generator_busy(&self) -> Option<f64> {
-        share(self.generator_cpu_ns, self.generator_thread_ns)
+        share(self.generator.counters.cpu_ns, self.generator.thread_ns)
     }
 
     /// Processor time used by anything / the time there was.

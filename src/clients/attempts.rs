@@ -2,9 +2,9 @@
 
 use super::Clients;
 use super::judge::judge;
+use super::ledger::{Class, Try, Unanswered};
 use super::wire::{Asks, AttemptEnd, AttemptId, End, Outgoing, Wire};
 use crate::model::AttemptOutcome;
-use crate::record::{Class, Try, Unanswered};
 use crate::units::Nanos;
 
 /// The lane of users' timeouts; a group's is one past its index.

@@ -16,18 +16,22 @@
 //! - `attempts`: attempts, whoever makes them
 //! - `wire`: what carries them
 //! - `judge`: what an answer means
+//! - `ledger`, `buckets`: the books of all of it
 
 mod attempts;
+mod buckets;
 mod judge;
+mod ledger;
 mod operations;
 mod wire;
 
 use self::attempts::Attempt;
+use self::ledger::Ledger;
+pub use self::ledger::{Class, Try, Unanswered, WireReport};
 use self::operations::ActiveOperation;
 pub use self::wire::{Asks, AttemptEnd, AttemptId, End, Outgoing, StepRequest, Wire};
 use crate::model::{Client, ClientPolicy, ClientsAction, Expected, Probes};
 use crate::plan::{Choice, Plan, Schedule, Slice};
-use crate::record::Ledger;
 use crate::rng;
 use crate::slots::{Slab, SlotQueue, SlotTree};
 use crate::units::Nanos;

@@ -2,10 +2,10 @@
 
 use super::Clients;
 use super::attempts::Owner;
+use super::ledger::{Try, Unanswered};
 use super::wire::{StepRequest, Wire};
 use crate::model::{AttemptOutcome, ClientPolicy, Next, Operation, Pass, Terminal};
 use crate::plan::Draft;
-use crate::record::{Try, Unanswered};
 use crate::units::Nanos;
 
 /// An operation that has been scheduled and has not ended.

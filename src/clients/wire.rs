@@ -1,8 +1,9 @@
 //! What the clients need of whatever carries their requests.
 
+use super::ledger::{Class, Try, Unanswered, WireReport};
 use crate::model::{Expected, FIRST_TRY, Standing, time_left_ms};
 use crate::plan::Draft;
-use crate::record::{Class, Sample, Try, Unanswered, WireReport};
+use crate::record::Sample;
 use crate::units::Nanos;
 
 /// What carries attempts to a target and brings their ends back.

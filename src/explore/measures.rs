@@ -12,7 +12,7 @@ use crate::units::{Nanos, Rate, Ratio};
 
 /// Something that could have been done otherwise.
 #[derive(Debug)]
-pub struct Measure {
+pub(crate) struct Measure {
     /// Its name.
     pub name: &'static str,
     /// What it changes, in one sentence.
@@ -39,7 +39,7 @@ fn changed(
 const NO_FLEET: &str = "there is no fleet";
 
 /// Every measure.
-pub const MEASURES: [Measure; 18] = [
+pub(crate) const MEASURES: [Measure; 18] = [
     Measure {
         name: "bounded queue",
         what: "the queue holds what can be served within half of a client's timeout; further jobs \

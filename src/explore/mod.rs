@@ -11,10 +11,9 @@ mod sweep;
 mod trial;
 mod what_if;
 
-pub use axis::Axis;
-pub use measures::{MEASURES, Measure};
+pub(crate) use axis::Axis;
 pub use sweep::sweep;
-pub use what_if::what_if;
+pub(crate) use what_if::what_if;
 
 /// Told after each trial: so many of so many are done. False ends everything.
 pub type Progress<'a> = &'a (dyn Fn(usize, usize) -> bool + Sync);

@@ -8,9 +8,7 @@ use super::Progress;
 use crate::analysis::{self, Findings};
 use crate::error::{EXIT_INTERRUPTED, Error, Kind, Result};
 use crate::plan::Plan;
-use crate::record::{
-    Backend, Event, FORMAT, Header, MachineFacts, Measure, MemoryRecorder, Record, StopCause,
-};
+use crate::record::{Backend, Event, Header, Measure, MemoryRecorder, Record, StopCause};
 use crate::sim::{self, Bounds};
 
 /// Whether responders do what a plan tells them in any case, or only for as long
@@ -72,14 +70,7 @@ fn carried_out(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Record> 
     if let StopCause::Failed { reason } = simulated.cause {
         return Err(Error::failed(reason));
     }
-    Ok(kept.into_record(Header {
-        format: FORMAT,
-        version: String::new(),
-        backend: Backend::Sim,
-        started_wall_ms: 0,
-        machine: MachineFacts::default(),
-        plan,
-    }))
+    Ok(kept.into_record(Header::new(plan, Backend::Sim)))
 }
 
 /// Simulates every plan, as many at a time as there are cores, and tells what

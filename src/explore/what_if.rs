@@ -20,7 +20,7 @@ struct Variant<'a> {
 /// # Errors
 ///
 /// As [`crate::sim::simulate`]; where a trial met a bound or was interrupted.
-pub fn what_if(
+pub(crate) fn what_if(
     plan: &Plan,
     seeds: u64,
     pairs: bool,

@@ -23,8 +23,9 @@ mod message;
 mod parts;
 mod wire;
 
-pub use database::Tokens;
-pub use handle::{Fleet, Launch, Process, StandaloneFleet, serve_alone};
-pub use parts::serve_part;
+#[cfg(feature = "testing")]
+pub use handle::Process;
+pub use handle::{Fleet, Launch, StandaloneFleet, serve_alone};
+pub(crate) use parts::serve_part;
 
 use crate::sync::lock;

@@ -20,7 +20,7 @@ const BODY_MAX: usize = 8 * 1024 * 1024;
 /// # Errors
 ///
 /// The cause, in a clause that follows "failed to read the page: ".
-pub fn fetch(
+pub(crate) fn fetch(
     url: &GaugeUrl,
     address: SocketAddr,
     tls: Option<&Tls>,

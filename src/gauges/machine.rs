@@ -15,7 +15,7 @@ const TICK: Nanos = Nanos::from_millis(10);
 
 /// What this machine is; unknown parts stay empty or zero.
 #[must_use]
-pub fn machine_facts() -> MachineFacts {
+pub(crate) fn machine_facts() -> MachineFacts {
     let cores = sched_getaffinity(None).map_or(0, |set| set.count());
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let processors = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
@@ -46,7 +46,7 @@ fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
 
 /// Reads how busy the whole machine is, interval by interval.
 #[derive(Debug, Default)]
-pub struct Machine {
+pub(crate) struct Machine {
     last: Option<MachineCounters>,
 }
 
@@ -57,7 +57,7 @@ impl Machine {
     /// # Errors
     ///
     /// The cause, where `/proc/stat` cannot be read.
-    pub fn sample(&mut self, from: Nanos, to: Nanos) -> Result<Option<Sample>, String> {
+    pub(crate) fn sample(&mut self, from: Nanos, to: Nanos) -> Result<Option<Sample>, String> {
         let text = fs::read_to_string("/proc/stat")
             .map_err(|cause| format!("failed to read /proc/stat: {cause}"))?;
         let now = parse(&text).ok_or("/proc/stat has no line `cpu`")?;

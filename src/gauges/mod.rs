@@ -21,7 +21,7 @@ mod scraper;
 mod statsd;
 mod tomcat;
 
-pub use fetch::fetch;
-pub use machine::{Machine, machine_facts};
-pub use page::read_page;
+pub(crate) use fetch::fetch;
+pub(crate) use machine::{Machine, machine_facts};
+pub(crate) use page::read_page;
 pub use scraper::{GaugeUpdate, Scrape, Scraper, Sockets};

@@ -16,7 +16,7 @@ const SERIES_MAX: usize = 100_000;
 /// # Errors
 ///
 /// Where it is none, in a clause for "the page …".
-pub fn read_page(bytes: &[u8], keep: &dyn Fn(&str) -> bool) -> Result<Page, String> {
+pub(crate) fn read_page(bytes: &[u8], keep: &dyn Fn(&str) -> bool) -> Result<Page, String> {
     let text = String::from_utf8_lossy(bytes);
     let begin = text.trim_start_matches('\u{feff}').trim_start();
     let page = if begin.is_empty() {

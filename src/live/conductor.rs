@@ -41,7 +41,7 @@ const PATIENCE: Nanos = Nanos::from_secs(5);
 /// a process of the fleet ends on its own, or the record cannot be written.
 /// Nothing is left running, what was done is undone, and what was recorded can
 /// still be reported.
-pub fn conduct(
+pub(crate) fn conduct(
     plan: &Plan,
     recorder: &mut Recorder,
     (binary, allowed): (&Path, &[String]),

@@ -161,7 +161,7 @@ impl Line {
 /// # Errors
 ///
 /// Where it cannot leave the conductor's session or answer it.
-pub fn guard() -> Result<()> {
+pub(crate) fn guard() -> Result<()> {
     let failed = |cause: std::io::Error| Error::failed(format!("the guardian failed: {cause}"));
     setsid().map_err(|cause| failed(cause.into()))?;
     let mut output = std::io::stdout();

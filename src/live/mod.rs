@@ -20,10 +20,10 @@ mod signals;
 mod system;
 mod watch;
 
-pub use conductor::conduct;
-pub use guardian::guard;
+pub(crate) use conductor::conduct;
+pub(crate) use guardian::guard;
 pub use offer::offer;
-pub use preflight::preflight;
-pub use recover::{Leftovers, left};
-pub use serve::serve;
-pub use signals::Interrupt;
+pub(crate) use preflight::preflight;
+pub(crate) use recover::left;
+pub(crate) use serve::serve;
+pub(crate) use signals::Interrupt;

@@ -38,7 +38,7 @@ const DESCRIPTORS_SPARE: u64 = 256;
 /// [`crate::error::Kind::Unfit`] where the run could not be valid here: too few
 /// file descriptors, or a processor that others keep busy. Wrong usage, where a
 /// host may not be sent to, or not so much.
-pub fn preflight(plan: &Plan, allowed: &[String]) -> Result<Vec<String>> {
+pub(crate) fn preflight(plan: &Plan, allowed: &[String]) -> Result<Vec<String>> {
     if let Some(target) = &plan.target {
         let allowed = AllowedHosts::of_scenario(&plan.safety.hosts, allowed);
         Addresses::of(target, &allowed)?.hold(plan)?;

@@ -15,7 +15,7 @@ use crate::target::{Armed, Undos};
 
 /// What a run directory says of what was done, and of what is left to undo.
 #[derive(Debug)]
-pub struct Leftovers {
+pub(crate) struct Leftovers {
     undos: Undos,
 }
 
@@ -25,7 +25,7 @@ pub struct Leftovers {
 ///
 /// Wrong usage, where there is no run or it is another user's; an unfit
 /// environment, where the run is still under way or somebody is undoing it now.
-pub fn left(directory: &Path) -> Result<Leftovers> {
+pub(crate) fn left(directory: &Path) -> Result<Leftovers> {
     let shown = directory.display();
     let owner = fs::metadata(directory).map_err(|cause| {
         Error::usage(format!(
@@ -64,20 +64,20 @@ pub fn left(directory: &Path) -> Result<Leftovers> {
 impl Leftovers {
     /// What has yet to be undone, in words, in the order in which it is done.
     #[must_use]
-    pub fn outstanding(&self) -> Vec<String> {
+    pub(crate) fn outstanding(&self) -> Vec<String> {
         let outstanding = self.undos.outstanding().into_iter();
         outstanding.map(|armed| armed.undo.in_words()).collect()
     }
 
     /// Lines that cannot be read: the disk was full when they were written.
     #[must_use]
-    pub const fn torn(&self) -> usize {
+    pub(crate) const fn torn(&self) -> usize {
         self.undos.torn()
     }
 
     /// What was undone already, and by whom.
     #[must_use]
-    pub fn done(&self) -> Vec<String> {
+    pub(crate) fn done(&self) -> Vec<String> {
         let told = self.undos.told();
         let told =
             told.map(|(undo, by, outcome)| format!("{by}: {undo}: {}", outcome_text(outcome)));
@@ -90,7 +90,7 @@ impl Leftovers {
     /// # Errors
     ///
     /// Where it cannot be marked; it has been undone then.
-    pub fn recover(&mut self) -> Result<Vec<(String, Outcome)>> {
+    pub(crate) fn recover(&mut self) -> Result<Vec<(String, Outcome)>> {
         let mut came = Vec::new();
         for Armed { id, undo } in self.undos.outstanding() {
             let outcome = undo.carry_out();

@@ -23,7 +23,7 @@ use crate::record::Event;
 /// # Errors
 ///
 /// Where the fleet or its guardian cannot be started.
-pub fn serve(
+pub(crate) fn serve(
     spec: &FleetSpec,
     seed: u64,
     listen: Option<SocketAddr>,

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 
 /// Whether, and by which signal, an end was asked for.
 #[derive(Debug, Clone)]
-pub struct Interrupt {
+pub(crate) struct Interrupt {
     raised: Arc<AtomicBool>,
     number: Arc<AtomicI32>,
 }
@@ -23,7 +23,7 @@ impl Interrupt {
     /// # Errors
     ///
     /// Where signals cannot be listened for.
-    pub fn listen(on_first: impl FnOnce() + Send + 'static) -> Result<Self> {
+    pub(crate) fn listen(on_first: impl FnOnce() + Send + 'static) -> Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|cause| Error::failed(format!("failed to listen for signals: {cause}")))?;
         let interrupt = Self {
@@ -47,7 +47,7 @@ impl Interrupt {
 
     /// The first signal's number, once there was one.
     #[must_use]
-    pub fn signal(&self) -> Option<i32> {
+    pub(crate) fn signal(&self) -> Option<i32> {
         self.raised
             .load(Ordering::Acquire)
             .then(|| self.number.load(Ordering::Acquire))

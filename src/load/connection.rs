@@ -5,8 +5,7 @@ use bytes::BytesMut;
 use super::codec::ResponseReader;
 use super::http2::Session;
 use super::stream::Stream;
-use crate::clients::AttemptId;
-use crate::record::Class;
+use crate::clients::{AttemptId, Class};
 use crate::slots::SlotQueue;
 use crate::units::Nanos;
 

@@ -41,6 +41,8 @@ mod socket;
 mod stream;
 mod tls;
 
+#[cfg(feature = "testing")]
 pub use codec::{Broken, Progress, Response, ResponseReader};
-pub use endpoint::{Address, Endpoint, Protocol};
+pub use endpoint::Endpoint;
+pub(crate) use endpoint::{Address, Protocol};
 pub use generator::{Command, Generator, Identities, Setup, Update, Work};

@@ -520,8 +520,8 @@ fn write_escaped(value: &[u8], bytes: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::Try;
     use crate::model::Role;
-    use crate::record::Try;
 
     fn draft(entry: u16) -> Draft {
         Draft {

@@ -8,7 +8,7 @@ use crate::units::Ratio;
 
 /// Admits a fixed share of requests, evenly spread.
 #[derive(Debug, Clone)]
-pub struct Admission {
+pub(crate) struct Admission {
     share: f64,
     credit: f64,
 }
@@ -16,7 +16,7 @@ pub struct Admission {
 impl Admission {
     /// Admits `share` of the requests; shares above 100 % count as 100 %.
     #[must_use]
-    pub fn new(share: Ratio) -> Self {
+    pub(crate) fn new(share: Ratio) -> Self {
         Self {
             share: share.get().min(1.0),
             credit: 0.0,
@@ -24,7 +24,7 @@ impl Admission {
     }
 
     /// Whether the next request is admitted.
-    pub fn admit(&mut self) -> bool {
+    pub(crate) fn admit(&mut self) -> bool {
         self.credit += self.share;
         // Half a billionth forgives the rounding of repeated addition.
         let admitted = self.credit >= 1.0 - 5e-10;

@@ -43,7 +43,7 @@ pub struct AlertRule {
 
 /// What an observation changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AlertChange {
+pub(crate) enum AlertChange {
     /// The signal has been above the threshold for the hold time.
     Fired,
     /// The signal is no longer above the threshold.
@@ -52,7 +52,7 @@ pub enum AlertChange {
 
 /// An alert and how long its signal has been high.
 #[derive(Debug, Clone)]
-pub struct Alert {
+pub(crate) struct Alert {
     rule: AlertRule,
     high_since: Option<Nanos>,
     firing: bool,
@@ -61,7 +61,7 @@ pub struct Alert {
 impl Alert {
     /// An alert that is not firing.
     #[must_use]
-    pub const fn new(rule: AlertRule) -> Self {
+    pub(crate) const fn new(rule: AlertRule) -> Self {
         Self {
             rule,
             high_since: None,
@@ -71,13 +71,13 @@ impl Alert {
 
     /// The rule it follows.
     #[must_use]
-    pub const fn rule(&self) -> &AlertRule {
+    pub(crate) const fn rule(&self) -> &AlertRule {
         &self.rule
     }
 
     /// Takes the signal's value over the interval `from`..`to`; none where
     /// nothing ended in the interval, which leaves the alert as it is.
-    pub fn on(&mut self, from: Nanos, to: Nanos, value: Option<f64>) -> Option<AlertChange> {
+    pub(crate) fn on(&mut self, from: Nanos, to: Nanos, value: Option<f64>) -> Option<AlertChange> {
         let value = value?;
         if value <= self.rule.above.get() {
             self.high_since = None;

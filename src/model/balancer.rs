@@ -3,13 +3,13 @@
 /// Takes the members in turn, whatever their state: what makes one slow
 /// instance everyone's problem, and what most balancers do by default.
 #[derive(Debug, Clone, Default)]
-pub struct RoundRobin {
+pub(crate) struct RoundRobin {
     next: usize,
 }
 
 impl RoundRobin {
     /// The index of the next of `members` members; none where there are none.
-    pub const fn choose(&mut self, members: usize) -> Option<usize> {
+    pub(crate) const fn choose(&mut self, members: usize) -> Option<usize> {
         if members == 0 {
             return None;
         }

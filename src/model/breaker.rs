@@ -114,11 +114,11 @@ impl fmt::Display for BreakerPolicy {
 
 /// Says which state of the breaker let an operation through.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Pass(u32);
+pub(crate) struct Pass(u32);
 
 /// The breaker of a client.
 #[derive(Debug, Clone)]
-pub struct Breaker {
+pub(crate) struct Breaker {
     policy: BreakerPolicy,
     state: BreakerState,
     /// Changes of state so far: passes of another number are void.
@@ -173,7 +173,7 @@ impl Memory {
 impl Breaker {
     /// A closed breaker.
     #[must_use]
-    pub fn new(policy: BreakerPolicy) -> Self {
+    pub(crate) fn new(policy: BreakerPolicy) -> Self {
         Self {
             policy,
             state: BreakerState::Closed(Memory::default()),
@@ -182,7 +182,7 @@ impl Breaker {
     }
 
     /// The pass of an operation that begins at `now`; none where it is shed.
-    pub fn admit(&mut self, now: Nanos) -> Option<Pass> {
+    pub(crate) fn admit(&mut self, now: Nanos) -> Option<Pass> {
         if matches!(self.state, BreakerState::Open { until } if now >= until) {
             self.enter(BreakerState::HalfOpen {
                 admitted: 0,
@@ -202,7 +202,7 @@ impl Breaker {
     }
 
     /// An operation with this pass has ended so at `now`.
-    pub fn ended(&mut self, pass: Pass, terminal: Terminal, now: Nanos) {
+    pub(crate) fn ended(&mut self, pass: Pass, terminal: Terminal, now: Nanos) {
         if pass.0 != self.changes {
             return;
         }

@@ -6,7 +6,7 @@
 
 /// Who is inside, and how many may be.
 #[derive(Debug, Clone, Copy)]
-pub struct Bulkhead {
+pub(crate) struct Bulkhead {
     limit: Option<u32>,
     inside: u32,
 }
@@ -14,19 +14,19 @@ pub struct Bulkhead {
 impl Bulkhead {
     /// One that lets so many in at a time, or everyone.
     #[must_use]
-    pub const fn new(limit: Option<u32>) -> Self {
+    pub(crate) const fn new(limit: Option<u32>) -> Self {
         Self { limit, inside: 0 }
     }
 
     /// Somebody would go in; false where they may not.
-    pub fn enter(&mut self) -> bool {
+    pub(crate) fn enter(&mut self) -> bool {
         let enters = self.limit.is_none_or(|limit| self.inside < limit);
         self.inside += u32::from(enters);
         enters
     }
 
     /// Somebody who went in comes out.
-    pub const fn leave(&mut self) {
+    pub(crate) const fn leave(&mut self) {
         self.inside -= 1;
     }
 }

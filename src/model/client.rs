@@ -127,7 +127,7 @@ pub struct RetryOn(BTreeSet<Retryable>);
 impl RetryOn {
     /// Whether it is what clients retry unless told otherwise.
     #[must_use]
-    pub fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 
@@ -154,7 +154,7 @@ impl FromIterator<Retryable> for RetryOn {
 
 /// What all operations of one client share: its budget, its breaker, its chance.
 #[derive(Debug)]
-pub struct Client {
+pub(crate) struct Client {
     budget: Option<RetryBudget>,
     breaker: Option<Breaker>,
     jitter: StdRng,
@@ -163,7 +163,7 @@ pub struct Client {
 impl Client {
     /// A client at time zero; `jitter` is drawn from for pauses and nothing else.
     #[must_use]
-    pub fn new(policy: &ClientPolicy, jitter: StdRng) -> Self {
+    pub(crate) fn new(policy: &ClientPolicy, jitter: StdRng) -> Self {
         Self {
             budget: policy.retry_budget.as_ref().map(RetryBudget::new),
             breaker: policy.breaker.map(Breaker::new),
@@ -173,12 +173,12 @@ impl Client {
 
     /// Whether there is a breaker, which must be told the time.
     #[must_use]
-    pub const fn has_breaker(&self) -> bool {
+    pub(crate) const fn has_breaker(&self) -> bool {
         self.breaker.is_some()
     }
 
     /// Lets an operation begin at `now`; none where the breaker sheds it.
-    pub fn admit(&mut self, now: Nanos) -> Option<Pass> {
+    pub(crate) fn admit(&mut self, now: Nanos) -> Option<Pass> {
         match &mut self.breaker {
             Some(breaker) => breaker.admit(now),
             None => Some(Pass::default()),
@@ -186,14 +186,14 @@ impl Client {
     }
 
     /// An operation makes its first try.
-    pub fn first_try(&mut self) {
+    pub(crate) fn first_try(&mut self) {
         if let Some(budget) = &mut self.budget {
             budget.first_try();
         }
     }
 
     /// An operation that was let through has ended so at `now`.
-    pub fn ended(&mut self, operation: &Operation, terminal: Terminal, now: Nanos) {
+    pub(crate) fn ended(&mut self, operation: &Operation, terminal: Terminal, now: Nanos) {
         if let Some(breaker) = &mut self.breaker {
             breaker.ended(operation.pass, terminal, now);
         }
@@ -201,7 +201,7 @@ impl Client {
 
     /// Whether the budget grants one attempt more at `now`, which takes it out:
     /// a retry, or a hedge, which is load just as well.
-    pub fn grants_retry(&mut self, now: Nanos) -> bool {
+    pub(crate) fn grants_retry(&mut self, now: Nanos) -> bool {
         let budget = self.budget.as_mut();
         budget.is_none_or(|budget| budget.retry(now))
     }
@@ -209,7 +209,7 @@ impl Client {
 
 /// How one attempt ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum AttemptOutcome {
+pub(crate) enum AttemptOutcome {
     /// The response that the request expects.
     Expected,
     /// Another response, with this status.
@@ -246,7 +246,7 @@ impl AttemptOutcome {
 /// Why an operation failed, from its last attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum FailureKind {
+pub(crate) enum FailureKind {
     /// Answered with an unexpected 5xx status.
     ServerError,
     /// Answered with another unexpected status.
@@ -263,7 +263,7 @@ pub enum FailureKind {
 
 /// The first terminal event of an operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Terminal {
+pub(crate) enum Terminal {
     /// The expected response came before the deadline.
     Succeeded,
     /// The last attempt was answered, refused or broken.
@@ -280,7 +280,7 @@ pub enum Terminal {
 
 /// What to do after an attempt's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Next {
+pub(crate) enum Next {
     /// Wait for the other attempt that is under way.
     AwaitOther,
     /// Try again at this instant.
@@ -291,7 +291,7 @@ pub enum Next {
 
 /// An operation under way: its intended start and the attempts it has left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Operation {
+pub(crate) struct Operation {
     intended: Nanos,
     retries_made: u32,
     pass: Pass,
@@ -300,7 +300,7 @@ pub struct Operation {
 impl Operation {
     /// An operation that was scheduled for `intended` and let through with this pass.
     #[must_use]
-    pub const fn new(intended: Nanos, pass: Pass) -> Self {
+    pub(crate) const fn new(intended: Nanos, pass: Pass) -> Self {
         Self {
             intended,
             retries_made: 0,
@@ -308,35 +308,29 @@ impl Operation {
         }
     }
 
-    /// When it was scheduled for.
-    #[must_use]
-    pub const fn intended(&self) -> Nanos {
-        self.intended
-    }
-
     /// Attempts after the first so far.
     #[must_use]
-    pub const fn retries_made(&self) -> u32 {
+    pub(crate) const fn retries_made(&self) -> u32 {
         self.retries_made
     }
 
     /// The instant at which the operation ends as missed; [`Nanos::MAX`] without a deadline.
     #[must_use]
-    pub fn deadline(&self, policy: &ClientPolicy) -> Nanos {
+    pub(crate) fn deadline(&self, policy: &ClientPolicy) -> Nanos {
         policy
             .deadline
             .map_or(Nanos::MAX, |limit| self.intended.saturating_add(limit))
     }
 
     /// Goes on with its next step, whose retries count anew.
-    pub const fn next_step(&mut self) {
+    pub(crate) const fn next_step(&mut self) {
         self.retries_made = 0;
     }
 
     /// When a second attempt is made beside a first try sent at `sent`, should
     /// that be unanswered then; none where nobody would wait for it.
     #[must_use]
-    pub fn hedge_at(&self, sent: Nanos, policy: &ClientPolicy) -> Option<Nanos> {
+    pub(crate) fn hedge_at(&self, sent: Nanos, policy: &ClientPolicy) -> Option<Nanos> {
         let at = sent.saturating_add(policy.hedge_after?);
         (at < self.deadline(policy)).then_some(at)
     }
@@ -354,7 +348,7 @@ impl Operation {
     /// or after the deadline, or that the client's budget refuses, is not made:
     /// the operation then waits for nothing and ends at once with what its last
     /// attempt came to.
-    pub fn on(
+    pub(crate) fn on(
         &mut self,
         now: Nanos,
         outcome: AttemptOutcome,

@@ -129,10 +129,10 @@ impl Figure {
 
     /// The words that its value can be; none where it is no word.
     #[must_use]
-    pub fn words(self) -> Vec<&'static str> {
+    pub fn words(self) -> Vec<Word> {
         match self {
-            Self::IncidentVerdict => IncidentVerdict::ALL.map(IncidentVerdict::word).into(),
-            Self::Sustaining => SustainingEffect::ALL.map(SustainingEffect::word).into(),
+            Self::IncidentVerdict => IncidentVerdict::ALL.map(Word::Verdict).into(),
+            Self::Sustaining => SustainingEffect::ALL.map(Word::Sustaining).into(),
             _ => Vec::new(),
         }
     }
@@ -153,7 +153,28 @@ pub enum Bound {
     /// At least this; a figure censored after at least this passes it.
     AtLeast(f64),
     /// This word.
-    Is(String),
+    Is(Word),
+}
+
+/// What a figure is where it is a word; no two figures share one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Word {
+    /// The incident's verdict.
+    Verdict(IncidentVerdict),
+    /// The sustaining effect.
+    Sustaining(SustainingEffect),
+}
+
+impl Word {
+    /// The word itself, which is also what serde writes.
+    #[must_use]
+    pub const fn text(self) -> &'static str {
+        match self {
+            Self::Verdict(verdict) => verdict.word(),
+            Self::Sustaining(effect) => effect.word(),
+        }
+    }
 }
 
 /// A statement about the findings that a run passes or fails.

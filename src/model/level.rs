@@ -9,7 +9,7 @@ use crate::units::Nanos;
 
 /// A level, its time integral and its maximum since the last mark.
 #[derive(Debug, Clone, Default)]
-pub struct Level {
+pub(crate) struct Level {
     now: u64,
     since: Nanos,
     area: u64,
@@ -18,7 +18,7 @@ pub struct Level {
 
 /// What a [`Level`] read at an instant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct LevelReading {
+pub(crate) struct LevelReading {
     /// The level itself.
     pub level: u64,
     /// Its integral since the beginning, in level-nanoseconds.
@@ -30,7 +30,7 @@ pub struct LevelReading {
 impl Level {
     /// Sets the level from `now` on. An instant before the last change counts
     /// as that change: the area never shrinks.
-    pub fn set(&mut self, now: Nanos, level: u64) {
+    pub(crate) fn set(&mut self, now: Nanos, level: u64) {
         self.area += self.now * now.saturating_sub(self.since).0;
         self.since = self.since.max(now);
         self.now = level;
@@ -39,13 +39,13 @@ impl Level {
 
     /// The level in force.
     #[must_use]
-    pub const fn get(&self) -> u64 {
+    pub(crate) const fn get(&self) -> u64 {
         self.now
     }
 
     /// The level, its area up to `now` and its maximum since the last mark.
     #[must_use]
-    pub const fn read(&self, now: Nanos) -> LevelReading {
+    pub(crate) const fn read(&self, now: Nanos) -> LevelReading {
         LevelReading {
             level: self.now,
             area: self.area + self.now * now.saturating_sub(self.since).0,
@@ -54,7 +54,7 @@ impl Level {
     }
 
     /// Like [`Level::read`], and the maximum starts afresh from the level in force.
-    pub const fn mark(&mut self, now: Nanos) -> LevelReading {
+    pub(crate) const fn mark(&mut self, now: Nanos) -> LevelReading {
         let reading = self.read(now);
         self.max = self.now;
         reading

@@ -50,10 +50,10 @@ impl Default for Load {
 
 impl Load {
     /// Connections that every load may use, where nothing else is said.
-    pub const CONNECTIONS_LEAST: u32 = 1024;
+    pub(crate) const CONNECTIONS_LEAST: u32 = 1024;
     /// Operations that may wait for a connection, where nothing else is said: a
     /// second's worth of a load of a thousand.
-    pub const BACKLOG: u32 = 1024;
+    pub(crate) const BACKLOG: u32 = 1024;
 }
 
 /// How the generator offers a load.
@@ -165,7 +165,7 @@ impl Request {
 
     /// The least role that it is allowed to.
     #[must_use]
-    pub const fn least_role(self) -> Role {
+    pub(crate) const fn least_role(self) -> Role {
         match self {
             Self::ListTasks => Role::Viewer,
             Self::CreateTask | Self::UpdateTask => Role::Contributor,

@@ -36,7 +36,7 @@ mod replay;
 mod retry_budget;
 mod role_cache;
 mod safety;
-pub mod secret;
+pub(crate) mod secret;
 mod shape;
 mod slowness;
 mod standing;
@@ -49,52 +49,58 @@ mod work;
 
 pub use action::{
     Action, ActionName, Cause, ClientsAction, FleetAction, ProxyAction, ServiceAction,
-    TargetAction, Trigger, When, first, restarted,
+    TargetAction, Trigger, When,
 };
-pub use admission::Admission;
-pub use alert::{Alert, AlertChange, AlertRule, Signal};
-pub use arrivals::{ArrivalProcess, Arrivals};
+pub(crate) use action::{first, restarted};
+pub(crate) use admission::Admission;
+pub(crate) use alert::{Alert, AlertChange};
+pub use alert::{AlertRule, Signal};
+pub use arrivals::ArrivalProcess;
+#[cfg(not(feature = "testing"))]
+pub(crate) use arrivals::Arrivals;
+#[cfg(feature = "testing")]
+pub use arrivals::Arrivals;
 pub use backoff::{Backoff, Jitter};
-pub use balancer::RoundRobin;
-pub use breaker::{Breaker, BreakerPolicy, Pass, Trip};
-pub use bulkhead::Bulkhead;
-pub use client::{
-    AttemptOutcome, Client, ClientPolicy, FailureKind, Next, Operation, RetryOn, Retryable,
-    Terminal,
-};
+pub(crate) use balancer::RoundRobin;
+pub use breaker::BreakerPolicy;
+pub(crate) use breaker::{Breaker, Pass};
+pub(crate) use bulkhead::Bulkhead;
+pub(crate) use client::{AttemptOutcome, Client, FailureKind, Next, Operation, Terminal};
+pub use client::{ClientPolicy, RetryOn, Retryable};
 pub use distribution::Distribution;
-pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit};
-pub use fleet::{
-    Crew, Denial, FleetOrder, FleetSpec, Handler, HandlerStep, IdentitySpec, JobKind, NOT_RUNNING,
-    Responder, RestartOrder, Role, Stage, Unverified, Verification, applied_later, each,
-    instance_name,
+pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit, Word};
+pub(crate) use fleet::{
+    Crew, Denial, FleetOrder, Handler, HandlerStep, JobKind, NOT_RUNNING, Responder, RestartOrder,
+    Stage, Unverified, Verification, applied_later, each, instance_name,
 };
-pub use gauge::{
-    Absent, Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Malformed, PRESETS,
-    Page, Preset, Reading, Roles, Series, Value,
-};
+pub use fleet::{FleetSpec, IdentitySpec, Role};
+pub use gauge::{Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Preset, Roles};
+pub(crate) use gauge::{Malformed, PRESETS, Page, Reading, Series, Value};
 pub use hook::{Call, Called, ExpectedAnswer, Hook, HookKind};
-pub use level::{Level, LevelReading};
+pub(crate) use level::{Level, LevelReading};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
-pub use monitor::{Monitor, MonitorPolicy};
+pub(crate) use monitor::Monitor;
+pub use monitor::MonitorPolicy;
 pub use outcome::Outcome;
-pub use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
-pub use probes::Probes;
+pub(crate) use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
+pub(crate) use probes::Probes;
 pub use process_fault::{Limits, ProcessFault, ProcessSelector};
 pub use proxied::{Breakage, Front, HostPort, Proxied};
-pub use queue::{Order, Queue, QueuePolicy, QueuedJob};
-pub use release::{
-    CheckResult, Document, KNOWN_SETTINGS, Refusal, Release, ReleasePolicy, Settings,
-};
-pub use replay::{Replay, ReplayError};
-pub use retry_budget::{RetryBudget, RetryBudgetPolicy};
-pub use role_cache::RoleCache;
+pub(crate) use queue::Queue;
+pub use queue::{Order, QueuePolicy};
+pub use release::ReleasePolicy;
+pub(crate) use release::{Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub use replay::Replay;
+pub(crate) use retry_budget::RetryBudget;
+pub use retry_budget::RetryBudgetPolicy;
+pub(crate) use role_cache::RoleCache;
 pub use safety::Safety;
 pub use shape::Shape;
-pub use slowness::{SlowPart, Slowness};
-pub use standing::{ATTEMPT_HEADER, FIRST_TRY, Probed, Standing};
+pub use slowness::SlowPart;
+pub(crate) use slowness::Slowness;
+pub(crate) use standing::{ATTEMPT_HEADER, FIRST_TRY, Probed, Standing};
 pub use story::Story;
-pub use surge::{Surge, surges};
+pub(crate) use surge::{Surge, surges};
 pub use target::{Command, Origin, Ready, Site, TargetSpec};
 pub use url::Url;
 pub use words::{IncidentVerdict, SourceName, SustainingEffect};

@@ -29,7 +29,7 @@ pub struct MonitorPolicy {
 
 /// One monitor: when it probes next.
 #[derive(Debug, Clone)]
-pub struct Monitor {
+pub(crate) struct Monitor {
     every: Nanos,
     every_after_failure: Nanos,
     overlap: bool,
@@ -43,7 +43,7 @@ impl Monitor {
     /// Monitor `index` of its group, which begins at `from`; the group's
     /// monitors are spread evenly over the first interval.
     #[must_use]
-    pub fn new(policy: &MonitorPolicy, index: u32, from: Nanos) -> Self {
+    pub(crate) fn new(policy: &MonitorPolicy, index: u32, from: Nanos) -> Self {
         let phase = policy.every * u64::from(index) / u64::from(policy.count.max(1));
         Self {
             every: policy.every,
@@ -58,14 +58,14 @@ impl Monitor {
 
     /// When the next probe is due; none while a probe that it may not overlap is under way.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Nanos> {
+    pub(crate) fn next_deadline(&self) -> Option<Nanos> {
         (self.overlap || self.under_way == 0).then_some(self.due)
     }
 
     /// A probe starts now. Its successor is due one interval after this one
     /// was due, so that a late start does not shift those that follow; a whole
     /// interval late, the schedule begins again from `now`.
-    pub fn on_start(&mut self, now: Nanos) {
+    pub(crate) fn on_start(&mut self, now: Nanos) {
         let start = if now.saturating_sub(self.due) > self.interval() {
             now
         } else {
@@ -78,7 +78,7 @@ impl Monitor {
 
     /// A probe ended. The first failure brings the next probe forward, the
     /// first success after it puts it back.
-    pub fn on_end(&mut self, now: Nanos, succeeded: bool) {
+    pub(crate) fn on_end(&mut self, now: Nanos, succeeded: bool) {
         self.under_way = self.under_way.saturating_sub(1);
         if self.failing == succeeded {
             self.failing = !succeeded;

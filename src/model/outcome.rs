@@ -31,7 +31,7 @@ impl Outcome {
     /// An action reached a target that has none of its kind: a scenario is held to
     /// its target, so only a plan from elsewhere leads here.
     #[must_use]
-    pub fn of_another_target(action: &Action) -> Self {
+    pub(crate) fn of_another_target(action: &Action) -> Self {
         Self::Failed {
             reason: format!("this target has no action `{}`", action.name()),
         }

@@ -8,12 +8,12 @@
 use crate::units::Nanos;
 
 /// The header that tells how many milliseconds the caller still waits.
-pub const TIME_LEFT_HEADER: &str = "x-deadline-ms";
+pub(crate) const TIME_LEFT_HEADER: &str = "x-deadline-ms";
 
 /// The whole milliseconds that a caller who waits until then has left: rounded
 /// up, so that nobody is told that they have gone while they are there.
 #[must_use]
-pub const fn time_left_ms(now: Nanos, until: Nanos) -> u64 {
+pub(crate) const fn time_left_ms(now: Nanos, until: Nanos) -> u64 {
     until.saturating_sub(now).0.div_ceil(NANOS_PER_MILLI)
 }
 
@@ -21,15 +21,15 @@ const NANOS_PER_MILLI: u64 = 1_000_000;
 
 /// Until when somebody waits for a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience(Nanos);
+pub(crate) struct Patience(Nanos);
 
 impl Patience {
     /// Nobody said.
-    pub const ENDLESS: Self = Self(Nanos::MAX);
+    pub(crate) const ENDLESS: Self = Self(Nanos::MAX);
 
     /// What a caller is told to have left at `now`; none where they did not say.
     #[must_use]
-    pub const fn told(now: Nanos, left_ms: Option<u64>) -> Self {
+    pub(crate) const fn told(now: Nanos, left_ms: Option<u64>) -> Self {
         match left_ms {
             None => Self::ENDLESS,
             Some(left) => {
@@ -41,7 +41,7 @@ impl Patience {
 
     /// Whether nobody waits any more. At the very instant somebody still does.
     #[must_use]
-    pub fn over(self, now: Nanos) -> bool {
+    pub(crate) fn over(self, now: Nanos) -> bool {
         now > self.0
     }
 }

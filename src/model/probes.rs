@@ -5,7 +5,7 @@ use crate::units::Nanos;
 
 /// All monitors of a plan.
 #[derive(Debug)]
-pub struct Probes {
+pub(crate) struct Probes {
     policies: Vec<MonitorPolicy>,
     /// Each monitor with its group; none while they are off.
     monitors: Vec<(usize, Monitor)>,
@@ -20,7 +20,7 @@ pub struct Probes {
 impl Probes {
     /// Monitors that begin at zero and end at `end`.
     #[must_use]
-    pub fn new(policies: &[MonitorPolicy], end: Nanos) -> Self {
+    pub(crate) fn new(policies: &[MonitorPolicy], end: Nanos) -> Self {
         let mut probes = Self {
             policies: policies.to_vec(),
             monitors: Vec::new(),
@@ -35,7 +35,7 @@ impl Probes {
 
     /// Switches every monitor on or off. Switched on, they begin afresh from
     /// `now`, spread over their interval; probes under way go on in any case.
-    pub fn switch(&mut self, on: bool, now: Nanos) {
+    pub(crate) fn switch(&mut self, on: bool, now: Nanos) {
         if on != self.monitors.is_empty() {
             return;
         }
@@ -53,12 +53,12 @@ impl Probes {
 
     /// When the next probe is due, and whose; none while there is nothing to come.
     #[must_use]
-    pub const fn next_due(&self) -> Option<(Nanos, u32)> {
+    pub(crate) const fn next_due(&self) -> Option<(Nanos, u32)> {
         self.next
     }
 
     /// A monitor starts its probe: the epoch that its end must name.
-    pub fn start(&mut self, monitor: u32, now: Nanos) -> u32 {
+    pub(crate) fn start(&mut self, monitor: u32, now: Nanos) -> u32 {
         if let Some((_, monitor)) = self.monitors.get_mut(monitor as usize) {
             monitor.on_start(now);
         }
@@ -68,7 +68,7 @@ impl Probes {
     }
 
     /// A probe ended.
-    pub fn ended(&mut self, monitor: u32, epoch: u32, now: Nanos, succeeded: bool) {
+    pub(crate) fn ended(&mut self, monitor: u32, epoch: u32, now: Nanos, succeeded: bool) {
         self.under_way -= 1;
         if epoch != self.epoch {
             return;
@@ -81,19 +81,19 @@ impl Probes {
 
     /// Probes that have not ended.
     #[must_use]
-    pub const fn under_way(&self) -> usize {
+    pub(crate) const fn under_way(&self) -> usize {
         self.under_way
     }
 
     /// The group of a monitor that is on.
     #[must_use]
-    pub fn group(&self, monitor: u32) -> usize {
+    pub(crate) fn group(&self, monitor: u32) -> usize {
         self.monitors[monitor as usize].0
     }
 
     /// The limit on a probe of the group.
     #[must_use]
-    pub fn timeout(&self, group: usize) -> Nanos {
+    pub(crate) fn timeout(&self, group: usize) -> Nanos {
         self.policies[group].timeout
     }
 

@@ -124,7 +124,7 @@ impl fmt::Display for QueuePolicy {
 
 /// A job taken from the queue.
 #[derive(Debug, PartialEq, Eq)]
-pub struct QueuedJob<T> {
+pub(crate) struct QueuedJob<T> {
     /// The job.
     pub job: T,
     /// How long it waited.
@@ -141,7 +141,7 @@ struct Waiting<T> {
 
 /// Waiting jobs under a [`QueuePolicy`], with exact gauges.
 #[derive(Debug)]
-pub struct Queue<T> {
+pub(crate) struct Queue<T> {
     policy: QueuePolicy,
     jobs: VecDeque<Waiting<T>>,
     depth: Level,
@@ -150,7 +150,7 @@ pub struct Queue<T> {
 impl<T> Queue<T> {
     /// An empty queue.
     #[must_use]
-    pub fn new(policy: QueuePolicy) -> Self {
+    pub(crate) fn new(policy: QueuePolicy) -> Self {
         Self {
             policy,
             jobs: VecDeque::new(),
@@ -160,7 +160,7 @@ impl<T> Queue<T> {
 
     /// How it treats its jobs.
     #[must_use]
-    pub const fn policy(&self) -> QueuePolicy {
+    pub(crate) const fn policy(&self) -> QueuePolicy {
         self.policy
     }
 
@@ -169,7 +169,7 @@ impl<T> Queue<T> {
     /// # Errors
     ///
     /// Gives the job back where the queue is full.
-    pub fn push(&mut self, now: Nanos, patience: Patience, job: T) -> Result<(), T> {
+    pub(crate) fn push(&mut self, now: Nanos, patience: Patience, job: T) -> Result<(), T> {
         let full = self
             .policy
             .bound
@@ -188,7 +188,7 @@ impl<T> Queue<T> {
 
     /// Takes the next job at `now`; jobs found expired on the way go to `expired`:
     /// those that waited past the policy's limit, and those that nobody waits for.
-    pub fn pop(&mut self, now: Nanos, expired: &mut Vec<T>) -> Option<QueuedJob<T>> {
+    pub(crate) fn pop(&mut self, now: Nanos, expired: &mut Vec<T>) -> Option<QueuedJob<T>> {
         let popped = loop {
             let next = match self.policy.order {
                 Order::Fifo => self.jobs.pop_front(),
@@ -215,24 +215,24 @@ impl<T> Queue<T> {
 
     /// Jobs waiting.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.jobs.len()
     }
 
     /// Whether no job is waiting.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }
 
     /// The queue's depth up to `now`; its maximum then starts afresh.
-    pub const fn mark_depth(&mut self, now: Nanos) -> LevelReading {
+    pub(crate) const fn mark_depth(&mut self, now: Nanos) -> LevelReading {
         self.depth.mark(now)
     }
 
     /// The queue's depth up to `now`.
     #[must_use]
-    pub const fn read_depth(&self, now: Nanos) -> LevelReading {
+    pub(crate) const fn read_depth(&self, now: Nanos) -> LevelReading {
         self.depth.read(now)
     }
 }

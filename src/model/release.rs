@@ -15,7 +15,7 @@ use super::{Unverified, Verification};
 use crate::units::{Nanos, Ratio};
 
 /// The settings a document may hold, with the values each may take.
-pub const KNOWN_SETTINGS: [(&str, &[&str]); 2] = [
+pub(crate) const KNOWN_SETTINGS: [(&str, &[&str]); 2] = [
     ("authorization.verification", &["awaited", "detached"]),
     ("authorization.unverified", &["deny", "allow", "hang"]),
 ];
@@ -159,15 +159,16 @@ pub struct ReleasePolicy {
 
 impl ReleasePolicy {
     /// Whether it demands nothing.
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     #[must_use]
-    pub fn is_default(&self) -> bool {
+    pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
 }
 
 /// The configuration release system: its history and its checks.
 #[derive(Debug, Clone)]
-pub struct Release {
+pub(crate) struct Release {
     policy: ReleasePolicy,
     history: Vec<Document>,
     active: usize,
@@ -182,11 +183,11 @@ impl Default for Release {
 
 impl Release {
     /// The checks that an action can waive, by name.
-    pub const CHECKS: [&str; 3] = [CHECK_SETTINGS, CHECK_SCHEMA, CHECK_TESTED];
+    pub(crate) const CHECKS: [&str; 3] = [CHECK_SETTINGS, CHECK_SCHEMA, CHECK_TESTED];
 
     /// A system whose version 1 sets `settings`, in schema 1.
     #[must_use]
-    pub fn new(settings: Settings) -> Self {
+    pub(crate) fn new(settings: Settings) -> Self {
         let first = Document {
             version: 1,
             restores: None,
@@ -209,7 +210,7 @@ impl Release {
 
     /// This system under another policy.
     #[must_use]
-    pub const fn under(mut self, policy: ReleasePolicy) -> Self {
+    pub(crate) const fn under(mut self, policy: ReleasePolicy) -> Self {
         self.policy = policy;
         self
     }
@@ -217,20 +218,14 @@ impl Release {
     /// The document released last: in force, where it is a canary on its
     /// instances only.
     #[must_use]
-    pub fn active(&self) -> &Document {
+    pub(crate) fn active(&self) -> &Document {
         &self.history[self.active]
-    }
-
-    /// Every accepted document, oldest first.
-    #[must_use]
-    pub fn history(&self) -> &[Document] {
-        &self.history
     }
 
     /// The settings in force on the instance at this place of so many: those of
     /// the last document that reached it.
     #[must_use]
-    pub fn settings_of(&self, index: usize, all: usize) -> Settings {
+    pub(crate) fn settings_of(&self, index: usize, all: usize) -> Settings {
         let released = self.history[..=self.active].iter().rev();
         released
             .filter(|document| index < document.instances(all))
@@ -246,7 +241,7 @@ impl Release {
     /// # Errors
     ///
     /// The refusal of an enforced check; nothing has changed then.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         now: Nanos,
         author: &str,
@@ -283,7 +278,7 @@ impl Release {
     ///
     /// The refusal of an enforced check, or that there is nothing to roll back
     /// to; nothing has changed then.
-    pub fn rollback(&mut self, now: Nanos, author: &str) -> Result<&Document, Refusal> {
+    pub(crate) fn rollback(&mut self, now: Nanos, author: &str) -> Result<&Document, Refusal> {
         let before = self.history[..self.active].iter();
         let Some(previous) = before.rev().find(|document| document.canary.is_none()) else {
             return Err(Refusal {
@@ -314,7 +309,7 @@ impl Release {
     /// # Errors
     ///
     /// The refusal, where no check has that name.
-    pub fn waive(&mut self, check: &str) -> Result<(), Refusal> {
+    pub(crate) fn waive(&mut self, check: &str) -> Result<(), Refusal> {
         if !Self::CHECKS.contains(&check) {
             return Err(Refusal {
                 check: check.into(),
@@ -445,7 +440,7 @@ mod tests {
         let restored = release.rollback(Nanos(3), "ops").unwrap().clone();
         assert_eq!((restored.version, restored.restores), (3, Some(1)));
         assert_eq!(restored.settings, Settings::default());
-        assert_eq!(restored.hash, release.history()[0].hash);
+        assert_eq!(restored.hash, release.history[0].hash);
     }
 
     #[test]
@@ -532,7 +527,7 @@ mod tests {
         }
         assert!(release.rollback(Nanos(1), "ops").is_err()); // nothing to go back to
         assert!(release.waive("gravity").is_err());
-        assert_eq!(release.history().len(), 1);
+        assert_eq!(release.history.len(), 1);
     }
 
     #[test]

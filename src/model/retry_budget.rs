@@ -88,7 +88,7 @@ impl fmt::Display for RetryBudgetPolicy {
 
 /// The bucket: full at time zero.
 #[derive(Debug, Clone)]
-pub struct RetryBudget {
+pub(crate) struct RetryBudget {
     reserve: Rate,
     /// What a first try pays in, in billionths of a token, as are those below.
     deposit: u64,
@@ -101,7 +101,7 @@ pub struct RetryBudget {
 impl RetryBudget {
     /// A full bucket.
     #[must_use]
-    pub fn new(policy: &RetryBudgetPolicy) -> Self {
+    pub(crate) fn new(policy: &RetryBudgetPolicy) -> Self {
         let most = u64::from(policy.burst) * TOKEN;
         Self {
             reserve: policy.reserve,
@@ -113,12 +113,12 @@ impl RetryBudget {
     }
 
     /// An operation makes its first try.
-    pub fn first_try(&mut self) {
+    pub(crate) fn first_try(&mut self) {
         self.pay_in(self.deposit);
     }
 
     /// Whether a retry may be made, which it is then held to be.
-    pub fn retry(&mut self, now: Nanos) -> bool {
+    pub(crate) fn retry(&mut self, now: Nanos) -> bool {
         // Over the whole time, so that no part of a token is rounded away.
         let paid = scaled(self.reserve.as_per_second() * now.as_secs_f64());
         self.pay_in(paid.saturating_sub(self.paid_by_reserve));

@@ -6,14 +6,14 @@
 /// longer, so an instance warms at the pace of the distinct users it sees:
 /// nobody says when it is warm.
 #[derive(Debug, Clone, Default)]
-pub struct RoleCache {
+pub(crate) struct RoleCache {
     held: Vec<bool>,
 }
 
 impl RoleCache {
     /// The cache of an instance that has long been in service: holds all of `users`.
     #[must_use]
-    pub fn warm(users: u32) -> Self {
+    pub(crate) fn warm(users: u32) -> Self {
         Self {
             held: vec![true; users as usize],
         }
@@ -21,12 +21,12 @@ impl RoleCache {
 
     /// Whether the user's roles are held.
     #[must_use]
-    pub fn holds(&self, user: u32) -> bool {
+    pub(crate) fn holds(&self, user: u32) -> bool {
         self.held.get(user as usize).copied().unwrap_or(false)
     }
 
     /// The user's verification has ended: from now on its roles are held.
-    pub fn insert(&mut self, user: u32) {
+    pub(crate) fn insert(&mut self, user: u32) {
         let index = user as usize;
         if index >= self.held.len() {
             self.held.resize(index + 1, false);

@@ -30,7 +30,7 @@ impl Safety {
 
     /// The rate that such a host is sent at most.
     #[must_use]
-    pub fn rate_max_per_second(&self) -> f64 {
+    pub(crate) fn rate_max_per_second(&self) -> f64 {
         self.rate_max
             .map_or(Self::RATE_MAX_PER_SECOND, Rate::as_per_second)
     }

@@ -12,7 +12,7 @@ use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
 /// What stands for a secret.
-pub const LEFT_OUT: &str = "(not shown)";
+pub(crate) const LEFT_OUT: &str = "(not shown)";
 
 /// Parts of names whose values are secrets, in small letters.
 const TELLING: [&str; 9] = [
@@ -29,7 +29,7 @@ const TELLING: [&str; 9] = [
 
 /// The value as it may be written under this name.
 #[must_use]
-pub fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
+pub(crate) fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     let name = name.to_ascii_lowercase();
     if TELLING.iter().any(|part| name.contains(part)) {
         return Cow::Borrowed(LEFT_OUT);
@@ -39,7 +39,7 @@ pub fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
 
 /// A word of a command as it may be written: of `--password=…` the name only.
 #[must_use]
-pub fn word(word: &str) -> Cow<'_, str> {
+pub(crate) fn word(word: &str) -> Cow<'_, str> {
     match word.split_once('=') {
         Some((name, value)) if shown(name, value) == LEFT_OUT => {
             Cow::Owned(format!("{name}={LEFT_OUT}"))
@@ -50,7 +50,7 @@ pub fn word(word: &str) -> Cow<'_, str> {
 
 /// A command as it may be written.
 #[must_use]
-pub fn command(words: &[String]) -> String {
+pub(crate) fn command(words: &[String]) -> String {
     let words: Vec<Cow<'_, str>> = words.iter().map(|it| word(it)).collect();
     words.join(" ")
 }

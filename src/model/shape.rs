@@ -86,7 +86,7 @@ impl Shape {
     /// there is 1/s or more; where a sine touches zero the time is ill-defined,
     /// and the area is met to 15 digits instead.
     #[must_use]
-    pub fn time_to(self, area: f64, length: f64) -> f64 {
+    pub(crate) fn time_to(self, area: f64, length: f64) -> f64 {
         match self {
             Self::Constant(rate) => area / rate.as_per_second(),
             Self::Ramp { from, to } => {

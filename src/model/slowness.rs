@@ -39,7 +39,7 @@ impl fmt::Display for SlowPart {
 
 /// How many times as long as usual each part takes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Slowness {
+pub(crate) struct Slowness {
     application: f64,
     database: f64,
     identity: f64,
@@ -58,7 +58,7 @@ impl Default for Slowness {
 
 impl Slowness {
     /// From now on the part takes this many times as long.
-    pub const fn set(&mut self, part: SlowPart, factor: f64) {
+    pub(crate) const fn set(&mut self, part: SlowPart, factor: f64) {
         match part {
             SlowPart::Application => self.application = factor,
             SlowPart::Database => self.database = factor,
@@ -68,7 +68,7 @@ impl Slowness {
 
     /// What a duration that was drawn for the part comes to.
     #[must_use]
-    pub fn stretch(&self, part: SlowPart, drawn: Nanos) -> Nanos {
+    pub(crate) fn stretch(&self, part: SlowPart, drawn: Nanos) -> Nanos {
         let factor = match part {
             SlowPart::Application => self.application,
             SlowPart::Database => self.database,

@@ -5,10 +5,10 @@
 //! so that any load generator's probes are known, and a retry by a header.
 
 /// The header that tells which attempt it is: `first`, `retry` or `hedge`.
-pub const ATTEMPT_HEADER: &str = "x-attempt";
+pub(crate) const ATTEMPT_HEADER: &str = "x-attempt";
 
 /// The word of a first try in that header.
-pub const FIRST_TRY: &str = "first";
+pub(crate) const FIRST_TRY: &str = "first";
 
 /// What a request is, to whoever has to choose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Standing {
 
 /// How far a probe reaches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Probed {
+pub(crate) enum Probed {
     /// A worker answers, and that is all.
     Shallow,
     /// The authorization and the database answer too.
@@ -45,7 +45,7 @@ pub enum Probed {
 impl Probed {
     /// What a GET of this path probes; none where it is no probe.
     #[must_use]
-    pub fn by(path: &str, query: Option<&str>) -> Option<Self> {
+    pub(crate) fn by(path: &str, query: Option<&str>) -> Option<Self> {
         let deep = query.is_some_and(|query| query.split('&').any(|pair| pair == "deep=true"));
         match path {
             "/readyz" if deep => Some(Self::Deep),

@@ -9,7 +9,7 @@ use crate::units::Nanos;
 
 /// A time in which the load is above its rate in the baseline.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Surge {
+pub(crate) struct Surge {
     /// When it rises above.
     pub from: Nanos,
     /// When it falls back to it or below; none where the run ends first.
@@ -22,7 +22,7 @@ pub struct Surge {
 /// A swing counts with its mean, a ramp with its higher end from its beginning
 /// on. Where no rate is in force, in a closed loop or a replay, there is none.
 #[must_use]
-pub fn surges(load: &Load, warm_up: Nanos, end: Nanos) -> Vec<Surge> {
+pub(crate) fn surges(load: &Load, warm_up: Nanos, end: Nanos) -> Vec<Surge> {
     if load.drive.closed.is_some() || load.replay.is_some() {
         return Vec::new();
     }

@@ -93,6 +93,13 @@ impl TargetSpec {
         self.hooks.iter().find(|hook| hook.name == name)
     }
 
+    /// Where it serves, each with its share of the load, 0 to 1.
+    pub(crate) fn shares(&self) -> impl Iterator<Item = (&Site, f64)> {
+        let whole: u32 = self.sites.iter().map(|site| site.weight).sum();
+        let share = move |site: &Site| f64::from(site.weight) / f64::from(whole.max(1));
+        self.sites.iter().map(move |site| (site, share(site)))
+    }
+
     /// The proxy in front of it, where there is one.
     #[must_use]
     pub fn front(&self) -> Option<&Proxied> {
@@ -101,7 +108,7 @@ impl TargetSpec {
     }
 
     /// Where proxies listen, and where those of dependencies lead.
-    pub fn ends_of_proxies(&self) -> impl Iterator<Item = &HostPort> {
+    pub(crate) fn ends_of_proxies(&self) -> impl Iterator<Item = &HostPort> {
         let ends = self.proxies.iter().map(|proxy| match &proxy.front {
             Front::Target(listen) => [listen.as_ref(), None],
             Front::Dependency { listen, to } => [Some(listen), Some(to)],
@@ -110,7 +117,7 @@ impl TargetSpec {
     }
 
     /// Every URL that a run may send to: where it serves, its ready check, its hooks.
-    pub fn urls(&self) -> impl Iterator<Item = &Url> {
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &Url> {
         let calls = self
             .hooks
             .iter()

@@ -30,7 +30,7 @@ pub struct Url {
 impl Url {
     /// The same server with another path and query.
     #[must_use]
-    pub fn with_target(&self, target: &str) -> Self {
+    pub(crate) fn with_target(&self, target: &str) -> Self {
         Self {
             target: target.to_owned(),
             ..self.clone()
@@ -45,7 +45,7 @@ impl Url {
 
     /// Whether the host is an address or name that is always this machine's.
     #[must_use]
-    pub fn names_loopback(&self) -> bool {
+    pub(crate) fn names_loopback(&self) -> bool {
         let address: Option<IpAddr> = self.host.parse().ok();
         self.host == "localhost"
             || address.is_some_and(|address| address.to_canonical().is_loopback())

@@ -227,21 +227,20 @@ mod tests {
 
     #[test]
     fn words_are_what_serde_writes_and_unknown_ones_are_refused() {
+        fn holds<T>(word: &T)
+        where
+            T: fmt::Debug + fmt::Display + PartialEq + Serialize + de::DeserializeOwned,
+        {
+            let text = serde_json::to_string(word).unwrap();
+            assert_eq!(text, format!("\"{word}\""));
+            assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *word);
+            assert!(serde_json::from_str::<T>("\"solar flare\"").is_err());
+        }
         for verdict in IncidentVerdict::ALL {
-            let text = serde_json::to_string(&verdict).unwrap();
-            assert_eq!(text, format!("\"{verdict}\""));
-            assert_eq!(
-                serde_json::from_str::<IncidentVerdict>(&text).unwrap(),
-                verdict
-            );
+            holds(&verdict);
         }
         for effect in SustainingEffect::ALL {
-            let text = serde_json::to_string(&effect).unwrap();
-            assert_eq!(text, format!("\"{effect}\""));
-            assert_eq!(
-                serde_json::from_str::<SustainingEffect>(&text).unwrap(),
-                effect
-            );
+            holds(&effect);
         }
         for cause in [
             Cause::Push,
@@ -255,14 +254,8 @@ mod tests {
             Cause::Occupation,
             Cause::Surge,
         ] {
-            let text = serde_json::to_string(&cause).unwrap();
-            assert_eq!(text, format!("\"{cause}\""));
-            assert_eq!(serde_json::from_str::<Cause>(&text).unwrap(), cause);
+            holds(&cause);
         }
-        let unknown = "\"solar flare\"";
-        assert!(serde_json::from_str::<IncidentVerdict>(unknown).is_err());
-        assert!(serde_json::from_str::<SustainingEffect>(unknown).is_err());
-        assert!(serde_json::from_str::<Cause>(unknown).is_err());
     }
 
     #[test]

@@ -236,7 +236,7 @@ impl Step {
 
     /// Whether its answer is judged or captured from by more than its status.
     #[must_use]
-    pub const fn looks_inside(&self) -> bool {
+    pub(crate) const fn looks_inside(&self) -> bool {
         !(self.captures.is_empty()
             && self.expected.headers.is_empty()
             && self.expected.body.is_empty())

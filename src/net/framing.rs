@@ -9,7 +9,7 @@
 //! cannot be sure of, or would have to rewrite to pass on, it refuses, since two
 //! readers who disagree over where a request ends are how one is smuggled.
 
-pub use super::chunked::Damaged;
+pub(crate) use super::chunked::Damaged;
 use super::chunked::{self, Chunks};
 
 /// How the end of a body is known.
@@ -170,7 +170,7 @@ impl FramingFields {
 }
 
 /// The items of a comma-separated field.
-pub fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn items(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 

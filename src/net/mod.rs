@@ -6,11 +6,13 @@
 //! keep, and the client for what is sent once: ready checks, hooks, gauges.
 
 mod chunked;
-pub mod framing;
-pub mod hosts;
+pub(crate) mod framing;
+pub(crate) mod hosts;
 pub mod http;
-pub mod tls;
+pub(crate) mod tls;
 
-pub use framing::{BodyReader, Damaged, Framing, FramingError, FramingFields, RequestKind};
+#[cfg(feature = "testing")]
+pub use framing::FramingError;
+pub use framing::{BodyReader, Framing, FramingFields, RequestKind};
 pub use hosts::{AllowedHosts, is_loopback};
 pub use tls::{Tls, TlsOptions};

@@ -22,10 +22,14 @@ use crate::model::{
 };
 use crate::units::Nanos;
 
-pub use phases::{BASELINE, phase_names, surge_phases};
-pub use schedule::{Choice, Draft, Schedule, Slice, fleet_choices, weight_ends};
-pub use surge::SurgeChange;
-pub use timeline::Timeline;
+pub(crate) use phases::{BASELINE, phase_names, surge_phases};
+pub(crate) use schedule::{Choice, Schedule, weight_ends};
+#[cfg(not(feature = "testing"))]
+pub(crate) use schedule::{Draft, Slice, fleet_choices};
+#[cfg(feature = "testing")]
+pub use schedule::{Draft, Slice, fleet_choices};
+pub(crate) use surge::SurgeChange;
+pub(crate) use timeline::Timeline;
 
 /// Everything a backend needs to carry out a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -112,7 +116,7 @@ impl Plan {
     /// The most requests a second that it can lead to: every operation with all
     /// its steps and retries, every probe, and every occupation.
     #[must_use]
-    pub fn requests_max_per_second(&self) -> f64 {
+    pub(crate) fn requests_max_per_second(&self) -> f64 {
         let rates = self.load.rate.iter().map(|(_, shape)| shape.highest());
         let rate = rates.fold(0.0, f64::max);
         let steps = self.target.as_ref().map_or(1, |target| {

@@ -3,7 +3,7 @@
 use crate::model::{Action, Surge, When};
 
 /// The phase before the first entry and the first surge.
-pub const BASELINE: &str = "baseline";
+pub(crate) const BASELINE: &str = "baseline";
 
 /// The phase that begins with each entry, in the timeline's order; an entry here
 /// is its time, its action and the name that the scenario gives its phase.
@@ -12,7 +12,7 @@ pub const BASELINE: &str = "baseline";
 /// of them gives it, or else that of what the last of them does. A name that
 /// was not given and is taken gets a number.
 #[must_use]
-pub fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<String> {
+pub(crate) fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<String> {
     let mut names: Vec<Option<String>> = vec![None; timeline.len()];
     let mut taken: Vec<String> = vec![BASELINE.to_owned()];
     taken.extend(
@@ -49,7 +49,7 @@ pub fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<String> {
 /// The phases that begin where a surge does and where it is over, in the order
 /// of time; a name that an entry's phase has already gets a number.
 #[must_use]
-pub fn surge_phases(surges: &[Surge], taken: &[&str]) -> Vec<String> {
+pub(crate) fn surge_phases(surges: &[Surge], taken: &[&str]) -> Vec<String> {
     let mut taken: Vec<String> = taken.iter().map(|name| (*name).to_owned()).collect();
     let mut names = Vec::new();
     for surge in surges {

@@ -96,7 +96,7 @@ pub struct Choice {
 /// # Errors
 ///
 /// Why nothing can be chosen by them.
-pub fn weight_ends(weights: impl Iterator<Item = u32>) -> Result<Vec<u32>, &'static str> {
+pub(crate) fn weight_ends(weights: impl Iterator<Item = u32>) -> Result<Vec<u32>, &'static str> {
     let mut end = 0u32;
     let mut ends = Vec::new();
     for weight in weights {
@@ -159,7 +159,7 @@ enum Source {
 
 /// Scheduled operations in the order of their intended starts.
 #[derive(Debug)]
-pub struct Schedule {
+pub(crate) struct Schedule {
     source: Source,
     slice: Slice,
     /// Operations drawn so far; in an open loop, other slices' included.
@@ -176,7 +176,7 @@ impl Schedule {
     /// A slice of the schedule of a plan that was found fit; `choices`: what
     /// each entry of the mix chooses from.
     #[must_use]
-    pub fn new(plan: &Plan, choices: Vec<Choice>, slice: Slice) -> Self {
+    pub(crate) fn new(plan: &Plan, choices: Vec<Choice>, slice: Slice) -> Self {
         let stream = |name| rng::stream(plan.seed, name);
         let drive = plan.load.drive;
         let source = if let Some(closed) = drive.closed {
@@ -218,19 +218,19 @@ impl Schedule {
     /// When the next operation is to start; none after the last, and none in a
     /// closed loop while every user waits.
     #[must_use]
-    pub fn next_intended(&self) -> Option<Nanos> {
+    pub(crate) fn next_intended(&self) -> Option<Nanos> {
         self.next.map(|draft| draft.intended)
     }
 
     /// Takes the next operation.
-    pub fn take(&mut self) -> Option<Draft> {
+    pub(crate) fn take(&mut self) -> Option<Draft> {
         let taken = self.next?;
         self.next = self.draw();
         Some(taken)
     }
 
     /// An operation has ended at `now`: in a closed loop its user is free again.
-    pub fn ended(&mut self, now: Nanos) {
+    pub(crate) fn ended(&mut self, now: Nanos) {
         if let Source::Closed { free, think, .. } = &mut self.source {
             free.push_back(now.saturating_add(*think));
             if self.next.is_none() {
@@ -241,13 +241,13 @@ impl Schedule {
 
     /// Whether operations start when users are free, and not by themselves.
     #[must_use]
-    pub const fn is_closed(&self) -> bool {
+    pub(crate) const fn is_closed(&self) -> bool {
         matches!(self.source, Source::Closed { .. })
     }
 
     /// Whether no operation will be scheduled any more, although its time is not over.
     #[must_use]
-    pub const fn exhausted(&self) -> bool {
+    pub(crate) const fn exhausted(&self) -> bool {
         self.drawn >= self.limit && self.next.is_none()
     }
 

@@ -6,7 +6,7 @@ use crate::units::Nanos;
 
 /// A surge begins or is over.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SurgeChange {
+pub(crate) struct SurgeChange {
     /// When.
     pub at: Nanos,
     /// Whether it begins.
@@ -21,7 +21,7 @@ impl Plan {
     /// It is computed from the load and the timeline, so that a plan whose load
     /// was changed cannot disagree with itself.
     #[must_use]
-    pub fn surge_changes(&self) -> Vec<SurgeChange> {
+    pub(crate) fn surge_changes(&self) -> Vec<SurgeChange> {
         let surges = surges(&self.load, self.warm_up, self.end);
         let taken: Vec<&str> = self.timeline.iter().map(|it| it.phase.as_str()).collect();
         let phases = surge_phases(&surges, &taken);

@@ -5,7 +5,7 @@ use crate::units::Nanos;
 
 /// The plan's entries and when each is due.
 #[derive(Debug)]
-pub struct Timeline {
+pub(crate) struct Timeline {
     entries: Vec<Entry>,
     /// When each entry is due; none while its event has not come. Emptied
     /// once it was given out.
@@ -22,7 +22,7 @@ enum Due {
 impl Timeline {
     /// Every entry is to come.
     #[must_use]
-    pub fn new(entries: &[Entry]) -> Self {
+    pub(crate) fn new(entries: &[Entry]) -> Self {
         Self {
             due: entries
                 .iter()
@@ -36,7 +36,7 @@ impl Timeline {
     }
 
     /// An event happened: entries that wait for it are due after their delay.
-    pub fn on(&mut self, now: Nanos, happened: &Trigger) {
+    pub(crate) fn on(&mut self, now: Nanos, happened: &Trigger) {
         for (entry, due) in self.entries.iter().zip(&mut self.due) {
             if let (When::After { event, delay }, Due::Waiting) = (&entry.when, *due)
                 && event == happened
@@ -48,7 +48,7 @@ impl Timeline {
 
     /// The instant at which the next entry is due.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<Nanos> {
+    pub(crate) fn next_deadline(&self) -> Option<Nanos> {
         self.due
             .iter()
             .filter_map(|due| match due {
@@ -60,7 +60,7 @@ impl Timeline {
 
     /// Takes the entry that is due longest at `now`, the earlier in the plan
     /// first where two are due together: its place in the plan.
-    pub fn take(&mut self, now: Nanos) -> Option<usize> {
+    pub(crate) fn take(&mut self, now: Nanos) -> Option<usize> {
         let (place, _) = self
             .due
             .iter()
@@ -75,7 +75,7 @@ impl Timeline {
     }
 
     /// The places of entries whose event never came.
-    pub fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(crate) fn waiting(&self) -> impl Iterator<Item = usize> + '_ {
         self.due
             .iter()
             .enumerate()

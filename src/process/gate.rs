@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use crate::error::{Error, Result};
 
 /// What opens the gate.
-pub const OPEN: &[u8] = b"open\n";
+pub(crate) const OPEN: &[u8] = b"open\n";
 
 /// The gate's own main: becomes the command of these words once standard input
 /// says so.
@@ -21,7 +21,7 @@ pub const OPEN: &[u8] = b"open\n";
 /// # Errors
 ///
 /// Where the command cannot be started, or nobody opens the gate.
-pub fn gate(words: &[OsString]) -> Result<()> {
+pub(crate) fn gate(words: &[OsString]) -> Result<()> {
     let (program, arguments) = words
         .split_first()
         .ok_or_else(|| Error::usage("there is no command behind the gate"))?;

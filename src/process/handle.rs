@@ -15,7 +15,7 @@ use crate::units::Nanos;
 
 /// Which process: an id can be used again, an id with a start time cannot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct ProcessIdentity {
+pub(crate) struct ProcessIdentity {
     /// Its id.
     pub pid: u32,
     /// When it was started, in ticks since the machine was.
@@ -24,7 +24,7 @@ pub struct ProcessIdentity {
 
 /// A process that is held.
 #[derive(Debug)]
-pub struct ProcessHandle {
+pub(crate) struct ProcessHandle {
     identity: ProcessIdentity,
     pidfd: OwnedFd,
 }
@@ -32,7 +32,7 @@ pub struct ProcessHandle {
 impl ProcessIdentity {
     /// The process, where it has not ended and is still this user's.
     #[must_use]
-    pub fn hold(self) -> Option<ProcessHandle> {
+    pub(crate) fn hold(self) -> Option<ProcessHandle> {
         // The pidfd first: what is read afterwards is of the process that it holds.
         let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
         let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
@@ -59,7 +59,7 @@ impl ProcessHandle {
     /// Wrong usage, where it may not be touched: process 1, this one, one that
     /// this one descends from, another user's; an unfit environment, where
     /// there is none.
-    pub fn take(pid: u32) -> Result<Self> {
+    pub(crate) fn take(pid: u32) -> Result<Self> {
         let refused = |why: &str| {
             Err(Error::usage(format!(
                 "process {pid} is {why}, and threadbare does not touch it; name the process that \
@@ -87,7 +87,7 @@ impl ProcessHandle {
     ///
     /// As [`ProcessHandle::take`], and an unfit environment where no process of this
     /// user's listens there.
-    pub fn listening(port: u16) -> Result<Self> {
+    pub(crate) fn listening(port: u16) -> Result<Self> {
         let sockets = proc::listeners(port);
         let holders = proc::all().into_iter();
         let holders = holders.filter(|stat| proc::holds(stat.pid, &sockets));
@@ -102,13 +102,13 @@ impl ProcessHandle {
 
     /// What it is known by.
     #[must_use]
-    pub const fn identity(&self) -> ProcessIdentity {
+    pub(crate) const fn identity(&self) -> ProcessIdentity {
         self.identity
     }
 
     /// Whether it has not ended.
     #[must_use]
-    pub fn alive(&self) -> bool {
+    pub(crate) fn alive(&self) -> bool {
         !self.ended_within(Nanos::ZERO)
     }
 

@@ -9,6 +9,6 @@ mod handle;
 mod last_words;
 pub(crate) mod proc;
 
-pub use gate::{OPEN, gate};
-pub use handle::{ProcessHandle, ProcessIdentity};
+pub(crate) use gate::{OPEN, gate};
+pub(crate) use handle::{ProcessHandle, ProcessIdentity};
 pub(crate) use last_words::last_words;

@@ -13,6 +13,9 @@ mod occupy;
 mod proxies;
 
 pub use api::Api;
-pub use link::{FaultCounters, Proxy, ProxyCounters, ProxySpec};
-pub use occupy::{Occupation, OccupationCounters, Occupier};
-pub use proxies::{Draft, Proxies, Refusal, Settings};
+pub(crate) use link::ProxyCounters;
+pub use link::{Proxy, ProxySpec};
+pub(crate) use occupy::OccupationCounters;
+pub use occupy::{Occupation, Occupier};
+pub(crate) use proxies::Refusal;
+pub use proxies::{Draft, Proxies, Settings};

@@ -6,7 +6,7 @@ use crate::units::Nanos;
 
 /// Every alert of a plan.
 #[derive(Debug, Clone)]
-pub struct Alarms {
+pub(crate) struct Alarms {
     alerts: Vec<Alert>,
     /// Busy worker-time and worker-time of the interval being sampled.
     busy: (u64, u64),
@@ -18,7 +18,7 @@ pub struct Alarms {
 impl Alarms {
     /// Alerts of which none is firing.
     #[must_use]
-    pub fn new(rules: &[AlertRule]) -> Self {
+    pub(crate) fn new(rules: &[AlertRule]) -> Self {
         Self {
             alerts: rules.iter().cloned().map(Alert::new).collect(),
             busy: (0, 0),
@@ -27,7 +27,7 @@ impl Alarms {
     }
 
     /// Takes a sample: the alerts that fire or clear by it.
-    pub fn sample(&mut self, sample: &Sample) -> Vec<Event> {
+    pub(crate) fn sample(&mut self, sample: &Sample) -> Vec<Event> {
         match &sample.counters {
             Counters::Instance(counters) => {
                 self.busy.0 += counters.busy_ns;
@@ -59,7 +59,7 @@ impl Alarms {
     }
 
     /// Every gauge of an interval has been read: the fleet's saturation is known.
-    pub fn sampled(&mut self, from: Nanos, to: Nanos) -> Vec<Event> {
+    pub(crate) fn sampled(&mut self, from: Nanos, to: Nanos) -> Vec<Event> {
         let (busy, all) = std::mem::take(&mut self.busy);
         self.on(Signal::Saturation, from, to, share(busy, all))
     }

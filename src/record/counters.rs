@@ -114,6 +114,12 @@ impl OperationCounters {
             .saturating_add(self.shed)
     }
 
+    /// Operations shed at the generator's backlog bound.
+    #[must_use]
+    pub(crate) const fn shed_by_backlog(&self) -> u64 {
+        self.shed.saturating_sub(self.shed_by_breaker)
+    }
+
     /// Notes that an operation with this intended start ended without success.
     pub const fn note_failed(&mut self, intended: Nanos) {
         let noted = intended.0.saturating_add(1);
@@ -201,7 +207,7 @@ counters! {
 impl AttemptCounters {
     /// Counts a response by the class of its status, and by the status itself
     /// where it is one that servers commonly refuse with.
-    pub const fn count_status(&mut self, status: u16) {
+    pub(crate) const fn count_status(&mut self, status: u16) {
         match status / 100 {
             2 => self.status_2xx += 1,
             3 => self.status_3xx += 1,

@@ -51,6 +51,21 @@ pub struct Header {
     pub plan: Plan,
 }
 
+impl Header {
+    /// Of a record that this version of threadbare makes, no one knows when and on what.
+    #[must_use]
+    pub fn new(plan: Plan, backend: Backend) -> Self {
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            backend,
+            started_wall_ms: 0,
+            machine: MachineFacts::default(),
+            plan,
+        }
+    }
+}
+
 /// The machine a run was made on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MachineFacts {
@@ -185,7 +200,7 @@ impl Recorder {
 /// # Errors
 ///
 /// Where it cannot be made, or belongs to another user.
-pub fn claim_directory(directory: &Path) -> io::Result<bool> {
+pub(crate) fn claim_directory(directory: &Path) -> io::Result<bool> {
     if directory.exists() && !is_empty(directory) {
         return Ok(false);
     }
@@ -203,7 +218,7 @@ pub fn claim_directory(directory: &Path) -> io::Result<bool> {
 /// # Errors
 ///
 /// Where it cannot be written, for example because the disk is full.
-pub fn write_private(directory: &Path, name: &str, content: &[u8]) -> Result<()> {
+pub(crate) fn write_private(directory: &Path, name: &str, content: &[u8]) -> Result<()> {
     let path = directory.join(name);
     private()
         .open(&path)
@@ -413,54 +428,18 @@ fn read_latency(directory: &Path, bytes: &[u8], samples: &mut [Sample]) -> Resul
 mod tests {
     use super::super::{AttemptCounters, OperationCounters, StopCause};
     use super::*;
-    use crate::model::{ArrivalProcess, ClientPolicy};
-    use crate::plan::{Load, Plan};
+    use crate::model::FleetSpec;
+    use crate::plan::Plan;
 
     fn header() -> Header {
-        let second = "constant(1ms)".parse().unwrap();
-        Header {
-            format: FORMAT,
-            version: "0".into(),
-            backend: Backend::Sim,
-            started_wall_ms: 0,
-            machine: MachineFacts::default(),
-            plan: Plan {
-                scenario: "none".into(),
-                end: Nanos::from_secs(1),
-                drain: Nanos::from_secs(1),
-                fleet: Some(crate::model::FleetSpec {
-                    instances: 1,
-                    workers: 1,
-                    queue: "unbounded".parse().unwrap(),
-                    identity: crate::model::IdentitySpec {
-                        latency: second,
-                        capacity: 1,
-                        cold_factor: 1.0,
-                        ..crate::model::IdentitySpec::default()
-                    },
-                    application: second,
-                    database: second,
-                    users: 1,
-                    projects: 1,
-                    tasks: 1,
-                    boot: Nanos::ZERO,
-                    ..crate::model::FleetSpec::default()
-                }),
-                load: Load {
-                    process: ArrivalProcess::Constant,
-                    client: ClientPolicy {
-                        timeout: Nanos::from_secs(1),
-                        deadline: None,
-                        retries: 0,
-                        ..ClientPolicy::default()
-                    },
-                    connections: 1,
-                    backlog: 1,
-                    ..Load::default()
-                },
-                ..Plan::default()
-            },
-        }
+        let plan = Plan {
+            scenario: "none".into(),
+            end: Nanos::from_secs(1),
+            drain: Nanos::from_secs(1),
+            fleet: Some(FleetSpec::default()),
+            ..Plan::default()
+        };
+        Header::new(plan, Backend::Sim)
     }
 
     fn samples() -> Vec<Sample> {

@@ -89,7 +89,7 @@ impl Histogram {
 
     /// The same values in as little memory as they take: what is kept of a sample.
     #[must_use]
-    pub fn packed(&self) -> Self {
+    pub(crate) fn packed(&self) -> Self {
         let mut list = self.list();
         list.shrink_to_fit();
         Self(Inner::List(list))

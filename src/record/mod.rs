@@ -15,31 +15,27 @@
 //! `summary.json`, `report.html` and the others are derived from these four.
 
 mod alarms;
-mod buckets;
 mod counters;
 mod directory;
 mod event;
 mod histogram;
-mod ledger;
 mod memory;
 mod sample;
 mod tally;
 mod text;
 
 pub use crate::model::Outcome;
-pub use alarms::Alarms;
+pub(crate) use alarms::Alarms;
 pub(crate) use counters::mean;
 pub use counters::{
     AttemptCounters, BalancerCounters, GaugeCounters, GeneratorCounters, IdentityCounters,
     InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
 };
-pub use directory::{
-    Backend, FORMAT, Header, MachineFacts, Record, Recorder, claim_directory, write_private,
-};
+pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};
+pub(crate) use directory::{claim_directory, write_private};
 pub use event::{Event, PAUSED, StopCause};
 pub use histogram::Histogram;
-pub use ledger::{Class, Ledger, Try, Unanswered, WireReport};
 pub use memory::MemoryRecorder;
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use tally::Tally;
-pub use text::{outcome_text, printable, signal_name, story_time};
+pub(crate) use text::{outcome_text, printable, signal_name, story_time};

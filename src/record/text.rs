@@ -18,7 +18,7 @@ const MINUTES_FROM_SCALE: f64 = 30.0;
 /// reorder a line: control characters, line and paragraph separators, and the
 /// Unicode marks that change the direction of text.
 #[must_use]
-pub fn printable(text: &str) -> Cow<'_, str> {
+pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(steers) {
         return Cow::Borrowed(text);
     }
@@ -41,7 +41,7 @@ fn steers(character: char) -> bool {
 
 /// What came of an action, in one line; not yet [`printable`].
 #[must_use]
-pub fn outcome_text(outcome: &Outcome) -> String {
+pub(crate) fn outcome_text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Applied { detail } if detail.is_empty() => "applied".into(),
         Outcome::Applied { detail } => format!("applied: {detail}"),
@@ -64,7 +64,7 @@ pub fn signal_name(signal: i32) -> String {
 /// The story's time at an instant of the run: to the minute where the story
 /// runs fast, to the second otherwise.
 #[must_use]
-pub fn story_time(story: &Story, at: Nanos) -> String {
+pub(crate) fn story_time(story: &Story, at: Nanos) -> String {
     let time = story.at(at);
     if story.scale < MINUTES_FROM_SCALE {
         return time.to_string();

@@ -292,7 +292,7 @@ const LINES: usize = 16;
 pub(super) fn exhaustion_by_instance(findings: &Findings) -> Vec<(String, String)> {
     let mut rows: Vec<(String, Vec<String>)> = Vec::new();
     for window in &findings.exhaustion {
-        let mut name = printable(&window.instance).into_owned();
+        let mut name = printable(&window.instance.to_string()).into_owned();
         if window.point_samples {
             name.push_str(" (point samples)");
         }

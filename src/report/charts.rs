@@ -113,7 +113,7 @@ impl<'a> Rows<'a> {
         count: impl Fn(&Bucket) -> Option<u64>,
     ) -> Line {
         self.line(name, role, style, |bucket| {
-            Some(count(bucket)? as f64 / bucket.seconds())
+            Some(bucket.per_second(count(bucket)?))
         })
     }
 
@@ -168,9 +168,7 @@ impl<'a> Rows<'a> {
     fn processes(&self) -> Chart {
         let line = |name, role, style, value: fn(&ProcessCounters) -> u64| {
             self.line(name, role, style, move |bucket| {
-                let read = bucket.processes.iter().flatten();
-                let read: Vec<_> = read.filter(|it| it.readings > 0).collect();
-                (!read.is_empty()).then(|| read.into_iter().map(value).sum::<u64>() as f64)
+                Some(bucket.of_processes(value)? as f64)
             })
         };
         Chart {
@@ -255,10 +253,7 @@ impl<'a> Rows<'a> {
                 self.rate("first tries", "good", "area", |bucket| {
                     Some(bucket.users?.first_tries)
                 }),
-                self.rate("retries", "retries", "area", |bucket| {
-                    let users = bucket.users?;
-                    Some(users.started().saturating_sub(users.first_tries))
-                }),
+                self.rate("retries", "retries", "area", Bucket::repeated),
                 self.rate("probes", "probes", "area", Bucket::probes),
             ],
         }

@@ -77,9 +77,7 @@ fn serving(target: &TargetSpec) -> Vec<String> {
             ready.method, ready.url, ready.within
         ));
     }
-    let whole: u32 = target.sites.iter().map(|site| site.weight).sum();
-    for site in &target.sites {
-        let share = f64::from(site.weight) / f64::from(whole.max(1));
+    for (site, share) in target.shares() {
         lines.push(format!(
             "send {} of the load to {}",
             percent(share),

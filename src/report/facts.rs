@@ -117,13 +117,11 @@ fn fleet(fleet: &FleetSpec) -> String {
 }
 
 fn target_fact(target: &TargetSpec) -> String {
-    let whole: u32 = target.sites.iter().map(|site| site.weight).sum();
     let sites: Vec<String> = match target.sites.as_slice() {
         [only] => vec![only.url.without_query().to_string()],
-        sites => sites
-            .iter()
-            .map(|site| {
-                let share = f64::from(site.weight) / f64::from(whole.max(1));
+        _ => target
+            .shares()
+            .map(|(site, share)| {
                 format!(
                     "{} ({} of the load)",
                     site.url.without_query(),

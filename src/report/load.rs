@@ -7,116 +7,60 @@
 
 use std::fmt::Write as _;
 
-use crate::analysis::{Findings, Limiter, Validity};
-use crate::model::SourceName;
-use crate::plan::Pacing;
-use crate::record::{AttemptCounters, Counters, Histogram, Measure, OperationCounters, Record};
+use super::figures::maybe;
+use crate::analysis::{Findings, Limiter, Totals, Validity, load_rates, series};
+use crate::plan::{Drive, Pacing};
+use crate::record::{Histogram, OperationCounters, Record};
 use crate::units::{Nanos, counted};
 
-/// The percentiles shown, in percent.
+/// The percentiles shown, in per cent; the last is the largest value.
 const SPECTRUM: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
-/// Seconds and operations below which a rate says nothing.
-const SHORTEST: f64 = 0.1;
-const FEWEST: u64 = 10;
-/// Share of a load's length past which its end is worth telling.
-const LATE: f64 = 0.1;
 
-/// What a record of a load alone holds.
-#[derive(Debug, Default)]
-struct Totals<'a> {
-    operations: OperationCounters,
-    attempts: AttemptCounters,
-    opened: u64,
-    sent_bytes: u64,
-    received_bytes: u64,
-    response: Option<&'a Histogram>,
-    service: Option<&'a Histogram>,
-    pool_wait: Option<&'a Histogram>,
-    send_lag: Option<&'a Histogram>,
-}
-
-impl<'a> Totals<'a> {
-    fn of(record: &'a Record) -> Self {
-        let mut totals = Self::default();
-        for sample in &record.samples {
-            match sample.counters {
-                Counters::Operations(counters) => {
-                    totals.operations = counters;
-                    totals.response = sample.histogram(Measure::Response);
-                }
-                Counters::Attempts(counters) if sample.source == SourceName::User => {
-                    totals.attempts = counters;
-                    totals.service = sample.histogram(Measure::Service);
-                }
-                Counters::Generator(counters) => {
-                    totals.opened = counters.connections_opened;
-                    totals.sent_bytes = counters.sent_bytes;
-                    totals.received_bytes = counters.received_bytes;
-                    totals.pool_wait = sample.histogram(Measure::PoolWait);
-                    totals.send_lag = sample.histogram(Measure::SendLag);
-                }
-                _ => {}
-            }
-        }
-        totals
-    }
-}
-
-/// The table, with a newline at its end. `record` holds one sample for each source.
+/// The table, with a newline at its end.
 #[must_use]
-pub fn render(record: &Record, findings: &Findings) -> String {
-    let totals = Totals::of(record);
-    let seconds = record.load_end().as_secs_f64();
-    let mut text = String::new();
-    // Writing to a string cannot fail.
-    // Of an open loop, how long its operations went on after the last was due.
-    let stopped = record.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
-    let after = match record.header.plan.load.drive.closed {
-        None => stopped.saturating_sub(record.load_end()),
-        Some(_) => Nanos::ZERO,
-    };
-    let _ = write!(text, "{}", headline(&totals, seconds, after));
-    let _ = write!(text, "{}", spectrum(&totals));
-    let _ = write!(text, "{}", counts(&totals));
-    let _ = write!(text, "{}", generator(record, findings, &totals));
-    text
+pub(crate) fn render(record: &Record, findings: &Findings) -> String {
+    let totals = Totals::over(&series(record).buckets);
+    [
+        headline(record, &totals),
+        spectrum(&totals),
+        counts(&totals),
+        generator(record.header.plan.load.drive, findings, &totals),
+    ]
+    .concat()
 }
 
-fn headline(totals: &Totals, seconds: f64, after: Nanos) -> String {
-    let operations = &totals.operations;
-    let (scheduled, succeeded) = (operations.scheduled, operations.succeeded);
-    let goodput = succeeded as f64 / seconds;
-    let offered = scheduled as f64 / seconds;
-    if scheduled == 0 {
+fn headline(record: &Record, totals: &Totals) -> String {
+    let OperationCounters {
+        scheduled,
+        succeeded,
+        ..
+    } = totals.operations;
+    let seconds = record.load_end().as_secs_f64();
+    let Some(share) = totals.succeeded_share() else {
         return "Nothing was sent.\n\n".into();
-    }
+    };
     if succeeded == 0 {
         return format!(
             "NOTHING SUCCEEDED: none of {} in {seconds:.1} s; {}.\n\n",
             counted(scheduled, "operation"),
-            worst(operations)
+            worst(&totals.operations)
         );
     }
-    let share = 100.0 * succeeded as f64 / scheduled as f64;
-    if seconds < SHORTEST || scheduled < FEWEST {
+    let share = 100.0 * share;
+    let Some(rates) = load_rates(record, &totals.operations) else {
         return format!(
             "{succeeded} of {scheduled} ({share:.2} %) operations succeeded in {:.0} ms: too \
              short for a rate\n\n",
             seconds * 1e3
         );
-    }
-    let after = after.as_secs_f64();
-    let all = if after > LATE * seconds {
-        format!(
-            "; the last ended {after:.1} s later: {:.1}/s overall",
-            succeeded as f64 / (seconds + after)
-        )
-    } else {
-        String::new()
     };
+    let all = rates.late.map_or_else(String::new, |(after, all)| {
+        format!("; the last ended {after:.1} s later: {all:.1}/s overall")
+    });
     format!(
-        "{goodput:.1} operations/s succeeded, {offered:.1}/s offered, over {seconds:.1} s: \
-         {succeeded} of {scheduled} ({share:.2} %){all}\n\n"
+        "{:.1} operations/s succeeded, {:.1}/s offered, over {seconds:.1} s: {succeeded} of \
+         {scheduled} ({share:.2} %){all}\n\n",
+        rates.goodput_per_s, rates.offered_per_s
     )
 }
 
@@ -131,10 +75,7 @@ fn failures(operations: &OperationCounters) -> [(&'static str, u64); 11] {
         ("not HTTP", operations.failed_protocol),
         ("timed out", operations.timed_out),
         ("missed the deadline", operations.missed_deadline),
-        (
-            "shed by the generator",
-            operations.shed.saturating_sub(operations.shed_by_breaker),
-        ),
+        ("shed by the generator", operations.shed_by_backlog()),
         ("shed by the breaker", operations.shed_by_breaker),
         ("unfinished", operations.unfinished),
     ]
@@ -151,31 +92,20 @@ fn spectrum(totals: &Totals) -> String {
         "  {:<10} {:>14} {:>14}\n",
         "latency", "response time", "service time"
     );
-    for percent in SPECTRUM {
-        let at = |histogram: Option<&Histogram>| {
-            let value = histogram.and_then(|histogram| {
-                if percent < 100.0 {
-                    histogram.quantile(percent / 100.0)
-                } else {
-                    histogram.max()
-                }
-            });
-            value.map_or_else(|| "–".into(), duration)
-        };
-        let name = if percent < 100.0 {
-            format!("p{percent}")
-        } else {
-            "max".into()
-        };
-        let (response, service) = (at(totals.response), at(totals.service));
+    let mut row = |name: &str, value: &dyn Fn(&Histogram) -> Option<Nanos>| {
+        let [response, service] = [&totals.response, &totals.service]
+            .map(|histogram| maybe(histogram.as_ref().and_then(value), duration));
+        // Writing to a string cannot fail.
         let _ = writeln!(text, "  {name:<10} {response:>14} {service:>14}");
-    }
-    let mean = |histogram: Option<&Histogram>| {
-        let value = histogram.and_then(Histogram::mean);
-        value.map_or_else(|| "–".into(), duration)
     };
-    let (response, service) = (mean(totals.response), mean(totals.service));
-    let _ = writeln!(text, "  {:<10} {response:>14} {service:>14}", "mean");
+    for percent in SPECTRUM {
+        if percent < 100.0 {
+            row(&format!("p{percent}"), &|it| it.quantile(percent / 100.0));
+        } else {
+            row("max", &Histogram::max);
+        }
+    }
+    row("mean", &Histogram::mean);
     text.push_str(
         "  response time: of succeeded operations, from the intended start; service time: of \
          answered attempts, from the send\n\n",
@@ -184,7 +114,7 @@ fn spectrum(totals: &Totals) -> String {
 }
 
 fn counts(totals: &Totals) -> String {
-    let attempts = &totals.attempts;
+    let (attempts, generator) = (&totals.users, &totals.generator.counters);
     let classes = [
         (2, attempts.status_2xx),
         (3, attempts.status_3xx),
@@ -225,32 +155,29 @@ fn counts(totals: &Totals) -> String {
         counted(attempts.first_tries, "first try"),
         counted(attempts.retries, "retry"),
         counted(attempts.resends, "resend"),
-        counted(totals.opened, "connection")
+        counted(generator.connections_opened, "connection")
     );
     let _ = writeln!(
         text,
         "  bytes         {} sent, {} received",
-        bytes(totals.sent_bytes),
-        bytes(totals.received_bytes)
+        bytes(generator.sent_bytes),
+        bytes(generator.received_bytes)
     );
-    let waited = totals.pool_wait.and_then(|wait| wait.quantile(0.99));
-    let waited = waited.unwrap_or(Nanos::ZERO);
+    let waited = totals.pool_wait.as_ref();
+    let waited = waited.and_then(|wait| wait.quantile(0.99));
     let _ = writeln!(
         text,
         "  conn. wait    p99 {} (time spent waiting for a free connection)",
-        duration(waited)
+        duration(waited.unwrap_or(Nanos::ZERO))
     );
     text
 }
 
-fn generator(record: &Record, findings: &Findings, totals: &Totals) -> String {
-    let drive = record.header.plan.load.drive;
+fn generator(drive: Drive, findings: &Findings, totals: &Totals) -> String {
     let measurement = &findings.measurement;
     let mut text = String::new();
-    let at = |quantile| {
-        let value = totals.send_lag.and_then(|lag| lag.quantile(quantile));
-        value.map_or_else(|| "–".into(), duration)
-    };
+    let lag = measurement.send_lag_us;
+    let told = |us: Option<f64>| maybe(us, |us| duration(Nanos::from_secs_f64(us / 1e6)));
     let pacing = match drive.pacing {
         _ if drive.closed.is_some() => "closed loop",
         Pacing::Precise => "precise",
@@ -260,14 +187,12 @@ fn generator(record: &Record, findings: &Findings, totals: &Totals) -> String {
     let _ = writeln!(
         text,
         "  send lag      p50 {}, p90 {}, p99 {}, max {} ({pacing})",
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(1.0)
+        told(lag.p50),
+        told(lag.p90),
+        told(lag.p99),
+        told(lag.max)
     );
-    let percent = |share: Option<f64>| {
-        share.map_or_else(|| "–".into(), |share| format!("{:.0} %", share * 100.0))
-    };
+    let percent = |share| maybe(share, |share: f64| format!("{:.0} %", share * 100.0));
     let _ = writeln!(
         text,
         "  generator     {} busy, machine {} busy",

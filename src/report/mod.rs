@@ -15,14 +15,14 @@ mod files;
 pub mod html;
 pub mod json;
 pub mod junit;
-pub mod load;
+pub(crate) mod load;
 pub mod markdown;
 mod moments;
 mod observed;
 mod phase_table;
 mod spread;
-pub mod sweep;
+pub(crate) mod sweep;
 pub mod text;
-pub mod what_if;
+pub(crate) mod what_if;
 
 pub use files::write_all;

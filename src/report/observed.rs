@@ -39,7 +39,7 @@ fn gauges(findings: &Findings) -> Table {
         let workers = maybe(gauges.workers, number);
         vec![
             text(phase),
-            text(&gauges.source),
+            text(&gauges.source.to_string()),
             count(gauges.readings),
             count(gauges.failed),
             maybe(gauges.busy, number),
@@ -83,7 +83,7 @@ fn processes(findings: &Findings) -> Table {
     let row = |phase: &str, process: &ProcessFigures| {
         vec![
             text(phase),
-            text(&process.source),
+            text(&process.source.to_string()),
             count(process.readings),
             maybe(process.processes, number),
             maybe(process.threads, number),

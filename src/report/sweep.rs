@@ -122,7 +122,7 @@ fn legend(
 
 /// The map for a terminal: the last row of y on top.
 #[must_use]
-pub fn text(sweep: &Sweep) -> String {
+pub(crate) fn text(sweep: &Sweep) -> String {
     let mut text = format!("{}\n\n", sweep.title);
     let labels: Vec<String> = sweep
         .y
@@ -171,7 +171,7 @@ const MARGIN: (f64, f64) = (90.0, 56.0);
 
 /// The map as a drawing.
 #[must_use]
-pub fn svg(sweep: &Sweep) -> String {
+pub(crate) fn svg(sweep: &Sweep) -> String {
     let (columns, rows) = (sweep.x.values.len(), sweep.regions.len());
     let (width, height) = (columns as f64 * CELL.0, rows as f64 * CELL.1);
     let top = 14.0;
@@ -299,7 +299,7 @@ struct Page<'a> {
 /// # Errors
 ///
 /// Never; a failure is our mistake.
-pub fn html(sweep: &Sweep) -> Result<String> {
+pub(crate) fn html(sweep: &Sweep) -> Result<String> {
     let points = sweep.x.values.len() * sweep.y.values.len();
     Page {
         sweep,

@@ -107,29 +107,46 @@ fn phases(text: &mut String, findings: &Findings, paint: Paint) {
         // The page has it; here the names of the phases need the room more.
         row.remove(QUEUE_WAIT);
     }
-    let mut widths = [0; COLUMNS.len() - 1];
-    for row in &rows {
-        for (width, cell) in widths.iter_mut().zip(row) {
-            *width = (*width).max(cell.chars().count());
+    table(text, rows, 1, 2, paint);
+}
+
+/// Rows below each other: so many texts to the left, cut where the terminal is too
+/// narrow, then figures to the right; the first so many are headings.
+fn table(
+    text: &mut String,
+    mut rows: Vec<Vec<String>>,
+    texts: usize,
+    headings: usize,
+    paint: Paint,
+) {
+    let columns = rows.first().map_or(0, Vec::len);
+    let width = |rows: &[Vec<String>], column: usize| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.max().unwrap_or(0)
+    };
+    let taken: usize = (texts..columns)
+        .map(|column| width(&rows, column) + 1)
+        .sum();
+    let room = WIDTH.saturating_sub(taken + 1) / texts;
+    for row in &mut rows {
+        for cell in &mut row[..texts] {
+            *cell = fitted(cell, room.saturating_sub(1).max(NAME_MIN));
         }
     }
-    let others: usize = widths[1..].iter().map(|width| width + 1).sum();
-    widths[0] = widths[0].min(WIDTH.saturating_sub(others + 2).max(NAME_MIN));
+    let widths: Vec<usize> = (0..columns).map(|column| width(&rows, column)).collect();
     for (index, row) in rows.iter().enumerate() {
-        let mut line = format!(
-            "  {:<width$}",
-            fitted(&row[0], widths[0]),
-            width = widths[0]
-        );
-        for (cell, width) in row[1..].iter().zip(&widths[1..]) {
-            let _ = write!(line, " {cell:>width$}");
+        let mut line = String::from(" ");
+        for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
+            let _ = if column < texts {
+                write!(line, " {cell:<width$}")
+            } else {
+                write!(line, " {cell:>width$}")
+            };
         }
-        let line = line.trim_end();
-        let line = if index < 2 {
-            paint.dim(line)
-        } else {
-            line.to_owned()
-        };
+        let mut line = line.trim_end().to_owned();
+        if index < headings {
+            line = paint.dim(&line);
+        }
         let _ = writeln!(text, "{line}");
     }
 }
@@ -187,41 +204,7 @@ fn observed(text: &mut String, findings: &Findings, paint: Paint) {
         let heads = table.columns.iter().map(|head| (*head).to_owned());
         let mut rows = vec![heads.collect::<Vec<_>>()];
         rows.extend(table.rows);
-        let width = |rows: &[Vec<String>], column: usize| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.max().unwrap_or(0)
-        };
-        let figures = table.texts..table.columns.len();
-        let taken: usize = figures.map(|column| width(&rows, column) + 1).sum();
-        let room = WIDTH.saturating_sub(taken + 1) / table.texts.max(1);
-        for row in &mut rows {
-            for cell in &mut row[..table.texts] {
-                *cell = fitted(cell, room.saturating_sub(1).max(NAME_MIN));
-            }
-        }
-        let widths: Vec<usize> = (0..table.columns.len())
-            .map(|column| width(&rows, column))
-            .collect();
-        for (index, row) in rows.iter().enumerate() {
-            let mut line = String::from(" ");
-            for (column, (cell, width)) in row.iter().zip(&widths).enumerate() {
-                let _ = if column < table.texts {
-                    write!(line, " {cell:<width$}")
-                } else {
-                    write!(line, " {cell:>width$}")
-                };
-            }
-            let line = line.trim_end();
-            let _ = writeln!(
-                text,
-                "{}",
-                if index == 0 {
-                    paint.dim(line)
-                } else {
-                    line.to_owned()
-                }
-            );
-        }
+        self::table(text, rows, table.texts, 1, paint);
     }
 }
 

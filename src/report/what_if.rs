@@ -127,7 +127,7 @@ pub(super) fn legend(what_if: &WhatIf) -> Vec<(String, String)> {
 
 /// The table for a terminal.
 #[must_use]
-pub fn text(what_if: &WhatIf) -> String {
+pub(crate) fn text(what_if: &WhatIf) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,

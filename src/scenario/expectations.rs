@@ -3,7 +3,7 @@
 use super::file::{self, File, Limit};
 use super::leaf::Spanned;
 use super::meaning::Reader;
-use crate::model::{Bound, Expectation, Figure, Surge, Unit};
+use crate::model::{Bound, Expectation, Figure, Surge, Unit, Word};
 use crate::plan::{BASELINE, Entry, surge_phases};
 use crate::units::{Nanos, Ratio};
 
@@ -143,7 +143,7 @@ fn example(figure: Option<Figure>) -> String {
         None | Some((Unit::Seconds, _)) => "`at_most = \"60s\"`".into(),
         Some((Unit::Share, _)) => "`at_most = \"50 %\"`".into(),
         Some((Unit::Number, _)) => "`at_least = 1`".into(),
-        Some((Unit::Word, figure)) => format!("`is = \"{}\"`", figure.words()[0]),
+        Some((Unit::Word, figure)) => format!("`is = \"{}\"`", figure.words()[0].text()),
     }
 }
 
@@ -172,7 +172,7 @@ fn limit(reader: &mut Reader, limit: &Spanned<Limit>, figure: Figure) -> Option<
     number
 }
 
-fn word(reader: &mut Reader, word: &Spanned<String>, figure: Figure) -> Option<String> {
+fn word(reader: &mut Reader, word: &Spanned<String>, figure: Figure) -> Option<Word> {
     let words = figure.words();
     if words.is_empty() {
         reader.report(
@@ -186,9 +186,10 @@ fn word(reader: &mut Reader, word: &Spanned<String>, figure: Figure) -> Option<S
         );
         return None;
     }
-    if !words.contains(&word.value.as_str()) {
-        reader.unknown(figure.name(), word, &words);
-        return None;
+    let named = words.iter().find(|it| it.text() == word.value);
+    if named.is_none() {
+        let texts: Vec<_> = words.iter().map(|word| word.text()).collect();
+        reader.unknown(figure.name(), word, &texts);
     }
-    Some(word.value.clone())
+    named.copied()
 }

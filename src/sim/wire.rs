@@ -4,11 +4,11 @@
 use super::calendar::Calendar;
 use super::fleet::{Fleet, Request};
 use super::instance::{Call, NONE};
-use crate::clients::{Asks, AttemptEnd, AttemptId, End, Outgoing, Wire};
+use crate::clients::{Asks, AttemptEnd, AttemptId, Class, End, Outgoing, Wire, WireReport};
 use crate::error::{Error, Result};
 use crate::model::{Expected, FleetSpec, Probed, Role, Standing, time_left_ms};
 use crate::plan::{Choice, Draft, Plan, fleet_choices};
-use crate::record::{Class, Sample, WireReport};
+use crate::record::Sample;
 use crate::units::Nanos;
 
 /// What an entry of the mix comes to in the fleet.
@@ -104,7 +104,7 @@ impl FleetWire {
         match asks {
             Asks::Step(request) => {
                 let entry = &self.mix[usize::from(request.draft.entry)];
-                let user = self.spec.user_of(entry.role, request.draft.user);
+                let user = FleetSpec::user_of(entry.role, request.draft.user);
                 (entry.call, user, request.standing())
             }
             Asks::Probe { group } => {

@@ -12,7 +12,7 @@ use crate::plan::Plan;
 
 /// The addresses of every host that a run may send to, each checked.
 #[derive(Debug, Clone, Default)]
-pub struct Addresses {
+pub(crate) struct Addresses {
     known: Vec<(String, u16, SocketAddr)>,
 }
 
@@ -22,7 +22,7 @@ impl Addresses {
     /// # Errors
     ///
     /// As [`AllowedHosts::resolve`].
-    pub fn of(target: &TargetSpec, allowed: &AllowedHosts) -> Result<Self> {
+    pub(crate) fn of(target: &TargetSpec, allowed: &AllowedHosts) -> Result<Self> {
         let urls = target.urls().map(|url| (url.host.as_str(), url.port));
         let ends = target.ends_of_proxies();
         let ends = ends.map(|end| (end.host.as_str(), end.port));
@@ -38,13 +38,13 @@ impl Addresses {
 
     /// The address of a URL that was admitted.
     #[must_use]
-    pub fn get(&self, url: &Url) -> Option<SocketAddr> {
+    pub(crate) fn get(&self, url: &Url) -> Option<SocketAddr> {
         self.get_host(&url.host, url.port)
     }
 
     /// The address of a host and port that were admitted.
     #[must_use]
-    pub fn get_host(&self, host: &str, port: u16) -> Option<SocketAddr> {
+    pub(crate) fn get_host(&self, host: &str, port: u16) -> Option<SocketAddr> {
         let mut known = self.known.iter();
         known
             .find(|(known, at, _)| known == host && *at == port)
@@ -53,7 +53,7 @@ impl Addresses {
 
     /// Whether any of them is not this machine's.
     #[must_use]
-    pub fn leave_this_machine(&self) -> bool {
+    pub(crate) fn leave_this_machine(&self) -> bool {
         self.known
             .iter()
             .any(|(_, _, address)| !is_loopback(address.ip()))
@@ -64,7 +64,7 @@ impl Addresses {
     /// # Errors
     ///
     /// Wrong usage, where it asks for more than the scenario allows.
-    pub fn hold(&self, plan: &Plan) -> Result<()> {
+    pub(crate) fn hold(&self, plan: &Plan) -> Result<()> {
         if !self.leave_this_machine() {
             return Ok(());
         }

@@ -31,7 +31,7 @@ const TOLD_MAX: usize = 200;
 /// A call with everything that carrying it out takes, secrets included: what a
 /// scenario's [`Call`] leaves out when it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Plain {
+pub(crate) struct Plain {
     /// What stands in the journal of refusals: the hook's name.
     name: String,
     what: CallKind,

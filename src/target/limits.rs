@@ -16,7 +16,7 @@ use crate::process::proc;
 
 /// What a process might use before.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Before {
+pub(crate) struct Before {
     /// Which process.
     process: ProcessIdentity,
     /// Soft and hard limit on open files; none: not changed.

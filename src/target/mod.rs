@@ -21,8 +21,8 @@ mod service;
 mod spawn;
 mod undo;
 
-pub use addresses::Addresses;
-pub use service::{Begin, Target};
-pub use undo::{Armed, Safeguard, Undo, Undos};
+pub(crate) use addresses::Addresses;
+pub(crate) use service::{Begin, Target};
+pub(crate) use undo::{Armed, Safeguard, Undo, Undos};
 
 use crate::sync::lock;

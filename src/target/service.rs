@@ -49,7 +49,7 @@ const REACH_WITHIN: Nanos = Nanos::from_secs(5);
 const STEADY_WITHIN: Nanos = Nanos::from_secs(5);
 
 /// What a target begins with.
-pub struct Begin<'a> {
+pub(crate) struct Begin<'a> {
     /// What it is.
     pub spec: &'a TargetSpec,
     /// The addresses that may be sent to.
@@ -65,7 +65,7 @@ pub struct Begin<'a> {
 }
 
 /// The user's target.
-pub struct Target {
+pub(crate) struct Target {
     spec: TargetSpec,
     addresses: Addresses,
     /// Encryption of the ready check, where it is one under https.
@@ -123,7 +123,7 @@ impl Target {
     /// An unfit environment, where it cannot be started or held, does not
     /// serve in time or cannot be reached; wrong usage, where a process may not
     /// be touched. Nothing is left running.
-    pub fn begin(begin: Begin<'_>) -> Result<Self> {
+    pub(crate) fn begin(begin: Begin<'_>) -> Result<Self> {
         let ready = begin.spec.ready.as_ref().map(|ready| &ready.url);
         let ready_tls = ready
             .filter(|url| url.encrypted)
@@ -346,7 +346,7 @@ impl Target {
 
     /// The process that is held now, as an event.
     #[must_use]
-    pub fn serving(&self) -> Option<Event> {
+    pub(crate) fn serving(&self) -> Option<Event> {
         let pid = (*lock(&self.leader))?.pid;
         let source = SOURCE.into();
         Some(Event::Serving { source, pid })
@@ -354,7 +354,7 @@ impl Target {
 
     /// What its processes used since the last sample; none where none is known.
     #[must_use]
-    pub fn sample(&self, from: Nanos, to: Nanos) -> Option<Sample> {
+    pub(crate) fn sample(&self, from: Nanos, to: Nanos) -> Option<Sample> {
         if matches!(self.spec.origin, Origin::Elsewhere) {
             return None;
         }
@@ -370,7 +370,7 @@ impl Target {
 
     /// That it has ended by itself; once. While it is restarted it is not asked.
     #[must_use]
-    pub fn died(&self) -> Option<Event> {
+    pub(crate) fn died(&self) -> Option<Event> {
         let mut runs = self.runs.try_lock().ok()?;
         let status = match &mut *runs {
             Runs::Started {
@@ -391,7 +391,7 @@ impl Target {
 
     /// Does to the target what the timeline says; `tell` hears of processes that
     /// come and go.
-    pub fn act(&self, action: &TargetAction, tell: &dyn Fn(Event)) -> Outcome {
+    pub(crate) fn act(&self, action: &TargetAction, tell: &dyn Fn(Event)) -> Outcome {
         match action {
             TargetAction::Hook { hook, kind } => self.call(hook, *kind),
             TargetAction::Process { fault, whom } => {
@@ -423,7 +423,7 @@ impl Target {
     }
 
     /// Restores the target's command as it was before the last push, or starts it again.
-    pub fn serve_again(&self, action: ServiceAction, tell: &dyn Fn(Event)) -> Outcome {
+    pub(crate) fn serve_again(&self, action: ServiceAction, tell: &dyn Fn(Event)) -> Outcome {
         match action {
             ServiceAction::Rollback => self.release(tell, |_, earlier| {
                 earlier
@@ -583,7 +583,7 @@ impl Target {
 
     /// Undoes everything that still acts, the last first; `tell` hears what came of
     /// each as it is done.
-    pub fn undo(&self, tell: &mut dyn FnMut(Event)) {
+    pub(crate) fn undo(&self, tell: &mut dyn FnMut(Event)) {
         self.ending.store(true, Ordering::Release);
         // A call under way is sent before it is undone; each ends within its limit.
         let _calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
@@ -602,7 +602,7 @@ impl Target {
 
     /// Whether it serves, after everything was undone.
     #[must_use]
-    pub fn steady(&self) -> Event {
+    pub(crate) fn steady(&self) -> Event {
         let clock = Clock::start();
         loop {
             match self.asked() {
@@ -625,7 +625,7 @@ impl Target {
 
     /// Ends what this run has started.
     #[must_use]
-    pub fn stop(&self) -> Vec<Event> {
+    pub(crate) fn stop(&self) -> Vec<Event> {
         self.ending.store(true, Ordering::Release);
         let mut events: Vec<Event> = self.died().into_iter().collect();
         if let Runs::Started { running, .. } = &mut *lock(&self.runs)

@@ -34,7 +34,7 @@ const END_WITHIN: Nanos = Nanos::from_secs(3);
 /// What undoes a fault.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Undo {
+pub(crate) enum Undo {
     /// Paused processes go on.
     Continue(Vec<ProcessIdentity>),
     /// Limits are set back.
@@ -53,7 +53,7 @@ pub enum Undo {
 impl Undo {
     /// What it does, in words.
     #[must_use]
-    pub fn in_words(&self) -> String {
+    pub(crate) fn in_words(&self) -> String {
         let pids = |ids: &[u32]| {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
             ids.join(", ")
@@ -75,7 +75,7 @@ impl Undo {
 
     /// Carries it out. What is gone already needs no undoing.
     #[must_use]
-    pub fn carry_out(&self) -> Outcome {
+    pub(crate) fn carry_out(&self) -> Outcome {
         match self {
             Self::Continue(processes) => {
                 let held: Vec<ProcessHandle> =
@@ -133,7 +133,7 @@ pub(super) fn signal_group(leader: ProcessIdentity, signal: Signal) -> Option<()
 
 /// An undo with its number in the run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Armed {
+pub(crate) struct Armed {
     /// Its number.
     pub id: u64,
     /// What it does.
@@ -141,7 +141,7 @@ pub struct Armed {
 }
 
 /// Whoever sees to it that what is armed is undone, whatever happens.
-pub trait Safeguard: Send + Sync {
+pub(crate) trait Safeguard: Send + Sync {
     /// Written down and known to the guardian, before the fault acts.
     ///
     /// # Errors
@@ -176,7 +176,7 @@ struct UndoResult {
 
 /// The undos of a run directory.
 #[derive(Debug)]
-pub struct Undos {
+pub(crate) struct Undos {
     directory: PathBuf,
     /// Who writes here: `run`, `guardian` or `recover`.
     by: &'static str,
@@ -194,7 +194,7 @@ impl Undos {
     /// # Errors
     ///
     /// Where they cannot be read or written.
-    pub fn open(directory: &Path, by: &'static str) -> Result<Self> {
+    pub(crate) fn open(directory: &Path, by: &'static str) -> Result<Self> {
         let path = directory.join(FILE);
         let failed = |cause: &dyn std::fmt::Display| {
             Error::failed(format!("failed to open {}: {cause}", path.display()))
@@ -235,7 +235,7 @@ impl Undos {
 
     /// Lines that cannot be read.
     #[must_use]
-    pub const fn torn(&self) -> usize {
+    pub(crate) const fn torn(&self) -> usize {
         self.torn
     }
 
@@ -244,7 +244,7 @@ impl Undos {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn begin(&mut self) -> Result<()> {
+    pub(crate) fn begin(&mut self) -> Result<()> {
         self.conductor = ProcessIdentity::of(std::process::id());
         self.write(&Line {
             id: 0,
@@ -256,14 +256,14 @@ impl Undos {
 
     /// The process that carries out the run, where it is still there.
     #[must_use]
-    pub fn under_way(&self) -> Option<u32> {
+    pub(crate) fn under_way(&self) -> Option<u32> {
         self.conductor
             .filter(|it| it.hold().is_some())
             .map(|it| it.pid)
     }
 
     /// Ends the process that carries out the run, where it is still there.
-    pub fn end_conductor(&self) {
+    pub(crate) fn end_conductor(&self) {
         if let Some(held) = self.conductor.and_then(ProcessIdentity::hold)
             && held.signal(Signal::KILL).is_ok()
         {
@@ -273,14 +273,14 @@ impl Undos {
 
     /// The same as [`Undos::lock`], once nobody else undoes anything. Where the
     /// kernel refuses, it is undone all the same: twice is harmless, never is not.
-    pub fn wait_for_lock(&self) {
+    pub(crate) fn wait_for_lock(&self) {
         let _ = flock(&self.file, FlockOperation::LockExclusive);
     }
 
     /// Keeps others from undoing the same, until this is dropped; false where
     /// somebody does so now.
     #[must_use]
-    pub fn lock(&self) -> bool {
+    pub(crate) fn lock(&self) -> bool {
         flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_ok()
     }
 
@@ -289,7 +289,7 @@ impl Undos {
     /// # Errors
     ///
     /// As [`Undos::open`].
-    pub fn again(self) -> Result<Self> {
+    pub(crate) fn again(self) -> Result<Self> {
         let read = Self::open(&self.directory, self.by)?;
         // The lock is this file's.
         Ok(Self {
@@ -300,7 +300,7 @@ impl Undos {
 
     /// Whether a run directory has any.
     #[must_use]
-    pub fn exist(directory: &Path) -> bool {
+    pub(crate) fn exist(directory: &Path) -> bool {
         directory.join(FILE).exists()
     }
 
@@ -309,7 +309,7 @@ impl Undos {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn arm(&mut self, undo: Undo) -> Result<Armed> {
+    pub(crate) fn arm(&mut self, undo: Undo) -> Result<Armed> {
         let id = self.known.keys().next_back().map_or(1, |last| last + 1);
         self.write(&Line {
             id,
@@ -326,7 +326,7 @@ impl Undos {
     /// # Errors
     ///
     /// Where it cannot be written.
-    pub fn undone(&mut self, id: u64, outcome: &Outcome) -> Result<()> {
+    pub(crate) fn undone(&mut self, id: u64, outcome: &Outcome) -> Result<()> {
         let undone = UndoResult {
             by: self.by.to_owned(),
             outcome: outcome.clone(),
@@ -360,7 +360,7 @@ impl Undos {
 
     /// What has yet to be undone, the last armed first.
     #[must_use]
-    pub fn outstanding(&self) -> Vec<Armed> {
+    pub(crate) fn outstanding(&self) -> Vec<Armed> {
         let open = self.known.iter().rev().filter(|(_, (_, undone))| {
             // What failed or was refused may be tried again.
             !matches!(undone, Some(undone) if matches!(undone.outcome, Outcome::Applied { .. }))
@@ -373,7 +373,7 @@ impl Undos {
     }
 
     /// What was undone: what, by whom, with which outcome.
-    pub fn told(&self) -> impl Iterator<Item = (String, &str, &Outcome)> {
+    pub(crate) fn told(&self) -> impl Iterator<Item = (String, &str, &Outcome)> {
         self.known.values().filter_map(|(undo, undone)| {
             let undone = undone.as_ref()?;
             Some((undo.in_words(), undone.by.as_str(), &undone.outcome))
@@ -381,7 +381,7 @@ impl Undos {
     }
 
     /// Carries out all that is outstanding, the last armed first.
-    pub fn undo_all(&mut self) {
+    pub(crate) fn undo_all(&mut self) {
         for armed in self.outstanding() {
             let outcome = armed.undo.carry_out();
             // Where the disk is full, it has still been undone.
@@ -391,7 +391,7 @@ impl Undos {
     }
 
     /// Writes the file again without secrets, where nothing is left to undo.
-    pub fn close(&mut self) {
+    pub(crate) fn close(&mut self) {
         if !self.outstanding().is_empty() {
             return;
         }

@@ -16,7 +16,7 @@ const LAST_WORDS: (Duration, u32) = (Duration::from_millis(10), 100);
 
 /// Tells another observer on a thread of its own.
 #[derive(Debug)]
-pub struct Aside {
+pub(crate) struct Aside {
     told: Option<SyncSender<Update>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -30,7 +30,7 @@ enum Update {
 impl Aside {
     /// From now on `view` is told on its own thread.
     #[must_use]
-    pub fn new(mut view: Box<dyn Observer + Send>) -> Self {
+    pub(crate) fn new(mut view: Box<dyn Observer + Send>) -> Self {
         let (told, inbox) = mpsc::sync_channel(WAITING_MAX);
         let thread = thread::spawn(move || {
             for message in inbox {

@@ -9,6 +9,8 @@ mod gauges;
 mod progress;
 mod simulation;
 
-pub use aside::Aside;
-pub use progress::{Lines, Live, Quiet, progress};
-pub use simulation::{Simulation, Trials};
+pub(crate) use aside::Aside;
+pub(crate) use progress::progress;
+#[cfg(feature = "testing")]
+pub use progress::{Lines, Live};
+pub(crate) use simulation::{Simulation, Trials};

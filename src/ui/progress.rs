@@ -22,7 +22,7 @@ const PHASE_WIDTH: usize = 16;
 
 /// The view for an output: nothing where it is to be quiet, a live line where it
 /// is a terminal of `terminal_width` columns, plain lines otherwise.
-pub fn progress<W: Write + Send + 'static>(
+pub(crate) fn progress<W: Write + Send + 'static>(
     out: W,
     plan: &Plan,
     terminal_width: Option<usize>,
@@ -37,7 +37,7 @@ pub fn progress<W: Write + Send + 'static>(
 
 /// Shows nothing.
 #[derive(Debug, Clone, Copy)]
-pub struct Quiet;
+pub(crate) struct Quiet;
 
 impl Observer for Quiet {
     fn event(&mut self, _at: Nanos, _event: &Event) {}

@@ -13,7 +13,7 @@ const EVERY: Nanos = Nanos::from_secs(1);
 
 /// Says how far a simulation has come; of a short one it says nothing.
 #[derive(Debug)]
-pub struct Simulation {
+pub(crate) struct Simulation {
     clock: Clock,
     end: Nanos,
     /// Whether one line is rewritten in place, since the output is a terminal.
@@ -25,7 +25,7 @@ pub struct Simulation {
 impl Simulation {
     /// About a simulation of this plan that begins now.
     #[must_use]
-    pub fn new(plan: &Plan, terminal_width: Option<usize>, quiet: bool) -> Self {
+    pub(crate) fn new(plan: &Plan, terminal_width: Option<usize>, quiet: bool) -> Self {
         Self {
             clock: Clock::start(),
             end: plan.end,
@@ -36,7 +36,7 @@ impl Simulation {
     }
 
     /// So far it has come. That it cannot be written ends nothing.
-    pub fn reached(&mut self, mut out: impl Write, reached: Nanos, events: u64) {
+    pub(crate) fn reached(&mut self, mut out: impl Write, reached: Nanos, events: u64) {
         let now = self.clock.now();
         if self.quiet || now < self.told + EVERY {
             return;
@@ -59,7 +59,7 @@ impl Simulation {
     }
 
     /// Nothing more is to come.
-    pub fn clear(&self, mut out: impl Write) {
+    pub(crate) fn clear(&self, mut out: impl Write) {
         if self.in_place && self.told > Nanos::ZERO {
             let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
         }
@@ -68,7 +68,7 @@ impl Simulation {
 
 /// Says how many of many simulations are done; any thread may tell it.
 #[derive(Debug)]
-pub struct Trials {
+pub(crate) struct Trials {
     clock: Clock,
     in_place: bool,
     quiet: bool,
@@ -78,7 +78,7 @@ pub struct Trials {
 impl Trials {
     /// About simulations that begin now.
     #[must_use]
-    pub fn new(terminal_width: Option<usize>, quiet: bool) -> Self {
+    pub(crate) fn new(terminal_width: Option<usize>, quiet: bool) -> Self {
         Self {
             clock: Clock::start(),
             in_place: terminal_width.is_some(),
@@ -88,7 +88,7 @@ impl Trials {
     }
 
     /// So many of so many are done. That it cannot be written ends nothing.
-    pub fn done(&self, mut out: impl Write, done: usize, all: usize) {
+    pub(crate) fn done(&self, mut out: impl Write, done: usize, all: usize) {
         let now = self.clock.now();
         // Who finds another one telling leaves it to that one.
         let Ok(mut told) = self.told.try_lock() else {
@@ -108,7 +108,7 @@ impl Trials {
     }
 
     /// Nothing more is to come.
-    pub fn clear(&self, mut out: impl Write) {
+    pub(crate) fn clear(&self, mut out: impl Write) {
         if self.in_place && !self.quiet {
             let _ = write!(out, "\r\x1b[K").and_then(|()| out.flush());
         }

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::Signal;
 use tempfile::TempDir;
 
 use crate::founding::{founding, pids, survivors};
+use crate::rig::signal;
 use crate::run::{alone, events, run_directory, summary, threadbare, wait_until};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -37,13 +38,12 @@ fn scenario(folder: &TempDir, interval: &str) -> PathBuf {
     file
 }
 
-/// `threadbare run` under way, its output kept.
-fn start(folder: &TempDir) -> Child {
-    let file = scenario(folder, "500ms");
-    threadbare()
+/// The scenario under way by this program, what it says kept.
+fn start_with(program: &mut Command, folder: &TempDir, interval: &str) -> Child {
+    program
         .args(["run", "--out"])
         .arg(run_directory(folder))
-        .arg(file)
+        .arg(scenario(folder, interval))
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -51,14 +51,23 @@ fn start(folder: &TempDir) -> Child {
         .unwrap()
 }
 
+fn start(folder: &TempDir) -> Child {
+    start_with(&mut threadbare(), folder, "500ms")
+}
+
+/// The same once its load has begun, with its folder and its run directory.
+fn under_load() -> (TempDir, PathBuf, Child) {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = run_directory(&folder);
+    let child = start(&folder);
+    wait_for(&directory, "load_started");
+    (folder, directory, child)
+}
+
 fn wait_for(directory: &Path, event: &str) {
     wait_until(SOON, event, || {
         events(directory).iter().any(|line| line["event"] == event)
     });
-}
-
-fn signal(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
 }
 
 /// The run's exit code and what it said.
@@ -122,10 +131,7 @@ fn guardians() -> Vec<String> {
 #[test]
 fn a_killed_conductor_leaves_no_process_behind() {
     let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let directory = run_directory(&folder);
-    let child = start(&folder);
-    wait_for(&directory, "load_started");
+    let (_folder, directory, child) = under_load();
     // A stopped process cannot see that its standard input has closed.
     signal(pids(&directory)[0], Signal::STOP);
     signal(child.id(), Signal::KILL);
@@ -140,10 +146,7 @@ fn a_killed_conductor_leaves_no_process_behind() {
 #[test]
 fn an_instance_that_dies_ends_the_run_with_its_name() {
     let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let directory = run_directory(&folder);
-    let child = start(&folder);
-    wait_for(&directory, "load_started");
+    let (_folder, directory, child) = under_load();
     let victim = events(&directory)
         .iter()
         .find(|event| event["source"] == "instance-2")
@@ -159,18 +162,11 @@ fn an_instance_that_dies_ends_the_run_with_its_name() {
 
 /// Runs the scenario under a shell's limits.
 fn limited(folder: &TempDir, interval: &str, limits: &str) -> Child {
-    let file = scenario(folder, interval);
-    Command::new("sh")
-        .arg("-c")
-        .arg(format!("{limits}; exec \"$0\" run --out \"$1\" \"$2\""))
-        .arg(env!("CARGO_BIN_EXE_threadbare"))
-        .arg(run_directory(folder))
-        .arg(file)
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap()
+    let mut shell = Command::new("sh");
+    shell.arg("-c");
+    shell.arg(format!("{limits}; exec \"$0\" \"$@\""));
+    shell.arg(env!("CARGO_BIN_EXE_threadbare"));
+    start_with(&mut shell, folder, interval)
 }
 
 #[test]
@@ -204,14 +200,7 @@ fn a_fleet_whose_program_is_gone_cannot_start() {
     let folder = tempfile::tempdir().unwrap();
     let program = folder.path().join("threadbare");
     fs::copy(env!("CARGO_BIN_EXE_threadbare"), &program).unwrap();
-    let child = Command::new(&program)
-        .args(["run", "--out"])
-        .arg(run_directory(&folder))
-        .arg(scenario(&folder, "500ms"))
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let child = start_with(&mut Command::new(&program), &folder, "500ms");
     // Gone once it runs, and before it starts others: it watches the processor first.
     fs::remove_file(&program).unwrap();
     let (exit, said) = end(child);
@@ -222,10 +211,7 @@ fn a_fleet_whose_program_is_gone_cannot_start() {
 #[test]
 fn a_run_is_never_overwritten() {
     let _alone = alone();
-    let folder = tempfile::tempdir().unwrap();
-    let directory = run_directory(&folder);
-    let child = start(&folder);
-    wait_for(&directory, "load_started");
+    let (folder, directory, child) = under_load();
     signal(child.id(), Signal::INT);
     assert_eq!(end(child).0, Some(130));
     let content = || -> Vec<(PathBuf, Option<Vec<u8>>)> {

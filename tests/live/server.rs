@@ -27,7 +27,7 @@ impl Request {
 
 /// What to do about a request.
 #[derive(Debug, Clone)]
-pub(crate) struct Answer {
+pub(crate) struct ScriptedAnswer {
     /// How long it takes.
     pub(crate) after: Duration,
     /// What is written, each piece by itself.
@@ -46,7 +46,7 @@ pub(crate) enum Then {
     Hang,
 }
 
-impl Answer {
+impl ScriptedAnswer {
     /// An answer with this status and a small body.
     pub(crate) fn status(status: u16) -> Self {
         let text = format!("HTTP/1.1 {status} Whatever\r\ncontent-length: 13\r\n\r\nHello, world!");
@@ -89,7 +89,7 @@ impl Answer {
     }
 }
 
-type Behaviour = dyn Fn(&Request) -> Answer + Send + Sync;
+type Behaviour = dyn Fn(&Request) -> ScriptedAnswer + Send + Sync;
 
 struct Shared {
     behaviour: Box<Behaviour>,
@@ -106,7 +106,9 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(behaviour: impl Fn(&Request) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) fn start(
+        behaviour: impl Fn(&Request) -> ScriptedAnswer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let shared = Arc::new(Shared {

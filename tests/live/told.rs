@@ -40,7 +40,7 @@ pub(crate) fn setup(plan: &Plan, address: SocketAddr) -> Setup {
 
 /// Everything that a generator told.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct GeneratorRecord {
     pub(crate) samples: Vec<Sample>,
     pub(crate) warnings: Vec<String>,
     pub(crate) load_ended: usize,
@@ -51,10 +51,10 @@ pub(crate) struct Told {
 }
 
 /// Runs a plan against a target to its end.
-pub(crate) fn run(plan: &Plan, address: SocketAddr) -> Told {
+pub(crate) fn run(plan: &Plan, address: SocketAddr) -> GeneratorRecord {
     let (updates, receiver) = channel();
     let generator = start(&setup(plan, address), updates);
-    let told = Told::gather(plan, &receiver);
+    let told = GeneratorRecord::gather(plan, &receiver);
     generator.join().unwrap();
     told
 }
@@ -66,7 +66,7 @@ pub(crate) fn start(setup: &Setup, updates: Sender<Update>) -> Generator {
     .unwrap()
 }
 
-impl Told {
+impl GeneratorRecord {
     /// Hears a generator out, and checks what must hold in every run.
     pub(crate) fn gather(plan: &Plan, updates: &Receiver<Update>) -> Self {
         let mut told = Self::default();

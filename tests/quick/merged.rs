@@ -2,9 +2,7 @@
 
 use threadbare::analysis::{Bucket, findings, series};
 use threadbare::model::Shape;
-use threadbare::record::{
-    Backend, Event, FORMAT, Header, MachineFacts, MemoryRecorder, StopCause, Tally,
-};
+use threadbare::record::{Backend, Event, Header, MemoryRecorder, StopCause, Tally};
 use threadbare::sim::{Bounds, simulate};
 use threadbare::units::Rate;
 
@@ -15,14 +13,7 @@ fn what_was_added_up_is_one_bucket_and_the_plan_stays() {
     let mut plan = plan(50.0, ms(1_000));
     let surge = Shape::Constant(Rate::per_second(500.0).unwrap());
     plan.load.rate.push((ms(500), surge));
-    let header = Header {
-        format: FORMAT,
-        version: String::new(),
-        backend: Backend::Sim,
-        started_wall_ms: 0,
-        machine: MachineFacts::default(),
-        plan,
-    };
+    let header = Header::new(plan, Backend::Sim);
     let mut both = (MemoryRecorder::default(), Tally::new(&header.plan));
     let bounds = Bounds::default();
     simulate(&header.plan, bounds, &mut both, &mut |_, _| None).unwrap();

@@ -1,9 +1,7 @@
 //! A plan in virtual time, and the record of it.
 
 use threadbare::plan::Plan;
-use threadbare::record::{
-    Backend, FORMAT, Header, MachineFacts, MemoryRecorder, Record, StopCause,
-};
+use threadbare::record::{Backend, Header, MemoryRecorder, Record, StopCause};
 use threadbare::sim::{Bounds, simulate};
 
 /// The record of a simulation that came to its end.
@@ -12,12 +10,5 @@ pub(crate) fn simulated(plan: Plan) -> Record {
     let bounds = Bounds::default();
     let simulated = simulate(&plan, bounds, &mut kept, &mut |_, _| None).unwrap();
     assert_eq!(simulated.cause, StopCause::Completed);
-    kept.into_record(Header {
-        format: FORMAT,
-        version: String::new(),
-        backend: Backend::Sim,
-        started_wall_ms: 0,
-        machine: MachineFacts::default(),
-        plan,
-    })
+    kept.into_record(Header::new(plan, Backend::Sim))
 }

@@ -143,18 +143,6 @@ impl Fleet {
         &self.token_file
     }
 
-    /// The file with what the parts wrote to their standard errors.
-    #[must_use]
-    pub fn log(&self) -> &Path {
-        &self.starter.launcher.log
-    }
-
-    /// The parameters it was started with.
-    #[must_use]
-    pub fn spec(&self) -> &FleetSpec {
-        &self.spec
-    }
-
     /// From now on the release system demands what this policy says.
     pub fn govern(&self, policy: ReleasePolicy) {
         lock(&self.in_force).govern(policy);

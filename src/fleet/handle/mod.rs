@@ -10,5 +10,7 @@ mod pauses;
 mod restart;
 
 pub use alone::{StandaloneFleet, serve_alone};
-pub use fleet::{Fleet, Process};
+pub use fleet::Fleet;
+#[cfg(feature = "testing")]
+pub use fleet::Process;
 pub use launch::Launch;

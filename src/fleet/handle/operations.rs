@@ -18,7 +18,7 @@ use super::fleet::{Fleet, Slot};
 use super::part;
 use crate::fleet::lock;
 use crate::fleet::message::{AdmissionShare, Members, SettingsPut, SlowPut};
-use crate::model::{Action, Document, FleetOrder, Responder, applied_later};
+use crate::model::{Action, FleetOrder, Responder, applied_later};
 use crate::record::{Event, Outcome};
 use crate::units::Nanos;
 
@@ -93,8 +93,9 @@ impl Fleet {
     }
 
     /// The document in force.
+    #[cfg(feature = "testing")]
     #[must_use]
-    pub fn document(&self) -> Document {
+    pub fn document(&self) -> crate::model::Document {
         lock(&self.in_force).document().clone()
     }
 

@@ -8,4 +8,4 @@ mod identity;
 mod instance;
 mod serve;
 
-pub use serve::serve_part;
+pub(crate) use serve::serve_part;

@@ -32,7 +32,7 @@ const TIMER_SLACK_NS: NonZeroU64 = NonZeroU64::new(1_000).expect("a thousand is 
 ///
 /// Where the configuration cannot be read or the part cannot listen; the
 /// conductor has been told then, on the standard output.
-pub fn serve_part(part: &str) -> Result<()> {
+pub(crate) fn serve_part(part: &str) -> Result<()> {
     let result = read_config().and_then(|line| match part {
         "instance" => instance::serve(settle(&line)?),
         "balancer" => balancer::serve(settle(&line)?),

@@ -6,8 +6,7 @@ use rustix::event::epoll::EventFlags;
 use super::super::codec::Progress;
 use super::super::connection::{Exchange, slot_and_serial, token};
 use super::sockets::Sockets;
-use crate::clients::Clients;
-use crate::record::Unanswered;
+use crate::clients::{Clients, Unanswered};
 use crate::units::Nanos;
 
 /// Reads of one connection in one turn: so that an endless body starves nobody.

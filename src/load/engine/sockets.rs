@@ -21,11 +21,13 @@ use super::super::request::{self, Requests};
 use super::super::socket::{Fault, Notes};
 use super::super::stream::Stream;
 use super::Updates;
-use crate::clients::{Asks, AttemptEnd, AttemptId, End, Outgoing, Wire};
+use crate::clients::{
+    Asks, AttemptEnd, AttemptId, Class, End, Outgoing, Try, Unanswered, Wire, WireReport,
+};
 use crate::clock::{self, Clock};
 use crate::model::{Content, Expected, Pacing, time_left_ms};
 use crate::plan::{Draft, Slice};
-use crate::record::{Class, Sample, Try, Unanswered, WireReport};
+use crate::record::Sample;
 use crate::slots::Slab;
 use crate::units::Nanos;
 

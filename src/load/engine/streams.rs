@@ -5,8 +5,7 @@ use bytes::BytesMut;
 use super::super::connection::Exchange;
 use super::super::http2::{Session, StreamEnd};
 use super::sockets::{Sockets, answer};
-use crate::clients::{Asks, End};
-use crate::record::Unanswered;
+use crate::clients::{Asks, End, Unanswered};
 
 /// Bytes that wait to be sent on a connection, past which it gets no request.
 const UNSENT_MAX: usize = 1024 * 1024;

@@ -151,7 +151,7 @@ fn counted(verb: &str, instances: Option<NonZeroU32>) -> String {
 
 /// How many instances of `all` are meant.
 #[must_use]
-pub fn first(count: Option<NonZeroU32>, all: usize) -> usize {
+pub(crate) fn first(count: Option<NonZeroU32>, all: usize) -> usize {
     count.map_or(all, |count| {
         usize::try_from(count.get()).unwrap_or(all).min(all)
     })

@@ -21,9 +21,11 @@ use super::{HookKind, ProcessFault};
 
 pub use cause::Cause;
 pub use clients::ClientsAction;
-pub use fleet::{FleetAction, first};
+pub use fleet::FleetAction;
+pub(crate) use fleet::first;
 pub use proxy::ProxyAction;
-pub use service::{ServiceAction, restarted};
+pub use service::ServiceAction;
+pub(crate) use service::restarted;
 pub use target::TargetAction;
 pub use when::{Trigger, When};
 
@@ -138,13 +140,13 @@ impl Action {
 
     /// Whether it restarts what serves.
     #[must_use]
-    pub const fn restarts(&self) -> bool {
+    pub(crate) const fn restarts(&self) -> bool {
         matches!(self.name(), ActionName::Restart)
     }
 
     /// Whether it is a rollback, which a check may refuse.
     #[must_use]
-    pub const fn rolls_back(&self) -> bool {
+    pub(crate) const fn rolls_back(&self) -> bool {
         matches!(self.name(), ActionName::Rollback)
     }
 }
@@ -196,7 +198,7 @@ impl Action {
     /// Whether it is one of the ways out that verdicts know: a restart, an
     /// admission share, monitors off, another number of retries.
     #[must_use]
-    pub const fn intervenes(&self) -> bool {
+    pub(crate) const fn intervenes(&self) -> bool {
         match self {
             Self::Clients(action) => action.intervenes(),
             Self::Fleet(FleetAction::Admit { .. }) => true,

@@ -39,7 +39,7 @@ impl ServiceAction {
 
 /// What is so once so many instances have been restarted, in words.
 #[must_use]
-pub fn restarted(pause: Option<Nanos>, instances: usize) -> String {
+pub(crate) fn restarted(pause: Option<Nanos>, instances: usize) -> String {
     let how = pause.map_or_else(
         || "all at once".to_owned(),
         |pause| format!("one after the other, {pause} apart"),

@@ -120,13 +120,13 @@ impl Effect {
     /// The effect at work on one direction of one connection, on which it acts
     /// since `since`; none for one that meets requests.
     #[must_use]
-    pub fn stage(&self, since: Nanos) -> Option<Box<dyn Stage>> {
+    pub(crate) fn stage(&self, since: Nanos) -> Option<Box<dyn Stage>> {
         self.fault().at_work(since)
     }
 
     /// Which requests it meets; none for one that acts on connections.
     #[must_use]
-    pub fn matching(&self) -> Option<&HttpMatch> {
+    pub(crate) fn matching(&self) -> Option<&HttpMatch> {
         self.fault().matching()
     }
 }
@@ -243,7 +243,7 @@ impl ProxyFault {
     /// The same as it may be written: the values of header fields that speak of
     /// secrets are left out.
     #[must_use]
-    pub fn without_secrets(&self) -> Self {
+    pub(crate) fn without_secrets(&self) -> Self {
         let mut fault = self.clone();
         fault.effect.fault_mut().hide_secrets();
         fault

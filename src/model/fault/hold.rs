@@ -22,14 +22,14 @@ pub enum Hold {
 impl Hold {
     /// A connection that ended has a successor at most so often a second, however
     /// quickly it was lost or answered: an occupation is no flood.
-    pub const BEGUN_PER_SECOND: u32 = 10;
+    pub(crate) const BEGUN_PER_SECOND: u32 = 10;
     /// Requests that a slow reader sends ahead, so that also short answers fill the
     /// buffers between it and the worker.
-    pub const SENT_AHEAD: u32 = 64;
+    pub(crate) const SENT_AHEAD: u32 = 64;
 
     /// Requests a second of each of its connections at most.
     #[must_use]
-    pub const fn requests_per_second(self) -> u32 {
+    pub(crate) const fn requests_per_second(self) -> u32 {
         match self {
             Self::SlowReads => Self::BEGUN_PER_SECOND * Self::SENT_AHEAD,
             _ => Self::BEGUN_PER_SECOND,

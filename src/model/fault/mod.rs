@@ -3,7 +3,7 @@
 //!
 //! Names, parameters and defaults of the faults of a connection are those of
 //! Toxiproxy, so that its clients can be used. A fault of a connection is a
-//! [`Stage`] of a [`Pipe`]: it says how much of what waits goes on, and when. It
+//! `Stage` of a `Pipe`: it says how much of what waits goes on, and when. It
 //! holds no bytes, so that a fault that is taken away holds none back. Toxiproxy's
 //! chain of buffers was the obvious way; there a fault that goes must be emptied
 //! into its neighbour first.
@@ -26,17 +26,17 @@ mod timeout;
 mod units;
 
 pub use bandwidth::Bandwidth;
-pub use catalogue::{Effect, FaultError, ProxyFault, Stream};
+pub(crate) use catalogue::Stream;
+pub use catalogue::{Effect, FaultError, ProxyFault};
 pub use hold::Hold;
-pub use http::{
-    HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus, RequestView,
-};
+pub(crate) use http::RequestView;
+pub use http::{HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus};
 pub use latency::Latency;
 pub use limit_data::LimitData;
 pub use mode::Mode;
-pub use pipe::{Flow, PIPE_MAX, Pipe};
+pub(crate) use pipe::{Flow, Pipe};
 pub use reset_peer::ResetPeer;
 pub use slicer::Slicer;
 pub use slow_close::SlowClose;
-pub use stage::{Ending, Piece, Stage};
+pub(crate) use stage::Ending;
 pub use timeout::Timeout;

@@ -11,11 +11,11 @@ use crate::units::Nanos;
 /// Bytes that a direction holds at most; past them nothing more is read. With a
 /// latency of a second it is also what a connection carries in a second at most:
 /// the size of a usual window of TCP.
-pub const PIPE_MAX: usize = 1 << 20;
+pub(crate) const PIPE_MAX: usize = 1 << 20;
 
 /// What a direction does next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Flow {
+pub(crate) enum Flow {
     /// The bytes of [`Pipe::ready`] go on now.
     Ready,
     /// Nothing happens before this instant.
@@ -37,7 +37,7 @@ struct Acting {
 
 /// One direction of one connection.
 #[derive(Default)]
-pub struct Pipe {
+pub(crate) struct Pipe {
     waiting: VecDeque<(Nanos, Bytes)>,
     held: usize,
     /// Whether a part of the oldest bytes has gone on.
@@ -60,7 +60,7 @@ pub struct Pipe {
 impl Pipe {
     /// Bytes that may be pushed; none once the source has ended.
     #[must_use]
-    pub fn room(&self) -> usize {
+    pub(crate) fn room(&self) -> usize {
         if self.ended.is_some() {
             return 0;
         }
@@ -69,18 +69,18 @@ impl Pipe {
 
     /// Whether nothing waits here.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.held == 0
     }
 
     /// Bytes that faults have made vanish since this was last asked.
-    pub fn swallowed(&mut self) -> u64 {
+    pub(crate) fn swallowed(&mut self) -> u64 {
         self.holed |= self.swallowed > 0;
         std::mem::take(&mut self.swallowed)
     }
 
     /// Bytes have arrived.
-    pub fn push(&mut self, now: Nanos, bytes: Bytes) {
+    pub(crate) fn push(&mut self, now: Nanos, bytes: Bytes) {
         if self.acting.iter().any(|acting| acting.stage.swallows()) {
             self.swallowed += bytes.len() as u64;
         } else if !bytes.is_empty() {
@@ -90,13 +90,17 @@ impl Pipe {
     }
 
     /// The source has ended.
-    pub fn end(&mut self, now: Nanos) {
+    pub(crate) fn end(&mut self, now: Nanos) {
         self.ended.get_or_insert(now);
     }
 
     /// Which faults act from now on, by number; `start` begins one that did not act
     /// before, and the others go on where they were. What waits is decided on again.
-    pub fn act(&mut self, faults: &[u64], mut start: impl FnMut(u64) -> (Box<dyn Stage>, StdRng)) {
+    pub(crate) fn act(
+        &mut self,
+        faults: &[u64],
+        mut start: impl FnMut(u64) -> (Box<dyn Stage>, StdRng),
+    ) {
         let mut before = std::mem::take(&mut self.acting);
         for id in faults.iter().copied() {
             let own = before.iter().position(|acting| acting.id == id);
@@ -119,7 +123,7 @@ impl Pipe {
     }
 
     /// What this direction does at `now`.
-    pub fn next(&mut self, now: Nanos) -> Flow {
+    pub(crate) fn next(&mut self, now: Nanos) -> Flow {
         let ending = self.ending();
         if let Some((_, ending)) = ending.filter(|(at, _)| *at <= now) {
             return Flow::Ended(ending);
@@ -164,13 +168,13 @@ impl Pipe {
 
     /// The bytes that go on now, after [`Flow::Ready`].
     #[must_use]
-    pub fn ready(&self) -> &[u8] {
+    pub(crate) fn ready(&self) -> &[u8] {
         let front = self.waiting.front();
         front.map_or(&[], |(_, bytes)| &bytes[..self.cleared])
     }
 
     /// So many of the ready bytes have gone on.
-    pub fn gone(&mut self, length: usize) {
+    pub(crate) fn gone(&mut self, length: usize) {
         let Some((_, bytes)) = self.waiting.front_mut() else {
             return;
         };

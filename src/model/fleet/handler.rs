@@ -46,7 +46,7 @@ pub enum Unverified {
 
 /// What a job is, as far as its stages depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobKind {
+pub(crate) enum JobKind {
     /// A request that takes the authorization path.
     Request,
     /// A probe that a worker answers, and that is all.
@@ -57,7 +57,7 @@ pub enum JobKind {
 
 /// What a worker does with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stage {
+pub(crate) enum Stage {
     /// The application's own part.
     Application,
     /// It finds out who asks, which takes no time of its own.
@@ -74,7 +74,7 @@ pub enum Stage {
 
 /// What comes after a stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum HandlerStep {
+pub(crate) enum HandlerStep {
     /// The worker goes on to this stage.
     Enter(Stage),
     /// The job is done, and whoever waits is answered with its result.
@@ -87,7 +87,7 @@ pub enum HandlerStep {
 
 /// The handler of one job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Handler {
+pub(crate) struct Handler {
     /// What the job is.
     pub kind: JobKind,
     /// How long its caller waits.
@@ -97,7 +97,7 @@ pub struct Handler {
 impl Handler {
     /// The stage that it begins with.
     #[must_use]
-    pub const fn first(self) -> Stage {
+    pub(crate) const fn first(self) -> Stage {
         match self.kind {
             JobKind::Request | JobKind::Shallow => Stage::Application,
             JobKind::Verification => Stage::Verify,
@@ -107,7 +107,7 @@ impl Handler {
     /// What comes after a stage that ended like this, under the settings in force
     /// now. A stage that failed is the last.
     #[must_use]
-    pub fn after(
+    pub(crate) fn after(
         self,
         stage: Stage,
         result: Result<(), Denial>,
@@ -152,7 +152,13 @@ impl Stage {
     /// How long the worker is in it, beside `others` jobs that workers of the
     /// instance hold; none for a stage that takes no time, or as long as the
     /// identity service does.
-    pub fn takes(self, spec: &FleetSpec, slow: Slowness, others: u64, rng: &mut impl Rng) -> Nanos {
+    pub(crate) fn takes(
+        self,
+        spec: &FleetSpec,
+        slow: Slowness,
+        others: u64,
+        rng: &mut impl Rng,
+    ) -> Nanos {
         match self {
             Self::Application => {
                 let drawn = spec.application.sample(rng);

@@ -11,9 +11,10 @@ mod restart;
 mod role;
 mod spec;
 
-pub use denial::Denial;
-pub use handler::{Handler, HandlerStep, JobKind, Stage, Unverified, Verification};
-pub use responder::{FleetOrder, NOT_RUNNING, Responder, applied_later, each};
-pub use restart::RestartOrder;
+pub(crate) use denial::Denial;
+pub(crate) use handler::{Handler, HandlerStep, JobKind, Stage, Unverified, Verification};
+pub(crate) use responder::{FleetOrder, NOT_RUNNING, Responder, applied_later, each};
+pub(crate) use restart::RestartOrder;
 pub use role::Role;
-pub use spec::{Crew, FleetSpec, IdentitySpec, instance_name};
+pub(crate) use spec::{Crew, instance_name};
+pub use spec::{FleetSpec, IdentitySpec};

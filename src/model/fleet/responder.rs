@@ -13,11 +13,11 @@ use crate::model::{
 use crate::units::{Nanos, Ratio};
 
 /// Why nothing can be done to an instance that is down.
-pub const NOT_RUNNING: &str = "it is not running";
+pub(crate) const NOT_RUNNING: &str = "it is not running";
 
 /// What is in force on a fleet, by what its responder has done so far.
 #[derive(Debug, Clone)]
-pub struct Responder {
+pub(crate) struct Responder {
     release: Release,
     slow: Slowness,
     instances: usize,
@@ -25,7 +25,7 @@ pub struct Responder {
 
 /// What an action comes to: what is left to be carried out, and what is so then.
 #[derive(Debug)]
-pub enum FleetOrder {
+pub(crate) enum FleetOrder {
     /// Nothing is left.
     Settled(Outcome),
     /// Every instance gets what is in force on it now.
@@ -66,7 +66,7 @@ pub enum FleetOrder {
 impl Responder {
     /// Nothing has been done yet to a fleet of so many instances.
     #[must_use]
-    pub fn new(instances: usize) -> Self {
+    pub(crate) fn new(instances: usize) -> Self {
         Self {
             release: Release::default(),
             slow: Slowness::default(),
@@ -75,30 +75,36 @@ impl Responder {
     }
 
     /// From now on releases must meet this policy.
-    pub fn govern(&mut self, policy: ReleasePolicy) {
+    pub(crate) fn govern(&mut self, policy: ReleasePolicy) {
         self.release = std::mem::take(&mut self.release).under(policy);
     }
 
     /// The document in force.
+    #[cfg(feature = "testing")]
     #[must_use]
-    pub fn document(&self) -> &Document {
+    pub(crate) fn document(&self) -> &Document {
         self.release.active()
     }
 
     /// What is slow.
     #[must_use]
-    pub const fn slow(&self) -> Slowness {
+    pub(crate) const fn slow(&self) -> Slowness {
         self.slow
     }
 
     /// The settings in force on the instance at this place.
     #[must_use]
-    pub fn settings_of(&self, index: usize) -> Settings {
+    pub(crate) fn settings_of(&self, index: usize) -> Settings {
         self.release.settings_of(index, self.instances)
     }
 
     /// What the action comes to; none where it is no action on the fleet.
-    pub fn decide(&mut self, now: Nanos, author: &str, action: &Action) -> Option<FleetOrder> {
+    pub(crate) fn decide(
+        &mut self,
+        now: Nanos,
+        author: &str,
+        action: &Action,
+    ) -> Option<FleetOrder> {
         match action {
             Action::Service(ServiceAction::Rollback) => {
                 Some(released(self.release.rollback(now, author), self.instances))
@@ -165,7 +171,7 @@ fn released(document: Result<&Document, Refusal>, all: usize) -> FleetOrder {
 /// Settings were put to every instance that runs; those that are down or paused get
 /// them when they start or go on.
 #[must_use]
-pub fn applied_later(
+pub(crate) fn applied_later(
     mut done: String,
     down: &[impl AsRef<str>],
     paused: &[impl AsRef<str>],
@@ -188,7 +194,7 @@ fn later(detail: &mut String, when: &str, names: &[impl AsRef<str>]) {
 
 /// Does something to so many instances, from the first on, of which each says why
 /// it could not be done to it. It is done where it could be done to one.
-pub fn each(
+pub(crate) fn each(
     instances: usize,
     mut done: String,
     mut act: impl FnMut(usize) -> Result<(), String>,

@@ -13,7 +13,7 @@ const UNDER_WAY: &str = "another restart is in progress";
 /// A restart: all instances at once, or one after the other, each in service again
 /// for a pause before the next leaves it.
 #[derive(Debug)]
-pub struct RestartOrder {
+pub(crate) struct RestartOrder {
     pause: Option<Nanos>,
     all: usize,
     group: Range<usize>,
@@ -27,7 +27,7 @@ impl RestartOrder {
 
     /// What comes of one that is ordered while another is under way.
     #[must_use]
-    pub fn refused() -> Outcome {
+    pub(crate) fn refused() -> Outcome {
         Outcome::Failed {
             reason: UNDER_WAY.into(),
         }
@@ -35,13 +35,13 @@ impl RestartOrder {
 
     /// The instances that leave the rotation together, are stopped and start again.
     #[must_use]
-    pub fn group(&self) -> Range<usize> {
+    pub(crate) fn group(&self) -> Range<usize> {
         self.group.clone()
     }
 
     /// The group serves again: the pause before the next one, which is the group
     /// from now on; none after the last.
-    pub fn next_group(&mut self) -> Option<Nanos> {
+    pub(crate) fn next_group(&mut self) -> Option<Nanos> {
         let end = self.group.end;
         let pause = self.pause.filter(|_| end < self.all)?;
         self.group = end..end + 1;
@@ -50,7 +50,7 @@ impl RestartOrder {
 
     /// What came of it, where every instance serves again but for these failures.
     #[must_use]
-    pub fn ended(self, failures: &[String]) -> Outcome {
+    pub(crate) fn ended(self, failures: &[String]) -> Outcome {
         if failures.is_empty() {
             Outcome::Applied {
                 detail: restarted(self.pause, self.all),
@@ -64,7 +64,7 @@ impl RestartOrder {
 
     /// What came of it, where the fleet was ended meanwhile.
     #[must_use]
-    pub fn cut_short(self, mut failures: Vec<String>) -> Outcome {
+    pub(crate) fn cut_short(self, mut failures: Vec<String>) -> Outcome {
         failures.push(ENDED.to_owned());
         self.ended(&failures)
     }

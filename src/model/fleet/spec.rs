@@ -97,7 +97,7 @@ impl FleetSpec {
     /// that is linear in the concurrency (as in Brooker's simulation of collapse
     /// by retries, in which it is 1 s and 10 ms for each).
     #[must_use]
-    pub const fn contended(&self, own: Nanos, others: u64) -> Nanos {
+    pub(crate) const fn contended(&self, own: Nanos, others: u64) -> Nanos {
         own.saturating_add(Nanos(self.contention.0.saturating_mul(others)))
     }
 
@@ -137,19 +137,19 @@ impl FleetSpec {
 
     /// How many users have this role: they are 0 to n − 1, in turn over the roles.
     #[must_use]
-    pub const fn users_of(&self, role: Role) -> u32 {
+    pub(crate) const fn users_of(&self, role: Role) -> u32 {
         (self.users + Role::COUNT - 1 - role as u32) / Role::COUNT
     }
 
     /// The user at this place among those of the role.
     #[must_use]
-    pub const fn user_of(&self, role: Role, place: u32) -> u32 {
+    pub(crate) const fn user_of(role: Role, place: u32) -> u32 {
         place * Role::COUNT + role as u32
     }
 
     /// The user as whom monitors take the authorization path: one past the others.
     #[must_use]
-    pub const fn service_user(&self) -> u32 {
+    pub(crate) const fn service_user(&self) -> u32 {
         self.users
     }
 }
@@ -186,7 +186,7 @@ impl Default for IdentitySpec {
 
 /// What the instance at this place is called.
 #[must_use]
-pub fn instance_name(index: usize) -> String {
+pub(crate) fn instance_name(index: usize) -> String {
     format!("instance-{}", index + 1)
 }
 

@@ -21,9 +21,11 @@ use serde::{Deserialize, Serialize};
 use crate::units::Nanos;
 
 pub use address::GaugeUrl;
-pub use expression::{Absent, Expression, ExpressionError, Value};
-pub use page::{Malformed, Page, Series};
-pub use preset::{PRESETS, Preset};
+pub(crate) use expression::Value;
+pub use expression::{Expression, ExpressionError};
+pub(crate) use page::{Malformed, Page, Series};
+pub(crate) use preset::PRESETS;
+pub use preset::Preset;
 
 /// Gauges that are read while a run goes on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -30,7 +30,7 @@ impl Preset {
 }
 
 /// Every preset there is.
-pub const PRESETS: [Preset; 16] = [
+pub(crate) const PRESETS: [Preset; 16] = [
     Preset {
         name: "tomcat",
         about: "Micrometer, or the manager's /manager/status?XML=true",

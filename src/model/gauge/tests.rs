@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::expression::Absent;
 use super::*;
 
 fn page() -> Page {

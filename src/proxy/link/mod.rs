@@ -7,5 +7,5 @@ mod listener;
 mod peer;
 mod table;
 
-pub use counters::{FaultCounters, ProxyCounters};
+pub(crate) use counters::ProxyCounters;
 pub use handle::{Proxy, ProxySpec};

@@ -54,16 +54,39 @@ fn until(rig: &Rig, total: &mut InstanceCounters, running: u64, waiting: u64) {
     });
 }
 
+/// Does this while the only worker that may be busy has the first of these jobs, and the
+/// others wait, each asked for with these headers; all of them are served in the end.
+fn while_busy(
+    rig: &Rig,
+    total: &mut InstanceCounters,
+    jobs: &[&[(&str, &str)]],
+    then: impl FnOnce(&mut InstanceCounters),
+) {
+    std::thread::scope(|scope| {
+        let mut asked = Vec::new();
+        for (waiting, headers) in jobs.iter().enumerate() {
+            asked.push(scope.spawn(move || ask_with(rig, LIST, headers).0));
+            until(rig, total, 1, waiting as u64);
+        }
+        then(total);
+        for job in asked {
+            assert_eq!(job.join().unwrap(), 200);
+        }
+    });
+}
+
+/// Asserts that this is refused as overload, in words that have these among them.
+fn assert_refused((status, text): (u16, String), words: &str) {
+    assert!(status == 503 && text.contains(words), "{status} {text}");
+}
+
 #[test]
 fn a_request_takes_longer_beside_others() {
     let mut spec = one(2);
     spec.contention = Nanos::from_millis(150);
     spec.database = "constant(2s)".parse().unwrap();
     let rig = Rig::launch(&spec);
-    let mut total = InstanceCounters::default();
-    std::thread::scope(|scope| {
-        let long = scope.spawn(|| list(&rig).0);
-        until(&rig, &mut total, 1, 0);
+    while_busy(&rig, &mut InstanceCounters::default(), &[&[]], |_| {
         let begun = Instant::now();
         assert_eq!(ask_with(&rig, "/healthz", &[]).0, 200);
         assert!(
@@ -71,7 +94,6 @@ fn a_request_takes_longer_beside_others() {
             "{:?}",
             begun.elapsed()
         );
-        assert_eq!(long.join().unwrap(), 200);
     });
 }
 
@@ -82,15 +104,10 @@ fn a_silent_queue_says_nothing_when_it_is_full() {
     spec.database = "constant(400ms)".parse().unwrap();
     let rig = Rig::launch(&spec);
     let mut total = InstanceCounters::default();
-    std::thread::scope(|scope| {
-        let first = scope.spawn(|| list(&rig).0);
-        until(&rig, &mut total, 1, 0);
-        let second = scope.spawn(|| list(&rig).0);
-        until(&rig, &mut total, 1, 1);
+    while_busy(&rig, &mut total, &[&[], &[]], |_| {
         let patience = Duration::from_millis(100);
         let third = rig.try_ask("GET", LIST, rig.token(Role::Viewer), "", patience);
         assert!(third.is_err(), "{third:?}");
-        assert_eq!((first.join().unwrap(), second.join().unwrap()), (200, 200));
     });
     total.merge(&sum(&rig.instances()));
     assert_eq!((total.rejected, total.finished), (1, 2));
@@ -106,11 +123,7 @@ fn a_verification_that_is_given_up_goes_on_and_warms_nothing() {
     assert_eq!(list(&rig).0, 200); // it has long been in service
     rig.fleet.restart(None, &|_| ());
     for _ in 0..3 {
-        let (status, text) = list(&rig);
-        assert!(
-            status == 503 && text.contains("identity"),
-            "{status} {text}"
-        );
+        assert_refused(list(&rig), "identity");
     }
     let mut verifications = 0;
     eventually("the identity service has done all of it", || {
@@ -155,14 +168,9 @@ fn monitors_have_workers_of_their_own() {
     spec.database = "constant(1s)".parse().unwrap();
     let rig = Rig::launch(&spec);
     let mut total = InstanceCounters::default();
-    std::thread::scope(|scope| {
-        let long = scope.spawn(|| list(&rig).0);
-        until(&rig, &mut total, 1, 0);
-        let more = scope.spawn(|| list(&rig).0);
-        until(&rig, &mut total, 1, 1);
+    while_busy(&rig, &mut total, &[&[], &[]], |total| {
         assert_eq!(ask_with(&rig, "/readyz", &[]).0, 200);
-        assert!(!long.is_finished() && !more.is_finished());
-        assert_eq!((long.join().unwrap(), more.join().unwrap()), (200, 200));
+        until(&rig, total, 1, 1); // both are still there
     });
     let last = sum(&rig.instances());
     assert_eq!(last.workers, 1);
@@ -191,16 +199,9 @@ fn what_nobody_waits_for_is_not_done() {
     let rig = Rig::launch(&spec);
     let mut total = InstanceCounters::default();
     let brief = [("x-deadline-ms", "20")];
-    std::thread::scope(|scope| {
-        let long = scope.spawn(|| list(&rig).0);
-        until(&rig, &mut total, 1, 0);
+    while_busy(&rig, &mut total, &[&[]], |_| {
         // Who stays though their time is over hears of it.
-        let (status, text) = ask_with(&rig, LIST, &brief);
-        assert!(
-            status == 503 && text.contains("too long"),
-            "{status} {text}"
-        );
-        assert_eq!(long.join().unwrap(), 200);
+        assert_refused(ask_with(&rig, LIST, &brief), "too long");
     });
     total.merge(&sum(&rig.instances()));
     assert_eq!((total.expired, total.finished), (1, 1));
@@ -212,11 +213,7 @@ fn what_nobody_waits_for_is_not_done() {
     drop(unaware);
     spec.propagate_deadline = true;
     let rig = Rig::launch(&spec);
-    let (status, text) = ask_with(&rig, LIST, &brief);
-    assert!(
-        status == 503 && text.contains("time is over"),
-        "{status} {text}"
-    );
+    assert_refused(ask_with(&rig, LIST, &brief), "time is over");
     assert_eq!(ask_with(&rig, LIST, &[("x-deadline-ms", "60000")]).0, 200);
     let total = sum(&rig.instances());
     assert_eq!((total.expired, total.finished), (0, 2));
@@ -229,20 +226,13 @@ fn retries_and_probes_are_refused_before_first_tries() {
     spec.database = "constant(400ms)".parse().unwrap();
     let rig = Rig::launch(&spec);
     let mut total = InstanceCounters::default();
-    std::thread::scope(|scope| {
-        let first = scope.spawn(|| list(&rig).0);
-        until(&rig, &mut total, 1, 0);
-        let second = scope.spawn(|| ask_with(&rig, LIST, &[("x-attempt", "retry")]).0);
-        until(&rig, &mut total, 1, 1); // as long as none waits, it gets in
+    let retry: &[_] = &[("x-attempt", "retry")];
+    // As long as none waits, the retry gets in.
+    while_busy(&rig, &mut total, &[&[], retry], |_| {
         for (path, attempt) in [(LIST, "retry"), (LIST, "hedge"), ("/healthz", "first")] {
-            let (status, text) = ask_with(&rig, path, &[("x-attempt", attempt)]);
-            assert!(
-                status == 503 && text.contains("too many"),
-                "{status} {text}"
-            );
+            assert_refused(ask_with(&rig, path, &[("x-attempt", attempt)]), "too many");
         }
         assert_eq!(ask_with(&rig, LIST, &[("x-attempt", "first")]).0, 200);
-        assert_eq!((first.join().unwrap(), second.join().unwrap()), (200, 200));
     });
     total.merge(&sum(&rig.instances()));
     assert_eq!((total.rejected, total.finished), (3, 3));

@@ -11,7 +11,6 @@ mod steered;
 
 use std::collections::BTreeMap;
 
-use rustix::process::Signal;
 use threadbare::record::{Event, InstanceCounters, Outcome};
 
 use crate::rig::{Operate as _, Rig};
@@ -39,11 +38,6 @@ fn sum(all: &[InstanceCounters]) -> InstanceCounters {
         sum.merge(counters);
     }
     sum
-}
-
-fn signal(pid: u32, signal: Signal) {
-    let pid = rustix::process::Pid::from_raw(pid.try_into().unwrap()).unwrap();
-    rustix::process::kill_process(pid, signal).unwrap();
 }
 
 fn assert_applied(outcome: &Outcome, part: &str) {

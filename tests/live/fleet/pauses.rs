@@ -9,13 +9,7 @@ use threadbare::record::{Event, PAUSED};
 use threadbare::units::Nanos;
 
 use super::{LIST, assert_applied, push, sum};
-use crate::rig::{Operate as _, Rig, alive, eventually, small, sources};
-
-fn state(pid: u32) -> char {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-    let (_, rest) = stat.rsplit_once(") ").unwrap();
-    rest.chars().next().unwrap()
-}
+use crate::rig::{Operate as _, Rig, alive, eventually, small, sources, state};
 
 #[test]
 fn what_is_slow_takes_longer_also_in_an_instance_that_restarts_meanwhile() {
@@ -49,7 +43,9 @@ fn a_paused_instance_stands_still_and_goes_on_with_what_came_meanwhile() {
     let paused = rig.pid("instance-1");
     rig.instances();
     assert_applied(&rig.fleet.pause(NonZeroU32::new(1)), "1 of 2 instances");
-    eventually("it stands still", || (state(paused) == 'T').then_some(()));
+    eventually("it stands still", || {
+        (state(paused) == Some('T')).then_some(())
+    });
     std::thread::scope(|scope| {
         // Every second request is for the instance that answers nothing.
         let asked: Vec<_> = (0..6)

@@ -9,8 +9,8 @@ use threadbare::model::{Role, SourceName};
 use threadbare::record::{Event, InstanceCounters, Measure, Outcome};
 use threadbare::units::Nanos;
 
-use super::{LIST, assert_incomplete, signal, sum};
-use crate::rig::{Operate as _, Rig, eventually, instance, small, sources};
+use super::{LIST, assert_incomplete, sum};
+use crate::rig::{Operate as _, Rig, eventually, instance, signal, small, sources};
 
 #[test]
 fn jobs_are_conserved_through_load_and_restarts() {

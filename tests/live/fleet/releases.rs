@@ -7,8 +7,8 @@ use threadbare::model::{ReleasePolicy, Role};
 use threadbare::record::Outcome;
 use threadbare::units::Ratio;
 
-use super::{LIST, assert_applied, assert_incomplete, detached, push, signal};
-use crate::rig::{Operate as _, Rig, alive, eventually, small, sources};
+use super::{LIST, assert_applied, assert_incomplete, detached, push};
+use crate::rig::{Operate as _, Rig, alive, eventually, signal, small, sources};
 
 #[test]
 fn a_refused_rollback_changes_nothing() {

@@ -83,7 +83,7 @@ fn what_a_fleet_writes_is_its_owners_alone() {
     names.sort_unstable();
     let expected = ["control.token", "fleet.db", "fleet.db-shm", "fleet.db-wal"];
     assert_eq!(names, expected);
-    assert_eq!(mode(rig.fleet.log()), 0o600);
+    assert_eq!(mode(&data.with_extension("log")), 0o600);
 }
 
 #[test]

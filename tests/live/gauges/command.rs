@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use crate::server::{Answer, Server};
+use crate::server::{ScriptedAnswer, Server};
 
 fn gauges(server: &Server, flags: &[&str]) -> (Option<i32>, String) {
     let Output {
@@ -27,7 +27,7 @@ fn gauges(server: &Server, flags: &[&str]) -> (Option<i32>, String) {
 
 fn serving(body: &'static str) -> Server {
     Server::start(move |_| {
-        Answer::text(&format!(
+        ScriptedAnswer::text(&format!(
             "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
             body.len()
         ))

@@ -8,7 +8,7 @@ use threadbare::record::{Counters, Event};
 use threadbare::units::Nanos;
 
 use crate::readings::{read, scrape};
-use crate::server::{Answer, Server, Then};
+use crate::server::{ScriptedAnswer, Server, Then};
 
 fn source(server: &Server) -> GaugeSource {
     GaugeSource {
@@ -27,15 +27,15 @@ fn source(server: &Server) -> GaugeSource {
     }
 }
 
-fn page(body: &str) -> Answer {
-    Answer::text(&format!(
+fn page(body: &str) -> ScriptedAnswer {
+    ScriptedAnswer::text(&format!(
         "HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     ))
 }
 
 /// Why the first reading of a target that answers so failed.
-fn cause(answer: Answer) -> String {
+fn cause(answer: ScriptedAnswer) -> String {
     let server = Server::start(move |_| answer.clone());
     let (mut scraper, readings) = read(vec![source(&server)]);
     let cause = readings.first("a failed reading", |told| match told {
@@ -69,20 +69,20 @@ fn whatever_a_target_does_is_told_with_its_cause() {
     let too_long = "failed to read the page: the page is longer than 8 MB; name a smaller one";
     let closed = "failed to read the page: the connection was closed without an answer";
     for (answer, told) in [
-        (Answer::text("").then(Then::Close), closed),
+        (ScriptedAnswer::text("").then(Then::Close), closed),
         (
-            Answer::never(),
+            ScriptedAnswer::never(),
             "failed to read the page: no answer in time",
         ),
-        (Answer::text(stated).then(Then::Hang), too_long),
-        (Answer::text(&endless).then(Then::Close), too_long),
-        (Answer::text(&chunked), too_long),
+        (ScriptedAnswer::text(stated).then(Then::Hang), too_long),
+        (ScriptedAnswer::text(&endless).then(Then::Close), too_long),
+        (ScriptedAnswer::text(&chunked), too_long),
         (
-            Answer::text("220 smtp ready\r\n"),
+            ScriptedAnswer::text("220 smtp ready\r\n"),
             "failed to read the page: the answer is not HTTP",
         ),
         (
-            Answer::status(503),
+            ScriptedAnswer::status(503),
             "failed to read the page: it was answered with status 503",
         ),
         (
@@ -147,11 +147,11 @@ fn warning(told: GaugeUpdate) -> Option<String> {
 fn a_page_in_pieces_and_in_chunks_is_read() {
     for answer in [
         page("app_busy 2\n").byte_by_byte(),
-        Answer::text(
+        ScriptedAnswer::text(
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\napp_\r\n7;x=y\r\nbusy 2\n\r\n0\r\n\r\n",
         )
         .byte_by_byte(),
-        Answer::text("HTTP/1.0 200 OK\r\n\r\napp_busy 2\n").then(Then::Close),
+        ScriptedAnswer::text("HTTP/1.0 200 OK\r\n\r\napp_busy 2\n").then(Then::Close),
     ] {
         let server = Server::start(move |_| answer.clone());
         let (mut scraper, readings) = read(vec![source(&server)]);
@@ -168,7 +168,7 @@ fn a_page_in_pieces_and_in_chunks_is_read() {
 #[test]
 fn a_source_that_hangs_holds_up_no_other() {
     let (hanging, quick) = (
-        Server::start(|_| Answer::never()),
+        Server::start(|_| ScriptedAnswer::never()),
         Server::start(|_| page("app_busy 1\n")),
     );
     let slow = GaugeSource {

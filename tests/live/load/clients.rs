@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use crate::plan::{entry, ms, plan};
-use crate::server::{Answer, Server, Then};
-use crate::told::{Told, run, setup, start};
+use crate::server::{ScriptedAnswer, Server, Then};
+use crate::told::{GeneratorRecord, run, setup, start};
 use threadbare::load::Work;
 use threadbare::model::{ArrivalProcess, FleetSpec, HttpWork, Retryable, Step};
 use threadbare::plan::{ClosedLoop, MixEntry, Plan, Request};
@@ -21,23 +21,23 @@ fn one_retried() -> Plan {
 }
 
 /// A server that answers its first `count` requests so, and the rest with success.
-fn at_first(count: usize, answer: Answer) -> Server {
+fn at_first(count: usize, answer: ScriptedAnswer) -> Server {
     let seen = AtomicUsize::new(0);
     Server::start(move |_| match seen.fetch_add(1, Ordering::SeqCst) {
         before if before < count => answer.clone(),
-        _ => Answer::status(200),
+        _ => ScriptedAnswer::status(200),
     })
 }
 
-fn unavailable(retry_after: u32) -> Answer {
-    Answer::text(&format!(
+fn unavailable(retry_after: u32) -> ScriptedAnswer {
+    ScriptedAnswer::text(&format!(
         "HTTP/1.1 503 No\r\nretry-after: {retry_after}\r\ncontent-length: 0\r\n\r\n"
     ))
 }
 
 #[test]
 fn a_budget_bounds_the_amplification() {
-    let server = Server::start(|_| Answer::status(500));
+    let server = Server::start(|_| ScriptedAnswer::status(500));
     let mut plan = plan(100.0, ms(1_000));
     plan.load.client.retries = 3;
     let told = run(&plan, server.address());
@@ -69,7 +69,7 @@ fn a_pause_is_as_long_as_the_backoff_or_the_answer_says() {
             log.push(Instant::now());
             match log.len() {
                 1 => unavailable(1),
-                _ => Answer::status(200),
+                _ => ScriptedAnswer::status(200),
             }
         });
         let mut plan = one_retried();
@@ -110,7 +110,7 @@ fn what_is_retried_can_be_chosen() {
         (503, None, 1),
         (503, Some(Retryable::TooManyRequests), 0),
     ] {
-        let server = at_first(1, Answer::status(status));
+        let server = at_first(1, ScriptedAnswer::status(status));
         let mut plan = one_retried();
         if let Some(only) = retry_on {
             plan.load.client.retry_on = [only].into_iter().collect();
@@ -124,7 +124,7 @@ fn what_is_retried_can_be_chosen() {
 #[test]
 fn a_breaker_stops_the_traffic_and_lets_it_back() {
     for trip in ["5 failures", "100 % of 5"] {
-        let server = at_first(5, Answer::status(500));
+        let server = at_first(5, ScriptedAnswer::status(500));
         let mut plan = plan(100.0, ms(1_500));
         plan.load.client.breaker = Some(format!("{trip}, pause 500ms").parse().unwrap());
         let told = run(&plan, server.address());
@@ -142,7 +142,7 @@ fn a_breaker_stops_the_traffic_and_lets_it_back() {
 
 #[test]
 fn in_a_closed_loop_who_is_shed_thinks_before_asking_again() {
-    let server = at_first(2, Answer::status(500));
+    let server = at_first(2, ScriptedAnswer::status(500));
     let mut plan = plan(1.0, ms(1_000));
     let think = ms(20);
     plan.load.drive.closed = Some(ClosedLoop { users: 2, think });
@@ -157,11 +157,14 @@ fn in_a_closed_loop_who_is_shed_thinks_before_asking_again() {
 
 /// One operation whose first try gets the first of these answers, and so on;
 /// what comes after them succeeds.
-fn hedged(answers: Vec<Answer>, change: fn(&mut Plan)) -> Told {
+fn hedged(answers: Vec<ScriptedAnswer>, change: fn(&mut Plan)) -> GeneratorRecord {
     let seen = AtomicUsize::new(0);
     let server = Server::start(move |_| {
         let before = seen.fetch_add(1, Ordering::SeqCst);
-        answers.get(before).cloned().unwrap_or(Answer::status(200))
+        answers
+            .get(before)
+            .cloned()
+            .unwrap_or(ScriptedAnswer::status(200))
     });
     let mut plan = one_retried();
     plan.load.client.timeout = ms(10_000);
@@ -176,21 +179,27 @@ fn hedged(answers: Vec<Answer>, change: fn(&mut Plan)) -> Told {
 #[test]
 fn the_first_answer_of_a_try_and_its_hedge_counts() {
     // The first try is never answered, its hedge is.
-    let told = hedged(vec![Answer::never()], |_| ());
+    let told = hedged(vec![ScriptedAnswer::never()], |_| ());
     let user = &told.user;
     assert_eq!(told.operations.succeeded, 1);
     assert_eq!((user.hedges, user.cancelled, user.retries), (1, 1, 0));
     // An error is an answer: it is retried, and the first try is given up.
-    let told = hedged(vec![Answer::never(), Answer::status(500)], |_| ());
+    let told = hedged(
+        vec![ScriptedAnswer::never(), ScriptedAnswer::status(500)],
+        |_| (),
+    );
     let user = &told.user;
     assert_eq!(told.operations.succeeded, 1);
     assert_eq!((user.hedges, user.cancelled, user.retries), (1, 1, 1));
     // A broken connection is none: the other is waited for.
     let slow = Duration::from_secs(1);
-    let breaks = Answer::text("").then(Then::Close).after(slow / 2);
-    let told = hedged(vec![breaks, Answer::status(200).after(slow)], |plan| {
-        plan.load.client.retries = 0;
-    });
+    let breaks = ScriptedAnswer::text("").then(Then::Close).after(slow / 2);
+    let told = hedged(
+        vec![breaks, ScriptedAnswer::status(200).after(slow)],
+        |plan| {
+            plan.load.client.retries = 0;
+        },
+    );
     let user = &told.user;
     assert_eq!((told.operations.succeeded, user.hedges), (1, 1));
     assert_eq!(user.connection_errors + user.cancelled, 1);
@@ -206,8 +215,8 @@ fn each_step_of_an_operation_is_hedged_by_itself() {
     // Of each step the first try is never answered, and its hedge is.
     let seen = AtomicUsize::new(0);
     let server = Server::start(move |_| match seen.fetch_add(1, Ordering::SeqCst) % 2 {
-        0 => Answer::never(),
-        _ => Answer::status(200),
+        0 => ScriptedAnswer::never(),
+        _ => ScriptedAnswer::status(200),
     });
     let mut plan = one_retried();
     plan.load.client.hedge_after = Some(ms(50));
@@ -222,7 +231,7 @@ fn each_step_of_an_operation_is_hedged_by_itself() {
     };
     let (updates, receiver) = channel();
     let generator = start(&setup, updates);
-    let told = Told::gather(&plan, &receiver);
+    let told = GeneratorRecord::gather(&plan, &receiver);
     generator.join().unwrap();
     let user = &told.user;
     assert_eq!((told.operations.succeeded, user.first_tries), (1, 2));
@@ -235,7 +244,7 @@ fn each_step_of_an_operation_is_hedged_by_itself() {
 #[test]
 fn a_hedge_needs_a_connection_a_token_and_a_request_that_may_be_made_twice() {
     let hedges = |change: fn(&mut Plan)| {
-        let server = Server::start(|_| Answer::never());
+        let server = Server::start(|_| ScriptedAnswer::never());
         let mut plan = one_retried();
         plan.load.client.retries = 0;
         plan.load.client.timeout = ms(300);
@@ -268,8 +277,8 @@ fn a_hedge_needs_a_connection_a_token_and_a_request_that_may_be_made_twice() {
 fn retries_draw_nothing_from_the_schedule() {
     let sent = |retries| {
         let server = Server::start(|request| match request.index % 3 {
-            0 => Answer::status(200),
-            _ => Answer::status(500),
+            0 => ScriptedAnswer::status(200),
+            _ => ScriptedAnswer::status(500),
         });
         let mut plan = plan(300.0, ms(500));
         plan.load.process = ArrivalProcess::Poisson;
@@ -305,7 +314,7 @@ fn told_by(request: &str) -> (Option<u64>, Option<&str>) {
 #[test]
 fn attempts_tell_the_fleet_what_the_plan_says() {
     let asked = |change: fn(&mut FleetSpec)| {
-        let server = at_first(1, Answer::status(500));
+        let server = at_first(1, ScriptedAnswer::status(500));
         let mut plan = one_retried();
         plan.load.client.timeout = ms(400);
         plan.load.client.deadline = Some(ms(500));

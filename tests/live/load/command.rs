@@ -9,7 +9,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::Deserializer;
 use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 
-use crate::server::{Answer, Server};
+use crate::server::{ScriptedAnswer, Server};
 
 fn load(url: &str, flags: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_threadbare"))
@@ -35,7 +35,7 @@ fn figure(output: &Output, path: &str) -> serde_json::Value {
 
 #[test]
 fn an_open_load_tells_the_table_that_people_know() {
-    let server = Server::start(|_| Answer::status(200).after(Duration::from_millis(2)));
+    let server = Server::start(|_| ScriptedAnswer::status(200).after(Duration::from_millis(2)));
     let url = format!("http://{}/", server.address());
     let output = load(&url, &["-R", "200", "-d", "1s", "--quiet"]);
     assert_eq!(output.status.code(), Some(0), "{}", error(&output));
@@ -56,7 +56,7 @@ fn an_open_load_tells_the_table_that_people_know() {
 
 #[test]
 fn a_closed_loop_lasts_until_its_last_answer() {
-    let server = Server::start(|_| Answer::status(200).after(Duration::from_millis(300)));
+    let server = Server::start(|_| ScriptedAnswer::status(200).after(Duration::from_millis(300)));
     let url = format!("http://{}/", server.address());
     let text = out(&load(&url, &["-n", "64", "-c", "64", "--quiet"]));
     // All at once, and all answered after 300 ms: at most 64 in 0.3 s.
@@ -66,7 +66,7 @@ fn a_closed_loop_lasts_until_its_last_answer() {
 
 #[test]
 fn a_count_of_operations_ends_with_the_time_all_the_same() {
-    let server = Server::start(|_| Answer::status(404));
+    let server = Server::start(|_| ScriptedAnswer::status(404));
     let url = format!("http://{}/", server.address());
     let text = out(&load(
         &url,
@@ -95,7 +95,7 @@ fn the_shells_and_the_manual_know_every_command() {
 
 #[test]
 fn the_histograms_can_be_read_by_their_own_library() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let url = format!("http://{}/", server.address());
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("load.hlog");
@@ -142,7 +142,7 @@ fn a_target_that_refuses_everything_has_no_rate() {
 
 #[test]
 fn a_summary_keeps_the_contract_and_a_ramp_its_count() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let url = format!("http://{}/", server.address());
     let output = load(&url, &["-R", "100:300", "-d", "1s", "--json"]);
     assert_eq!(figure(&output, "conservation/scheduled"), 199);
@@ -164,7 +164,7 @@ fn recorded_times_are_offered_as_they_came() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("times.txt");
     std::fs::write(&file, "# two and one\n0.2\n0.1\n\n0.35\n").unwrap();
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let url = format!("http://{}/", server.address());
     let replay = ["--replay", file.to_str().unwrap(), "--json"];
     for (flags, count) in [(&[][..], 3), (&["-d", "0.3s"], 2), (&["-n", "1"], 1)] {
@@ -189,7 +189,7 @@ fn recorded_times_are_offered_as_they_came() {
 
 #[test]
 fn a_load_past_its_backlog_is_invalid_and_not_slow() {
-    let server = Server::start(|_| Answer::never());
+    let server = Server::start(|_| ScriptedAnswer::never());
     let url = format!("http://{}/", server.address());
     let flags = [
         "-R",
@@ -210,7 +210,7 @@ fn a_load_past_its_backlog_is_invalid_and_not_slow() {
 
 #[test]
 fn clients_behave_as_the_flags_say() {
-    let server = Server::start(|_| Answer::status(429));
+    let server = Server::start(|_| ScriptedAnswer::status(429));
     let url = format!("http://{}/", server.address());
     let retrying = [
         "--retries",
@@ -227,7 +227,7 @@ fn clients_behave_as_the_flags_say() {
     let text = out(&output);
     assert!(text.contains("20 first tries, 3 retries"), "{text}");
 
-    let server = Server::start(|_| Answer::status(500));
+    let server = Server::start(|_| ScriptedAnswer::status(500));
     let url = format!("http://{}/", server.address());
     let flags = ["-R", "100", "-n", "50", "--breaker", "5 failures, pause 1h"];
     let output = load(&url, &flags);
@@ -239,7 +239,7 @@ fn clients_behave_as_the_flags_say() {
 
 #[test]
 fn a_rate_past_the_generators_capacity_is_invalid_and_not_slow() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let url = format!("http://{}/", server.address());
     // No thread sends four million requests a second.
     let flags = [
@@ -263,7 +263,7 @@ fn a_rate_past_the_generators_capacity_is_invalid_and_not_slow() {
 
 #[test]
 fn wrong_usage_is_told_in_one_sentence_and_sends_nothing() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let url = format!("http://{}/", server.address());
     let cases: [(&str, &[&str], &str); 17] = [
         ("http://192.0.2.1/", &[], "--allow-host 192.0.2.1"),

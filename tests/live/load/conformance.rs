@@ -4,16 +4,18 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use crate::conformance::{self, Reply};
-use crate::server::{Answer, Server, Then};
+use crate::server::{ScriptedAnswer, Server, Then};
 use crate::told::run;
 
-fn answer(reply: Reply) -> Answer {
+fn answer(reply: Reply) -> ScriptedAnswer {
     match reply {
-        Reply::Status(status) => Answer::status(status),
-        Reply::Late(status, after) => Answer::status(status).after(Duration::from_millis(after)),
-        Reply::Close => Answer::text("").then(Then::Close),
-        Reply::Garbage => Answer::text("this is not HTTP\r\n\r\n").then(Then::Close),
-        Reply::Silence => Answer::never(),
+        Reply::Status(status) => ScriptedAnswer::status(status),
+        Reply::Late(status, after) => {
+            ScriptedAnswer::status(status).after(Duration::from_millis(after))
+        }
+        Reply::Close => ScriptedAnswer::text("").then(Then::Close),
+        Reply::Garbage => ScriptedAnswer::text("this is not HTTP\r\n\r\n").then(Then::Close),
+        Reply::Silence => ScriptedAnswer::never(),
     }
 }
 

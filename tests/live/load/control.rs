@@ -3,8 +3,8 @@
 use std::sync::mpsc::channel;
 
 use crate::plan::{monitor, ms, plan};
-use crate::server::{Answer, Server};
-use crate::told::{Told, run, setup, setup_in, start};
+use crate::server::{ScriptedAnswer, Server};
+use crate::told::{GeneratorRecord, run, setup, setup_in, start};
 use threadbare::load::{Command, Generator, Identities, Setup, Update, Work};
 use threadbare::model::ClientsAction;
 use threadbare::model::MonitorPolicy;
@@ -15,7 +15,7 @@ use threadbare::units::Nanos;
 #[test]
 fn monitors_probe_more_often_after_a_failure_and_can_be_switched() {
     let probes = |status| {
-        let server = Server::start(move |_| Answer::status(status));
+        let server = Server::start(move |_| ScriptedAnswer::status(status));
         let mut plan = plan(0.0, ms(1_000));
         plan.monitors = vec![monitor()];
         let told = run(&plan, server.address());
@@ -31,13 +31,13 @@ fn monitors_probe_more_often_after_a_failure_and_can_be_switched() {
     let (well, badly) = probes(503);
     assert!(well == 0 && (25..=50).contains(&badly), "{badly}");
 
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let mut plan = plan(0.0, ms(1_000));
     plan.monitors = vec![monitor()];
     let (updates, receiver) = channel();
     let generator = start(&setup(&plan, server.address()), updates);
     generator.command(Command::Act(ClientsAction::Monitors { on: false }));
-    let told = Told::gather(&plan, &receiver);
+    let told = GeneratorRecord::gather(&plan, &receiver);
     assert!(
         told.monitor.first_tries <= 1,
         "{}",
@@ -49,9 +49,9 @@ fn monitors_probe_more_often_after_a_failure_and_can_be_switched() {
 fn monitors_do_not_need_the_users_connections() {
     let server = Server::start(|request| {
         if request.line().contains("readyz") {
-            Answer::status(200)
+            ScriptedAnswer::status(200)
         } else {
-            Answer::never()
+            ScriptedAnswer::never()
         }
     });
     let mut plan = plan(100.0, ms(500));
@@ -64,7 +64,7 @@ fn monitors_do_not_need_the_users_connections() {
 
 #[test]
 fn a_stop_ends_at_once_and_accounts_for_everything() {
-    let server = Server::start(|_| Answer::never());
+    let server = Server::start(|_| ScriptedAnswer::never());
     let plan = plan(200.0, ms(60_000));
     let (updates, receiver) = channel();
     let generator = start(&setup(&plan, server.address()), updates);
@@ -79,7 +79,7 @@ fn a_stop_ends_at_once_and_accounts_for_everything() {
         sender.send(update).unwrap();
     }
     drop(sender);
-    let told = Told::gather(&plan, &forwarded);
+    let told = GeneratorRecord::gather(&plan, &forwarded);
     generator.join().unwrap();
     assert_eq!(told.operations.unfinished, told.operations.scheduled);
     assert!(
@@ -92,25 +92,25 @@ fn a_stop_ends_at_once_and_accounts_for_everything() {
 
 #[test]
 fn a_stop_before_the_start_leaves_nothing_behind() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let plan = plan(200.0, ms(1_000));
     let (updates, receiver) = channel();
     let generator = start(&setup_in(&plan, server.address(), ms(60_000)), updates);
     generator.command(Command::Stop);
-    let told = Told::gather(&plan, &receiver);
+    let told = GeneratorRecord::gather(&plan, &receiver);
     generator.join().unwrap();
     assert_eq!((told.operations.scheduled, server.connections()), (0, 0));
 }
 
 #[test]
 fn retries_can_be_changed_under_way() {
-    let server = Server::start(|_| Answer::status(503));
+    let server = Server::start(|_| ScriptedAnswer::status(503));
     let mut plan = plan(100.0, ms(1_000));
     plan.load.client.retries = 3;
     let (updates, receiver) = channel();
     let generator = start(&setup(&plan, server.address()), updates);
     generator.command(Command::Act(ClientsAction::Retries { retries: 0 }));
-    let told = Told::gather(&plan, &receiver);
+    let told = GeneratorRecord::gather(&plan, &receiver);
     assert_eq!((told.user.first_tries, told.user.retries), (99, 0));
     assert_eq!(told.operations.failed_server_error, 99);
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::plan::{ms, plan};
-use crate::server::{Answer, Server};
+use crate::server::{ScriptedAnswer, Server};
 use crate::told::run;
 
 /// Set in the process whose descriptors are limited.
@@ -32,7 +32,7 @@ fn without_descriptors_attempts_fail_and_the_reason_is_told_once() {
 }
 
 fn limited() {
-    let server = Server::start(|_| Answer::never());
+    let server = Server::start(|_| ScriptedAnswer::never());
     let mut plan = plan(200.0, ms(500));
     plan.drain = ms(100);
     plan.load.connections = 1_000;

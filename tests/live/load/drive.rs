@@ -5,7 +5,7 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use crate::plan::{entry, ms, plan};
-use crate::server::{Answer, Server};
+use crate::server::{ScriptedAnswer, Server};
 use crate::told::{run, setup};
 use threadbare::load::{Generator, Update, Work};
 use threadbare::model::{ArrivalProcess, HttpWork, Part, Step};
@@ -33,7 +33,7 @@ fn add_up(plan: &Plan, address: SocketAddr) -> OperationCounters {
 
 /// Every request that a server got, without the host that it went to, sorted.
 fn sent(plan: &Plan) -> Vec<String> {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let operations = add_up(plan, server.address());
     assert_eq!(operations.succeeded, operations.scheduled);
     let host = format!("host: {}\r\n", server.address());
@@ -56,7 +56,7 @@ fn the_slices_of_a_load_are_the_whole_of_it() {
 
 #[test]
 fn threads_tell_as_one() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let mut plan = plan(300.0, ms(600));
     plan.load.drive.threads = 2;
     let (updates, receiver) = channel();
@@ -87,7 +87,7 @@ fn threads_tell_as_one() {
 
 #[test]
 fn a_closed_loop_waits_for_its_answers_and_thinks() {
-    let server = Server::start(|_| Answer::status(200).after(Duration::from_millis(20)));
+    let server = Server::start(|_| ScriptedAnswer::status(200).after(Duration::from_millis(20)));
     let mut plan = plan(1.0, ms(1_000));
     let think = ms(30);
     plan.load.drive.closed = Some(ClosedLoop { users: 4, think });
@@ -108,7 +108,7 @@ fn a_closed_loop_waits_for_its_answers_and_thinks() {
 #[test]
 fn a_count_of_operations_is_exact_in_every_drive() {
     for (closed, threads) in [(false, 1), (false, 2), (true, 1), (true, 3)] {
-        let server = Server::start(|_| Answer::status(200));
+        let server = Server::start(|_| ScriptedAnswer::status(200));
         let mut plan = plan(1_000.0, ms(5_000));
         let users = 7;
         plan.load.drive.closed = closed.then_some(ClosedLoop {
@@ -128,7 +128,7 @@ fn a_count_of_operations_is_exact_in_every_drive() {
 #[test]
 fn every_pacing_sends_everything_and_says_what_it_spun() {
     for (pacing, name) in Pacing::ALL {
-        let server = Server::start(|_| Answer::status(200));
+        let server = Server::start(|_| ScriptedAnswer::status(200));
         let mut plan = plan(500.0, ms(1_000));
         plan.load.drive.pacing = pacing;
         let told = run(&plan, server.address());
@@ -140,7 +140,7 @@ fn every_pacing_sends_everything_and_says_what_it_spun() {
 
 #[test]
 fn a_request_of_the_users_own_is_sent_as_written() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let mut plan = plan(100.0, ms(100));
     plan.load.mix.clear();
     plan.fleet = None;

@@ -3,8 +3,8 @@
 use std::net::TcpListener;
 
 use crate::plan::{entry, ms, plan};
-use crate::server::{Answer, Request as Received, Server, Then};
-use crate::told::{Told, run};
+use crate::server::{Request as Received, ScriptedAnswer, Server, Then};
+use crate::told::{GeneratorRecord, run};
 use threadbare::plan::Request;
 use threadbare::record::Measure;
 
@@ -28,7 +28,7 @@ fn a_dead_target_gives_failures_and_no_rate() {
 
 #[test]
 fn hostile_answers_are_outcomes() {
-    type Count = fn(&Told) -> u64;
+    type Count = fn(&GeneratorRecord) -> u64;
     let hello = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
     let large = format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(20_000));
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
@@ -36,46 +36,50 @@ fn hostile_answers_are_outcomes() {
         "HTTP/1.1 200 OK\r\ncontent-length: 3000000\r\n\r\n{}",
         "x".repeat(3_000_000)
     );
-    let cases: [(&str, Answer, Count); 11] = [
-        ("garbage", Answer::text("SSH-2.0-OpenSSH_9.6\r\n"), |told| {
-            told.operations.failed_protocol
-        }),
-        ("a head without end", Answer::text(&large), |told| {
+    let cases: [(&str, ScriptedAnswer, Count); 11] = [
+        (
+            "garbage",
+            ScriptedAnswer::text("SSH-2.0-OpenSSH_9.6\r\n"),
+            |told| told.operations.failed_protocol,
+        ),
+        ("a head without end", ScriptedAnswer::text(&large), |told| {
             told.operations.failed_protocol
         }),
         (
             "closed at once",
-            Answer::text("").then(Then::Close),
+            ScriptedAnswer::text("").then(Then::Close),
             |told| told.operations.failed_connection,
         ),
         (
             "closed half way",
-            Answer::text(&hello[..20]).then(Then::Close),
+            ScriptedAnswer::text(&hello[..20]).then(Then::Close),
             |told| told.operations.failed_connection,
         ),
-        ("twice", Answer::text(&hello.repeat(2)), |told| {
-            told.operations.succeeded
-        }),
-        ("byte by byte", Answer::status(200).byte_by_byte(), |told| {
+        ("twice", ScriptedAnswer::text(&hello.repeat(2)), |told| {
             told.operations.succeeded
         }),
         (
+            "byte by byte",
+            ScriptedAnswer::status(200).byte_by_byte(),
+            |told| told.operations.succeeded,
+        ),
+        (
             "chunks byte by byte",
-            Answer::text(chunked).byte_by_byte(),
+            ScriptedAnswer::text(chunked).byte_by_byte(),
             |told| told.operations.succeeded,
         ),
         (
             "until it closes",
-            Answer::text("HTTP/1.0 200 OK\r\n\r\nhi").then(Then::Close),
+            ScriptedAnswer::text("HTTP/1.0 200 OK\r\n\r\nhi").then(Then::Close),
             |told| told.operations.succeeded,
         ),
-        ("megabytes", Answer::text(&big), |told| {
+        ("megabytes", ScriptedAnswer::text(&big), |told| {
             told.operations.succeeded
         }),
-        ("an error", Answer::status(503), |told| {
+        ("an error", ScriptedAnswer::status(503), |told| {
             told.operations.failed_server_error
         }),
-        ("no such thing", Answer::status(404), |told| {
+        ("no such thing", ScriptedAnswer::status(404), |told| {
             told.operations.failed_refused
         }),
     ];
@@ -98,9 +102,9 @@ fn hostile_answers_are_outcomes() {
 fn a_refusal_is_a_success_where_it_is_due_and_a_hole_where_it_is_missing() {
     let mut plan = plan(100.0, ms(300));
     plan.load.mix[0].refused = true;
-    let strict = Server::start(|_| Answer::status(403));
+    let strict = Server::start(|_| ScriptedAnswer::status(403));
     assert_eq!(run(&plan, strict.address()).operations.succeeded, 29);
-    let lax = Server::start(|_| Answer::status(200));
+    let lax = Server::start(|_| ScriptedAnswer::status(200));
     let told = run(&plan, lax.address());
     assert_eq!(
         (told.operations.failed_wrongly_allowed, told.user.status_2xx),
@@ -110,7 +114,7 @@ fn a_refusal_is_a_success_where_it_is_due_and_a_hole_where_it_is_missing() {
 
 #[test]
 fn a_server_that_closes_idle_connections_breaks_nothing() {
-    let server = Server::start(|_| Answer::status(200).then(Then::Close));
+    let server = Server::start(|_| ScriptedAnswer::status(200).then(Then::Close));
     let told = run(&plan(100.0, ms(500)), server.address());
     assert_eq!(
         (told.operations.scheduled, told.operations.succeeded),
@@ -122,8 +126,8 @@ fn a_server_that_closes_idle_connections_breaks_nothing() {
 fn a_request_on_a_stale_connection_is_sent_once_more_where_that_is_safe() {
     // The second request on a connection meets its end.
     let stale = |request: &Received| match request.index {
-        0 => Answer::status(200),
-        _ => Answer::text("").then(Then::Close),
+        0 => ScriptedAnswer::status(200),
+        _ => ScriptedAnswer::text("").then(Then::Close),
     };
     let mut plan = plan(50.0, ms(400));
     plan.load.connections = 1;

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::plan::{ms, plan};
-use crate::server::{Answer, Server};
+use crate::server::{ScriptedAnswer, Server};
 use crate::told::run;
 use threadbare::model::Backoff;
 use threadbare::record::Measure;
 
 #[test]
 fn timeouts_and_retries_are_counted_exactly() {
-    let server = Server::start(|_| Answer::never());
+    let server = Server::start(|_| ScriptedAnswer::never());
     let mut plan = plan(100.0, ms(300));
     plan.load.connections = 200;
     plan.load.client.timeout = ms(60);
@@ -29,7 +29,7 @@ fn timeouts_and_retries_are_counted_exactly() {
 
 #[test]
 fn the_deadline_ends_an_operation_and_its_attempt() {
-    let server = Server::start(|_| Answer::never());
+    let server = Server::start(|_| ScriptedAnswer::never());
     let mut plan = plan(100.0, ms(300));
     plan.load.connections = 200;
     plan.load.client.timeout = ms(200);
@@ -50,7 +50,7 @@ fn the_deadline_ends_an_operation_and_its_attempt() {
 
 #[test]
 fn past_the_pool_operations_wait_and_past_the_backlog_they_are_shed() {
-    let server = Server::start(|_| Answer::never());
+    let server = Server::start(|_| ScriptedAnswer::never());
     let mut plan = plan(100.0, ms(300));
     plan.drain = ms(100);
     plan.load.connections = 2;
@@ -65,7 +65,7 @@ fn past_the_pool_operations_wait_and_past_the_backlog_they_are_shed() {
 
 #[test]
 fn those_who_wait_are_served_in_order() {
-    let server = Server::start(|_| Answer::status(200).after(Duration::from_millis(20)));
+    let server = Server::start(|_| ScriptedAnswer::status(200).after(Duration::from_millis(20)));
     let mut plan = plan(200.0, ms(200));
     plan.load.connections = 1;
     let told = run(&plan, server.address());

@@ -7,16 +7,16 @@ use std::process::Command;
 
 use tempfile::TempDir;
 
-use crate::server::{Answer, Request, Server};
+use crate::server::{Request, ScriptedAnswer, Server};
 
 fn example() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/shop.toml")
 }
 
 /// The shop of the example.
-fn shop(request: &Request) -> Answer {
+fn shop(request: &Request) -> ScriptedAnswer {
     let json = |status: &str, headers: &str, body: &str| {
-        Answer::text(&format!(
+        ScriptedAnswer::text(&format!(
             "HTTP/1.1 {status}\r\n{headers}content-length: {}\r\n\r\n{body}",
             body.len()
         ))
@@ -36,7 +36,7 @@ fn shop(request: &Request) -> Answer {
              8\r\n{{\"id\": \"\r\n{:x}\r\n{token}\r\n2\r\n\"}}\r\n0\r\n\r\n",
             token.len()
         );
-        Answer::text(&chunked).byte_by_byte()
+        ScriptedAnswer::text(&chunked).byte_by_byte()
     } else {
         json("204 No Content", "", "")
     }
@@ -163,7 +163,9 @@ fn one(folder: &TempDir, lines: &str) -> PathBuf {
 fn an_answer_that_fails_a_check_is_no_success() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(|_| {
-        Answer::text("HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nno")
+        ScriptedAnswer::text(
+            "HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: 2\r\n\r\nno",
+        )
     });
     for (check, told) in [
         (r#"check = ["body: yes"]"#, "failed a check 5"),

@@ -8,12 +8,11 @@ use std::time::Duration;
 
 use super::station::Station;
 use crate::plan::{ms, plan};
-use crate::server::{Answer, Server, Then};
+use crate::server::{ScriptedAnswer, Server, Then};
 use crate::told::{run, setup};
-use threadbare::gauges::machine_facts;
 use threadbare::load::{Generator, Update};
 use threadbare::model::{ArrivalProcess, SourceName};
-use threadbare::record::{Backend, FORMAT, Header, Histogram, Measure, Observer as _, Tally};
+use threadbare::record::{Backend, Header, Histogram, Measure, Observer as _, Tally};
 use threadbare::units::Nanos;
 
 /// p50 to p99.99, in ten-thousandths.
@@ -77,7 +76,7 @@ fn service_times_are_what_the_server_took() {
             let station = Arc::clone(&station);
             move |_| {
                 station.visit(|| service(index.fetch_add(1, Ordering::Relaxed)));
-                Answer::status(200)
+                ScriptedAnswer::status(200)
             }
         });
         let mut plan = plan(200.0, ms(2_000));
@@ -100,7 +99,7 @@ fn service_times_are_what_the_server_took() {
 #[test]
 fn intervals_and_threads_add_up_to_the_whole_run() {
     let server = Server::start(|request| {
-        Answer::status(200).after(Duration::from_micros(37 * (request.index as u64 % 50)))
+        ScriptedAnswer::status(200).after(Duration::from_micros(37 * (request.index as u64 % 50)))
     });
     let mut plan = plan(600.0, ms(1_000));
     plan.load.process = ArrivalProcess::Poisson;
@@ -131,14 +130,7 @@ fn intervals_and_threads_add_up_to_the_whole_run() {
         parts > 20,
         "{parts} histograms of three threads in ten intervals"
     );
-    let whole = tally.into_record(Header {
-        format: FORMAT,
-        version: String::new(),
-        backend: Backend::Live,
-        started_wall_ms: 0,
-        machine: machine_facts(),
-        plan,
-    });
+    let whole = tally.into_record(Header::new(plan, Backend::Live));
     for ((source, measure), sum) in sums {
         let histogram = whole
             .samples
@@ -154,20 +146,21 @@ fn intervals_and_threads_add_up_to_the_whole_run() {
 }
 
 /// Whatever goes wrong, and all of it at once: each operation and attempt ends
-/// once and is counted (`Told::gather` checks it in every bucket and at every edge).
+/// once and is counted (`GeneratorRecord::gather` checks it in every bucket and at every edge).
 #[test]
 fn every_fault_at_once_is_accounted_for() {
     let index = AtomicU64::new(0);
     let server = Server::start(move |_| {
-        let ok = Answer::status(200);
+        let ok = ScriptedAnswer::status(200);
         match index.fetch_add(1, Ordering::Relaxed) % 9 {
             0 => ok.after(Duration::from_millis(90)),
-            1 => Answer::never(),
-            2 => Answer::text("").then(Then::Close),
-            3 => Answer::text("HTTP/1.1 200 OK\r\ncontent-le").then(Then::Close),
-            4 => Answer::text("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhal").then(Then::Hang),
-            5 => Answer::text("SSH-2.0-OpenSSH_9.6\r\n"),
-            6 => Answer::status(503).then(Then::Close),
+            1 => ScriptedAnswer::never(),
+            2 => ScriptedAnswer::text("").then(Then::Close),
+            3 => ScriptedAnswer::text("HTTP/1.1 200 OK\r\ncontent-le").then(Then::Close),
+            4 => ScriptedAnswer::text("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nhal")
+                .then(Then::Hang),
+            5 => ScriptedAnswer::text("SSH-2.0-OpenSSH_9.6\r\n"),
+            6 => ScriptedAnswer::status(503).then(Then::Close),
             7 => ok.byte_by_byte(),
             _ => ok,
         }

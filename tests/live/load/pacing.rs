@@ -7,8 +7,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::plan::{ms, plan};
-use crate::server::{Answer, Server};
-use crate::told::{Told, setup, start};
+use crate::server::{ScriptedAnswer, Server};
+use crate::told::{GeneratorRecord, setup, start};
 use threadbare::clock::Clock;
 use threadbare::model::{ArrivalProcess, Arrivals};
 use threadbare::plan::{Pacing, Plan};
@@ -26,14 +26,14 @@ fn seen(plan: &Plan) -> (Vec<Nanos>, Vec<Nanos>) {
         move |_| {
             let now = clock.now();
             log.lock().unwrap().push(now);
-            Answer::status(200)
+            ScriptedAnswer::status(200)
         }
     });
     let (updates, receiver) = std::sync::mpsc::channel();
     let mut setup = setup(plan, server.address());
     setup.clock = clock;
     let generator = start(&setup, updates);
-    let told = Told::gather(plan, &receiver);
+    let told = GeneratorRecord::gather(plan, &receiver);
     generator.join().unwrap();
     assert_eq!(told.operations.succeeded, told.operations.scheduled);
     let stream = rng::stream(plan.seed, "arrivals");
@@ -133,7 +133,7 @@ fn other_generator(address: SocketAddr, gap: Duration, count: u32) -> Vec<Durati
 /// timers are late by default, which either may be and the server is.
 #[test]
 fn another_generator_measures_the_same() {
-    let server = Server::start(|_| Answer::status(200).after(Duration::from_millis(3)));
+    let server = Server::start(|_| ScriptedAnswer::status(200).after(Duration::from_millis(3)));
     let address = server.address();
     let mut plan = plan(100.0, ms(5_000));
     plan.load.drive.pacing = Pacing::Precise;
@@ -141,7 +141,7 @@ fn another_generator_measures_the_same() {
     let generator = start(&setup(&plan, address), updates);
     // 10.1 ms and 10 ms: the two drift through each other and do not march in step.
     let theirs = other_generator(address, Duration::from_micros(10_100), 490);
-    let told = Told::gather(&plan, &receiver);
+    let told = GeneratorRecord::gather(&plan, &receiver);
     generator.join().unwrap();
     let theirs = Nanos(u64::try_from(theirs[theirs.len() / 2].as_nanos()).unwrap());
     let ours = told

@@ -9,8 +9,8 @@ use rand_distr::Exp1;
 
 use super::station::Station;
 use crate::plan::{ms, plan};
-use crate::server::{Answer, Server};
-use crate::told::{Told, run};
+use crate::server::{ScriptedAnswer, Server};
+use crate::told::{GeneratorRecord, run};
 use threadbare::model::{ArrivalProcess, Arrivals};
 use threadbare::plan::Plan;
 use threadbare::record::Measure;
@@ -82,7 +82,7 @@ fn ideal(plan: &Plan, mut service: impl FnMut() -> f64) -> Vec<f64> {
 }
 
 /// The same, as the generator measured it.
-fn measured(told: &Told) -> Vec<f64> {
+fn measured(told: &GeneratorRecord) -> Vec<f64> {
     let samples = told.samples.iter().filter(|sample| sample.from > ms(0));
     let mut means: Vec<(Nanos, f64)> = samples
         .filter_map(|sample| {
@@ -114,14 +114,14 @@ fn poisson(batch: Nanos) -> Plan {
 }
 
 /// The generator's arrivals at so many real workers.
-fn visited(plan: &Plan, workers: u32, services: Services) -> (Arc<Station>, Told) {
+fn visited(plan: &Plan, workers: u32, services: Services) -> (Arc<Station>, GeneratorRecord) {
     let station = Arc::new(Station::new(workers));
     let draws = Mutex::new(rng::stream(1, "service"));
     let server = Server::start({
         let station = Arc::clone(&station);
         move |_| {
             station.visit(|| services(&mut draws.lock().unwrap()));
-            Answer::status(200)
+            ScriptedAnswer::status(200)
         }
     });
     let told = run(plan, server.address());
@@ -183,7 +183,7 @@ fn agrees_with_theory(services: Services, factor: impl Fn(u32, f64) -> f64) {
 }
 
 /// L = λW, each side told by another: the server's stays, the client's response times.
-fn keeps_littles_law(station: &Station, told: &Told) {
+fn keeps_littles_law(station: &Station, told: &GeneratorRecord) {
     let response = told.histogram("user", Measure::Response);
     let waited = response.mean().unwrap().as_secs_f64() * response.count() as f64;
     let there = station.occupancy();

@@ -5,8 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::plan::{entry, ms, plan};
-use crate::server::{Answer, Server};
-use crate::told::{Told, run, setup, start};
+use crate::server::{ScriptedAnswer, Server};
+use crate::told::{GeneratorRecord, run, setup, start};
 use threadbare::clock::Clock;
 use threadbare::load::{Generator, Setup, Update};
 use threadbare::model::{ArrivalProcess, Arrivals};
@@ -27,7 +27,7 @@ fn scheduled_by_bucket(plan: &Plan) -> Vec<u64> {
 
 #[test]
 fn a_healthy_target_is_measured_as_it_is() {
-    let server = Server::start(|_| Answer::status(200).after(Duration::from_millis(5)));
+    let server = Server::start(|_| ScriptedAnswer::status(200).after(Duration::from_millis(5)));
     let plan = plan(200.0, ms(1_000));
     let told = run(&plan, server.address());
     assert_eq!(
@@ -60,7 +60,7 @@ fn a_healthy_target_is_measured_as_it_is() {
 fn a_bimodal_target_shows_both_its_modes() {
     let server = Server::start(|request| {
         let slow = request.line().contains("/projects/7/"); // one of ten
-        Answer::status(200).after(Duration::from_millis(if slow { 150 } else { 2 }))
+        ScriptedAnswer::status(200).after(Duration::from_millis(if slow { 150 } else { 2 }))
     });
     let told = run(&plan(300.0, ms(2_000)), server.address());
     let requests = server.requests();
@@ -123,13 +123,13 @@ fn a_frozen_target_is_charged_with_every_operation_that_it_kept_waiting() {
         } else {
             ms(2_000) - into
         };
-        Answer::status(200).after((frozen + ms(1)).to_duration())
+        ScriptedAnswer::status(200).after((frozen + ms(1)).to_duration())
     });
     let (updates, receiver) = channel();
     let mut setup = setup(&plan, server.address());
     setup.clock = clock;
     let generator = start(&setup, updates);
-    let told = Told::gather(&plan, &receiver);
+    let told = GeneratorRecord::gather(&plan, &receiver);
     generator.join().unwrap();
     assert_eq!(
         (told.operations.scheduled, told.operations.succeeded),
@@ -183,11 +183,11 @@ fn start_stalled(setup: &Setup, updates: Sender<Update>) -> Generator {
 
 #[test]
 fn a_stalled_generator_does_not_move_intended_starts_and_owns_up_to_it() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let plan = plan(500.0, ms(1_500));
     let (updates, receiver) = channel();
     let generator = start_stalled(&setup(&plan, server.address()), updates);
-    let told = Told::gather(&plan, &receiver);
+    let told = GeneratorRecord::gather(&plan, &receiver);
     generator.join().unwrap();
     let mut buckets = told.buckets();
     buckets.sort_by_key(|bucket| bucket.0);
@@ -207,12 +207,12 @@ fn a_stalled_generator_does_not_move_intended_starts_and_owns_up_to_it() {
 
 #[test]
 fn what_a_stalled_generator_comes_to_after_the_deadline_is_not_sent() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let mut plan = plan(500.0, ms(1_000));
     plan.load.client.deadline = Some(ms(150));
     let (updates, receiver) = channel();
     let generator = start_stalled(&setup(&plan, server.address()), updates);
-    let told = Told::gather(&plan, &receiver);
+    let told = GeneratorRecord::gather(&plan, &receiver);
     generator.join().unwrap();
     // 400 ms of arrivals, those of the first 250 ms too late: closed form 125.
     assert!(
@@ -228,7 +228,7 @@ fn what_a_stalled_generator_comes_to_after_the_deadline_is_not_sent() {
 #[test]
 fn the_same_seed_sends_the_same_requests() {
     let sent = |seed| {
-        let server = Server::start(|_| Answer::status(200));
+        let server = Server::start(|_| ScriptedAnswer::status(200));
         let mut plan = plan(300.0, ms(500));
         plan.seed = seed;
         plan.load.process = ArrivalProcess::Poisson;
@@ -272,7 +272,7 @@ fn the_same_seed_sends_the_same_requests() {
 #[test]
 #[ignore = "a figure of the machine as much as of the code"]
 fn pacing() {
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let mut medians = Vec::new();
     for rate in [350.0, 2_000.0, 10_000.0] {
         let told = run(&plan(rate, ms(3_000)), server.address());

@@ -9,12 +9,12 @@ use threadbare::proxy::{Api, Draft, Proxies, Settings};
 
 use super::{Case, SOON, leftovers, on, said, url};
 use crate::run::{alone, wait_until};
-use crate::server::{Answer, Server};
+use crate::server::{ScriptedAnswer, Server};
 
 #[test]
 fn hooks_push_hang_and_refuse_and_are_undone() {
     let _alone = alone();
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let hooks = r#"
         [[hook]]
         name = "deploy"
@@ -98,7 +98,7 @@ fn hooks_push_hang_and_refuse_and_are_undone() {
 #[test]
 fn a_refused_push_leaves_the_undo_of_an_earlier_one() {
     let _alone = alone();
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let twice = r#"
         [[hook]]
         name = "deploy"
@@ -130,7 +130,7 @@ fn a_refused_push_leaves_the_undo_of_an_earlier_one() {
 #[test]
 fn a_proxy_beside_the_target_is_mended_when_the_conductor_dies() {
     let _alone = alone();
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let proxies = Arc::new(Proxies::new(Settings {
         seed: 1,
         connections_max: 100,

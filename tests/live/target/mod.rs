@@ -12,7 +12,6 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -162,20 +161,6 @@ fn command(port: u16, target: &str, end: &str, rest: &str) -> String {
 
 fn url(server: &Server) -> String {
     format!("http://{}", server.address())
-}
-
-/// The state letter of a process; none where there is none.
-fn state(pid: u32) -> Option<char> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit(')').next()?.trim().chars().next()
-}
-
-fn gone(pid: u32) -> bool {
-    matches!(state(pid), None | Some('Z'))
-}
-
-fn signal(pid: u32, signal: Signal) {
-    kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal).unwrap();
 }
 
 /// A server of the user's, which ends with the test.

@@ -4,12 +4,12 @@ use std::fs;
 
 use super::{Case, on, said, url};
 use crate::run::alone;
-use crate::server::{Answer, Server};
+use crate::server::{ScriptedAnswer, Server};
 
 #[test]
 fn a_dry_run_says_everything_and_touches_nothing() {
     let _alone = alone();
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let rest = r#"
         [[hook]]
         name = "deploy"

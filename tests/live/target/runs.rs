@@ -2,15 +2,16 @@
 
 use std::fs;
 
-use super::{Case, command, free_port, gone, leftovers, on, said, url};
+use super::{Case, command, free_port, leftovers, on, said, url};
 use crate::founding::pids;
+use crate::rig::alive;
 use crate::run::alone;
-use crate::server::{Answer, Server, Then};
+use crate::server::{ScriptedAnswer, Server, Then};
 
 #[test]
 fn a_url_is_loaded_recorded_and_reported_without_gauges_that_nobody_read() {
     let _alone = alone();
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let monitor = "[[monitor]]\nname = \"health\"\nprobe = \"/health\"\nevery = \"100ms\"\n";
     let case = Case::new(&on(&url(&server), "2s", monitor));
     let output = case.run();
@@ -34,7 +35,7 @@ fn a_url_is_loaded_recorded_and_reported_without_gauges_that_nobody_read() {
 #[test]
 fn several_urls_share_the_load_by_their_weights_exactly() {
     let _alone = alone();
-    let servers = [(); 2].map(|()| Server::start(|_| Answer::status(200)));
+    let servers = [(); 2].map(|()| Server::start(|_| ScriptedAnswer::status(200)));
     let text = format!(
         "end = \"2s\"\n[target]\nurls = [{{ url = \"{}\", weight = 3 }}, {{ url = \"{}\" }}]\n\
          [load]\nrate = \"100/s\"\narrivals = \"constant\"\n",
@@ -81,7 +82,7 @@ fn a_command_is_awaited_watched_pushed_rolled_back_and_ended() {
     assert_eq!(case.events("serving").len(), 3);
     assert_eq!(case.events("ended").len(), 3);
     let (pids, directory) = (pids(&case.directory()), case.directory());
-    assert!(pids.into_iter().all(gone));
+    assert!(!pids.into_iter().any(alive));
     assert!(case.phase("push", "error_share").as_f64().unwrap() > 0.9);
     assert!(case.phase("rollback", "goodput_per_s").as_f64().unwrap() > 30.0);
     let trigger = case.summary()["incident"]["trigger_s"].as_f64().unwrap();
@@ -136,7 +137,7 @@ fn a_target_that_cannot_be_had_is_an_unfit_environment_and_leaves_nothing() {
     let _alone = alone();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let taken = taken.local_addr().unwrap().port();
-    let server = Server::start(|_| Answer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200));
     let busy = server.address().port();
     let never = "env = { HEALTH = \"503\" }\nready = \"GET /health\"\nready_within = \"700ms\"";
     let mut failing = command(free_port(), "ready = \"GET /health\"", "3s", "");
@@ -164,7 +165,7 @@ fn a_target_that_cannot_be_had_is_an_unfit_environment_and_leaves_nothing() {
         let output = case.run();
         assert_eq!(output.status.code(), Some(3), "{told}: {}", said(&output));
         assert!(said(&output).contains(told), "{told}: {}", said(&output));
-        assert!(pids(&case.directory()).into_iter().all(gone));
+        assert!(!pids(&case.directory()).into_iter().any(alive));
         assert_eq!(leftovers(case.folder.path()), Vec::<String>::new());
     }
 }
@@ -175,9 +176,9 @@ fn nothing_is_injected_into_what_is_broken_already() {
     // It answers its health check, and closes every other connection.
     let server = Server::start(|request| {
         if request.line().contains("/health") {
-            return Answer::status(200);
+            return ScriptedAnswer::status(200);
         }
-        Answer::text("").then(Then::Close)
+        ScriptedAnswer::text("").then(Then::Close)
     });
     let hook = r#"
         [[hook]]

@@ -4,7 +4,8 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use super::{Case, SOON, Theirs, command, free_port, gone, recover, said, signal, state};
+use super::{Case, SOON, Theirs, command, free_port, recover, said};
+use crate::rig::{alive, signal, state};
 use crate::run::{alone, threadbare, wait_until};
 
 /// A pause of the target's process that the timeline never ends.
@@ -231,5 +232,5 @@ fn a_killed_conductor_leaves_no_command_behind() {
     signal(pid, Signal::STOP);
     child.kill().unwrap();
     child.wait().unwrap();
-    wait_until(SOON, "the guardian ends the command", || gone(pid));
+    wait_until(SOON, "the guardian ends the command", || !alive(pid));
 }

@@ -4,9 +4,9 @@ use threadbare::analysis::{Findings, findings};
 use threadbare::model::{ClientsAction, FleetAction, ServiceAction};
 use threadbare::plan::{Action, Bound, Entry, Expectation, Figure, Plan, When};
 use threadbare::record::{
-    AttemptCounters, Backend, Counters, Event, FORMAT, GeneratorCounters, Header, Histogram,
-    InstanceCounters, MachineCounters, MachineFacts, Measure, OperationCounters, Outcome, Record,
-    Sample, StopCause,
+    AttemptCounters, Backend, Counters, Event, GeneratorCounters, Header, Histogram,
+    InstanceCounters, MachineCounters, Measure, OperationCounters, Outcome, Record, Sample,
+    StopCause,
 };
 use threadbare::units::Nanos;
 
@@ -174,14 +174,7 @@ impl Run {
         }
         let samples = self.seconds.iter().enumerate();
         Record {
-            header: Header {
-                format: FORMAT,
-                version: "0".into(),
-                backend: Backend::Sim,
-                started_wall_ms: 0,
-                machine: MachineFacts::default(),
-                plan: self.plan,
-            },
+            header: Header::new(self.plan, Backend::Sim),
             events,
             samples: samples
                 .flat_map(|(index, second)| samples_of(index as u64, second))
@@ -275,15 +268,13 @@ fn of(share: f64, whole: u64) -> u64 {
     (share * whole as f64).round() as u64
 }
 
-fn values(count: u64, value: Nanos) -> Histogram {
+pub(crate) fn values(count: u64, value: Nanos) -> Histogram {
     let mut histogram = Histogram::new();
-    for _ in 0..count {
-        histogram.record(value);
-    }
+    histogram.record_times(value, count);
     histogram
 }
 
-fn sample(
+pub(crate) fn sample(
     index: u64,
     source: &str,
     counters: Counters,

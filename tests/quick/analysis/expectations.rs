@@ -1,6 +1,7 @@
 //! Expectations, held and failed.
 
 use threadbare::analysis::{Verdict, findings};
+use threadbare::model::{IncidentVerdict, SustainingEffect, Word};
 use threadbare::plan::{Bound, Expectation, Figure};
 use threadbare::units::Nanos;
 
@@ -34,17 +35,21 @@ fn rows() -> Vec<Row> {
             expect(
                 Figure::IncidentVerdict,
                 None,
-                Is("recovered by intervention".into()),
+                Is(Word::Verdict(IncidentVerdict::RecoveredByIntervention)),
             ),
             true,
             "recovered_by_intervention",
             "recovered_by_intervention",
         ),
         (
-            expect(Figure::Sustaining, None, Is("none".into())),
+            expect(
+                Figure::Sustaining,
+                None,
+                Is(Word::Sustaining(SustainingEffect::ZombieWork)),
+            ),
             false,
             "retries",
-            "none",
+            "zombie_work",
         ),
         (
             expect(Figure::RejectedRollbacks, None, AtLeast(1.0)),

@@ -4,12 +4,12 @@
 use threadbare::analysis::{Findings, findings};
 use threadbare::plan::{Bound, Figure};
 use threadbare::record::{
-    AttemptCounters, Counters, Event, GaugeCounters, GeneratorCounters, Histogram, MachineCounters,
-    Measure, OperationCounters, ProcessCounters, Record, Sample,
+    AttemptCounters, Counters, Event, GaugeCounters, GeneratorCounters, MachineCounters, Measure,
+    OperationCounters, ProcessCounters, Record,
 };
 use threadbare::units::Nanos;
 
-use super::builder::{Run, SECOND, admit, applied, close, expect};
+use super::builder::{Run, SECOND, admit, applied, close, expect, sample, values};
 
 /// What one second of a load on the user's target was.
 #[derive(Debug, Clone, Copy)]
@@ -42,8 +42,7 @@ fn record(run: Run, seconds: &[Second]) -> Record {
                 .samples
                 .push(sample(index as u64, source, counters, histograms));
         };
-        let mut service = Histogram::new();
-        service.record_times(Nanos::from_millis(second.service_ms), second.answered);
+        let service = values(second.answered, Nanos::from_millis(second.service_ms));
         let users = AttemptCounters {
             first_tries: second.asked + gone.saturating_sub(come),
             timeouts: come.saturating_sub(gone),
@@ -68,8 +67,7 @@ fn record(run: Run, seconds: &[Second]) -> Record {
             busy_ns: SECOND / 2,
             ..MachineCounters::default()
         };
-        let mut lag = Histogram::new();
-        lag.record_times(Nanos::from_micros(40), second.asked);
+        let lag = values(second.asked, Nanos::from_micros(40));
         add("user", Counters::Operations(operations), Vec::new());
         add(
             "user",
@@ -80,21 +78,6 @@ fn record(run: Run, seconds: &[Second]) -> Record {
         add("machine", Counters::Machine(machine), Vec::new());
     }
     record
-}
-
-fn sample(
-    index: u64,
-    source: &str,
-    counters: Counters,
-    histograms: Vec<(Measure, Histogram)>,
-) -> Sample {
-    Sample {
-        from: Nanos(index * SECOND),
-        to: Nanos((index + 1) * SECOND),
-        source: source.into(),
-        counters,
-        histograms,
-    }
 }
 
 /// Two readings of a server with four workers.
@@ -170,7 +153,7 @@ fn gauges_are_told_by_phase_and_source_and_exhaustion_is_marked_as_known_from_po
     assert_eq!(baseline.saturation, None); // the fleet's, which there is none of
     let puma = &more.gauges[0];
     assert_eq!(
-        (puma.source.as_str(), puma.readings, puma.failed),
+        (puma.source.to_string().as_str(), puma.readings, puma.failed),
         ("puma", 38, 2)
     );
     close(puma.busy, 4.0);
@@ -184,11 +167,21 @@ fn gauges_are_told_by_phase_and_source_and_exhaustion_is_marked_as_known_from_po
     let windows: Vec<_> = found
         .exhaustion
         .iter()
-        .map(|it| (it.instance.as_str(), it.from_s, it.to_s, it.point_samples))
+        .map(|it| {
+            (
+                it.instance.to_string(),
+                it.from_s,
+                it.to_s,
+                it.point_samples,
+            )
+        })
         .collect();
     assert_eq!(
         windows,
-        [("puma", 10.0, 20.0, true), ("puma", 21.0, 30.0, true)]
+        [
+            ("puma".into(), 10.0, 20.0, true),
+            ("puma".into(), 21.0, 30.0, true)
+        ]
     );
     // Tomcat tells no queue, so whether it was exhausted is not known.
     assert_eq!(found.instances, 1);
@@ -350,5 +343,8 @@ fn a_failed_reading_is_counted_by_its_cause() {
     let [failures] = &found.scrape_failures[..] else {
         panic!("{:?}", found.scrape_failures);
     };
-    assert_eq!((failures.source.as_str(), failures.count), ("puma", 2));
+    assert_eq!(
+        (failures.source.to_string().as_str(), failures.count),
+        ("puma", 2)
+    );
 }

@@ -100,11 +100,11 @@ fn exhaustion_needs_busy_workers_and_a_queue() {
     let windows: Vec<_> = found
         .exhaustion
         .iter()
-        .map(|w| (w.instance.as_str(), w.from_s, w.to_s))
+        .map(|w| (w.instance.to_string(), w.from_s, w.to_s))
         .collect();
     assert_eq!(windows.len(), 8);
-    assert_eq!(windows[0], ("instance-1", 30.0, 35.0));
-    assert_eq!(windows[7], ("instance-4", 36.0, 40.0));
+    assert_eq!(windows[0], ("instance-1".into(), 30.0, 35.0));
+    assert_eq!(windows[7], ("instance-4".into(), 36.0, 40.0));
 }
 
 #[test]

@@ -93,7 +93,7 @@ fn lines_with(source: &Source, word: &str) -> Vec<usize> {
 #[test]
 fn no_type_has_a_name_that_says_nothing() {
     let mut wrong = Vec::new();
-    for source in sources(&["src"], &["rs"]) {
+    for source in sources(&["benches", "src", "tests"], &["rs"]) {
         let code = source.code();
         let banned = types(&code).into_iter().filter(|name| TYPES.contains(name));
         wrong.extend(banned.map(|name| format!("{}: {name}", source.path)));

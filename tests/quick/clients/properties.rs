@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
+use threadbare::clients::Try;
 use threadbare::model::{ArrivalProcess, Backoff, ClientPolicy, SourceName};
 use threadbare::plan::{ClosedLoop, Plan, Request};
-use threadbare::record::{AttemptCounters, Counters, OperationCounters, Try};
+use threadbare::record::{AttemptCounters, Counters, OperationCounters};
 use threadbare::units::Nanos;
 
 use super::script::{Script, Sent, run};

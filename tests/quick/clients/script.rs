@@ -3,10 +3,12 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
-use threadbare::clients::{Asks, AttemptEnd, AttemptId, Clients, End, Outgoing, Wire};
+use threadbare::clients::{
+    Asks, AttemptEnd, AttemptId, Class, Clients, End, Outgoing, Try, Unanswered, Wire, WireReport,
+};
 use threadbare::model::Expected;
 use threadbare::plan::{Draft, Plan, Slice, fleet_choices};
-use threadbare::record::{Class, Sample, Try, Unanswered, WireReport};
+use threadbare::record::Sample;
 use threadbare::units::Nanos;
 
 use crate::conformance::Reply;

@@ -34,13 +34,13 @@ fn worst() -> (Record, Findings) {
         &mut findings.scenario,
         &mut findings.sentences[0],
         &mut findings.phases[1].name,
-        &mut findings.exhaustion[0].instance,
         &mut findings.actions[0].detail,
         &mut findings.expectations[0].that,
         &mut findings.machine.processor,
     ] {
         HOSTILE.clone_into(text);
     }
+    findings.exhaustion[0].instance = HOSTILE.into();
     HOSTILE.clone_into(&mut findings.actions[1].what);
     HOSTILE.clone_into(&mut findings.expectations[1].observed);
     findings.warnings.push(HOSTILE.into());
@@ -244,9 +244,14 @@ fn observed() -> Findings {
         GaugeFigures {
             source: HOSTILE.into(),
             readings: 36,
+            failed: 0,
+            busy: None,
+            busy_max: None,
             workers: Some(200.0),
+            saturation: None,
+            queue: None,
+            queue_max: None,
             workers_stated: true,
-            ..GaugeFigures::default()
         },
     ];
     phase.processes = vec![ProcessFigures {

@@ -11,7 +11,7 @@ use threadbare::units::{Nanos, Rate};
 
 /// What was counted in all, whoever counted it.
 #[derive(Default)]
-struct Counted {
+struct Totals {
     fleet: InstanceCounters,
     users: AttemptCounters,
     monitors: AttemptCounters,
@@ -22,8 +22,8 @@ struct Counted {
 
 /// What was counted in the intervals that begin at `from` or later; that jobs
 /// and operations add up in all of them is held for every plan.
-fn counted(record: &Record, from: Nanos) -> Counted {
-    let mut all = Counted::default();
+fn counted(record: &Record, from: Nanos) -> Totals {
+    let mut all = Totals::default();
     let mut jobs = InstanceCounters::default();
     for sample in &record.samples {
         if let Counters::Instance(counters) = &sample.counters {
@@ -59,15 +59,15 @@ fn counted(record: &Record, from: Nanos) -> Counted {
     all
 }
 
-fn whole(plan: &Plan) -> Counted {
+fn whole(plan: &Plan) -> Totals {
     counted(&carried_out(plan), Nanos::ZERO)
 }
 
-fn after(plan: &Plan, from: Nanos) -> Counted {
+fn after(plan: &Plan, from: Nanos) -> Totals {
     counted(&carried_out(plan), from)
 }
 
-impl Counted {
+impl Totals {
     fn goodput(&self) -> f64 {
         self.operations.succeeded as f64 / self.operations.scheduled as f64
     }

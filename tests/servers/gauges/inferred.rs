@@ -5,7 +5,7 @@ use threadbare::live;
 use threadbare::load::{Endpoint, Work};
 use threadbare::model::{ClientPolicy, HttpWork, Shape, Step};
 use threadbare::plan::{Load, Plan};
-use threadbare::record::{Backend, FORMAT, Header, MachineFacts, MemoryRecorder};
+use threadbare::record::{Backend, Header, MemoryRecorder};
 use threadbare::units::{Nanos, Rate};
 
 use crate::server::{Class, Gunicorn, Server};
@@ -48,14 +48,7 @@ fn load(server: &dyn Server, calm: f64, rate: f64) -> Findings {
         ),
     };
     live::offer(&plan, Endpoint::from(server.address()), work, &mut kept).unwrap();
-    findings(&kept.into_record(Header {
-        format: FORMAT,
-        version: String::new(),
-        backend: Backend::Live,
-        started_wall_ms: 0,
-        machine: MachineFacts::default(),
-        plan,
-    }))
+    findings(&kept.into_record(Header::new(plan, Backend::Live)))
 }
 
 #[test]

@@ -36,7 +36,6 @@ pub(crate) enum Class {
 
 pub(crate) struct Gunicorn {
     process: Process,
-    port: u16,
     workers: u32,
     statsd: Option<u16>,
 }
@@ -61,15 +60,11 @@ impl Gunicorn {
             command.arg("--enable-backlog-metric");
         }
         command.arg("app:app");
-        let mut server = Self {
-            process: Process::start(command, directory),
-            port,
+        Self {
+            process: Process::start(command, directory, port, "/"),
             workers,
             statsd,
-        };
-        let address = server.address();
-        server.process.await_ready(address, "/");
-        server
+        }
     }
 
     /// Gauges that come to a port, to be listened to before it starts.
@@ -86,10 +81,6 @@ impl Gunicorn {
 impl Server for Gunicorn {
     fn process(&self) -> &Process {
         &self.process
-    }
-
-    fn port(&self) -> u16 {
-        self.port
     }
 
     fn workers(&self) -> u32 {

@@ -9,7 +9,6 @@ use super::{Class, Gunicorn, Process, Server, directory, free_ports, page};
 
 pub(crate) struct HaProxy {
     process: Process,
-    port: u16,
     statistics: u16,
     maxconn: u32,
     _behind: Gunicorn,
@@ -33,26 +32,18 @@ impl HaProxy {
         let mut command = Command::new("/usr/sbin/haproxy");
         command.args(["-db", "-f", "haproxy.cfg"]);
         let directory = directory(&[("haproxy.cfg", config.as_str())]);
-        let mut server = Self {
-            process: Process::start(command, directory),
-            port,
+        Self {
+            process: Process::start(command, directory, port, "/"),
             statistics,
             maxconn,
             _behind: behind,
-        };
-        let address = server.address();
-        server.process.await_ready(address, "/");
-        server
+        }
     }
 }
 
 impl Server for HaProxy {
     fn process(&self) -> &Process {
         &self.process
-    }
-
-    fn port(&self) -> u16 {
-        self.port
     }
 
     fn workers(&self) -> u32 {

@@ -42,9 +42,6 @@ pub(crate) trait Server: Send + Sync {
     /// Its process.
     fn process(&self) -> &Process;
 
-    /// The port that it serves on.
-    fn port(&self) -> u16;
-
     /// How many requests it works on at a time.
     fn workers(&self) -> u32;
 
@@ -58,7 +55,7 @@ pub(crate) trait Server: Send + Sync {
 
     /// Its address.
     fn address(&self) -> SocketAddr {
-        SocketAddr::from(([127, 0, 0, 1], self.port()))
+        self.process().address
     }
 
     /// Its address as a URL, without a path.
@@ -81,11 +78,13 @@ pub(crate) trait Server: Send + Sync {
 pub(crate) struct Process {
     child: Child,
     directory: TempDir,
+    address: SocketAddr,
 }
 
 impl Process {
-    /// Starts `command` in a private directory; what it writes goes to its `log`.
-    fn start(mut command: Command, directory: TempDir) -> Self {
+    /// Starts `command` in a private directory, and waits until a GET of `path` at this
+    /// port is answered with 200; what it writes goes to its `log`.
+    fn start(mut command: Command, directory: TempDir, port: u16, path: &str) -> Self {
         let log = File::create(directory.path().join("log")).unwrap();
         let program = command.get_program().to_owned();
         let child = command
@@ -96,7 +95,14 @@ impl Process {
             .process_group(0)
             .spawn()
             .unwrap_or_else(|cause| panic!("{}: {cause}; `./test` installs it", program.display()));
-        Self { child, directory }
+        let address = SocketAddr::from(([127, 0, 0, 1], port));
+        let mut process = Self {
+            child,
+            directory,
+            address,
+        };
+        process.await_ready(path);
+        process
     }
 
     /// What it has written.
@@ -104,11 +110,10 @@ impl Process {
         fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
     }
 
-    /// Waits until a GET is answered with 200.
-    fn await_ready(&mut self, address: SocketAddr, path: &str) {
+    fn await_ready(&mut self, path: &str) {
         let begun = Instant::now();
         loop {
-            if get(address, path).is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
+            if get(self.address, path).is_some_and(|answer| answer.starts_with("HTTP/1.1 200")) {
                 return;
             }
             let ended = self.child.try_wait().unwrap();

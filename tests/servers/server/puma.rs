@@ -22,7 +22,6 @@ const TOKEN: &str = "a-token-of-the-test";
 
 pub(crate) struct Puma {
     process: Process,
-    port: u16,
     control: u16,
     threads: u32,
 }
@@ -37,25 +36,17 @@ impl Puma {
         command.args(["--control-token", TOKEN]);
         command.args(["--threads", &format!("{threads}:{threads}"), "config.ru"]);
         let directory = directory(&[("config.ru", APPLICATION)]);
-        let mut server = Self {
-            process: Process::start(command, directory),
-            port,
+        Self {
+            process: Process::start(command, directory, port, "/"),
             control,
             threads,
-        };
-        let address = server.address();
-        server.process.await_ready(address, "/");
-        server
+        }
     }
 }
 
 impl Server for Puma {
     fn process(&self) -> &Process {
         &self.process
-    }
-
-    fn port(&self) -> u16 {
-        self.port
     }
 
     fn workers(&self) -> u32 {

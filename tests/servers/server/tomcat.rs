@@ -47,7 +47,6 @@ const DEPENDENCY: &str = r#"<%@ page session="false" %><%
 
 pub(crate) struct Tomcat {
     process: Process,
-    port: u16,
     manager: u16,
     threads: u32,
 }
@@ -100,25 +99,17 @@ impl Tomcat {
             "{HOME}/bin/bootstrap.jar:{HOME}/bin/tomcat-juli.jar"
         ));
         command.args(["org.apache.catalina.startup.Bootstrap", "start"]);
-        let mut server = Self {
-            process: Process::start(command, directory),
-            port,
+        Self {
+            process: Process::start(command, directory, port, "/sleep?ms=0"),
             manager,
             threads,
-        };
-        let address = server.address();
-        server.process.await_ready(address, "/sleep?ms=0");
-        server
+        }
     }
 }
 
 impl Server for Tomcat {
     fn process(&self) -> &Process {
         &self.process
-    }
-
-    fn port(&self) -> u16 {
-        self.port
     }
 
     fn workers(&self) -> u32 {
@@ -132,7 +123,10 @@ impl Server for Tomcat {
             self.manager
         );
         let mut source = page("tomcat", "tomcat", &url);
-        let connector = format!("{{connector=\"http-nio-127.0.0.1-{}\"}}", self.port);
+        let connector = format!(
+            "{{connector=\"http-nio-127.0.0.1-{}\"}}",
+            self.address().port()
+        );
         source.roles.busy = format!("currentThreadsBusy{connector}").parse().ok();
         source.roles.workers = format!("maxThreads{connector}").parse().ok();
         vec![source]

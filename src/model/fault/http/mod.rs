@@ -16,5 +16,6 @@ pub use cut::HttpCut;
 pub use delay::HttpDelay;
 pub use header::HttpHeader;
 pub use hold::HttpHold;
-pub use matching::{HttpMatch, RequestView};
+pub use matching::HttpMatch;
+pub(crate) use matching::RequestView;
 pub use status::HttpStatus;

@@ -36,7 +36,7 @@ fn made_up() -> Record {
     let mut noise = Noise(7);
     let mut queue = 0.0;
     for second in 0..SECONDS + 3 {
-        let state = State::at(second, &mut queue, &mut noise);
+        let state = Second::at(second, &mut queue, &mut noise);
         samples.extend(state.samples(second, &mut noise));
     }
     enqueue(&mut samples);
@@ -81,7 +81,7 @@ fn machine() -> MachineFacts {
 }
 
 /// What the fleet and its clients were like in one second.
-struct State {
+struct Second {
     offered: f64,
     good: f64,
     retries: f64,
@@ -98,7 +98,7 @@ struct State {
     restarted: u64,
 }
 
-impl State {
+impl Second {
     #[expect(clippy::too_many_lines, reason = "a table of stretches of time")]
     fn at(second: u64, queue: &mut f64, noise: &mut Noise) -> Self {
         let second_f = second as f64;

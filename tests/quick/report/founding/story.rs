@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use threadbare::model::{
-    ClientPolicy, ClientsAction, FleetAction, FleetSpec, IdentitySpec, MonitorPolicy, Role,
-    ServiceAction, Shape,
+    ClientPolicy, ClientsAction, FleetAction, FleetSpec, IdentitySpec, IncidentVerdict,
+    MonitorPolicy, Role, ServiceAction, Shape, Word,
 };
 use threadbare::plan::{
     Action, Bound, Entry, Expectation, Figure, Load, MixEntry, Plan, Request, Story, When,
@@ -233,7 +233,7 @@ fn expectations() -> Vec<Expectation> {
         (
             Figure::IncidentVerdict,
             None,
-            Bound::Is("recovered by intervention".into()),
+            Bound::Is(Word::Verdict(IncidentVerdict::RecoveredByIntervention)),
         ),
     ]
     .map(|(that, phase, bound)| Expectation {

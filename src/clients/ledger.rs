@@ -5,8 +5,8 @@
 //! is what ended plus the change of what is in flight, exactly.
 
 use super::buckets::{Buckets, whole_millis};
-use super::{AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, Sample};
 use crate::model::{SourceName, Terminal};
+use crate::record::{AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, Sample};
 use crate::units::Nanos;
 
 /// Whose traffic an attempt is.
@@ -116,7 +116,7 @@ fn taken<const N: usize>(histograms: [(Measure, &mut Histogram); N]) -> Vec<(Mea
 
 /// What is counted, on both time axes.
 #[derive(Debug)]
-pub struct Ledger {
+pub(super) struct Ledger {
     interval: Nanos,
     from: Nanos,
     buckets: Buckets,
@@ -134,7 +134,7 @@ pub struct Ledger {
 impl Ledger {
     /// An empty ledger; `cpu`: processor time that the thread has used before the load.
     #[must_use]
-    pub fn new(interval: Nanos, end: Nanos, cpu: Nanos) -> Self {
+    pub(super) fn new(interval: Nanos, end: Nanos, cpu: Nanos) -> Self {
         Self {
             interval,
             from: Nanos::ZERO,
@@ -152,13 +152,13 @@ impl Ledger {
 
     /// The instant at which the interval must be closed.
     #[must_use]
-    pub fn edge(&self) -> Nanos {
+    pub(super) fn edge(&self) -> Nanos {
         self.from + self.interval
     }
 
     /// Closes every interval whose edge has come; what the wire reports counts in
     /// the first.
-    pub fn roll(&mut self, now: Nanos, wire: WireReport, emit: &mut dyn FnMut(Sample)) {
+    pub(super) fn roll(&mut self, now: Nanos, wire: WireReport, emit: &mut dyn FnMut(Sample)) {
         self.reported(wire);
         self.close_past(now, wire.cpu, emit);
     }
@@ -181,12 +181,12 @@ impl Ledger {
     }
 
     /// Lets the buckets of operations go that are final.
-    pub fn settle(&mut self, now: Nanos, scheduled_to: Nanos, emit: &mut dyn FnMut(Sample)) {
+    pub(super) fn settle(&mut self, now: Nanos, scheduled_to: Nanos, emit: &mut dyn FnMut(Sample)) {
         self.buckets.settle(now, scheduled_to, emit);
     }
 
     /// Closes everything at the stop.
-    pub fn close(&mut self, now: Nanos, wire: WireReport, emit: &mut dyn FnMut(Sample)) {
+    pub(super) fn close(&mut self, now: Nanos, wire: WireReport, emit: &mut dyn FnMut(Sample)) {
         self.roll(now, wire, emit);
         let to = whole_millis(self.from, now).min(self.edge());
         self.close_interval(to, wire.cpu, emit);
@@ -229,19 +229,19 @@ impl Ledger {
     }
 
     /// An operation was scheduled for this instant.
-    pub fn scheduled(&mut self, intended: Nanos) {
+    pub(super) fn scheduled(&mut self, intended: Nanos) {
         self.buckets.scheduled(intended);
         self.generator.scheduled += 1;
     }
 
     /// An operation scheduled for `intended` has ended so.
-    pub fn operation_ended(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
+    pub(super) fn operation_ended(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
         self.buckets.ended(intended, terminal, now);
         self.ended(Class::User, terminal == Terminal::Succeeded);
     }
 
     /// An operation or a probe has ended.
-    pub const fn ended(&mut self, class: Class, well: bool) {
+    pub(super) const fn ended(&mut self, class: Class, well: bool) {
         let counters = &mut self.class(class).counters;
         if well {
             counters.ended_well += 1;
@@ -251,7 +251,7 @@ impl Ledger {
     }
 
     /// An attempt started.
-    pub const fn attempt_started(&mut self, class: Class, which: Try) {
+    pub(super) const fn attempt_started(&mut self, class: Class, which: Try) {
         let attempts = self.class(class);
         attempts.in_flight += 1;
         match which {
@@ -263,7 +263,7 @@ impl Ledger {
     }
 
     /// An attempt was answered after `service`, counted from its send.
-    pub fn answered(&mut self, class: Class, status: u16, service: Nanos) {
+    pub(super) fn answered(&mut self, class: Class, status: u16, service: Nanos) {
         let attempts = self.class(class);
         attempts.in_flight -= 1;
         attempts.service.record(service);
@@ -273,7 +273,7 @@ impl Ledger {
     }
 
     /// An attempt ended without a response.
-    pub const fn unanswered(&mut self, class: Class, how: Unanswered) {
+    pub(super) const fn unanswered(&mut self, class: Class, how: Unanswered) {
         let attempts = self.class(class);
         attempts.in_flight -= 1;
         match how {
@@ -285,12 +285,12 @@ impl Ledger {
     }
 
     /// A first try was sent so long after it could have been.
-    pub fn send_lag(&mut self, lag: Nanos) {
+    pub(super) fn send_lag(&mut self, lag: Nanos) {
         self.send_lag.record(lag);
     }
 
     /// An operation waited so long for a connection.
-    pub fn pool_wait(&mut self, wait: Nanos) {
+    pub(super) fn pool_wait(&mut self, wait: Nanos) {
         if wait == Nanos::ZERO {
             self.unwaited += 1;
         } else {
@@ -299,7 +299,7 @@ impl Ledger {
     }
 
     /// So many operations wait for a connection from now on.
-    pub fn waiting(&mut self, count: usize) {
+    pub(super) fn waiting(&mut self, count: usize) {
         self.waiting = count as u64;
         self.generator.backlog_max = self.generator.backlog_max.max(self.waiting);
     }

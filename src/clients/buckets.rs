@@ -5,8 +5,8 @@
 
 use std::collections::VecDeque;
 
-use super::{Counters, Histogram, Measure, OperationCounters, Sample};
 use crate::model::{FailureKind, SourceName, Terminal};
+use crate::record::{Counters, Histogram, Measure, OperationCounters, Sample};
 use crate::units::Nanos;
 
 #[derive(Debug, Default)]
