@@ -40,6 +40,7 @@ pub mod gauges;
 pub mod live;
 pub mod load;
 pub mod model;
+pub mod named;
 pub mod net;
 pub mod plan;
 pub mod process;

@@ -1,5 +1,8 @@
 //! Expectations: a figure, the phase it is taken in, and one bound in its unit.
 
+use std::collections::BTreeSet;
+use std::iter;
+
 use super::file::{self, File, Limit};
 use super::leaf::Spanned;
 use super::meaning::Reader;
@@ -24,20 +27,13 @@ pub(super) fn read(
         && !reader.file_lacks("timeline")
         && !file.timeline.iter().any(nameless);
     let of_surges = surge_phases(surges.unwrap_or_default(), &names);
-    let mut phases = vec![BASELINE];
-    for name in names
-        .into_iter()
-        .chain(of_surges.iter().map(String::as_str))
-    {
-        if !phases.contains(&name) {
-            phases.push(name);
-        }
-    }
+    let of_surges = of_surges.iter().map(String::as_str);
+    let phases: BTreeSet<&str> = iter::once(BASELINE).chain(names).chain(of_surges).collect();
     file.expect
         .iter()
         .filter_map(|expectation| {
             let figure = expectation.value.that.as_ref().map(|that| that.value.0);
-            let phases = complete.then_some(phases.as_slice());
+            let phases = complete.then_some(&phases);
             phase(reader, expectation, figure, phases);
             let bound = bound(reader, expectation, figure);
             Some(Expectation {
@@ -57,28 +53,24 @@ fn phase(
     reader: &mut Reader,
     expectation: &Spanned<file::Expect>,
     figure: Option<Figure>,
-    phases: Option<&[&str]>,
+    phases: Option<&BTreeSet<&str>>,
 ) {
     let Some(figure) = figure else { return };
     match &expectation.value.r#in {
         Some(phase) if !figure.by_phase() => reader.report(
             phase,
-            format!("`{}` is a figure of the whole incident", figure.name()),
+            format!("`{}` is a figure of the whole incident", figure.word()),
             "no phase here",
             "take `in` out",
         ),
-        Some(phase) => {
-            if let Some(phases) = phases.filter(|phases| !phases.contains(&phase.value.as_str())) {
-                reader.unknown("phase", phase, phases);
-            }
-        }
+        Some(phase) => reader.known("phase", phase, &phase.value, phases),
         None if figure.by_phase() => {
             if let Some(that) = &expectation.value.that {
                 reader.report(
                     that,
                     format!(
                         "`{}` is kept by phase, and no phase is given",
-                        figure.name()
+                        figure.word()
                     ),
                     "in which phase?",
                     format!("add `in = \"{BASELINE}\"`, or another phase"),
@@ -164,7 +156,7 @@ fn limit(reader: &mut Reader, limit: &Spanned<Limit>, figure: Figure) -> Option<
         };
         reader.report(
             limit,
-            format!("`{}` is {unit}, and this is none", figure.name()),
+            format!("`{}` is {unit}, and this is none", figure.word()),
             format!("not {unit}"),
             format!("write it like {}", example(Some(figure))),
         );
@@ -177,14 +169,14 @@ fn word(reader: &mut Reader, word: &Spanned<String>, figure: Figure) -> Option<S
     if words.is_empty() {
         reader.report(
             word,
-            format!("`{}` has no words to be", figure.name()),
+            format!("`{}` has no words to be", figure.word()),
             "not a word",
             format!("write {}", example(Some(figure))),
         );
         return None;
     }
     if !words.contains(&word.value.as_str()) {
-        reader.unknown(figure.name(), word, &words);
+        reader.unknown(figure.word(), word, &word.value, &words);
         return None;
     }
     Some(word.value.clone())
