@@ -70,12 +70,6 @@ pub fn thread_cpu() -> Nanos {
     Nanos(nanos(clock_gettime(ClockId::ThreadCPUTime)))
 }
 
-/// Processor time that the whole process has used.
-#[must_use]
-pub fn process_cpu() -> Nanos {
-    Nanos(nanos(clock_gettime(ClockId::ProcessCPUTime)))
-}
-
 /// Milliseconds since 1970-01-01T00:00:00Z, for naming and dating runs, never for measuring.
 #[must_use]
 pub fn wall_millis() -> u64 {

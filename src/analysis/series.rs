@@ -268,12 +268,6 @@ impl Bucket {
         self.operations.map_or(0, |counters| bad(&counters))
     }
 
-    /// A quantile (0 to 1) of the response time; none where nothing succeeded.
-    #[must_use]
-    pub fn response_quantile(&self, quantile: f64) -> Option<Nanos> {
-        self.response.as_ref()?.quantile(quantile)
-    }
-
     /// Users' attempts that started.
     #[must_use]
     pub fn attempts(&self) -> Option<u64> {
