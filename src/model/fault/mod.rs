@@ -23,6 +23,7 @@ mod reset_peer;
 mod slicer;
 mod slow_close;
 mod stage;
+mod stall;
 mod timeout;
 
 pub use attribute::{Attribute, AttributeMistake, Field};
@@ -41,6 +42,7 @@ catalogue::catalogue! {
     reset_peer::ResetPeer = "reset_peer",
     slicer::Slicer = "slicer",
     limit_data::LimitData = "limit_data",
+    stall::Stall = "stall",
     http::HttpDelay = "http_delay",
     http::HttpStatus = "http_status",
     http::HttpAbort = "http_abort",
