@@ -53,6 +53,7 @@ pub mod scenario;
 pub mod sim;
 pub mod units;
 
+mod named;
 mod process;
 mod run;
 mod slots;

@@ -34,7 +34,7 @@ pub(super) fn results(findings: &Findings, expected: &[Expectation]) -> Vec<Expe
 fn result(findings: &Findings, expectation: &Expectation) -> ExpectationResult {
     let unit = expectation.that.unit();
     let observed = observe(findings, expectation);
-    let name = expectation.that.name();
+    let name = expectation.that.word();
     let valid = findings.measurement.validity == Validity::Valid;
     ExpectationResult {
         that: match &expectation.phase {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Findings, student};
 use crate::model::IncidentVerdict;
+use crate::named::named;
 
 /// What one variant came to with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -198,25 +199,15 @@ pub enum Region {
     Undetermined,
 }
 
+named!(Region {
+    Recovered = "recovered",
+    SlowDrain = "slow drain",
+    Metastable = "metastable",
+    Overloaded = "overloaded",
+    Undetermined = "undetermined",
+});
+
 impl Region {
-    /// All regions with their names.
-    pub const ALL: [(Self, &'static str); 5] = [
-        (Self::Recovered, "recovered"),
-        (Self::SlowDrain, "slow drain"),
-        (Self::Metastable, "metastable"),
-        (Self::Overloaded, "overloaded"),
-        (Self::Undetermined, "undetermined"),
-    ];
-
-    /// Its name.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(region, _)| *region == self)
-            .map_or("", |(_, name)| name)
-    }
-
     /// Whether service comes back by itself there.
     #[must_use]
     pub const fn comes_back(self) -> bool {

@@ -9,13 +9,13 @@ use clap::Args;
 use super::{Code, View};
 use crate::error::{Error, Kind};
 use crate::live::Interrupt;
-use crate::model::fault::Mode;
+use crate::model::fault::{Effect, Mode};
 use crate::net::AllowedHosts;
 use crate::proxy::{Api, Draft, Proxies, ProxyCounters, Refusal, Settings};
 use crate::units::counted;
 
 #[derive(Debug, Args)]
-#[command(after_help = EXAMPLES)]
+#[command(after_help = help())]
 pub(super) struct Arguments {
     /// Where clients connect to; port 0 picks a free one [default: none; the API creates proxies]
     #[arg(long, value_name = "HOST:PORT", requires = "to")]
@@ -58,14 +58,23 @@ While it runs, the API injects and removes faults, also on open connections:
   curl -d '{\"type\":\"http_status\",\"stream\":\"upstream\",\"attributes\":{\"status\":503,\"match\":{\"path\":\"/api\",\"count\":2}}}' 127.0.0.1:8474/proxies/proxy/toxics
   curl -X DELETE 127.0.0.1:8474/proxies/proxy/toxics/latency_downstream
   curl -d '{\"enabled\":false}' 127.0.0.1:8474/proxies/proxy              down
-  curl -X POST 127.0.0.1:8474/reset                                     everything as it was
+  curl -X POST 127.0.0.1:8474/reset                                     everything as it was";
 
-Faults of connections: latency, bandwidth, slow_close, timeout (a black hole), reset_peer, slicer,
-limit_data. Of requests, with --http: http_delay, http_status, http_abort, http_header, http_cut,
-http_hold. Each with \"stream\" (upstream, downstream) and \"toxicity\" (a share); docs/PROXY.md has
-them all.
-
-Exit codes: 2 wrong usage, 3 a port is taken or a host unknown, 130/143 ended by a signal.";
+/// Examples, the faults of the catalogue, exit codes.
+fn help() -> String {
+    let faults = Effect::TYPES.iter().copied();
+    let (requests, bytes): (Vec<_>, Vec<_>) = faults.partition(|kind| kind.starts_with("http_"));
+    format!(
+        "{EXAMPLES}\n\n\
+         Faults of connections:\n  {}\n\
+         Faults of requests, with --http:\n  {}\n\
+         Each has \"stream\" (upstream, downstream), \"toxicity\" (a share) and attributes of its \
+         own: docs/PROXY.md.\n\n\
+         Exit codes: 2 wrong usage, 3 a port is taken or a host unknown, 130/143 ended by a signal.",
+        bytes.join(", "),
+        requests.join(", "),
+    )
+}
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {

@@ -71,7 +71,7 @@ fn announce(alone: &StandaloneFleet) {
         tokens,
     } = alone;
     println!("The fleet serves at http://{address}, until Ctrl-C. A token of each role:");
-    for role in Role::ALL {
+    for (role, _) in Role::ALL {
         if let Some(token) = tokens.of(role).first() {
             println!("  {role:<12} {token}");
         }

@@ -66,6 +66,8 @@ pub struct Clients {
     interval: Nanos,
     end: Nanos,
     drained: Nanos,
+    /// Whether the load has ended.
+    load_ended: bool,
 
     schedule: Schedule,
     operations: Slab<ActiveOperation>,
@@ -111,6 +113,7 @@ impl Clients {
             interval: plan.interval,
             end: plan.end,
             drained: plan.end.saturating_add(plan.drain),
+            load_ended: false,
             schedule: Schedule::new(plan, choices, slice),
             operations: Slab::new(),
             deadlines: SlotQueue::new(),
@@ -205,18 +208,21 @@ impl Clients {
         self.ledger.edge()
     }
 
-    /// When there is something to do, should nothing happen before; `load_ended`:
-    /// whether the end of the load has been seen.
+    /// When there is something to do, should nothing happen before.
     #[must_use]
-    pub fn next_instant(&self, load_ended: bool) -> Nanos {
+    pub fn next_instant(&self) -> Nanos {
         let due = self.earliest().map_or(Nanos::MAX, |(at, _)| at);
-        due.min(self.planned_end(load_ended)).min(self.edge())
+        due.min(self.planned_end()).min(self.edge())
     }
 
     /// When the load ends by the plan, or once it has, the time for what is under way.
     #[must_use]
-    pub const fn planned_end(&self, load_ended: bool) -> Nanos {
-        if load_ended { self.drained } else { self.end }
+    pub const fn planned_end(&self) -> Nanos {
+        if self.load_ended {
+            self.drained
+        } else {
+            self.end
+        }
     }
 
     /// The time, with every interval closed whose edge has come.
@@ -243,17 +249,18 @@ impl Clients {
             .settle(now, scheduled_to, &mut |sample| wire.sample(sample));
     }
 
-    /// Whether the last operation has been scheduled.
-    #[must_use]
-    pub fn load_over(&self, now: Nanos) -> bool {
+    /// Whether the load ends now: once, when the last operation has been scheduled.
+    pub fn load_ends(&mut self, now: Nanos) -> bool {
         let last = now >= self.end || self.schedule.exhausted();
-        last && self.schedule.next_intended().is_none()
+        let ends = !self.load_ended && last && self.schedule.next_intended().is_none();
+        self.load_ended |= ends;
+        ends
     }
 
     /// Whether everything has ended, or the time for it is over, once the load is.
     #[must_use]
     pub fn drained(&self, now: Nanos) -> bool {
-        self.idle() || now >= self.drained
+        self.load_ended && (self.idle() || now >= self.drained)
     }
 
     /// Whether nothing is under way.

@@ -136,10 +136,10 @@ fn fill(path: &Path, spec: &FleetSpec, seed: u64) -> rusqlite::Result<Tokens> {
     let transaction = connection.transaction()?;
     transaction.execute_batch(SCHEMA)?;
     for (_, permission, least) in Permission::ALL {
-        for role in Role::ALL.into_iter().filter(|role| *role >= least) {
+        for (role, _) in Role::ALL.into_iter().filter(|(role, _)| *role >= least) {
             transaction.execute(
                 "INSERT INTO permissions VALUES (?1, ?2)",
-                [role.name(), permission],
+                [role.word(), permission],
             )?;
         }
     }
@@ -159,13 +159,13 @@ fn fill_users(connection: &Connection, spec: &FleetSpec, seed: u64) -> rusqlite:
                 id,
                 format!("{kind} {id}"),
                 hash(&token),
-                role.name()
+                role.word()
             ])?;
         Ok(token)
     };
     let mut by_role = [const { Vec::new() }; 3];
-    for (id, role) in (0..spec.users).zip(Role::ALL.into_iter().cycle()) {
-        by_role[role as usize].push(add(id, role.name(), role)?);
+    for (id, (role, _)) in (0..spec.users).zip(Role::ALL.into_iter().cycle()) {
+        by_role[role as usize].push(add(id, role.word(), role)?);
     }
     let service = add(spec.service_user(), "service", Role::Viewer)?;
     Ok(Tokens { by_role, service })

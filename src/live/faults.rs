@@ -121,7 +121,7 @@ impl Faults {
 
     /// Brings a fault or an occupation, or undoes one.
     pub(super) fn act(&self, now: Nanos, action: &ProxyAction) -> Outcome {
-        let done = match action {
+        Outcome::from(match action {
             ProxyAction::Fault {
                 proxy,
                 name,
@@ -142,11 +142,7 @@ impl Faults {
                 every: *every,
                 duration: self.end.saturating_sub(now).max(Nanos(1)),
             }),
-            ProxyAction::Undo { name } => self.undo_one(name),
-        };
-        let done = done.map(|detail| Outcome::Applied { detail });
-        done.unwrap_or_else(|cause| Outcome::Failed {
-            reason: cause.to_string(),
+            ProxyAction::Undo { name } => return self.undo_one(name),
         })
     }
 
@@ -214,21 +210,22 @@ impl Faults {
         }
     }
 
-    fn undo_one(&self, name: &str) -> Result<String> {
+    fn undo_one(&self, name: &str) -> Outcome {
         let mut acting = lock(&self.acting);
-        let acting = acting.as_mut().ok_or_else(ended)?;
-        let one = take(acting, name).ok_or_else(|| {
-            Error::failed(format!(
-                "`{name}` is not active, so there is nothing to undo"
-            ))
-        })?;
-        let undone = self.end(&one);
-        self.safeguard.settle(one.id, &outcome(&undone));
-        if undone.is_err() {
+        let Some(acting) = acting.as_mut() else {
+            return Outcome::from(Err(ended()));
+        };
+        let Some(one) = take(acting, name) else {
+            let sentence = format!("`{name}` is not active, so there is nothing to undo");
+            return Outcome::from(Err(sentence));
+        };
+        let outcome = Outcome::from(self.end(&one));
+        self.safeguard.settle(one.id, &outcome);
+        if matches!(outcome, Outcome::Failed { .. }) {
             // It acts still, and is undone at the end.
             acting.push(one);
         }
-        undone
+        outcome
     }
 
     /// Ends one; what it did.
@@ -274,7 +271,7 @@ impl Faults {
         let acting = lock(&self.acting).take().unwrap_or_default();
         for one in acting.iter().rev() {
             let undo = format!("undo `{}`", one.name);
-            let outcome = outcome(&self.end(one));
+            let outcome = Outcome::from(self.end(one));
             self.safeguard.settle(one.id, &outcome);
             tell(Event::Undone { undo, outcome });
         }
@@ -313,15 +310,4 @@ fn ended() -> Error {
 fn take(acting: &mut Vec<Acting>, name: &str) -> Option<Acting> {
     let place = acting.iter().position(|one| one.name == name)?;
     Some(acting.remove(place))
-}
-
-fn outcome(undone: &Result<String>) -> Outcome {
-    match undone {
-        Ok(detail) => Outcome::Applied {
-            detail: detail.clone(),
-        },
-        Err(cause) => Outcome::Failed {
-            reason: cause.to_string(),
-        },
-    }
 }

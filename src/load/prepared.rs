@@ -135,7 +135,7 @@ fn users(plan: &Plan, identities: &Identities) -> Result<Vec<Vec<String>>> {
     for entry in mix {
         let of_role = identities.users.get(&entry.role);
         let Some(of_role) = of_role.filter(|tokens| !tokens.is_empty()) else {
-            return unfit(&format!("no user has the role {}", entry.role.name()));
+            return unfit(&format!("no user has the role {}", entry.role.word()));
         };
         tokens.extend(of_role);
         users.push(of_role.clone());

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::named::named;
 use crate::units::{Nanos, Ratio};
 
 /// What an alert watches, measured over each interval on the instant axis.
@@ -19,14 +20,11 @@ pub enum Signal {
     Saturation,
 }
 
-impl Signal {
-    /// All signals with the names that scenario files use.
-    pub const ALL: [(Self, &'static str); 3] = [
-        (Self::ErrorShare, "error share"),
-        (Self::ProbeFailures, "probe failures"),
-        (Self::Saturation, "saturation"),
-    ];
-}
+named!(Signal {
+    ErrorShare = "error share",
+    ProbeFailures = "probe failures",
+    Saturation = "saturation",
+});
 
 /// When an alert fires.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -9,26 +9,20 @@
 
 use rand::distr::Distribution as _;
 use rand_distr::Exp1;
-use serde::{Deserialize, Serialize};
 
 use super::Shape;
+use crate::named::named;
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
-/// How arrivals are spread at a given rate.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ArrivalProcess {
-    /// Evenly spaced.
-    Constant,
-    /// Independent of each other: exponential gaps.
-    Poisson,
-}
-
-impl ArrivalProcess {
-    /// All processes with the names that scenario files use.
-    pub const ALL: [(Self, &'static str); 2] =
-        [(Self::Constant, "constant"), (Self::Poisson, "poisson")];
+named! {
+    /// How arrivals are spread at a given rate.
+    pub enum ArrivalProcess {
+        /// Evenly spaced.
+        Constant = "constant",
+        /// Independent of each other: exponential gaps.
+        Poisson = "poisson",
+    }
 }
 
 /// The intended starts of a run, in order: an iterator over instants.

@@ -10,6 +10,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{Backoff, Breaker, BreakerPolicy, Pass, RetryBudget, RetryBudgetPolicy};
+use crate::named::named;
 use crate::rng::StdRng;
 use crate::units::{Nanos, UnitError};
 
@@ -61,32 +62,24 @@ impl Default for ClientPolicy {
     }
 }
 
-/// An outcome of an attempt that may be retried.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Retryable {
-    /// An unexpected 5xx status.
-    ServerError,
-    /// The status 429.
-    TooManyRequests,
-    /// No response within the timeout.
-    Timeout,
-    /// The connection was refused, reset or closed.
-    Connection,
-    /// The response was not HTTP.
-    Protocol,
+named! {
+    /// An outcome of an attempt that may be retried.
+    #[derive(PartialOrd, Ord)]
+    pub enum Retryable {
+        /// An unexpected 5xx status.
+        ServerError = "server_error",
+        /// The status 429.
+        TooManyRequests = "too_many_requests",
+        /// No response within the timeout.
+        Timeout = "timeout",
+        /// The connection was refused, reset or closed.
+        Connection = "connection",
+        /// The response was not HTTP.
+        Protocol = "protocol",
+    }
 }
 
 impl Retryable {
-    /// All of them with the words that users write.
-    pub const ALL: [(Self, &'static str); 5] = [
-        (Self::ServerError, "server_error"),
-        (Self::TooManyRequests, "too_many_requests"),
-        (Self::Timeout, "timeout"),
-        (Self::Connection, "connection"),
-        (Self::Protocol, "protocol"),
-    ];
-
     /// What an attempt's outcome is for a client that may retry; none where no
     /// client would, since the same request would be answered the same way.
     const fn of(outcome: AttemptOutcome) -> Option<Self> {

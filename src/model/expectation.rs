@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{IncidentVerdict, SustainingEffect};
+use crate::named::named;
 use crate::units::{Nanos, Ratio};
 
 /// A figure that expectations can speak of.
@@ -57,90 +58,71 @@ pub enum Unit {
     Word,
 }
 
+named!(Figure {
+    RecoveryAfterRollback = "recovery after rollback",
+    RecoveryAfterTriggerOff = "recovery after trigger off",
+    RecoveryAfterLastAction = "recovery after the last action",
+    TimeToDetect = "time to detect",
+    TimeToRecover = "time to recover",
+    IncidentVerdict = "incident verdict",
+    Sustaining = "sustaining effect",
+    GoodputShare = "goodput share",
+    ErrorShare = "error share",
+    Saturation = "saturation",
+    AttemptsPerOperation = "attempts per operation",
+    QueueDepthMax = "queue depth",
+    ResponseP99 = "response p99",
+    ExhaustedInstances = "exhausted instances",
+    RejectedRollbacks = "rejected rollbacks",
+});
+
 impl Figure {
-    /// All figures with the names that scenario files use, their unit, and
-    /// whether they are kept by phase.
-    pub const ALL: [(Self, &'static str, Unit, bool); 15] = [
-        (
-            Self::RecoveryAfterRollback,
-            "recovery after rollback",
-            Unit::Seconds,
-            false,
-        ),
-        (
-            Self::RecoveryAfterTriggerOff,
-            "recovery after trigger off",
-            Unit::Seconds,
-            false,
-        ),
-        (
-            Self::RecoveryAfterLastAction,
-            "recovery after the last action",
-            Unit::Seconds,
-            false,
-        ),
-        (Self::TimeToDetect, "time to detect", Unit::Seconds, false),
-        (Self::TimeToRecover, "time to recover", Unit::Seconds, false),
-        (Self::IncidentVerdict, "incident verdict", Unit::Word, false),
-        (Self::Sustaining, "sustaining effect", Unit::Word, false),
-        (Self::GoodputShare, "goodput share", Unit::Share, true),
-        (Self::ErrorShare, "error share", Unit::Share, true),
-        (Self::Saturation, "saturation", Unit::Share, true),
-        (
-            Self::AttemptsPerOperation,
-            "attempts per operation",
-            Unit::Number,
-            true,
-        ),
-        (Self::QueueDepthMax, "queue depth", Unit::Number, true),
-        (Self::ResponseP99, "response p99", Unit::Seconds, true),
-        (
-            Self::ExhaustedInstances,
-            "exhausted instances",
-            Unit::Number,
-            true,
-        ),
-        (
-            Self::RejectedRollbacks,
-            "rejected rollbacks",
-            Unit::Number,
-            false,
-        ),
-    ];
-
-    fn row(self) -> &'static (Self, &'static str, Unit, bool) {
-        Self::ALL
-            .iter()
-            .find(|row| row.0 == self)
-            .expect("ALL lists every figure")
-    }
-
-    /// The name that scenario files use.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        self.row().1
-    }
-
     /// What its values are measured in.
     #[must_use]
-    pub fn unit(self) -> Unit {
-        self.row().2
+    pub const fn unit(self) -> Unit {
+        match self {
+            Self::RecoveryAfterRollback
+            | Self::RecoveryAfterTriggerOff
+            | Self::RecoveryAfterLastAction
+            | Self::TimeToDetect
+            | Self::TimeToRecover
+            | Self::ResponseP99 => Unit::Seconds,
+            Self::GoodputShare | Self::ErrorShare | Self::Saturation => Unit::Share,
+            Self::AttemptsPerOperation
+            | Self::QueueDepthMax
+            | Self::ExhaustedInstances
+            | Self::RejectedRollbacks => Unit::Number,
+            Self::IncidentVerdict | Self::Sustaining => Unit::Word,
+        }
     }
 
     /// The words that its value can be; none where it is no word.
     #[must_use]
     pub fn words(self) -> Vec<Word> {
         match self {
-            Self::IncidentVerdict => IncidentVerdict::ALL.map(Word::Verdict).into(),
-            Self::Sustaining => SustainingEffect::ALL.map(Word::Sustaining).into(),
+            Self::IncidentVerdict => {
+                IncidentVerdict::ALL.map(|(verdict, _)| Word::Verdict(verdict)).into()
+            }
+            Self::Sustaining => {
+                SustainingEffect::ALL.map(|(effect, _)| Word::Sustaining(effect)).into()
+            }
             _ => Vec::new(),
         }
     }
 
     /// Whether it is kept by phase.
     #[must_use]
-    pub fn by_phase(self) -> bool {
-        self.row().3
+    pub const fn by_phase(self) -> bool {
+        matches!(
+            self,
+            Self::GoodputShare
+                | Self::ErrorShare
+                | Self::Saturation
+                | Self::AttemptsPerOperation
+                | Self::QueueDepthMax
+                | Self::ResponseP99
+                | Self::ExhaustedInstances
+        )
     }
 }
 

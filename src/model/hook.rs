@@ -11,6 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use super::{Url, secret};
+use crate::named::named;
 use crate::units::{Nanos, UnitError};
 
 /// Something that the user's own tools do.
@@ -135,29 +136,20 @@ impl fmt::Display for ExpectedAnswer {
     }
 }
 
-/// What a hook is to the incident.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum HookKind {
-    /// It brings the fault: a push of a configuration or a program.
-    Push,
-    /// It takes the fault away.
-    Rollback,
-    /// It restarts what serves.
-    Restart,
-    /// It is none of these.
-    #[default]
-    Other,
-}
-
-impl HookKind {
-    /// All kinds with the words that scenario files use.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::Push, "push"),
-        (Self::Rollback, "rollback"),
-        (Self::Restart, "restart"),
-        (Self::Other, "other"),
-    ];
+named! {
+    /// What a hook is to the incident.
+    #[derive(Default)]
+    pub enum HookKind {
+        /// It brings the fault: a push of a configuration or a program.
+        Push = "push",
+        /// It takes the fault away.
+        Rollback = "rollback",
+        /// It restarts what serves.
+        Restart = "restart",
+        /// It is none of these.
+        #[default]
+        Other = "other",
+    }
 }
 
 #[cfg(test)]

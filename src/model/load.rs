@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{ArrivalProcess, ClientPolicy, Expected, Replay, Role, Shape};
+use crate::named::named;
 use crate::units::Nanos;
 
 /// What users do: when, what and how patiently.
@@ -93,26 +94,18 @@ pub struct ClosedLoop {
     pub think: Nanos,
 }
 
-/// How closely sends follow their intended starts, and what that costs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Pacing {
-    /// Spins for the last microseconds before an arrival.
-    Precise,
-    /// A kernel timer for each arrival.
-    #[default]
-    Balanced,
-    /// What is due is gathered for up to a millisecond: arrivals are due on ticks.
-    Thrifty,
-}
-
-impl Pacing {
-    /// All pacings with the names that users give them.
-    pub const ALL: [(Self, &'static str); 3] = [
-        (Self::Precise, "precise"),
-        (Self::Balanced, "balanced"),
-        (Self::Thrifty, "thrifty"),
-    ];
+named! {
+    /// How closely sends follow their intended starts, and what that costs.
+    #[derive(Default)]
+    pub enum Pacing {
+        /// Spins for the last microseconds before an arrival.
+        Precise = "precise",
+        /// A kernel timer for each arrival.
+        #[default]
+        Balanced = "balanced",
+        /// What is due is gathered for up to a millisecond: arrivals are due on ticks.
+        Thrifty = "thrifty",
+    }
 }
 
 /// One kind of operation.
@@ -154,15 +147,14 @@ pub enum Request {
     CloseProject,
 }
 
-impl Request {
-    /// All requests with the names that scenario files use.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::ListTasks, "list tasks"),
-        (Self::CreateTask, "create task"),
-        (Self::UpdateTask, "update task"),
-        (Self::CloseProject, "close project"),
-    ];
+named!(Request {
+    ListTasks = "list tasks",
+    CreateTask = "create task",
+    UpdateTask = "update task",
+    CloseProject = "close project",
+});
 
+impl Request {
     /// The least role that it is allowed to.
     #[must_use]
     pub(crate) const fn least_role(self) -> Role {
@@ -177,14 +169,5 @@ impl Request {
     #[must_use]
     pub const fn idempotent(self) -> bool {
         matches!(self, Self::ListTasks)
-    }
-
-    /// The name that scenario files use.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(request, _)| *request == self)
-            .map_or("", |(_, name)| name)
     }
 }

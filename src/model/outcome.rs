@@ -1,5 +1,7 @@
 //! What came of an action, as the journal writes it.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Action, Refusal};
@@ -34,6 +36,18 @@ impl Outcome {
     pub(crate) fn of_another_target(action: &Action) -> Self {
         Self::Failed {
             reason: format!("this target has no action `{}`", action.name()),
+        }
+    }
+}
+
+/// What was done, or why it could not be.
+impl<E: fmt::Display> From<Result<String, E>> for Outcome {
+    fn from(done: Result<String, E>) -> Self {
+        match done {
+            Ok(detail) => Self::Applied { detail },
+            Err(cause) => Self::Failed {
+                reason: cause.to_string(),
+            },
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::named::named;
 use crate::units::counted;
 
 /// What is done to processes.
@@ -34,17 +35,18 @@ pub struct Limits {
     pub processors: Option<u32>,
 }
 
-/// Which of a target's processes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProcessSelector {
-    /// All of them.
-    #[default]
-    All,
-    /// The one that is held: the command's own, or the one of the id or port.
-    First,
-    /// One that the first has started: a worker. The youngest, where there are several.
-    Child,
+named! {
+    /// Which of a target's processes.
+    #[derive(Default)]
+    pub enum ProcessSelector {
+        /// All of them.
+        #[default]
+        All = "all",
+        /// The one that is held: the command's own, or the one of the id or port.
+        First = "first",
+        /// One that the first has started: a worker. The youngest, where there are several.
+        Child = "child",
+    }
 }
 
 impl ProcessFault {
@@ -59,15 +61,6 @@ impl ProcessFault {
             Self::Lift => "lift",
         }
     }
-}
-
-impl ProcessSelector {
-    /// All choices with the words that scenario files use.
-    pub const ALL: [(Self, &'static str); 3] = [
-        (Self::All, "all"),
-        (Self::First, "first"),
-        (Self::Child, "child"),
-    ];
 }
 
 impl fmt::Display for ProcessFault {

@@ -4,9 +4,10 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::fault::{Mode, ProxyFault};
+use crate::named::as_text;
 use crate::units::UnitError;
 
 /// A proxy of a run.
@@ -79,18 +80,7 @@ impl fmt::Display for HostPort {
     }
 }
 
-impl Serialize for HostPort {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for HostPort {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+as_text!(HostPort);
 
 /// How what passes a proxy is broken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -137,6 +137,15 @@ pub struct Refusal {
     pub reason: String,
 }
 
+impl Refusal {
+    fn by(check: &str, reason: impl Into<String>) -> Self {
+        Self {
+            check: check.to_owned(),
+            reason: reason.into(),
+        }
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "refused by the check `{}`: {}", self.check, self.reason)
@@ -251,23 +260,22 @@ impl Release {
         canary: Option<Ratio>,
     ) -> Result<&Document, Refusal> {
         let active = self.active();
-        let schema = schema.unwrap_or(active.schema);
         let mut settings = active.settings;
         for (key, value) in set {
-            settings = settings.with(key, value).map_err(|reason| Refusal {
-                check: CHECK_SETTINGS.into(),
-                reason,
-            })?;
+            let with = settings.with(key, value);
+            settings = with.map_err(|reason| Refusal::by(CHECK_SETTINGS, reason))?;
         }
-        self.accept(&Draft {
+        let draft = Document {
             at: now,
-            author,
+            author: author.to_owned(),
+            schema: schema.unwrap_or(active.schema),
             settings,
-            schema,
             tested,
             restores: None,
             canary,
-        })
+            ..active.clone()
+        };
+        self.accept(draft)
     }
 
     /// Restores the settings and schema of the last version before the active
@@ -281,27 +289,16 @@ impl Release {
     pub(crate) fn rollback(&mut self, now: Nanos, author: &str) -> Result<&Document, Refusal> {
         let before = self.history[..self.active].iter();
         let Some(previous) = before.rev().find(|document| document.canary.is_none()) else {
-            return Err(Refusal {
-                check: "history".into(),
-                reason: "there is no earlier version to roll back to".into(),
-            });
+            let reason = "there is no earlier version to roll back to";
+            return Err(Refusal::by("history", reason));
         };
-        let Document {
-            settings,
-            schema,
-            tested,
-            version,
-            ..
-        } = *previous;
-        self.accept(&Draft {
+        let draft = Document {
             at: now,
-            author,
-            settings,
-            schema,
-            tested,
-            restores: Some(version),
-            canary: None,
-        })
+            author: author.to_owned(),
+            restores: Some(previous.version),
+            ..previous.clone()
+        };
+        self.accept(draft)
     }
 
     /// From now on the check is advisory: the way past a refusal, taken knowingly.
@@ -311,49 +308,35 @@ impl Release {
     /// The refusal, where no check has that name.
     pub(crate) fn waive(&mut self, check: &str) -> Result<(), Refusal> {
         if !Self::CHECKS.contains(&check) {
-            return Err(Refusal {
-                check: check.into(),
-                reason: format!(
-                    "no check has this name; there are {}",
-                    Self::CHECKS.join(", ")
-                ),
-            });
+            let checks = Self::CHECKS.join(", ");
+            let reason = format!("no check has this name; there are {checks}");
+            return Err(Refusal::by(check, reason));
         }
         self.waived.push(check.to_owned());
         Ok(())
     }
 
-    fn accept(&mut self, draft: &Draft<'_>) -> Result<&Document, Refusal> {
-        let Draft {
-            schema,
-            tested,
-            settings,
-            restores,
-            ..
-        } = *draft;
+    fn accept(&mut self, draft: Document) -> Result<&Document, Refusal> {
+        let (schema, tested) = (draft.schema, draft.tested);
         let newest = self.history.iter().map(|d| d.schema).max().unwrap_or(1);
         let waived = |check| self.waived.iter().any(|waived| waived == check);
         let schema_enforced = !waived(CHECK_SCHEMA);
         let tested_enforced = self.policy.require_tests && !waived(CHECK_TESTED);
-        let what = restores.map_or_else(
+        let what = draft.restores.map_or_else(
             || "the document".to_owned(),
             |version| format!("version {version}, which would be restored,"),
         );
         if !tested && tested_enforced {
-            return Err(Refusal {
-                check: CHECK_TESTED.into(),
-                reason: format!("{what} has not been through the tests"),
-            });
+            let reason = format!("{what} has not been through the tests");
+            return Err(Refusal::by(CHECK_TESTED, reason));
         }
         if schema < newest && schema_enforced {
-            return Err(Refusal {
-                check: CHECK_SCHEMA.into(),
-                reason: format!(
-                    "{what} is written in schema {schema}, and the checks demand schema {newest} \
-                     since version {} was accepted",
-                    self.version_that_raised_the_schema(newest)
-                ),
-            });
+            let reason = format!(
+                "{what} is written in schema {schema}, and the checks demand schema {newest} since \
+                 version {} was accepted",
+                self.version_that_raised_the_schema(newest)
+            );
+            return Err(Refusal::by(CHECK_SCHEMA, reason));
         }
         let result = |check: &str, passed, enforced| CheckResult {
             check: check.to_owned(),
@@ -362,19 +345,13 @@ impl Release {
         };
         let document = Document {
             version: u32::try_from(self.history.len()).unwrap_or(u32::MAX - 1) + 1,
-            restores,
-            author: draft.author.to_owned(),
-            at: draft.at,
-            schema,
-            tested,
-            settings,
-            hash: hash(schema, settings),
-            canary: draft.canary,
+            hash: hash(schema, draft.settings),
             checks: vec![
                 result(CHECK_SETTINGS, true, true),
                 result(CHECK_SCHEMA, schema >= newest, schema_enforced),
                 result(CHECK_TESTED, tested, tested_enforced),
             ],
+            ..draft
         };
         self.history.push(document);
         self.active = self.history.len() - 1;
@@ -387,17 +364,6 @@ impl Release {
             .find(|document| document.schema == schema)
             .map_or(1, |document| document.version)
     }
-}
-
-/// A document that is to be accepted.
-struct Draft<'a> {
-    at: Nanos,
-    author: &'a str,
-    settings: Settings,
-    schema: u32,
-    tested: bool,
-    restores: Option<u32>,
-    canary: Option<Ratio>,
 }
 
 /// SHA-256 over the content of a document, in hexadecimal.

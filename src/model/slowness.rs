@@ -4,27 +4,19 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::named::named;
 use crate::units::Nanos;
 
-/// A part of the fleet that can be made slow.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SlowPart {
-    /// The application's own part of a request.
-    Application,
-    /// The way to the database and back.
-    Database,
-    /// The identity service.
-    Identity,
-}
-
-impl SlowPart {
-    /// All of them with the words that users write.
-    pub const ALL: [(Self, &'static str); 3] = [
-        (Self::Application, "application"),
-        (Self::Database, "database"),
-        (Self::Identity, "identity"),
-    ];
+named! {
+    /// A part of the fleet that can be made slow.
+    pub enum SlowPart {
+        /// The application's own part of a request.
+        Application = "application",
+        /// The way to the database and back.
+        Database = "database",
+        /// The identity service.
+        Identity = "identity",
+    }
 }
 
 impl fmt::Display for SlowPart {

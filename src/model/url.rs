@@ -8,8 +8,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use hyper::Uri;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Serialize, Serializer};
 
+use crate::named::as_text;
 use crate::units::UnitError;
 
 /// A URL of a server: `http://127.0.0.1:8000`, or with a path.
@@ -103,22 +104,11 @@ impl fmt::Display for Url {
     }
 }
 
-impl Serialize for Url {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+as_text!(Url);
 
 /// Serializes a URL without its query.
 pub(super) fn without_query<S: Serializer>(url: &Url, serializer: S) -> Result<S::Ok, S::Error> {
     url.without_query().serialize(serializer)
-}
-
-impl<'de> Deserialize<'de> for Url {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
 }
 
 #[cfg(test)]

@@ -13,55 +13,29 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::{Cause, SlowPart};
 
-/// What an incident came to (docs/TERMS.md, "Verdicts").
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum IncidentVerdict {
-    /// No verdict could be given.
-    #[default]
-    Undetermined,
-    /// Users were not harmed.
-    NoImpact,
-    /// Service was lost again after it had recovered.
-    Relapsed,
-    /// Service was back within a hold window after the trigger was off.
-    RecoveredWithTheTrigger,
-    /// Service was back after somebody had intervened.
-    RecoveredByIntervention,
-    /// Service came back later, by itself.
-    SlowDrain,
-    /// Service was stuck until the end.
-    Metastable,
-    /// Service was not back at the end.
-    NotRecovered,
-}
+use crate::named::named;
 
-impl IncidentVerdict {
-    /// All, in the order in which scenario files are told of them.
-    pub const ALL: [Self; 8] = [
-        Self::Undetermined,
-        Self::NoImpact,
-        Self::Relapsed,
-        Self::RecoveredWithTheTrigger,
-        Self::RecoveredByIntervention,
-        Self::SlowDrain,
-        Self::Metastable,
-        Self::NotRecovered,
-    ];
-
-    /// The word, which is also what serde writes.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Undetermined => "undetermined",
-            Self::NoImpact => "no_impact",
-            Self::Relapsed => "relapsed",
-            Self::RecoveredWithTheTrigger => "recovered_with_the_trigger",
-            Self::RecoveredByIntervention => "recovered_by_intervention",
-            Self::SlowDrain => "slow_drain",
-            Self::Metastable => "metastable",
-            Self::NotRecovered => "not_recovered",
-        }
+named! {
+    /// What an incident came to (docs/TERMS.md, "Verdicts").
+    #[derive(Hash, Default)]
+    pub enum IncidentVerdict {
+        /// No verdict could be given.
+        #[default]
+        Undetermined = "undetermined",
+        /// Users were not harmed.
+        NoImpact = "no_impact",
+        /// Service was lost again after it had recovered.
+        Relapsed = "relapsed",
+        /// Service was back within a hold window after the trigger was off.
+        RecoveredWithTheTrigger = "recovered_with_the_trigger",
+        /// Service was back after somebody had intervened.
+        RecoveredByIntervention = "recovered_by_intervention",
+        /// Service came back later, by itself.
+        SlowDrain = "slow_drain",
+        /// Service was stuck until the end.
+        Metastable = "metastable",
+        /// Service was not back at the end.
+        NotRecovered = "not_recovered",
     }
 }
 
@@ -71,42 +45,20 @@ impl fmt::Display for IncidentVerdict {
     }
 }
 
-/// What keeps an incident going after its trigger is off.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SustainingEffect {
-    /// Users' retries.
-    Retries,
-    /// Probes of monitors.
-    MonitorProbes,
-    /// Work for callers who had gone.
-    ZombieWork,
-    /// Want of a warm cache.
-    ColdStart,
-    /// Tasks that nobody waits for.
-    DetachedTasks,
-}
-
-impl SustainingEffect {
-    /// All, in the order in which scenario files are told of them.
-    pub const ALL: [Self; 5] = [
-        Self::Retries,
-        Self::MonitorProbes,
-        Self::ZombieWork,
-        Self::ColdStart,
-        Self::DetachedTasks,
-    ];
-
-    /// The word, which is also what serde writes.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Retries => "retries",
-            Self::MonitorProbes => "monitor_probes",
-            Self::ZombieWork => "zombie_work",
-            Self::ColdStart => "cold_start",
-            Self::DetachedTasks => "detached_tasks",
-        }
+named! {
+    /// What keeps an incident going after its trigger is off.
+    #[derive(Hash)]
+    pub enum SustainingEffect {
+        /// Users' retries.
+        Retries = "retries",
+        /// Probes of monitors.
+        MonitorProbes = "monitor_probes",
+        /// Work for callers who had gone.
+        ZombieWork = "zombie_work",
+        /// Want of a warm cache.
+        ColdStart = "cold_start",
+        /// Tasks that nobody waits for.
+        DetachedTasks = "detached_tasks",
     }
 }
 
@@ -236,10 +188,10 @@ mod tests {
             assert_eq!(serde_json::from_str::<T>(&text).unwrap(), *word);
             assert!(serde_json::from_str::<T>("\"solar flare\"").is_err());
         }
-        for verdict in IncidentVerdict::ALL {
+        for (verdict, _) in IncidentVerdict::ALL {
             holds(&verdict);
         }
-        for effect in SustainingEffect::ALL {
+        for (effect, _) in SustainingEffect::ALL {
             holds(&effect);
         }
         for cause in [

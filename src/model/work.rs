@@ -7,6 +7,8 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+use crate::named::named;
+
 /// Kinds of operations with the values that their requests are made of.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct HttpWork {
@@ -35,11 +37,10 @@ pub enum RowOrder {
     InTurn,
 }
 
-impl RowOrder {
-    /// All orders with the names that users give them.
-    pub const ALL: [(Self, &'static str); 2] =
-        [(Self::Random, "random"), (Self::InTurn, "in turn")];
-}
+named!(RowOrder {
+    Random = "random",
+    InTurn = "in turn",
+});
 
 /// The rows of a table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,5 +1,7 @@
 //! Names of the phases that a timeline cuts a run into.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::model::{Action, Surge, When};
 
 /// The phase before the first entry and the first surge.
@@ -13,61 +15,68 @@ pub(crate) const BASELINE: &str = "baseline";
 /// was not given and is taken gets a number.
 #[must_use]
 pub(crate) fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<String> {
-    let mut names: Vec<Option<String>> = vec![None; timeline.len()];
-    let mut taken: Vec<String> = vec![BASELINE.to_owned()];
-    taken.extend(
-        timeline
-            .iter()
-            .filter_map(|(.., given)| given.map(str::to_owned)),
-    );
-    for (index, (when, action, _)) in timeline.iter().enumerate() {
-        if names[index].is_some() {
-            continue;
-        }
-        let together = || timeline.iter().filter(|(other, ..)| other == when);
-        let given = together().filter_map(|(.., given)| *given).next_back();
-        let name = given.map_or_else(
-            || {
-                let last = together()
-                    .next_back()
-                    .map_or(*action, |(_, action, _)| action);
-                let name = numbered(last.phase(), &taken);
-                taken.push(name.clone());
-                name
-            },
-            str::to_owned,
-        );
-        for ((other, ..), slot) in timeline.iter().zip(&mut names) {
-            if other == when {
-                *slot = Some(name.clone());
-            }
-        }
+    // Of the entries of each instant, the last name that is given, and the last action.
+    let mut together: HashMap<&When, (Option<&str>, &Action)> = HashMap::new();
+    let mut taken = Names::default();
+    for &(when, action, given) in timeline {
+        let (name, last) = together.entry(when).or_insert((None, action));
+        *name = given.or(*name);
+        *last = action;
+        taken.names.extend(given.map(str::to_owned));
     }
-    names.into_iter().flatten().collect()
+    let mut phases: HashMap<&When, String> = HashMap::new();
+    let names = timeline.iter().map(|&(when, ..)| {
+        let phase = phases.entry(when).or_insert_with(|| match together[when] {
+            (Some(given), _) => given.to_owned(),
+            (None, last) => taken.numbered(last.phase()),
+        });
+        phase.clone()
+    });
+    names.collect()
 }
 
 /// The phases that begin where a surge does and where it is over, in the order
 /// of time; a name that an entry's phase has already gets a number.
 #[must_use]
 pub(crate) fn surge_phases(surges: &[Surge], taken: &[&str]) -> Vec<String> {
-    let mut taken: Vec<String> = taken.iter().map(|name| (*name).to_owned()).collect();
+    let mut own = Names::default();
+    own.names
+        .extend(taken.iter().map(|name| (*name).to_owned()));
     let mut names = Vec::new();
     for surge in surges {
         let both = ["surge", "surge over"].into_iter();
-        for name in both.take(1 + usize::from(surge.to.is_some())) {
-            let name = numbered(name.to_owned(), &taken);
-            taken.push(name.clone());
-            names.push(name);
-        }
+        let both = both.take(1 + usize::from(surge.to.is_some()));
+        names.extend(both.map(|name| own.numbered(name.to_owned())));
     }
     names
 }
 
-fn numbered(name: String, taken: &[String]) -> String {
-    let candidates = (2..).map(|number| format!("{name} {number}"));
-    let mut all = std::iter::once(name.clone()).chain(candidates);
-    all.find(|candidate| !taken.contains(candidate))
-        .unwrap_or(name)
+/// Names that are taken; of each, the last number that was tried.
+struct Names {
+    names: HashSet<String>,
+    numbers: HashMap<String, u64>,
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self {
+            names: HashSet::from([BASELINE.to_owned()]),
+            numbers: HashMap::new(),
+        }
+    }
+}
+
+impl Names {
+    /// Takes the name, with a number where it is taken.
+    fn numbered(&mut self, name: String) -> String {
+        let mut candidate = name.clone();
+        let number = self.numbers.entry(name.clone()).or_insert(1);
+        while !self.names.insert(candidate.clone()) {
+            *number += 1;
+            candidate = format!("{name} {number}");
+        }
+        candidate
+    }
 }
 
 #[cfg(test)]

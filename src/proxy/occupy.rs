@@ -9,7 +9,6 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -92,19 +91,10 @@ impl fmt::Display for OccupationCounters {
     }
 }
 
-#[derive(Debug, Default)]
-struct Counts {
-    held: AtomicU64,
-    opened: AtomicU64,
-    unreachable: AtomicU64,
-    lost: AtomicU64,
-    answered: AtomicU64,
-}
-
 /// An occupation under way, with a thread of its own. Dropped, it has let everything go.
 #[derive(Debug)]
 pub struct Occupation {
-    counts: Arc<Counts>,
+    counts: Arc<Mutex<OccupationCounters>>,
     running: Mutex<Option<Running>>,
 }
 
@@ -129,7 +119,7 @@ impl Occupation {
             .enable_all()
             .build()
             .map_err(failed)?;
-        let counts = Arc::new(Counts::default());
+        let counts = Arc::<Mutex<OccupationCounters>>::default();
         let (stop, stopped) = oneshot::channel();
         let told = Arc::clone(&counts);
         let occupying = async move {
@@ -148,7 +138,7 @@ impl Occupation {
                 runtime.block_on(occupying);
                 // With the runtime every connection is closed.
                 drop(runtime);
-                told.held.store(0, Ordering::Relaxed);
+                lock(&told).held = 0;
             })
             .map_err(failed)?;
         Ok(Self {
@@ -160,14 +150,7 @@ impl Occupation {
     /// What it has done so far.
     #[must_use]
     pub fn counters(&self) -> OccupationCounters {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        OccupationCounters {
-            held: of(&self.counts.held),
-            opened: of(&self.counts.opened),
-            unreachable: of(&self.counts.unreachable),
-            lost: of(&self.counts.lost),
-            answered: of(&self.counts.answered),
-        }
+        *lock(&self.counts)
     }
 
     /// Whether its time is over.
@@ -231,10 +214,7 @@ fn check(occupier: &Occupier) -> Result<()> {
 }
 
 /// Holds with one connection after the other, until the runtime ends.
-async fn occupy(occupier: Occupier, counts: Arc<Counts>) {
-    let add = |counter: &AtomicU64| {
-        counter.fetch_add(1, Ordering::Relaxed);
-    };
+async fn occupy(occupier: Occupier, counts: Arc<Mutex<OccupationCounters>>) {
     let mut turns = tokio::time::interval(AGAIN_AFTER);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -242,18 +222,20 @@ async fn occupy(occupier: Occupier, counts: Arc<Counts>) {
         turns.tick().await;
         let connected = tokio::time::timeout(CONNECT_MAX, connect(&occupier)).await;
         let Ok(Ok(mut stream)) = connected else {
-            add(&counts.unreachable);
+            lock(&counts).unreachable += 1;
             continue;
         };
-        add(&counts.opened);
-        let answered = hold(&occupier, &mut stream, &counts).await;
-        counts.held.fetch_sub(1, Ordering::Relaxed);
-        drop(stream);
-        if answered {
-            add(&counts.answered);
-        } else {
-            add(&counts.lost);
+        {
+            let mut counts = lock(&counts);
+            counts.opened += 1;
+            counts.held += 1;
         }
+        let answered = hold(&occupier, &mut stream).await;
+        drop(stream);
+        let mut counts = lock(&counts);
+        counts.held -= 1;
+        counts.answered += u64::from(answered);
+        counts.lost += u64::from(!answered);
     }
 }
 
@@ -272,9 +254,8 @@ async fn connect(occupier: &Occupier) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// Holds until the server has had enough; whether it answered. Counts as held from here on.
-async fn hold(occupier: &Occupier, stream: &mut TcpStream, counts: &Counts) -> bool {
-    counts.held.fetch_add(1, Ordering::Relaxed);
+/// Holds until the server has had enough; whether it answered.
+async fn hold(occupier: &Occupier, stream: &mut TcpStream) -> bool {
     let Occupier { host, path, .. } = occupier;
     let get = |path: &str| format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n");
     match occupier.hold {

@@ -5,6 +5,7 @@ use super::{
     IdentityCounters, InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
 };
 use crate::model::SourceName;
+use crate::named::named;
 use crate::units::Nanos;
 
 /// What one source counted between two instants.
@@ -37,7 +38,7 @@ impl Sample {
                 "Tag={}:{}:{},{:.3},{:.3},{:.3},{}",
                 self.counters.kind(),
                 self.source,
-                measure.name(),
+                measure.word(),
                 self.from.as_secs_f64(),
                 (self.to - self.from).as_secs_f64(),
                 histogram.max().unwrap_or_default().as_secs_f64(),
@@ -160,25 +161,13 @@ pub enum Measure {
     QueueWait,
 }
 
-impl Measure {
-    /// All measures with their names in `latency.hlog`.
-    pub const ALL: [(Self, &'static str); 5] = [
-        (Self::Response, "response"),
-        (Self::Service, "service"),
-        (Self::SendLag, "send_lag"),
-        (Self::PoolWait, "pool_wait"),
-        (Self::QueueWait, "queue_wait"),
-    ];
-
-    /// The name in `latency.hlog`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(measure, _)| *measure == self)
-            .map_or("", |(_, name)| name)
-    }
-}
+named!(Measure {
+    Response = "response",
+    Service = "service",
+    SendLag = "send_lag",
+    PoolWait = "pool_wait",
+    QueueWait = "queue_wait",
+});
 
 impl Sample {
     /// The histogram of this measure, where the sample has one.

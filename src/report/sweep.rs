@@ -152,7 +152,7 @@ pub(crate) fn text(sweep: &Sweep) -> String {
         "", sweep.x.key
     );
     for (region, character, _, meaning) in legend(sweep) {
-        let _ = writeln!(text, "  {character}  {}: {meaning}", region.name());
+        let _ = writeln!(text, "  {character}  {}: {meaning}", region.word());
     }
     text.push('\n');
     for edge in edges(sweep) {
@@ -195,7 +195,7 @@ pub(crate) fn svg(sweep: &Sweep) -> String {
                 CELL.0 - 1.0,
                 CELL.1 - 1.0,
                 look(*region).1,
-                region.name()
+                region.word()
             );
         }
         if !sweep.y.key.is_empty() {
@@ -306,7 +306,7 @@ pub(crate) fn html(sweep: &Sweep) -> Result<String> {
         style: include_str!("assets/report.css"),
         svg: svg(sweep),
         legend: legend(sweep)
-            .map(|(region, _, colour, meaning)| (*colour, region.name(), *meaning))
+            .map(|(region, _, colour, meaning)| (*colour, region.word(), *meaning))
             .collect(),
         edges: edges(sweep),
         hidden: hidden_capacity(sweep),

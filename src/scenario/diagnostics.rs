@@ -84,14 +84,20 @@ impl Diagnostics {
             Renderer::plain()
         };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
-        let source = visible(&self.text);
+        let lines = Lines::of(&self.text);
         let mut told = String::new();
         for mistake in &self.mistakes {
+            // Its own lines only: the whole file for each mistake would take long.
+            let (first, shown) = lines.around(&mistake.span);
+            let text = &self.text[shown.clone()];
+            let source = visible(text);
+            let at = |offset: usize| visible_length(text, offset.saturating_sub(shown.start));
             let snippet = Snippet::source(source.as_str())
+                .line_start(first)
                 .path(self.path.as_str())
                 .annotation(
                     AnnotationKind::Primary
-                        .span(self.span_in_visible(mistake))
+                        .span(at(mistake.span.start)..at(mistake.span.end))
                         .label(mistake.label.as_str()),
                 );
             let report = Level::ERROR
@@ -109,18 +115,38 @@ impl Diagnostics {
         let mistakes = counted(self.count() as u64, "mistake");
         format!("{}: {mistakes}; nothing was run", self.path)
     }
+}
 
-    /// Where the mistake stands in the text that is shown, which may be longer;
-    /// never past its end, and never within a character.
-    fn span_in_visible(&self, mistake: &Mistake) -> Range<usize> {
-        let at = |offset: usize| {
-            let mut offset = offset.min(self.text.len());
-            while !self.text.is_char_boundary(offset) {
-                offset -= 1;
-            }
-            visible(&self.text[..offset]).len()
-        };
-        at(mistake.span.start)..at(mistake.span.end)
+/// Where the lines of a text begin.
+pub(super) struct Lines {
+    starts: Vec<usize>,
+    length: usize,
+}
+
+impl Lines {
+    /// The lines of this text.
+    pub(super) fn of(text: &str) -> Self {
+        let ends = text.bytes().enumerate();
+        let ends = ends.filter(|(_, byte)| *byte == b'\n');
+        Self {
+            starts: std::iter::once(0)
+                .chain(ends.map(|(at, _)| at + 1))
+                .collect(),
+            length: text.len(),
+        }
+    }
+
+    /// The line that holds this byte, from 0.
+    pub(super) fn line(&self, offset: usize) -> usize {
+        self.starts.partition_point(|start| *start <= offset) - 1
+    }
+
+    /// The number of the first line of a span, from 1, and the bytes of all its lines.
+    fn around(&self, span: &Range<usize>) -> (usize, Range<usize>) {
+        let first = self.line(span.start.min(self.length));
+        let last = self.line(span.end.min(self.length)).max(first);
+        let end = self.starts.get(last + 1).copied().unwrap_or(self.length);
+        (first + 1, self.starts[first]..end)
     }
 }
 
@@ -167,6 +193,16 @@ fn visible(text: &str) -> String {
         .collect()
 }
 
+/// How long the text is up to this byte when it is shown, which may be longer; never
+/// past its end, and never within a character.
+fn visible_length(text: &str, offset: usize) -> usize {
+    visible(&text[..text.floor_char_boundary(offset)]).len()
+}
+
+/// A misspelt word is held against so many candidates, and so many are listed: a file
+/// of ten thousand names with as many mistakes is told of in a second all the same.
+const CANDIDATES_MAX: usize = 100;
+
 /// The candidate that `word` was most likely meant to be: it differs in few letters.
 pub(super) fn nearest<'a>(
     word: &str,
@@ -174,6 +210,7 @@ pub(super) fn nearest<'a>(
 ) -> Option<&'a str> {
     candidates
         .into_iter()
+        .take(CANDIDATES_MAX)
         .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
         .filter(|(likeness, _)| *likeness > 0.8)
         .max_by(|a, b| a.0.total_cmp(&b.0))
@@ -191,8 +228,13 @@ pub(super) fn suggest(word: &str, candidates: &[&str]) -> String {
 
 /// Words in back quotes with commas between them.
 pub(super) fn list(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("`{word}`")).collect();
-    quoted.join(", ")
+    let shown = words.iter().take(CANDIDATES_MAX);
+    let quoted: Vec<_> = shown.map(|word| format!("`{word}`")).collect();
+    let more = match words.len().saturating_sub(CANDIDATES_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    quoted.join(", ") + &more
 }
 
 #[cfg(test)]

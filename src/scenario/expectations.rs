@@ -1,5 +1,8 @@
 //! Expectations: a figure, the phase it is taken in, and one bound in its unit.
 
+use std::collections::BTreeSet;
+use std::iter;
+
 use super::file::{self, File, Limit};
 use super::leaf::Spanned;
 use super::meaning::Reader;
@@ -24,20 +27,13 @@ pub(super) fn read(
         && !reader.file_lacks("timeline")
         && !file.timeline.iter().any(nameless);
     let of_surges = surge_phases(surges.unwrap_or_default(), &names);
-    let mut phases = vec![BASELINE];
-    for name in names
-        .into_iter()
-        .chain(of_surges.iter().map(String::as_str))
-    {
-        if !phases.contains(&name) {
-            phases.push(name);
-        }
-    }
+    let of_surges = of_surges.iter().map(String::as_str);
+    let phases: BTreeSet<&str> = iter::once(BASELINE).chain(names).chain(of_surges).collect();
     file.expect
         .iter()
         .filter_map(|expectation| {
             let figure = expectation.value.that.as_ref().map(|that| that.value.0);
-            let phases = complete.then_some(phases.as_slice());
+            let phases = complete.then_some(&phases);
             phase(reader, expectation, figure, phases);
             let bound = bound(reader, expectation, figure);
             Some(Expectation {
@@ -57,28 +53,24 @@ fn phase(
     reader: &mut Reader,
     expectation: &Spanned<file::Expect>,
     figure: Option<Figure>,
-    phases: Option<&[&str]>,
+    phases: Option<&BTreeSet<&str>>,
 ) {
     let Some(figure) = figure else { return };
     match &expectation.value.r#in {
         Some(phase) if !figure.by_phase() => reader.report(
             phase,
-            format!("`{}` is a figure of the whole incident", figure.name()),
+            format!("`{}` is a figure of the whole incident", figure.word()),
             "no phase here",
             "remove `in`",
         ),
-        Some(phase) => {
-            if let Some(phases) = phases.filter(|phases| !phases.contains(&phase.value.as_str())) {
-                reader.unknown("phase", phase, phases);
-            }
-        }
+        Some(phase) => reader.known("phase", phase, &phase.value, phases),
         None if figure.by_phase() => {
             if let Some(that) = &expectation.value.that {
                 reader.report(
                     that,
                     format!(
                         "`{}` is reported by phase, and no phase is given",
-                        figure.name()
+                        figure.word()
                     ),
                     "in which phase?",
                     format!("add `in = \"{BASELINE}\"`, or another phase"),
@@ -164,7 +156,7 @@ fn limit(reader: &mut Reader, limit: &Spanned<Limit>, figure: Figure) -> Option<
         };
         reader.report(
             limit,
-            format!("`{}` needs {unit}, and this is not one", figure.name()),
+            format!("`{}` needs {unit}, and this is not one", figure.word()),
             format!("not {unit}"),
             format!("write it like {}", example(Some(figure))),
         );
@@ -179,7 +171,7 @@ fn word(reader: &mut Reader, word: &Spanned<String>, figure: Figure) -> Option<W
             word,
             format!(
                 "`{}` is a number and cannot be compared with a word",
-                figure.name()
+                figure.word()
             ),
             "not a word",
             format!("write {}", example(Some(figure))),
@@ -189,7 +181,7 @@ fn word(reader: &mut Reader, word: &Spanned<String>, figure: Figure) -> Option<W
     let named = words.iter().find(|it| it.text() == word.value);
     if named.is_none() {
         let texts: Vec<_> = words.iter().map(|word| word.text()).collect();
-        reader.unknown(figure.name(), word, &texts);
+        reader.unknown(figure.word(), word, &word.value, &texts);
     }
     named.copied()
 }

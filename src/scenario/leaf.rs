@@ -17,12 +17,11 @@ use super::quantities::{
     After, Condition, Loopback, Moment, Positive, ProbePath, ReadyCheck, Share, StopCondition,
     UrlRequest,
 };
-use crate::model::fault::{Hold, Mode, Stream};
 use crate::model::{
-    ArrivalProcess, Backoff, BreakerPolicy, Distribution, ExpectedAnswer, Figure, GaugeUrl,
-    HookKind, HostPort, PRESETS, Preset, ProcessSelector, QueuePolicy, Request, RetryBudgetPolicy,
-    Retryable, Role, RowOrder, SlowPart, Url,
+    Backoff, BreakerPolicy, Distribution, ExpectedAnswer, GaugeUrl, HostPort, PRESETS, Preset,
+    QueuePolicy, RetryBudgetPolicy, Url,
 };
+use crate::named::Named;
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
 
 /// A value and where in the file it stands; 0..0 where it is a default.
@@ -139,12 +138,6 @@ impl JsonSchema for QueueText {
     }
 }
 
-/// A thing that scenario files call by a word of a closed list.
-pub(super) trait Named: Sized {
-    /// Every such thing and its word.
-    fn all() -> Vec<(Self, &'static str)>;
-}
-
 /// A thing, read from its word.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Word<T>(pub(super) T);
@@ -178,160 +171,55 @@ impl<T: Named> JsonSchema for Word<T> {
     }
 }
 
-impl Named for ArrivalProcess {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for Request {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for Retryable {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for RowOrder {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for HookKind {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for ProcessSelector {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for Mode {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for Hold {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for Stream {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for SlowPart {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.to_vec()
-    }
-}
-
-impl Named for Role {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.map(|role| (role, role.name())).to_vec()
-    }
-}
-
 impl Named for &'static Preset {
     fn all() -> Vec<(Self, &'static str)> {
         PRESETS.iter().map(|preset| (preset, preset.name)).collect()
     }
 }
 
-impl Named for Figure {
-    fn all() -> Vec<(Self, &'static str)> {
-        Self::ALL.map(|(figure, name, ..)| (figure, name)).to_vec()
-    }
-}
+/// Formats with what holds a text against them.
+type Holds = fn(&str) -> Result<(), UnitError>;
 
-/// Declares quantities that are texts of their own: a type that wraps another,
-/// how it is read, and what is expected.
-macro_rules! quantity {
-    ($kind:ty, $format:literal, $example:literal) => {
-        impl Quantity for $kind {
+/// Declares quantities that are texts of their own: how each is called, and a text of it.
+macro_rules! quantities {
+    ($($kind:ty = $format:literal, $example:literal;)+) => {
+        $(impl Quantity for $kind {
             const FORMAT: &'static str = $format;
             const EXAMPLE: &'static str = $example;
-        }
+        })+
+
+        const FORMATS: &[(&str, Holds)] = &[$(format::<$kind>()),+];
     };
 }
 
-quantity!(Nanos, "duration", "500ms");
-quantity!(Positive, "positive duration", "500ms");
-quantity!(Rate, "rate", "350/s");
-quantity!(Share, "share", "45 %");
-quantity!(ClockTime, "time of day", "16:30");
-quantity!(Moment, "moment", "16:30");
-quantity!(Distribution, "distribution", "exponential(mean 4ms)");
-quantity!(QueuePolicy, "queue policy", "unbounded");
-quantity!(Backoff, "back-off", "exponential 50ms..2s, full jitter");
-quantity!(RetryBudgetPolicy, "retry budget", "20 %, reserve 10/s");
-quantity!(BreakerPolicy, "circuit breaker", "5 failures, pause 5s");
-quantity!(Condition, "condition", "error share > 50 %");
-quantity!(After, "event", "rollback rejected");
-quantity!(ProbePath, "path", "/readyz");
-quantity!(GaugeUrl, "page of gauges", "http://127.0.0.1:9100/metrics");
-quantity!(Loopback, "port of this machine", "127.0.0.1:8125");
-quantity!(Url, "URL", "http://127.0.0.1:8000");
-quantity!(HostPort, "host and port", "127.0.0.1:5432");
-quantity!(ReadyCheck, "ready check", "GET /health");
-quantity!(
-    UrlRequest,
-    "request to a URL",
-    "POST http://127.0.0.1:9000/deploy"
-);
-quantity!(ExpectedAnswer, "expected answer", "exit 0");
-quantity!(
-    StopCondition,
-    "stop condition",
-    "error share > 50 % for 30s"
-);
-quantity!(RequestLine, "request", "GET /items/7");
-quantity!(HeaderLine, "header", "accept: application/json");
-quantity!(Check, "check", "status 200..299");
-quantity!(Capturing, "capture", "order = body /id");
-
-/// Formats with what holds a text against them.
-type Holds = fn(&str) -> Result<(), UnitError>;
-const FORMATS: [(&str, Holds); 26] = [
-    format::<Nanos>(),
-    format::<Positive>(),
-    format::<Rate>(),
-    format::<Share>(),
-    format::<ClockTime>(),
-    format::<Moment>(),
-    format::<Distribution>(),
-    format::<QueuePolicy>(),
-    format::<Backoff>(),
-    format::<RetryBudgetPolicy>(),
-    format::<BreakerPolicy>(),
-    format::<Condition>(),
-    format::<After>(),
-    format::<ProbePath>(),
-    format::<GaugeUrl>(),
-    format::<Loopback>(),
-    format::<Url>(),
-    format::<HostPort>(),
-    format::<ReadyCheck>(),
-    format::<UrlRequest>(),
-    format::<ExpectedAnswer>(),
-    format::<StopCondition>(),
-    format::<RequestLine>(),
-    format::<HeaderLine>(),
-    format::<Check>(),
-    format::<Capturing>(),
-];
+quantities! {
+    Nanos = "duration", "500ms";
+    Positive = "positive duration", "500ms";
+    Rate = "rate", "350/s";
+    Share = "share", "45 %";
+    ClockTime = "time of day", "16:30";
+    Moment = "moment", "16:30";
+    Distribution = "distribution", "exponential(mean 4ms)";
+    QueuePolicy = "queue policy", "unbounded";
+    Backoff = "back-off", "exponential 50ms..2s, full jitter";
+    RetryBudgetPolicy = "retry budget", "20 %, reserve 10/s";
+    BreakerPolicy = "circuit breaker", "5 failures, pause 5s";
+    Condition = "condition", "error share > 50 %";
+    After = "event", "rollback rejected";
+    ProbePath = "path", "/readyz";
+    GaugeUrl = "page of gauges", "http://127.0.0.1:9100/metrics";
+    Loopback = "port of this machine", "127.0.0.1:8125";
+    Url = "URL", "http://127.0.0.1:8000";
+    HostPort = "host and port", "127.0.0.1:5432";
+    ReadyCheck = "ready check", "GET /health";
+    UrlRequest = "request to a URL", "POST http://127.0.0.1:9000/deploy";
+    ExpectedAnswer = "expected answer", "exit 0";
+    StopCondition = "stop condition", "error share > 50 % for 30s";
+    RequestLine = "request", "GET /items/7";
+    HeaderLine = "header", "accept: application/json";
+    Check = "check", "status 200..299";
+    Capturing = "capture", "order = body /id";
+}
 
 const fn format<T: Quantity>() -> (&'static str, Holds) {
     (T::FORMAT, |text| text.parse::<T>().map(|_| ()))

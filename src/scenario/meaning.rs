@@ -4,6 +4,7 @@
 //! A required key that is absent here has been reported already; what depends
 //! on it is passed over in silence, so that one mistake is told once.
 
+use std::collections::{BTreeSet, HashSet};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +12,7 @@ use super::diagnostics::{Mistake, suggest};
 use super::file::{self, File};
 use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
+use super::structure::{Fitted, Keys};
 use super::{expectations, gauges, proxies, target, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
@@ -24,11 +26,13 @@ const LONGEST: Nanos = Nanos::from_secs(24 * 3600);
 /// The most that is offered: past it one machine's generator is surely the limit.
 const RATE_MAX_PER_SECOND: f64 = 1e6;
 
+/// The span of the table that is the file itself.
+const WHOLE_FILE: Range<usize> = 0..0;
+
 /// Reads the tables of a file and collects mistakes.
 pub(super) struct Reader {
     pub(super) mistakes: Vec<Mistake>,
-    /// Keys that were reported and taken out, with the span of their table.
-    taken_out: Vec<(Range<usize>, String)>,
+    keys: Keys,
     story: Option<Story>,
     /// Whether there is a `[story]`, even a broken one.
     has_story: bool,
@@ -40,12 +44,7 @@ pub(super) struct Reader {
 
 impl Reader {
     /// A reader of this file, which goes on where others have reported mistakes.
-    pub(super) fn new(
-        file: &File,
-        folder: &Path,
-        mistakes: Vec<Mistake>,
-        taken_out: Vec<(Range<usize>, String)>,
-    ) -> Self {
+    pub(super) fn new(file: &File, folder: &Path, fitted: Fitted) -> Self {
         let story = file.story.as_ref().and_then(|story| {
             Some(Story {
                 starts: story.starts?.0,
@@ -53,9 +52,9 @@ impl Reader {
             })
         });
         Self {
-            mistakes,
-            has_story: file.story.is_some() || file_lacks(&taken_out, "story"),
-            taken_out,
+            mistakes: fitted.mistakes,
+            has_story: file.story.is_some() || fitted.keys.was_taken_out(&WHOLE_FILE, "story"),
+            keys: fitted.keys,
             story,
             end: None,
             folder: folder.to_owned(),
@@ -77,14 +76,21 @@ impl Reader {
 
     /// Whether this key of the top level was taken out, and so reported.
     pub(super) fn file_lacks(&self, key: &str) -> bool {
-        file_lacks(&self.taken_out, key)
+        self.keys.was_taken_out(&WHOLE_FILE, key)
     }
 
     /// Whether one of these keys was taken out of the table, and so reported.
     pub(super) fn was_taken_out<T>(&self, table: &Spanned<T>, keys: &[&str]) -> bool {
-        self.taken_out
-            .iter()
-            .any(|(span, key)| *span == table.span && keys.contains(&key.as_str()))
+        let mut keys = keys.iter();
+        keys.any(|key| self.keys.was_taken_out(&table.span, key))
+    }
+
+    /// The place of a key, by its path from a table; of the table, where it has no such key.
+    pub(super) fn key<T>(&self, table: &Spanned<T>, path: &[&str]) -> Spanned<()> {
+        Spanned {
+            value: (),
+            span: self.keys.span(&table.span, path),
+        }
     }
 
     /// The instant of the run; none where it is a story's time and there is no story.
@@ -423,27 +429,47 @@ impl Reader {
         kind: &str,
         names: impl Iterator<Item = &'a Option<Spanned<String>>>,
     ) {
-        let mut seen: Vec<&str> = Vec::new();
+        let mut seen = HashSet::new();
         for name in names.flatten() {
-            if seen.contains(&name.value.as_str()) {
+            if !seen.insert(name.value.as_str()) {
                 let message = format!("another {kind} is called `{}`", name.value);
                 self.report(name, message, "taken", "give it a name of its own");
             }
-            seen.push(&name.value);
+        }
+    }
+
+    /// The names of the tables of one kind; none where one of them could not be read,
+    /// which may have any name.
+    pub(super) fn names<'a>(
+        &self,
+        kind: &str,
+        names: impl Iterator<Item = &'a Option<Spanned<String>>>,
+    ) -> Option<BTreeSet<&'a str>> {
+        let names: Option<_> = names
+            .map(|name| Some(name.as_ref()?.value.as_str()))
+            .collect();
+        names.filter(|_| !self.file_lacks(kind))
+    }
+
+    /// Reports a name that is none of these, where they could be read.
+    pub(super) fn known<T>(
+        &mut self,
+        kind: &str,
+        at: &Spanned<T>,
+        name: &str,
+        names: Option<&BTreeSet<&str>>,
+    ) {
+        if let Some(names) = names.filter(|names| !names.contains(name)) {
+            let names: Vec<&str> = names.iter().copied().collect();
+            self.unknown(kind, at, name, &names);
         }
     }
 
     /// Reports a word that is none of the known.
-    pub(super) fn unknown(&mut self, what: &str, word: &Spanned<String>, known: &[&str]) {
-        let message = format!("there is no {what} `{}`", word.value);
-        let suggestion = suggest(&word.value, known);
-        self.report(word, message, format!("unknown {what}"), suggestion);
+    pub(super) fn unknown<T>(&mut self, what: &str, at: &Spanned<T>, word: &str, known: &[&str]) {
+        let message = format!("there is no {what} `{word}`");
+        self.report(at, message, format!("unknown {what}"), suggest(word, known));
     }
-}
-
-fn file_lacks(taken_out: &[(Range<usize>, String)], key: &str) -> bool {
-    let mut of_the_file = taken_out.iter().filter(|(span, _)| *span == (0..0));
-    of_the_file.any(|(_, taken)| taken == key)
 }
 
 /// The fleet that a file names, or the usual one.

@@ -1,12 +1,13 @@
 //! From the text of a file to a [`Plan`], or to every mistake in it.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toml::de::DeTable;
 
-use super::diagnostics::{Diagnostics, Mistake};
+use super::diagnostics::{Diagnostics, Lines, Mistake};
 use super::file::File;
 use super::meaning::Reader;
 use super::schema;
@@ -34,7 +35,7 @@ pub(super) fn parse_in(
     text: &str,
 ) -> Result<Plan, Diagnostics> {
     let (file, fitted) = fit::<File>(&schema::value(), path, text)?;
-    let mut reader = Reader::new(&file, folder, fitted.mistakes, fitted.taken_out);
+    let mut reader = Reader::new(&file, folder, fitted);
     let plan = reader.plan(name, &file);
     match plan {
         Some(plan) if reader.mistakes.is_empty() => Ok(plan),
@@ -59,8 +60,10 @@ pub(super) fn fit<T: DeserializeOwned>(
     let mut fitted = structure::check(schema, &mut document, whole);
     if !whole {
         // What the parser made up to get past an error is not the user's mistake.
-        let broken: Vec<_> = mistakes.iter().map(|m| line(text, m.span.start)).collect();
-        let elsewhere = |mistake: &Mistake| !broken.contains(&line(text, mistake.span.start));
+        let lines = Lines::of(text);
+        let line = |mistake: &Mistake| lines.line(mistake.span.start);
+        let broken: HashSet<usize> = mistakes.iter().map(line).collect();
+        let elsewhere = |mistake: &Mistake| !broken.contains(&line(mistake));
         mistakes.extend(fitted.mistakes.into_iter().filter(elsewhere));
         return Err(Diagnostics::new(path, text, mistakes));
     }
@@ -85,9 +88,4 @@ fn syntax(error: &toml::de::Error, text: &str) -> Mistake {
         "here",
         "see https://toml.io for the notation; texts are in double quotes",
     )
-}
-
-fn line(text: &str, offset: usize) -> usize {
-    let before = text.as_bytes().iter().take(offset);
-    before.filter(|byte| **byte == b'\n').count()
 }

@@ -1,11 +1,11 @@
 //! Proxies: what `[[proxy]]` says, and what the timeline does to what passes them.
 
-use serde_json::json;
+use std::collections::BTreeMap;
 
-use super::file::{self, ActionEntry, BreakageName, File};
+use super::file::{self, ActionEntry, File};
 use super::leaf::Spanned;
 use super::meaning::Reader;
-use crate::model::fault::{Hold, Mode, ProxyFault};
+use crate::model::fault::{AttributeMistake, Effect, Hold, Mode, ProxyFault, Stream};
 use crate::model::{Action, Breakage, Front, HostPort, Proxied, ProxyAction, Site, When};
 use crate::plan::Entry;
 use crate::units::{Nanos, Ratio};
@@ -132,7 +132,7 @@ pub(super) fn action(
             let path = path.as_deref().unwrap_or("/");
             if !path.starts_with('/') || !path.bytes().all(|byte| byte.is_ascii_graphic()) {
                 reader.report(
-                    entry,
+                    &reader.key(entry, &["path"]),
                     format!(
                         "`path` is `{}`, which cannot be asked for",
                         path.escape_debug()
@@ -143,7 +143,8 @@ pub(super) fn action(
             }
             if every.0.0 < Nanos::from_millis(1) {
                 let message = format!("`every` is {}, and the shortest pause is 1ms", every.0.0);
-                reader.report(entry, message, "too short", "write at least \"1ms\"");
+                let every = reader.key(entry, &["every"]);
+                reader.report(&every, message, "too short", "write at least \"1ms\"");
             }
             Action::Proxy(ProxyAction::Occupy {
                 name: name.clone(),
@@ -177,10 +178,9 @@ fn breakage(
     else {
         return None;
     };
-    let fault = (*fault)?.0;
-    if fault == BreakageName::DOWN {
-        let none = serde_json::to_value(with).is_ok_and(|with| with == json!({}));
-        if !none || stream.is_some() || share.is_some() {
+    let kind = (*fault)?.0.0;
+    let Some(mut effect) = Effect::of(kind) else {
+        if !with.0.is_empty() || stream.is_some() || share.is_some() {
             reader.report(
                 entry,
                 "a proxy is down for everybody in both directions, and has no attributes",
@@ -188,41 +188,49 @@ fn breakage(
                 "take `with`, `stream` and `share` out",
             );
         }
-        let name = name.clone().unwrap_or_else(|| fault.0.to_owned());
+        let name = name.clone().unwrap_or_else(|| kind.to_owned());
         return Some((name, Breakage::Down));
+    };
+    let mistakes = effect.set(with.0.clone());
+    for AttributeMistake { name, sentence } in &mistakes {
+        reader.report(
+            &reader.key(entry, &["with", name]),
+            format!("`{name}` of the fault `{kind}` is not possible: {sentence}"),
+            "not possible",
+            "see the attributes of each fault in docs/PROXY.md",
+        );
     }
-    let kind = fault.0;
-    let sent = json!({
-        "type": kind,
-        "name": name,
-        "stream": stream.map(|stream| stream.0.name()),
-        "toxicity": share.map_or(Ratio::WHOLE, |share| share.0.0).get(),
-        "attributes": with,
-    });
-    match ProxyFault::read(&sent) {
-        Ok(fault) => Some((fault.name.clone(), Breakage::Fault(fault))),
-        Err(cause) => {
-            reader.report(
-                entry,
-                format!("the fault `{kind}` is not possible: {cause}"),
-                "a mistake in `with`",
-                "see the attributes of each fault in docs/PROXY.md",
-            );
-            None
-        }
+    if !mistakes.is_empty() {
+        return None;
     }
+    let stream = stream.map_or(Stream::Downstream, |stream| stream.0);
+    let mut fault = ProxyFault::of(effect, stream);
+    fault.toxicity = share.map_or(Ratio::WHOLE, |share| share.0.0).get();
+    if let Some(name) = name.as_ref().filter(|name| !name.is_empty()) {
+        fault.name.clone_from(name);
+    }
+    Some((fault.name.clone(), Breakage::Fault(fault)))
 }
 
 /// Reports entries of the timeline that name no proxy, a fault that it cannot
 /// have, or nothing that could be undone.
 pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
-    for (place, entry) in file.timeline.iter().zip(timeline) {
-        match entry.as_ref().map(|entry| &entry.action) {
-            Some(Action::Proxy(ProxyAction::Fault {
+    let proxies = named_proxies(reader, file);
+    let brought = brought(timeline);
+    // What could not be read may be what is undone.
+    let complete = !reader.file_lacks("timeline") && timeline.iter().all(Option::is_some);
+    for (index, (place, entry)) in file.timeline.iter().zip(timeline).enumerate() {
+        let Some(entry) = entry else { continue };
+        match &entry.action {
+            Action::Proxy(ProxyAction::Fault {
                 proxy, breakage, ..
-            })) => fits_proxy(reader, file, place, proxy, breakage),
-            Some(Action::Proxy(ProxyAction::Undo { name })) => {
-                fits_undo(reader, file, place, name, timeline);
+            }) => {
+                if let Some(proxies) = &proxies {
+                    fits_proxy(reader, proxies, place, proxy, breakage);
+                }
+            }
+            Action::Proxy(ProxyAction::Undo { name }) if complete => {
+                fits_undo(reader, &brought, place, name, (&entry.when, index));
             }
             _ => {}
         }
@@ -230,34 +238,36 @@ pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>])
     names_apart(reader, file, timeline);
 }
 
+/// The modes of the proxies by their names; none where one has a name that could not
+/// be read.
+fn named_proxies<'a>(reader: &Reader, file: &'a File) -> Option<BTreeMap<&'a str, Mode>> {
+    let proxies = file.proxy.iter().map(|proxy| {
+        let name = proxy.value.name.as_ref()?;
+        Some((name.value.as_str(), proxy.value.mode.0))
+    });
+    let named: Option<_> = proxies.collect();
+    named.filter(|_| !reader.file_lacks("proxy"))
+}
+
 fn fits_proxy(
     reader: &mut Reader,
-    file: &File,
+    proxies: &BTreeMap<&str, Mode>,
     place: &Spanned<file::Entry>,
     name: &str,
     breakage: &Breakage,
 ) {
-    let of = |proxy: &Spanned<file::Proxy>| proxy.value.name.as_ref().map(|it| it.value.clone());
-    // One whose name could not be read may be it.
-    if reader.file_lacks("proxy") || file.proxy.iter().any(|proxy| of(proxy).is_none()) {
-        return;
-    }
-    let Some(proxy) = file
-        .proxy
-        .iter()
-        .find(|proxy| of(proxy).as_deref() == Some(name))
-    else {
-        let known: Vec<String> = file.proxy.iter().filter_map(of).collect();
-        let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        reader.unknown("proxy", &named(place, name), &known);
+    let Some(mode) = proxies.get(name) else {
+        let known: Vec<&str> = proxies.keys().copied().collect();
+        let at = reader.key(place, &["proxy"]);
+        reader.unknown("proxy", &at, name, &known);
         return;
     };
     if let Breakage::Fault(fault) = breakage
         && fault.effect.matching().is_some()
-        && proxy.value.mode.0 == Mode::Tcp
+        && *mode == Mode::Tcp
     {
         reader.report(
-            place,
+            &reader.key(place, &["fault"]),
             format!(
                 "`{}` meets HTTP requests, and the proxy `{name}` reads bytes only",
                 fault.effect.kind()
@@ -268,54 +278,53 @@ fn fits_proxy(
     }
 }
 
+/// What entries bring that can be undone, and when each is brought first; none: after
+/// an event, which may come at any time.
+type Brought<'a> = BTreeMap<&'a str, Option<(Nanos, usize)>>;
+
+fn brought(timeline: &[Option<Entry>]) -> Brought<'_> {
+    let mut brought = Brought::new();
+    for (index, entry) in timeline.iter().enumerate() {
+        let Some(entry) = entry else { continue };
+        let Some((name, _)) = brings(entry) else {
+            continue;
+        };
+        let instant = match entry.when {
+            When::At(at) => Some((at, index)),
+            When::After { .. } => None,
+        };
+        let first = brought.entry(name).or_insert(instant);
+        *first = (*first).min(instant);
+    }
+    brought
+}
+
 fn fits_undo(
     reader: &mut Reader,
-    file: &File,
+    brought: &Brought<'_>,
     place: &Spanned<file::Entry>,
     name: &str,
-    timeline: &[Option<Entry>],
+    (when, index): (&When, usize),
 ) {
-    // What could not be read may be what is undone.
-    if reader.file_lacks("timeline") || timeline.iter().any(Option::is_none) {
-        return;
-    }
-    let known: Vec<&str> = timeline
-        .iter()
-        .flatten()
-        .filter_map(brings)
-        .map(|(name, _)| name)
-        .collect();
-    let own = file.timeline.iter().position(|it| it.span == place.span);
-    let own = own.and_then(|own| Some((own, timeline.get(own)?.as_ref()?)));
-    let before = |index: usize, entry: &Entry| match (&entry.when, own.map(|(_, own)| &own.when)) {
-        (When::At(at), Some(When::At(end))) => {
-            (*at, index) < (*end, own.map_or(usize::MAX, |(own, _)| own))
-        }
-        _ => true,
-    };
-    let mut brought = timeline.iter().enumerate().filter_map(|(index, entry)| {
-        let entry = entry.as_ref()?;
-        brings(entry).filter(|(brought, _)| *brought == name && before(index, entry))
-    });
-    if known.contains(&name) && brought.next().is_none() {
-        reader.report(
+    match (brought.get(name), when) {
+        (Some(Some(first)), When::At(end)) if *first > (*end, index) => reader.report(
             place,
             format!("`{name}` is brought only after this undoes it"),
             "too early",
             "put it later than what it undoes",
-        );
-    }
-    if !known.contains(&name) {
-        if file.timeline.len() == 1 || known.is_empty() {
-            reader.report(
-                place,
-                format!("`{name}` is brought by no entry, so there is nothing to undo"),
-                "nothing to undo",
-                "add an entry with `do = \"fault\"` or `do = \"occupy\"` before it",
-            );
-            return;
+        ),
+        (Some(_), _) => {}
+        (None, _) if brought.is_empty() => reader.report(
+            place,
+            format!("`{name}` is brought by no entry, so there is nothing to undo"),
+            "nothing to undo",
+            "add an entry with `do = \"fault\"` or `do = \"occupy\"` before it",
+        ),
+        (None, _) => {
+            let names: Vec<&str> = brought.keys().copied().collect();
+            let at = reader.key(place, &["name"]);
+            reader.unknown("fault or occupation", &at, name, &names);
         }
-        reader.unknown("fault or occupation", &named(place, name), &known);
     }
 }
 
@@ -344,12 +353,13 @@ enum Kind<'a> {
 /// Reports one name for different things (which would be undone?), and two names
 /// for a proxy that is down (it is up once either is undone).
 fn names_apart(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
-    let mut seen: Vec<(&str, Kind<'_>)> = Vec::new();
+    let mut kinds: BTreeMap<&str, Kind<'_>> = BTreeMap::new();
+    let mut down: BTreeMap<&str, &str> = BTreeMap::new();
     for (place, entry) in file.timeline.iter().zip(timeline) {
         let Some((name, kind)) = entry.as_ref().and_then(brings) else {
             continue;
         };
-        if seen.iter().any(|(other, is)| *other == name && *is != kind) {
+        if *kinds.entry(name).or_insert(kind) != kind {
             reader.report(
                 place,
                 format!("something else is called `{name}`, and it acts elsewhere"),
@@ -357,25 +367,15 @@ fn names_apart(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
                 "add a `name` of its own, so that it can be undone by it",
             );
         }
-        if let Kind::Down(proxy) = kind
-            && let Some((other, _)) = seen
-                .iter()
-                .find(|(other, is)| *is == kind && *other != name)
-        {
+        let Kind::Down(proxy) = kind else { continue };
+        let first = *down.entry(proxy).or_insert(name);
+        if first != name {
             reader.report(
                 place,
-                format!("`{proxy}` is taken down as `{other}` elsewhere, and as `{name}` here"),
+                format!("`{proxy}` is taken down as `{first}` elsewhere, and as `{name}` here"),
                 "second name",
-                format!("call it `{other}` here too: a proxy is down once"),
+                format!("call it `{first}` here too: a proxy is down once"),
             );
         }
-        seen.push((name, kind));
-    }
-}
-
-fn named(place: &Spanned<file::Entry>, name: &str) -> Spanned<String> {
-    Spanned {
-        value: name.to_owned(),
-        span: place.span.clone(),
     }
 }

@@ -220,10 +220,7 @@ impl FromStr for StopCondition {
 
 impl fmt::Display for StopCondition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let signal = Signal::ALL
-            .iter()
-            .find(|(signal, _)| *signal == self.condition.signal)
-            .map_or("", |(_, name)| name);
+        let signal = self.condition.signal.word();
         write!(f, "{signal} > {} for {}", self.condition.above, self.hold)
     }
 }

@@ -4,15 +4,17 @@
 //! scenarios. What does not fit is reported and taken out of the document, so
 //! that what remains can be read whatever else was wrong.
 
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
 use super::diagnostics::{Mistake, list, nearest, suggest};
 use super::leaf;
-use super::wording::{Place, example, in_words, kind, tag_of, with_article, words};
+use super::wording::{Place, example, in_words, kind, tag_of, with_article};
 
 /// Reports what does not fit the schema, and takes it out. Missing keys are
 /// reported only where the document is `whole`: a syntax error hides keys.
@@ -37,8 +39,67 @@ pub(super) fn check(schema: &Value, document: &mut Spanned<DeTable<'_>>, whole: 
 pub(super) struct Fitted {
     /// The mistakes.
     pub(super) mistakes: Vec<Mistake>,
-    /// Keys that were taken out, with the span of their table.
-    pub(super) taken_out: Vec<(Range<usize>, String)>,
+    /// Where every key stands.
+    pub(super) keys: Keys,
+}
+
+/// The keys of a document, by the spans of their tables.
+#[derive(Default)]
+pub(super) struct Keys(HashMap<Range<usize>, HashMap<String, Key>>);
+
+struct Key {
+    span: Range<usize>,
+    value: Range<usize>,
+    taken_out: bool,
+}
+
+impl Keys {
+    fn get(&self, table: &Range<usize>, key: &str) -> Option<&Key> {
+        self.0.get(table)?.get(key)
+    }
+
+    /// Whether the key was taken out of its table, and so reported.
+    pub(super) fn was_taken_out(&self, table: &Range<usize>, key: &str) -> bool {
+        self.get(table, key).is_some_and(|key| key.taken_out)
+    }
+
+    /// Where the last key of this path stands, seen from a table; where there is none,
+    /// the last of those before it, or else the table.
+    pub(super) fn span(&self, table: &Range<usize>, path: &[&str]) -> Range<usize> {
+        let (mut found, mut table) = (table.clone(), table);
+        for key in path {
+            let Some(key) = self.get(table, key) else {
+                break;
+            };
+            (found, table) = (key.span.clone(), &key.value);
+        }
+        found
+    }
+}
+
+/// The keys that a table may have, with their schemas, and those that it must have.
+struct Allowed<'a> {
+    schemas: BTreeMap<&'a str, Cow<'a, Value>>,
+    required: Vec<&'a str>,
+}
+
+impl<'a> Allowed<'a> {
+    /// Those of this schema.
+    fn of(schema: &'a Value) -> Self {
+        let required = schema["required"].as_array().into_iter().flatten();
+        let mut own = Self {
+            schemas: BTreeMap::new(),
+            required: required.filter_map(Value::as_str).collect(),
+        };
+        own.allow(schema);
+        own
+    }
+
+    fn allow(&mut self, schema: &'a Value) {
+        let properties = schema["properties"].as_object().into_iter().flatten();
+        let properties = properties.map(|(key, schema)| (key.as_str(), Cow::Borrowed(schema)));
+        self.schemas.extend(properties);
+    }
 }
 
 struct Structure {
@@ -117,91 +178,103 @@ impl Structure {
     }
 
     fn table(&mut self, schema: &Value, table: &mut DeTable<'_>, place: &Place) {
-        let (keys, required) = self.keys_of(schema, table, place);
-        let mut wrong = Vec::new();
+        let allowed = self.allowed(schema, table, place);
+        // A table of the user's own names says what each of them may hold.
+        let any = &schema["additionalProperties"];
+        let any = any.is_object().then_some(any);
+        let mut wrong = HashSet::new();
+        let mut meant = HashSet::new();
+        let mut keys = HashMap::new();
         for (key, value) in table.iter_mut() {
             let name = key.get_ref().to_string();
-            // A table of the user's own names says what each of them may hold.
-            let any = &schema["additionalProperties"];
-            let any = any.is_object().then_some(any);
-            let Some(schema_of_key) = keys.get(&name).or(any) else {
-                wrong.extend(self.unknown(schema, &name, key.span(), &keys, place));
-                wrong.push(name);
-                continue;
-            };
+            let value_span = value.span();
             let inner = Place {
                 table: place.path(),
                 key: name.clone(),
                 in_array: false,
-                span: value.span(),
+                span: value_span.clone(),
             };
-            if !self.value(schema_of_key, value.get_mut(), &inner) {
-                wrong.push(name);
+            let own = allowed.schemas.get(name.as_str()).map(Cow::as_ref);
+            let fits = if let Some(own) = own.or(any) {
+                self.value(own, value.get_mut(), &inner)
+            } else {
+                meant.extend(self.unknown(schema, &name, key.span(), &allowed, place));
+                false
+            };
+            if !fits {
+                wrong.insert(name.clone());
             }
+            let span = key.span();
+            let key = Key {
+                span,
+                value: value_span,
+                taken_out: !fits,
+            };
+            keys.insert(name, key);
         }
-        for name in required {
+        for name in allowed.required {
             // A key that was meant by a misspelt one has been reported there.
-            if !table.contains_key(name.as_str()) && !wrong.contains(&name) {
-                self.missing(&name, keys.get(&name), place);
+            if !table.contains_key(name) && !meant.contains(name) {
+                self.missing(name, allowed.schemas.get(name).map(Cow::as_ref), place);
             }
         }
-        for name in wrong {
-            table.remove(name.as_str());
-            self.fitted.taken_out.push((place.span.clone(), name));
+        if !wrong.is_empty() {
+            let all = std::mem::take(table).into_iter();
+            *table = all
+                .filter(|(key, _)| !wrong.contains(key.get_ref().as_ref()))
+                .collect();
         }
+        for name in meant {
+            keys.entry(name.to_owned()).or_insert(Key {
+                span: place.span.clone(),
+                value: place.span.clone(),
+                taken_out: true,
+            });
+        }
+        self.fitted.keys.0.insert(place.span.clone(), keys);
     }
 
     /// The keys that a table may and must have. Where the schema has branches,
-    /// the tag in the table decides which one holds.
-    fn keys_of(
+    /// the tag in the table decides which one holds; where a branch has rules, the
+    /// word in the table that each asks for.
+    fn allowed<'s>(
         &mut self,
-        schema: &Value,
+        schema: &'s Value,
         table: &DeTable<'_>,
         place: &Place,
-    ) -> (Map<String, Value>, Vec<String>) {
-        let mut keys = schema["properties"]
-            .as_object()
-            .cloned()
-            .unwrap_or_default();
-        let mut required = words(&schema["required"]);
+    ) -> Allowed<'s> {
+        let word = |key: &str| table.get(key).and_then(|value| value.get_ref().as_str());
+        let mut allowed = Allowed::of(schema);
         let Some(branches) = schema["oneOf"].as_array() else {
-            return (keys, required);
+            return allowed;
         };
         let tag = tag_of(branches);
-        let found = table
-            .get(tag.as_str())
-            .and_then(|value| value.get_ref().as_str());
+        let found = word(tag);
         let branch = branches
             .iter()
-            .find(|branch| branch["properties"][&tag]["const"].as_str() == found);
+            .find(|branch| branch["properties"][tag]["const"].as_str() == found);
         if let (Some(branch), Some(_)) = (branch, found) {
-            let more = branch["properties"]
-                .as_object()
-                .cloned()
-                .unwrap_or_default();
-            keys.extend(more.into_iter().filter(|(key, _)| *key != tag));
-            keys.insert(tag, serde_json::json!({ "type": "string" }));
-            required.extend(words(&branch["required"]));
+            let of_the_branch = Allowed::of(branch);
+            allowed.schemas.extend(of_the_branch.schemas);
+            allowed.required.extend(of_the_branch.required);
+            let rules = branch["allOf"].as_array().into_iter().flatten();
+            for rule in rules.filter(|rule| holds(rule, word)) {
+                allowed.allow(&rule["then"]);
+            }
         } else {
             // Without the tag nobody knows which keys belong here: all may.
-            let tags: Vec<_> = branches
-                .iter()
-                .map(|branch| branch["properties"][&tag]["const"].clone())
-                .collect();
+            let tags = branches.iter();
+            let tags = tags.map(|branch| branch["properties"][tag]["const"].clone());
+            let schema = serde_json::json!({ "type": "string", "enum": tags.collect::<Vec<_>>() });
             for branch in branches {
-                let more = branch["properties"]
-                    .as_object()
-                    .cloned()
-                    .unwrap_or_default();
-                keys.extend(more);
+                allowed.allow(branch);
             }
-            if !table.contains_key(tag.as_str()) {
-                let schema = serde_json::json!({ "enum": tags.clone() });
-                self.missing(&tag, Some(&schema), place);
+            if !table.contains_key(tag) {
+                self.missing(tag, Some(&schema), place);
             }
-            keys.insert(tag, serde_json::json!({ "type": "string", "enum": tags }));
+            allowed.schemas.insert(tag, Cow::Owned(schema));
         }
-        (keys, required)
+        allowed
     }
 
     fn missing(&mut self, name: &str, schema: Option<&Value>, place: &Place) {
@@ -229,15 +302,15 @@ impl Structure {
 
     /// Reports a key that the table does not have; gives the one that was
     /// meant, where that can be told.
-    fn unknown(
+    fn unknown<'s>(
         &mut self,
         schema: &Value,
         name: &str,
         span: Range<usize>,
-        keys: &Map<String, Value>,
+        allowed: &Allowed<'s>,
         place: &Place,
-    ) -> Option<String> {
-        let known: Vec<&str> = keys.keys().map(String::as_str).collect();
+    ) -> Option<&'s str> {
+        let known: Vec<&'s str> = allowed.schemas.keys().copied().collect();
         let branches = schema["oneOf"].as_array().map_or(&[][..], Vec::as_slice);
         let tag = tag_of(branches);
         let owner = branches
@@ -245,7 +318,7 @@ impl Structure {
             .find(|branch| branch["properties"].get(name).is_some());
         let suggestion = match owner {
             Some(branch) => {
-                let owner = &branch["properties"][&tag]["const"];
+                let owner = &branch["properties"][tag]["const"];
                 format!("it belongs to `{tag} = {owner}`; remove it")
             }
             None => suggest(name, &known),
@@ -256,8 +329,7 @@ impl Structure {
             "unknown key",
             suggestion,
         ));
-        let meant = nearest(name, known).filter(|_| owner.is_none())?;
-        Some(meant.to_owned())
+        nearest(name, known).filter(|_| owner.is_none())
     }
 
     fn array(&mut self, schema: &Value, items: &mut DeArray<'_>, place: &Place) -> bool {
@@ -342,4 +414,11 @@ impl Structure {
         ));
         false
     }
+}
+
+/// Whether a rule of the schema is about this table: it asks for one word.
+fn holds<'t>(rule: &Value, word: impl Fn(&str) -> Option<&'t str>) -> bool {
+    let asked = rule["if"]["properties"].as_object().into_iter().flatten();
+    let mut asked = asked.map(|(key, schema)| schema["const"].as_str() == word(key));
+    asked.all(|holds| holds)
 }

@@ -4,11 +4,11 @@
 use std::path::{Path, PathBuf};
 
 use super::file::{self, File};
-use super::leaf::{Spanned, Text};
+use super::leaf::Spanned;
 use super::meaning::Reader;
-use super::operations::{self, HeaderLine};
+use super::operations;
 use super::proxies;
-use super::quantities::{Positive, ReadyAt, UrlRequest};
+use super::quantities::ReadyAt;
 use crate::model::{
     Action, Call, Called, Command, ExpectedAnswer, Hook, HttpWork, Origin, ProxyAction, Ready,
     ServiceAction, Site, Step, TargetAction, TargetSpec, Url,
@@ -80,35 +80,28 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
              operations ask the built-in fleet for",
         );
     }
-    for at in [
-        load.operation.as_ref().map(at),
-        load.operations.as_ref().map(at),
-    ]
-    .into_iter()
-    .flatten()
-    {
-        reader.report(
-            &at,
-            "the built-in fleet is loaded by `mix`, not by operations of your own",
-            "not for the fleet",
-            "remove it, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
-        );
-    }
-    if let Some(proxy) = file.proxy.first() {
-        reader.report(
-            proxy,
+    let by_mix = "the built-in fleet is loaded by `mix`, not by operations of your own";
+    let only_a_target = [
+        (load.operation.as_ref().map(at), by_mix),
+        (load.operations.as_ref().map(at), by_mix),
+        (
+            file.proxy.first().map(at),
             "proxies are for a target of your own",
-            "not for the fleet",
-            "remove it, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
-        );
-    }
-    if let Some(hook) = file.hook.first() {
-        reader.report(
-            hook,
+        ),
+        (
+            file.hook.first().map(at),
             "hooks are for a target of your own",
-            "not for the fleet",
-            "remove it, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
-        );
+        ),
+    ];
+    for (at, message) in only_a_target {
+        if let Some(at) = at {
+            reader.report(
+                &at,
+                message,
+                "not for the fleet",
+                "remove it, or name a target: `[target]` with `url = \"http://127.0.0.1:8000\"`",
+            );
+        }
     }
 }
 
@@ -310,34 +303,12 @@ fn hooks(reader: &mut Reader, file: &File) -> Vec<Hook> {
     reader.unique("hook", names.iter());
     let hooks = file.hook.iter().map(|hook| {
         let keys = &hook.value;
-        let parts = Parts {
-            table: at(hook),
-            called: "[[hook]]",
-            command: keys.command.as_ref(),
-            request: keys.request.as_ref(),
-            headers: &keys.headers,
-            body: &keys.body,
-            timeout: keys.timeout,
-            expect: keys.expect.as_ref(),
-        };
-        let call = parts.call(reader);
-        let undo = keys.undo.as_ref().map(|undo| {
-            let keys = &undo.value;
-            let parts = Parts {
-                table: at(undo),
-                called: "`undo`",
-                command: keys.command.as_ref(),
-                request: keys.request.as_ref(),
-                headers: &keys.headers,
-                body: &keys.body,
-                timeout: keys.timeout,
-                expect: keys.expect.as_ref(),
-            };
-            parts.call(reader)
-        });
+        let own = call(reader, hook, "[[hook]]", &keys.call);
+        let undo = keys.undo.as_ref();
+        let undo = undo.map(|undo| call(reader, undo, "`undo`", &undo.value));
         Some(Hook {
             name: keys.name.as_ref()?.value.clone(),
-            call: call?,
+            call: own?,
             undo: match undo {
                 Some(undo) => Some(undo?),
                 None => None,
@@ -347,83 +318,70 @@ fn hooks(reader: &mut Reader, file: &File) -> Vec<Hook> {
     hooks.collect::<Vec<_>>().into_iter().flatten().collect()
 }
 
-/// The keys of a call, of a hook or of what undoes one.
-struct Parts<'a> {
-    table: Spanned<()>,
-    called: &'a str,
-    command: Option<&'a Spanned<Vec<String>>>,
-    request: Option<&'a Spanned<Text<UrlRequest>>>,
-    headers: &'a [Text<HeaderLine>],
-    body: &'a str,
-    timeout: Text<Positive>,
-    expect: Option<&'a Spanned<Text<ExpectedAnswer>>>,
-}
-
-impl Parts<'_> {
-    fn call(&self, reader: &mut Reader) -> Option<Call> {
-        let expect = self.expect.map(|expect| expect.value.0.clone());
-        let (what, usual) = match (self.command, self.request) {
-            (Some(words), None) => (
-                Called::Command(words.value.clone()),
-                ExpectedAnswer::Exit(0..=0),
-            ),
-            (None, Some(request)) => {
-                let headers = self.headers.iter().map(|line| line.0.parts());
-                let what = Called::Request {
-                    method: request.value.0.method.clone(),
-                    url: request.value.0.url.clone(),
-                    headers: headers.collect(),
-                    body: self.body.to_owned(),
-                };
-                (what, ExpectedAnswer::Status(200..=299))
-            }
-            (command, _) => {
-                if !reader.was_taken_out(&self.table, &["command", "request"]) {
-                    let (message, label) = match command {
-                        Some(_) => ("is a `command` or a `request`, not both", "which?"),
-                        None => (
-                            "does nothing: it has no `command` and no `request`",
-                            "what?",
-                        ),
-                    };
-                    reader.report(
-                        &self.table,
-                        format!("{} {message}", self.called),
-                        label,
-                        "write `command = [\"./deploy.sh\"]`, or `request = \"POST http://…\"`",
-                    );
-                }
-                return None;
-            }
-        };
-        let same_kind = |expect: &ExpectedAnswer| {
-            matches!(expect, ExpectedAnswer::Exit(_)) == matches!(usual, ExpectedAnswer::Exit(_))
-        };
-        if let (Some(written), Some(expect)) = (self.expect, &expect)
-            && !same_kind(expect)
-        {
-            reader.report(
-                written,
-                format!("`{expect}` is not an answer that this can give"),
-                "wrong kind of answer",
-                format!("write it like \"{usual}\""),
-            );
+/// What a hook does, or what undoes one; none where it has a mistake.
+fn call<T>(
+    reader: &mut Reader,
+    table: &Spanned<T>,
+    called: &str,
+    keys: &file::Call,
+) -> Option<Call> {
+    let (what, usual) = match (&keys.command, &keys.request) {
+        (Some(words), None) => (Called::Command(words.clone()), ExpectedAnswer::Exit(0..=0)),
+        (None, Some(request)) => {
+            let headers = keys.headers.iter().map(|line| line.0.parts());
+            let what = Called::Request {
+                method: request.0.method.clone(),
+                url: request.0.url.clone(),
+                headers: headers.collect(),
+                body: keys.body.clone(),
+            };
+            (what, ExpectedAnswer::Status(200..=299))
         }
-        Some(Call {
-            what,
-            timeout: self.timeout.0.0,
-            expect: expect.unwrap_or(usual),
-        })
+        (command, _) => {
+            if !reader.was_taken_out(table, &["command", "request"]) {
+                let (message, label) = match command {
+                    Some(_) => ("is a `command` or a `request`, not both", "which?"),
+                    None => (
+                        "does nothing: it has no `command` and no `request`",
+                        "what?",
+                    ),
+                };
+                reader.report(
+                    table,
+                    format!("{called} {message}"),
+                    label,
+                    "write `command = [\"./deploy.sh\"]`, or `request = \"POST http://…\"`",
+                );
+            }
+            return None;
+        }
+    };
+    let expect = keys.expect.as_ref().map(|expect| expect.0.clone());
+    let by_exit = |answer: &ExpectedAnswer| matches!(answer, ExpectedAnswer::Exit(_));
+    if let Some(expect) = expect.as_ref().filter(|it| by_exit(it) != by_exit(&usual)) {
+        reader.report(
+            &reader.key(table, &["expect"]),
+            format!("`{expect}` is not an answer that this can give"),
+            "wrong kind of answer",
+            format!("write it like \"{usual}\""),
+        );
     }
+    Some(Call {
+        what,
+        timeout: keys.timeout.0.0,
+        expect: expect.unwrap_or(usual),
+    })
 }
 
 /// Reports entries of the timeline that cannot be done to this target.
 pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
     let target = other(file).map(|target| &target.value);
+    let hooks = reader.names("hook", file.hook.iter().map(|hook| &hook.value.name));
     for (place, entry) in file.timeline.iter().zip(timeline) {
         let Some(entry) = entry else { continue };
         if let Action::Target(TargetAction::Hook { hook, .. }) = &entry.action {
-            hook_exists(reader, file, place, hook);
+            let at = reader.key(place, &["hook"]);
+            reader.known("hook", &at, hook, hooks.as_ref());
         }
         if let Some((message, suggestion)) = misfit(&entry.action, target) {
             reader.report(place, message, "not for this target", suggestion);
@@ -477,20 +435,4 @@ fn encrypted(target: &file::Target) -> bool {
     let urls = urls.filter_map(|site| site.url.as_ref());
     let mut all = urls.chain(&target.url);
     all.any(|url| url.value.0.encrypted)
-}
-
-fn hook_exists(reader: &mut Reader, file: &File, place: &Spanned<file::Entry>, hook: &str) {
-    let names = || file.hook.iter().map(|hook| hook.value.name.as_ref());
-    // One whose name could not be read may be it.
-    if reader.file_lacks("hook")
-        || names().any(|known| known.is_none_or(|known| known.value == hook))
-    {
-        return;
-    }
-    let known: Vec<_> = names().flatten().map(|name| name.value.as_str()).collect();
-    let name = Spanned {
-        value: hook.to_owned(),
-        span: place.span.clone(),
-    };
-    reader.unknown("hook", &name, &known);
 }

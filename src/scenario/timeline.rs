@@ -1,7 +1,7 @@
 //! Entries of the timeline: instants, events, actions, and what must come
 //! before what.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::file::{self, ActionEntry, Fault, File};
 use super::leaf::{Spanned, Text};
@@ -233,7 +233,7 @@ fn as_many_as_there_are(
     let there = super::meaning::fleet_of(file).instances;
     if let Some(count) = instances.filter(|count| count.get() > there) {
         reader.report(
-            entry,
+            &reader.key(entry, &["instances"]),
             format!("this is about {count} instances, and there are {there}"),
             "too many instances",
             "write fewer `instances`, or take the key out for all of them",
@@ -251,39 +251,28 @@ fn phase(reader: &mut Reader, entry: &file::Entry) {
 
 /// Reports entries that wait for an event that nothing can bring about.
 fn causes(reader: &mut Reader, file: &File) {
+    let alerts = reader.names("alert", file.alert.iter().map(|alert| &alert.name));
+    let rolls_back = of_kind(file, HookKind::Rollback, |action| {
+        matches!(action, ActionEntry::Rollback {})
+    });
+    let restarts = of_kind(file, HookKind::Restart, |action| {
+        matches!(action, ActionEntry::Restart { .. })
+    });
     for (index, entry) in file.timeline.iter().enumerate() {
         let Some(after) = &entry.value.after else {
             continue;
         };
-        let others = || {
-            let others = file.timeline.iter().enumerate();
-            others.filter(move |(other, _)| *other != index)
-        };
-        let any = |wanted: fn(&ActionEntry) -> bool| {
-            // An entry whose action could not be read may be the one.
-            others().any(|(_, other)| other.value.action.as_ref().is_none_or(wanted))
-        };
+        // Itself cannot be what it waits for.
+        let any = |which: &BTreeSet<usize>| which.len() > usize::from(which.contains(&index));
         match &after.value.0.0 {
-            Trigger::Alert(name) => alert_exists(reader, file, after, name),
+            Trigger::Alert(name) => reader.known("alert", after, name, alerts.as_ref()),
             Trigger::RollbackRejected | Trigger::RollbackApplied => {
-                let rolls_back = |action: &ActionEntry| match action {
-                    ActionEntry::Hook { kind, .. } => {
-                        kind.is_some_and(|kind| kind.0 == HookKind::Rollback)
-                    }
-                    action => matches!(action, ActionEntry::Rollback {}),
-                };
-                if !any(rolls_back) {
+                if !any(&rolls_back) {
                     never(reader, after, "rollback");
                 }
             }
             Trigger::Restarted => {
-                let restarts = |action: &ActionEntry| match action {
-                    ActionEntry::Hook { kind, .. } => {
-                        kind.is_some_and(|kind| kind.0 == HookKind::Restart)
-                    }
-                    action => matches!(action, ActionEntry::Restart { .. }),
-                };
-                if !any(restarts) {
+                if !any(&restarts) {
                     never(reader, after, "restart");
                 }
             }
@@ -291,20 +280,16 @@ fn causes(reader: &mut Reader, file: &File) {
     }
 }
 
-fn alert_exists(reader: &mut Reader, file: &File, after: &Spanned<Text<After>>, name: &str) {
-    let names = || file.alert.iter().map(|alert| alert.name.as_ref());
-    if reader.file_lacks("alert") {
-        return;
-    }
-    if names().any(|known| known.is_none_or(|known| known.value == name)) {
-        return;
-    }
-    let known: Vec<_> = names().flatten().map(|name| name.value.as_str()).collect();
-    let name = Spanned {
-        value: name.to_owned(),
-        span: after.span.clone(),
+/// The entries that do such a thing, by an action or by a hook of this kind; one whose
+/// action could not be read may be one.
+fn of_kind(file: &File, wanted: HookKind, is_one: fn(&ActionEntry) -> bool) -> BTreeSet<usize> {
+    let does = |action: &ActionEntry| match action {
+        ActionEntry::Hook { kind, .. } => kind.is_some_and(|kind| kind.0 == wanted),
+        action => is_one(action),
     };
-    reader.unknown("alert", &name, &known);
+    let entries = file.timeline.iter().enumerate();
+    let entries = entries.filter(|(_, entry)| entry.value.action.as_ref().is_none_or(does));
+    entries.map(|(index, _)| index).collect()
 }
 
 fn never(reader: &mut Reader, after: &Spanned<Text<After>>, action: &str) {
@@ -323,25 +308,28 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
         return;
     }
     let entries: Vec<_> = entries.iter().flatten().collect();
-    let end = reader.end;
+    let is_push = |entry: &Entry| {
+        matches!(
+            entry.action,
+            Action::Fleet(FleetAction::Push { .. })
+                | Action::Target(TargetAction::Configure { .. })
+        )
+    };
+    let pushes = entries.iter().enumerate().filter(|(_, it)| is_push(it));
+    let first = pushes
+        .map(|(index, push)| match push.when {
+            // A push after the end has the wrong time, which has been reported.
+            When::At(at) if reader.end.is_none_or(|end| at < end) => (at, index),
+            _ => (Nanos::ZERO, 0),
+        })
+        .min();
     for (index, entry) in entries.iter().enumerate() {
         if entry.action != Action::Service(ServiceAction::Rollback) {
             continue;
         }
-        let pushed = entries.iter().enumerate().any(|(other, push)| {
-            let before = match (&push.when, &entry.when) {
-                // A push after the end has the wrong time, which has been reported.
-                (When::At(push), When::At(rollback)) => {
-                    (push, other) < (rollback, index) || end.is_some_and(|end| *push >= end)
-                }
-                _ => true,
-            };
-            before
-                && matches!(
-                    push.action,
-                    Action::Fleet(FleetAction::Push { .. })
-                        | Action::Target(TargetAction::Configure { .. })
-                )
+        let pushed = first.is_some_and(|first| match entry.when {
+            When::At(at) => first < (at, index) || first == (Nanos::ZERO, 0),
+            When::After { .. } => true,
         });
         if !pushed {
             reader.report(
@@ -361,19 +349,15 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
 
 /// Reports a phase's name that is given at two instants.
 fn names_apart(reader: &mut Reader, file: &File, entries: &[Option<Entry>]) {
-    let mut seen: Vec<(&str, Option<&When>)> = Vec::new();
+    let mut seen: BTreeMap<&str, Option<&When>> = BTreeMap::new();
     for (entry, read) in file.timeline.iter().zip(entries) {
         let Some(phase) = &entry.value.phase else {
             continue;
         };
         let when = read.as_ref().map(|entry| &entry.when);
-        let clash = seen
-            .iter()
-            .any(|(name, other)| *name == phase.value && *other != when);
-        if clash {
+        if *seen.entry(&phase.value).or_insert(when) != when {
             let message = format!("another phase is called `{}`", phase.value);
             reader.report(phase, message, "taken", "give it a name of its own");
         }
-        seen.push((&phase.value, when));
     }
 }

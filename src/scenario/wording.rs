@@ -47,7 +47,7 @@ impl Place {
 }
 
 /// The key whose constant tells the branches apart.
-pub(super) fn tag_of(branches: &[Value]) -> String {
+pub(super) fn tag_of(branches: &[Value]) -> &str {
     branches
         .first()
         .and_then(|branch| branch["properties"].as_object())
@@ -56,14 +56,7 @@ pub(super) fn tag_of(branches: &[Value]) -> String {
                 .iter()
                 .find(|(_, schema)| !schema["const"].is_null())
         })
-        .map_or_else(String::new, |(tag, _)| tag.clone())
-}
-
-/// The texts of a list, in their order.
-pub(super) fn words(value: &Value) -> Vec<String> {
-    let words = value.as_array().map(Vec::as_slice).unwrap_or_default();
-    let texts = words.iter().filter_map(Value::as_str);
-    texts.map(str::to_owned).collect()
+        .map_or("", |(tag, _)| tag.as_str())
 }
 
 /// A right value as TOML, from the schema's examples, default or words.

@@ -52,7 +52,6 @@ pub fn simulate(
         now: Nanos::ZERO,
         from: Nanos::ZERO,
         events: 0,
-        load_ended: false,
         pending: Vec::new(),
     };
     Ok(simulation.all(interrupted))
@@ -79,7 +78,6 @@ struct Simulation<'a> {
     /// Where the interval began that the fleet's parts count in.
     from: Nanos,
     events: u64,
-    load_ended: bool,
     /// Events that have not been told yet.
     pending: Vec<record::Event>,
 }
@@ -126,7 +124,7 @@ impl Simulation<'_> {
             }
             self.clients.take_ends(&mut self.wire);
             self.notice_end();
-            if self.load_ended && self.clients.drained(self.now) {
+            if self.clients.drained(self.now) {
                 return StopCause::Completed;
             }
             if self.events.is_multiple_of(LOOK_EVERY)
@@ -140,12 +138,10 @@ impl Simulation<'_> {
     }
 
     fn serve_fleet(&mut self) {
-        if let Some(event) = self.wire.calendar.take() {
-            let FleetWire {
-                fleet, calendar, ..
-            } = &mut self.wire;
-            fleet.on(self.now, event, calendar);
-            if !self.wire.fleet.happened.is_empty() {
+        let fleet = &mut self.wire.fleet;
+        if let Some(event) = fleet.calendar.take() {
+            fleet.on(self.now, event);
+            if !fleet.happened.is_empty() {
                 self.told_by_fleet();
             }
         }
@@ -164,11 +160,11 @@ impl Simulation<'_> {
         {
             first = (at, Next::Action);
         }
-        let fleet = self.wire.calendar.next();
+        let fleet = self.wire.fleet.calendar.next();
         if fleet <= first.0 {
             first = (fleet, Next::Fleet);
         }
-        let planned = self.clients.planned_end(self.load_ended);
+        let planned = self.clients.planned_end();
         if planned < first.0 {
             first = (planned, Next::Wake);
         }
@@ -203,8 +199,7 @@ impl Simulation<'_> {
     }
 
     fn notice_end(&mut self) {
-        if !self.load_ended && self.clients.load_over(self.now) {
-            self.load_ended = true;
+        if self.clients.load_ends(self.now) {
             self.tell(&record::Event::LoadEnded);
         }
     }
@@ -225,12 +220,7 @@ impl Simulation<'_> {
                 let detail = action.done();
                 Some(Outcome::Applied { detail })
             }
-            Action::Service(_) | Action::Fleet(_) => {
-                let FleetWire {
-                    fleet, calendar, ..
-                } = &mut self.wire;
-                fleet.act(self.now, entry, &action, calendar)
-            }
+            Action::Service(_) | Action::Fleet(_) => self.wire.fleet.act(self.now, entry, &action),
             Action::Target(_) | Action::Proxy(_) => Some(Outcome::of_another_target(&action)),
         };
         self.told_by_fleet();
@@ -303,10 +293,7 @@ impl Simulation<'_> {
         }
         self.told_by_fleet();
         // The last sample reaches up to there, so what is stopped is stopped there.
-        let FleetWire {
-            fleet, calendar, ..
-        } = &mut self.wire;
-        for event in fleet.stop(to, calendar) {
+        for event in self.wire.fleet.stop(to) {
             self.tell(&event);
         }
     }

@@ -1,7 +1,6 @@
 //! The modelled fleet as the wire of the clients: a connection is a place among
 //! so many, and nothing is sent.
 
-use super::calendar::Calendar;
 use super::fleet::{Fleet, Request};
 use super::instance::{Call, NONE};
 use crate::clients::{Asks, AttemptEnd, AttemptId, Class, End, Outgoing, Wire, WireReport};
@@ -32,7 +31,6 @@ struct Carried {
 /// The fleet, and the places for connections to it.
 pub(super) struct FleetWire {
     pub(super) fleet: Fleet,
-    pub(super) calendar: Calendar,
     /// Virtual time.
     pub(super) now: Nanos,
     /// Samples that have not been told yet.
@@ -71,7 +69,6 @@ impl FleetWire {
         let probes = plan.monitors.iter().map(|policy| probe(&policy.probe));
         Self {
             fleet: Fleet::new(spec, plan.release, plan.seed),
-            calendar: Calendar::default(),
             now: Nanos::ZERO,
             samples: Vec::new(),
             spec: spec.clone(),
@@ -141,7 +138,7 @@ impl Wire for FleetWire {
             standing,
             left_ms: told.then(|| time_left_ms(self.now, waits_until)),
         };
-        let job = self.fleet.request(self.now, request, &mut self.calendar);
+        let job = self.fleet.request(self.now, request);
         self.carry(Carried {
             id,
             class: asks.class(),

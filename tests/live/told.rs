@@ -19,14 +19,14 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// A setup whose load begins `ahead` from now.
 pub(crate) fn setup_in(plan: &Plan, address: SocketAddr, ahead: Nanos) -> Setup {
     let of = |role: Role| {
-        let tokens = (0..3).map(|index| format!("{}-{index}", role.name()));
+        let tokens = (0..3).map(|index| format!("{}-{index}", role.word()));
         (role, tokens.collect())
     };
     Setup {
         plan: plan.clone(),
         endpoint: address.into(),
         work: Work::Fleet(Identities {
-            users: Role::ALL.into_iter().map(of).collect(),
+            users: Role::ALL.into_iter().map(|(role, _)| of(role)).collect(),
             service: "service".into(),
         }),
         clock: Clock::start_in(ahead),

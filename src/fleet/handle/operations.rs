@@ -65,26 +65,30 @@ impl Fleet {
         // given; a restart alone takes long, and lets others in.
         let mut in_force = lock(&self.in_force);
         let before = in_force.clone();
-        let Some(order) = in_force.decide(now, author, action) else {
-            return Outcome::of_another_target(action);
+        let (order, done) = match in_force.decide(now, author, action) {
+            Some(Ok(decided)) => decided,
+            Some(Err(refusal)) => return refusal.into(),
+            None => return Outcome::of_another_target(action),
         };
         match order {
-            FleetOrder::Settled(outcome) => outcome,
-            FleetOrder::PutSettings { done } => self.put_in_force(&mut in_force, before, done),
-            FleetOrder::SlowIdentity { done } => {
+            FleetOrder::Nothing => Outcome::Applied { detail: done },
+            FleetOrder::PutSettings => self.put_in_force(&mut in_force, before, done),
+            FleetOrder::SlowIdentity => {
                 let slow = in_force.slow();
                 let put = put(&self.identity, "/slow", &SlowPut { slow });
                 if put.is_err() {
                     *in_force = before;
                 }
-                applied(put, done)
+                put.map(|()| done).into()
             }
-            FleetOrder::Admit { share, done } => {
+            FleetOrder::Admit(share) => {
                 let share = AdmissionShare { share };
-                applied(put(&self.balancer, "/admission", &share), done)
+                put(&self.balancer, "/admission", &share)
+                    .map(|()| done)
+                    .into()
             }
-            FleetOrder::Pause { first, done } => self.pause_first(first, done),
-            FleetOrder::Continue { first, done } => self.continue_first(first, done, &in_force),
+            FleetOrder::Pause(first) => self.pause_first(first, done),
+            FleetOrder::Continue(first) => self.continue_first(first, done, &in_force),
             FleetOrder::Restart(order) => {
                 drop(in_force);
                 self.restart_all(order, on_event)
@@ -209,13 +213,6 @@ impl Fleet {
         }
         let members = rotation.iter().flatten().copied().collect();
         put(&self.balancer, "/members", &Members { members })
-    }
-}
-
-fn applied(put: Result<(), String>, done: String) -> Outcome {
-    match put {
-        Ok(()) => Outcome::Applied { detail: done },
-        Err(reason) => Outcome::Failed { reason },
     }
 }
 

@@ -93,7 +93,7 @@ fn identities(fleet: &Fleet) -> Identities {
     Identities {
         users: Role::ALL
             .into_iter()
-            .map(|role| (role, tokens.of(role).to_vec()))
+            .map(|(role, _)| (role, tokens.of(role).to_vec()))
             .collect(),
         service: tokens.service().to_owned(),
     }

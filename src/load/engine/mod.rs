@@ -48,7 +48,6 @@ pub(super) struct Engine {
     pacing: Pacing,
     clients: Clients,
     sockets: Sockets,
-    load_ended: bool,
     stopped: bool,
 }
 
@@ -68,7 +67,6 @@ impl Engine {
             pacing: setup.plan.load.drive.pacing,
             clients: Clients::new(&setup.plan, choices, slice),
             sockets: Sockets::new(setup, work, slice, poller, updates),
-            load_ended: false,
             stopped: false,
         }
     }
@@ -113,7 +111,7 @@ impl Engine {
             if self.over(now) {
                 return Ok(());
             }
-            let until = self.clients.next_instant(self.load_ended);
+            let until = self.clients.next_instant();
             let now = self.now();
             let waits = !more && !self.sockets.more_to_read() && until > now;
             match waits.then_some(until) {
@@ -191,14 +189,13 @@ impl Engine {
     /// Lets final buckets go, and notices the end of the load.
     fn settle(&mut self, now: Nanos) {
         self.clients.settle(now, &mut self.sockets);
-        if !self.load_ended && self.clients.load_over(now) {
-            self.load_ended = true;
+        if self.clients.load_ends(now) {
             self.sockets.tell(Update::LoadEnded);
         }
     }
 
     fn over(&self, now: Nanos) -> bool {
-        self.stopped || self.load_ended && self.clients.drained(now)
+        self.stopped || self.clients.drained(now)
     }
 
     fn obey(&mut self, ready: &Ready) {

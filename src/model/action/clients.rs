@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ActionName;
+use super::{ActionName, Group};
 
 /// What is done to the run's own clients and monitors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -20,26 +20,28 @@ pub enum ClientsAction {
     },
 }
 
-impl ClientsAction {
-    pub(super) const fn name(self) -> ActionName {
+impl Group for ClientsAction {
+    fn name(&self) -> ActionName {
         match self {
             Self::Monitors { .. } => ActionName::Monitors,
             Self::Retries { .. } => ActionName::Retries,
         }
     }
 
+    fn in_words(&self) -> String {
+        match self {
+            Self::Monitors { .. } => self.done(),
+            Self::Retries { retries } => format!("retries {retries}"),
+        }
+    }
+}
+
+impl ClientsAction {
     /// Fewer probes and fewer retries let a system recover.
     pub(super) const fn intervenes(self) -> bool {
         match self {
             Self::Monitors { on } => !on,
             Self::Retries { .. } => true,
-        }
-    }
-
-    pub(super) fn in_words(self) -> String {
-        match self {
-            Self::Monitors { .. } => self.done(),
-            Self::Retries { retries } => format!("retries {retries}"),
         }
     }
 

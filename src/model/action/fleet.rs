@@ -7,7 +7,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::super::SlowPart;
-use super::{ActionName, Cause};
+use super::{ActionName, Cause, Group};
 use crate::units::Ratio;
 
 /// What is done to the built-in fleet.
@@ -55,8 +55,8 @@ pub enum FleetAction {
     },
 }
 
-impl FleetAction {
-    pub(super) const fn name(&self) -> ActionName {
+impl Group for FleetAction {
+    fn name(&self) -> ActionName {
         match self {
             Self::Push { .. } => ActionName::Push,
             Self::Waive { .. } => ActionName::Waive,
@@ -67,7 +67,7 @@ impl FleetAction {
         }
     }
 
-    pub(super) fn begins(&self) -> Option<Cause> {
+    fn begins(&self) -> Option<Cause> {
         match self {
             Self::Push { .. } => Some(Cause::Push),
             Self::Slow { part, factor } if *factor > 1.0 => Some(Cause::Slow(*part)),
@@ -78,19 +78,7 @@ impl FleetAction {
         }
     }
 
-    pub(super) fn ends(&self, begun: &Self) -> bool {
-        match (begun, self) {
-            (Self::Slow { part: slow, .. }, Self::Slow { part, factor }) => {
-                slow == part && *factor <= 1.0
-            }
-            (Self::Pause { instances: paused }, Self::Continue { instances }) => {
-                instances.is_none_or(|go_on| paused.is_some_and(|paused| paused <= go_on))
-            }
-            _ => false,
-        }
-    }
-
-    pub(super) fn phase(&self) -> String {
+    fn phase(&self) -> String {
         match self {
             Self::Push { .. } | Self::Waive { .. } | Self::Pause { .. } | Self::Continue { .. } => {
                 self.name().to_string()
@@ -101,7 +89,7 @@ impl FleetAction {
         }
     }
 
-    pub(super) fn in_words(&self) -> String {
+    fn in_words(&self) -> String {
         match self {
             Self::Push { set, canary, .. } => {
                 let changes = set.iter().map(|(name, value)| format!("{name} = {value}"));
@@ -116,6 +104,20 @@ impl FleetAction {
             Self::Slow { part, .. } => format!("{part} as usual"),
             Self::Pause { instances } => counted("pause", *instances),
             Self::Continue { instances } => counted("continue", *instances),
+        }
+    }
+}
+
+impl FleetAction {
+    pub(super) fn ends(&self, begun: &Self) -> bool {
+        match (begun, self) {
+            (Self::Slow { part: slow, .. }, Self::Slow { part, factor }) => {
+                slow == part && *factor <= 1.0
+            }
+            (Self::Pause { instances: paused }, Self::Continue { instances }) => {
+                instances.is_none_or(|go_on| paused.is_some_and(|paused| paused <= go_on))
+            }
+            _ => false,
         }
     }
 

@@ -18,6 +18,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::{HookKind, ProcessFault};
+use crate::named::named;
 
 pub use cause::Cause;
 pub use clients::ClientsAction;
@@ -46,51 +47,26 @@ pub enum Action {
     Proxy(ProxyAction),
 }
 
-/// The names of actions, as scenario files and reports write them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[expect(missing_docs, reason = "each is described at its action")]
-pub enum ActionName {
-    Push,
-    Rollback,
-    Waive,
-    Restart,
-    Admit,
-    Monitors,
-    Retries,
-    Hook,
-    Process,
-    Configure,
-    Slow,
-    Pause,
-    Continue,
-    Fault,
-    Occupy,
-    Undo,
-}
-
-impl ActionName {
-    /// The word, which is also what serde writes.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::Push => "push",
-            Self::Rollback => "rollback",
-            Self::Waive => "waive",
-            Self::Restart => "restart",
-            Self::Admit => "admit",
-            Self::Monitors => "monitors",
-            Self::Retries => "retries",
-            Self::Hook => "hook",
-            Self::Process => "process",
-            Self::Configure => "configure",
-            Self::Slow => "slow",
-            Self::Pause => "pause",
-            Self::Continue => "continue",
-            Self::Fault => "fault",
-            Self::Occupy => "occupy",
-            Self::Undo => "undo",
-        }
+named! {
+    /// The names of actions, as scenario files and reports write them.
+    #[expect(missing_docs, reason = "each is described at its action")]
+    pub enum ActionName {
+        Push = "push",
+        Rollback = "rollback",
+        Waive = "waive",
+        Restart = "restart",
+        Admit = "admit",
+        Monitors = "monitors",
+        Retries = "retries",
+        Hook = "hook",
+        Process = "process",
+        Configure = "configure",
+        Slow = "slow",
+        Pause = "pause",
+        Continue = "continue",
+        Fault = "fault",
+        Occupy = "occupy",
+        Undo = "undo",
     }
 }
 
@@ -100,53 +76,64 @@ impl fmt::Display for ActionName {
     }
 }
 
+/// What every group says of its actions, in its own file.
+trait Group {
+    /// The action's name.
+    fn name(&self) -> ActionName;
+
+    /// What it does, in a few words without secrets.
+    fn in_words(&self) -> String;
+
+    /// The name of the phase that begins with it.
+    fn phase(&self) -> String {
+        self.name().to_string()
+    }
+
+    /// The cause that begins to act with it.
+    fn begins(&self) -> Option<Cause> {
+        None
+    }
+}
+
 impl Action {
+    fn group(&self) -> &dyn Group {
+        match self {
+            Self::Clients(action) => action,
+            Self::Service(action) => action,
+            Self::Fleet(action) => action,
+            Self::Target(action) => action,
+            Self::Proxy(action) => action,
+        }
+    }
+
     /// The action's name.
     #[must_use]
-    pub const fn name(&self) -> ActionName {
-        match self {
-            Self::Clients(action) => action.name(),
-            Self::Service(action) => action.name(),
-            Self::Fleet(action) => action.name(),
-            Self::Target(action) => action.name(),
-            Self::Proxy(action) => action.name(),
-        }
+    pub fn name(&self) -> ActionName {
+        self.group().name()
     }
 
     /// The name of the phase that begins with it, unless the scenario gives one.
     #[must_use]
     pub fn phase(&self) -> String {
-        match self {
-            Self::Clients(action) => action.in_words(),
-            Self::Service(action) => action.name().to_string(),
-            Self::Fleet(action) => action.phase(),
-            Self::Target(action) => action.phase(),
-            Self::Proxy(action) => action.phase(),
-        }
+        self.group().phase()
     }
 
     /// What it does, in a few words without secrets; not yet safe to print on a
     /// terminal.
     #[must_use]
     pub fn in_words(&self) -> String {
-        match self {
-            Self::Clients(action) => action.in_words(),
-            Self::Service(action) => action.in_words(),
-            Self::Fleet(action) => action.in_words(),
-            Self::Target(action) => action.in_words(),
-            Self::Proxy(action) => action.in_words(),
-        }
+        self.group().in_words()
     }
 
     /// Whether it restarts what serves.
     #[must_use]
-    pub(crate) const fn restarts(&self) -> bool {
+    pub(crate) fn restarts(&self) -> bool {
         matches!(self.name(), ActionName::Restart)
     }
 
     /// Whether it is a rollback, which a check may refuse.
     #[must_use]
-    pub(crate) const fn rolls_back(&self) -> bool {
+    pub(crate) fn rolls_back(&self) -> bool {
         matches!(self.name(), ActionName::Rollback)
     }
 }
@@ -158,12 +145,7 @@ impl Action {
     /// The cause that begins to act with it.
     #[must_use]
     pub fn begins(&self) -> Option<Cause> {
-        match self {
-            Self::Clients(_) | Self::Service(_) => None,
-            Self::Fleet(action) => action.begins(),
-            Self::Target(action) => action.begins(),
-            Self::Proxy(action) => action.begins(),
-        }
+        self.group().begins()
     }
 
     /// Whether the cause that `begun` began acts no longer once this is done.
@@ -186,7 +168,7 @@ impl Action {
 
     /// Whether a fault of processes acts no longer once this is done: it was
     /// taken back, or other processes serve now.
-    const fn ends_process_fault(&self, begun: ProcessFault) -> bool {
+    fn ends_process_fault(&self, begun: ProcessFault) -> bool {
         match self {
             Self::Service(_) | Self::Target(TargetAction::Configure { .. }) => true,
             Self::Target(TargetAction::Hook { kind, .. }) => matches!(kind, HookKind::Restart),
@@ -198,7 +180,7 @@ impl Action {
     /// Whether it is one of the ways out that verdicts know: a restart, an
     /// admission share, monitors off, another number of retries.
     #[must_use]
-    pub(crate) const fn intervenes(&self) -> bool {
+    pub(crate) fn intervenes(&self) -> bool {
         match self {
             Self::Clients(action) => action.intervenes(),
             Self::Fleet(FleetAction::Admit { .. }) => true,

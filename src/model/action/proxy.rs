@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::super::Breakage;
 use super::super::fault::Hold;
-use super::{ActionName, Cause};
+use super::{ActionName, Cause, Group};
 use crate::units::Nanos;
 
 /// What is done by proxies and occupations.
@@ -49,8 +49,8 @@ fn without_query<S: Serializer>(path: &str, serializer: S) -> Result<S::Ok, S::E
         .serialize(serializer)
 }
 
-impl ProxyAction {
-    pub(super) const fn name(&self) -> ActionName {
+impl Group for ProxyAction {
+    fn name(&self) -> ActionName {
         match self {
             Self::Fault { .. } => ActionName::Fault,
             Self::Occupy { .. } => ActionName::Occupy,
@@ -58,7 +58,7 @@ impl ProxyAction {
         }
     }
 
-    pub(super) const fn begins(&self) -> Option<Cause> {
+    fn begins(&self) -> Option<Cause> {
         match self {
             Self::Fault { .. } => Some(Cause::Fault),
             Self::Occupy { .. } => Some(Cause::Occupation),
@@ -66,23 +66,14 @@ impl ProxyAction {
         }
     }
 
-    pub(super) fn ends(&self, begun: &Self) -> bool {
-        match (begun, self) {
-            (Self::Fault { name, .. } | Self::Occupy { name, .. }, Self::Undo { name: undone }) => {
-                name == undone
-            }
-            _ => false,
-        }
-    }
-
-    pub(super) fn phase(&self) -> String {
+    fn phase(&self) -> String {
         match self {
             Self::Fault { name, .. } | Self::Occupy { name, .. } => name.clone(),
             Self::Undo { name } => format!("{name} undone"),
         }
     }
 
-    pub(super) fn in_words(&self) -> String {
+    fn in_words(&self) -> String {
         match self {
             Self::Fault {
                 proxy, breakage, ..
@@ -100,6 +91,17 @@ impl ProxyAction {
                 format!("occupation ({connections} × {hold}{path})")
             }
             Self::Undo { name } => format!("undo `{name}`"),
+        }
+    }
+}
+
+impl ProxyAction {
+    pub(super) fn ends(&self, begun: &Self) -> bool {
+        match (begun, self) {
+            (Self::Fault { name, .. } | Self::Occupy { name, .. }, Self::Undo { name: undone }) => {
+                name == undone
+            }
+            _ => false,
         }
     }
 

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::ActionName;
+use super::{ActionName, Group};
 use crate::units::Nanos;
 
 /// What is done to a fleet and to a target alike.
@@ -20,15 +20,15 @@ pub enum ServiceAction {
     },
 }
 
-impl ServiceAction {
-    pub(super) const fn name(self) -> ActionName {
+impl Group for ServiceAction {
+    fn name(&self) -> ActionName {
         match self {
             Self::Rollback => ActionName::Rollback,
             Self::Restart { .. } => ActionName::Restart,
         }
     }
 
-    pub(super) fn in_words(self) -> String {
+    fn in_words(&self) -> String {
         match self {
             Self::Rollback => "rollback".into(),
             Self::Restart { pause: None } => "restart all at once".into(),

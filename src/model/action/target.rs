@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::secret::{self, command, shown};
 use super::super::{HookKind, ProcessFault, ProcessSelector};
-use super::{ActionName, Cause};
+use super::{ActionName, Cause, Group};
 
 /// What is done to the user's target.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,9 +39,9 @@ pub enum TargetAction {
     },
 }
 
-impl TargetAction {
+impl Group for TargetAction {
     /// A hook that pushes, rolls back or restarts is called by what it is.
-    pub(super) const fn name(&self) -> ActionName {
+    fn name(&self) -> ActionName {
         match self {
             Self::Hook { kind, .. } => match kind {
                 HookKind::Push => ActionName::Push,
@@ -54,7 +54,7 @@ impl TargetAction {
         }
     }
 
-    pub(super) const fn begins(&self) -> Option<Cause> {
+    fn begins(&self) -> Option<Cause> {
         match self {
             Self::Hook { kind, .. } => match kind {
                 HookKind::Push => Some(Cause::Push),
@@ -70,19 +70,7 @@ impl TargetAction {
         }
     }
 
-    /// Whether it takes back a fault of processes.
-    pub(super) const fn takes_back(&self, begun: ProcessFault) -> bool {
-        let Self::Process { fault, .. } = self else {
-            return false;
-        };
-        matches!(
-            (begun, fault),
-            (ProcessFault::Pause, ProcessFault::Continue)
-                | (ProcessFault::Limit(_), ProcessFault::Lift)
-        )
-    }
-
-    pub(super) fn phase(&self) -> String {
+    fn phase(&self) -> String {
         match self {
             Self::Hook { hook, .. } => hook.clone(),
             Self::Process { fault, .. } => fault.word().into(),
@@ -90,7 +78,7 @@ impl TargetAction {
         }
     }
 
-    pub(super) fn in_words(&self) -> String {
+    fn in_words(&self) -> String {
         match self {
             Self::Hook { hook, .. } => format!("hook `{hook}`"),
             Self::Process { fault, whom } => match whom {
@@ -107,6 +95,20 @@ impl TargetAction {
                 format!("push {}", changes.join(", "))
             }
         }
+    }
+}
+
+impl TargetAction {
+    /// Whether it takes back a fault of processes.
+    pub(super) const fn takes_back(&self, begun: ProcessFault) -> bool {
+        let Self::Process { fault, .. } = self else {
+            return false;
+        };
+        matches!(
+            (begun, fault),
+            (ProcessFault::Pause, ProcessFault::Continue)
+                | (ProcessFault::Limit(_), ProcessFault::Lift)
+        )
     }
 
     /// What undoes it where the run ends before the timeline does, in words; a

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::units::Nanos;
 
 /// When an entry is carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum When {
     /// At an instant of the run.
@@ -20,7 +20,7 @@ pub enum When {
 }
 
 /// An event that entries can wait for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trigger {
     /// The alert of this name fired.

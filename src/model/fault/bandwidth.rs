@@ -1,50 +1,37 @@
 //! A narrow line.
 
-use serde::{Deserialize, Serialize};
-
+use super::attribute::{Attribute, Field};
 use super::catalogue::Fault;
 use super::stage::{Piece, Stage};
-use super::units::amount_mistake;
-use super::units::kilobytes::{self, KILOBYTE};
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
 /// A piece is what the line carries in so many milliseconds: short enough that a
 /// reader sees a trickle, long enough that a fast line is not all timers.
 const PIECE_MS: u64 = 10;
+/// Bytes of a kilobyte: 1,000, as rates of lines are given (Toxiproxy likewise).
+const KILOBYTE: u64 = 1_000;
 
 /// Lets so many bytes a second through; 0 is no limit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bandwidth {
     /// Bytes a second; written in kilobytes.
-    #[serde(rename = "rate", with = "kilobytes")]
     pub bytes_per_s: u64,
 }
 
-impl Bandwidth {
-    /// This fault on one direction of one connection.
-    #[must_use]
-    pub fn stage(self) -> impl Stage {
-        Line {
-            bytes_per_s: self.bytes_per_s,
-            free: Nanos::ZERO,
-            decided: Nanos::ZERO,
-        }
-    }
-}
-
 impl Fault for Bandwidth {
-    fn mistake(&self) -> Option<String> {
-        amount_mistake(self.bytes_per_s / KILOBYTE)
-    }
-
-    fn told(&self) -> Vec<String> {
-        vec![format!("rate {}", self.bytes_per_s / KILOBYTE)]
+    fn attributes(&mut self) -> Vec<Attribute<'_>> {
+        let rate = Field::Count(KILOBYTE, &mut self.bytes_per_s);
+        let about = "Kilobytes (1,000 bytes) a second; 0: no limit.";
+        vec![Attribute::new("rate", rate, about)]
     }
 
     fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
-        Some(Box::new(self.stage()))
+        Some(Box::new(Line {
+            bytes_per_s: self.bytes_per_s,
+            free: Nanos::ZERO,
+            decided: Nanos::ZERO,
+        }))
     }
 }
 
@@ -93,9 +80,10 @@ mod tests {
         let mut stage = Bandwidth {
             bytes_per_s: 10_000,
         }
-        .stage();
+        .at_work(Nanos::ZERO)
+        .unwrap();
         assert_eq!(
-            pieces(&mut stage, &[(0, 250), (5, 10), (100, 50)]),
+            pieces(&mut *stage, &[(0, 250), (5, 10), (100, 50)]),
             // The second arrival waits for the first; the third finds the line free.
             [
                 (10_000, 100),
@@ -109,10 +97,12 @@ mod tests {
 
     #[test]
     fn no_rate_is_no_limit_and_a_slow_line_still_moves() {
-        let mut free = Bandwidth { bytes_per_s: 0 }.stage();
-        assert_eq!(pieces(&mut free, &[(3, 1_000_000)]), [(3_000, 1_000_000)]);
-        let mut slow = Bandwidth { bytes_per_s: 1_000 }.stage();
-        let gone = pieces(&mut slow, &[(0, 1_000)]);
+        let mut free = Bandwidth { bytes_per_s: 0 }.at_work(Nanos::ZERO).unwrap();
+        assert_eq!(pieces(&mut *free, &[(3, 1_000_000)]), [(3_000, 1_000_000)]);
+        let mut slow = Bandwidth { bytes_per_s: 1_000 }
+            .at_work(Nanos::ZERO)
+            .unwrap();
+        let gone = pieces(&mut *slow, &[(0, 1_000)]);
         assert_eq!(gone.last(), Some(&(1_000_000, 10)));
     }
 
@@ -121,7 +111,8 @@ mod tests {
         let mut stage = Bandwidth {
             bytes_per_s: 10_000,
         }
-        .stage();
+        .at_work(Nanos::ZERO)
+        .unwrap();
         let mut rng = crate::rng::stream(1, "line");
         let piece = Piece {
             length: 100,

@@ -3,54 +3,37 @@
 use std::fmt;
 
 use rand::RngExt as _;
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+use serde::de::{self, IntoDeserializer};
+use serde::ser::SerializeMap as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
+use super::attribute::{self, Attribute, AttributeMistake, Field, Written};
 use super::stage::Stage;
-use super::{
-    Bandwidth, HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus, Latency,
-    LimitData, ResetPeer, Slicer, SlowClose, Timeout,
-};
+use super::{Effect, HttpMatch};
+use crate::named::named;
 use crate::rng;
 use crate::units::{Nanos, Ratio};
 
-/// A direction, seen from the client.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stream {
-    /// Client to target: requests.
-    Upstream,
-    /// Target to client: answers.
-    Downstream,
-}
-
-impl Stream {
-    /// Both with their names.
-    pub const ALL: [(Self, &'static str); 2] = [
-        (Self::Upstream, Self::Upstream.name()),
-        (Self::Downstream, Self::Downstream.name()),
-    ];
-
-    /// Its name in faults.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Upstream => "upstream",
-            Self::Downstream => "downstream",
-        }
+named! {
+    /// A direction, seen from the client.
+    #[derive(Hash)]
+    pub enum Stream {
+        /// Client to target: requests.
+        Upstream = "upstream",
+        /// Target to client: answers.
+        Downstream = "downstream",
     }
 }
 
 /// What every fault says of itself, in its own file.
 pub(super) trait Fault {
-    /// What is wrong with the attributes, in a sentence.
-    fn mistake(&self) -> Option<String> {
-        None
-    }
+    /// Its attributes, in the order in which they are written.
+    fn attributes(&mut self) -> Vec<Attribute<'_>>;
 
-    /// The attributes in words, without their defaults where those say nothing.
-    fn told(&self) -> Vec<String> {
-        Vec::new()
+    /// What is wrong with the attributes, beside what holds for every one of their kind.
+    fn mistake(&self) -> Option<(&'static str, String)> {
+        None
     }
 
     /// The fault at work on one direction of one connection, on which it acts
@@ -68,20 +51,30 @@ pub(super) trait Fault {
     fn hide_secrets(&mut self) {}
 }
 
-/// The one list of faults: type and name.
+/// Makes the one list of faults, of types and names, a type.
 macro_rules! catalogue {
-    ($($fault:ident = $name:literal),* $(,)?) => {
+    ($($file:ident :: $fault:ident = $name:literal),* $(,)?) => {
+        $(pub use $file::$fault;)*
+
         /// What a fault does.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(tag = "type", content = "attributes")]
+        #[derive(Debug, Clone, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each is described in its own file")]
         pub enum Effect {
-            $(#[serde(rename = $name)] $fault($fault)),*
+            $($fault($fault)),*
         }
 
         impl Effect {
             /// The names of all of them.
             pub const TYPES: &[&str] = &[$($name),*];
+
+            /// The fault of this name with the defaults of its attributes.
+            #[must_use]
+            pub fn of(kind: &str) -> Option<Self> {
+                match kind {
+                    $($name => Some(Self::$fault($fault::default())),)*
+                    _ => None,
+                }
+            }
 
             /// Its name.
             #[must_use]
@@ -89,34 +82,53 @@ macro_rules! catalogue {
                 match self { $(Self::$fault(_) => $name),* }
             }
 
-            fn fault(&self) -> &dyn Fault {
+            fn fault(&self) -> &dyn catalogue::Fault {
                 match self { $(Self::$fault(fault) => fault),* }
             }
 
-            fn fault_mut(&mut self) -> &mut dyn Fault {
+            fn fault_mut(&mut self) -> &mut dyn catalogue::Fault {
                 match self { $(Self::$fault(fault) => fault),* }
             }
         }
     };
 }
 
-catalogue! {
-    Latency = "latency",
-    Bandwidth = "bandwidth",
-    SlowClose = "slow_close",
-    Timeout = "timeout",
-    ResetPeer = "reset_peer",
-    Slicer = "slicer",
-    LimitData = "limit_data",
-    HttpDelay = "http_delay",
-    HttpStatus = "http_status",
-    HttpAbort = "http_abort",
-    HttpHeader = "http_header",
-    HttpCut = "http_cut",
-    HttpHold = "http_hold",
-}
+pub(super) use catalogue;
 
 impl Effect {
+    /// Its attributes.
+    pub fn attributes(&mut self) -> Vec<Attribute<'_>> {
+        self.fault_mut().attributes()
+    }
+
+    /// Sets these attributes; what is wrong with them, or with the fault as a whole.
+    pub fn set<'de, V, E>(
+        &mut self,
+        given: impl IntoIterator<Item = (String, V)>,
+    ) -> Vec<AttributeMistake>
+    where
+        V: IntoDeserializer<'de, E>,
+        E: de::Error,
+    {
+        let mut mistakes = attribute::set(self.kind(), &mut self.attributes(), given);
+        if mistakes.is_empty() {
+            mistakes.extend(self.mistake());
+        }
+        mistakes
+    }
+
+    fn mistake(&self) -> Option<AttributeMistake> {
+        let mut own = self.clone();
+        let attributes = own.attributes();
+        let mut each = attributes.iter();
+        let of_one = each.find_map(|one| Some((one.name, one.mistake()?)));
+        let (name, sentence) = of_one.or_else(|| self.fault().mistake())?;
+        Some(AttributeMistake {
+            name: name.to_owned(),
+            sentence,
+        })
+    }
+
     /// The effect at work on one direction of one connection, on which it acts
     /// since `since`; none for one that meets requests.
     #[must_use]
@@ -131,8 +143,18 @@ impl Effect {
     }
 }
 
+impl Serialize for Effect {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut own = self.clone();
+        let mut effect = serializer.serialize_map(Some(2))?;
+        effect.serialize_entry("type", self.kind())?;
+        effect.serialize_entry("attributes", &Written(own.attributes()))?;
+        effect.end()
+    }
+}
+
 /// A fault as it is put on a proxy.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ProxyFault {
     /// Its name on the proxy.
     pub name: String,
@@ -149,7 +171,7 @@ pub struct ProxyFault {
 /// Why a text is not a fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FaultError {
-    /// A parameter is missing, unknown, of another kind or out of its range.
+    /// A parameter is unknown, of another kind or out of its range.
     #[error("{0}")]
     Malformed(String),
     /// The direction has another name.
@@ -171,7 +193,7 @@ impl ProxyFault {
     #[must_use]
     pub fn of(effect: Effect, stream: Stream) -> Self {
         Self {
-            name: format!("{}_{}", effect.kind(), stream.name()),
+            name: format!("{}_{}", effect.kind(), stream.word()),
             stream,
             toxicity: 1.0,
             effect,
@@ -200,20 +222,12 @@ impl ProxyFault {
             "" | "downstream" => Stream::Downstream,
             _ => return Err(FaultError::Stream),
         };
-        let kind = text("type")?;
-        if !Effect::TYPES.contains(&kind) {
-            return Err(FaultError::Type);
+        let mut fault = Self::of(Effect::of(text("type")?).ok_or(FaultError::Type)?, stream);
+        let name = text("name")?;
+        if !name.is_empty() {
+            name.clone_into(&mut fault.name);
         }
-        let fault = Self {
-            name: match text("name")? {
-                "" => format!("{kind}_{}", stream.name()),
-                name => name.to_owned(),
-            },
-            stream,
-            toxicity: toxicity(&value["toxicity"], 1.0)?,
-            effect: effect(kind, value["attributes"].clone())?,
-        };
-        Ok(fault)
+        fault.updated(value)
     }
 
     /// This fault with the `attributes` and the `toxicity` that are given, and its own elsewhere.
@@ -222,22 +236,20 @@ impl ProxyFault {
     ///
     /// Where one of them is not one of this fault's, or is out of its range.
     pub fn updated(&self, value: &Value) -> Result<Self, FaultError> {
-        let own = serde_json::to_value(&self.effect).unwrap_or_default();
-        let mut attributes = own["attributes"].as_object().cloned().unwrap_or_default();
-        match &value["attributes"] {
-            Value::Null => {}
-            Value::Object(given) => attributes.extend(given.clone()),
+        let mut fault = self.clone();
+        fault.toxicity = toxicity(&value["toxicity"], self.toxicity)?;
+        let given = match &value["attributes"] {
+            Value::Null => Map::new(),
+            Value::Object(given) => given.clone(),
             other => {
                 let sentence = format!("attributes is {other}, not an object");
                 return Err(FaultError::Malformed(sentence));
             }
-        }
-        let kind = self.effect.kind();
-        Ok(Self {
-            toxicity: toxicity(&value["toxicity"], self.toxicity)?,
-            effect: effect(kind, Value::Object(attributes))?,
-            ..self.clone()
-        })
+        };
+        let mut mistakes = fault.effect.set(given).into_iter();
+        mistakes
+            .next()
+            .map_or(Ok(fault), |mistake| Err(mistake.into()))
     }
 
     /// The same as it may be written: the values of header fields that speak of
@@ -246,6 +258,11 @@ impl ProxyFault {
     pub(crate) fn without_secrets(&self) -> Self {
         let mut fault = self.clone();
         fault.effect.fault_mut().hide_secrets();
+        for attribute in fault.effect.attributes() {
+            if let Field::Match(matching) = attribute.field {
+                matching.hide_secrets();
+            }
+        }
         fault
     }
 
@@ -260,9 +277,8 @@ impl ProxyFault {
             return Err(FaultError::Malformed(sentence));
         }
         self.effect
-            .fault()
             .mistake()
-            .map_or(Ok(()), |mistake| Err(FaultError::Malformed(mistake)))
+            .map_or(Ok(()), |mistake| Err(mistake.into()))
     }
 
     /// Whether the fault meets the connection (or matching request) of this number.
@@ -279,12 +295,28 @@ impl ProxyFault {
     }
 }
 
+/// Reads what was written: what Toxiproxy's clients send.
+impl<'de> Deserialize<'de> for ProxyFault {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        Self::read(&value).map_err(de::Error::custom)
+    }
+}
+
+impl From<AttributeMistake> for FaultError {
+    fn from(AttributeMistake { name, sentence }: AttributeMistake) -> Self {
+        Self::Malformed(format!("{name}: {sentence}"))
+    }
+}
+
 /// As a sentence calls it: `latency 2s, jitter 100ms on answers`, without secrets.
 impl fmt::Display for ProxyFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let shown = self.without_secrets().effect;
-        let mut parts = shown.fault().told();
-        parts.extend(shown.matching().map(HttpMatch::told).unwrap_or_default());
+        let mut shown = self.without_secrets().effect;
+        let kind = shown.kind();
+        let mut attributes = shown.attributes();
+        attributes.sort_by_key(|it| matches!(it.field, Field::Match(_)));
+        let parts: Vec<String> = attributes.iter().flat_map(|it| it.told(kind)).collect();
         let share = Ratio::new(self.toxicity).filter(|share| *share != Ratio::WHOLE);
         let share = share.map_or_else(String::new, |share| format!("{share} of the "));
         let of = match self.stream {
@@ -292,7 +324,7 @@ impl fmt::Display for ProxyFault {
             Stream::Downstream => "answers",
         };
         let blank = if parts.is_empty() { "" } else { " " };
-        let words = shown.kind().replace('_', " ");
+        let words = kind.replace('_', " ");
         write!(f, "{words}{blank}{} on {share}{of}", parts.join(", "))
     }
 }
@@ -305,22 +337,11 @@ fn toxicity(value: &Value, default: f64) -> Result<f64, FaultError> {
     share.ok_or_else(|| FaultError::Malformed(format!("toxicity is {value}, not from 0 to 1")))
 }
 
-fn effect(kind: &str, attributes: Value) -> Result<Effect, FaultError> {
-    let attributes = match attributes {
-        Value::Null => Value::Object(Map::new()),
-        given => given,
-    };
-    let tagged = json!({ "type": kind, "attributes": attributes });
-    let effect: Effect =
-        serde_json::from_value(tagged).map_err(|cause| FaultError::Malformed(cause.to_string()))?;
-    match effect.fault().mistake() {
-        Some(mistake) => Err(FaultError::Malformed(mistake)),
-        None => Ok(effect),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
+    use super::super::Latency;
     use super::*;
 
     #[test]
@@ -375,27 +396,27 @@ mod tests {
             ),
             (
                 json!({ "type": "latency", "attributes": { "latency": 86_400_001 } }),
-                "a time is longer than a day (86400000 ms)",
+                "latency: a time is longer than a day (86400000 ms)",
             ),
             (
                 json!({ "type": "slicer" }),
-                "the average_size 0 is not from 1 to 1000000000000 bytes",
+                "average_size: 0 is not from 1 to 1000000000000 bytes",
             ),
             (
                 json!({ "type": "slicer", "attributes": { "average_size": 5, "size_variation": 5 } }),
-                "the size_variation 5 is not less than the average_size 5",
+                "size_variation: 5 is not less than the average_size 5",
             ),
             (
                 json!({ "type": "http_status", "attributes": { "status": 99 } }),
-                "the status 99 is not from 200 to 599",
+                "status: 99 is not from 200 to 599",
             ),
             (
                 json!({ "type": "http_header", "attributes": { "name": "a b" } }),
-                "`a b` is not the name of a header",
+                "name: `a b` is not the name of a header",
             ),
             (
                 json!({ "type": "http_header", "attributes": { "name": "a", "value": "b\r\nc: d" } }),
-                "the value of `a` holds a control character",
+                "value: it holds a control character",
             ),
         ] {
             let error = ProxyFault::read(&sent).unwrap_err();
@@ -403,7 +424,10 @@ mod tests {
         }
         for (attributes, part) in [
             (json!({ "latency": -1 }), "invalid value: integer `-1`"),
-            (json!({ "latenzy": 1 }), "unknown field `latenzy`"),
+            (
+                json!({ "latenzy": 1 }),
+                "latenzy: `latency` has no such attribute",
+            ),
         ] {
             let sent = json!({ "type": "latency", "attributes": attributes });
             let told = ProxyFault::read(&sent).unwrap_err().to_string();

@@ -2,21 +2,22 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use crate::named::named;
 
-/// What a connection does to hold a worker.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Hold {
-    /// Sends a request's head and never ends it.
-    #[default]
-    SlowHeaders,
-    /// Sends a body byte by byte.
-    SlowBodies,
-    /// Asks, best for a long answer, and reads it byte by byte.
-    SlowReads,
-    /// Asks an endpoint that the user knows to be slow, again and again.
-    SlowEndpoint,
+named! {
+    /// What a connection does to hold a worker.
+    #[derive(Default)]
+    pub enum Hold {
+        /// Sends a request's head and never ends it.
+        #[default]
+        SlowHeaders = "slow-headers",
+        /// Sends a body byte by byte.
+        SlowBodies = "slow-bodies",
+        /// Asks, best for a long answer, and reads it byte by byte.
+        SlowReads = "slow-reads",
+        /// Asks an endpoint that the user knows to be slow, again and again.
+        SlowEndpoint = "slow-endpoint",
+    }
 }
 
 impl Hold {
@@ -35,14 +36,6 @@ impl Hold {
             _ => Self::BEGUN_PER_SECOND,
         }
     }
-
-    /// All of them with the words by which files and commands call them.
-    pub const ALL: [(Self, &'static str); 4] = [
-        (Self::SlowHeaders, "slow-headers"),
-        (Self::SlowBodies, "slow-bodies"),
-        (Self::SlowReads, "slow-reads"),
-        (Self::SlowEndpoint, "slow-endpoint"),
-    ];
 }
 
 impl fmt::Display for Hold {

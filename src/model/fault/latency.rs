@@ -1,24 +1,20 @@
 //! Everything takes longer.
 
 use rand::RngExt as _;
-use serde::{Deserialize, Serialize};
 
+use super::attribute::Attribute;
 use super::catalogue::Fault;
 use super::stage::{Piece, Stage};
-use super::units::{milliseconds, time_mistake};
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
 /// Delays all bytes by `latency` ± `jitter`, evenly spread. What overtakes by its
 /// jitter waits for what came before it: order is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Latency {
     /// How late everything is.
-    #[serde(with = "milliseconds")]
     pub latency: Nanos,
     /// How much more or less it may be.
-    #[serde(with = "milliseconds")]
     pub jitter: Nanos,
 }
 
@@ -32,38 +28,30 @@ impl Latency {
         }
         Nanos((latency + rng.random_range(0..=2 * jitter)).saturating_sub(jitter))
     }
-
-    /// This fault on one direction of one connection.
-    #[must_use]
-    pub fn stage(self) -> impl Stage {
-        Delayed {
-            latency: self,
-            of_arrival: None,
-        }
-    }
 }
 
 impl Fault for Latency {
-    fn mistake(&self) -> Option<String> {
-        time_mistake(self.latency.max(self.jitter))
-    }
-
-    fn told(&self) -> Vec<String> {
-        told_with_jitter(self.latency, self.jitter)
+    fn attributes(&mut self) -> Vec<Attribute<'_>> {
+        delayed(("latency", &mut self.latency), &mut self.jitter)
     }
 
     fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
-        Some(Box::new(self.stage()))
+        Some(Box::new(Delayed {
+            latency: *self,
+            of_arrival: None,
+        }))
     }
 }
 
-/// A delay and, where there is one, its jitter.
-pub(super) fn told_with_jitter(delay: Nanos, jitter: Nanos) -> Vec<String> {
-    let jitter = (jitter > Nanos::ZERO).then(|| format!("jitter {jitter}"));
-    [Some(delay.to_string()), jitter]
-        .into_iter()
-        .flatten()
-        .collect()
+/// The attributes of a delay, under its name, and of its jitter.
+pub(super) fn delayed<'a>(
+    (name, delay): (&'static str, &'a mut Nanos),
+    jitter: &'a mut Nanos,
+) -> Vec<Attribute<'a>> {
+    vec![
+        Attribute::time(name, delay, "How late it is."),
+        Attribute::time("jitter", jitter, "How much more or less that may be."),
+    ]
 }
 
 struct Delayed {
@@ -94,9 +82,10 @@ mod tests {
             latency: Nanos::from_millis(100),
             jitter: Nanos::ZERO,
         }
-        .stage();
+        .at_work(Nanos::ZERO)
+        .unwrap();
         assert_eq!(
-            pieces(&mut stage, &[(0, 10), (5, 20), (50, 1)]),
+            pieces(&mut *stage, &[(0, 10), (5, 20), (50, 1)]),
             [(100_000, 10), (105_000, 20), (150_000, 1)]
         );
     }

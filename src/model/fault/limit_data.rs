@@ -1,41 +1,27 @@
 //! A connection that breaks after so many bytes.
 
-use serde::{Deserialize, Serialize};
-
+use super::attribute::Attribute;
 use super::catalogue::Fault;
 use super::stage::{Ending, Stage};
-use super::units::amount_mistake;
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
 /// Closes the connection once so many bytes have gone this way, counted from the
 /// instant at which the fault came to act on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct LimitData {
     /// Bytes.
     pub bytes: u64,
 }
 
-impl LimitData {
-    /// This fault on one direction of one connection.
-    #[must_use]
-    pub fn stage(self) -> impl Stage {
-        BytesLeft(self.bytes)
-    }
-}
-
 impl Fault for LimitData {
-    fn mistake(&self) -> Option<String> {
-        amount_mistake(self.bytes)
-    }
-
-    fn told(&self) -> Vec<String> {
-        vec![format!("bytes {}", self.bytes)]
+    fn attributes(&mut self) -> Vec<Attribute<'_>> {
+        let about = "Bytes that pass before the connection is closed.";
+        vec![Attribute::count("bytes", &mut self.bytes, about)]
     }
 
     fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
-        Some(Box::new(self.stage()))
+        Some(Box::new(BytesLeft(self.bytes)))
     }
 }
 
@@ -63,7 +49,7 @@ mod tests {
 
     #[test]
     fn the_connection_ends_with_its_last_byte() {
-        let mut stage = LimitData { bytes: 25 }.stage();
+        let mut stage = LimitData { bytes: 25 }.at_work(Nanos::ZERO).unwrap();
         let mut rng = crate::rng::stream(1, "limit");
         for (offered, passed) in [(10, 10), (10, 10), (10, 5)] {
             assert_eq!(stage.ending(), None);
@@ -75,7 +61,7 @@ mod tests {
 
     #[test]
     fn no_bytes_at_all_end_it_at_once() {
-        let stage = LimitData { bytes: 0 }.stage();
+        let stage = LimitData { bytes: 0 }.at_work(Nanos::ZERO).unwrap();
         assert_eq!(stage.ending(), Some((Nanos::ZERO, Ending::Close)));
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! Not here: sockets, and the framing of HTTP (`fault`).
 
+mod attribute;
 mod bandwidth;
 mod catalogue;
 mod hold;
@@ -22,21 +23,30 @@ mod reset_peer;
 mod slicer;
 mod slow_close;
 mod stage;
+mod stall;
 mod timeout;
-mod units;
 
-pub use bandwidth::Bandwidth;
-pub(crate) use catalogue::Stream;
-pub use catalogue::{Effect, FaultError, ProxyFault};
+pub use attribute::{Attribute, AttributeMistake, Field};
+pub use catalogue::{FaultError, ProxyFault, Stream};
 pub use hold::Hold;
-pub(crate) use http::RequestView;
-pub use http::{HttpAbort, HttpCut, HttpDelay, HttpHeader, HttpHold, HttpMatch, HttpStatus};
-pub use latency::Latency;
-pub use limit_data::LimitData;
+pub use http::{HttpMatch, RequestView};
 pub use mode::Mode;
-pub(crate) use pipe::{Flow, Pipe};
-pub use reset_peer::ResetPeer;
-pub use slicer::Slicer;
-pub use slow_close::SlowClose;
-pub(crate) use stage::Ending;
-pub use timeout::Timeout;
+pub use pipe::{Flow, PIPE_MAX, Pipe};
+pub use stage::{Ending, Piece, Stage};
+
+catalogue::catalogue! {
+    latency::Latency = "latency",
+    bandwidth::Bandwidth = "bandwidth",
+    slow_close::SlowClose = "slow_close",
+    timeout::Timeout = "timeout",
+    reset_peer::ResetPeer = "reset_peer",
+    slicer::Slicer = "slicer",
+    limit_data::LimitData = "limit_data",
+    stall::Stall = "stall",
+    http::HttpDelay = "http_delay",
+    http::HttpStatus = "http_status",
+    http::HttpAbort = "http_abort",
+    http::HttpHeader = "http_header",
+    http::HttpCut = "http_cut",
+    http::HttpHold = "http_hold",
+}

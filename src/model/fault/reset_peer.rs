@@ -1,42 +1,27 @@
 //! A connection that is reset.
 
-use serde::{Deserialize, Serialize};
-
+use super::attribute::Attribute;
 use super::catalogue::Fault;
 use super::stage::{Ending, Stage};
-use super::units::{milliseconds, time_mistake};
 use crate::units::Nanos;
 
 /// Resets the connection `timeout` after it began to act on it: at once for 0, also
 /// where the connection is idle. Toxiproxy waits for a byte first; then connections
 /// that are open would not break at one instant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ResetPeer {
     /// From the instant at which the fault came to act on the connection.
-    #[serde(with = "milliseconds")]
     pub timeout: Nanos,
 }
 
-impl ResetPeer {
-    /// This fault on one direction of one connection, on which it acts since `since`.
-    #[must_use]
-    pub fn stage(self, since: Nanos) -> impl Stage {
-        Doomed(since.saturating_add(self.timeout))
-    }
-}
-
 impl Fault for ResetPeer {
-    fn mistake(&self) -> Option<String> {
-        time_mistake(self.timeout)
-    }
-
-    fn told(&self) -> Vec<String> {
-        vec![format!("timeout {}", self.timeout)]
+    fn attributes(&mut self) -> Vec<Attribute<'_>> {
+        let about = "When the connection is reset; 0s: at once.";
+        vec![Attribute::time("timeout", &mut self.timeout, about)]
     }
 
     fn at_work(&self, since: Nanos) -> Option<Box<dyn Stage>> {
-        Some(Box::new(self.stage(since)))
+        Some(Box::new(Doomed(since.saturating_add(self.timeout))))
     }
 }
 
@@ -59,8 +44,9 @@ mod tests {
         let mut stage = ResetPeer {
             timeout: Nanos::from_millis(10),
         }
-        .stage(since);
-        assert_eq!(pieces(&mut stage, &[(6, 3)]), [(6_000, 3)]);
+        .at_work(since)
+        .unwrap();
+        assert_eq!(pieces(&mut *stage, &[(6, 3)]), [(6_000, 3)]);
         assert_eq!(
             stage.ending(),
             Some((Nanos::from_millis(15), Ending::Reset))
@@ -69,7 +55,8 @@ mod tests {
             ResetPeer {
                 timeout: Nanos::ZERO
             }
-            .stage(since)
+            .at_work(since)
+            .unwrap()
             .ending(),
             Some((since, Ending::Reset))
         );

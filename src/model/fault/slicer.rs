@@ -1,70 +1,55 @@
 //! Everything comes in small pieces.
 
 use rand::RngExt as _;
-use serde::{Deserialize, Serialize};
 
+use super::attribute::{AMOUNT_MAX, Attribute, Field};
 use super::catalogue::Fault;
 use super::stage::{Piece, Stage};
-use super::units::{amount_mistake, microseconds, time_mistake};
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
 /// Slices what is read into pieces of `average_size` ± `size_variation` bytes,
 /// with a pause between them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Slicer {
     /// Bytes; at least 1.
     pub average_size: u64,
     /// Bytes; less than the average.
     pub size_variation: u64,
     /// Pause between two pieces; written in microseconds.
-    #[serde(with = "microseconds")]
     pub delay: Nanos,
 }
 
-impl Slicer {
-    /// This fault on one direction of one connection.
-    #[must_use]
-    pub fn stage(self) -> impl Stage {
-        Knife {
-            slicer: self,
-            next: Nanos::ZERO,
-            decided: Nanos::ZERO,
-        }
-    }
-}
-
 impl Fault for Slicer {
-    fn mistake(&self) -> Option<String> {
-        let Self {
-            average_size: average,
-            size_variation: variation,
-            delay,
-        } = *self;
-        if average == 0 || amount_mistake(average).is_some() {
-            let sentence = "is not from 1 to 1000000000000 bytes";
-            return Some(format!("the average_size {average} {sentence}"));
-        }
-        if variation >= average {
-            let sentence = "is not less than the average_size";
-            return Some(format!(
-                "the size_variation {variation} {sentence} {average}"
-            ));
-        }
-        time_mistake(delay)
-    }
-
-    fn told(&self) -> Vec<String> {
+    fn attributes(&mut self) -> Vec<Attribute<'_>> {
+        let delay = Field::Time(Nanos::from_micros(1), &mut self.delay);
         vec![
-            format!("average_size {}", self.average_size),
-            format!("delay {}", self.delay),
-            format!("size_variation {}", self.size_variation),
+            Attribute::count("average_size", &mut self.average_size, "Bytes of a piece."),
+            Attribute::count(
+                "size_variation",
+                &mut self.size_variation,
+                "Bytes more or less.",
+            ),
+            Attribute::new("delay", delay, "The pause after each piece."),
         ]
     }
 
+    fn mistake(&self) -> Option<(&'static str, String)> {
+        let (average, variation) = (self.average_size, self.size_variation);
+        if average == 0 {
+            let sentence = format!("0 is not from 1 to {AMOUNT_MAX} bytes");
+            return Some(("average_size", sentence));
+        }
+        let sentence = || format!("{variation} is not less than the average_size {average}");
+        (variation >= average).then(|| ("size_variation", sentence()))
+    }
+
     fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
-        Some(Box::new(self.stage()))
+        Some(Box::new(Knife {
+            slicer: *self,
+            next: Nanos::ZERO,
+            decided: Nanos::ZERO,
+        }))
     }
 }
 
@@ -109,9 +94,10 @@ mod tests {
             size_variation: 0,
             delay: Nanos::from_micros(300),
         }
-        .stage();
+        .at_work(Nanos::ZERO)
+        .unwrap();
         assert_eq!(
-            pieces(&mut stage, &[(1, 10), (50, 3)]),
+            pieces(&mut *stage, &[(1, 10), (50, 3)]),
             [(1_000, 4), (1_300, 4), (1_600, 2), (50_000, 3)]
         );
     }
@@ -123,8 +109,9 @@ mod tests {
             size_variation: 20,
             delay: Nanos::ZERO,
         }
-        .stage();
-        let gone = pieces(&mut stage, &[(0, 1_000_000)]);
+        .at_work(Nanos::ZERO)
+        .unwrap();
+        let gone = pieces(&mut *stage, &[(0, 1_000_000)]);
         let sizes = || gone[..gone.len() - 1].iter().map(|(_, size)| *size);
         assert_eq!((sizes().min(), sizes().max()), (Some(80), Some(120)));
         // 10,000 pieces; the standard error of their mean is 0.12.

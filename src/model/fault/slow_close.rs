@@ -1,40 +1,28 @@
 //! A connection that is closed late.
 
-use serde::{Deserialize, Serialize};
-
+use super::attribute::Attribute;
 use super::catalogue::Fault;
 use super::stage::Stage;
-use super::units::{milliseconds, time_mistake};
 use crate::units::Nanos;
 
 /// Holds the end of the stream back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SlowClose {
     /// How late the end is.
-    #[serde(with = "milliseconds")]
     pub delay: Nanos,
 }
 
-impl SlowClose {
-    /// This fault on one direction of one connection.
-    #[must_use]
-    pub fn stage(self) -> impl Stage {
-        LateEnd(self.delay)
-    }
-}
-
 impl Fault for SlowClose {
-    fn mistake(&self) -> Option<String> {
-        time_mistake(self.delay)
-    }
-
-    fn told(&self) -> Vec<String> {
-        vec![format!("delay {}", self.delay)]
+    fn attributes(&mut self) -> Vec<Attribute<'_>> {
+        vec![Attribute::time(
+            "delay",
+            &mut self.delay,
+            "How late the end is.",
+        )]
     }
 
     fn at_work(&self, _since: Nanos) -> Option<Box<dyn Stage>> {
-        Some(Box::new(self.stage()))
+        Some(Box::new(LateEnd(self.delay)))
     }
 }
 
@@ -56,8 +44,9 @@ mod tests {
         let mut stage = SlowClose {
             delay: Nanos::from_millis(250),
         }
-        .stage();
-        assert_eq!(pieces(&mut stage, &[(1, 9)]), [(1_000, 9)]);
+        .at_work(Nanos::ZERO)
+        .unwrap();
+        assert_eq!(pieces(&mut *stage, &[(1, 9)]), [(1_000, 9)]);
         assert_eq!(
             stage.closing(Nanos::from_millis(2)),
             Nanos::from_millis(252)

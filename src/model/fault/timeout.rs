@@ -1,10 +1,8 @@
 //! A black hole.
 
-use serde::{Deserialize, Serialize};
-
+use super::attribute::Attribute;
 use super::catalogue::Fault;
 use super::stage::{Ending, Stage};
-use super::units::{milliseconds, time_mistake};
 use crate::units::Nanos;
 
 /// Lets nothing through, and closes the connection after `timeout`; 0 is never.
@@ -12,35 +10,21 @@ use crate::units::Nanos;
 /// Bytes that came meanwhile are lost. So a connection that lost some is closed
 /// when the fault is undone: a stream with a hole in it would be a corruption, and
 /// no network makes one. One that lost none goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Timeout {
     /// From the instant at which the fault came to act on the connection.
-    #[serde(with = "milliseconds")]
     pub timeout: Nanos,
 }
 
-impl Timeout {
-    /// This fault on one direction of one connection, on which it acts since `since`.
-    #[must_use]
-    pub fn stage(self, since: Nanos) -> impl Stage {
-        Hole {
-            closes: (self.timeout > Nanos::ZERO).then(|| since.saturating_add(self.timeout)),
-        }
-    }
-}
-
 impl Fault for Timeout {
-    fn mistake(&self) -> Option<String> {
-        time_mistake(self.timeout)
-    }
-
-    fn told(&self) -> Vec<String> {
-        vec![self.timeout.to_string()]
+    fn attributes(&mut self) -> Vec<Attribute<'_>> {
+        let about = "When the connection is closed; 0s: never.";
+        vec![Attribute::time("timeout", &mut self.timeout, about)]
     }
 
     fn at_work(&self, since: Nanos) -> Option<Box<dyn Stage>> {
-        Some(Box::new(self.stage(since)))
+        let closes = (self.timeout > Nanos::ZERO).then(|| since.saturating_add(self.timeout));
+        Some(Box::new(Hole { closes }))
     }
 }
 
@@ -68,7 +52,8 @@ mod tests {
         let stage = Timeout {
             timeout: Nanos::from_millis(100),
         }
-        .stage(since);
+        .at_work(since)
+        .unwrap();
         assert!(stage.swallows());
         assert_eq!(
             stage.ending(),
@@ -78,7 +63,8 @@ mod tests {
             Timeout {
                 timeout: Nanos::ZERO
             }
-            .stage(since)
+            .at_work(since)
+            .unwrap()
             .ending(),
             None
         );

@@ -11,6 +11,8 @@
 //! comes after it, so that the order and the answers stand once. What comes before
 //! a worker has the job is in [`FleetSpec::crew`] and the policies of the queue.
 
+use std::ops::ControlFlow;
+
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -72,17 +74,15 @@ pub(crate) enum Stage {
     Database,
 }
 
-/// What comes after a stage.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum HandlerStep {
-    /// The worker goes on to this stage.
-    Enter(Stage),
-    /// The job is done, and whoever waits is answered with its result.
-    Succeed,
-    /// The job is done, and whoever waits is answered with this.
-    Deny(Denial),
-    /// The job is done, and nobody ever gets an answer.
-    Silence,
+/// What comes after a stage: another one, or the end of the job with what whoever waits
+/// is answered; none: nobody ever gets an answer.
+pub(crate) type HandlerStep = ControlFlow<Option<Result<(), Denial>>, Stage>;
+
+const SUCCEED: HandlerStep = ControlFlow::Break(Some(Ok(())));
+const SILENCE: HandlerStep = ControlFlow::Break(None);
+
+const fn deny(denial: Denial) -> HandlerStep {
+    ControlFlow::Break(Some(Err(denial)))
 }
 
 /// The handler of one job.
@@ -115,16 +115,16 @@ impl Handler {
         settings: Settings,
     ) -> HandlerStep {
         if let Err(denial) = result {
-            return HandlerStep::Deny(denial);
+            return deny(denial);
         }
         match (stage, self.kind) {
-            (Stage::Application, JobKind::Shallow) | (Stage::Database, _) => HandlerStep::Succeed,
-            (Stage::Application, _) => HandlerStep::Enter(Stage::Authenticate),
+            (Stage::Application, JobKind::Shallow) | (Stage::Database, _) => SUCCEED,
+            (Stage::Application, _) => ControlFlow::Continue(Stage::Authenticate),
             (Stage::Authenticate, _) => self.in_time(now, authorize(settings)),
             (Stage::Verify, JobKind::Verification) | (Stage::Detach(Unverified::Hang), _) => {
-                HandlerStep::Silence
+                SILENCE
             }
-            (Stage::Detach(Unverified::Deny), _) => HandlerStep::Deny(Denial::NoResult),
+            (Stage::Detach(Unverified::Deny), _) => deny(Denial::NoResult),
             (Stage::Verify | Stage::Detach(Unverified::Allow), _) => {
                 self.in_time(now, Stage::Database)
             }
@@ -134,9 +134,9 @@ impl Handler {
     /// What is costly is begun only while somebody waits.
     fn in_time(self, now: Nanos, stage: Stage) -> HandlerStep {
         if self.patience.over(now) {
-            HandlerStep::Deny(Denial::TimeOver)
+            deny(Denial::TimeOver)
         } else {
-            HandlerStep::Enter(stage)
+            ControlFlow::Continue(stage)
         }
     }
 }
@@ -188,7 +188,7 @@ mod tests {
             let failed = fails.filter(|(failing, _)| *failing == stage);
             let result = failed.map_or(Ok(()), |(_, denial)| Err(denial));
             match handler.after(stage, result, NOW, settings) {
-                HandlerStep::Enter(next) => stages.push(next),
+                ControlFlow::Continue(next) => stages.push(next),
                 end => return (stages, end),
             }
         }
@@ -196,7 +196,6 @@ mod tests {
 
     #[test]
     fn a_job_goes_through_its_stages_to_one_answer() {
-        use HandlerStep::{Deny, Silence, Succeed};
         use Stage::{Application, Authenticate, Database, Detach, Verify};
         use Unverified::{Allow, Deny as NoResult, Hang};
         let awaited = Settings::default();
@@ -209,42 +208,42 @@ mod tests {
         let fails = |stage, denial| Some((stage, denial));
         let front = [Application, Authenticate];
         for (kind, settings, failing, after_front, end) in [
-            (request, awaited, None, vec![Verify, Database], Succeed),
+            (request, awaited, None, vec![Verify, Database], SUCCEED),
             (
                 request,
                 detached(Allow),
                 None,
                 vec![Detach(Allow), Database],
-                Succeed,
+                SUCCEED,
             ),
             (
                 request,
                 detached(NoResult),
                 None,
                 vec![Detach(NoResult)],
-                Deny(Denial::NoResult),
+                deny(Denial::NoResult),
             ),
-            (request, detached(Hang), None, vec![Detach(Hang)], Silence),
+            (request, detached(Hang), None, vec![Detach(Hang)], SILENCE),
             (
                 request,
                 awaited,
                 fails(Authenticate, Denial::UnknownToken),
                 vec![],
-                Deny(Denial::UnknownToken),
+                deny(Denial::UnknownToken),
             ),
             (
                 request,
                 awaited,
                 fails(Verify, Denial::BulkheadFull),
                 vec![Verify],
-                Deny(Denial::BulkheadFull),
+                deny(Denial::BulkheadFull),
             ),
             (
                 request,
                 awaited,
                 fails(Database, Denial::DatabaseFailed),
                 vec![Verify, Database],
-                Deny(Denial::DatabaseFailed),
+                deny(Denial::DatabaseFailed),
             ),
         ] {
             let patience = Patience::ENDLESS;
@@ -254,8 +253,8 @@ mod tests {
         }
         // A probe that a worker answers is verified under no settings.
         for (kind, stages, end) in [
-            (shallow, vec![Application], Succeed),
-            (detached_job, vec![Verify], Silence),
+            (shallow, vec![Application], SUCCEED),
+            (detached_job, vec![Verify], SILENCE),
         ] {
             let patience = Patience::ENDLESS;
             for settings in [awaited, detached(NoResult)] {
@@ -271,7 +270,7 @@ mod tests {
             kind,
             patience: Patience::told(Nanos::ZERO, Some(999)),
         };
-        let over = HandlerStep::Deny(Denial::TimeOver);
+        let over = deny(Denial::TimeOver);
         let settings = Settings::default();
         let request = handler(JobKind::Request);
         let walked = walk(request, settings, None);
@@ -283,9 +282,9 @@ mod tests {
         assert_eq!(verified, over);
         // What has failed is answered as that.
         let forbidden = request.after(Stage::Verify, Err(Denial::RoleForbids), NOW, settings);
-        assert_eq!(forbidden, HandlerStep::Deny(Denial::RoleForbids));
+        assert_eq!(forbidden, deny(Denial::RoleForbids));
         // A probe of the worker alone costs nothing more.
         let shallow = walk(handler(JobKind::Shallow), settings, None);
-        assert_eq!(shallow.1, HandlerStep::Succeed);
+        assert_eq!(shallow.1, SUCCEED);
     }
 }

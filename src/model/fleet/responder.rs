@@ -23,43 +23,22 @@ pub(crate) struct Responder {
     instances: usize,
 }
 
-/// What an action comes to: what is left to be carried out, and what is so then.
+/// What an action comes to: what is left to be carried out.
 #[derive(Debug)]
 pub(crate) enum FleetOrder {
-    /// Nothing is left.
-    Settled(Outcome),
+    /// Nothing.
+    Nothing,
     /// Every instance gets what is in force on it now.
-    PutSettings {
-        /// What is so then.
-        done: String,
-    },
+    PutSettings,
     /// The identity service gets what is slow now.
-    SlowIdentity {
-        /// What is so then.
-        done: String,
-    },
+    SlowIdentity,
     /// The balancer admits this share.
-    Admit {
-        /// The share.
-        share: Ratio,
-        /// What is so then.
-        done: String,
-    },
-    /// Instances stop where they are.
-    Pause {
-        /// How many, from the first on.
-        first: usize,
-        /// What is so then.
-        done: String,
-    },
-    /// Instances go on.
-    Continue {
-        /// How many, from the first on.
-        first: usize,
-        /// What is so then.
-        done: String,
-    },
-    /// Instances are restarted, group by group.
+    Admit(Ratio),
+    /// So many instances stop where they are, from the first on.
+    Pause(usize),
+    /// So many instances go on, from the first on.
+    Continue(usize),
+    /// Instances are restarted, group by group, and say themselves what is so then.
     Restart(RestartOrder),
 }
 
@@ -98,73 +77,59 @@ impl Responder {
         self.release.settings_of(index, self.instances)
     }
 
-    /// What the action comes to; none where it is no action on the fleet.
+    /// What the action comes to, and what is so once that is carried out; none where it
+    /// is no action on the fleet.
     pub(crate) fn decide(
         &mut self,
         now: Nanos,
         author: &str,
         action: &Action,
-    ) -> Option<FleetOrder> {
-        match action {
-            Action::Service(ServiceAction::Rollback) => {
-                Some(released(self.release.rollback(now, author), self.instances))
-            }
-            Action::Service(ServiceAction::Restart { pause }) => Some(FleetOrder::Restart(
-                RestartOrder::new(*pause, self.instances),
-            )),
-            Action::Fleet(action) => Some(self.decide_for_fleet(now, author, action)),
-            Action::Clients(_) | Action::Target(_) | Action::Proxy(_) => None,
-        }
-    }
-
-    fn decide_for_fleet(&mut self, now: Nanos, author: &str, action: &FleetAction) -> FleetOrder {
+    ) -> Option<Result<(FleetOrder, String), Refusal>> {
         let all = self.instances;
-        let done = action.done(all);
-        match action {
-            FleetAction::Push {
+        let released = |document: &Document| (FleetOrder::PutSettings, document.named_in(all));
+        Some(match action {
+            Action::Service(ServiceAction::Rollback) => {
+                self.release.rollback(now, author).map(released)
+            }
+            Action::Service(ServiceAction::Restart { pause }) => {
+                let order = RestartOrder::new(*pause, all);
+                Ok((FleetOrder::Restart(order), String::new()))
+            }
+            Action::Fleet(FleetAction::Push {
                 set,
                 schema,
                 tested,
                 canary,
-            } => {
+            }) => {
                 let release = &mut self.release;
                 let pushed = release.push(now, author, set, *schema, *tested, *canary);
-                released(pushed, all)
+                pushed.map(released)
             }
-            FleetAction::Waive { check } => FleetOrder::Settled(match self.release.waive(check) {
-                Ok(()) => Outcome::Applied { detail: done },
-                Err(refusal) => refusal.into(),
-            }),
+            Action::Fleet(action) => self.order(action).map(|order| (order, action.done(all))),
+            Action::Clients(_) | Action::Target(_) | Action::Proxy(_) => return None,
+        })
+    }
+
+    fn order(&mut self, action: &FleetAction) -> Result<FleetOrder, Refusal> {
+        let all = self.instances;
+        Ok(match action {
+            FleetAction::Waive { check } => {
+                self.release.waive(check)?;
+                FleetOrder::Nothing
+            }
             FleetAction::Slow { part, factor } => {
                 self.slow.set(*part, *factor);
                 match part {
-                    SlowPart::Identity => FleetOrder::SlowIdentity { done },
-                    SlowPart::Application | SlowPart::Database => FleetOrder::PutSettings { done },
+                    SlowPart::Identity => FleetOrder::SlowIdentity,
+                    SlowPart::Application | SlowPart::Database => FleetOrder::PutSettings,
                 }
             }
-            FleetAction::Admit { share } => FleetOrder::Admit {
-                share: *share,
-                done,
-            },
-            FleetAction::Pause { instances } => FleetOrder::Pause {
-                first: first(*instances, all),
-                done,
-            },
-            FleetAction::Continue { instances } => FleetOrder::Continue {
-                first: first(*instances, all),
-                done,
-            },
-        }
-    }
-}
-
-/// A release holds for every instance that runs, and for those that start.
-fn released(document: Result<&Document, Refusal>, all: usize) -> FleetOrder {
-    match document {
-        Ok(document) => FleetOrder::PutSettings {
-            done: document.named_in(all),
-        },
-        Err(refusal) => FleetOrder::Settled(refusal.into()),
+            FleetAction::Admit { share } => FleetOrder::Admit(*share),
+            FleetAction::Pause { instances } => FleetOrder::Pause(first(*instances, all)),
+            FleetAction::Continue { instances } => FleetOrder::Continue(first(*instances, all)),
+            // A release holds for every instance that runs, and for those that start.
+            FleetAction::Push { .. } => FleetOrder::PutSettings,
+        })
     }
 }
 
@@ -228,15 +193,20 @@ mod tests {
 
     /// What is left to be done, and what is so then.
     fn decided(responder: &mut Responder, action: &Action) -> (&'static str, Outcome) {
-        match responder.decide(Nanos::ZERO, "ops", action).unwrap() {
-            FleetOrder::Settled(outcome) => ("settled", outcome),
-            FleetOrder::PutSettings { done } => ("put", applied(&done)),
-            FleetOrder::SlowIdentity { done } => ("identity", applied(&done)),
-            FleetOrder::Admit { done, .. } => ("admit", applied(&done)),
-            FleetOrder::Pause { done, .. } => ("pause", applied(&done)),
-            FleetOrder::Continue { done, .. } => ("continue", applied(&done)),
-            FleetOrder::Restart(order) => ("restart", order.ended(&[])),
-        }
+        let (order, done) = match responder.decide(Nanos::ZERO, "ops", action).unwrap() {
+            Ok(decided) => decided,
+            Err(refusal) => return ("refused", refusal.into()),
+        };
+        let order = match order {
+            FleetOrder::Nothing => "nothing",
+            FleetOrder::PutSettings => "put",
+            FleetOrder::SlowIdentity => "identity",
+            FleetOrder::Admit(_) => "admit",
+            FleetOrder::Pause(_) => "pause",
+            FleetOrder::Continue(_) => "continue",
+            FleetOrder::Restart(order) => return ("restart", order.ended(&[])),
+        };
+        (order, applied(&done))
     }
 
     fn push(unverified: &str, canary: Option<f64>) -> Action {
@@ -302,14 +272,14 @@ mod tests {
             assert_eq!(found, (order, applied(detail)), "{action:?}");
         }
         let refused = decided(&mut fleet, &push("no such value", None));
-        assert!(matches!(refused, ("settled", Outcome::Rejected { .. })));
+        assert!(matches!(refused, ("refused", Outcome::Rejected { .. })));
         let waived = decided(
             &mut fleet,
             &Action::Fleet(FleetAction::Waive {
                 check: "none".into(),
             }),
         );
-        assert!(matches!(waived, ("settled", Outcome::Rejected { .. })));
+        assert!(matches!(waived, ("refused", Outcome::Rejected { .. })));
         let others = fleet.decide(
             Nanos::ZERO,
             "ops",

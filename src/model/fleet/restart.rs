@@ -28,9 +28,7 @@ impl RestartOrder {
     /// What comes of one that is ordered while another is under way.
     #[must_use]
     pub(crate) fn refused() -> Outcome {
-        Outcome::Failed {
-            reason: UNDER_WAY.into(),
-        }
+        Err(UNDER_WAY).into()
     }
 
     /// The instances that leave the rotation together, are stopped and start again.
@@ -51,15 +49,11 @@ impl RestartOrder {
     /// What came of it, where every instance serves again but for these failures.
     #[must_use]
     pub(crate) fn ended(self, failures: &[String]) -> Outcome {
-        if failures.is_empty() {
-            Outcome::Applied {
-                detail: restarted(self.pause, self.all),
-            }
-        } else {
-            Outcome::Failed {
-                reason: failures.join("; "),
-            }
-        }
+        let done = match failures {
+            [] => Ok(restarted(self.pause, self.all)),
+            failures => Err(failures.join("; ")),
+        };
+        done.into()
     }
 
     /// What came of it, where the fleet was ended meanwhile.

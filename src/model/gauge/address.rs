@@ -3,8 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
-
+use crate::named::as_text;
 use crate::units::UnitError;
 
 /// What stands in the place of a secret.
@@ -176,18 +175,7 @@ impl fmt::Debug for GaugeUrl {
     }
 }
 
-impl Serialize for GaugeUrl {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for GaugeUrl {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+as_text!(GaugeUrl);
 
 #[cfg(test)]
 mod tests {

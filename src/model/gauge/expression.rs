@@ -18,9 +18,8 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
-
 use super::{Page, Series};
+use crate::named::as_text;
 
 /// An expression over the metrics of a page.
 #[derive(Debug, Clone, PartialEq)]
@@ -269,15 +268,4 @@ impl fmt::Display for Expression {
     }
 }
 
-impl Serialize for Expression {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for Expression {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.parse().map_err(serde::de::Error::custom)
-    }
-}
+as_text!(Expression);

@@ -11,7 +11,7 @@ use bytes::Bytes;
 
 use super::head::{self, Malformed, RequestHead};
 use super::orders::{HeadHold, Orders, Rules, kept_until, meeting};
-use super::side::{BodyProgress, HEAD_MAX, Side, SideState, pass};
+use super::side::{BodyProgress, HEAD_MAX, KeptHead, Side, SideState, pass};
 use crate::model::fault::{Ending, Pipe, Stream};
 use crate::net::RequestKind;
 use crate::units::Nanos;
@@ -36,6 +36,15 @@ pub(in crate::proxy) struct ExchangeCounters {
     pub malformed: u64,
     /// Connections that the target closed with a request unanswered.
     pub unanswered: u64,
+}
+
+/// What a turn has to do with: the time, the rules in force and both ways.
+struct Turn<'a> {
+    now: Nanos,
+    rules: &'a dyn Rules,
+    up: &'a mut Pipe,
+    down: &'a mut Pipe,
+    step: Step,
 }
 
 /// A request under way.
@@ -98,56 +107,47 @@ impl Exchange {
         up: &mut Pipe,
         down: &mut Pipe,
     ) -> Step {
-        let mut step = Step::default();
+        let mut turn = Turn {
+            now,
+            rules,
+            up,
+            down,
+            step: Step::default(),
+        };
         loop {
-            let asked = self.ask(now, rules, up, down, &mut step);
-            if step.ending.is_some() {
-                return step;
+            turn.step.until = None;
+            let asked = self.ask(&mut turn);
+            if turn.step.ending.is_some() {
+                return turn.step;
             }
-            let answered = self.reply(now, rules, up, down, &mut step);
-            if step.ending.is_some() || !(asked || answered) {
-                return step;
+            let answered = self.reply(&mut turn);
+            if turn.step.ending.is_some() || !(asked || answered) {
+                return turn.step;
             }
-            step.until = None;
         }
     }
 
     /// The client's side: whether something happened.
-    fn ask(
-        &mut self,
-        now: Nanos,
-        rules: &dyn Rules,
-        up: &mut Pipe,
-        down: &mut Pipe,
-        step: &mut Step,
-    ) -> bool {
-        match &mut self.client.state {
-            SideState::Head => self.read_request(now, rules, up, down),
-            SideState::HeadKept { since, met, .. } => match kept_until(*since, met, rules) {
-                // Nobody waits for it any more, and the target never sees it.
-                HeadHold::Held if self.client.ended => {
-                    step.ending = Some(Ending::Close);
-                    true
-                }
-                HeadHold::Held => false,
-                HeadHold::Until(at) if at > now => {
-                    sooner(&mut step.until, at);
-                    false
-                }
-                HeadHold::Until(_) => self.release_request(now, rules, up, down, step),
-            },
-            SideState::Body { .. } | SideState::Tunnel => match pass(&mut self.client, now, up) {
-                Ok(BodyProgress::Nothing) => false,
-                Ok(BodyProgress::Some) => true,
-                Ok(BodyProgress::All { discarded }) => {
-                    // What the proxy answered itself is over with the request's body.
-                    if discarded {
-                        self.asked = None;
+    fn ask(&mut self, turn: &mut Turn<'_>) -> bool {
+        match self.client.state {
+            SideState::Head => self.read_request(turn),
+            SideState::HeadKept { .. } => self
+                .waits(Stream::Upstream, turn)
+                .unwrap_or_else(|| self.release_request(turn)),
+            SideState::Body { .. } | SideState::Tunnel => {
+                match pass(&mut self.client, turn.now, turn.up) {
+                    Ok(BodyProgress::Nothing) => false,
+                    Ok(BodyProgress::Some) => true,
+                    Ok(BodyProgress::All { discarded }) => {
+                        // What the proxy answered itself is over with the request's body.
+                        if discarded {
+                            self.asked = None;
+                        }
+                        true
                     }
-                    true
+                    Err(Malformed) => self.refuse(turn, 400, "the request's body is malformed"),
                 }
-                Err(Malformed) => self.refuse(now, 400, "the request's body is malformed", down),
-            },
+            }
             SideState::Rest => {
                 self.client.inbox.clear();
                 false
@@ -155,82 +155,93 @@ impl Exchange {
         }
     }
 
-    fn read_request(
-        &mut self,
-        now: Nanos,
-        rules: &dyn Rules,
-        up: &mut Pipe,
-        down: &mut Pipe,
-    ) -> bool {
-        if self.asked.is_some() {
-            // A client that goes while it waits: the target may want to know.
-            if self.client.ended && self.client.inbox.is_empty() {
-                up.end(now);
-                self.client.state = SideState::Rest;
+    /// Whether something happened while a head is kept; none where it goes on now.
+    fn waits(&self, stream: Stream, turn: &mut Turn<'_>) -> Option<bool> {
+        let SideState::HeadKept { since, met, .. } = &self.side(stream).state else {
+            return Some(false);
+        };
+        match kept_until(*since, met, turn.rules) {
+            // Nobody waits for it any more, and the target never sees a request.
+            HeadHold::Held if self.client.ended => {
+                turn.step.ending = Some(Ending::Close);
+                Some(true)
             }
-            return false;
+            HeadHold::Held => Some(false),
+            HeadHold::Until(at) if at > turn.now => {
+                sooner(&mut turn.step.until, at);
+                Some(false)
+            }
+            HeadHold::Until(_) => None,
         }
-        if self.client.inbox.is_empty() {
-            if self.client.ended {
-                up.end(now);
-                self.client.state = SideState::Rest;
-            }
-            return false;
+    }
+
+    /// Takes the head that was kept, and what the faults that met it demand of it; none
+    /// where they reset the connection.
+    fn released(&mut self, stream: Stream, turn: &mut Turn<'_>) -> Option<(KeptHead, Orders)> {
+        let state = std::mem::replace(&mut self.side_mut(stream).state, SideState::Rest);
+        let SideState::HeadKept { kept, met, .. } = state else {
+            return None;
+        };
+        let orders = Orders::of(&met, turn.rules);
+        if orders.abort {
+            turn.step.ending = Some(Ending::Reset);
+            return None;
+        }
+        Some((kept, orders))
+    }
+
+    fn read_request(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.asked.is_some() || self.client.inbox.is_empty() {
+            // A client that goes while it waits: the target may want to know.
+            return self.no_more_requests(turn);
         }
         match head::request(&self.client.inbox) {
             Ok(Some(head)) if head.length <= HEAD_MAX => {
                 self.counted.requests += 1;
                 let text = self.client.inbox.split_to(head.length).freeze();
                 self.client.state = SideState::HeadKept {
-                    met: meeting(rules, Stream::Upstream, &text),
-                    head: text.clone(),
-                    body: head.body,
-                    since: now,
-                    tunnel: false,
+                    met: meeting(turn.rules, Stream::Upstream, &text),
+                    since: turn.now,
+                    kept: KeptHead {
+                        head: text.clone(),
+                        body: head.body,
+                        tunnel: false,
+                    },
                 };
                 self.asked = Some(PendingRequest { head, text });
                 true
             }
             Ok(None) if self.client.ended => {
-                up.end(now);
-                self.client.state = SideState::Rest;
-                false
+                self.client.inbox.clear();
+                self.no_more_requests(turn)
             }
             Ok(None) if self.client.inbox.len() <= HEAD_MAX => false,
             Ok(_) => {
                 let sentence = format!("the request's head is longer than {HEAD_MAX} bytes");
-                self.refuse(now, 431, &sentence, down)
+                self.refuse(turn, 431, &sentence)
             }
-            Err(Malformed) => self.refuse(now, 400, "the request is not HTTP/1.1", down),
+            Err(Malformed) => self.refuse(turn, 400, "the request is not HTTP/1.1"),
         }
     }
 
-    /// Sends a request on that nothing keeps any more.
-    fn release_request(
-        &mut self,
-        now: Nanos,
-        rules: &dyn Rules,
-        up: &mut Pipe,
-        down: &mut Pipe,
-        step: &mut Step,
-    ) -> bool {
-        let state = std::mem::replace(&mut self.client.state, SideState::Rest);
-        let (
-            SideState::HeadKept {
-                head, body, met, ..
-            },
-            Some(asked),
-        ) = (state, &self.asked)
-        else {
-            return false;
-        };
-        let orders = Orders::of(&met, rules);
-        if orders.abort {
-            step.ending = Some(Ending::Reset);
-            return true;
+    /// Where the client has ended and nothing of it is left, so does what it sends.
+    fn no_more_requests(&mut self, turn: &mut Turn<'_>) -> bool {
+        if self.client.ended && self.client.inbox.is_empty() {
+            turn.up.end(turn.now);
+            self.client.state = SideState::Rest;
         }
+        false
+    }
+
+    /// Sends a request on that nothing keeps any more.
+    fn release_request(&mut self, turn: &mut Turn<'_>) -> bool {
+        let released = self.released(Stream::Upstream, turn);
+        let (Some((KeptHead { head, body, .. }, orders)), Some(asked)) = (released, &self.asked)
+        else {
+            return true;
+        };
         let Some(status) = orders.status else {
-            up.push(now, orders.edited(head));
+            turn.up.push(turn.now, orders.edited(head));
             self.client.state = SideState::Body {
                 body,
                 cut: orders.cut,
@@ -239,7 +250,7 @@ impl Exchange {
             return true;
         };
         let closes = asked.head.last;
-        self.answer(now, status, "a fault of the proxy", closes, down);
+        self.answer(turn.now, status, "a fault of the proxy", closes, turn.down);
         if !closes {
             self.client.state = SideState::Body {
                 body,
@@ -251,43 +262,29 @@ impl Exchange {
     }
 
     /// The target's side: whether something happened.
-    fn reply(
-        &mut self,
-        now: Nanos,
-        rules: &dyn Rules,
-        up: &mut Pipe,
-        down: &mut Pipe,
-        step: &mut Step,
-    ) -> bool {
-        match &mut self.target.state {
-            SideState::Head => self.read_answer(now, rules, down),
-            SideState::HeadKept { since, met, .. } => match kept_until(*since, met, rules) {
-                HeadHold::Held if self.client.ended => {
-                    step.ending = Some(Ending::Close);
-                    true
+    fn reply(&mut self, turn: &mut Turn<'_>) -> bool {
+        match self.target.state {
+            SideState::Head => self.read_answer(turn),
+            SideState::HeadKept { .. } => self
+                .waits(Stream::Downstream, turn)
+                .unwrap_or_else(|| self.release_answer(turn)),
+            SideState::Body { .. } | SideState::Tunnel => {
+                match pass(&mut self.target, turn.now, turn.down) {
+                    Ok(BodyProgress::Nothing) => false,
+                    Ok(BodyProgress::Some) => true,
+                    Ok(BodyProgress::All { .. }) => {
+                        self.asked = None;
+                        true
+                    }
+                    Err(Malformed) => {
+                        self.counted.malformed += 1;
+                        turn.down.end(turn.now);
+                        turn.up.end(turn.now);
+                        self.target.state = SideState::Rest;
+                        true
+                    }
                 }
-                HeadHold::Held => false,
-                HeadHold::Until(at) if at > now => {
-                    sooner(&mut step.until, at);
-                    false
-                }
-                HeadHold::Until(_) => self.release_answer(now, rules, down, step),
-            },
-            SideState::Body { .. } | SideState::Tunnel => match pass(&mut self.target, now, down) {
-                Ok(BodyProgress::Nothing) => false,
-                Ok(BodyProgress::Some) => true,
-                Ok(BodyProgress::All { .. }) => {
-                    self.asked = None;
-                    true
-                }
-                Err(Malformed) => {
-                    self.counted.malformed += 1;
-                    down.end(now);
-                    up.end(now);
-                    self.target.state = SideState::Rest;
-                    true
-                }
-            },
+            }
             SideState::Rest => {
                 self.target.inbox.clear();
                 false
@@ -295,84 +292,68 @@ impl Exchange {
         }
     }
 
-    fn read_answer(&mut self, now: Nanos, rules: &dyn Rules, down: &mut Pipe) -> bool {
+    fn read_answer(&mut self, turn: &mut Turn<'_>) -> bool {
         let inbox = &mut self.target.inbox;
         if inbox.is_empty() {
             if self.target.ended {
                 self.counted.unanswered += u64::from(self.asked.is_some());
-                down.end(now);
+                turn.down.end(turn.now);
                 self.target.state = SideState::Rest;
             }
             return false;
         }
         let Some(asked) = &self.asked else {
-            return self.not_an_answer(now, down); // nobody asked
+            return self.not_an_answer(turn); // nobody asked
         };
         match head::answer(inbox, asked.head.kind) {
             Ok(Some(head)) if head.length <= HEAD_MAX => {
                 let text = inbox.split_to(head.length).freeze();
                 if matches!(head.status, 100 | 102..200) {
-                    down.push(now, text); // a word ahead of the answer
+                    turn.down.push(turn.now, text); // a word ahead of the answer
                     return true;
                 }
                 let granted =
                     asked.head.kind == RequestKind::Connect && (200..300).contains(&head.status);
                 self.target.state = SideState::HeadKept {
-                    met: meeting(rules, Stream::Downstream, &asked.text),
-                    head: text,
-                    body: head.body,
-                    since: now,
-                    tunnel: granted || head.status == 101,
+                    met: meeting(turn.rules, Stream::Downstream, &asked.text),
+                    since: turn.now,
+                    kept: KeptHead {
+                        head: text,
+                        body: head.body,
+                        tunnel: granted || head.status == 101,
+                    },
                 };
                 true
             }
             Ok(None) if inbox.len() <= HEAD_MAX && !self.target.ended => false,
-            _ => self.not_an_answer(now, down),
+            _ => self.not_an_answer(turn),
         }
     }
 
-    fn not_an_answer(&mut self, now: Nanos, down: &mut Pipe) -> bool {
+    fn not_an_answer(&mut self, turn: &mut Turn<'_>) -> bool {
         self.counted.malformed += 1;
         if self.asked.is_some() {
-            self.answer(now, 502, "the target's answer is not HTTP/1.1", true, down);
+            let sentence = "the target's answer is not HTTP/1.1";
+            self.answer(turn.now, 502, sentence, true, turn.down);
         } else {
-            down.end(now);
+            turn.down.end(turn.now);
         }
         self.target.state = SideState::Rest;
         self.client.state = SideState::Rest;
         true
     }
 
-    fn release_answer(
-        &mut self,
-        now: Nanos,
-        rules: &dyn Rules,
-        down: &mut Pipe,
-        step: &mut Step,
-    ) -> bool {
-        let state = std::mem::replace(&mut self.target.state, SideState::Rest);
-        let SideState::HeadKept {
-            head,
-            body,
-            met,
-            tunnel,
-            ..
-        } = state
-        else {
-            return false;
-        };
-        let orders = Orders::of(&met, rules);
-        if orders.abort {
-            step.ending = Some(Ending::Reset);
+    fn release_answer(&mut self, turn: &mut Turn<'_>) -> bool {
+        let Some((kept, orders)) = self.released(Stream::Downstream, turn) else {
             return true;
-        }
-        down.push(now, orders.edited(head));
-        if tunnel {
+        };
+        turn.down.push(turn.now, orders.edited(kept.head));
+        if kept.tunnel {
             self.client.state = SideState::Tunnel;
             self.target.state = SideState::Tunnel;
         } else {
             self.target.state = SideState::Body {
-                body,
+                body: kept.body,
                 cut: orders.cut,
                 discard: false,
             };
@@ -396,9 +377,9 @@ impl Exchange {
     }
 
     /// Answers that this is no request, and hears no more.
-    fn refuse(&mut self, now: Nanos, status: u16, sentence: &str, down: &mut Pipe) -> bool {
+    fn refuse(&mut self, turn: &mut Turn<'_>, status: u16, sentence: &str) -> bool {
         self.counted.malformed += 1;
-        self.answer(now, status, sentence, true, down);
+        self.answer(turn.now, status, sentence, true, turn.down);
         self.client.state = SideState::Rest;
         self.target.state = SideState::Rest;
         true

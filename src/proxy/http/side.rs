@@ -25,11 +25,9 @@ pub(super) enum SideState {
     Head,
     /// A head is complete, and delays or holds may keep it.
     HeadKept {
-        head: Bytes,
-        body: BodyReader,
+        kept: KeptHead,
         since: Nanos,
         met: Vec<MatchedFault>,
-        tunnel: bool,
     },
     /// A body passes; of a cut one so many bytes more.
     Body {
@@ -41,6 +39,13 @@ pub(super) enum SideState {
     Tunnel,
     /// Nothing matters any more.
     Rest,
+}
+
+/// A head that is kept, and what follows it.
+pub(super) struct KeptHead {
+    pub head: Bytes,
+    pub body: BodyReader,
+    pub tunnel: bool,
 }
 
 impl Side {

@@ -9,7 +9,6 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -17,12 +16,11 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::watch;
 
-use super::counters::{add, count};
 use super::handle::Shared;
 use super::peer::{Over, Peer, Sides, flush, ready};
 use super::table::{RequestRules, Table};
 use crate::model::fault::{Ending, Mode, Pipe, Stream};
-use crate::proxy::http::{Exchange, sooner};
+use crate::proxy::http::{Exchange, ExchangeCounters, sooner};
 use crate::rng;
 use crate::units::Nanos;
 
@@ -123,16 +121,17 @@ impl Connection {
                 }
             }
         };
-        let counts = &self.shared.counts;
-        match over {
-            Over::Done => {}
-            Over::By(Ending::Close) => count(&counts.closed),
-            Over::By(Ending::Reset) => {
-                count(&counts.reset);
-                self.reset();
-            }
+        if matches!(over, Over::By(Ending::Reset)) {
+            self.reset();
         }
-        counts.open.fetch_sub(1, Ordering::Relaxed);
+        self.shared.counts.add(|counted| {
+            match over {
+                Over::Done => {}
+                Over::By(Ending::Close) => counted.closed += 1,
+                Over::By(Ending::Reset) => counted.reset += 1,
+            }
+            counted.open -= 1;
+        });
     }
 
     fn turn(&mut self) -> Turn {
@@ -159,7 +158,10 @@ impl Connection {
             Err(_) => return Turn::Over(Over::By(Ending::Reset)),
         }
         let swallowed = self.up.swallowed() + self.down.swallowed();
-        add(&self.shared.counts.swallowed, swallowed);
+        if swallowed > 0 {
+            let counts = &self.shared.counts;
+            counts.add(|counted| counted.bytes_swallowed += swallowed);
+        }
         if let Some(over) = self.finished(now, &mut until) {
             return Turn::Over(over);
         }
@@ -213,7 +215,10 @@ impl Connection {
             proxy: &self.shared.name,
         };
         let step = http.turn(now, &rules, &mut self.up, &mut self.down);
-        self.shared.counts.http(http.counted());
+        let counted = http.counted();
+        if counted != ExchangeCounters::default() {
+            self.shared.counts.http(counted);
+        }
         if matches!(self.target, Target::Unneeded) && !self.up.is_empty() {
             self.target = Target::Wanted(connect(self.table.upstream));
         }
@@ -317,7 +322,8 @@ impl Connection {
             }
             Err(cause) => cause,
         };
-        count(&self.shared.counts.unreachable);
+        let counts = &self.shared.counts;
+        counts.add(|counted| counted.unreachable += 1);
         self.target = Target::Unreachable;
         let Some(http) = &mut self.http else {
             return Some(Over::By(Ending::Reset));

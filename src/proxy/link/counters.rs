@@ -1,12 +1,13 @@
 //! What a proxy has counted.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Mutex;
 
 use serde::Serialize;
 
 use crate::model::fault::Stream;
 use crate::proxy::http::ExchangeCounters;
+use crate::sync::lock;
 
 /// What a proxy has done so far.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
@@ -50,71 +51,30 @@ pub struct FaultCounters {
     pub seen: u64,
 }
 
-/// The counters as connections add to them.
+/// The counters as the proxy's thread adds to them. Its owner reads them now and then, so
+/// the lock is free.
 #[derive(Debug, Default)]
-pub(super) struct Counts {
-    pub accepted: AtomicU64,
-    pub refused: AtomicU64,
-    pub open: AtomicU64,
-    pub unreachable: AtomicU64,
-    pub closed: AtomicU64,
-    pub reset: AtomicU64,
-    pub swallowed: AtomicU64,
-    upstream: AtomicU64,
-    downstream: AtomicU64,
-    requests: AtomicU64,
-    own_answers: AtomicU64,
-    malformed: AtomicU64,
-    unanswered: AtomicU64,
-}
-
-/// Adds one.
-pub(super) fn count(counter: &AtomicU64) {
-    add(counter, 1);
-}
-
-/// Adds so many; only sums are of interest, so no order is kept.
-pub(super) fn add(counter: &AtomicU64, number: u64) {
-    if number > 0 {
-        counter.fetch_add(number, Ordering::Relaxed);
-    }
-}
+pub(super) struct Counts(Mutex<ProxyCounters>);
 
 impl Counts {
+    /// Something was counted.
+    pub(super) fn add<T>(&self, count: impl FnOnce(&mut ProxyCounters) -> T) -> T {
+        count(&mut lock(&self.0))
+    }
+
     pub(super) fn bytes(&self, stream: Stream, number: u64) {
-        add(
-            match stream {
-                Stream::Upstream => &self.upstream,
-                Stream::Downstream => &self.downstream,
-            },
-            number,
-        );
+        self.add(|counted| match stream {
+            Stream::Upstream => counted.bytes_upstream += number,
+            Stream::Downstream => counted.bytes_downstream += number,
+        });
     }
 
     pub(super) fn http(&self, counted: ExchangeCounters) {
-        add(&self.requests, counted.requests);
-        add(&self.own_answers, counted.own_answers);
-        add(&self.malformed, counted.malformed);
-        add(&self.unanswered, counted.unanswered);
-    }
-
-    pub(super) fn read(&self) -> ProxyCounters {
-        let of = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        ProxyCounters {
-            accepted: of(&self.accepted),
-            refused: of(&self.refused),
-            open: of(&self.open),
-            unreachable: of(&self.unreachable),
-            closed: of(&self.closed),
-            reset: of(&self.reset),
-            bytes_upstream: of(&self.upstream),
-            bytes_downstream: of(&self.downstream),
-            bytes_swallowed: of(&self.swallowed),
-            requests: of(&self.requests),
-            own_answers: of(&self.own_answers),
-            malformed: of(&self.malformed),
-            unanswered: of(&self.unanswered),
-            faults: BTreeMap::new(),
-        }
+        self.add(|all| {
+            all.requests += counted.requests;
+            all.own_answers += counted.own_answers;
+            all.malformed += counted.malformed;
+            all.unanswered += counted.unanswered;
+        });
     }
 }

@@ -267,7 +267,7 @@ impl Proxy {
             faults: placed
                 .map(|placed| (placed.fault.name.clone(), placed.counters()))
                 .collect(),
-            ..self.shared.counts.read()
+            ..self.shared.counts.add(|counted| counted.clone())
         }
     }
 

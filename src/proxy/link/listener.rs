@@ -3,7 +3,6 @@
 use std::io;
 use std::net::TcpListener as Bound;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
 use std::time::Duration;
 
@@ -11,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 
 use super::connection::Connection;
-use super::counters::count;
 use super::handle::Shared;
 use super::table::Table;
 
@@ -63,14 +61,17 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
 }
 
 fn admit(client: TcpStream, shared: &Arc<Shared>, table: &watch::Receiver<Arc<Table>>) {
-    let counts = &shared.counts;
-    if counts.open.load(Ordering::Relaxed) >= u64::from(shared.connections_max) {
-        count(&counts.refused);
-        return;
-    }
+    let number = shared.counts.add(|counted| {
+        if counted.open >= u64::from(shared.connections_max) {
+            counted.refused += 1;
+            return None;
+        }
+        counted.open += 1;
+        counted.accepted += 1;
+        Some(counted.accepted - 1)
+    });
     // The number decides which shares meet it, so it follows the order of arrival.
-    let number = counts.accepted.fetch_add(1, Ordering::Relaxed);
-    count(&counts.open);
+    let Some(number) = number else { return };
     let connection = Connection::new(client, number, Arc::clone(shared), table.clone());
     tokio::spawn(connection.carry());
 }

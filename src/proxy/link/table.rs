@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::counters::{FaultCounters, count};
+use super::counters::FaultCounters;
 use crate::model::fault::{Effect, Latency, ProxyFault, RequestView, Stream};
 use crate::proxy::http::{MatchedFault, Rules};
 use crate::rng;
@@ -54,10 +54,8 @@ impl InjectedFault {
 
     /// A connection was looked at, and is met or not.
     pub(super) fn count(&self, met: bool) {
-        count(&self.seen);
-        if met {
-            count(&self.met);
-        }
+        self.seen.fetch_add(1, Ordering::Relaxed);
+        self.met.fetch_add(u64::from(met), Ordering::Relaxed);
     }
 }
 
@@ -86,7 +84,7 @@ impl Rules for RequestRules<'_> {
             }
             let index = placed.seen.fetch_add(1, Ordering::Relaxed);
             if matching.counts(index) && fault.meets(self.seed, self.proxy, index) {
-                count(&placed.met);
+                placed.met.fetch_add(1, Ordering::Relaxed);
                 met.push(MatchedFault {
                     id: placed.id,
                     effect: fault.effect.clone(),

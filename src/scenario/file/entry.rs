@@ -4,13 +4,17 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
 
+use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
+use serde_json::{Map, json};
+use toml::Value;
 
 use super::{PlacedText, text};
-use crate::model::fault::{Effect, Hold, Stream};
+use crate::model::fault::{Attribute, Effect, Field, Hold, HttpMatch, Stream};
 use crate::model::{HookKind, KNOWN_SETTINGS, ProcessSelector, Release, SlowPart};
-use crate::scenario::leaf::{Named, Spanned, Text, Word};
+use crate::named::Named;
+use crate::scenario::leaf::{Spanned, Text, Word};
 use crate::scenario::quantities::{After, Moment, Positive, Share};
 use crate::units::Nanos;
 
@@ -134,6 +138,7 @@ pub(in crate::scenario) enum ActionEntry {
         instances: Option<NonZeroU32>,
     },
     /// Break what passes a proxy, also on connections that are open.
+    #[schemars(extend("allOf" = by_fault()))]
     Fault {
         /// The name of a `[[proxy]]`.
         #[schemars(required)]
@@ -143,7 +148,7 @@ pub(in crate::scenario) enum ActionEntry {
         fault: Option<Word<BreakageName>>,
         /// Its attributes; docs/PROXY.md says which each fault has.
         #[serde(default)]
-        with: Box<Attributes>,
+        with: Attributes,
         /// "upstream" breaks what goes to the target, "downstream" what comes back.
         stream: Option<Word<Stream>>,
         /// The share of the connections, or of the requests that match, that it meets.
@@ -183,66 +188,72 @@ pub(in crate::scenario) enum ActionEntry {
     },
 }
 
-/// Attributes of the faults of a proxy; each fault has some of them.
-#[derive(Debug, Default, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields, default)]
-pub(in crate::scenario) struct Attributes {
-    /// latency: how late everything is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) latency: Option<Text<Nanos>>,
-    /// latency, `http_delay`: how much more or less it may be.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) jitter: Option<Text<Nanos>>,
-    /// `http_delay`, `slow_close`: how late; slicer: the pause after each piece.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) delay: Option<Text<Nanos>>,
-    /// timeout, `reset_peer`: when the connection is closed or reset; 0s: never, or at once.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) timeout: Option<Text<Nanos>>,
-    /// bandwidth: kilobytes (1,000 bytes) a second.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) rate: Option<u64>,
-    /// slicer: bytes of a piece.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) average_size: Option<u64>,
-    /// slicer: how many bytes more or less a piece may have.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) size_variation: Option<u64>,
-    /// `limit_data`, `http_cut`: bytes that pass before the connection is closed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) bytes: Option<u64>,
-    /// `http_status`: the status.
-    #[schemars(range(min = 200, max = 599))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) status: Option<u16>,
-    /// `http_header`: the header's name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) name: Option<String>,
-    /// `http_header`: its new value; without it, the header is removed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) value: Option<String>,
-    /// Which requests a fault of requests meets: those that fit everything given.
-    #[serde(rename = "match", skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) matching: Option<Matching>,
+/// Attributes of a fault of a proxy: what each fault says of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(in crate::scenario) struct Attributes(pub(in crate::scenario) BTreeMap<String, Value>);
+
+impl JsonSchema for Attributes {
+    fn schema_name() -> Cow<'static, str> {
+        "attributes".into()
+    }
+
+    /// Those of any fault; [`by_fault`] says which are whose.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let all = Effect::TYPES.iter().filter_map(|kind| Effect::of(kind));
+        let mut properties = Map::new();
+        for mut effect in all {
+            for attribute in effect.attributes() {
+                let name = attribute.name.to_owned();
+                properties
+                    .entry(name)
+                    .or_insert_with(|| attribute_schema(&attribute, generator));
+            }
+        }
+        attributes_schema(properties.into())
+    }
 }
 
-/// Which requests a fault meets.
-#[derive(Debug, Deserialize, Serialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(in crate::scenario) struct Matching {
-    /// The method.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) method: Option<String>,
-    /// The beginning of the path, or with * (any text) the whole path.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) path: Option<String>,
-    /// A header that the request has: its name, or "name: value".
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) header: Option<String>,
-    /// Only the first so many requests that fit.
-    #[schemars(range(min = 1))]
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) count: Option<u64>,
+/// For each fault, the schema of an entry in which it is named.
+fn by_fault() -> Vec<serde_json::Value> {
+    let settings = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
+    let mut generator = settings.into_generator();
+    let all = Effect::TYPES.iter().filter_map(|kind| Effect::of(kind));
+    let rule = |mut effect: Effect| {
+        let kind = effect.kind();
+        let attributes = effect.attributes().into_iter();
+        let properties: Map<_, _> = attributes
+            .map(|it| (it.name.to_owned(), attribute_schema(&it, &mut generator)))
+            .collect();
+        json!({
+            "if": { "properties": { "fault": { "const": kind } }, "required": ["fault"] },
+            "then": { "properties": { "with": attributes_schema(properties.into()) } },
+        })
+    };
+    all.map(rule).collect()
+}
+
+fn attributes_schema(properties: serde_json::Value) -> Schema {
+    json_schema!({
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn attribute_schema(
+    attribute: &Attribute<'_>,
+    generator: &mut SchemaGenerator,
+) -> serde_json::Value {
+    let mut schema = match attribute.field {
+        Field::Time(..) => Text::<Nanos>::json_schema(generator),
+        Field::Count(..) => u64::json_schema(generator),
+        Field::Status(_) => json_schema!({ "type": "integer", "minimum": 200, "maximum": 599 }),
+        Field::Text(_) | Field::OptionalText(_) => String::json_schema(generator),
+        Field::Match(_) => HttpMatch::json_schema(generator),
+    };
+    schema.insert("description".into(), attribute.about.into());
+    schema.to_value()
 }
 
 /// What can be done to processes.

@@ -22,9 +22,9 @@ use super::leaf::{Quantity, Spanned, Text};
 use super::quantities::{Moment, Positive};
 use crate::units::{ClockTime, Nanos};
 
-pub(super) use entry::{ActionEntry, BreakageName, Entry, Fault};
+pub(super) use entry::{ActionEntry, Entry, Fault};
 pub(super) use gauges::Gauges;
-pub(super) use hook::Hook;
+pub(super) use hook::{Call, Hook};
 pub(super) use judgement::{Expect, Limit, Recovery};
 pub(super) use load::{Load, Mix, Step, Swing};
 pub(super) use proxy::Proxy;

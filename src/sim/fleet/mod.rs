@@ -69,6 +69,8 @@ pub(super) struct Fleet {
     jobs: Slab<Job>,
     identity: Identity,
     restart: Option<Restart>,
+    /// What is to come of its waits.
+    pub(super) calendar: Calendar,
     /// Responses on their way to who asked.
     pub(super) answers: VecDeque<FleetResponse>,
     /// What happened, for the journal.
@@ -95,6 +97,7 @@ impl Fleet {
             jobs: Slab::new(),
             identity: Identity::new(spec, seed),
             restart: None,
+            calendar: Calendar::default(),
             answers: VecDeque::new(),
             happened: Vec::new(),
             expired: Vec::new(),
@@ -108,12 +111,7 @@ impl Fleet {
 
     /// A request reaches the balancer: the job that its attempt waits for, if any;
     /// what is answered at once is among the answers.
-    pub(super) fn request(
-        &mut self,
-        now: Nanos,
-        request: Request,
-        calendar: &mut Calendar,
-    ) -> Option<u32> {
+    pub(super) fn request(&mut self, now: Nanos, request: Request) -> Option<u32> {
         let attempt = request.attempt;
         if !self.admission.admit() {
             self.balancer.shed += 1;
@@ -139,14 +137,14 @@ impl Fleet {
             standing: request.standing,
             left_ms: request.left_ms,
         };
-        self.arrive(now, instance, arrival, calendar);
+        self.arrive(now, instance, arrival);
         // It may have been answered at once: the queue was full, or nothing takes time.
         self.waits(job, attempt).then_some(job)
     }
 
     /// A request reaches an instance: its queue, or the kernel's while it is
     /// paused, where nobody reads what it tells.
-    fn arrive(&mut self, now: Nanos, instance: u32, arrival: Arrival, calendar: &mut Calendar) {
+    fn arrive(&mut self, now: Nanos, instance: u32, arrival: Arrival) {
         let own = &mut self.instances[instance as usize];
         if let Some(pause) = &mut own.pause {
             return pause.arrived.push(arrival);
@@ -161,7 +159,7 @@ impl Fleet {
                 self.turn_away(arrival.job, Some(denial));
             }
             Ok(crew) if own.submit(now, crew, patience, arrival.job) => {
-                self.serve(now, instance, calendar);
+                self.serve(now, instance);
             }
             Ok(_) => self.turn_away(arrival.job, self.spec.full()),
         }
@@ -198,30 +196,30 @@ impl Fleet {
     }
 
     /// Something that was entered into the calendar has come.
-    pub(super) fn on(&mut self, now: Nanos, event: Event, calendar: &mut Calendar) {
+    pub(super) fn on(&mut self, now: Nanos, event: Event) {
         match event {
             Event::Stage(place) => {
                 if self.instances[place.instance as usize].runs(place) {
-                    self.worker(now, place, event, calendar);
+                    self.worker(now, place, event);
                 }
             }
             Event::Verified(awaited) => {
-                if let Some(begun) = self.identity.ended(now, calendar) {
+                if let Some(begun) = self.identity.ended(now, &mut self.calendar) {
                     self.note_cold(begun);
                 }
-                self.heard(now, awaited, event, calendar);
+                self.heard(now, awaited, event);
             }
-            Event::GivenUp(awaited) => self.heard(now, awaited, event, calendar),
-            Event::Booted => self.booted(now, calendar),
-            Event::NextGroup => self.restart_group(now, calendar),
+            Event::GivenUp(awaited) => self.heard(now, awaited, event),
+            Event::Booted => self.booted(now),
+            Event::NextGroup => self.restart_group(now),
         }
     }
 
     /// Something has come of a verification, if its worker still waits for it.
-    fn heard(&mut self, now: Nanos, awaited: Awaited, event: Event, calendar: &mut Calendar) {
+    fn heard(&mut self, now: Nanos, awaited: Awaited, event: Event) {
         let own = &self.instances[awaited.instance as usize];
         if own.still_awaits(awaited) {
-            self.worker(now, own.place(awaited.worker), event, calendar);
+            self.worker(now, own.place(awaited.worker), event);
         }
     }
 
@@ -258,9 +256,9 @@ impl Fleet {
     }
 
     /// Stops every instance that is up; a restart under way is cut short.
-    pub(super) fn stop(&mut self, now: Nanos, calendar: &mut Calendar) -> Vec<record::Event> {
+    pub(super) fn stop(&mut self, now: Nanos) -> Vec<record::Event> {
         for place in 0..self.instances.len() {
-            self.go_on(now, place, calendar);
+            self.go_on(now, place);
         }
         let mut events = Vec::new();
         for instance in self.instances.iter_mut().filter(|instance| instance.up) {

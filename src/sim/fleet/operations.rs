@@ -3,7 +3,7 @@
 //! What an action comes to is decided by [`Responder`](crate::model::Responder), as
 //! it is for the live fleet.
 
-use super::super::calendar::{Calendar, Event};
+use super::super::calendar::Event;
 use super::super::instance::{Instance, NONE};
 use super::Fleet;
 use crate::model::{
@@ -30,36 +30,40 @@ impl Fleet {
         now: Nanos,
         entry: usize,
         action: &Action,
-        calendar: &mut Calendar,
     ) -> Option<Outcome> {
-        Some(match self.responder.decide(now, RESPONDER, action)? {
-            FleetOrder::Settled(outcome) => outcome,
-            FleetOrder::PutSettings { done } => self.put_settings(done),
-            FleetOrder::SlowIdentity { done } => {
-                self.identity.slow = self.responder.slow();
-                Outcome::Applied { detail: done }
+        let (order, done) = match self.responder.decide(now, RESPONDER, action)? {
+            Ok(decided) => decided,
+            Err(refusal) => return Some(refusal.into()),
+        };
+        match order {
+            FleetOrder::Nothing => {}
+            FleetOrder::SlowIdentity => self.identity.slow = self.responder.slow(),
+            FleetOrder::Admit(share) => self.admission = Admission::new(share),
+            FleetOrder::PutSettings => return Some(self.put_settings(done)),
+            FleetOrder::Pause(first) => {
+                return Some(each(first, done, |index| {
+                    let own = self.running(index)?;
+                    own.pause.get_or_insert_default();
+                    Ok(())
+                }));
             }
-            FleetOrder::Admit { share, done } => {
-                self.admission = Admission::new(share);
-                Outcome::Applied { detail: done }
+            FleetOrder::Continue(first) => {
+                return Some(each(first, done, |index| {
+                    self.running(index)?;
+                    self.go_on(now, index);
+                    Ok(())
+                }));
             }
-            FleetOrder::Pause { first, done } => each(first, done, |index| {
-                let own = self.running(index)?;
-                own.pause.get_or_insert_default();
-                Ok(())
-            }),
-            FleetOrder::Continue { first, done } => each(first, done, |index| {
-                self.running(index)?;
-                self.go_on(now, index, calendar);
-                Ok(())
-            }),
-            FleetOrder::Restart(_) if self.restart.is_some() => RestartOrder::refused(),
+            FleetOrder::Restart(_) if self.restart.is_some() => {
+                return Some(RestartOrder::refused());
+            }
             FleetOrder::Restart(order) => {
                 self.restart = Some(Restart { entry, order });
-                self.restart_group(now, calendar);
+                self.restart_group(now);
                 return None;
             }
-        })
+        }
+        Some(Outcome::Applied { detail: done })
     }
 
     fn running(&mut self, index: usize) -> Result<&mut Instance, String> {
@@ -73,7 +77,7 @@ impl Fleet {
 
     /// A paused instance goes on: first with what its workers waited for, then
     /// with what arrived for it.
-    pub(super) fn go_on(&mut self, now: Nanos, index: usize, calendar: &mut Calendar) {
+    pub(super) fn go_on(&mut self, now: Nanos, index: usize) {
         let Some(pause) = self.instances[index].pause.take() else {
             return;
         };
@@ -85,16 +89,16 @@ impl Fleet {
         }
         for event in pause.held {
             match event {
-                Event::Stage(place) => self.worker(now, place, event, calendar),
+                Event::Stage(place) => self.worker(now, place, event),
                 Event::Verified(awaited) | Event::GivenUp(awaited) => {
-                    self.heard(now, awaited, event, calendar);
+                    self.heard(now, awaited, event);
                 }
                 _ => {}
             }
         }
         let instance = u32::try_from(index).unwrap_or(NONE);
         for arrival in pause.arrived {
-            self.arrive(now, instance, arrival, calendar);
+            self.arrive(now, instance, arrival);
         }
     }
 
@@ -113,7 +117,7 @@ impl Fleet {
 
     /// The instances of the restart's group leave the rotation and stop; what waits
     /// and runs in them is lost.
-    pub(super) fn restart_group(&mut self, now: Nanos, calendar: &mut Calendar) {
+    pub(super) fn restart_group(&mut self, now: Nanos) {
         let Some(restart) = &self.restart else {
             return;
         };
@@ -122,7 +126,7 @@ impl Fleet {
             .retain(|member| !group.contains(&(*member as usize)));
         for index in group {
             // What is paused could not stop.
-            self.go_on(now, index, calendar);
+            self.go_on(now, index);
             let instance = &mut self.instances[index];
             let (counters, lost) = instance.stop(now, &mut self.jobs);
             self.happened.push(record::Event::Stopped {
@@ -136,11 +140,12 @@ impl Fleet {
                 }
             }
         }
-        calendar.enter(now.saturating_add(self.spec.boot), Event::Booted);
+        self.calendar
+            .enter(now.saturating_add(self.spec.boot), Event::Booted);
     }
 
     /// The instances of the group serve again, cold.
-    pub(super) fn booted(&mut self, now: Nanos, calendar: &mut Calendar) {
+    pub(super) fn booted(&mut self, now: Nanos) {
         let Some(mut restart) = self.restart.take() else {
             return;
         };
@@ -158,7 +163,8 @@ impl Fleet {
             .map(|(place, _)| place)
             .collect();
         if let Some(pause) = restart.order.next_group() {
-            calendar.enter(now.saturating_add(pause), Event::NextGroup);
+            self.calendar
+                .enter(now.saturating_add(pause), Event::NextGroup);
             self.restart = Some(restart);
         } else {
             self.happened.push(record::Event::ActionEnded {

@@ -3,23 +3,19 @@
 //! A stage that takes time is left by an event of the calendar. Nothing here says
 //! what comes after it: [`crate::model::Handler`] does.
 
-use super::super::calendar::{Calendar, Event, Place};
+use std::ops::ControlFlow;
+
+use super::super::calendar::{Event, Place};
 use super::super::identity::{StartedVerification, VerificationAdmission};
 use super::super::instance::{Call, Job, NONE};
 use super::Fleet;
-use crate::model::{Denial, HandlerStep, Patience, Stage};
+use crate::model::{Denial, Patience, Stage};
 use crate::units::Nanos;
 
 impl Fleet {
     /// Something has come due for a worker: it goes on, unless its instance is
     /// paused.
-    pub(super) fn worker(
-        &mut self,
-        now: Nanos,
-        place: Place,
-        event: Event,
-        calendar: &mut Calendar,
-    ) {
+    pub(super) fn worker(&mut self, now: Nanos, place: Place, event: Event) {
         let own = &mut self.instances[place.instance as usize];
         if let Some(pause) = &mut own.pause {
             return pause.held.push(event);
@@ -28,23 +24,25 @@ impl Fleet {
         match event {
             Event::Verified(_) => {
                 own.awaits_no_more(place.worker);
-                self.verified(now, place, calendar);
+                self.verified(now, place);
             }
             // It was paused meanwhile, and waits anew.
-            Event::GivenUp(_) if now < gives_up_at => return calendar.enter(gives_up_at, event),
+            Event::GivenUp(_) if now < gives_up_at => {
+                return self.calendar.enter(gives_up_at, event);
+            }
             Event::GivenUp(_) => {
                 own.awaits_no_more(place.worker);
                 // What the wait had to do with the cache nobody was told.
                 own.workers[place.worker as usize].cold = Nanos::ZERO;
-                self.leave(now, place, Err(Denial::IdentityFailed), calendar);
+                self.leave(now, place, Err(Denial::IdentityFailed));
             }
-            _ => self.leave(now, place, Ok(()), calendar),
+            _ => self.leave(now, place, Ok(())),
         }
-        self.serve(now, place.instance, calendar);
+        self.serve(now, place.instance);
     }
 
     /// Hands waiting jobs to free workers, until there is none of either.
-    pub(super) fn serve(&mut self, now: Nanos, instance: u32, calendar: &mut Calendar) {
+    pub(super) fn serve(&mut self, now: Nanos, instance: u32) {
         loop {
             let own = &mut self.instances[instance as usize];
             let taken = own.take(now, &mut self.expired);
@@ -55,47 +53,41 @@ impl Fleet {
             let own = &self.instances[instance as usize];
             let place = own.place(worker);
             if let Some(job) = self.jobs.get(own.workers[worker as usize].job) {
-                self.enter(now, place, job.handler().first(), calendar);
+                self.enter(now, place, job.handler().first());
             }
         }
     }
 
     /// The worker goes on to this stage.
-    fn enter(&mut self, now: Nanos, place: Place, stage: Stage, calendar: &mut Calendar) {
+    fn enter(&mut self, now: Nanos, place: Place, stage: Stage) {
         let own = &mut self.instances[place.instance as usize];
         own.workers[place.worker as usize].stage = stage;
         match stage {
-            Stage::Verify => return self.verify(now, place, calendar),
+            Stage::Verify => return self.verify(now, place),
             Stage::Detach(_) => self.detach(now, place),
             Stage::Application | Stage::Authenticate | Stage::Database => {
                 let others = own.held() - 1;
                 let takes = stage.takes(&self.spec, self.responder.slow(), others, &mut own.rng);
                 if takes > Nanos::ZERO {
-                    return calendar.enter(now.saturating_add(takes), Event::Stage(place));
+                    return self
+                        .calendar
+                        .enter(now.saturating_add(takes), Event::Stage(place));
                 }
             }
         }
-        self.leave(now, place, Ok(()), calendar);
+        self.leave(now, place, Ok(()));
     }
 
     /// The worker's stage has ended like this.
-    fn leave(
-        &mut self,
-        now: Nanos,
-        place: Place,
-        result: Result<(), Denial>,
-        calendar: &mut Calendar,
-    ) {
+    fn leave(&mut self, now: Nanos, place: Place, result: Result<(), Denial>) {
         let own = &self.instances[place.instance as usize];
         let worker = own.workers[place.worker as usize];
         let Some(job) = self.jobs.get(worker.job) else {
             return;
         };
         match (job.handler()).after(worker.stage, result, now, own.settings) {
-            HandlerStep::Enter(stage) => self.enter(now, place, stage, calendar),
-            HandlerStep::Succeed => self.finish(now, place, Some(Ok(()))),
-            HandlerStep::Deny(denial) => self.finish(now, place, Some(Err(denial))),
-            HandlerStep::Silence => self.finish(now, place, None),
+            ControlFlow::Continue(stage) => self.enter(now, place, stage),
+            ControlFlow::Break(answer) => self.finish(now, place, answer),
         }
     }
 
@@ -121,10 +113,10 @@ impl Fleet {
 
     /// The worker asks the identity service and waits for it, where the bulkhead
     /// and the service let it.
-    fn verify(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
+    fn verify(&mut self, now: Nanos, place: Place) {
         let own = &mut self.instances[place.instance as usize];
         if !own.bulkhead.enter() {
-            return self.leave(now, place, Err(Denial::BulkheadFull), calendar);
+            return self.leave(now, place, Err(Denial::BulkheadFull));
         }
         let timeout = self.spec.identity.timeout;
         let gives_up_at = timeout.map_or(Nanos::MAX, |timeout| now.saturating_add(timeout));
@@ -132,16 +124,16 @@ impl Fleet {
         let worker = &own.workers[place.worker as usize];
         let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
         let held = own.roles.holds(user);
-        match self.identity.ask(now, awaited, held, calendar) {
+        match self.identity.ask(now, awaited, held, &mut self.calendar) {
             VerificationAdmission::Begun(begun) => self.note_cold(begun),
             VerificationAdmission::Waits => {}
             VerificationAdmission::Refused => {
                 own.awaits_no_more(place.worker);
-                return self.leave(now, place, Err(Denial::IdentityFailed), calendar);
+                return self.leave(now, place, Err(Denial::IdentityFailed));
             }
         }
         if timeout.is_some() {
-            calendar.enter(gives_up_at, Event::GivenUp(awaited));
+            self.calendar.enter(gives_up_at, Event::GivenUp(awaited));
         }
     }
 
@@ -153,7 +145,7 @@ impl Fleet {
     }
 
     /// The identity service has answered.
-    fn verified(&mut self, now: Nanos, place: Place, calendar: &mut Calendar) {
+    fn verified(&mut self, now: Nanos, place: Place) {
         let own = &mut self.instances[place.instance as usize];
         let Some(job) = self.jobs.get(own.workers[place.worker as usize].job) else {
             return;
@@ -163,7 +155,7 @@ impl Fleet {
             Call::Request { allowed: false } => Err(Denial::RoleForbids),
             Call::Request { allowed: true } | Call::Shallow | Call::Verification => Ok(()),
         };
-        self.leave(now, place, result, calendar);
+        self.leave(now, place, result);
     }
 
     /// The worker's job is done, with this answer or none ever.

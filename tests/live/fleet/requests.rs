@@ -12,7 +12,7 @@ use crate::rig::{Operate as _, Rig, eventually, small};
 #[test]
 fn users_list_create_and_update_as_their_roles_allow() {
     let rig = Rig::launch(&small());
-    let [viewer, contributor, manager] = Role::ALL.map(|role| rig.token(role));
+    let [viewer, contributor, manager] = Role::ALL.map(|(role, _)| rig.token(role));
     for (method, path, token, body, status, part) in [
         ("GET", LIST, viewer, "", 200, r#"{"tasks":[{"#),
         (

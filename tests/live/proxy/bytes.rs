@@ -38,6 +38,8 @@ fn harmless() -> impl Strategy<Value = Value> {
             json!({ "average_size": size, "size_variation": variation, "delay": delay })
         )),
         (0u64..20).prop_map(|delay| ("slow_close", json!({ "delay": delay }))),
+        (0u64..5, 1u64..20)
+            .prop_map(|(delay, lasts)| ("stall", json!({ "delay": delay, "for": lasts }))),
     ];
     (kinds, any::<bool>()).prop_map(|((kind, attributes), up)| {
         let stream = if up { "upstream" } else { "downstream" };
@@ -175,6 +177,33 @@ fn a_black_hole_closes_after_its_time_or_with_its_undo() {
     proxy.clear();
     assert_eq!(end_of(&mut lost), (vec![], None));
     round(&mut whole);
+}
+
+#[test]
+fn a_stall_holds_what_comes_and_lets_it_go_afterwards() {
+    let proxy = proxy(echo(), Mode::Tcp);
+    let stall = |lasts: u64| json!({ "type": "stall", "attributes": { "for": lasts } });
+    let mut stream = connect(proxy.address());
+    round(&mut stream);
+    let began = Instant::now();
+    proxy.inject(fault(&stall(80))).unwrap();
+    round(&mut stream);
+    assert!(began.elapsed() >= Duration::from_millis(80));
+    // Until it is undone: it gets there, and the answer does not get back.
+    proxy.inject(fault(&stall(0))).unwrap();
+    stream.write_all(b"x").unwrap();
+    eventually("the byte at the target", || {
+        proxy.counters().bytes_upstream == 3
+    });
+    stream.set_nonblocking(true).unwrap();
+    let held = stream.read(&mut [0]).unwrap_err().kind();
+    assert_eq!(held, ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).unwrap();
+    proxy.clear();
+    stream.read_exact(&mut [0]).unwrap();
+    round(&mut stream);
+    let counters = proxy.counters();
+    assert_eq!((counters.bytes_swallowed, counters.closed), (0, 0));
 }
 
 #[test]

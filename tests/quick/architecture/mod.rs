@@ -10,11 +10,12 @@ mod words;
 use source::sources;
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 26] = [
+const RANKS: [(&str, u32); 27] = [
     ("units", 0),
     ("clock", 1),
     ("rng", 1),
     ("error", 1),
+    ("named", 1),
     ("slots", 1),
     ("sync", 1),
     ("model", 2),

@@ -202,14 +202,13 @@ impl Wire for Script<'_> {
 pub(super) fn run(plan: &Plan, script: &mut Script<'_>) {
     let choices = fleet_choices(plan, |_| 9).unwrap();
     let mut clients = Clients::new(plan, choices, Slice::WHOLE);
-    let mut load_ended = false;
     loop {
-        load_ended |= clients.load_over(script.now);
-        if load_ended && clients.drained(script.now) {
+        clients.load_ends(script.now);
+        if clients.drained(script.now) {
             break;
         }
         let reply = script.replies.peek().map_or(Nanos::MAX, |it| it.0.0);
-        let next = clients.next_instant(load_ended).min(reply);
+        let next = clients.next_instant().min(reply);
         script.now = script.now.max(next);
         clients.now(script);
         clients.settle(script.now, script);

@@ -3,6 +3,7 @@
 
 mod gauges;
 mod guide;
+mod large;
 mod load;
 mod mistakes;
 mod proxies;

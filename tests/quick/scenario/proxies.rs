@@ -138,7 +138,16 @@ fn mistakes_about_proxies_are_told() {
             "latency = \"2us\"",
             "whole milliseconds",
         ),
-        ("latency = \"2s\"", "rate = 5", "unknown field `rate`"),
+        (
+            "latency = \"2s\"",
+            "rate = 5",
+            "there are: `jitter`, `latency`",
+        ),
+        (
+            "latency = \"2s\"",
+            "latenzy = \"2s\"",
+            "did you mean `latency`?",
+        ),
         (
             "fault = \"latency\"",
             "fault = \"down\"",
@@ -197,4 +206,40 @@ fn mistakes_about_proxies_are_told() {
         fleet.contains("proxies are for a target of your own"),
         "{fleet}"
     );
+}
+
+#[test]
+fn a_mistake_in_an_attribute_stands_at_its_key() {
+    let with = |fault: &str, with: &str| {
+        let own = "fault = \"latency\"\nwith = { latency = \"2s\", jitter = \"100ms\" }";
+        assert!(PROXIED.contains(own));
+        PROXIED.replacen(own, &format!("fault = \"{fault}\"\n{with}"), 1)
+    };
+    for (fault, attributes, expected) in [
+        ("latency", "with = { latenzy = \"2s\" }", &["latenzy"][..]),
+        ("latency", "with.latenzy = \"2s\"", &["latenzy"]),
+        (
+            "latency",
+            "with = { jitter = \"25h\", latency = \"2s\" }",
+            &["jitter"],
+        ),
+        (
+            "latency",
+            "with = { latency = \"1us\", jitter = \"1500us\" }",
+            &["latency", "jitter"],
+        ),
+        ("latency", "with.jitter = \"25h\"", &["jitter"]),
+        (
+            "slicer",
+            "with = { average_size = 5, size_variation = 5 }",
+            &["size_variation"],
+        ),
+        ("slicer", "with = { size_variation = 5 }", &["with"]),
+    ] {
+        let text = with(fault, attributes);
+        let mistakes = scenario::parse("a", "a.toml", &text).expect_err(attributes);
+        let mistakes = mistakes.mistakes();
+        let at: Vec<&str> = mistakes.iter().map(|it| &text[it.span.clone()]).collect();
+        assert_eq!(at, expected, "{attributes}");
+    }
 }

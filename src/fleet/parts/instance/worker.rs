@@ -5,6 +5,7 @@
 //! Nothing else about an incident is known.
 
 use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use crate::fleet::database::Database;
 use crate::fleet::lock;
 use crate::fleet::message::{InstanceConfig, Verified};
 use crate::fleet::wire::Client;
-use crate::model::{Crew, Denial, HandlerStep, Stage};
+use crate::model::{Crew, Denial, Stage};
 use crate::rng::{self, StdRng};
 use crate::units::Nanos;
 
@@ -135,10 +136,13 @@ impl Worker {
             let result = self.carry_out(stage, &mut hand);
             let settings = lock(&shared.settings).settings;
             match handler.after(stage, result, shared.pool.clock.now(), settings) {
-                HandlerStep::Enter(next) => stage = next,
-                HandlerStep::Succeed => return Some(hand.answer),
-                HandlerStep::Deny(denial) => return Some(hand.denied(denial)),
-                HandlerStep::Silence => return None,
+                ControlFlow::Continue(next) => stage = next,
+                ControlFlow::Break(answer) => {
+                    return answer.map(|answer| match answer {
+                        Ok(()) => hand.answer,
+                        Err(denial) => hand.denied(denial),
+                    });
+                }
             }
         }
     }

@@ -1,37 +1,32 @@
 //! A body breaks off.
 
-use serde::{Deserialize, Serialize};
-
+use super::super::attribute::Attribute;
 use super::super::catalogue::Fault;
-use super::super::units::amount_mistake;
 use super::HttpMatch;
 
 /// Cuts the body of the request (upstream) or of the answer (downstream): closes the
 /// connection after so many of its bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct HttpCut {
     /// Which requests.
-    #[serde(rename = "match")]
     pub matching: HttpMatch,
     /// Bytes of the body as they are on the wire, with the sizes of chunks.
     pub bytes: u64,
 }
 
 impl Fault for HttpCut {
-    fn mistake(&self) -> Option<String> {
-        amount_mistake(self.bytes)
-    }
-
-    fn told(&self) -> Vec<String> {
-        vec![format!("bytes {}", self.bytes)]
+    fn attributes(&mut self) -> Vec<Attribute<'_>> {
+        vec![
+            Attribute::matching(&mut self.matching),
+            Attribute::count(
+                "bytes",
+                &mut self.bytes,
+                "Bytes that pass before the connection is closed.",
+            ),
+        ]
     }
 
     fn matching(&self) -> Option<&HttpMatch> {
         Some(&self.matching)
-    }
-
-    fn hide_secrets(&mut self) {
-        self.matching.hide_secrets();
     }
 }

@@ -1,5 +1,6 @@
 //! Which HTTP requests a fault meets.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::secret;
@@ -16,7 +17,7 @@ pub struct RequestView<'a> {
 }
 
 /// Which requests are meant: those that fit everything that is given.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct HttpMatch {
     /// The method, in any case.
@@ -30,6 +31,7 @@ pub struct HttpMatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub header: Option<String>,
     /// Only the first so many requests that fit.
+    #[schemars(range(min = 1))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }
@@ -67,7 +69,7 @@ impl HttpMatch {
     }
 
     /// Leaves out the value of a header that speaks of secrets.
-    pub(super) fn hide_secrets(&mut self) {
+    pub(in crate::model::fault) fn hide_secrets(&mut self) {
         if let Some(header) = &mut self.header
             && let Some((name, value)) = header.split_once(':')
         {
