@@ -2,7 +2,7 @@
 //! records call them, and types that are written as they print.
 
 /// A thing that is called by a word of a closed list.
-pub trait Named: Sized {
+pub(crate) trait Named: Sized {
     /// Every such thing and its word.
     fn all() -> Vec<(Self, &'static str)>;
 }

@@ -100,12 +100,12 @@ impl Figure {
     #[must_use]
     pub fn words(self) -> Vec<Word> {
         match self {
-            Self::IncidentVerdict => {
-                IncidentVerdict::ALL.map(|(verdict, _)| Word::Verdict(verdict)).into()
-            }
-            Self::Sustaining => {
-                SustainingEffect::ALL.map(|(effect, _)| Word::Sustaining(effect)).into()
-            }
+            Self::IncidentVerdict => IncidentVerdict::ALL
+                .map(|(verdict, _)| Word::Verdict(verdict))
+                .into(),
+            Self::Sustaining => SustainingEffect::ALL
+                .map(|(effect, _)| Word::Sustaining(effect))
+                .into(),
             _ => Vec::new(),
         }
     }

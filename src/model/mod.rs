@@ -70,7 +70,7 @@ pub use client::{ClientPolicy, RetryOn, Retryable};
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit, Word};
 pub(crate) use fleet::{
-    Crew, Denial, FleetOrder, Handler, HandlerStep, JobKind, NOT_RUNNING, Responder, RestartOrder,
+    Crew, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder,
     Stage, Unverified, Verification, applied_later, each, instance_name,
 };
 pub use fleet::{FleetSpec, IdentitySpec, Role};

@@ -52,7 +52,7 @@ pub(crate) fn outcome_text(outcome: &Outcome) -> String {
 
 /// A signal by its name, of those that interrupt a run.
 #[must_use]
-pub fn signal_name(signal: i32) -> String {
+pub(crate) fn signal_name(signal: i32) -> String {
     match signal {
         1 => "SIGHUP".into(),
         2 => "SIGINT".into(),

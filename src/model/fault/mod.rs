@@ -29,9 +29,10 @@ mod timeout;
 pub use attribute::{Attribute, AttributeMistake, Field};
 pub use catalogue::{FaultError, ProxyFault, Stream};
 pub use hold::Hold;
-pub use http::{HttpMatch, RequestView};
+pub use http::HttpMatch;
+pub(crate) use http::RequestView;
 pub use mode::Mode;
-pub use pipe::{Flow, PIPE_MAX, Pipe};
+pub(crate) use pipe::{Flow, Pipe};
 pub use stage::{Ending, Piece, Stage};
 
 catalogue::catalogue! {

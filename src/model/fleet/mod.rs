@@ -12,7 +12,7 @@ mod role;
 mod spec;
 
 pub(crate) use denial::Denial;
-pub(crate) use handler::{Handler, HandlerStep, JobKind, Stage, Unverified, Verification};
+pub(crate) use handler::{Handler, JobKind, Stage, Unverified, Verification};
 pub(crate) use responder::{FleetOrder, NOT_RUNNING, Responder, applied_later, each};
 pub(crate) use restart::RestartOrder;
 pub use role::Role;
