@@ -34,7 +34,10 @@ pub(super) fn verdict_reason(findings: &Findings) -> String {
             "the target did not serve after everything was undone".into()
         }
         Verdict::Failed if missed == 0 => "the run did not reach its planned end".into(),
-        Verdict::Failed => format!("{missed} of {} did not hold", plural(all, "expectation")),
+        Verdict::Failed => format!(
+            "{missed} of {} did not hold",
+            plural(all as u64, "expectation")
+        ),
     }
 }
 
@@ -319,11 +322,11 @@ pub(super) fn exhaustion_by_instance(findings: &Findings) -> Vec<(String, String
     let others: usize = others.iter().map(|(instances, _)| instances).sum();
     let mut rows: Vec<(String, String)> = alike
         .into_iter()
-        .map(|(instances, windows)| (plural(instances, "instance"), windows))
+        .map(|(instances, windows)| (plural(instances as u64, "instance"), windows))
         .collect();
     if others > 0 {
         let where_else = "at other times; summary.json has them all".to_owned();
-        rows.push((plural(others, "instance"), where_else));
+        rows.push((plural(others as u64, "instance"), where_else));
     }
     rows
 }

@@ -61,7 +61,7 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
             format!(
                 "{}, {}, {} MiB of memory, {}",
                 machine.processor,
-                plural(machine.cores as usize, "core"),
+                plural(machine.cores.into(), "core"),
                 count(machine.memory_bytes >> 20),
                 machine.kernel
             ),
@@ -78,7 +78,7 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
         let text = format!(
             "{}: {} probing {} every {} each, every {} after a failure{}",
             monitor.name,
-            plural(monitor.count as usize, "monitor"),
+            plural(monitor.count.into(), "monitor"),
             monitor.probe,
             monitor.every,
             monitor.every_after_failure,
@@ -107,8 +107,8 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
 fn fleet(fleet: &FleetSpec) -> String {
     format!(
         "{} of {}; queue {}; verification {}, {} at a time, {}× longer with a cold cache",
-        plural(fleet.instances as usize, "instance"),
-        plural(fleet.workers as usize, "worker"),
+        plural(fleet.instances.into(), "instance"),
+        plural(fleet.workers.into(), "worker"),
         fleet.queue,
         fleet.identity.latency,
         fleet.identity.capacity,
@@ -155,7 +155,7 @@ fn users(plan: &Plan) -> String {
         rates.join(", "),
         client.timeout,
         retries(client),
-        plural(load.connections as usize, "connection")
+        plural(load.connections.into(), "connection")
     )
 }
 
@@ -182,7 +182,7 @@ fn retries(client: &ClientPolicy) -> String {
     };
     let mut text = match client.retries {
         0 => format!("no retry {pause}"),
-        retries => format!("{} {pause}", plural(retries as usize, "retry")),
+        retries => format!("{} {pause}", plural(retries.into(), "retry")),
     };
     // Writing to a string cannot fail.
     if !client.retry_on.is_default() {

@@ -79,8 +79,8 @@ pub(super) fn story_span(story_seconds: f64) -> String {
 }
 
 /// A count with its noun: `1 instance`, `4 instances`.
-pub(super) fn plural(amount: usize, noun: &str) -> String {
-    format!("{} {}", count(amount as u64), numbered(amount as u64, noun))
+pub(super) fn plural(amount: u64, noun: &str) -> String {
+    format!("{} {}", count(amount), numbered(amount, noun))
 }
 
 /// A word of the findings as people write it: `recovered by intervention`.

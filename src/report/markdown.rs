@@ -90,7 +90,7 @@ fn impact(text: &mut String, findings: &Findings) {
         text,
         "- {} of {} did not succeed ({}).",
         count(conservation.lost()),
-        plural(conservation.scheduled as usize, "operation"),
+        plural(conservation.scheduled, "operation"),
         percent(conservation.lost_share())
     );
     let wrongly_allowed = findings.wrongly_allowed();
@@ -98,7 +98,7 @@ fn impact(text: &mut String, findings: &Findings) {
         let _ = writeln!(
             text,
             "- {} should have been refused and got through.",
-            plural(wrongly_allowed as usize, "operation")
+            plural(wrongly_allowed, "operation")
         );
     }
     for figure in answer::headline(findings).iter().skip(2) {

@@ -111,7 +111,7 @@ pub(super) fn heading(what_if: &WhatIf) -> String {
         "Each measure alone, then the pairs that lose less than either of the two, ranked by \
          operations lost; simulated with {} each. Interventions that would begin after the \
          recovery are left out.",
-        plural(what_if.seeds.len(), "seed")
+        plural(what_if.seeds.len() as u64, "seed")
     )
 }
 
