@@ -70,8 +70,8 @@ pub use client::{ClientPolicy, RetryOn, Retryable};
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit, Word};
 pub(crate) use fleet::{
-    Crew, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder,
-    Stage, Unverified, Verification, applied_later, each, instance_name,
+    Crew, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder, Stage,
+    Unverified, Verification, applied_later, each, instance_name,
 };
 pub use fleet::{FleetSpec, IdentitySpec, Role};
 pub use gauge::{Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Preset, Roles};
