@@ -28,7 +28,7 @@ pub(crate) fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<St
     let names = timeline.iter().map(|&(when, ..)| {
         let phase = phases.entry(when).or_insert_with(|| match together[when] {
             (Some(given), _) => given.to_owned(),
-            (None, last) => taken.numbered(last.phase()),
+            (None, last) => taken.numbered(&last.phase()),
         });
         phase.clone()
     });
@@ -46,7 +46,7 @@ pub(crate) fn surge_phases(surges: &[Surge], taken: &[&str]) -> Vec<String> {
     for surge in surges {
         let both = ["surge", "surge over"].into_iter();
         let both = both.take(1 + usize::from(surge.to.is_some()));
-        names.extend(both.map(|name| own.numbered(name.to_owned())));
+        names.extend(both.map(|name| own.numbered(name)));
     }
     names
 }
@@ -68,9 +68,9 @@ impl Default for Names {
 
 impl Names {
     /// Takes the name, with a number where it is taken.
-    fn numbered(&mut self, name: String) -> String {
-        let mut candidate = name.clone();
-        let number = self.numbers.entry(name.clone()).or_insert(1);
+    fn numbered(&mut self, name: &str) -> String {
+        let mut candidate = name.to_owned();
+        let number = self.numbers.entry(name.to_owned()).or_insert(1);
         while !self.names.insert(candidate.clone()) {
             *number += 1;
             candidate = format!("{name} {number}");

@@ -327,11 +327,11 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
         if entry.action != Action::Service(ServiceAction::Rollback) {
             continue;
         }
-        let pushed = first.is_some_and(|first| match entry.when {
+        let follows = first.is_some_and(|first| match entry.when {
             When::At(at) => first < (at, index) || first == (Nanos::ZERO, 0),
             When::After { .. } => true,
         });
-        if !pushed {
+        if !follows {
             reader.report(
                 &file.timeline[index],
                 "this rollback has nothing to roll back to: nothing is pushed before it",

@@ -106,7 +106,6 @@ impl Handler {
 
     /// What comes after a stage that ended like this, under the settings in force
     /// now. A stage that failed is the last.
-    #[must_use]
     pub(crate) fn after(
         self,
         stage: Stage,
@@ -189,7 +188,7 @@ mod tests {
             let result = failed.map_or(Ok(()), |(_, denial)| Err(denial));
             match handler.after(stage, result, NOW, settings) {
                 ControlFlow::Continue(next) => stages.push(next),
-                end => return (stages, end),
+                end @ ControlFlow::Break(_) => return (stages, end),
             }
         }
     }

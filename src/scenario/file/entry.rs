@@ -210,7 +210,7 @@ impl JsonSchema for Attributes {
                     .or_insert_with(|| attribute_schema(&attribute, generator));
             }
         }
-        attributes_schema(properties.into())
+        attributes_schema(&properties)
     }
 }
 
@@ -227,13 +227,13 @@ fn by_fault() -> Vec<serde_json::Value> {
             .collect();
         json!({
             "if": { "properties": { "fault": { "const": kind } }, "required": ["fault"] },
-            "then": { "properties": { "with": attributes_schema(properties.into()) } },
+            "then": { "properties": { "with": attributes_schema(&properties) } },
         })
     };
     all.map(rule).collect()
 }
 
-fn attributes_schema(properties: serde_json::Value) -> Schema {
+fn attributes_schema(properties: &Map<String, serde_json::Value>) -> Schema {
     json_schema!({
         "type": "object",
         "properties": properties,

@@ -201,6 +201,10 @@ fn mistakes_about_proxies_are_told() {
         let told = mistakes.render(false);
         assert!(told.contains(part), "{to}: {told}");
     }
+}
+
+#[test]
+fn the_fleet_has_no_proxies() {
     let fleet = told("[[proxy]]\nname = 'front'\n");
     assert!(
         fleet.contains("proxies are for a target of your own"),
