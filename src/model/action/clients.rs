@@ -34,6 +34,10 @@ impl Group for ClientsAction {
             Self::Retries { retries } => format!("retries {retries}"),
         }
     }
+
+    fn phase(&self) -> String {
+        self.in_words()
+    }
 }
 
 impl ClientsAction {

@@ -200,14 +200,27 @@ impl JsonSchema for Attributes {
 
     /// Those of any fault; [`by_fault`] says which are whose.
     fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let all = Effect::TYPES.iter().filter_map(|kind| Effect::of(kind));
         let mut properties = Map::new();
-        for mut effect in all {
+        let mut described: BTreeMap<&str, Vec<(String, &str)>> = BTreeMap::new();
+        for mut effect in Effect::TYPES.iter().filter_map(|kind| Effect::of(kind)) {
+            let kind = effect.kind();
             for attribute in effect.attributes() {
-                let name = attribute.name.to_owned();
-                properties
-                    .entry(name)
+                // What it is in each fault that has it.
+                let words = described.entry(attribute.name).or_default();
+                match words.last_mut() {
+                    Some((kinds, about)) if *about == attribute.about => {
+                        kinds.push_str(", ");
+                        kinds.push_str(kind);
+                    }
+                    _ => words.push((kind.to_owned(), attribute.about)),
+                }
+                let words = words
+                    .iter()
+                    .map(|(kinds, about)| format!("{kinds}: {about}"));
+                let schema = properties
+                    .entry(attribute.name)
                     .or_insert_with(|| attribute_schema(&attribute, generator));
+                schema["description"] = words.collect::<Vec<_>>().join(" ").into();
             }
         }
         attributes_schema(&properties)
