@@ -215,7 +215,7 @@ fn one_page_is_read_under_https_where_its_certificate_fits() {
             server.url("/metrics"),
             &["--cacert", "/dev/null"],
             2,
-            "failed to read certificates (PEM) from /dev/null: it holds none",
+            "failed to read certificates (PEM) from /dev/null: it contains none",
         ),
         // another machine, which nobody named
         (

@@ -83,7 +83,7 @@ fn whatever_a_target_does_is_told_with_its_cause() {
         ),
         (
             ScriptedAnswer::status(503),
-            "failed to read the page: it was answered with status 503",
+            "failed to read the page: it answered with status 503",
         ),
         (
             page("<html></html>"),
