@@ -180,7 +180,7 @@ fn recorded_times_are_offered_as_they_came() {
     let output = load(&url, &replay);
     assert_eq!(output.status.code(), Some(2));
     assert!(
-        error(&output).contains("line 2, `soon`, is no time"),
+        error(&output).contains("line 2, `soon`, is not a time"),
         "{}",
         error(&output)
     );

@@ -195,7 +195,7 @@ fn what_cannot_be_is_told() {
         (
             "/proxies/db/toxics",
             r#"{"type":"http_abort"}"#,
-            "reads bytes only",
+            "needs HTTP",
         ),
         (
             "/proxies",

@@ -333,7 +333,7 @@ fn faults_that_make_no_sense_here_are_refused() {
     let proxy = proxy(echo(), Mode::Tcp);
     let http = json!({ "type": "http_abort" });
     let told = proxy.inject(fault(&http)).unwrap_err().to_string();
-    assert!(told.contains("reads bytes only"), "{told}");
+    assert!(told.contains("needs HTTP"), "{told}");
     for index in 0..64 {
         let own = json!({ "type": "latency", "name": index.to_string() });
         proxy.inject(fault(&own)).unwrap();

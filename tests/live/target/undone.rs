@@ -163,7 +163,7 @@ fn recover_undoes_what_nobody_could_and_does_so_once() {
     let output = recover(&case.directory(), &["--yes"]);
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     assert!(
-        said(&output).contains("still under way"),
+        said(&output).contains("still going on"),
         "{}",
         said(&output)
     );
