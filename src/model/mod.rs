@@ -31,6 +31,7 @@ mod probes;
 mod process_fault;
 mod proxied;
 mod queue;
+pub mod redact;
 mod release;
 mod replay;
 mod retry_budget;

@@ -1,9 +1,11 @@
 //! The one event vocabulary: what the journal holds and every view is told.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::InstanceCounters;
-use crate::model::{Outcome, SourceName};
+use crate::model::{Outcome, SourceName, redact};
 use crate::plan::{Action, Entry, Trigger};
 use crate::units::Nanos;
 
@@ -110,6 +112,19 @@ pub enum Event {
 }
 
 impl Event {
+    /// The same without secrets, as it may be shown.
+    #[must_use]
+    pub fn redacted(&self) -> Cow<'_, Self> {
+        let written = serde_json::to_string(self).unwrap_or_default();
+        match redact::json(&written) {
+            Cow::Borrowed(_) => Cow::Borrowed(self),
+            // What was left out leaves texts as they were, and they hold anything.
+            Cow::Owned(shown) => {
+                serde_json::from_str(&shown).map_or(Cow::Borrowed(self), Cow::Owned)
+            }
+        }
+    }
+
     /// What entries of this timeline may be waiting for, where it is such an event.
     #[must_use]
     pub fn trigger(&self, timeline: &[Entry]) -> Option<Trigger> {

@@ -10,6 +10,8 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::model::redact;
+
 /// One mistake of a scenario file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
@@ -33,8 +35,8 @@ impl Mistake {
     ) -> Self {
         Self {
             span,
-            message: printable(message.as_ref()),
-            label: printable(label.as_ref()),
+            message: printable(&redact::text(message.as_ref())),
+            label: printable(&redact::text(label.as_ref())),
             suggestion: printable(suggestion.as_ref()),
         }
     }
@@ -82,14 +84,16 @@ impl Diagnostics {
             Renderer::plain()
         };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
-        let source = visible(&self.text);
+        // The lines around a mistake may hold secrets; its place stays what it is.
+        let text = redact::starred(&self.text);
+        let source = visible(&text);
         let mut told = String::new();
         for mistake in &self.mistakes {
             let snippet = Snippet::source(source.as_str())
                 .path(self.path.as_str())
                 .annotation(
                     AnnotationKind::Primary
-                        .span(self.span_in_visible(mistake))
+                        .span(span_in_visible(&text, mistake))
                         .label(mistake.label.as_str()),
                 );
             let report = Level::ERROR
@@ -110,19 +114,19 @@ impl Diagnostics {
         };
         format!("{}: {mistakes}; nothing was run", self.path)
     }
+}
 
-    /// Where the mistake stands in the text that is shown, which may be longer;
-    /// never past its end, and never within a character.
-    fn span_in_visible(&self, mistake: &Mistake) -> Range<usize> {
-        let at = |offset: usize| {
-            let mut offset = offset.min(self.text.len());
-            while !self.text.is_char_boundary(offset) {
-                offset -= 1;
-            }
-            visible(&self.text[..offset]).len()
-        };
-        at(mistake.span.start)..at(mistake.span.end)
-    }
+/// Where the mistake stands in the text that is shown, which may be longer;
+/// never past its end, and never within a character.
+fn span_in_visible(text: &str, mistake: &Mistake) -> Range<usize> {
+    let at = |offset: usize| {
+        let mut offset = offset.min(text.len());
+        while !text.is_char_boundary(offset) {
+            offset -= 1;
+        }
+        visible(&text[..offset]).len()
+    };
+    at(mistake.span.start)..at(mistake.span.end)
 }
 
 impl fmt::Display for Diagnostics {

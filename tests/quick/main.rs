@@ -20,6 +20,7 @@ mod codec;
 mod merged;
 mod old_runs;
 mod operations;
+mod redaction;
 mod report;
 mod scenario;
 mod scenarios;
