@@ -11,7 +11,7 @@ use super::observation::Observation;
 use super::phases::Stretch;
 use super::series::Series;
 use super::totals::Totals;
-use crate::record::{Backend, Record};
+use crate::record::{Backend, Event, Record};
 use crate::units::Nanos;
 
 /// Send lag below this is invisible beside the network and the kernel's own
@@ -46,6 +46,7 @@ pub(super) fn measurement(
         .collect();
     let run = Totals::over(series.between(observation.from, observation.to));
     let reasons = [
+        not_begun(record),
         unconserved(record, series),
         unmeasured(record, series, &run),
         late(record, &run),
@@ -104,6 +105,14 @@ fn send_lag(run: &Totals) -> SendLag {
         p99: micros(lag.quantile(0.99)),
         max: micros(lag.max()),
     }
+}
+
+/// A run that was killed in its set-up has measured nothing that could be right.
+fn not_begun(record: &Record) -> Option<String> {
+    let mut events = record.events.iter();
+    let began = events.any(|(_, event)| *event == Event::LoadStarted);
+    (record.header.backend == Backend::Live && !began)
+        .then(|| "The run ended before its load began, so nothing was measured.".to_owned())
 }
 
 /// What is missing to tell whether the generator was the limit. A simulation

@@ -17,7 +17,7 @@ use crate::load::{Address, Endpoint, Protocol, Work};
 use crate::model::{ArrivalProcess, HttpWork, Part, Replay, Step, Template};
 use crate::net::{AllowedHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan};
-use crate::record::{Record, StopCause};
+use crate::record::StopCause;
 use crate::units::Nanos;
 use crate::{report, run, scenario};
 
@@ -127,7 +127,7 @@ pub(super) struct Arguments {
     /// Print the summary as JSON instead of the table
     #[arg(long)]
     json: bool,
-    /// Write the histograms to a file, as an interval log of `HdrHistogram`
+    /// Write the histograms of each interval to a file, as an interval log of `HdrHistogram`
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
     /// Accepted for users of other tools, and always on
@@ -202,6 +202,7 @@ impl Arguments {
         let quiet = view.quiet || self.json;
         let options = run::Options {
             quiet,
+            histograms: self.hdr.clone(),
             ..view.options(None)
         };
         let (record, findings, cause) =
@@ -212,9 +213,6 @@ impl Arguments {
             report::load::render(&record, &findings)
         };
         super::answer(answer.as_bytes())?;
-        if let Some(file) = &self.hdr {
-            write_histograms(file, &record)?;
-        }
         Ok(match (cause, findings.verdict) {
             (StopCause::Interrupted { signal }, _) => 128 + signal,
             (_, Verdict::Invalid) => EXIT_INVALID,
@@ -452,11 +450,4 @@ fn recorded(file: &Path) -> Result<Replay> {
         return Err(wrong(&"it is longer than 64 MiB; split it"));
     }
     Replay::parse(&String::from_utf8_lossy(&bytes)).map_err(|cause| wrong(&cause))
-}
-
-fn write_histograms(file: &PathBuf, record: &Record) -> Result<()> {
-    fs::write(file, record.latency_log()).map_err(|cause: io::Error| {
-        let file = file.display();
-        Error::failed(format!("failed to write the histograms to {file}: {cause}"))
-    })
 }

@@ -24,13 +24,16 @@ mod sweep;
 mod target;
 mod what_if;
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::error::{EXIT_PASSED, EXIT_USAGE, Error, Result};
+use crate::error::{EXIT_FAILED, EXIT_PASSED, EXIT_USAGE, Error, Result};
 use crate::fleet;
+use crate::model::redact;
+use crate::target::carry_out_alone;
 use crate::units::Nanos;
 use crate::{live, process};
 
@@ -125,9 +128,15 @@ enum Command {
     /// What a command waits behind until it is known to the guardian
     #[command(name = "__gate", hide = true)]
     Gate {
+        /// All that the command starts can be found again
+        #[arg(long)]
+        marked: bool,
         #[arg(last = true)]
         words: Vec<std::ffi::OsString>,
     },
+    /// A process that carries out one undo
+    #[command(name = "__undo", hide = true)]
+    Undo,
 }
 
 /// A duration that is some.
@@ -169,7 +178,12 @@ pub fn main() -> i32 {
             } else {
                 EXIT_PASSED
             };
-            let _ = error.print();
+            // The values that it quotes may be secrets.
+            let plain = error.to_string();
+            match redact::text(&plain) {
+                Cow::Owned(shown) if error.use_stderr() => eprint!("{shown}"),
+                _ => _ = error.print(),
+            }
             return code;
         }
     };
@@ -194,10 +208,11 @@ pub fn main() -> i32 {
         Command::Man(arguments) => arguments.run(),
         Command::Part { part } => fleet::serve_part(&part).map(|()| EXIT_PASSED),
         Command::Guardian => live::guard().map(|()| EXIT_PASSED),
-        Command::Gate { words } => process::gate(&words).map(|()| EXIT_PASSED),
+        Command::Gate { marked, words } => process::gate(&words, marked).map(|()| EXIT_PASSED),
+        Command::Undo => carry_out_alone().map(|done| if done { EXIT_PASSED } else { EXIT_FAILED }),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("threadbare: {error}");
+        eprintln!("threadbare: {}", redact::text(&error.to_string()));
         error.exit_code()
     })
 }
@@ -215,6 +230,7 @@ impl View {
             color: self.color(&io::stdout()),
             live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
             allowed: Vec::new(),
+            histograms: None,
         }
     }
 }

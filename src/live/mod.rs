@@ -6,6 +6,7 @@
 //! a process of its own that ends the fleet when the conductor dies, however it
 //! dies.
 
+mod admitted;
 mod conductor;
 mod faults;
 mod gauges;
@@ -23,7 +24,7 @@ mod watch;
 pub use conductor::conduct;
 pub use guardian::guard;
 pub use offer::offer;
-pub use preflight::preflight;
+pub use preflight::{preflight, refuse};
 pub use recover::{Leftovers, left};
 pub use serve::serve;
 pub use signals::Interrupt;

@@ -20,8 +20,11 @@ mod counters;
 mod directory;
 mod event;
 mod histogram;
+mod interval_log;
 mod ledger;
+mod lines;
 mod memory;
+mod private;
 mod sample;
 mod tally;
 mod text;
@@ -33,13 +36,14 @@ pub use counters::{
     AttemptCounters, BalancerCounters, GaugeCounters, GeneratorCounters, IdentityCounters,
     InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
 };
-pub use directory::{
-    Backend, FORMAT, Header, MachineFacts, Record, Recorder, claim_directory, write_private,
-};
+pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};
 pub use event::{Event, PAUSED, StopCause};
 pub use histogram::Histogram;
+pub use interval_log::IntervalLog;
 pub use ledger::{Class, Ledger, Try, Unanswered, WireReport};
 pub use memory::MemoryRecorder;
+pub use private::{claim_directory, write_private};
+pub(crate) use private::{open_to_append, read_regular};
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use tally::Tally;
 pub use text::{outcome_text, printable, story_time};

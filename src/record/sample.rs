@@ -22,13 +22,22 @@ pub struct Sample {
     pub histograms: Vec<(Measure, Histogram)>,
 }
 
-/// How a log of histograms begins: as `HdrHistogram`'s own tools write it.
-pub(super) const LOG_HEADER: &str = "#[Histogram log format version 1.3]\n\
-     \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"";
+/// How a log of histograms begins, as `HdrHistogram`'s own tools write it: its times count
+/// from `zero_wall_ms`, in milliseconds since 1970.
+pub(super) fn log_header(zero_wall_ms: u64) -> String {
+    let zero = format!("{}.{:03}", zero_wall_ms / 1000, zero_wall_ms % 1000);
+    format!(
+        "#[Histogram log format version 1.3]\n\
+         #[StartTime: {zero} (seconds since epoch)]\n\
+         #[BaseTime: {zero} (seconds since epoch)]\n\
+         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n"
+    )
+}
 
 impl Sample {
     /// A line of a log of histograms for each that holds something, tagged with
-    /// `kind:source:measure`; times are in seconds, histograms in nanoseconds.
+    /// `kind:source:measure`. Times are in seconds, the longest duration in
+    /// milliseconds, histograms in nanoseconds: the units that readers of such logs expect.
     pub(super) fn log_lines(&self) -> impl Iterator<Item = String> + '_ {
         let filled = self.histograms.iter();
         let filled = filled.filter(|(_, histogram)| !histogram.is_empty());
@@ -40,7 +49,7 @@ impl Sample {
                 measure.name(),
                 self.from.as_secs_f64(),
                 (self.to - self.from).as_secs_f64(),
-                histogram.max().unwrap_or_default().as_secs_f64(),
+                histogram.max().unwrap_or_default().as_millis_f64(),
                 histogram.encode()
             )
         })
@@ -146,7 +155,7 @@ impl Counters {
 }
 
 /// What a histogram of a sample measures (docs/TERMS.md has the definitions).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Measure {
     /// Response time of succeeded operations, by intended start.
     Response,
@@ -169,6 +178,13 @@ impl Measure {
         (Self::PoolWait, "pool_wait"),
         (Self::QueueWait, "queue_wait"),
     ];
+
+    /// The measure of this name.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter();
+        all.find(|(_, own)| *own == name)
+            .map(|(measure, _)| *measure)
+    }
 
     /// The name in `latency.hlog`.
     #[must_use]
@@ -197,6 +213,21 @@ pub trait Observer {
     fn event(&mut self, at: Nanos, event: &Event);
     /// A sample is complete.
     fn sample(&mut self, sample: &Sample);
+}
+
+/// One who may be there.
+impl<A: Observer> Observer for Option<A> {
+    fn event(&mut self, at: Nanos, event: &Event) {
+        if let Some(watcher) = self {
+            watcher.event(at, event);
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        if let Some(watcher) = self {
+            watcher.sample(sample);
+        }
+    }
 }
 
 /// Two who watch are told one after the other.

@@ -14,15 +14,20 @@
 
 mod addresses;
 mod call;
+mod carrier;
+mod family;
 mod gauges;
 mod limits;
 mod process;
 mod service;
 mod spawn;
 mod undo;
+mod undos;
 
 pub use addresses::Addresses;
+pub use carrier::{Carrier, carry_out_alone};
 pub use service::{Begin, Target};
-pub use undo::{Armed, Safeguard, Undo, Undos};
+pub use undo::{Armed, Safeguard, Undo};
+pub use undos::Undos;
 
 use crate::sync::lock;

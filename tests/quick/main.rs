@@ -17,6 +17,7 @@ mod analysis;
 mod architecture;
 mod clients;
 mod codec;
+mod directories;
 mod merged;
 mod old_runs;
 mod operations;

@@ -101,21 +101,41 @@ fn the_histograms_can_be_read_by_their_own_library() {
     let file = folder.path().join("load.hlog");
     load(
         &url,
-        &["-n", "50", "-c", "2", "--hdr", file.to_str().unwrap()],
+        &["-n", "50", "-R", "25", "--hdr", file.to_str().unwrap()],
     );
     let log = std::fs::read(&file).unwrap();
     let mut counts = std::collections::BTreeMap::new();
+    let (mut zeros, mut starts) = (0, std::collections::BTreeSet::new());
     for entry in IntervalLogIterator::new(&log) {
-        let LogEntry::Interval(interval) = entry.unwrap() else {
-            continue;
+        let interval = match entry.unwrap() {
+            LogEntry::Interval(interval) => interval,
+            LogEntry::StartTime(time) | LogEntry::BaseTime(time) => {
+                // In seconds since 1970: this test is younger than 2020.
+                assert!(time.as_secs() > 1_577_836_800);
+                zeros += 1;
+                continue;
+            }
         };
         let encoded = base64::prelude::BASE64_STANDARD
             .decode(interval.encoded_histogram())
             .unwrap();
         let mut reader = Deserializer::new();
         let histogram: Histogram<u64> = reader.deserialize(&mut encoded.as_slice()).unwrap();
-        counts.insert(interval.tag().unwrap().to_string(), histogram.len());
+        // In milliseconds; the histogram itself is in nanoseconds.
+        let max = f64::from(u32::try_from(histogram.max()).unwrap()) / 1e6;
+        assert!(
+            (interval.max() - max).abs() < 0.001,
+            "{} and {max}",
+            interval.max()
+        );
+        *counts
+            .entry(interval.tag().unwrap().to_string())
+            .or_insert(0) += histogram.len();
+        starts.insert(interval.start_timestamp());
     }
+    assert_eq!(zeros, 2);
+    // An interval a second, and no more than one line for each of them.
+    assert!(starts.len() > 1, "{starts:?}");
     assert_eq!(counts["operations:user:response"], 50);
     assert_eq!(counts["attempts:user:service"], 50);
     assert_eq!(counts["generator:generator:send_lag"], 50);

@@ -70,7 +70,7 @@ fn a_stop_condition_undoes_at_once() {
 }
 
 /// The guardian of a conductor.
-fn guardian(conductor: u32) -> u32 {
+pub(super) fn guardian(conductor: u32) -> u32 {
     let processes = fs::read_dir("/proc").unwrap();
     let found = processes.filter_map(|entry| {
         let path = entry.ok()?.path();
