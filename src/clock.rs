@@ -6,6 +6,8 @@
 //! a fleet's processes report differences of their readings only, and what
 //! happens to them is dated by the conductor, on the run's axis.
 
+use std::fs::File;
+use std::os::unix::fs::FileExt as _;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
@@ -70,6 +72,34 @@ pub fn thread_cpu() -> Nanos {
     Nanos(nanos(clock_gettime(ClockId::ThreadCPUTime)))
 }
 
+/// How long a thread was ready to run and had no processor, as the kernel counts it
+/// (`/proc/thread-self/schedstat`, the second number: Documentation/scheduler/sched-stats).
+#[derive(Debug, Default)]
+pub(crate) struct RunDelay {
+    /// Whether it was opened, by the thread that is measured.
+    opened: bool,
+    /// None where there is no such file.
+    file: Option<File>,
+}
+
+impl RunDelay {
+    /// The delay of the calling thread in all, which must be the same each time; zero
+    /// where the kernel does not tell.
+    pub(crate) fn read(&mut self) -> Nanos {
+        if !std::mem::replace(&mut self.opened, true) {
+            self.file = File::open("/proc/thread-self/schedstat").ok();
+        }
+        let mut text = [0; 96];
+        let read = self
+            .file
+            .as_ref()
+            .map_or(0, |file| file.read_at(&mut text, 0).unwrap_or_default());
+        let text = str::from_utf8(&text[..read]).unwrap_or_default();
+        let delay = text.split_ascii_whitespace().nth(1);
+        Nanos(delay.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+}
+
 /// Milliseconds since 1970-01-01T00:00:00Z, for naming and dating runs, never for measuring.
 #[must_use]
 pub fn wall_millis() -> u64 {
@@ -107,6 +137,14 @@ fn nanos(time: rustix::time::Timespec) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn waiting_for_a_processor_only_grows() {
+        let mut delay = RunDelay::default();
+        let before = delay.read();
+        std::thread::yield_now();
+        assert!(delay.read() >= before);
+    }
 
     #[test]
     fn stamps_are_dates() {

@@ -2,8 +2,8 @@
 //! else knows both.
 
 use std::env;
-use std::fs;
-use std::io::{self, Write};
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::analysis::{self, Findings, WhatIf};
@@ -15,8 +15,8 @@ use crate::live;
 use crate::load::{Endpoint, Work};
 use crate::plan::Plan;
 use crate::record::{
-    Backend, Event, Header, Observer, Record, Recorder, Sample, StopCause, Tally, claim_directory,
-    write_private,
+    Backend, Event, Header, IntervalLog, Observer, Record, Recorder, Sample, StopCause, Tally,
+    claim_directory, read_regular, write_private,
 };
 use crate::report;
 use crate::scenario::Setting;
@@ -28,6 +28,8 @@ use crate::units::Nanos;
 const REPORTS: &str = "reports";
 /// What corrective measures were found to change, beside a run's record.
 const WHAT_IF: &str = "what-if.json";
+/// What a sweep found; the first file in its directory.
+const SWEEP: &str = "sweep.json";
 
 /// How a run is watched and where it lands.
 #[derive(Debug, Clone, Default)]
@@ -43,6 +45,8 @@ pub(crate) struct Options {
     pub live_width: Option<usize>,
     /// Hosts other than this machine that may be sent to.
     pub allowed: Vec<String>,
+    /// The file that a load's histograms are written to, an interval at a time.
+    pub histograms: Option<PathBuf>,
 }
 
 /// A run that came to an end, planned or by a signal.
@@ -83,12 +87,14 @@ pub(crate) fn live(plan: Plan, options: &Options) -> Result<Finished> {
         &mut observer,
     );
     drop(observer);
-    let reported = write_report(&directory).and_then(|(record, findings)| {
+    let reported = read_own(&directory).and_then(|(record, findings)| {
+        let written = write_files(&directory, &record, &findings);
         // Where no load began nothing was measured, and the error says it all.
         if cause.is_ok() || load_began(&record) {
-            tell(&directory, &record, &findings, options)?;
+            let there = written.is_ok().then_some(directory.as_path());
+            tell(there, &record, &findings, options)?;
         }
-        Ok(findings)
+        written.map(|()| findings)
     });
     match (cause, reported) {
         (Ok(cause), Ok(findings)) => Ok(Finished { findings, cause }),
@@ -144,7 +150,11 @@ fn simulate_into(
     })?;
     progress.clear(io::stderr());
     kept.failed.and_then(|()| kept.recorder.flush())?;
-    let findings = report(directory, options)?;
+    let (record, findings) = read_own(directory)?;
+    let written = write_files(directory, &record, &findings);
+    let there = written.is_ok().then_some(directory);
+    tell(there, &record, &findings, options)?;
+    written?;
     match simulated.cause {
         StopCause::Failed { reason } => Err(Error::failed(reason)),
         cause => Ok((cause, findings)),
@@ -190,13 +200,30 @@ pub(crate) fn load(
         options.live_width,
         options.quiet,
     );
-    let mut watching = (ui::Aside::new(view), Tally::new(&header.plan));
+    let file = options.histograms.as_deref();
+    let log = file.map(|file| interval_log(file, &header)).transpose()?;
+    let mut watching = ((ui::Aside::new(view), Tally::new(&header.plan)), log);
     let cause = live::offer(&header.plan, endpoint, work, &mut watching)?;
-    let (view, tally) = watching;
+    let ((view, tally), log) = watching;
     drop(view);
+    if let (Some(file), Some(log)) = (file, log) {
+        log.end().map_err(|cause| histograms_error(file, &cause))?;
+    }
     let record = tally.into_record(header);
     let findings = analysis::findings(&record);
     Ok((record, findings, cause))
+}
+
+/// Where a load's histograms are written.
+fn interval_log(file: &Path, header: &Header) -> Result<IntervalLog<BufWriter<File>>> {
+    File::create(file)
+        .and_then(|opened| IntervalLog::begin(BufWriter::new(opened), header.started_wall_ms))
+        .map_err(|cause| histograms_error(file, &cause))
+}
+
+fn histograms_error(file: &Path, cause: &io::Error) -> Error {
+    let file = file.display();
+    Error::failed(format!("failed to write the histograms to {file}: {cause}"))
 }
 
 /// What a record of a plan says of itself.
@@ -214,7 +241,7 @@ fn tried(directory: &Path) -> Result<Option<WhatIf>> {
     let wrong = |cause: &dyn std::fmt::Display| {
         Error::usage(format!("failed to read {}: {cause}", path.display()))
     };
-    match fs::read(&path) {
+    match read_regular(&path) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|it| wrong(&it)),
@@ -277,7 +304,7 @@ pub(crate) fn sweep(
         Path::new(REPORTS).join(format!("sweep-{stamp}"))
     });
     // Before the work, so that nothing is computed in vain.
-    let claimed = claim_directory(&directory);
+    let claimed = claim_directory(&directory, SWEEP);
     if !claimed.is_ok_and(|claimed| claimed) {
         return Err(Error::usage(format!(
             "{} is not empty or cannot be created; name another directory with --out",
@@ -286,10 +313,14 @@ pub(crate) fn sweep(
     }
     let sweep = explored(options, |progress| {
         explore::sweep(plan_of, axes, points, bounds, progress)
+    });
+    let sweep = sweep.inspect_err(|_| {
+        // The claim goes with it, so that the directory can be named again.
+        let _ = fs::remove_file(directory.join(SWEEP));
     })?;
     let text = serde_json::to_string_pretty(&sweep)
-        .map_err(|cause| Error::failed(format!("failed to write sweep.json: {cause}")))?;
-    write_private(&directory, "sweep.json", text.as_bytes())?;
+        .map_err(|cause| Error::failed(format!("failed to write {SWEEP}: {cause}")))?;
+    write_private(&directory, SWEEP, text.as_bytes())?;
     write_private(
         &directory,
         "sweep.svg",
@@ -331,33 +362,58 @@ fn say(text: &str) -> Result<()> {
         .map_err(|cause| Error::failed(format!("failed to print the answer: {cause}")))
 }
 
-/// Reads a run directory, writes its reports again and prints the answer.
+/// Reads a run directory, prints the answer and writes its reports again. What cannot be
+/// written is said, and the answer stands: a directory may be read only, or another's.
 ///
 /// # Errors
 ///
-/// Where there is no run, or its reports cannot be written.
+/// Where there is no run, or the answer cannot be printed.
 pub(crate) fn report(directory: &Path, options: &Options) -> Result<Findings> {
-    let (record, findings) = write_report(directory)?;
-    tell(directory, &record, &findings, options)?;
+    let (record, findings) = read(directory)?;
+    let written = write_files(directory, &record, &findings);
+    let there = written.is_ok().then_some(directory);
+    tell(there, &record, &findings, options)?;
+    if let Err(error) = written {
+        let _ = writeln!(io::stderr(), "threadbare: {error}");
+    }
     Ok(findings)
 }
 
-/// Prints the answer.
-fn tell(directory: &Path, record: &Record, findings: &Findings, options: &Options) -> Result<()> {
+/// Prints the answer; `directory`: where its files lie.
+fn tell(
+    directory: Option<&Path>,
+    record: &Record,
+    findings: &Findings,
+    options: &Options,
+) -> Result<()> {
     say(&if options.quiet {
         report::text::verdict(findings)
     } else {
-        report::text::render(record, findings, Some(directory), options.color)
+        report::text::render(record, findings, directory, options.color)
     })
 }
 
-/// Reads a run directory and writes its reports.
-fn write_report(directory: &Path) -> Result<(Record, Findings)> {
+/// What a run directory holds, and what it shows.
+fn read(directory: &Path) -> Result<(Record, Findings)> {
     let record = Record::open(directory)?;
     let findings = analysis::findings(&record);
-    let tried = tried(directory)?;
-    report::write_all(directory, &record, &findings, tried.as_ref())?;
     Ok((record, findings))
+}
+
+/// The same of the directory that this run has written: where it cannot be read, the run
+/// has failed, and nobody has used it wrongly.
+fn read_own(directory: &Path) -> Result<(Record, Findings)> {
+    read(directory).map_err(|cause| {
+        Error::failed(format!(
+            "this run cannot be read back, so its directory was moved or removed meanwhile: {cause}"
+        ))
+    })
+}
+
+/// Writes the reports of a run directory.
+fn write_files(directory: &Path, record: &Record, findings: &Findings) -> Result<()> {
+    let tried = tried(directory)?;
+    report::write_all(directory, record, findings, tried.as_ref()).map(|_| ())
 }
 
 /// Whether the record of a run tells of any load.

@@ -63,6 +63,12 @@ pub fn numbered(count: u64, noun: &str) -> String {
 pub struct Nanos(pub u64);
 
 impl Nanos {
+    /// Whether it is none.
+    #[must_use]
+    pub const fn is_zero(&self) -> bool {
+        self.0 == 0
+    }
+
     /// No time at all; as an instant, the start of the run.
     pub const ZERO: Self = Self(0);
     /// The largest value: as an instant, "never".

@@ -5,6 +5,7 @@
 //! reports' business.
 
 use super::findings::{Conservation, ExhaustionWindow, Findings, Incident, Measurement, Phase};
+use super::validity::DELAYED_MOST;
 use crate::model::SourceName;
 use crate::plan::Cause;
 
@@ -234,10 +235,12 @@ impl Measurement {
     /// What a closed loop went as fast as.
     #[must_use]
     pub fn limiter(&self) -> Limiter {
-        let limiting = |share: Option<f64>| share.is_some_and(|share| share > LIMITING);
-        if limiting(self.generator_busy) {
+        let above = |share: Option<f64>, most| share.is_some_and(|share| share > most);
+        if above(self.generator_busy, LIMITING) {
             Limiter::Generator
-        } else if limiting(self.machine_busy_max) {
+        } else if above(self.machine_busy_max, LIMITING)
+            || above(self.generator_delayed, DELAYED_MOST)
+        {
             Limiter::Machine
         } else {
             Limiter::Target

@@ -4,7 +4,8 @@ use super::findings::{Baseline, Findings, Measurement, Validity, Verdict};
 use super::incident::Evidence;
 use super::journal::Taken;
 use super::{
-    capacity, conservation, exhaustion, expectations, incident, journal, observation, phases,
+    capacity, conservation, exhaustion, expectations, failures, incident, journal, observation,
+    phases,
 };
 use super::{recovery, sentences, series, validity};
 use crate::record::Record;
@@ -96,6 +97,8 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         incident: super::Incident::default(),
         steady_state_returned: journal::steady_state(record),
         expectations: Vec::new(),
+        failures: failures::failures(record),
+        accept_queue: failures::accept_queue(record),
         scrape_failures: journal::scrape_failures(record),
         warnings: journal::warnings(record),
         sentences: Vec::new(),

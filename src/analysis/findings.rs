@@ -9,10 +9,11 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::capacity::InferredCapacity;
+use super::failures::{AcceptQueueFigures, Failures};
 use super::observed::{GaugeFigures, ProcessFigures};
 use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
 use crate::plan::{Cause, Story};
-use crate::record::{Backend, MachineFacts};
+use crate::record::{Backend, MachineFacts, is_told};
 
 /// Everything found in a record.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -63,6 +64,12 @@ pub struct Findings {
     pub steady_state_returned: Option<bool>,
     /// The expectations and their results.
     pub expectations: Vec<ExpectationResult>,
+    /// Attempts that failed, by source and cause; only where there are some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<Failures>,
+    /// The accept queue of the port that was loaded; only where it is on this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_queue: Option<AcceptQueueFigures>,
     /// Gauges that could not be read, by source and cause.
     pub scrape_failures: Vec<ScrapeFailures>,
     /// What the run itself warned of, one sentence each.
@@ -97,6 +104,10 @@ pub struct Measurement {
     /// Busy share of the generator's threads, deliberate spinning not counted, in the
     /// worst phase; null where it was not measured.
     pub generator_busy: Option<f64>,
+    /// Share of the time for which the generator's threads were ready to run and had no
+    /// processor, in the worst phase; only where the kernel tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_delayed: Option<f64>,
     /// Busy share of the whole machine in the worst phase; null where it was not measured.
     pub machine_busy_max: Option<f64>,
     /// Share of processor time that the hypervisor gave to others, over the run; null
@@ -303,6 +314,14 @@ pub struct Latency {
     pub p999: Option<f64>,
     /// Largest.
     pub max: Option<f64>,
+}
+
+impl Latency {
+    /// The 99th percentile, where there are values enough to tell it.
+    #[must_use]
+    pub fn told_p99(&self) -> Option<f64> {
+        self.p99.filter(|_| is_told(0.99, self.count))
+    }
 }
 
 /// An unbroken window in which an instance had no free worker and jobs waiting.

@@ -21,6 +21,7 @@
 //! | `incident` | the incident's clock and verdict |
 //! | `conservation` | does the record add up |
 //! | `validity` | was the generator the limit |
+//! | `failures` | why attempts failed |
 //! | `expectations` | did the run show what it was expected to show |
 //! | `answer` | the figures that every report leads with |
 //! | `sentences` | all of this in words |
@@ -33,6 +34,7 @@ mod capacity;
 mod conservation;
 mod exhaustion;
 mod expectations;
+mod failures;
 mod find;
 mod findings;
 mod incident;
@@ -54,6 +56,7 @@ mod validity;
 
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
+pub use failures::{AcceptQueueFigures, FailureExample, Failures};
 pub use find::findings;
 pub use findings::{
     ActionOutcome, ActionTaken, Baseline, Conservation, ExhaustionWindow, ExpectationResult,

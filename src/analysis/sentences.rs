@@ -34,6 +34,7 @@ pub(super) fn sentences(findings: &Findings) -> Vec<String> {
         teller.failed_action(),
         teller.exhaustion(),
         teller.gauges(),
+        findings.not_taken(),
         teller.listen_queue(),
         teller.capacity(),
         teller.amplification(),

@@ -90,6 +90,11 @@ impl Totals {
         share(self.generator.counters.cpu_ns, self.generator.thread_ns)
     }
 
+    /// Time for which the generator's threads waited for a processor / the time there was.
+    pub(super) fn generator_delayed(&self) -> Option<f64> {
+        share(self.generator.counters.delayed_ns, self.generator.thread_ns)
+    }
+
     /// Processor time used by anything / the time there was.
     pub(super) fn machine_busy(&self) -> Option<f64> {
         share(self.machine.busy_ns, self.machine.total_ns)

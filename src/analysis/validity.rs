@@ -6,23 +6,30 @@
 //! A record that does not add up (`conservation`) is just as worthless.
 
 use super::conservation::{conservation, unconserved};
+use super::failures::lacking;
 use super::findings::{Measurement, SendLag, Validity};
 use super::observation::Observation;
 use super::phases::Stretch;
 use super::series::Series;
 use super::totals::Totals;
-use crate::record::{Backend, Record};
+use crate::record::{Backend, Event, Record};
 use crate::units::{Nanos, counted};
 
 /// Send lag below this is invisible beside the network and the kernel's own
 /// wake-ups on a shared machine.
 const SEND_LAG_FLOOR: Nanos = Nanos::from_millis(20);
-/// Where timeouts are long, lag may be a twentieth of them: it then shifts no
+/// Lag may be a tenth of the response times that it is part of: more of it, and the
+/// percentile that is shown is the generator's as well as the target's.
+const SEND_LAG_RESPONSE_DIVISOR: u64 = 10;
+/// Where nothing succeeded, lag may be a twentieth of the timeout: it then shifts no
 /// attempt across its timeout that was not at the edge of it.
 const SEND_LAG_TIMEOUT_DIVISOR: u64 = 20;
 /// A generator busier than this waits for its own processor before it sends:
 /// at 90 % a queue of one forms nine times in ten.
 const GENERATOR_BUSY_MOST: f64 = 0.90;
+/// A generator that is kept from running for more than this share of the time meets
+/// one arrival or answer in ten late.
+pub(super) const DELAYED_MOST: f64 = 0.10;
 /// Use and steal above this leave no twentieth of the machine to anybody who
 /// wakes up, so that waiting for a processor is in every figure.
 const MACHINE_BUSY_MOST: f64 = 0.95;
@@ -45,15 +52,20 @@ pub(super) fn measurement(
         })
         .collect();
     let run = Totals::over(series.between(observation.from, observation.to));
+    // What was due at the end of the load may have been sent after it: that is lag too.
+    let sent = Totals::over(series.between(observation.from, Nanos::MAX));
     let reasons = [
+        not_begun(record),
         unconserved(record, series),
         unmeasured(record, series, &run),
-        late(record, &run),
+        late(record, &sent),
         shed(series),
+        lacking(record),
         // A closed loop goes as fast as something lets it: what that was is its
         // answer, not its fault.
         open_loop(record).then(|| busy_generator(&phases)).flatten(),
         open_loop(record).then(|| busy_machine(&phases)).flatten(),
+        open_loop(record).then(|| delayed(&phases)).flatten(),
     ];
     let reasons: Vec<String> = reasons.into_iter().flatten().collect();
     // What a simulation's books say of a generator is no measurement.
@@ -67,11 +79,15 @@ pub(super) fn measurement(
         },
         reasons,
         send_lag_us: if measured {
-            send_lag(&run)
+            send_lag(&sent)
         } else {
             SendLag::default()
         },
         generator_busy: busy.map(|(_, busy)| busy),
+        generator_delayed: most(&phases, Totals::generator_delayed)
+            .map(|(_, delayed)| delayed)
+            // A kernel that does not tell leaves a zero.
+            .filter(|delayed| measured && *delayed > 0.0),
         machine_busy_max: most(&phases, Totals::machine_busy).map(|(_, busy)| busy),
         machine_steal: run.machine_steal(),
     }
@@ -106,6 +122,14 @@ fn send_lag(run: &Totals) -> SendLag {
     }
 }
 
+/// A run that was killed in its set-up has measured nothing that could be right.
+fn not_begun(record: &Record) -> Option<String> {
+    let mut events = record.events.iter();
+    let began = events.any(|(_, event)| *event == Event::LoadStarted);
+    (record.header.backend == Backend::Live && !began)
+        .then(|| "The run ended before its load began, so nothing was measured.".to_owned())
+}
+
 /// What is missing to tell whether the generator was the limit. A simulation
 /// has neither a generator nor a machine that could be, so it owes nothing.
 fn unmeasured(record: &Record, series: &Series, run: &Totals) -> Option<String> {
@@ -133,10 +157,14 @@ fn unmeasured(record: &Record, series: &Series, run: &Totals) -> Option<String> 
     })
 }
 
-fn late(record: &Record, run: &Totals) -> Option<String> {
-    let timeout = record.header.plan.load.client.timeout;
-    let bound = SEND_LAG_FLOOR.max(timeout / SEND_LAG_TIMEOUT_DIVISOR);
-    let p99 = run.send_lag.as_ref()?.quantile(0.99)?;
+fn late(record: &Record, sent: &Totals) -> Option<String> {
+    let response = sent.response.as_ref().and_then(|it| it.quantile(0.99));
+    let share = response.map_or_else(
+        || record.header.plan.load.client.timeout / SEND_LAG_TIMEOUT_DIVISOR,
+        |response| response / SEND_LAG_RESPONSE_DIVISOR,
+    );
+    let bound = SEND_LAG_FLOOR.max(share);
+    let p99 = sent.send_lag.as_ref()?.quantile(0.99)?;
     (p99 > bound).then(|| {
         format!(
             "The generator sent late: its send lag p99 is {:.1} ms, and at most {:.1} ms is \
@@ -167,6 +195,19 @@ fn busy_generator(phases: &[(&str, Totals)]) -> Option<String> {
              is allowed.",
             busy * 100.0,
             GENERATOR_BUSY_MOST * 100.0
+        )
+    })
+}
+
+fn delayed(phases: &[(&str, Totals)]) -> Option<String> {
+    let (name, delayed) = most(phases, Totals::generator_delayed)?;
+    (delayed > DELAYED_MOST).then(|| {
+        format!(
+            "The generator's threads waited for a processor for {:.0} % of the time in the phase \
+             `{name}`, and at most {:.0} % are allowed: what they waited is in every time that was \
+             measured.",
+            delayed * 100.0,
+            DELAYED_MOST * 100.0
         )
     })
 }

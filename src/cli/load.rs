@@ -2,7 +2,9 @@
 
 use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::{fmt, fs, io};
 
 use clap::{Args, ValueEnum};
@@ -12,12 +14,12 @@ use super::client::ClientArguments;
 use super::offered::Offered;
 use super::{Code, View};
 use crate::analysis::Verdict;
-use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
+use crate::error::{EXIT_FAILED, EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Work};
-use crate::model::{ArrivalProcess, HttpWork, Part, Replay, Step, Template};
+use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Step, Template};
 use crate::net::{AllowedHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan};
-use crate::record::{Record, StopCause};
+use crate::record::StopCause;
 use crate::units::Nanos;
 use crate::{report, run, scenario};
 
@@ -85,6 +87,9 @@ pub(super) struct Arguments {
     /// A file that holds the body
     #[arg(short = 'D', long, value_name = "FILE")]
     body_file: Option<PathBuf>,
+    /// Statuses that are a success, such as `200,302` or `200..399` [default: any 2xx]
+    #[arg(long, value_name = "STATUSES", value_parser = statuses, conflicts_with = "file")]
+    expect_status: Option<Statuses>,
     #[command(flatten)]
     client: ClientArguments,
     /// Limit on operations that wait for a connection; one more is shed, and the
@@ -128,7 +133,8 @@ pub(super) struct Arguments {
     /// Print the summary as JSON instead of the table
     #[arg(long)]
     json: bool,
-    /// Write the histograms to this file, as an interval log of `HdrHistogram`
+    /// Write the histograms of each interval to this file, as an interval log of
+    /// `HdrHistogram`
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
     /// Accepted for users of other tools; always on
@@ -151,8 +157,8 @@ Examples:
   threadbare load http://127.0.0.1:8080/ -R 500 --file shop.toml    operations of several steps
   threadbare load https://localhost:8443/ --http2 -c 4 --streams 32 --cacert ca.pem
 
-Exit codes: 0 measured, 1 failed to run, 2 wrong usage, 3 environment unfit,
-97 measurement invalid, 130/143 interrupted.";
+Exit codes: 0 measured, 1 nothing succeeded or failed to run, 2 wrong usage,
+3 environment unfit, 97 measurement invalid, 130/143 interrupted.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Spread {
@@ -180,9 +186,32 @@ struct Override {
     address: IpAddr,
 }
 
+/// Statuses, as ranges.
+type Statuses = Arc<[RangeInclusive<u16>]>;
+
+fn statuses(text: &str) -> std::result::Result<Statuses, String> {
+    let status = |text: &str| -> Option<u16> {
+        let status = text.trim().parse().ok();
+        status.filter(|status| (100..=599).contains(status))
+    };
+    let ranges = text.split(',').map(|range| {
+        let (first, last) = range.split_once("..").unwrap_or((range, range));
+        let (first, last) = (status(first)?, status(last)?);
+        (first <= last).then_some(first..=last)
+    });
+    let ranges: Option<Vec<_>> = ranges.collect();
+    ranges
+        .map(Arc::from)
+        .ok_or_else(|| "write statuses from 100 to 599, such as 200,302 or 200..399".into())
+}
+
 fn override_of(text: &str) -> std::result::Result<Override, String> {
     let read = || {
-        let (host, rest) = text.split_once(':')?;
+        // An IPv6 address in brackets has colons of its own, as a host or as the address.
+        let (host, rest) = match text.strip_prefix('[') {
+            Some(text) => text.split_once("]:")?,
+            None => text.split_once(':')?,
+        };
         let (port, address) = rest.split_once(':')?;
         Some(Override {
             host: host.to_owned(),
@@ -203,22 +232,23 @@ impl Arguments {
         let quiet = view.quiet || self.json;
         let options = run::Options {
             quiet,
+            histograms: self.hdr.clone(),
             ..view.options(None)
         };
         let (record, findings, cause) =
             run::load(plan, endpoint, Work::Http { host, work }, &options)?;
         let answer = if self.json {
             report::json::render(&findings)?
+        } else if view.quiet {
+            report::load::line(&record, &findings)
         } else {
             report::load::render(&record, &findings)
         };
         super::answer(answer.as_bytes())?;
-        if let Some(file) = &self.hdr {
-            write_histograms(file, &record)?;
-        }
         Ok(match (cause, findings.verdict) {
             (StopCause::Interrupted { signal }, _) => 128 + signal,
             (_, Verdict::Invalid) => EXIT_INVALID,
+            _ if findings.conservation.succeeded == 0 => EXIT_FAILED,
             _ => EXIT_PASSED,
         })
     }
@@ -243,9 +273,14 @@ impl Arguments {
             return Err(wrong("holds a user's name: give it as a header instead"));
         }
         let target = uri.path_and_query().map_or("/", |target| target.as_str());
+        // `http://host?x=1` asks for `/?x=1`.
+        let target = &match target.strip_prefix('?') {
+            Some(query) => format!("/?{query}"),
+            None => target.to_owned(),
+        };
         let work = match &self.file {
             None => self.work(target)?,
-            Some(_) if target != "/" => {
+            Some(_) if target.as_str() != "/" => {
                 return Err(wrong("has a path, and the file of operations has its own"));
             }
             Some(file) => {
@@ -320,6 +355,10 @@ impl Arguments {
                 .map(|(name, value)| (name, literal(value.into_bytes())))
                 .collect(),
             body: literal(body),
+            expected: Expected {
+                statuses: self.expected_statuses(),
+                ..Expected::default()
+            },
             ..Step::new(&method, target)
         };
         Ok(HttpWork::single(name, step))
@@ -339,7 +378,7 @@ impl Arguments {
     fn resolve(&self, host: &str, port: u16) -> Result<SocketAddr> {
         let allowed = AllowedHosts::of_command_line(self.allow_host.clone());
         let mut overrides = self.resolve.iter();
-        match overrides.find(|given| given.host == host && given.port == port) {
+        match overrides.find(|given| given.host.eq_ignore_ascii_case(host) && given.port == port) {
             Some(given) => allowed.choose(host, &[SocketAddr::new(given.address, port)]),
             None => allowed.resolve(host, port),
         }
@@ -353,6 +392,11 @@ impl Arguments {
             });
         }
         Ok(self.body.clone().unwrap_or_default().into_bytes())
+    }
+
+    fn expected_statuses(&self) -> Vec<RangeInclusive<u16>> {
+        let given = self.expect_status.as_deref().map(<[_]>::to_vec);
+        given.unwrap_or_else(|| Expected::default().statuses)
     }
 
     fn headers(&self) -> Result<Vec<(String, String)>> {
@@ -453,11 +497,4 @@ fn recorded(file: &Path) -> Result<Replay> {
         return Err(wrong(&"it is longer than 64 MiB; split it"));
     }
     Replay::parse(&String::from_utf8_lossy(&bytes)).map_err(|cause| wrong(&cause))
-}
-
-fn write_histograms(file: &PathBuf, record: &Record) -> Result<()> {
-    fs::write(file, record.latency_log()).map_err(|cause: io::Error| {
-        let file = file.display();
-        Error::failed(format!("failed to write the histograms to {file}: {cause}"))
-    })
 }

@@ -24,13 +24,17 @@ mod sweep;
 mod target;
 mod what_if;
 
+use std::borrow::Cow;
+use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::error::{EXIT_PASSED, EXIT_USAGE, Error, Result};
+use crate::error::{EXIT_FAILED, EXIT_PASSED, EXIT_USAGE, Error, Result};
 use crate::fleet;
+use crate::model::redact;
+use crate::target::carry_out_alone;
 use crate::units::Nanos;
 use crate::{live, process};
 
@@ -126,9 +130,15 @@ enum Command {
     /// What a command waits behind until it is known to the guardian
     #[command(name = "__gate", hide = true)]
     Gate {
+        /// All that the command starts can be found again
+        #[arg(long)]
+        marked: bool,
         #[arg(last = true)]
         words: Vec<std::ffi::OsString>,
     },
+    /// A process that carries out one undo
+    #[command(name = "__undo", hide = true)]
+    Undo,
 }
 
 /// A duration that is some.
@@ -153,6 +163,11 @@ fn answer(text: &[u8]) -> Result<()> {
     }
 }
 
+/// Says something beside the answer. Nobody may be able to hear it: then it is not said.
+fn tell(text: &dyn fmt::Display) {
+    let _ = writeln!(io::stderr(), "threadbare: {text}");
+}
+
 /// The command line as a whole, for what describes it elsewhere.
 fn described() -> clap::Command {
     Arguments::command()
@@ -170,7 +185,14 @@ pub fn main() -> i32 {
             } else {
                 EXIT_PASSED
             };
-            let _ = error.print();
+            // The values that it quotes may be secrets.
+            let plain = error.to_string();
+            match redact::text(&plain) {
+                Cow::Owned(shown) if error.use_stderr() => {
+                    let _ = write!(io::stderr(), "{shown}");
+                }
+                _ => _ = error.print(),
+            }
             return code;
         }
     };
@@ -195,10 +217,11 @@ pub fn main() -> i32 {
         Command::Man(arguments) => arguments.run(),
         Command::Part { part } => fleet::serve_part(&part).map(|()| EXIT_PASSED),
         Command::Guardian => live::guard().map(|()| EXIT_PASSED),
-        Command::Gate { words } => process::gate(&words).map(|()| EXIT_PASSED),
+        Command::Gate { marked, words } => process::gate(&words, marked).map(|()| EXIT_PASSED),
+        Command::Undo => carry_out_alone().map(|done| if done { EXIT_PASSED } else { EXIT_FAILED }),
     };
     done.unwrap_or_else(|error| {
-        eprintln!("threadbare: {error}");
+        tell(&redact::text(&error.to_string()));
         error.exit_code()
     })
 }
@@ -216,6 +239,7 @@ impl View {
             color: self.color(&io::stdout()),
             live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
             allowed: Vec::new(),
+            histograms: None,
         }
     }
 }

@@ -91,7 +91,7 @@ impl Arguments {
         while !occupation.ended() && interrupt.signal().is_none() {
             if !view.quiet {
                 let held = counted(occupation.counters().held, "connection");
-                eprintln!("threadbare: holding {held}");
+                super::tell(&format!("holding {held}"));
             }
             // Either the time is over, or the other end was dropped by a signal.
             let _ = end.recv_timeout(TELL_EVERY);

@@ -74,8 +74,11 @@ impl FromStr for Offered {
 
     fn from_str(text: &str) -> Result<Self, String> {
         if let Some((from, to)) = text.split_once(':') {
-            let (from, to) = (rate(from)?, rate(to)?);
-            return Ok(Self::Shape(Shape::Ramp { from, to }));
+            let (from, to) = (edge(from)?, edge(to)?);
+            if from.as_per_second().max(to.as_per_second()) > 0.0 {
+                return Ok(Self::Shape(Shape::Ramp { from, to }));
+            }
+            return Err("a ramp must be above zero at one of its ends".into());
         }
         if let Some((mean, swing)) = text.split_once('~') {
             return sine(mean, swing);
@@ -130,10 +133,15 @@ fn spike(text: &str) -> Result<Spike, String> {
     })
 }
 
+/// A rate at an end of a ramp, which may be zero.
+fn edge(text: &str) -> Result<Rate, String> {
+    let number = text.parse::<f64>().ok().and_then(Rate::per_second);
+    number.map_or_else(|| text.parse::<Rate>().map_err(|e| e.to_string()), Ok)
+}
+
 /// A rate, with its unit or per second.
 fn rate(text: &str) -> Result<Rate, String> {
-    let number = text.parse::<f64>().ok().and_then(Rate::per_second);
-    let rate = number.map_or_else(|| text.parse::<Rate>().map_err(|e| e.to_string()), Ok)?;
+    let rate = edge(text)?;
     if rate.as_per_second() > 0.0 {
         Ok(rate)
     } else {

@@ -9,6 +9,7 @@ use clap::Args;
 use super::Code;
 use crate::error::{EXIT_FAILED, EXIT_PASSED};
 use crate::live;
+use crate::model::redact;
 use crate::record::{Outcome, outcome_text, printable};
 use crate::units::counted;
 
@@ -39,11 +40,21 @@ impl Arguments {
                 counted(left.torn() as u64, "line")
             );
         }
+        let mut code = EXIT_PASSED;
+        if left.damaged() > 0 {
+            code = EXIT_FAILED;
+            let _ = writeln!(
+                text,
+                "{} of the lines of undo.jsonl are damaged, and what they were to undo is not \
+                 known; read the file, and look at the target.",
+                left.damaged()
+            );
+        }
         let outstanding = left.outstanding();
         if outstanding.is_empty() {
             text.push_str("Nothing is left to undo.\n");
             super::answer(text.as_bytes())?;
-            return Ok(EXIT_PASSED);
+            return Ok(code);
         }
         text.push_str("Left to undo, in this order:\n");
         for undo in &outstanding {
@@ -54,14 +65,16 @@ impl Arguments {
             super::answer(b"Nothing was done; `--yes` does it without asking.\n")?;
             return Ok(EXIT_FAILED);
         }
-        let mut code = EXIT_PASSED;
-        for (undo, outcome) in left.recover()? {
+        let (came, marked) = left.recover();
+        for (undo, outcome) in came {
             if !matches!(outcome, Outcome::Applied { .. }) {
                 code = EXIT_FAILED;
             }
             let line = format!("{undo}: {}", outcome_text(&outcome));
+            let line = redact::text(&line);
             super::answer(format!("{}\n", printable(&line)).as_bytes())?;
         }
+        marked?;
         Ok(code)
     }
 }
@@ -71,10 +84,9 @@ fn agreed() -> bool {
     if !io::stdin().is_terminal() {
         return false;
     }
-    print!("Do it? [y/N] ");
     let mut line = String::new();
-    let asked = io::stdout()
-        .flush()
+    let asked = write!(io::stdout(), "Do it? [y/N] ")
+        .and_then(|()| io::stdout().flush())
         .and_then(|()| io::stdin().lock().read_line(&mut line));
     asked.is_ok() && matches!(line.trim(), "y" | "Y" | "yes")
 }

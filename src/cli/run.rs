@@ -8,6 +8,7 @@ use super::chosen::Chosen;
 use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_EXPECTATION, EXIT_FAILED, EXIT_INVALID, EXIT_PASSED};
+use crate::live;
 use crate::record::StopCause;
 use crate::report;
 use crate::run::{self, Finished};
@@ -26,7 +27,8 @@ pub(super) struct Arguments {
     /// the scenario's [safety] names it; may be repeated
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
-    /// Print every rate, fault, hook and undo with its time, and do nothing
+    /// Print every rate, fault, hook and undo with its time, and do nothing; what a
+    /// run would refuse is refused
     #[arg(long, conflicts_with = "out")]
     dry_run: bool,
 }
@@ -36,6 +38,8 @@ impl Arguments {
         let plan = self.chosen.plan(view, &[])?;
         if self.dry_run {
             super::answer(report::dry_run::render(&plan).as_bytes())?;
+            // The same rule as a run's: what it would refuse, a dry run refuses.
+            live::refuse(&plan, &self.allow_host)?;
             return Ok(EXIT_PASSED);
         }
         let options = run::Options {

@@ -1,6 +1,7 @@
 //! `threadbare target`: the fleet alone, for curl or any other load generator.
 
 use std::env;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -54,7 +55,7 @@ impl Arguments {
             &mut announce,
             |event| {
                 if let Some(sentence) = in_words(&event) {
-                    eprintln!("threadbare: {sentence}");
+                    super::tell(&sentence);
                 }
             },
         )?;
@@ -70,25 +71,31 @@ fn announce(alone: &StandaloneFleet) {
         token_file,
         tokens,
     } = alone;
-    println!("The fleet serves at http://{address}, until Ctrl-C. A token of each role:");
+    let mut text =
+        format!("The fleet serves at http://{address}, until Ctrl-C. A token of each role:\n");
     for (role, _) in Role::ALL {
         if let Some(token) = tokens.of(role).first() {
-            println!("  {role:<12} {token}");
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "  {role:<12} {token}");
         }
     }
     let first = |role| tokens.of(role).first().map_or("TOKEN", String::as_str);
     let (viewer, contributor) = (first(Role::Viewer), first(Role::Contributor));
-    println!(
+    let _ = writeln!(
+        text,
         "\nTry:\n  curl -H 'Authorization: Bearer {contributor}' http://{address}/projects/1/tasks\n  \
          curl -H 'Authorization: Bearer {contributor}' -d '{{\"title\":\"write a test\"}}' http://{address}/projects/1/tasks\n  \
          curl -X PATCH -H 'Authorization: Bearer {viewer}' -d '{{\"done\":true}}' http://{address}/tasks/1"
     );
-    println!(
+    let _ = writeln!(
+        text,
         "\nBreak it (the control listener demands the token in {}):\n  \
          curl -H \"Authorization: Bearer $(cat '{}')\" -d '{{\"set\":{{\"authorization.verification\":\"detached\"}}}}' http://{control}/push",
         token_file.display(),
         token_file.display()
     );
+    // It serves whether or not anybody can read this.
+    let _ = super::answer(text.as_bytes());
 }
 
 /// What a watcher of the fleet wants to know; none for what is only counted.

@@ -2,15 +2,19 @@
 
 use super::Clients;
 use super::judge::judge;
-use super::ledger::{Class, Try, Unanswered};
-use super::wire::{Asks, AttemptEnd, AttemptId, End, Outgoing, Wire};
-use crate::model::AttemptOutcome;
+use super::ledger::{Class, Try};
+use super::wire::{Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, Wire};
+use crate::model::{AttemptOutcome, FailureCause, Unanswered};
 use crate::units::Nanos;
 
 /// The lane of users' timeouts; a group's is one past its index.
 const USERS_LANE: usize = 0;
-/// Times that an operation's requests are made again since they were not processed.
-const UNPROCESSED_MAX: u8 = 100;
+/// Times that an operation's requests are made again at once since they were not
+/// processed: a connection that is being retired may meet two. A server that goes on
+/// refusing is not asked at once again, but as the client's policy has it.
+const UNPROCESSED_MAX: u8 = 2;
+/// Kinds of failure that are told with their first example, at most.
+const NOTED_MAX: usize = 64;
 
 /// Who made an attempt and hears of its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -129,27 +133,17 @@ impl Clients {
                 retry_after,
                 content,
             } => self.answered(id.slot, at, status, retry_after, content.as_ref(), wire),
-            End::TooLate => {
-                if let Some(attempt) = self.forget(id.slot, Unanswered::TimedOut) {
-                    self.tell_owner(attempt.owner, AttemptOutcome::TimedOut, seen, wire);
-                }
-            }
+            End::TooLate => self.failed(id.slot, FailureCause::NoAnswer, seen, wire),
             End::Lost {
-                how,
+                cause,
                 stale,
                 handed_over,
-            } => {
-                let outcome = match how {
-                    Unanswered::Protocol => AttemptOutcome::ProtocolError,
-                    _ => AttemptOutcome::ConnectionFailed,
-                };
-                self.lost(id.slot, how, outcome, (stale, handed_over), seen, wire);
-            }
+            } => self.lost(id.slot, cause, (stale, handed_over), seen, wire),
             End::Unprocessed => {
                 // Doing it again does not do it twice.
                 self.note_unprocessed(id.slot);
-                let (how, outcome) = (Unanswered::Connection, AttemptOutcome::ConnectionFailed);
-                self.lost(id.slot, how, outcome, (true, false), seen, wire);
+                let cause = FailureCause::Http2Refused;
+                self.lost(id.slot, cause, (true, false), seen, wire);
             }
         }
     }
@@ -169,21 +163,83 @@ impl Clients {
         };
         let service = now.saturating_sub(attempt.sent);
         self.ledger.answered(attempt.owner.class(), status, service);
+        let class = attempt.owner.class();
         let operation = match attempt.owner {
             Owner::Operation(slot) => self.operations.get_mut(slot),
             Owner::Probe { .. } => None,
         };
-        let outcome = match operation {
-            Some(operation) => {
-                let (draft, step) = (&operation.draft, operation.step);
-                let captured = &mut operation.captured;
-                judge(wire.expected(draft, step), status, retry_after, || {
-                    content.is_none_or(|content| wire.accepts(draft, step, content, captured))
-                })
-            }
-            None => judge(&self.probe_expects, status, retry_after, || true),
+        let mut failed = None;
+        let mut check = None;
+        let outcome = if let Some(operation) = operation {
+            let (draft, step) = (operation.draft, operation.step);
+            let learnt = &mut operation.learnt;
+            let inside = || match content {
+                Some(content) => wire.accepts(&draft, step, content, learnt),
+                None => Ok(()),
+            };
+            let expected = wire.expected(&draft, step);
+            let outcome = judge(expected, status, retry_after, inside, &mut failed);
+            check = failed.map(|failed| (failed, draft, step));
+            outcome
+        } else {
+            let expected = &self.probe_expects;
+            judge(expected, status, retry_after, || Ok(()), &mut failed)
         };
+        let cause = match outcome {
+            AttemptOutcome::Unexpected { status, .. } => Some(FailureCause::of_status(status)),
+            AttemptOutcome::WronglyAllowed => Some(FailureCause::WronglyAllowed),
+            AttemptOutcome::CheckFailed => Some(FailureCause::CheckFailed),
+            _ => None,
+        };
+        if let Some(cause) = cause {
+            let failure = NewFailure {
+                class,
+                cause,
+                status: Some(status).filter(|_| check.is_none()),
+                check,
+                at: now,
+                content,
+            };
+            self.count_failure(failure, wire);
+        }
         self.tell_owner(attempt.owner, outcome, now, wire);
+    }
+
+    /// Counts a failure; the first of its kind is told with what was seen of it.
+    fn count_failure<W: Wire>(&mut self, failure: NewFailure<'_, W::Content>, wire: &mut W) {
+        self.ledger.failed(failure.class, failure.cause);
+        let check = failure.check.map(|(check, ..)| check);
+        let kind = (failure.class, failure.cause, failure.status, check);
+        if self.noted.len() < NOTED_MAX && !self.noted.contains(&kind) {
+            self.noted.push(kind);
+            wire.first_failure(failure);
+        }
+    }
+
+    /// Ends an attempt that failed without a usable response; nobody tries again at once.
+    fn failed<W: Wire>(&mut self, slot: u32, cause: FailureCause, now: Nanos, wire: &mut W) {
+        if let Some(attempt) = self.remove(slot) {
+            self.count_unanswered(&attempt, cause, now, wire);
+            self.tell_owner(attempt.owner, outcome(cause), now, wire);
+        }
+    }
+
+    fn count_unanswered<W: Wire>(
+        &mut self,
+        attempt: &Attempt,
+        cause: FailureCause,
+        at: Nanos,
+        wire: &mut W,
+    ) {
+        let failure = NewFailure {
+            class: attempt.owner.class(),
+            cause,
+            status: None,
+            check: None,
+            at,
+            content: None,
+        };
+        self.count_failure(failure, wire);
     }
 
     /// Ends an attempt whose connection can no longer answer it.
@@ -194,18 +250,23 @@ impl Clients {
     fn lost<W: Wire>(
         &mut self,
         slot: u32,
-        how: Unanswered,
-        outcome: AttemptOutcome,
+        cause: FailureCause,
         (stale, handed_over): (bool, bool),
         now: Nanos,
         wire: &mut W,
     ) {
-        let Some(attempt) = self.forget(slot, how) else {
+        let Some(attempt) = self.remove(slot) else {
             return;
         };
+        self.count_unanswered(&attempt, cause, now, wire);
+        if let Owner::Operation(slot) = attempt.owner
+            && let Some(operation) = self.operations.get_mut(slot)
+        {
+            operation.unconnected = cause.is_unconnected();
+        }
         let again = stale && self.may_resend(&attempt, handed_over, now, wire);
         if !(again && self.resend(attempt.owner, now, wire)) {
-            self.tell_owner(attempt.owner, outcome, now, wire);
+            self.tell_owner(attempt.owner, outcome(cause), now, wire);
         }
     }
 
@@ -283,30 +344,20 @@ impl Clients {
     /// The attempt under way has run into its timeout.
     pub(super) fn time_out<W: Wire>(&mut self, slot: u32, wire: &mut W) {
         let now = self.now(wire);
-        if let Some(owner) = self.give_up(slot, Unanswered::TimedOut, now, wire) {
-            self.tell_owner(owner, AttemptOutcome::TimedOut, now, wire);
+        if let Some(attempt) = self.attempts.get(slot) {
+            let serial = attempt.serial;
+            let cause = wire.time_out(AttemptId { slot, serial }, now);
+            self.failed(slot, cause, now, wire);
         }
     }
 
-    /// Ends an attempt without a response: what may still come belongs to nobody.
-    pub(super) fn give_up<W: Wire>(
-        &mut self,
-        slot: u32,
-        how: Unanswered,
-        now: Nanos,
-        wire: &mut W,
-    ) -> Option<Owner> {
-        let attempt = self.forget(slot, how)?;
-        let serial = attempt.serial;
-        wire.cancel(AttemptId { slot, serial }, now);
-        Some(attempt.owner)
-    }
-
-    /// Strikes an attempt off that ends without a response.
-    fn forget(&mut self, slot: u32, how: Unanswered) -> Option<Attempt> {
-        let attempt = self.remove(slot)?;
-        self.ledger.unanswered(attempt.owner.class(), how);
-        Some(attempt)
+    /// Nobody waits for an attempt any more: what may still come belongs to nobody.
+    pub(super) fn give_up<W: Wire>(&mut self, slot: u32, now: Nanos, wire: &mut W) {
+        if let Some(attempt) = self.remove(slot) {
+            self.ledger.cancelled(attempt.owner.class());
+            let serial = attempt.serial;
+            wire.cancel(AttemptId { slot, serial }, now);
+        }
     }
 
     fn remove(&mut self, slot: u32) -> Option<Attempt> {
@@ -318,5 +369,14 @@ impl Clients {
         }
         self.timeouts[attempt.owner.lane()].remove(slot);
         Some(attempt)
+    }
+}
+
+/// What an attempt without a response comes to for who made it.
+const fn outcome(cause: FailureCause) -> AttemptOutcome {
+    match cause.counted() {
+        Some(Unanswered::TimedOut) => AttemptOutcome::TimedOut,
+        Some(Unanswered::Protocol) => AttemptOutcome::ProtocolError,
+        Some(Unanswered::Connection) | None => AttemptOutcome::ConnectionFailed,
     }
 }

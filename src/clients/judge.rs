@@ -1,20 +1,22 @@
 //! What an answer means to who asked.
 
-use crate::model::{AttemptOutcome, Expected};
+use crate::model::{AttemptOutcome, CheckFailure, Expected};
 use crate::units::Nanos;
 
-/// Judges a response by its status, and by `inside` where that is as expected.
+/// Judges a response by its status, and by `inside` where that is as expected. A
+/// check that fails goes to `failed`.
 pub(super) fn judge(
     expected: &Expected,
     status: u16,
     retry_after: Option<Nanos>,
-    inside: impl FnOnce() -> bool,
+    inside: impl FnOnce() -> Result<(), CheckFailure>,
+    failed: &mut Option<CheckFailure>,
 ) -> AttemptOutcome {
     if expected.allows(status) {
-        return if inside() {
-            AttemptOutcome::Expected
-        } else {
-            AttemptOutcome::CheckFailed
+        *failed = inside().err();
+        return match failed {
+            None => AttemptOutcome::Expected,
+            Some(_) => AttemptOutcome::CheckFailed,
         };
     }
     if (200..=299).contains(&status) && !expected.success() {
@@ -56,9 +58,13 @@ mod tests {
             (&success, 199, true, other(199)),
             (&success, 300, true, other(300)),
         ] {
+            let (mut failed, failure) = (None, CheckFailure::Body(0));
+            let inside = if inside { Ok(()) } else { Err(failure) };
+            let judged = judge(expected, status, None, || inside, &mut failed);
+            let checked = outcome == AttemptOutcome::CheckFailed;
+            assert_eq!(failed, checked.then_some(failure));
             assert_eq!(
-                judge(expected, status, None, || inside),
-                outcome,
+                judged, outcome,
                 "{status} where {:?} is expected",
                 expected.statuses
             );

@@ -5,8 +5,10 @@
 //! is what ended plus the change of what is in flight, exactly.
 
 use super::buckets::{Buckets, whole_millis};
-use crate::model::{SourceName, Terminal};
-use crate::record::{AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, Sample};
+use crate::model::{FailureCause, SourceName, Terminal, Unanswered};
+use crate::record::{
+    AttemptCounters, Counters, FailureCounters, GeneratorCounters, Histogram, Measure, Sample,
+};
 use crate::units::Nanos;
 
 /// Whose traffic an attempt is.
@@ -16,6 +18,17 @@ pub enum Class {
     User,
     /// Monitors'.
     Monitor,
+}
+
+impl Class {
+    /// The source of its samples.
+    #[must_use]
+    pub const fn source(self) -> SourceName {
+        match self {
+            Self::User => SourceName::User,
+            Self::Monitor => SourceName::Monitor,
+        }
+    }
 }
 
 /// Which try of its step an attempt is.
@@ -31,24 +44,13 @@ pub enum Try {
     Resend,
 }
 
-/// How an attempt ended without a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unanswered {
-    /// It ran into its timeout.
-    TimedOut,
-    /// Its connection was refused, reset or closed.
-    Connection,
-    /// What came was not HTTP.
-    Protocol,
-    /// Nobody waited for it any more.
-    Cancelled,
-}
-
 /// What carried the attempts says of itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct WireReport {
     /// Processor time that its thread has used in all.
     pub cpu: Nanos,
+    /// How long its thread has waited for a processor in all.
+    pub delayed: Nanos,
     /// How long it has spun on purpose since the last report.
     pub spun: Nanos,
     /// Bytes handed over since the last report.
@@ -68,6 +70,7 @@ impl WireReport {
         let taken = *self;
         *self = Self {
             connections_open: taken.connections_open,
+            delayed: taken.delayed,
             ..Self::default()
         };
         taken
@@ -78,6 +81,7 @@ impl WireReport {
 #[derive(Debug, Default)]
 struct Attempts {
     counters: AttemptCounters,
+    failures: FailureCounters,
     service: Histogram,
     in_flight: u64,
     started_before: u64,
@@ -85,20 +89,31 @@ struct Attempts {
 }
 
 impl Attempts {
-    /// The interval's sample; what is in flight is carried over.
-    fn close(&mut self, source: SourceName, from: Nanos, to: Nanos) -> Sample {
+    /// Tells the interval's samples, that of failures where there were any; what is
+    /// in flight is carried over.
+    fn close(&mut self, source: SourceName, from: Nanos, to: Nanos, emit: &mut dyn FnMut(Sample)) {
+        let failures = std::mem::take(&mut self.failures);
+        if failures != FailureCounters::default() {
+            emit(Sample {
+                from,
+                to,
+                source: source.clone(),
+                counters: Counters::Failures(failures),
+                histograms: Vec::new(),
+            });
+        }
         let mut counters = std::mem::take(&mut self.counters);
         counters.in_flight = self.in_flight;
         self.started_before += counters.started();
         self.ended_before += counters.ended();
         debug_assert_eq!(self.started_before, self.ended_before + self.in_flight);
-        Sample {
+        emit(Sample {
             from,
             to,
             source,
             counters: Counters::Attempts(counters),
             histograms: taken([(Measure::Service, &mut self.service)]),
-        }
+        });
     }
 }
 
@@ -129,12 +144,14 @@ pub(super) struct Ledger {
     unwaited: u64,
     waiting: u64,
     cpu_before: Nanos,
+    delayed_before: Nanos,
 }
 
 impl Ledger {
-    /// An empty ledger; `cpu`: processor time that the thread has used before the load.
+    /// An empty ledger; `cpu` and `delayed`: processor time that the thread has used,
+    /// and waited for, before the load.
     #[must_use]
-    pub(super) fn new(interval: Nanos, end: Nanos, cpu: Nanos) -> Self {
+    pub(super) fn new(interval: Nanos, end: Nanos, cpu: Nanos, delayed: Nanos) -> Self {
         Self {
             interval,
             from: Nanos::ZERO,
@@ -147,6 +164,7 @@ impl Ledger {
             unwaited: 0,
             waiting: 0,
             cpu_before: cpu,
+            delayed_before: delayed,
         }
     }
 
@@ -170,6 +188,9 @@ impl Ledger {
         generator.received_bytes += wire.received_bytes;
         generator.connections_opened += wire.connections_opened;
         generator.connections_open = wire.connections_open;
+        let delayed = wire.delayed.saturating_sub(self.delayed_before);
+        generator.delayed_ns += delayed.0;
+        self.delayed_before = wire.delayed.max(self.delayed_before);
     }
 
     fn close_past(&mut self, now: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
@@ -195,8 +216,8 @@ impl Ledger {
 
     fn close_interval(&mut self, to: Nanos, cpu: Nanos, emit: &mut dyn FnMut(Sample)) {
         let from = self.from;
-        emit(self.user.close(SourceName::User, from, to));
-        emit(self.monitor.close(SourceName::Monitor, from, to));
+        self.user.close(SourceName::User, from, to, emit);
+        self.monitor.close(SourceName::Monitor, from, to, emit);
         let mut counters = std::mem::take(&mut self.generator);
         self.generator.connections_open = counters.connections_open;
         self.generator.backlog_max = self.waiting;
@@ -272,16 +293,27 @@ impl Ledger {
         counters.count_status(status);
     }
 
-    /// An attempt ended without a response.
-    pub(super) const fn unanswered(&mut self, class: Class, how: Unanswered) {
+    /// An attempt failed: it ended without a response, or its response was not as
+    /// expected, which is counted as a response already.
+    pub(super) const fn failed(&mut self, class: Class, cause: FailureCause) {
+        let attempts = self.class(class);
+        attempts.failures.count(cause);
+        let counters = &mut attempts.counters;
+        let counter = match cause.counted() {
+            None => return,
+            Some(Unanswered::TimedOut) => &mut counters.timeouts,
+            Some(Unanswered::Connection) => &mut counters.connection_errors,
+            Some(Unanswered::Protocol) => &mut counters.protocol_errors,
+        };
+        *counter += 1;
+        attempts.in_flight -= 1;
+    }
+
+    /// Nobody waits for an attempt any more.
+    pub(super) const fn cancelled(&mut self, class: Class) {
         let attempts = self.class(class);
         attempts.in_flight -= 1;
-        match how {
-            Unanswered::TimedOut => attempts.counters.timeouts += 1,
-            Unanswered::Connection => attempts.counters.connection_errors += 1,
-            Unanswered::Protocol => attempts.counters.protocol_errors += 1,
-            Unanswered::Cancelled => attempts.counters.cancelled += 1,
-        }
+        attempts.counters.cancelled += 1;
     }
 
     /// A first try was sent so long after it could have been.
@@ -312,7 +344,7 @@ mod tests {
     #[test]
     fn an_interval_holds_what_happened_in_it_and_levels_are_carried_over() {
         let ms = Nanos::from_millis;
-        let mut ledger = Ledger::new(ms(100), ms(1000), ms(1));
+        let mut ledger = Ledger::new(ms(100), ms(1000), ms(1), ms(2));
         ledger.attempt_started(Class::User, Try::First);
         ledger.attempt_started(Class::User, Try::Retry);
         ledger.waiting(7);
@@ -326,7 +358,7 @@ mod tests {
         };
         ledger.roll(ms(250), report, &mut |sample| samples.push(sample)); // two edges at once
         ledger.answered(Class::User, 200, ms(5));
-        ledger.unanswered(Class::User, Unanswered::TimedOut);
+        ledger.failed(Class::User, FailureCause::NoAnswer);
         let report = WireReport {
             cpu: ms(4),
             connections_open: 1,

@@ -27,10 +27,12 @@ mod wire;
 
 use self::attempts::Attempt;
 use self::ledger::Ledger;
-pub use self::ledger::{Class, Try, Unanswered, WireReport};
+pub use self::ledger::{Class, Try, WireReport};
 use self::operations::ActiveOperation;
-pub use self::wire::{Asks, AttemptEnd, AttemptId, End, Outgoing, StepRequest, Wire};
-use crate::model::{Client, ClientPolicy, ClientsAction, Expected, Probes};
+pub use self::wire::{Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, StepRequest, Wire};
+use crate::model::{
+    CheckFailure, Client, ClientPolicy, ClientsAction, Expected, FailureCause, Probes,
+};
 use crate::plan::{Choice, Plan, Schedule, Slice};
 use crate::rng;
 use crate::slots::{Slab, SlotQueue, SlotTree};
@@ -88,6 +90,8 @@ pub struct Clients {
     /// The latest instant that the wire told.
     latest: Nanos,
     ledger: Ledger,
+    /// Kinds of failure that have been met, with the status or the check where it is one.
+    noted: Vec<(Class, FailureCause, Option<u16>, Option<CheckFailure>)>,
 }
 
 impl Clients {
@@ -126,13 +130,15 @@ impl Clients {
             timeouts: (0..=monitors.len()).map(|_| SlotQueue::new()).collect(),
             next_serial: 0,
             latest: Nanos::ZERO,
-            ledger: Ledger::new(plan.interval, plan.end, Nanos::ZERO),
+            ledger: Ledger::new(plan.interval, plan.end, Nanos::ZERO, Nanos::ZERO),
+            noted: Vec::new(),
         }
     }
 
     /// The load begins: processor time that was used before is not the load's.
     pub fn begin<W: Wire>(&mut self, wire: &mut W) {
-        self.ledger = Ledger::new(self.interval, self.end, wire.report().cpu);
+        let before = wire.report();
+        self.ledger = Ledger::new(self.interval, self.end, before.cpu, before.delayed);
     }
 
     /// What is due first, and when. Of things due together, an end comes before a start.

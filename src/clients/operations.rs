@@ -2,11 +2,18 @@
 
 use super::Clients;
 use super::attempts::Owner;
-use super::ledger::{Try, Unanswered};
+use super::ledger::Try;
 use super::wire::{StepRequest, Wire};
-use crate::model::{AttemptOutcome, ClientPolicy, Next, Operation, Pass, Terminal};
+use crate::model::{
+    AttemptOutcome, ClientPolicy, FailureKind, Learnt, Next, Operation, Pass, Terminal,
+};
 use crate::plan::Draft;
 use crate::units::Nanos;
+
+/// How long a user of a closed loop waits after finding nobody to connect to. A port
+/// that refuses answers within microseconds, and would be asked a hundred thousand
+/// times a second.
+const REST: Nanos = Nanos::from_millis(10);
 
 /// An operation that has been scheduled and has not ended.
 #[derive(Debug)]
@@ -22,8 +29,12 @@ pub(super) struct ActiveOperation {
     pub(super) resends: bool,
     /// Which of its steps is under way.
     pub(super) step: usize,
-    /// What its steps have captured so far.
-    pub(super) captured: Vec<String>,
+    /// What the answers to its steps have brought so far.
+    pub(super) learnt: Learnt,
+    /// How long its user has thought between its steps.
+    paused: Nanos,
+    /// Whether its last attempt found nobody to connect to.
+    pub(super) unconnected: bool,
     /// How long it waited for a connection before its first try.
     waited: Nanos,
 }
@@ -64,7 +75,9 @@ impl ActiveOperation {
             unprocessed: 0,
             resends: false,
             step: 0,
-            captured: Vec::new(),
+            learnt: Learnt::default(),
+            paused: Nanos::ZERO,
+            unconnected: false,
             waited: Nanos::ZERO,
         }
     }
@@ -79,7 +92,7 @@ impl ActiveOperation {
         StepRequest {
             draft: &self.draft,
             step: self.step,
-            captured: &self.captured,
+            learnt: &self.learnt,
             waits_until: until.min(self.machine.deadline(policy)),
             which,
             retried: self.machine.retries_made() > 0,
@@ -114,7 +127,9 @@ impl Clients {
         self.ledger.scheduled(draft.intended);
         let Some(pass) = self.admit(wire) else {
             let now = self.now(wire);
-            return self.count_end(draft.intended, Terminal::ShedByBreaker, now);
+            self.schedule.ended(now, Nanos::ZERO);
+            let terminal = Terminal::ShedByBreaker;
+            return self.ledger.operation_ended(draft.intended, terminal, now);
         };
         let operation = ActiveOperation::new(draft, pass);
         let deadline = operation.machine.deadline(&self.policy);
@@ -239,8 +254,10 @@ impl Clients {
                 if operation.step + 1 < wire.steps(&operation.draft) =>
             {
                 operation.go_on();
+                let pause = wire.pause(&operation.draft, operation.step);
+                operation.paused = operation.paused.saturating_add(pause);
                 self.give_up_attempts(slot, now, wire);
-                self.retries.push(slot, now);
+                self.retries.push(slot, now.saturating_add(pause));
             }
             Next::Ended(terminal) => self.end_operation(slot, terminal, now, wire),
         }
@@ -257,7 +274,7 @@ impl Clients {
         self.hedges.remove(slot);
         let under_way = |clients: &mut Self| clients.operations.get_mut(slot)?.under_way.take();
         while let Some(attempt) = under_way(self) {
-            self.give_up(attempt, Unanswered::Cancelled, now, wire);
+            self.give_up(attempt, now, wire);
         }
     }
 
@@ -274,13 +291,14 @@ impl Clients {
             // It had none to the end: the wait was at least this long.
             self.ledger.pool_wait(now.saturating_sub(since));
         }
-        self.count_end(operation.draft.intended, terminal, now);
-    }
-
-    /// An operation has ended, whether or not it had begun.
-    fn count_end(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
+        let rest = match terminal {
+            Terminal::Failed(FailureKind::Connection) if operation.unconnected => REST,
+            _ => Nanos::ZERO,
+        };
         // A user is free when that was seen, not when it happened.
-        self.schedule.ended(now.max(self.latest));
-        self.ledger.operation_ended(intended, terminal, now);
+        self.schedule.ended(now.max(self.latest), rest);
+        let answered = now.saturating_sub(operation.paused);
+        self.ledger
+            .operation_ended(operation.draft.intended, terminal, answered);
     }
 }

@@ -1,7 +1,9 @@
 //! What the clients need of whatever carries their requests.
 
-use super::ledger::{Class, Try, Unanswered, WireReport};
-use crate::model::{Expected, FIRST_TRY, Standing, time_left_ms};
+use super::ledger::{Class, Try, WireReport};
+use crate::model::{
+    CheckFailure, Expected, FIRST_TRY, FailureCause, Learnt, Standing, time_left_ms,
+};
 use crate::plan::Draft;
 use crate::record::Sample;
 use crate::units::Nanos;
@@ -20,6 +22,8 @@ pub trait Wire {
     fn send(&mut self, outgoing: Outgoing<'_>);
     /// Nobody waits for the attempt any more: what may still come of it is dropped.
     fn cancel(&mut self, attempt: AttemptId, now: Nanos);
+    /// The attempt's time is over. As [`Wire::cancel`], and what it was waiting for.
+    fn time_out(&mut self, attempt: AttemptId, now: Nanos) -> FailureCause;
     /// The next end that the clients have not been told of.
     fn next_end(&mut self) -> Option<AttemptEnd<Self::Content>>;
 
@@ -29,16 +33,24 @@ pub trait Wire {
     fn idempotent(&self, draft: &Draft, step: usize) -> bool;
     /// What the answer to a step's request must be.
     fn expected(&self, draft: &Draft, step: usize) -> &Expected;
-    /// Whether what was kept of an answer is as expected; what is to be captured of
-    /// it is added to `captured`.
+    /// How long the user thinks before a step.
+    fn pause(&self, draft: &Draft, step: usize) -> Nanos;
+    /// Judges what was kept of an answer; what is to be captured of it is added to
+    /// `learnt`.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails.
     fn accepts(
         &self,
         draft: &Draft,
         step: usize,
         content: &Self::Content,
-        captured: &mut Vec<String>,
-    ) -> bool;
+        learnt: &mut Learnt,
+    ) -> Result<(), CheckFailure>;
 
+    /// An attempt has failed as none had before: the wire adds what it saw of it.
+    fn first_failure(&mut self, failure: NewFailure<'_, Self::Content>);
     /// What it has counted since it was last asked.
     fn report(&mut self) -> WireReport;
     /// Takes a sample of the clients' books.
@@ -99,8 +111,8 @@ pub struct StepRequest<'a> {
     pub draft: &'a Draft,
     /// Which of its steps.
     pub step: usize,
-    /// What earlier steps captured.
-    pub captured: &'a [String],
+    /// What the answers to earlier steps brought.
+    pub learnt: &'a Learnt,
     /// Until when somebody waits for the answer.
     pub waits_until: Nanos,
     /// Which try of the step it is.
@@ -134,6 +146,23 @@ impl StepRequest<'_> {
     }
 }
 
+/// A failure of a kind that had not been met before.
+#[derive(Debug, Clone, Copy)]
+pub struct NewFailure<'a, C> {
+    /// Whose attempt it was.
+    pub class: Class,
+    /// Why it failed.
+    pub cause: FailureCause,
+    /// The status that was not expected, where that is the cause.
+    pub status: Option<u16>,
+    /// The check that failed, of which operation's which step.
+    pub check: Option<(CheckFailure, Draft, usize)>,
+    /// When.
+    pub at: Nanos,
+    /// What was kept of the answer, where anything was.
+    pub content: Option<&'a C>,
+}
+
 /// The end of an attempt, as its wire tells it.
 #[derive(Debug)]
 pub struct AttemptEnd<C> {
@@ -163,8 +192,8 @@ pub enum End<C> {
     TooLate,
     /// Its connection can no longer answer it.
     Lost {
-        /// How: `Connection` or `Protocol`.
-        how: Unanswered,
+        /// Why.
+        cause: FailureCause,
         /// Whether the connection was a kept one that may have been closed before
         /// the request reached the server, which has said nothing to it.
         stale: bool,

@@ -10,6 +10,7 @@
 //! [`crate::model::GaugeSource`]. Nothing here resolves a name or checks
 //! whether an address may be spoken to: the caller has.
 
+mod accept_queue;
 mod bin;
 mod fetch;
 mod haproxy;
@@ -21,6 +22,7 @@ mod scraper;
 mod statsd;
 mod tomcat;
 
+pub(crate) use accept_queue::AcceptQueue;
 pub(crate) use fetch::fetch;
 pub(crate) use machine::{Machine, machine_facts};
 pub(crate) use page::read_page;

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 
+use super::admitted::admit;
 use super::gauges;
 use super::guardian::Guardian;
 use super::message::Message;
@@ -18,7 +19,8 @@ use super::system::{self, Start, SystemUnderTest};
 use super::watch::Watch;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::load::{Command, Generator, Setup, Update};
+use crate::gauges::{AcceptQueue, Sockets};
+use crate::load::{Address, Command, Generator, Setup, Update};
 use crate::plan::{Action, Plan, Timeline};
 use crate::record::{Event, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::units::Nanos;
@@ -28,6 +30,9 @@ use crate::units::Nanos;
 const LEAD: Nanos = Nanos::from_millis(200);
 /// How long a generator that was told to stop may take to write its last samples.
 const PATIENCE: Nanos = Nanos::from_secs(5);
+/// Woken later than this, the whole process stood still: a busy machine delays a thread by
+/// less. Ours.
+const STOOD_STILL: Nanos = Nanos::from_secs(1);
 
 /// Carries out the plan on a real target, and records what happens. `binary` is
 /// this program's own executable, from which the fleet and the guardian are
@@ -98,12 +103,13 @@ impl Run<'_> {
             self.event(&Event::Warning { text: text.clone() })?;
         }
         let plan = self.plan;
-        let sockets = gauges::open(plan, allowed)?;
+        let admitted = admit(plan, allowed)?;
+        let sockets = Sockets::open(&admitted.scrapes)?;
         let system = system::begin(&Start {
             plan,
             directory: self.recorder.directory(),
             binary,
-            allowed,
+            addresses: &admitted.addresses,
             guardian: self.guardian,
             interrupt: &self.interrupt,
             clock: self.clock,
@@ -128,6 +134,12 @@ impl Run<'_> {
             })
             .collect();
         self.watch.threads(setups.len(), plan.load.drive.threads);
+        let accept_queue = setups
+            .first()
+            .and_then(|(setup, _)| match setup.endpoint.address {
+                Address::Tcp(address) => AcceptQueue::of(address),
+                Address::Unix(_) => None,
+            });
         let generator = Generator::across(&setups, move |update| {
             let _ = updates.send(Message::Load(update));
         })?;
@@ -136,6 +148,7 @@ impl Run<'_> {
             self.clock,
             plan.interval,
             Arc::clone(&system),
+            accept_queue,
             self.sender.clone(),
         );
         let actor = start_actor(Arc::clone(&system), self.clock, self.sender.clone());
@@ -155,17 +168,21 @@ impl Run<'_> {
         sampler.stop();
         reading.stop();
         let last = self.last_messages();
-        let events = system.stop();
+        let (events, undone) = system.stop();
         // What was armed and settled meanwhile is told before the end.
         let later = self.last_messages();
         for event in events {
             self.event(&event)?;
         }
+        if let Err(left) = &undone {
+            let text = left.to_string();
+            self.event(&Event::Warning { text })?;
+        }
         let last = told.and(last).and(later);
         match cause? {
             StopCause::Completed => {
                 generator.join()?;
-                last.map(|()| StopCause::Completed)
+                last.and(undone).map(|()| StopCause::Completed)
             }
             // A generator that does not end in time ends with this process.
             stopped => Ok(stopped),
@@ -202,8 +219,16 @@ impl Run<'_> {
                 .next_deadline()
                 .filter(|_| self.interrupt.signal().is_none())
                 .map_or(end, |due| due.min(end));
-            let wait = wake.saturating_sub(self.clock.now());
-            let message = match self.messages.recv_timeout(wait.to_duration()) {
+            let asleep = self.clock.now();
+            let wait = wake.saturating_sub(asleep);
+            let received = self.messages.recv_timeout(wait.to_duration());
+            let late = self.clock.now().saturating_sub(asleep + wait);
+            if late > STOOD_STILL {
+                // The generator stood still too, and has as much to catch up with.
+                end += late;
+                self.stood_still(late)?;
+            }
+            let message = match received {
                 Ok(message) => message,
                 Err(RecvTimeoutError::Timeout) => continue,
                 Err(RecvTimeoutError::Disconnected) => {
@@ -219,6 +244,9 @@ impl Run<'_> {
                 }
                 Message::Load(Update::LoadEnded) => self.event(&Event::LoadEnded)?,
                 Message::Load(Update::Failed(reason)) => return Err(Error::failed(reason)),
+                Message::Load(Update::FirstFailure(failure)) => {
+                    self.event(&Event::FirstFailure(failure))?;
+                }
                 Message::Load(Update::Warning(text)) => self.event(&Event::Warning { text })?,
                 Message::Load(Update::Sample(sample)) | Message::Sample(sample) => {
                     self.sample(&sample)?;
@@ -236,6 +264,15 @@ impl Run<'_> {
                 return Ok(StopCause::Aborted { because });
             }
         }
+    }
+
+    fn stood_still(&mut self, late: Nanos) -> Result<()> {
+        let text = format!(
+            "The run stood still for {:.1} s: it was stopped, or its machine was. What was due \
+             meanwhile came late.",
+            late.as_secs_f64()
+        );
+        self.event(&Event::Warning { text })
     }
 
     /// Carries out a timeline entry: clients and monitors here, the system on the actor.
@@ -306,8 +343,9 @@ impl Run<'_> {
 
     fn event(&mut self, event: &Event) -> Result<()> {
         let now = self.clock.now();
-        self.recorder.event(now, event)?;
-        self.observer.event(now, event);
+        let event = event.redacted();
+        self.recorder.event(now, &event)?;
+        self.observer.event(now, &event);
         Ok(())
     }
 
@@ -320,6 +358,9 @@ impl Run<'_> {
                     self.sample(&sample)?;
                 }
                 Message::Load(Update::Warning(text)) => self.event(&Event::Warning { text })?,
+                Message::Load(Update::FirstFailure(failure)) => {
+                    self.event(&Event::FirstFailure(failure))?;
+                }
                 Message::Load(Update::Failed(reason)) => failed = Err(Error::failed(reason)),
                 Message::Event(event) => self.event(&event)?,
                 Message::Died(event) => failed = self.died(&event).map(|_| ()),

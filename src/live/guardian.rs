@@ -9,14 +9,16 @@
 //!
 //! The conductor renews a lease by writing to the guardian's standard input,
 //! from a thread that does nothing else; silence for longer than the lease
-//! (a conductor that is stopped, say) counts as death.
+//! (a conductor that is stopped, say) counts as death, and is made one: a conductor
+//! that went on after all would measure what has been undone, and hold what it occupies.
 //!
-//! What a run does to the user's target is undone from the run
-//! directory, where it was written down before it acted; `threadbare recover`
-//! does the same where the guardian has died too.
+//! What a run does to the user's target is undone from the file where it was
+//! written down before it acted. The guardian opens it when it is told of it, so it
+//! needs no directory later; `threadbare recover` does the same where the guardian has
+//! died too.
 
 use std::io::{BufRead, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -25,8 +27,11 @@ use std::thread::{self, JoinHandle};
 
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal, setsid};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
+use crate::process::{ProcessHandle, ProcessIdentity};
 use crate::sync::lock;
 use crate::target::Undos;
 use crate::units::Nanos;
@@ -36,8 +41,11 @@ use crate::units::Nanos;
 const LEASE: Nanos = Nanos::from_secs(15);
 /// How often the lease is renewed: often enough that a few late beats are no death.
 const BEAT_EVERY: Nanos = Nanos::from_secs(1);
+/// How long a conductor that was killed may take to be gone. Ours.
+const END_WITHIN: Nanos = Nanos::from_secs(3);
 
 /// What the conductor tells the guardian, one word a line.
+const CONDUCTOR: &str = "conductor";
 const UNDO: &str = "undo";
 const WATCH: &str = "watch";
 const BEAT: &str = "beat";
@@ -91,6 +99,7 @@ impl Guardian {
             input: Mutex::new(input),
             open: AtomicBool::new(true),
         });
+        line.name(CONDUCTOR, &ProcessIdentity::of(std::process::id()))?;
         let beaten = Arc::clone(&line);
         let beats = thread::spawn(move || {
             while beaten.open.load(Ordering::Acquire) && beaten.tell(BEAT).is_ok() {
@@ -111,10 +120,7 @@ impl Guardian {
         let directory = directory.canonicalize().map_err(|cause| {
             Error::failed(format!("failed to find {}: {cause}", directory.display()))
         })?;
-        // A line holds one path; JSON, since a path may hold anything.
-        let path = serde_json::to_string(&directory)
-            .map_err(|cause| Error::failed(format!("the run directory has no name: {cause}")))?;
-        self.line.tell(&format!("{UNDO} {path}"))
+        self.line.name(UNDO, &directory)
     }
 
     /// Whether the guardian is there.
@@ -144,6 +150,13 @@ impl Guardian {
 }
 
 impl Line {
+    /// Tells of something that may hold anything: JSON fits in one line.
+    fn name(&self, word: &str, what: &impl Serialize) -> Result<()> {
+        let text = serde_json::to_string(what)
+            .map_err(|cause| Error::failed(format!("failed to name the {word}: {cause}")))?;
+        self.tell(&format!("{word} {text}"))
+    }
+
     fn tell(&self, line: &str) -> Result<()> {
         let mut input = lock(&self.input);
         writeln!(input, "{line}").map_err(|cause| {
@@ -180,41 +193,78 @@ pub(crate) fn guard() -> Result<()> {
             }
         }
     });
-    let mut watched = Vec::new();
-    let mut directory: Option<PathBuf> = None;
+    let mut charge = Charge::default();
     let silent = loop {
         match inbox.recv_timeout(LEASE.to_duration()) {
             Ok(line) if line == DONE => return Ok(()),
-            Ok(line) => {
-                watched.extend(line.strip_prefix(WATCH).and_then(hold));
-                let path = line.strip_prefix(UNDO);
-                directory = path
-                    .and_then(|path| serde_json::from_str(path).ok())
-                    .or(directory);
-            }
+            Ok(line) => charge.hear(&line),
             Err(RecvTimeoutError::Disconnected) => break false,
             Err(RecvTimeoutError::Timeout) => break true,
         }
     };
-    // What acts on others first: what is ours ends in any case.
-    if let Some(directory) = directory
-        && let Ok(undos) = Undos::open(&directory, "the guardian")
-    {
-        // One that stands still holds its occupations and proxies, and would go on
-        // measuring what has been undone.
-        if silent {
-            undos.end_conductor();
-        }
-        undos.wait_for_lock();
-        if let Ok(mut undos) = undos.again() {
-            undos.undo_all();
-        }
-    }
-    for process in watched {
-        // A process that has ended already is what was wanted.
-        let _ = pidfd_send_signal(&process, Signal::KILL);
-    }
+    charge.end(silent);
     Ok(())
+}
+
+/// What a guardian has in its charge.
+#[derive(Default)]
+struct Charge {
+    conductor: Option<ProcessHandle>,
+    watched: Vec<OwnedFd>,
+    undos: Option<Undos>,
+}
+
+impl Charge {
+    fn hear(&mut self, line: &str) {
+        if let Some(pid) = line.strip_prefix(WATCH) {
+            self.watched.extend(hold(pid));
+        } else if let Some(identity) = named::<ProcessIdentity>(line, CONDUCTOR) {
+            self.conductor = identity.hold();
+        } else if let Some(directory) = named::<std::path::PathBuf>(line, UNDO) {
+            match Undos::open(&directory, "the guardian") {
+                Ok(undos) => {
+                    self.undos = Some(undos.with_program(std::env::current_exe().ok()));
+                }
+                Err(error) => say(&format!("the guardian cannot undo anything: {error}")),
+            }
+        }
+    }
+
+    /// What acts on others is undone first: what is the run's own ends in any case.
+    fn end(self, silent: bool) {
+        if silent
+            && let Some(conductor) = &self.conductor
+            && conductor.signal(Signal::KILL).is_ok()
+        {
+            conductor.ended_within(END_WITHIN);
+            say(&format!(
+                "the run stood still for {LEASE}, so its guardian has ended it and undoes what \
+                 acts; what was recorded can be read with `threadbare report`"
+            ));
+        }
+        if let Some(mut undos) = self.undos {
+            // What the conductor was undoing goes on without it, and is waited for.
+            undos.wait_for_lock();
+            match undos.read_again() {
+                Ok(()) => undos.undo_all(),
+                Err(error) => say(&format!("the guardian cannot undo anything: {error}")),
+            }
+        }
+        for process in self.watched {
+            // A process that has ended already is what was wanted.
+            let _ = pidfd_send_signal(&process, Signal::KILL);
+        }
+    }
+}
+
+/// Tells the user, who may have gone.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "threadbare: {text}");
+}
+
+/// What a line names after this word; none where it is another's.
+fn named<T: DeserializeOwned>(line: &str, word: &str) -> Option<T> {
+    serde_json::from_str(line.strip_prefix(word)?).ok()
 }
 
 /// A pidfd of the process with this pid; none where it has ended already.

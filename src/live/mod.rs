@@ -6,6 +6,7 @@
 //! a process of its own that ends the fleet when the conductor dies, however it
 //! dies.
 
+mod admitted;
 mod conductor;
 mod faults;
 mod gauges;
@@ -23,7 +24,7 @@ mod watch;
 pub(crate) use conductor::conduct;
 pub(crate) use guardian::guard;
 pub use offer::offer;
-pub(crate) use preflight::preflight;
+pub(crate) use preflight::{preflight, refuse};
 pub(crate) use recover::left;
 pub(crate) use serve::serve;
 pub(crate) use signals::Interrupt;

@@ -5,8 +5,8 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use super::signals::Interrupt;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::gauges::Machine;
-use crate::load::{Command, Endpoint, Generator, Setup, Update, Work};
+use crate::gauges::{AcceptQueue, Machine};
+use crate::load::{Address, Command, Endpoint, Generator, Setup, Update, Work};
 use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{Event, Observer, StopCause};
@@ -51,6 +51,10 @@ pub fn offer(
     let generator = Generator::start(&setup, move |update| {
         let _ = sender.send(Message::Load(update));
     })?;
+    let mut accept_queue = match setup.endpoint.address {
+        Address::Tcp(address) => AcceptQueue::of(address),
+        Address::Unix(_) => None,
+    };
     let mut machine = Machine::default();
     let _ = machine.sample(Nanos::ZERO, Nanos::ZERO);
     observer.event(Nanos::ZERO, &Event::LoadStarted);
@@ -66,20 +70,23 @@ pub fn offer(
             Ok(Message::Load(Update::Warning(text))) => {
                 observer.event(clock.now(), &Event::Warning { text });
             }
+            Ok(Message::Load(Update::FirstFailure(failure))) => {
+                observer.event(clock.now(), &Event::FirstFailure(failure));
+            }
             Ok(Message::Load(Update::Failed(text))) => return Err(Error::failed(text)),
             Ok(Message::Interrupted) => generator.command(Command::Stop),
             Ok(Message::Load(Update::Finished)) | Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 // A reading that comes late covers all the intervals that have passed.
                 let to = Nanos(clock.now().0 / plan.interval.0 * plan.interval.0).max(edge);
-                read(&mut machine, from, to, observer);
+                read(&mut machine, &mut accept_queue, from, to, observer);
                 from = to;
             }
         }
     }
     generator.join()?;
     let now = clock.now().max(Nanos(from.0 + 1));
-    read(&mut machine, from, now, observer);
+    read(&mut machine, &mut accept_queue, from, now, observer);
     let cause = interrupt
         .signal()
         .map_or(StopCause::Completed, |signal| StopCause::Interrupted {
@@ -92,7 +99,19 @@ pub fn offer(
     Ok(cause)
 }
 
-fn read(machine: &mut Machine, from: Nanos, to: Nanos, observer: &mut dyn Observer) {
+fn read(
+    machine: &mut Machine,
+    accept_queue: &mut Option<AcceptQueue>,
+    from: Nanos,
+    to: Nanos,
+    observer: &mut dyn Observer,
+) {
+    if let Some(sample) = accept_queue
+        .as_mut()
+        .and_then(|queue| queue.sample(from, to))
+    {
+        observer.sample(&sample);
+    }
     match machine.sample(from, to) {
         Ok(Some(sample)) => observer.sample(&sample),
         Ok(None) => {}

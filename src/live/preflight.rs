@@ -5,13 +5,13 @@ use std::thread;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::error::{Error, Result};
+use super::admitted::admit;
+use crate::error::{Error, Kind, Result};
 use crate::gauges::Machine;
-use crate::model::ProxyAction;
-use crate::net::AllowedHosts;
+use crate::model::{Origin, ProxyAction};
 use crate::plan::{Action, Plan};
+use crate::process::ProcessHandle;
 use crate::record::Counters;
-use crate::target::Addresses;
 use crate::units::Nanos;
 
 /// The local ports that connections are given (ip(7)).
@@ -39,11 +39,7 @@ const DESCRIPTORS_SPARE: u64 = 256;
 /// file descriptors, or a processor that others keep busy. Wrong usage, where a
 /// host may not be sent to, or not so much.
 pub(crate) fn preflight(plan: &Plan, allowed: &[String]) -> Result<Vec<String>> {
-    if let Some(target) = &plan.target {
-        let allowed = AllowedHosts::of_scenario(&plan.safety.hosts, allowed);
-        Addresses::of(target, &allowed)?.hold(plan)?;
-    }
-    check_instances(plan)?;
+    refuse(plan, allowed)?;
     check_descriptors(plan)?;
     check_ports(plan)?;
     let mut warnings = Vec::new();
@@ -63,6 +59,27 @@ pub(crate) fn preflight(plan: &Plan, allowed: &[String]) -> Result<Vec<String>> 
         None => warnings.push("CPU usage could not be read".to_owned()),
     }
     Ok(warnings)
+}
+
+/// Refuses what no machine may carry out: a host or a process that may not be touched, or
+/// more than may be sent. Names are looked up for it; nothing is sent, started or changed.
+///
+/// # Errors
+///
+/// Wrong usage, and an unfit environment where a name leads nowhere.
+pub(crate) fn refuse(plan: &Plan, allowed: &[String]) -> Result<()> {
+    admit(plan, allowed)?;
+    check_instances(plan)?;
+    let held = match plan.target.as_ref().map(|target| &target.origin) {
+        Some(Origin::Process(pid)) => ProcessHandle::take(*pid),
+        Some(Origin::Port(port)) => ProcessHandle::listening(*port),
+        _ => return Ok(()),
+    };
+    match held {
+        Err(error) if error.kind() == Kind::Usage => Err(error),
+        // One that is not there yet may come.
+        _ => Ok(()),
+    }
 }
 
 /// Each instance is a process; a larger fleet can be simulated.

@@ -3,6 +3,7 @@
 //! The guardian undoes everything when the conductor dies; this is for where it
 //! has died too, and for reading afterwards what it did.
 
+use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -11,12 +12,13 @@ use rustix::process::geteuid;
 
 use crate::error::{Error, Result};
 use crate::record::{Outcome, outcome_text};
-use crate::target::{Armed, Undos};
+use crate::target::Undos;
 
 /// What a run directory says of what was done, and of what is left to undo.
 #[derive(Debug)]
 pub(crate) struct Leftovers {
-    undos: Undos,
+    /// None of a run that did nothing that outlives it.
+    undos: Option<Undos>,
 }
 
 /// Reads what a dead run left, and holds it against others who would undo it too.
@@ -39,12 +41,15 @@ pub(crate) fn left(directory: &Path) -> Result<Leftovers> {
         )));
     }
     if !Undos::exist(directory) {
+        // A run of the fleet holds all that it does itself.
+        if directory.join("run.json").exists() {
+            return Ok(Leftovers { undos: None });
+        }
         return Err(Error::usage(format!(
-            "{shown} has nothing to undo: only a run on a target of your own does something \
-             that needs it"
+            "{shown} has nothing to undo; is it a run directory?"
         )));
     }
-    let undos = Undos::open(directory, "recover")?;
+    let mut undos = Undos::open(directory, "recover")?.with_program(env::current_exe().ok());
     if let Some(pid) = undos.under_way() {
         return Err(Error::unfit(format!(
             "the run in {shown} is still going on, as process {pid}; end it with `kill -INT \
@@ -53,51 +58,58 @@ pub(crate) fn left(directory: &Path) -> Result<Leftovers> {
     }
     if !undos.lock() {
         return Err(Error::unfit(format!(
-            "the guardian is undoing the run in {shown} now; try again in a moment"
+            "the run in {shown} is being undone now, by its guardian for example; try again in a \
+             moment"
         )));
     }
-    Ok(Leftovers {
-        undos: undos.again()?,
-    })
+    undos.read_again()?;
+    Ok(Leftovers { undos: Some(undos) })
 }
 
 impl Leftovers {
-    /// What has yet to be undone, in words, in the order in which it is done.
+    /// What has yet to be undone, in the order in which it is done: all of what would be
+    /// called, with only the values of secrets left out.
     #[must_use]
     pub(crate) fn outstanding(&self) -> Vec<String> {
-        let outstanding = self.undos.outstanding().into_iter();
-        outstanding.map(|armed| armed.undo.in_words()).collect()
+        let outstanding = self.undos.iter().flat_map(Undos::outstanding);
+        outstanding.map(|armed| armed.undo.in_full()).collect()
     }
 
-    /// Lines that cannot be read: the disk was full when they were written.
+    /// Lines that break off: the disk was full when they were written.
     #[must_use]
-    pub(crate) const fn torn(&self) -> usize {
-        self.undos.torn()
+    pub(crate) fn torn(&self) -> usize {
+        self.undos.as_ref().map_or(0, Undos::torn)
+    }
+
+    /// Lines that are damaged otherwise: what they were to undo is not known.
+    #[must_use]
+    pub(crate) fn damaged(&self) -> usize {
+        self.undos.as_ref().map_or(0, Undos::damaged)
     }
 
     /// What was undone already, and by whom.
     #[must_use]
     pub(crate) fn done(&self) -> Vec<String> {
-        let told = self.undos.told();
+        let told = self.undos.iter().flat_map(Undos::told);
         let told =
             told.map(|(undo, by, outcome)| format!("{by}: {undo}: {}", outcome_text(outcome)));
         told.collect()
     }
 
-    /// Undoes it all, the last that was done first, and marks it done; what
-    /// came of each.
-    ///
-    /// # Errors
-    ///
-    /// Where it cannot be marked; it has been undone then.
-    pub(crate) fn recover(&mut self) -> Result<Vec<(String, Outcome)>> {
-        let mut came = Vec::new();
-        for Armed { id, undo } in self.undos.outstanding() {
-            let outcome = undo.carry_out();
-            self.undos.undone(id, &outcome)?;
-            came.push((undo.in_words(), outcome));
+    /// Undoes it all, the last that was done first, and marks it done: what came of each,
+    /// and whether all of that could be marked.
+    pub(crate) fn recover(&mut self) -> (Vec<(String, Outcome)>, Result<()>) {
+        let (mut came, mut marked) = (Vec::new(), Ok(()));
+        let Some(undos) = &mut self.undos else {
+            return (came, marked);
+        };
+        for armed in undos.outstanding() {
+            let (outcome, written) = undos.carry_out(&armed);
+            came.push((armed.undo.in_words(), outcome));
+            // The next is undone whether or not this could be written down.
+            marked = marked.and(written);
         }
-        self.undos.close();
-        Ok(came)
+        undos.close();
+        (came, marked)
     }
 }

@@ -7,9 +7,9 @@ use std::thread::{self, JoinHandle};
 use super::message::Message;
 use super::system::SystemUnderTest;
 use crate::clock::Clock;
-use crate::gauges::Machine;
+use crate::gauges::{AcceptQueue, Machine};
 use crate::model::SourceName;
-use crate::record::Event;
+use crate::record::{Event, Sample};
 use crate::units::Nanos;
 
 /// The thread that samples; it ends with a last, shorter interval when dropped.
@@ -20,11 +20,13 @@ pub(super) struct Sampler {
 }
 
 impl Sampler {
-    /// Samples the system and the machine at every `interval` of the clock.
+    /// Samples the system, the machine and the accept queue at every `interval` of the
+    /// clock.
     pub(super) fn start(
         clock: Clock,
         interval: Nanos,
         system: Arc<dyn SystemUnderTest>,
+        mut accept_queue: Option<AcceptQueue>,
         messages: Sender<Message>,
     ) -> Self {
         let (stop, stopped) = mpsc::channel();
@@ -51,7 +53,9 @@ impl Sampler {
                     edge.max(passed)
                 };
                 if to > from {
-                    sample(&*system, &mut machine, from, to, &messages);
+                    let queue = accept_queue.as_mut();
+                    let queue = queue.and_then(|queue| queue.sample(from, to));
+                    sample(&*system, &mut machine, queue, from, to, &messages);
                 }
                 if last {
                     return;
@@ -84,11 +88,13 @@ impl Drop for Sampler {
 fn sample(
     system: &dyn SystemUnderTest,
     machine: &mut Machine,
+    accept_queue: Option<Sample>,
     from: Nanos,
     to: Nanos,
     messages: &Sender<Message>,
 ) {
     let mut readings = system.sample(from, to);
+    readings.extend(accept_queue.map(Ok));
     match machine.sample(from, to) {
         Ok(sample) => readings.extend(sample.map(Ok)),
         Err(cause) => readings.push(Err(Event::ScrapeFailed {

@@ -1,5 +1,6 @@
 //! The fleet alone, guarded like a run's: `threadbare target`.
 
+use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,7 +45,7 @@ pub(crate) fn serve(
         stop: None,
         on_process: Box::new(move |process| {
             if let Err(error) = watcher.watch(process.pid) {
-                eprintln!("threadbare: {error}");
+                let _ = writeln!(io::stderr(), "threadbare: {error}");
             }
         }),
     };

@@ -12,10 +12,10 @@ use super::poller::{Poller, Waker};
 use super::prepared::PreparedWork;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::{ClientsAction, HttpWork, Role};
+use crate::model::{ClientsAction, FailureCause, HttpWork, Role, SourceName};
 use crate::plan::Plan;
 use crate::plan::Slice;
-use crate::record::Sample;
+use crate::record::{FirstFailure, Sample};
 use crate::sync::lock;
 use crate::units::Nanos;
 
@@ -98,6 +98,8 @@ pub enum Update {
     LoadEnded,
     /// Everything has ended or the drain is over. Nothing follows.
     Finished,
+    /// Attempts failed in a way in which none had before; this was the first.
+    FirstFailure(FirstFailure),
     /// Something about this machine that spoils the load, in one sentence;
     /// each is told once.
     Warning(String),
@@ -276,6 +278,7 @@ struct Telling {
     /// Threads that have not finished yet.
     working: u32,
     warnings: Vec<String>,
+    failures: Vec<(SourceName, FailureCause, Option<u16>)>,
 }
 
 impl MergedUpdates {
@@ -285,6 +288,7 @@ impl MergedUpdates {
             loading: threads,
             working: threads,
             warnings: Vec::new(),
+            failures: Vec::new(),
         })))
     }
 
@@ -300,6 +304,14 @@ impl MergedUpdates {
             Update::Finished => {
                 telling.working -= 1;
                 telling.working == 0
+            }
+            Update::FirstFailure(failure) => {
+                let kind = (failure.source.clone(), failure.cause, failure.status);
+                let new = !telling.failures.contains(&kind);
+                if new {
+                    telling.failures.push(kind);
+                }
+                new
             }
             Update::Warning(text) => {
                 let new = !telling.warnings.contains(text);

@@ -42,7 +42,7 @@ mod stream;
 mod tls;
 
 #[cfg(feature = "testing")]
-pub use codec::{Broken, Progress, Response, ResponseReader};
+pub use codec::{Progress, Response, ResponseReader};
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::{Address, Protocol};
 pub use generator::{Command, Generator, Identities, Setup, Update, Work};

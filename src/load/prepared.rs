@@ -78,6 +78,23 @@ fn fits(step: &Step, work: &HttpWork, captured: usize) -> Result<()> {
     if !rooted || !step.target.iter().all(graphic) {
         return unfit("the path must start with / and hold no blank; write a blank as %20");
     }
+    let given = |wanted: &str| {
+        let mut headers = step.headers.iter();
+        let found = headers.find(|(name, _)| name.eq_ignore_ascii_case(wanted));
+        found.map(|(_, value)| value)
+    };
+    if let Some(coding) = given("transfer-encoding") {
+        let chunked = matches!(
+            coding.as_slice(),
+            [Part::Literal(coding)] if coding.eq_ignore_ascii_case(b"chunked")
+        );
+        if !chunked || given("content-length").is_some() {
+            return unfit(
+                "the header `transfer-encoding` can be `chunked`, and then without a \
+                 `content-length`: no other coding is applied to the body",
+            );
+        }
+    }
     for (name, value) in &step.headers {
         let breaks = |text: &[u8]| text.iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0));
         let broken = |part: &Part| matches!(part, Part::Literal(text) if breaks(text));

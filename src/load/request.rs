@@ -10,8 +10,8 @@ use super::endpoint::{Endpoint, Protocol};
 use super::http2::{write_field, write_length};
 use crate::clients::StepRequest;
 use crate::model::{
-    ATTEMPT_HEADER, Content, Expected, HttpWork, Part, RowOrder, Rows, Step, TIME_LEFT_HEADER,
-    Table, Template,
+    ATTEMPT_HEADER, CheckFailure, Content, Expected, HttpWork, Learnt, OperationKind, Part,
+    RowOrder, Rows, Step, TIME_LEFT_HEADER, Table, Template,
 };
 use crate::plan::{Draft, MixEntry, Request};
 use crate::units::Nanos;
@@ -47,6 +47,13 @@ enum Piece {
     BodyLength,
     /// Pieces with their length before them, as HTTP/2 writes a text.
     Measured(Vec<Piece>),
+    /// The field of the operation's cookies, where it has some for this path.
+    Cookies {
+        /// Path and query.
+        target: Vec<Piece>,
+        /// Whether it is written as HTTP/2 has it.
+        http2: bool,
+    },
 }
 
 /// What requests tell the fleet of themselves.
@@ -73,6 +80,14 @@ impl Telling {
     }
 }
 
+/// How the answer to a step is looked into.
+#[derive(Debug)]
+struct Inspected {
+    step: Step,
+    /// Whether its cookies are kept.
+    cookies: bool,
+}
+
 /// The request of one step.
 #[derive(Debug, Clone)]
 struct Form {
@@ -84,8 +99,12 @@ struct Form {
     to_head: bool,
     /// What its answer must be.
     expected: Expected,
-    /// The step, where its answer is looked into.
-    inspected: Option<Arc<Step>>,
+    /// How its answer is looked into, where it is.
+    inspected: Option<Arc<Inspected>>,
+    /// Whether its body is sent in chunks.
+    chunked: bool,
+    /// How long the user thinks before it.
+    pause: Nanos,
 }
 
 /// Whether doing it twice is the same as doing it once: RFC 9110, section 9.2.2.
@@ -134,23 +153,42 @@ impl Form {
             to_head: false,
             expected: entry.expected(),
             inspected: None,
+            chunked: false,
+            pause: Nanos::ZERO,
         }
     }
 
     /// A step of the user's own.
-    fn of_step(step: &Step, host: &str, endpoint: &Endpoint) -> Self {
-        let headers = headers(step, host);
-        let head = match endpoint.protocol {
-            Protocol::Http1 => head(step, headers),
-            Protocol::Http2 { .. } => block(step, headers, endpoint.tls.is_some()),
+    fn of_step(kind: &OperationKind, step: &Step, host: &str, endpoint: &Endpoint) -> Self {
+        let http2 = matches!(endpoint.protocol, Protocol::Http2 { .. });
+        let chunked = step.chunked() && !http2;
+        let headers = headers(step, host, chunked);
+        let mut head = if http2 {
+            block(step, headers, endpoint.tls.is_some())
+        } else {
+            head(step, headers)
         };
+        if kind.cookies {
+            let target = pieces(&step.target, Piece::InTarget);
+            head.push(Piece::Cookies { target, http2 });
+        }
+        if !http2 {
+            head.push(Piece::Bytes(b"\r\n".to_vec()));
+        }
         Self {
             head: joined(head),
             body: joined(pieces(&step.body, Piece::InBody)),
             idempotent: idempotent(&step.method),
             to_head: step.method == "HEAD",
             expected: step.expected.clone(),
-            inspected: step.looks_inside().then(|| Arc::new(step.clone())),
+            inspected: (step.looks_inside() || kind.cookies).then(|| {
+                Arc::new(Inspected {
+                    step: step.clone(),
+                    cookies: kind.cookies,
+                })
+            }),
+            chunked,
+            pause: step.pause,
         }
     }
 }
@@ -178,7 +216,7 @@ fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
 
 /// The header fields of a request, its host first: what the user did not name,
 /// among it the length of a body, or of none where one is expected, then the rest.
-fn headers<'a>(step: &'a Step, host: &'a str) -> Vec<(Cow<'a, str>, Vec<Piece>)> {
+fn headers<'a>(step: &'a Step, host: &'a str, chunked: bool) -> Vec<(Cow<'a, str>, Vec<Piece>)> {
     let given = |name: &str| {
         let mut headers = step.headers.iter();
         headers.find(|(given, _)| given.eq_ignore_ascii_case(name))
@@ -191,7 +229,8 @@ fn headers<'a>(step: &'a Step, host: &'a str) -> Vec<(Cow<'a, str>, Vec<Piece>)>
         headers.push(("user-agent".into(), same(AGENT)));
     }
     let expects_body = matches!(step.method.as_str(), "POST" | "PUT" | "PATCH");
-    if given("content-length").is_none() && (expects_body || !step.body.is_empty()) {
+    let bodied = expects_body || !step.body.is_empty();
+    if given("content-length").is_none() && bodied && !chunked {
         let length = match step.body.as_slice() {
             [] => same("0"),
             [Part::Literal(body)] => same(&body.len().to_string()),
@@ -205,7 +244,7 @@ fn headers<'a>(step: &'a Step, host: &'a str) -> Vec<(Cow<'a, str>, Vec<Piece>)>
     headers
 }
 
-/// A head as HTTP/1.1 writes it.
+/// A head as HTTP/1.1 writes it, up to the empty line.
 fn head(step: &Step, headers: Vec<(Cow<'_, str>, Vec<Piece>)>) -> Vec<Piece> {
     let bytes = |text: &str| Piece::Bytes(text.as_bytes().to_vec());
     let mut head = vec![bytes(&step.method), bytes(" ")];
@@ -216,7 +255,6 @@ fn head(step: &Step, headers: Vec<(Cow<'_, str>, Vec<Piece>)>) -> Vec<Piece> {
         head.extend(value);
         head.push(bytes("\r\n"));
     }
-    head.push(bytes("\r\n"));
     head
 }
 
@@ -283,15 +321,12 @@ pub(super) struct Requests {
 impl Requests {
     /// The user's own operations, to `host`.
     pub(super) fn http(work: &HttpWork, host: &str, endpoint: &Endpoint) -> Self {
-        let form = |step| Form::of_step(step, host, endpoint);
-        let entries = work.operations.iter();
-        Self::new(
-            entries
-                .map(|kind| kind.steps.iter().map(form).collect())
-                .collect(),
-            Vec::new(),
-            work.tables.clone().into(),
-        )
+        let entries = work.operations.iter().map(|kind| {
+            let steps = kind.steps.iter();
+            let forms = steps.map(|step| Form::of_step(kind, step, host, endpoint));
+            forms.collect()
+        });
+        Self::new(entries.collect(), Vec::new(), work.tables.clone().into())
     }
 
     /// Requests to the fleet at `host`, each entry of the mix with its users' tokens.
@@ -332,8 +367,17 @@ impl Requests {
 
     /// Writes a request as HTTP/1.1 does over what is in `bytes`.
     pub(super) fn write(&mut self, request: &StepRequest<'_>, now: Nanos, bytes: &mut Vec<u8>) {
+        let chunked = self.form(request.draft, request.step).chunked;
         let body = self.write_fields(request, now, bytes);
-        bytes.extend_from_slice(body);
+        if !chunked {
+            return bytes.extend_from_slice(body);
+        }
+        if !body.is_empty() {
+            bytes.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
+            bytes.extend_from_slice(body);
+            bytes.extend_from_slice(b"\r\n");
+        }
+        bytes.extend_from_slice(b"0\r\n\r\n");
     }
 
     /// Writes a request's head, or field block, over what is in `head`: the
@@ -396,6 +440,25 @@ impl Requests {
                 write_length(text.len(), out);
                 out.extend_from_slice(text);
             }
+            Piece::Cookies { target, http2 } => {
+                let cookies = &asking.request.learnt.cookies;
+                if cookies.is_empty() {
+                    return;
+                }
+                text.clear();
+                for piece in target {
+                    self.piece(piece, asking, body_length, &mut Vec::new(), text);
+                }
+                let field = cookies.field(text);
+                if field.is_empty() {
+                    return;
+                }
+                if *http2 {
+                    write_field(b"cookie", &field, out);
+                } else {
+                    out.extend([b"cookie: ".as_slice(), &field, b"\r\n"].concat());
+                }
+            }
         }
     }
 
@@ -406,7 +469,7 @@ impl Requests {
             Part::Literal(bytes) => write(bytes),
             Part::Number => number(i64::try_from(asking.request.draft.number).unwrap_or(i64::MAX)),
             Part::Captured(index) => {
-                let captured = asking.request.captured.get(*index);
+                let captured = asking.request.learnt.captured.get(*index);
                 write(captured.map_or(&[], |text| text.as_bytes()));
             }
             Part::Cell { table, column } => {
@@ -451,17 +514,35 @@ impl Requests {
         self.form(draft, step).inspected.is_some()
     }
 
-    /// Whether what was kept of an answer is as expected; what is to be
-    /// captured of it is added to `captured`.
+    /// How long the user thinks before a step.
+    pub(super) fn pause(&self, draft: &Draft, step: usize) -> Nanos {
+        self.form(draft, step).pause
+    }
+
+    /// Judges what was kept of an answer; what is to be captured of it, and its
+    /// cookies where they are kept, is added to `learnt`.
     pub(super) fn accepts(
         &self,
         draft: &Draft,
         step: usize,
         content: &Content,
-        captured: &mut Vec<String>,
-    ) -> bool {
+        learnt: &mut Learnt,
+    ) -> Result<(), CheckFailure> {
+        let Some(inspected) = &self.form(draft, step).inspected else {
+            return Ok(());
+        };
+        if inspected.cookies {
+            for field in content.all("set-cookie") {
+                learnt.cookies.set(field);
+            }
+        }
+        inspected.step.accepts(content, &mut learnt.captured)
+    }
+
+    /// Which check of an answer failed, in words.
+    pub(super) fn check_in_words(&self, draft: &Draft, step: usize, check: CheckFailure) -> String {
         let inspected = self.form(draft, step).inspected.as_ref();
-        inspected.is_none_or(|step| step.accepts(content, captured))
+        inspected.map_or_else(String::new, |it| it.step.check_in_words(check))
     }
 }
 
@@ -541,7 +622,7 @@ mod tests {
         StepRequest {
             draft,
             step: 0,
-            captured: &[],
+            learnt: const { &Learnt::NONE },
             waits_until: Nanos::from_millis(1000),
             which: Try::Retry,
             retried: true,
@@ -645,6 +726,7 @@ mod tests {
             operations: vec![crate::model::OperationKind {
                 name: "all".into(),
                 weight: 1,
+                cookies: false,
                 steps: vec![Step {
                     method: "POST".into(),
                     target: vec![
@@ -662,21 +744,83 @@ mod tests {
                     body: vec![literal("{"), cell(0, 0), literal("}")],
                     expected: Expected::default(),
                     captures: Vec::new(),
+                    pause: Nanos::ZERO,
                 }],
             }],
         }
+    }
+
+    fn captured(text: &str) -> Learnt {
+        Learnt {
+            captured: vec![text.to_owned()],
+            ..Learnt::default()
+        }
+    }
+
+    /// The text of a request with this step and body, in an operation with cookies.
+    fn written(headers: &[(&str, &str)], body: &str, set: &[&str]) -> String {
+        let literal = |text: &str| vec![Part::Literal(text.as_bytes().to_vec())];
+        let mut step = Step::new("POST", "/shop?x=1");
+        step.headers = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), literal(value)))
+            .collect();
+        step.body = if body.is_empty() {
+            Vec::new()
+        } else {
+            literal(body)
+        };
+        let mut work = HttpWork::single("one".into(), step);
+        work.operations[0].cookies = true;
+        let mut learnt = Learnt::default();
+        for field in set {
+            learnt.cookies.set(field.as_bytes());
+        }
+        let endpoint = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
+        let draft = draft(0);
+        let request = StepRequest {
+            learnt: &learnt,
+            ..request(&draft)
+        };
+        let mut bytes = Vec::new();
+        Requests::http(&work, "h", &endpoint).write(&request, NOW, &mut bytes);
+        let text = String::from_utf8(bytes).unwrap();
+        let head = format!("POST /shop?x=1 HTTP/1.1\r\nhost: h\r\nuser-agent: {AGENT}\r\n");
+        text.strip_prefix(&head).unwrap().to_owned()
+    }
+
+    #[test]
+    fn a_body_is_sent_in_chunks_where_that_is_asked_for() {
+        let chunked = [("Transfer-Encoding", "chunked")];
+        let head = "Transfer-Encoding: chunked\r\n\r\n";
+        let body = "hello, hello, hello";
+        assert_eq!(
+            written(&chunked, body, &[]),
+            format!("{head}13\r\n{body}\r\n0\r\n\r\n")
+        );
+        assert_eq!(written(&chunked, "", &[]), format!("{head}0\r\n\r\n"));
+        assert_eq!(written(&[], "xy", &[]), "content-length: 2\r\n\r\nxy");
+    }
+
+    #[test]
+    fn cookies_of_the_path_are_sent() {
+        let set = ["sid=1; Path=/", "other=2; Path=/elsewhere"];
+        assert_eq!(
+            written(&[], "", &set),
+            "content-length: 0\r\ncookie: sid=1\r\n\r\n"
+        );
     }
 
     #[test]
     fn values_are_written_as_their_place_allows() {
         let endpoint = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
         let mut requests = Requests::http(&work(), "example.test", &endpoint);
-        let captured = ["41 %".to_owned()];
+        let learnt = captured("41 %");
         let mut bytes = Vec::new();
         let mut text = |number| {
             let request = StepRequest {
                 draft: &Draft { number, ..draft(0) },
-                captured: &captured,
+                learnt: &learnt,
                 ..request(&draft(0))
             };
             requests.write(&request, NOW, &mut bytes);
@@ -700,15 +844,15 @@ mod tests {
         let mut endpoint = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
         endpoint.protocol = Protocol::Http2 { streams: 1 };
         let mut requests = Requests::http(&work(), "example.test", &endpoint);
-        let captured = ["c".repeat(200)];
+        let learnt = captured(&"c".repeat(200));
         let draft = draft(0);
         let request = StepRequest {
-            captured: &captured,
+            learnt: &learnt,
             ..request(&draft)
         };
         let (mut block, mut expected) = (Vec::new(), Vec::new());
         assert_eq!(requests.write_fields(&request, NOW, &mut block), b"{2}");
-        let path = format!("/b/{}?n=7", captured[0]);
+        let path = format!("/b/{}?n=7", learnt.captured[0]);
         for (name, value) in [
             (":method", "POST"),
             (":scheme", "http"),

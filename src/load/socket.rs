@@ -4,6 +4,7 @@
 //! end; these can. What fails here is data of the experiment, so the kernel's
 //! error numbers go up as they are.
 
+use std::fmt;
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -20,6 +21,7 @@ use rustix::net::{
 };
 
 use super::endpoint::Address;
+use crate::model::FailureCause;
 
 /// Why a connection cannot go on.
 #[derive(Debug)]
@@ -28,6 +30,42 @@ pub(super) enum Fault {
     System(Errno),
     /// The two sides do not agree on encryption.
     Tls(rustls::Error),
+}
+
+impl Fault {
+    /// Why attempts fail by it, on a connection that was made or was not.
+    pub(super) const fn cause(&self, established: bool) -> FailureCause {
+        use FailureCause::{
+            ConnectTimedOut, NoDescriptor, NoPort, NotTls, QueueFull, Refused, Reset, Unreachable,
+        };
+        match self {
+            Self::Tls(rustls::Error::InvalidMessage(
+                rustls::InvalidMessage::InvalidContentType,
+            )) => NotTls,
+            Self::Tls(_) => FailureCause::Tls,
+            Self::System(error) => match *error {
+                Errno::MFILE | Errno::NFILE => NoDescriptor,
+                Errno::ADDRNOTAVAIL => NoPort,
+                _ if established => Reset,
+                // Nobody listens on the path of a Unix socket, or nothing is there.
+                Errno::CONNREFUSED | Errno::NOENT => Refused,
+                // connect(2), of Unix sockets.
+                Errno::AGAIN => QueueFull,
+                Errno::TIMEDOUT => ConnectTimedOut,
+                Errno::CONNRESET | Errno::PIPE => Reset,
+                _ => Unreachable,
+            },
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::System(error) => write!(f, "{}", io::Error::from(*error)),
+            Self::Tls(error) => write!(f, "{error}"),
+        }
+    }
 }
 
 impl From<Errno> for Fault {

@@ -85,6 +85,14 @@ impl Stream {
         }
     }
 
+    /// Whether the two sides have not agreed on encryption yet.
+    pub(super) fn handshaking(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.handshaking(),
+        }
+    }
+
     /// Hands over what waits here.
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
         match self {

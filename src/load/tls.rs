@@ -37,6 +37,11 @@ impl TlsStream {
         self.session.wants_write()
     }
 
+    /// Whether the handshake is under way.
+    pub(super) fn handshaking(&self) -> bool {
+        self.session.is_handshaking()
+    }
+
     /// Hands to the kernel what it takes of the handshake and of what was sent.
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
         while self.session.wants_write() {

@@ -16,8 +16,11 @@ mod breaker;
 mod bulkhead;
 mod clause;
 mod client;
+mod content;
+mod cookies;
 mod distribution;
 mod expectation;
+mod failure;
 pub mod fault;
 mod fleet;
 mod gauge;
@@ -31,12 +34,19 @@ mod probes;
 mod process_fault;
 mod proxied;
 mod queue;
+#[cfg(not(feature = "testing"))]
+pub(crate) mod redact;
+#[cfg(feature = "testing")]
+pub mod redact;
 mod release;
 mod replay;
 mod retry_budget;
 mod role_cache;
 mod safety;
+#[cfg(not(feature = "testing"))]
 pub(crate) mod secret;
+#[cfg(feature = "testing")]
+pub mod secret;
 mod shape;
 mod slowness;
 mod standing;
@@ -67,8 +77,11 @@ pub(crate) use breaker::{Breaker, Pass};
 pub(crate) use bulkhead::Bulkhead;
 pub(crate) use client::{AttemptOutcome, Client, FailureKind, Next, Operation, Terminal};
 pub use client::{ClientPolicy, RetryOn, Retryable};
+pub use content::Content;
 pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit, Word};
+pub(crate) use failure::example;
+pub use failure::{FailureCause, Unanswered};
 pub(crate) use fleet::{
     Crew, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder, Stage,
     Unverified, Verification, applied_later, each, instance_name,
@@ -105,7 +118,8 @@ pub use target::{Command, Origin, Ready, Site, TargetSpec};
 pub use url::Url;
 pub use words::{IncidentVerdict, SourceName, SustainingEffect};
 pub use work::{
-    Content, Expected, HttpWork, OperationKind, Part, RowOrder, Rows, Source, Step, Table, Template,
+    CheckFailure, Expected, HttpWork, Learnt, OperationKind, Part, Pattern, RowOrder, Rows, Source,
+    Step, Table, Template,
 };
 
 use clause::clause;

@@ -13,7 +13,9 @@ use crate::units::Nanos;
 pub struct MonitorPolicy {
     /// What the group is called in reports.
     pub name: String,
-    /// The path that it requests with GET; a success is a 2xx answer.
+    /// The path that it requests with GET; a success is a 2xx answer. Its query is not
+    /// written.
+    #[serde(serialize_with = "super::secret::path")]
     pub probe: String,
     /// Monitors in the group, spread evenly over the interval.
     pub count: u32,

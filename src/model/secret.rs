@@ -1,9 +1,7 @@
-//! What may be a secret, and how it is written: not at all.
+//! How values that may be secrets are serialized: by [`redact`], which knows them.
 //!
-//! A scenario may hold keys and passwords: in the environment of a command, in
-//! the header fields of a hook. Whatever is written of it, a plan, an event, a
-//! report, shows names and leaves such values out. They are known by their
-//! names, as everywhere: there is no other sign.
+//! What has a structure is looked at while it still has it: a variable by its name, a
+//! command word by word. The text that comes of it is looked at again where it is written.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,53 +9,44 @@ use std::collections::BTreeMap;
 use serde::ser::{SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
 
-/// What stands for a secret.
-pub(crate) const LEFT_OUT: &str = "(not shown)";
-
-/// Parts of names whose values are secrets, in small letters.
-const TELLING: [&str; 9] = [
-    "authorization",
-    "cookie",
-    "credential",
-    "key",
-    "passphrase",
-    "passwd",
-    "password",
-    "secret",
-    "token",
-];
+use super::redact::{self, LEFT_OUT};
 
 /// The value as it may be written under this name.
 #[must_use]
-pub(crate) fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
-    let name = name.to_ascii_lowercase();
-    if TELLING.iter().any(|part| name.contains(part)) {
+pub fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
+    if redact::telling(name) && !value.is_empty() {
         return Cow::Borrowed(LEFT_OUT);
     }
-    Cow::Borrowed(value)
-}
-
-/// A word of a command as it may be written: of `--password=…` the name only.
-#[must_use]
-pub(crate) fn word(word: &str) -> Cow<'_, str> {
-    match word.split_once('=') {
-        Some((name, value)) if shown(name, value) == LEFT_OUT => {
-            Cow::Owned(format!("{name}={LEFT_OUT}"))
-        }
-        _ => Cow::Borrowed(word),
-    }
+    redact::text(value)
 }
 
 /// A command as it may be written.
 #[must_use]
-pub(crate) fn command(words: &[String]) -> String {
-    let words: Vec<Cow<'_, str>> = words.iter().map(|it| word(it)).collect();
-    words.join(" ")
+pub fn command(words: &[String]) -> String {
+    redact::words(words).join(" ")
+}
+
+/// The same for whoever is asked whether it may be called: each word can be told from the
+/// next, and all is shown that a shell would act upon.
+#[must_use]
+pub fn command_in_full(words: &[String]) -> String {
+    let shown = redact::harmless_words(words);
+    let quoted: Vec<Cow<'_, str>> = shown.iter().map(|word| quoted(word)).collect();
+    quoted.join(" ")
+}
+
+/// A word as a shell reads it back.
+fn quoted(word: &str) -> Cow<'_, str> {
+    let plain = |c: char| c.is_alphanumeric() || "-._~+/=:@%,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return Cow::Borrowed(word);
+    }
+    Cow::Owned(format!("'{}'", word.replace('\'', "'\\''")))
 }
 
 /// Serializes the words of a command without the secrets among them.
 pub(super) fn words<S: Serializer>(words: &[String], serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(words.iter().map(|it| word(it)))
+    serializer.collect_seq(redact::words(words))
 }
 
 /// The same of words that there may be.
@@ -66,10 +55,7 @@ pub(super) fn some_words<S: Serializer>(
     words: &Option<Vec<String>>,
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let shown = words
-        .as_ref()
-        .map(|words| words.iter().map(|it| word(it)).collect::<Vec<_>>());
-    shown.serialize(serializer)
+    words.as_deref().map(redact::words).serialize(serializer)
 }
 
 /// Serializes names and values without the secrets among them.
@@ -104,23 +90,13 @@ pub(super) fn body<S: Serializer>(body: &str, serializer: S) -> Result<S::Ok, S:
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// A path without its query.
+pub(super) fn path<S: Serializer>(target: &str, serializer: S) -> Result<S::Ok, S::Error> {
+    without_query(target).serialize(serializer)
+}
 
-    #[test]
-    fn secrets_are_known_by_their_names() {
-        for (name, secret) in [
-            ("Authorization", true),
-            ("API_KEY", true),
-            ("DB_PASSWORD", true),
-            ("set-cookie", true),
-            ("ROLE_CHECK", false),
-            ("accept", false),
-        ] {
-            assert_eq!(shown(name, "x") == LEFT_OUT, secret, "{name}");
-        }
-        let words = ["serve", "--port=1", "--api-token=hunter2"].map(str::to_owned);
-        assert_eq!(command(&words), "serve --port=1 --api-token=(not shown)");
-    }
+/// The same as a text: what stands in a query may be secret, whatever its name.
+#[must_use]
+pub fn without_query(target: &str) -> &str {
+    target.split('?').next().unwrap_or_default()
 }

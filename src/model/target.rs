@@ -80,7 +80,8 @@ pub struct Command {
 pub struct Ready {
     /// The method.
     pub method: String,
-    /// Where; an answer of 2xx or 3xx is a yes.
+    /// Where; an answer of 2xx or 3xx is a yes. The query is not written.
+    #[serde(serialize_with = "super::url::without_query")]
     pub url: Url,
     /// How long a yes may be waited for.
     pub within: Nanos,

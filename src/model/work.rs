@@ -3,9 +3,16 @@
 //! Parameters, and two pure rules: how an answer is judged, and what is taken
 //! from it for a later step.
 
+use std::borrow::Cow;
+use std::fmt;
 use std::ops::RangeInclusive;
 
-use serde::{Deserialize, Serialize};
+use regex::bytes::Regex;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use super::content::{Content, Unreadable};
+use super::cookies::Cookies;
+use crate::units::Nanos;
 
 use crate::named::named;
 
@@ -80,6 +87,9 @@ pub struct OperationKind {
     pub name: String,
     /// Its share of the operations is weight / sum of weights.
     pub weight: u32,
+    /// Whether its requests send the cookies that its earlier answers set.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub cookies: bool,
     /// Its requests, one after the other; the operation fails with the first that does.
     pub steps: Vec<Step>,
 }
@@ -100,6 +110,9 @@ pub struct Step {
     /// What is taken from its answer, in the order in which [`Part::Captured`]
     /// counts, those of earlier steps first.
     pub captures: Vec<Source>,
+    /// How long the user thinks before it, after the answer to the step before.
+    #[serde(default, skip_serializing_if = "Nanos::is_zero")]
+    pub pause: Nanos,
 }
 
 /// A text with places for values.
@@ -132,6 +145,101 @@ pub enum Source {
     Body(String),
     /// A header of this name.
     Header(String),
+    /// The body, where it matches: the first group, or all of the match.
+    BodyMatch(Pattern),
+    /// A header of this name that matches, likewise.
+    HeaderMatch(String, Pattern),
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Body(pointer) => write!(f, "body {pointer}"),
+            Self::Header(name) => write!(f, "header {name}"),
+            Self::BodyMatch(pattern) => write!(f, "body matching {pattern}"),
+            Self::HeaderMatch(name, pattern) => write!(f, "header {name} matching {pattern}"),
+        }
+    }
+}
+
+/// A regular expression that is looked for in bytes.
+#[derive(Debug, Clone)]
+pub struct Pattern(Regex);
+
+impl Pattern {
+    /// # Errors
+    ///
+    /// Where the text is no regular expression, in one line.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let compiled = Regex::new(text).map_err(|error| match error {
+            regex::Error::CompiledTooBig(_) => "it is too large".to_owned(),
+            error => error
+                .to_string()
+                .lines()
+                .last()
+                .unwrap_or_default()
+                .to_owned(),
+        });
+        compiled.map(Self)
+    }
+
+    /// The first group of the first match, or all of the match where there is no group.
+    fn find<'a>(&self, bytes: &'a [u8]) -> Option<&'a [u8]> {
+        let groups = self.0.captures(bytes)?;
+        let found = groups.get(1).or_else(|| groups.get(0))?;
+        Some(found.as_bytes())
+    }
+}
+
+impl PartialEq for Pattern {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.as_str() == other.0.as_str()
+    }
+}
+
+impl Eq for Pattern {}
+
+impl fmt::Display for Pattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0.as_str())
+    }
+}
+
+impl Serialize for Pattern {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.0.as_str())
+    }
+}
+
+impl<'de> Deserialize<'de> for Pattern {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        Self::new(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// What an operation has learnt from the answers to its steps.
+#[derive(Debug, Clone, Default)]
+pub struct Learnt {
+    /// What was captured, in the order of [`Part::Captured`].
+    pub captured: Vec<String>,
+    /// Its cookies.
+    pub cookies: Cookies,
+}
+
+/// Which check of an answer failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CheckFailure {
+    /// The body is longer than what can be looked into.
+    TooLong,
+    /// The body is coded in a way that cannot be read.
+    Coding,
+    /// The header of this index is not as expected.
+    Header(usize),
+    /// The text of this index is not in the body.
+    Body(usize),
+    /// There is nothing to capture for this index.
+    Capture(usize),
 }
 
 /// What an answer must be for a step to succeed.
@@ -177,35 +285,6 @@ impl Expected {
     }
 }
 
-/// What was kept of a response, to be judged or captured from.
-#[derive(Debug, Clone, Default)]
-pub struct Content {
-    /// Its header fields, as names and values.
-    pub headers: Vec<(Vec<u8>, Vec<u8>)>,
-    /// Its body, as far as it was kept: a mebibyte at most.
-    pub body: Vec<u8>,
-    /// Whether there was more of the body than was kept.
-    pub cut: bool,
-}
-
-/// Bytes of a body that are kept at most.
-const BODY_MAX: usize = 1024 * 1024;
-
-impl Content {
-    /// Keeps more of the body.
-    pub fn add(&mut self, bytes: &[u8]) {
-        let room = BODY_MAX - self.body.len();
-        self.cut |= bytes.len() > room;
-        self.body.extend_from_slice(&bytes[..bytes.len().min(room)]);
-    }
-
-    fn header(&self, name: &str) -> Option<&[u8]> {
-        let mut headers = self.headers.iter();
-        let found = headers.find(|(given, _)| given.eq_ignore_ascii_case(name.as_bytes()));
-        found.map(|(_, value)| value.as_slice())
-    }
-}
-
 impl HttpWork {
     /// Operations of one kind and one step.
     #[must_use]
@@ -215,13 +294,29 @@ impl HttpWork {
             operations: vec![OperationKind {
                 name,
                 weight: 1,
+                cookies: false,
                 steps: vec![step],
             }],
         }
     }
 }
 
+impl Learnt {
+    /// Nothing.
+    pub const NONE: Self = Self {
+        captured: Vec::new(),
+        cookies: Cookies::NONE,
+    };
+}
+
 impl Step {
+    /// Whether its body is sent in chunks.
+    #[must_use]
+    pub fn chunked(&self) -> bool {
+        let mut headers = self.headers.iter();
+        headers.any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"))
+    }
+
     /// A request without headers and body, for which any 2xx will do.
     #[must_use]
     pub fn new(method: &str, target: &str) -> Self {
@@ -232,6 +327,7 @@ impl Step {
             body: Template::new(),
             expected: Expected::default(),
             captures: Vec::new(),
+            pause: Nanos::ZERO,
         }
     }
 
@@ -243,47 +339,97 @@ impl Step {
             && self.expected.body.is_empty())
     }
 
-    /// Whether an answer with a status that is expected is so in the rest as
-    /// well, and has all that is to be captured, which is added to `captured`.
-    pub fn accepts(&self, content: &Content, captured: &mut Vec<String>) -> bool {
-        let expected = &self.expected;
-        let headers = expected.headers.iter().all(|(name, text)| {
-            let value = content.header(name);
-            value.is_some_and(|value| contains(value, text.as_bytes()))
-        });
-        let body = || {
-            let mut texts = expected.body.iter();
-            texts.all(|text| contains(&content.body, text.as_bytes()))
-        };
-        if content.cut || !headers || !body() {
-            return false;
+    /// Judges an answer whose status is expected by the rest of it; what is to be
+    /// captured of it is added to `captured`.
+    ///
+    /// # Errors
+    ///
+    /// The first check that fails.
+    pub fn accepts(
+        &self,
+        content: &Content,
+        captured: &mut Vec<String>,
+    ) -> Result<(), CheckFailure> {
+        for (index, (name, text)) in self.expected.headers.iter().enumerate() {
+            let mut values = content.all(name);
+            if !values.any(|value| contains(value, text.as_bytes())) {
+                return Err(CheckFailure::Header(index));
+            }
         }
-        let of_body = |source: &Source| matches!(source, Source::Body(_));
-        let json: Option<serde_json::Value> = if self.captures.iter().any(of_body) {
-            serde_json::from_slice(&content.body).ok()
+        let body = if self.looks_into_body() {
+            content.decoded().map_err(|cause| match cause {
+                Unreadable::TooLong => CheckFailure::TooLong,
+                Unreadable::Coding => CheckFailure::Coding,
+            })?
+        } else {
+            Cow::Borrowed([].as_slice())
+        };
+        for (index, text) in self.expected.body.iter().enumerate() {
+            if !contains(&body, text.as_bytes()) {
+                return Err(CheckFailure::Body(index));
+            }
+        }
+        self.capture(content, &body, captured)
+    }
+
+    fn looks_into_body(&self) -> bool {
+        let of_body = |source: &Source| matches!(source, Source::Body(_) | Source::BodyMatch(_));
+        !self.expected.body.is_empty() || self.captures.iter().any(of_body)
+    }
+
+    fn capture(
+        &self,
+        content: &Content,
+        body: &[u8],
+        captured: &mut Vec<String>,
+    ) -> Result<(), CheckFailure> {
+        let json = |source: &Source| matches!(source, Source::Body(_));
+        let json: Option<serde_json::Value> = if self.captures.iter().any(json) {
+            serde_json::from_slice(body).ok()
         } else {
             None
         };
-        for source in &self.captures {
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        for (index, source) in self.captures.iter().enumerate() {
             let value = match source {
-                Source::Header(name) => content
-                    .header(name)
-                    .map(|value| String::from_utf8_lossy(value).into_owned()),
+                Source::Header(name) => content.header(name).map(text),
+                Source::HeaderMatch(name, pattern) => {
+                    let mut values = content.all(name);
+                    values.find_map(|value| pattern.find(value)).map(text)
+                }
+                Source::BodyMatch(pattern) => pattern.find(body).map(text),
                 Source::Body(pointer) => {
-                    json.as_ref()
-                        .and_then(|json| json.pointer(pointer))
-                        .map(|value| match value {
-                            serde_json::Value::String(text) => text.clone(),
-                            other => other.to_string(),
-                        })
+                    let value = json.as_ref().and_then(|json| json.pointer(pointer));
+                    value.map(|value| match value {
+                        serde_json::Value::String(text) => text.clone(),
+                        other => other.to_string(),
+                    })
                 }
             };
-            let Some(value) = value else {
-                return false;
-            };
-            captured.push(value);
+            captured.push(value.ok_or(CheckFailure::Capture(index))?);
         }
-        true
+        Ok(())
+    }
+
+    /// Which check it was that failed, in words.
+    #[must_use]
+    pub fn check_in_words(&self, failure: CheckFailure) -> String {
+        match failure {
+            CheckFailure::TooLong => "the body is longer than 1 MiB, which is what is kept".into(),
+            CheckFailure::Coding => {
+                "the content-encoding cannot be decoded: gzip and deflate can".into()
+            }
+            CheckFailure::Header(index) => {
+                let (name, text) = &self.expected.headers[index];
+                format!("no header `{name}` that contains `{text}`")
+            }
+            CheckFailure::Body(index) => {
+                format!("the body does not contain `{}`", self.expected.body[index])
+            }
+            CheckFailure::Capture(index) => {
+                format!("nothing to capture from {}", self.captures[index])
+            }
+        }
     }
 }
 
@@ -303,6 +449,10 @@ mod tests {
         }
     }
 
+    fn pattern(text: &str) -> Pattern {
+        Pattern::new(text).unwrap()
+    }
+
     fn content() -> Content {
         Content {
             headers: vec![(b"ETag".to_vec(), b"\"v7\"".to_vec())],
@@ -318,13 +468,29 @@ mod tests {
             body: vec![body.into()],
             ..Expected::default()
         };
-        let accepts = |expected| step(expected, Vec::new()).accepts(&content(), &mut Vec::new());
-        assert!(accepts(expected("v7", "nut")));
-        assert!(!accepts(expected("v8", "nut")));
-        assert!(!accepts(expected("v7", "bolt")));
-        let mut cut = content();
-        cut.cut = true;
-        assert!(!step(Expected::default(), Vec::new()).accepts(&cut, &mut Vec::new()));
+        let accepts = |expected, content| {
+            let step = step(expected, Vec::new());
+            let accepted = step.accepts(&content, &mut Vec::new());
+            accepted.map_err(|failure| step.check_in_words(failure))
+        };
+        let refused = |text: &str| Err(text.to_owned());
+        assert_eq!(accepts(expected("v7", "nut"), content()), Ok(()));
+        assert_eq!(
+            accepts(expected("v8", "nut"), content()),
+            refused("no header `etag` that contains `v8`")
+        );
+        assert_eq!(
+            accepts(expected("v7", "bolt"), content()),
+            refused("the body does not contain `bolt`")
+        );
+        let cut = Content {
+            cut: true,
+            ..content()
+        };
+        assert_eq!(
+            accepts(expected("v7", "nut"), cut),
+            refused("the body is longer than 1 MiB, which is what is kept")
+        );
         assert!(Expected::default().allows(204) && !Expected::default().allows(304));
         assert!(!Expected::statuses(403..=403).success());
     }
@@ -336,15 +502,21 @@ mod tests {
             Source::Body("/items/0/id".into()),
             Source::Body("/items/0/name".into()),
             Source::Header("etag".into()),
+            Source::HeaderMatch("ETag".into(), pattern("v([0-9]+)")),
+            Source::BodyMatch(pattern("n.t")),
         ];
-        assert!(step(Expected::default(), sources).accepts(&content(), &mut captured));
-        assert_eq!(captured, ["41", "nut", "\"v7\""]);
+        let accepted = step(Expected::default(), sources).accepts(&content(), &mut captured);
+        assert_eq!(accepted, Ok(()));
+        assert_eq!(captured, ["41", "nut", "\"v7\"", "7", "nut"]);
         for missing in [
             Source::Body("/items/1".into()),
             Source::Header("age".into()),
+            Source::BodyMatch(pattern("bolt")),
+            Source::HeaderMatch("etag".into(), pattern("w")),
         ] {
             let step = step(Expected::default(), vec![missing]);
-            assert!(!step.accepts(&content(), &mut Vec::new()));
+            let accepted = step.accepts(&content(), &mut Vec::new());
+            assert_eq!(accepted, Err(CheckFailure::Capture(0)));
         }
     }
 }

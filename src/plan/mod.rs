@@ -17,8 +17,8 @@ pub use crate::model::{
     RecoveryRule, Request, Story, Trigger, Unit, When,
 };
 use crate::model::{
-    AlertRule, ClientsAction, FleetSpec, GaugeSource, MonitorPolicy, ProxyAction, ReleasePolicy,
-    Safety, TargetSpec,
+    AlertRule, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy, ProxyAction,
+    ReleasePolicy, Safety, TargetSpec,
 };
 use crate::units::Nanos;
 
@@ -114,9 +114,29 @@ impl Default for Plan {
 
 impl Plan {
     /// The most requests a second that it can lead to: every operation with all
-    /// its steps and retries, every probe, and every occupation.
+    /// its steps and retries, every probe, every occupation, and every reading of gauges.
     #[must_use]
-    pub(crate) fn requests_max_per_second(&self) -> f64 {
+    pub fn requests_max_per_second(&self) -> f64 {
+        self.requests_max_to(true, |_| true)
+    }
+
+    /// As many of them as go to the target, where that is meant, and to these gauges.
+    #[must_use]
+    pub fn requests_max_to(&self, target: bool, gauges: impl Fn(&GaugeSource) -> bool) -> f64 {
+        let read = self
+            .gauges
+            .iter()
+            .filter(|source| matches!(source.place, GaugePlace::Page(_)) && gauges(source));
+        let readings = read.map(|source| 1.0 / source.every.max(Nanos(1)).as_secs_f64());
+        let to_target = if target {
+            self.requests_to_target_max()
+        } else {
+            0.0
+        };
+        to_target + readings.sum::<f64>()
+    }
+
+    fn requests_to_target_max(&self) -> f64 {
         let rates = self.load.rate.iter().map(|(_, shape)| shape.highest());
         let rate = rates.fold(0.0, f64::max);
         let steps = self.target.as_ref().map_or(1, |target| {

@@ -229,10 +229,14 @@ impl Schedule {
         Some(taken)
     }
 
-    /// An operation has ended at `now`: in a closed loop its user is free again.
-    pub(crate) fn ended(&mut self, now: Nanos) {
+    /// An operation has ended at `now`: in a closed loop its user is free again, after
+    /// thinking for a while, or `rest` where that is longer.
+    pub(crate) fn ended(&mut self, now: Nanos, rest: Nanos) {
         if let Source::Closed { free, think, .. } = &mut self.source {
-            free.push_back(now.saturating_add(*think));
+            let at = now.saturating_add(rest.max(*think));
+            // Those who rest are free later than others who end after them.
+            let later = free.iter().rev().take_while(|free| **free > at).count();
+            free.insert(free.len() - later, at);
             if self.next.is_none() {
                 self.next = self.draw();
             }

@@ -5,6 +5,7 @@ use std::io;
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, geteuid, getpid, pidfd_open, pidfd_send_signal};
 use rustix::time::Timespec;
 use serde::{Deserialize, Serialize};
@@ -33,15 +34,35 @@ impl ProcessIdentity {
     /// The process, where it has not ended and is still this user's.
     #[must_use]
     pub(crate) fn hold(self) -> Option<ProcessHandle> {
+        self.reach().ok().flatten()
+    }
+
+    /// The process; none where it has ended, which is not the same as out of reach.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be held though it is there, in one sentence.
+    pub(crate) fn reach(self) -> std::result::Result<Option<ProcessHandle>, String> {
+        let Some(pid) = i32::try_from(self.pid).ok().and_then(Pid::from_raw) else {
+            return Ok(None);
+        };
+        let out_of_reach = |cause: &str| Err(format!("process {} {cause}", self.pid));
         // The pidfd first: what is read afterwards is of the process that it holds.
-        let pid = Pid::from_raw(i32::try_from(self.pid).ok()?)?;
-        let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-        let stat = proc::stat(self.pid)?;
-        let ours = proc::owner(self.pid) == Some(geteuid().as_raw());
-        (ours && stat.alive() && stat.started == self.started).then_some(ProcessHandle {
-            identity: self,
-            pidfd,
-        })
+        let pidfd = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(pidfd) => pidfd,
+            Err(Errno::SRCH) => return Ok(None),
+            Err(cause) => return out_of_reach(&format!("cannot be held: {cause}")),
+        };
+        match (proc::stat(self.pid), proc::owner(self.pid)) {
+            (None, Some(_)) => out_of_reach("cannot be looked at: are there descriptors left?"),
+            (_, None) => Ok(None),
+            (Some(stat), _) if !stat.alive() || stat.started != self.started => Ok(None),
+            (_, Some(owner)) if owner != geteuid().as_raw() => out_of_reach("is another user's"),
+            _ => Ok(Some(ProcessHandle {
+                identity: self,
+                pidfd,
+            })),
+        }
     }
 
     /// What a process is known by; none where there is none.
@@ -120,8 +141,12 @@ impl ProcessHandle {
         matches!(poll(&mut polled, timeout.as_ref()), Ok(ready) if ready > 0)
     }
 
+    /// Signals it; one that has ended meanwhile needs none.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        Ok(pidfd_send_signal(&self.pidfd, signal)?)
+        match pidfd_send_signal(&self.pidfd, signal) {
+            Err(Errno::SRCH) | Ok(()) => Ok(()),
+            Err(cause) => Err(cause.into()),
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod handle;
 mod last_words;
 pub(crate) mod proc;
 
+pub(crate) use gate::mark;
 pub(crate) use gate::{OPEN, gate};
 pub(crate) use handle::{ProcessHandle, ProcessIdentity};
 pub(crate) use last_words::last_words;

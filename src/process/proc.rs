@@ -1,7 +1,10 @@
 //! What the kernel says of processes: `/proc`, as proc(5) has it.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
+
+use super::ProcessIdentity;
 
 /// A process, as `/proc/PID/stat` has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +47,14 @@ fn parse(pid: u32, text: &str) -> Option<Stat> {
 }
 
 impl Stat {
+    /// What it is known by.
+    pub(crate) const fn identity(&self) -> ProcessIdentity {
+        ProcessIdentity {
+            pid: self.pid,
+            started: self.started,
+        }
+    }
+
     /// Whether it has not ended.
     pub(crate) const fn alive(&self) -> bool {
         !matches!(self.state, 'Z' | 'X')
@@ -67,15 +78,18 @@ pub(crate) fn thread_states(pid: u32) -> (u64, u64) {
     })
 }
 
-/// Every process that has not ended.
+/// Every process that has not ended; none where they cannot be read.
 pub(crate) fn all() -> Vec<Stat> {
-    let Ok(entries) = fs::read_dir("/proc") else {
-        return Vec::new();
-    };
-    entries
+    try_all().unwrap_or_default()
+}
+
+/// Every process that has not ended.
+pub(crate) fn try_all() -> io::Result<Vec<Stat>> {
+    let entries = fs::read_dir("/proc")?;
+    let known = entries
         .filter_map(|entry| stat(entry.ok()?.file_name().to_str()?.parse().ok()?))
-        .filter(Stat::alive)
-        .collect()
+        .filter(Stat::alive);
+    Ok(known.collect())
 }
 
 /// The user that a process belongs to.
@@ -148,10 +162,23 @@ pub(crate) fn holds(pid: u32, sockets: &[Listener]) -> bool {
     })
 }
 
+/// Whether the environment that a process was started with holds this variable. One that
+/// has written something else in its place, or may not be read, has not.
+pub(crate) fn began_with(pid: u32, variable: &str) -> bool {
+    let environment = fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+    let mut variables = environment.split(|byte| *byte == 0);
+    variables.any(|own| own == variable.as_bytes())
+}
+
 /// A process and all that descend from it, itself first.
 pub(crate) fn tree(pid: u32) -> Vec<Stat> {
     let all = all();
-    let mut tree: Vec<Stat> = all.iter().filter(|it| it.pid == pid).copied().collect();
+    let first = all.iter().filter(|it| it.pid == pid).copied();
+    descendants(first.collect(), &all)
+}
+
+/// These processes and all of `all` that descend from them, those first.
+pub(crate) fn descendants(mut tree: Vec<Stat>, all: &[Stat]) -> Vec<Stat> {
     let mut next = 0;
     while let Some(parent) = tree.get(next).map(|it| it.pid) {
         next += 1;

@@ -6,6 +6,7 @@
 //! machines add up exactly. Times are in nanoseconds and end in `_ns`; an `_ns` counter of a
 //! level is its time integral (level × nanoseconds).
 
+use crate::model::FailureCause;
 use crate::units::Nanos;
 
 /// Declares a struct of counters that can be written to and read from rows.
@@ -259,6 +260,58 @@ impl AttemptCounters {
     }
 }
 
+/// Failed attempts of one traffic class by their causes, by **instant**.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FailureCounters([u64; FailureCause::ALL.len()]);
+
+impl Default for FailureCounters {
+    fn default() -> Self {
+        Self([0; FailureCause::ALL.len()])
+    }
+}
+
+impl FailureCounters {
+    /// Counts a failure.
+    pub const fn count(&mut self, cause: FailureCause) {
+        self.0[cause as usize] += 1;
+    }
+
+    /// How many failed so.
+    #[must_use]
+    pub const fn get(&self, cause: FailureCause) -> u64 {
+        self.0[cause as usize]
+    }
+
+    /// Each cause that there was, with how many failed so.
+    pub fn iter(&self) -> impl Iterator<Item = (FailureCause, u64)> + '_ {
+        let all = FailureCause::ALL.iter().copied().zip(self.0);
+        all.filter(|(_, count)| *count > 0)
+    }
+
+    /// Every counter with its name, in order.
+    #[must_use]
+    pub fn rows(&self) -> Vec<(&'static str, u64)> {
+        let all = FailureCause::ALL.iter().zip(self.0);
+        all.map(|(cause, count)| (cause.word(), count)).collect()
+    }
+
+    /// Adds a value to the counter of this name; false where there is none.
+    pub fn merge_row(&mut self, name: &str, value: u64) -> bool {
+        let Some(cause) = FailureCause::by_word(name) else {
+            return false;
+        };
+        merge(name, &mut self.0[cause as usize], value);
+        true
+    }
+
+    /// Adds another interval's or another slice's counters to these.
+    pub fn merge(&mut self, other: &Self) {
+        for (into, value) in self.0.iter_mut().zip(other.0) {
+            *into = into.saturating_add(value);
+        }
+    }
+}
+
 counters! {
     /// The generator itself, by instant.
     GeneratorCounters {
@@ -268,6 +321,9 @@ counters! {
         cpu_ns,
         /// Time the threads spun on purpose.
         spin_ns,
+        /// Time the threads were ready to run and had no processor, as the kernel
+        /// counts it; zero where it does not tell.
+        delayed_ns,
         /// Operations that were due, whether or not one could be sent.
         scheduled,
         /// Bytes sent, heads and frames included, before any encryption.
@@ -358,6 +414,26 @@ counters! {
         busy_ns,
         /// Processor time the hypervisor gave to others.
         steal_ns,
+    }
+}
+
+counters! {
+    /// The accept queue of the port that is loaded: the depth as **point samples**, what
+    /// was dropped as the kernel counts it, for all sockets of the machine together.
+    AcceptQueueCounters {
+        /// Readings.
+        readings,
+        /// Connections that waited to be accepted, summed over the readings.
+        waiting,
+        /// Most connections that waited at a reading.
+        waiting_max,
+        /// Connections that found an accept queue full.
+        overflows,
+        /// Connections that the kernel dropped before a listening program, for that or
+        /// another reason.
+        drops,
+        /// Length of the intervals in which a connection found the queue full.
+        full_ns,
     }
 }
 

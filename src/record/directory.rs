@@ -2,22 +2,24 @@
 //!
 //! Every line is complete in itself, so a run that was killed leaves a
 //! directory that can still be read: a torn last line is left out, and the
-//! missing [`Event::RunEnded`] marks the record as incomplete.
+//! missing [`Event::RunEnded`] marks the record as incomplete. A line that is
+//! damaged costs that line: it is left out and told of as a warning, since what is
+//! lost with it may show in every figure.
 
-use std::collections::HashMap;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
-use hdrhistogram::serialization::interval_log::{IntervalLogIterator, LogEntry};
 use serde::{Deserialize, Serialize};
 
 use super::event::Line;
-use super::sample::LOG_HEADER;
-use super::{Counters, Event, Histogram, Measure, Sample};
+use super::lines::{Damage, read_journal, read_latency, read_series};
+use super::private::{claim_directory, open_anew, read_regular, write_error, write_private};
+use super::sample::log_header;
+use super::{Event, Sample};
+use crate::clock;
 use crate::error::{Error, Result};
-use crate::model::SourceName;
+use crate::model::redact;
 use crate::plan::Plan;
 use crate::units::Nanos;
 
@@ -80,9 +82,9 @@ pub struct MachineFacts {
 }
 
 const HEADER: &str = "run.json";
-const JOURNAL: &str = "journal.jsonl";
-const SERIES: &str = "series.csv";
-const LATENCY: &str = "latency.hlog";
+pub(super) const JOURNAL: &str = "journal.jsonl";
+pub(super) const SERIES: &str = "series.csv";
+pub(super) const LATENCY: &str = "latency.hlog";
 
 const SERIES_COLUMNS: &str = "from_ns,to_ns,axis,kind,source,counter,value";
 /// Writes a record into a run directory, line by line.
@@ -92,6 +94,9 @@ pub struct Recorder {
     journal: File,
     series: BufWriter<File>,
     latency: BufWriter<File>,
+    backend: Backend,
+    /// Whether the log of histograms has begun: it does with the load, whose zero it names.
+    logging: bool,
 }
 
 impl Recorder {
@@ -101,7 +106,7 @@ impl Recorder {
     ///
     /// Where the directory exists and is not empty, or cannot be written.
     pub fn create(directory: &Path, header: &Header) -> Result<Self> {
-        if !claim_directory(directory).map_err(|cause| write_error(directory, &cause))? {
+        if !claim_directory(directory, HEADER).map_err(|cause| write_error(directory, &cause))? {
             return Err(Error::usage(format!(
                 "{} is not empty; name another directory with --out, or remove it",
                 directory.display()
@@ -109,23 +114,20 @@ impl Recorder {
         }
         let text = serde_json::to_string_pretty(header)
             .map_err(|cause| Error::failed(format!("failed to write {HEADER}: {cause}")))?;
-        write_private(directory, HEADER, text.as_bytes())?;
+        write_private(directory, HEADER, redact::json(&text).as_bytes())?;
         let open = |name: &str| {
             let path = directory.join(name);
-            private()
-                .open(&path)
-                .map_err(|cause| write_error(&path, &cause))
+            open_anew(&path).map_err(|cause| write_error(&path, &cause))
         };
         let mut recorder = Self {
             journal: open(JOURNAL)?,
             series: BufWriter::new(open(SERIES)?),
             latency: BufWriter::new(open(LATENCY)?),
             directory: directory.to_owned(),
+            backend: header.backend,
+            logging: false,
         };
-        recorder.write(|this| {
-            writeln!(this.series, "{SERIES_COLUMNS}")?;
-            writeln!(this.latency, "{LOG_HEADER}")
-        })?;
+        recorder.write(|this| writeln!(this.series, "{SERIES_COLUMNS}"))?;
         Ok(recorder)
     }
 
@@ -145,9 +147,13 @@ impl Recorder {
             at_ns: at,
             event: event.clone(),
         };
-        let mut text = serde_json::to_string(&line)
+        let text = serde_json::to_string(&line)
             .map_err(|cause| Error::failed(format!("failed to write {JOURNAL}: {cause}")))?;
+        let mut text = redact::json(&text).into_owned();
         text.push('\n');
+        if *event == Event::LoadStarted {
+            self.begin_log()?;
+        }
         // One write per line: a line is either there whole or torn at the end of the file.
         self.write(|this| this.journal.write_all(text.as_bytes()))
     }
@@ -158,6 +164,7 @@ impl Recorder {
     ///
     /// Where the files cannot be written, for example because the disk is full.
     pub fn sample(&mut self, sample: &Sample) -> Result<()> {
+        self.begin_log()?;
         self.write(|this| {
             let (kind, axis) = (sample.counters.kind(), sample.counters.axis());
             let (from, to, source) = (sample.from.0, sample.to.0, &sample.source);
@@ -189,58 +196,21 @@ impl Recorder {
         })
     }
 
+    /// Begins the log of histograms, once: zero is now, or in virtual time never was.
+    fn begin_log(&mut self) -> Result<()> {
+        if std::mem::replace(&mut self.logging, true) {
+            return Ok(());
+        }
+        let zero = match self.backend {
+            Backend::Live => clock::wall_millis(),
+            Backend::Sim => 0,
+        };
+        self.write(|this| this.latency.write_all(log_header(zero).as_bytes()))
+    }
+
     fn write(&mut self, write: impl FnOnce(&mut Self) -> io::Result<()>) -> Result<()> {
         write(self).map_err(|cause| write_error(&self.directory, &cause))
     }
-}
-
-/// Makes the directory, or takes an empty one, readable by its owner only
-/// either way; false, and nothing is changed, where it holds something already.
-///
-/// # Errors
-///
-/// Where it cannot be made, or belongs to another user.
-pub(crate) fn claim_directory(directory: &Path) -> io::Result<bool> {
-    if directory.exists() && !is_empty(directory) {
-        return Ok(false);
-    }
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(directory)?;
-    // The mode above is that of a new directory; one that was there has its own.
-    fs::set_permissions(directory, fs::Permissions::from_mode(0o700))?;
-    Ok(true)
-}
-
-/// Writes a file of the run directory, readable by its owner only.
-///
-/// # Errors
-///
-/// Where it cannot be written, for example because the disk is full.
-pub(crate) fn write_private(directory: &Path, name: &str, content: &[u8]) -> Result<()> {
-    let path = directory.join(name);
-    private()
-        .open(&path)
-        .and_then(|mut file| file.write_all(content))
-        .map_err(|cause| write_error(&path, &cause))
-}
-
-fn private() -> OpenOptions {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    options
-}
-
-fn is_empty(directory: &Path) -> bool {
-    fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
-}
-
-fn write_error(path: &Path, cause: &io::Error) -> Error {
-    Error::failed(format!(
-        "failed to write {}: {cause}; free some space or name another directory with --out",
-        path.display()
-    ))
 }
 
 /// A run read back from its directory.
@@ -262,12 +232,12 @@ impl Record {
     ///
     /// # Errors
     ///
-    /// Where there is no run, its format is of another version, or a line
-    /// other than the last is damaged.
+    /// Where there is no run, its format is of another version, or its header is
+    /// damaged.
     pub fn open(directory: &Path) -> Result<Self> {
         let read = |name: &str| {
             let path = directory.join(name);
-            fs::read(&path).map_err(|cause| {
+            read_regular(&path).map_err(|cause| {
                 Error::usage(format!(
                     "failed to read {}: {cause}; is this a run directory?",
                     path.display()
@@ -275,34 +245,18 @@ impl Record {
             })
         };
         let header = read_header(directory, &read(HEADER)?)?;
-        let events = whole_lines(&read(JOURNAL)?)
-            .enumerate()
-            .map(|(index, line)| {
-                let line: Line = serde_json::from_slice(line)
-                    .map_err(|cause| damaged(directory, JOURNAL, index + 1, &cause.to_string()))?;
-                Ok((line.at_ns, line.event))
-            })
-            .collect::<Result<_>>()?;
-        let mut samples = read_series(directory, &read(SERIES)?)?;
-        read_latency(directory, &read(LATENCY)?, &mut samples)?;
+        let mut damage = Damage::default();
+        let mut events = read_journal(&read(JOURNAL)?, &mut damage);
+        let mut samples = read_series(&read(SERIES)?, &mut damage);
+        read_latency(&read(LATENCY)?, &mut samples, &mut damage);
+        let told = damage.warnings().map(|text| Event::Warning { text });
+        events.splice(..0, told.map(|event| (Nanos::ZERO, event)));
         Ok(Self {
             header,
             events,
             samples,
             merged_to: None,
         })
-    }
-
-    /// Its histograms as an interval log of `HdrHistogram`, which that library's
-    /// tools and plotters open.
-    #[must_use]
-    pub fn latency_log(&self) -> String {
-        let mut log = format!("{LOG_HEADER}\n");
-        for line in self.samples.iter().flat_map(Sample::log_lines) {
-            log.push_str(&line);
-            log.push('\n');
-        }
-        log
     }
 
     /// The width of the buckets that its samples lie in.
@@ -329,106 +283,37 @@ fn read_header(directory: &Path, bytes: &[u8]) -> Result<Header> {
     struct Format {
         format: u32,
     }
-    let unreadable =
-        |cause: serde_json::Error| damaged(directory, HEADER, cause.line(), &cause.to_string());
-    let Format { format } = serde_json::from_slice(bytes).map_err(unreadable)?;
+    let unreadable = |cause: serde_json::Error| {
+        Error::usage(format!(
+            "{} is damaged in line {}: {cause}",
+            directory.join(HEADER).display(),
+            cause.line()
+        ))
+    };
+    // A byte that is no text stands in a text, which can be read without it.
+    let text = String::from_utf8_lossy(bytes);
+    // What an older version wrote is not shown either.
+    let text = redact::json(&text);
+    let Format { format } = serde_json::from_str(&text).map_err(unreadable)?;
     if format != FORMAT {
         return Err(Error::usage(format!(
             "{} is a run of format {format}, and this version reads format {FORMAT}",
             directory.display()
         )));
     }
-    serde_json::from_slice(bytes).map_err(unreadable)
-}
-
-/// The lines that end in a newline; a torn last one is left out.
-fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
-    bytes
-        .split_inclusive(|byte| *byte == b'\n')
-        .filter_map(|line| line.strip_suffix(b"\n"))
-}
-
-fn damaged(directory: &Path, file: &str, line: usize, cause: &str) -> Error {
-    Error::usage(format!(
-        "{} is damaged in line {line}: {cause}",
-        directory.join(file).display()
-    ))
-}
-
-fn read_series(directory: &Path, bytes: &[u8]) -> Result<Vec<Sample>> {
-    let mut samples: Vec<Sample> = Vec::new();
-    for (index, line) in whole_lines(bytes).enumerate().skip(1) {
-        let wrong = || damaged(directory, SERIES, index + 1, "not a row of the series");
-        let text = std::str::from_utf8(line).map_err(|_| wrong())?;
-        let mut fields = text.split(',');
-        let mut next = || fields.next().ok_or_else(wrong);
-        let (from, to) = (next()?, next()?);
-        let (_axis, kind, source) = (next()?, next()?, SourceName::from(next()?));
-        let (counter, value) = (next()?, next()?);
-        let number = |text: &str| text.parse::<u64>().map_err(|_| wrong());
-        let (from, to) = (Nanos(number(from)?), Nanos(number(to)?));
-        let same = samples.last().is_some_and(|last| {
-            (last.from, last.to, &last.source, last.counters.kind()) == (from, to, &source, kind)
-        });
-        if !same {
-            samples.push(Sample {
-                from,
-                to,
-                source: source.clone(),
-                counters: Counters::of_kind(kind).ok_or_else(wrong)?,
-                histograms: Vec::new(),
-            });
-        }
-        let sample = samples.last_mut().ok_or_else(wrong)?;
-        if !sample.counters.merge_row(counter, number(value)?) {
-            return Err(wrong());
-        }
-    }
-    Ok(samples)
-}
-
-fn read_latency(directory: &Path, bytes: &[u8], samples: &mut [Sample]) -> Result<()> {
-    let whole = bytes
-        .iter()
-        .rposition(|byte| *byte == b'\n')
-        .map_or(0, |at| at + 1);
-    // The log's own precision; two samples of a source never start within one millisecond.
-    let millis = |nanos: Nanos| (nanos.0 + 500_000) / 1_000_000;
-    let mut index: HashMap<(u64, String), usize> = HashMap::new();
-    for (place, sample) in samples.iter().enumerate() {
-        let key = format!("{}:{}", sample.counters.kind(), sample.source);
-        index.insert((millis(sample.from), key), place);
-    }
-    for (line, entry) in IntervalLogIterator::new(&bytes[..whole]).enumerate() {
-        let wrong = |cause: &str| damaged(directory, LATENCY, line + 1, cause);
-        let LogEntry::Interval(interval) = entry.map_err(|_| wrong("not an interval log"))? else {
-            continue;
-        };
-        let tag = interval.tag().map(|tag| tag.as_str()).unwrap_or_default();
-        let (key, measure) = tag.rsplit_once(':').ok_or_else(|| wrong("no tag"))?;
-        let measure = Measure::ALL
-            .iter()
-            .find(|(_, name)| *name == measure)
-            .map(|(measure, _)| *measure)
-            .ok_or_else(|| wrong("an unknown measure"))?;
-        let histogram = Histogram::decode(interval.encoded_histogram())
-            .ok_or_else(|| wrong("not an encoded histogram"))?;
-        let start = interval.start_timestamp().as_nanos();
-        let start = millis(Nanos(u64::try_from(start).unwrap_or(u64::MAX - 500_000)));
-        // A histogram whose counters were torn off with the series' end has no sample.
-        let Some(place) = index.get(&(start, key.to_owned())) else {
-            continue;
-        };
-        samples[*place].histograms.push((measure, histogram));
-    }
-    Ok(())
+    serde_json::from_str(&text).map_err(unreadable)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::{AttemptCounters, OperationCounters, StopCause};
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::super::{
+        AttemptCounters, Counters, Histogram, Measure, OperationCounters, StopCause,
+    };
     use super::*;
-    use crate::model::FleetSpec;
+    use crate::model::{FleetSpec, SourceName};
     use crate::plan::Plan;
 
     fn header() -> Header {
@@ -510,6 +395,34 @@ mod tests {
         assert!(!record.complete());
         assert_eq!(record.events.len(), 1);
         assert_eq!(record.samples[..5], samples()[..5]);
+    }
+
+    #[test]
+    fn one_bad_byte_costs_one_line_of_its_file() {
+        let root = tempfile::tempdir().unwrap();
+        for (file, events, rows) in [(JOURNAL, 1, 6), (SERIES, 2, 5), (LATENCY, 2, 6)] {
+            let directory = root.path().join(file);
+            write(&directory);
+            let path = directory.join(file);
+            let whole = Record::open(&directory).unwrap();
+            let mut bytes = fs::read(&path).unwrap();
+            // The first character of the last line, which is whole in itself.
+            let last = bytes[..bytes.len() - 1].iter().rposition(|it| *it == b'\n');
+            bytes[last.unwrap() + 1] = 0xff;
+            fs::write(&path, &bytes).unwrap();
+            let record = Record::open(&directory).unwrap();
+            let Some((_, Event::Warning { text })) = record.events.first() else {
+                panic!("{:?}", record.events);
+            };
+            let told = format!("1 of the lines of {file} is damaged and left out");
+            assert!(text.starts_with(&told), "{text}");
+            assert_eq!(record.events.len(), events + 1, "{file}");
+            assert!(record.samples.len() >= rows, "{file}");
+            let count = |record: &Record| -> usize {
+                record.samples.iter().map(|it| it.histograms.len()).sum()
+            };
+            assert!(count(&whole) - count(&record) <= 1, "{file}");
+        }
     }
 
     #[test]

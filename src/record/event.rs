@@ -1,9 +1,11 @@
 //! The one event vocabulary: what the journal holds and every view is told.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::InstanceCounters;
-use crate::model::{Outcome, SourceName};
+use crate::model::{FailureCause, Outcome, SourceName, redact};
 use crate::plan::{Action, Entry, Trigger};
 use crate::units::Nanos;
 
@@ -75,6 +77,8 @@ pub enum Event {
         /// Why.
         cause: String,
     },
+    /// Attempts failed in a way in which none had before; this was the first.
+    FirstFailure(FirstFailure),
     /// A fault is armed: what will undo it is written down, and the guardian
     /// knows it; written before the fault acts.
     Armed {
@@ -109,7 +113,38 @@ pub enum Event {
     },
 }
 
+/// The first attempt of a source that failed in some way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FirstFailure {
+    /// When, in nanoseconds since the load began.
+    #[serde(rename = "first_ns")]
+    pub at: Nanos,
+    /// Whose attempt it was: the users' or the monitors'.
+    pub source: SourceName,
+    /// Why it failed.
+    pub cause: FailureCause,
+    /// The status, where one was not expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// What was seen of the answer, or what the machine said; empty where nothing was.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub example: String,
+}
+
 impl Event {
+    /// The same without secrets, as it may be shown.
+    #[must_use]
+    pub fn redacted(&self) -> Cow<'_, Self> {
+        let written = serde_json::to_string(self).unwrap_or_default();
+        match redact::json(&written) {
+            Cow::Borrowed(_) => Cow::Borrowed(self),
+            // What was left out leaves texts as they were, and they hold anything.
+            Cow::Owned(shown) => {
+                serde_json::from_str(&shown).map_or(Cow::Borrowed(self), Cow::Owned)
+            }
+        }
+    }
+
     /// What entries of this timeline may be waiting for, where it is such an event.
     #[must_use]
     pub fn trigger(&self, timeline: &[Entry]) -> Option<Trigger> {

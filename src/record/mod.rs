@@ -19,7 +19,10 @@ mod counters;
 mod directory;
 mod event;
 mod histogram;
+mod interval_log;
+mod lines;
 mod memory;
+mod private;
 mod sample;
 mod tally;
 mod text;
@@ -28,14 +31,18 @@ pub use crate::model::Outcome;
 pub(crate) use alarms::Alarms;
 pub(crate) use counters::mean;
 pub use counters::{
-    AttemptCounters, BalancerCounters, GaugeCounters, GeneratorCounters, IdentityCounters,
-    InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
+    AcceptQueueCounters, AttemptCounters, BalancerCounters, FailureCounters, GaugeCounters,
+    GeneratorCounters, IdentityCounters, InstanceCounters, MachineCounters, OperationCounters,
+    ProcessCounters,
 };
 pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};
-pub(crate) use directory::{claim_directory, write_private};
-pub use event::{Event, PAUSED, StopCause};
+pub use event::{Event, FirstFailure, PAUSED, StopCause};
 pub use histogram::Histogram;
+pub(crate) use histogram::is_told;
+pub use interval_log::IntervalLog;
 pub use memory::MemoryRecorder;
+pub use private::{claim_directory, write_private};
+pub(crate) use private::{open_to_append, read_regular};
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use tally::Tally;
 pub(crate) use text::{outcome_text, printable, signal_name, story_time};

@@ -1,8 +1,9 @@
 //! A sample: what one source counted in one interval.
 
 use super::{
-    AttemptCounters, BalancerCounters, Event, GaugeCounters, GeneratorCounters, Histogram,
-    IdentityCounters, InstanceCounters, MachineCounters, OperationCounters, ProcessCounters,
+    AcceptQueueCounters, AttemptCounters, BalancerCounters, Event, FailureCounters, GaugeCounters,
+    GeneratorCounters, Histogram, IdentityCounters, InstanceCounters, MachineCounters,
+    OperationCounters, ProcessCounters,
 };
 use crate::model::SourceName;
 use crate::named::named;
@@ -23,13 +24,22 @@ pub struct Sample {
     pub histograms: Vec<(Measure, Histogram)>,
 }
 
-/// How a log of histograms begins: as `HdrHistogram`'s own tools write it.
-pub(super) const LOG_HEADER: &str = "#[Histogram log format version 1.3]\n\
-     \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"";
+/// How a log of histograms begins, as `HdrHistogram`'s own tools write it: its times count
+/// from `zero_wall_ms`, in milliseconds since 1970.
+pub(super) fn log_header(zero_wall_ms: u64) -> String {
+    let zero = format!("{}.{:03}", zero_wall_ms / 1000, zero_wall_ms % 1000);
+    format!(
+        "#[Histogram log format version 1.3]\n\
+         #[StartTime: {zero} (seconds since epoch)]\n\
+         #[BaseTime: {zero} (seconds since epoch)]\n\
+         \"StartTimestamp\",\"Interval_Length\",\"Interval_Max\",\"Interval_Compressed_Histogram\"\n"
+    )
+}
 
 impl Sample {
     /// A line of a log of histograms for each that holds something, tagged with
-    /// `kind:source:measure`; times are in seconds, histograms in nanoseconds.
+    /// `kind:source:measure`. Times are in seconds, the longest duration in
+    /// milliseconds, histograms in nanoseconds: the units that readers of such logs expect.
     pub(super) fn log_lines(&self) -> impl Iterator<Item = String> + '_ {
         let filled = self.histograms.iter();
         let filled = filled.filter(|(_, histogram)| !histogram.is_empty());
@@ -41,7 +51,7 @@ impl Sample {
                 measure.word(),
                 self.from.as_secs_f64(),
                 (self.to - self.from).as_secs_f64(),
-                histogram.max().unwrap_or_default().as_secs_f64(),
+                histogram.max().unwrap_or_default().as_millis_f64(),
                 histogram.encode()
             )
         })
@@ -55,6 +65,8 @@ pub enum Counters {
     Operations(OperationCounters),
     /// Attempts of one traffic class.
     Attempts(AttemptCounters),
+    /// Failed attempts of one traffic class, by cause.
+    Failures(FailureCounters),
     /// The generator itself.
     Generator(GeneratorCounters),
     /// One instance.
@@ -65,6 +77,8 @@ pub enum Counters {
     Identity(IdentityCounters),
     /// The whole machine.
     Machine(MachineCounters),
+    /// The accept queue of the port that is loaded.
+    AcceptQueue(AcceptQueueCounters),
     /// Gauges of the user's target.
     Gauges(GaugeCounters),
     /// A process of the user's target.
@@ -78,11 +92,13 @@ impl Counters {
         match self {
             Self::Operations(_) => "operations",
             Self::Attempts(_) => "attempts",
+            Self::Failures(_) => "failures",
             Self::Generator(_) => "generator",
             Self::Instance(_) => "instance",
             Self::Balancer(_) => "balancer",
             Self::Identity(_) => "identity",
             Self::Machine(_) => "machine",
+            Self::AcceptQueue(_) => "accept_queue",
             Self::Gauges(_) => "gauges",
             Self::Process(_) => "process",
         }
@@ -94,11 +110,13 @@ impl Counters {
         Some(match kind {
             "operations" => Self::Operations(OperationCounters::default()),
             "attempts" => Self::Attempts(AttemptCounters::default()),
+            "failures" => Self::Failures(FailureCounters::default()),
             "generator" => Self::Generator(GeneratorCounters::default()),
             "instance" => Self::Instance(InstanceCounters::default()),
             "balancer" => Self::Balancer(BalancerCounters::default()),
             "identity" => Self::Identity(IdentityCounters::default()),
             "machine" => Self::Machine(MachineCounters::default()),
+            "accept_queue" => Self::AcceptQueue(AcceptQueueCounters::default()),
             "gauges" => Self::Gauges(GaugeCounters::default()),
             "process" => Self::Process(ProcessCounters::default()),
             _ => return None,
@@ -120,11 +138,13 @@ impl Counters {
         match self {
             Self::Operations(counters) => counters.rows(),
             Self::Attempts(counters) => counters.rows(),
+            Self::Failures(counters) => counters.rows(),
             Self::Generator(counters) => counters.rows(),
             Self::Instance(counters) => counters.rows(),
             Self::Balancer(counters) => counters.rows(),
             Self::Identity(counters) => counters.rows(),
             Self::Machine(counters) => counters.rows(),
+            Self::AcceptQueue(counters) => counters.rows(),
             Self::Gauges(counters) => counters.rows(),
             Self::Process(counters) => counters.rows(),
         }
@@ -135,11 +155,13 @@ impl Counters {
         match self {
             Self::Operations(counters) => counters.merge_row(name, value),
             Self::Attempts(counters) => counters.merge_row(name, value),
+            Self::Failures(counters) => counters.merge_row(name, value),
             Self::Generator(counters) => counters.merge_row(name, value),
             Self::Instance(counters) => counters.merge_row(name, value),
             Self::Balancer(counters) => counters.merge_row(name, value),
             Self::Identity(counters) => counters.merge_row(name, value),
             Self::Machine(counters) => counters.merge_row(name, value),
+            Self::AcceptQueue(counters) => counters.merge_row(name, value),
             Self::Gauges(counters) => counters.merge_row(name, value),
             Self::Process(counters) => counters.merge_row(name, value),
         }
@@ -147,7 +169,7 @@ impl Counters {
 }
 
 /// What a histogram of a sample measures (docs/TERMS.md has the definitions).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Measure {
     /// Response time of succeeded operations, by intended start.
     Response,
@@ -169,6 +191,15 @@ named!(Measure {
     QueueWait = "queue_wait",
 });
 
+impl Measure {
+    /// The measure of this name.
+    pub(super) fn of_name(name: &str) -> Option<Self> {
+        let mut all = Self::ALL.iter();
+        all.find(|(_, own)| *own == name)
+            .map(|(measure, _)| *measure)
+    }
+}
+
 impl Sample {
     /// The histogram of this measure, where the sample has one.
     #[must_use]
@@ -186,6 +217,21 @@ pub trait Observer {
     fn event(&mut self, at: Nanos, event: &Event);
     /// A sample is complete.
     fn sample(&mut self, sample: &Sample);
+}
+
+/// One who may be there.
+impl<A: Observer> Observer for Option<A> {
+    fn event(&mut self, at: Nanos, event: &Event) {
+        if let Some(watcher) = self {
+            watcher.event(at, event);
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        if let Some(watcher) = self {
+            watcher.sample(sample);
+        }
+    }
 }
 
 /// Two who watch are told one after the other.

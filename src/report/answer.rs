@@ -33,7 +33,15 @@ pub(super) fn verdict_reason(findings: &Findings) -> String {
         Verdict::Failed if findings.steady_state_returned == Some(false) => {
             "the target did not serve after everything was undone".into()
         }
-        Verdict::Failed if missed == 0 => "the run did not reach its planned end".into(),
+        Verdict::Failed if missed == 0 && !findings.complete => {
+            let unknown = if all == 0 {
+                ""
+            } else {
+                ", so not every expectation could be shown to hold"
+            };
+            format!("the run did not reach its planned end{unknown}")
+        }
+        Verdict::Failed if missed == 0 => "not every expectation could be shown to hold".into(),
         Verdict::Failed => format!(
             "{missed} of {} did not hold",
             plural(all as u64, "expectation")
@@ -63,9 +71,14 @@ pub(super) fn banners(findings: &Findings) -> Vec<String> {
     }
     if findings.measurement.validity == Validity::Invalid {
         let reasons = findings.measurement.reasons.join(" ");
+        let so = if findings.conservation.scheduled == 0 {
+            "there are no figures that could describe the target"
+        } else {
+            "the load generator or the machine was the limit, so the figures do not describe the \
+             target"
+        };
         banners.push(format!(
-            "Invalid measurement: the load generator or the machine was the limit, so the figures \
-             do not describe the target. {}",
+            "Invalid measurement: {so}. {}",
             printable(&reasons)
         ));
     }

@@ -1,7 +1,6 @@
 //! What a run would do: every rate, fault, hook and undo, with its time.
 //!
-//! It is put together from the plan alone. Nothing is resolved, opened or
-//! started for it.
+//! It is put together from the plan alone. Whether a run may do so is for who asks.
 
 use std::fmt::Write as _;
 
@@ -9,7 +8,7 @@ use super::figures::percent;
 use crate::model::fault::Mode;
 use crate::model::{
     Action, Call, Front, GaugePlace, Origin, Part, Proxied, TargetAction, TargetSpec, Template,
-    secret,
+    redact, secret,
 };
 use crate::plan::{Entry, Plan, When};
 use crate::record::{printable, story_time};
@@ -36,7 +35,7 @@ pub fn render(plan: &Plan) -> String {
         }
         let _ = writeln!(text, "\n{heading}");
         for line in lines {
-            let _ = writeln!(text, "  {}", printable(&line));
+            let _ = writeln!(text, "  {}", printable(&redact::text(&line)));
         }
     }
     text
@@ -74,7 +73,9 @@ fn serving(target: &TargetSpec) -> Vec<String> {
     if let Some(ready) = &target.ready {
         lines.push(format!(
             "request {} {} until the answer is 2xx or 3xx, for at most {}",
-            ready.method, ready.url, ready.within
+            ready.method,
+            ready.url.without_query(),
+            ready.within
         ));
     }
     for (site, share) in target.shares() {
@@ -150,8 +151,8 @@ fn load(plan: &Plan) -> Section {
         .collect();
     lines.push(format!("{}  nothing more is scheduled", at(plan, plan.end)));
     lines.push(format!(
-        "at most {} per operation; {:.0} requests/s at most, including retries, probes and \
-         occupations",
+        "at most {} per operation; {:.0} requests/s at most, including retries, probes, \
+         occupations and gauges",
         counted(plan.load.client.retries.into(), "retry"),
         plan.requests_max_per_second()
     ));
@@ -162,7 +163,11 @@ fn monitors(plan: &Plan) -> Section {
     let lines = plan.monitors.iter().map(|monitor| {
         format!(
             "{} × {}: GET {} every {}, every {} after a failure",
-            monitor.count, monitor.name, monitor.probe, monitor.every, monitor.every_after_failure
+            monitor.count,
+            monitor.name,
+            secret::without_query(&monitor.probe),
+            monitor.every,
+            monitor.every_after_failure
         )
     });
     ("Monitors", lines.collect())

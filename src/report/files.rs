@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::{html, json, junit, markdown};
 use crate::analysis::{Findings, WhatIf};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::record::{Record, write_private};
 
 /// Writes `report.html`, `summary.json`, `postmortem.md` and `junit.xml` into
@@ -14,7 +14,8 @@ use crate::record::{Record, write_private};
 ///
 /// # Errors
 ///
-/// Where a file cannot be written, for example because the disk is full.
+/// Which files cannot be written, for example because the disk is full or the directory
+/// is another user's; the others have been.
 pub fn write_all(
     directory: &Path,
     record: &Record,
@@ -28,8 +29,14 @@ pub fn write_all(
         // Last, since its presence tells that the answer is whole.
         ("report.html", html::render(record, findings, what_if)?),
     ];
-    for (name, content) in files {
-        write_private(directory, name, content.as_bytes())?;
+    let written = files.map(|(name, content)| write_private(directory, name, content.as_bytes()));
+    let failed: Vec<String> = written
+        .into_iter()
+        .filter_map(std::result::Result::err)
+        .map(|error| error.to_string())
+        .collect();
+    if failed.is_empty() {
+        return Ok(directory.join("report.html"));
     }
-    Ok(directory.join("report.html"))
+    Err(Error::failed(failed.join("\n")))
 }

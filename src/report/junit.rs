@@ -8,6 +8,7 @@
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::answer::incident_line;
+use super::failures;
 use crate::analysis::{ExpectationResult, Findings, Validity};
 use crate::error::{Error, Result};
 use crate::record::printable;
@@ -34,11 +35,12 @@ pub fn render(findings: &Findings) -> Result<String> {
         case.set_classname(name);
         suite.add_test_case(case);
     }
-    suite.set_system_out(format!(
-        "incident: {}\n{}",
-        incident_line(findings),
-        sentences(findings)
-    ));
+    let mut found = vec![
+        format!("incident: {}", incident_line(findings)),
+        sentences(findings),
+    ];
+    found.extend(failures::lines(findings, usize::MAX));
+    suite.set_system_out(found.join("\n"));
     let mut report = Report::new("threadbare");
     report.add_test_suite(suite);
     report

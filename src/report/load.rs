@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use super::failures as by_cause;
 use super::figures::maybe;
 use crate::analysis::{Findings, Limiter, Totals, Validity, load_rates, series};
 use crate::plan::{Drive, Pacing};
@@ -15,6 +16,10 @@ use crate::units::{Nanos, counted};
 
 /// The percentiles shown, in per cent; the last is the largest value.
 const SPECTRUM: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
+/// Columns at most.
+const WIDTH: usize = 120;
+/// Columns before what belongs to the line above.
+const INDENT: usize = 16;
 
 /// The table, with a newline at its end.
 #[must_use]
@@ -23,10 +28,28 @@ pub(crate) fn render(record: &Record, findings: &Findings) -> String {
     [
         headline(record, &totals),
         spectrum(&totals),
-        counts(&totals),
+        counts(&totals, findings),
         generator(record.header.plan.load.drive, findings, &totals),
     ]
     .concat()
+}
+
+/// The answer in one line, with a newline at its end.
+#[must_use]
+pub(crate) fn line(record: &Record, findings: &Findings) -> String {
+    let totals = Totals::over(&series(record).buckets);
+    let headline = headline(record, &totals);
+    let at = |quantile| {
+        let response = totals.response.as_ref();
+        maybe(response.and_then(|it| it.told_quantile(quantile)), duration)
+    };
+    let validity = match findings.measurement.validity {
+        Validity::Valid => String::new(),
+        Validity::Invalid => format!("; INVALID: {}", findings.measurement.reasons.join(" ")),
+    };
+    let (p50, p99) = (at(0.5), at(0.99));
+    let headline = headline.trim_end().trim_end_matches('.');
+    format!("{headline}; response time p50 {p50}, p99 {p99}{validity}\n")
 }
 
 fn headline(record: &Record, totals: &Totals) -> String {
@@ -100,7 +123,9 @@ fn spectrum(totals: &Totals) -> String {
     };
     for percent in SPECTRUM {
         if percent < 100.0 {
-            row(&format!("p{percent}"), &|it| it.quantile(percent / 100.0));
+            row(&format!("p{percent}"), &|it| {
+                it.told_quantile(percent / 100.0)
+            });
         } else {
             row("max", &Histogram::max);
         }
@@ -113,7 +138,7 @@ fn spectrum(totals: &Totals) -> String {
     text
 }
 
-fn counts(totals: &Totals) -> String {
+fn counts(totals: &Totals, findings: &Findings) -> String {
     let (attempts, generator) = (&totals.users, &totals.generator.counters);
     let classes = [
         (2, attempts.status_2xx),
@@ -145,6 +170,12 @@ fn counts(totals: &Totals) -> String {
         failed.join(", ")
     };
     let _ = writeln!(text, "  failures      {failed}");
+    for line in by_cause::lines(findings, WIDTH - INDENT) {
+        let _ = writeln!(text, "{:INDENT$}{line}", "");
+    }
+    if let Some(sentence) = findings.not_taken() {
+        let _ = writeln!(text, "{:INDENT$}{sentence}", "");
+    }
     let hedges = match attempts.hedges {
         0 => String::new(),
         hedges => format!(", {}", counted(hedges, "hedge")),
@@ -195,8 +226,9 @@ fn generator(drive: Drive, findings: &Findings, totals: &Totals) -> String {
     let percent = |share| maybe(share, |share: f64| format!("{:.0} %", share * 100.0));
     let _ = writeln!(
         text,
-        "  generator     {} busy, machine {} busy",
+        "  generator     {} busy, without a processor {} of the time, machine {} busy",
         percent(measurement.generator_busy),
+        percent(measurement.generator_delayed),
         percent(measurement.machine_busy_max)
     );
     if drive.closed.is_some() && totals.operations.succeeded > 0 {
@@ -223,7 +255,10 @@ const fn limiter(limiter: Limiter) -> &'static str {
             "the generator: its threads were busy; add --threads, or take the figure as a lower \
              bound"
         }
-        Limiter::Machine => "possibly this machine: no CPU was free",
+        Limiter::Machine => {
+            "this machine, perhaps: no processor was free, and what the generator waited for one \
+             is in the times above"
+        }
         Limiter::Target => "the target, or the number of connections",
     }
 }

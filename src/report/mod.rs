@@ -10,6 +10,7 @@ mod answer;
 mod charts;
 pub mod dry_run;
 mod facts;
+mod failures;
 mod figures;
 mod files;
 pub mod html;

@@ -1,8 +1,10 @@
-//! Tables of the user's target: its gauges, its process, what is inferred.
+//! Tables that not every run has: failures, and of the user's target its gauges, its
+//! process, what is inferred.
 //!
 //! Every row names its source, and every table says how its figures are known:
 //! point samples are no time integrals, and what is inferred was not measured.
 
+use super::failures;
 use super::figures::{NONE, count, maybe, number, percent, rate};
 use crate::analysis::{Estimate, Findings, GaugeFigures, ProcessFigures};
 use crate::record::printable;
@@ -25,7 +27,12 @@ pub(super) struct Table {
 
 /// The tables that there is something for.
 pub(super) fn tables(findings: &Findings) -> Vec<Table> {
-    let all = [gauges(findings), processes(findings), inferred(findings)];
+    let all = [
+        failures::table(findings),
+        gauges(findings),
+        processes(findings),
+        inferred(findings),
+    ];
     let filled = all.into_iter().filter(|table| !table.rows.is_empty());
     filled.collect()
 }

@@ -18,8 +18,8 @@ pub(super) fn cells(phase: &Phase) -> [String; 14] {
         maybe(phase.queue_depth.mean, number),
         maybe(phase.queue_depth.max, count),
         maybe(phase.response_ms.p50, number),
-        maybe(phase.response_ms.p99, number),
-        maybe(phase.queue_wait_ms.p99, number),
+        maybe(phase.response_ms.told_p99(), number),
+        maybe(phase.queue_wait_ms.told_p99(), number),
         maybe(phase.machine_busy, percent),
     ]
 }

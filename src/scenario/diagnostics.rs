@@ -10,6 +10,7 @@ use std::ops::Range;
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
+use crate::model::redact;
 use crate::units::counted;
 
 /// One mistake of a scenario file.
@@ -35,8 +36,8 @@ impl Mistake {
     ) -> Self {
         Self {
             span,
-            message: printable(message.as_ref()),
-            label: printable(label.as_ref()),
+            message: printable(&redact::text(message.as_ref())),
+            label: printable(&redact::text(label.as_ref())),
             suggestion: printable(suggestion.as_ref()),
         }
     }
@@ -84,12 +85,14 @@ impl Diagnostics {
             Renderer::plain()
         };
         let renderer = renderer.decor_style(DecorStyle::Ascii);
-        let lines = Lines::of(&self.text);
+        // The lines around a mistake may hold secrets; its place stays what it is.
+        let whole = redact::starred(&self.text);
+        let lines = Lines::of(&whole);
         let mut told = String::new();
         for mistake in &self.mistakes {
             // Its own lines only: the whole file for each mistake would take long.
             let (first, shown) = lines.around(&mistake.span);
-            let text = &self.text[shown.clone()];
+            let text = &whole[shown.clone()];
             let source = visible(text);
             let at = |offset: usize| visible_length(text, offset.saturating_sub(shown.start));
             let snippet = Snippet::source(source.as_str())

@@ -3,9 +3,13 @@
 
 use super::fleet::{Fleet, Request};
 use super::instance::{Call, NONE};
-use crate::clients::{Asks, AttemptEnd, AttemptId, Class, End, Outgoing, Wire, WireReport};
+use crate::clients::{
+    Asks, AttemptEnd, AttemptId, Class, End, NewFailure, Outgoing, Wire, WireReport,
+};
 use crate::error::{Error, Result};
-use crate::model::{Expected, FleetSpec, Probed, Role, Standing, time_left_ms};
+use crate::model::{
+    CheckFailure, Expected, FailureCause, FleetSpec, Learnt, Probed, Role, Standing, time_left_ms,
+};
 use crate::plan::{Choice, Draft, Plan, fleet_choices};
 use crate::record::Sample;
 use crate::units::Nanos;
@@ -153,6 +157,12 @@ impl Wire for FleetWire {
         }
     }
 
+    /// A modelled connection is made at once, so what is late is the answer.
+    fn time_out(&mut self, attempt: AttemptId, now: Nanos) -> FailureCause {
+        self.cancel(attempt, now);
+        FailureCause::NoAnswer
+    }
+
     fn next_end(&mut self) -> Option<AttemptEnd<()>> {
         // Nobody waits any more for an answer whose attempt is not carried.
         while let Some(answer) = self.fleet.answers.pop_front() {
@@ -184,9 +194,22 @@ impl Wire for FleetWire {
         &self.mix[usize::from(draft.entry)].expected
     }
 
-    fn accepts(&self, _: &Draft, _: usize, (): &(), _: &mut Vec<String>) -> bool {
-        true
+    fn pause(&self, _: &Draft, _: usize) -> Nanos {
+        Nanos::ZERO
     }
+
+    fn accepts(
+        &self,
+        _: &Draft,
+        _: usize,
+        (): &(),
+        _: &mut Learnt,
+    ) -> std::result::Result<(), CheckFailure> {
+        Ok(())
+    }
+
+    /// There is nothing to see of a modelled answer but its status.
+    fn first_failure(&mut self, _failure: NewFailure<'_, ()>) {}
 
     /// Nothing takes processor time, and connections are no more than places.
     fn report(&mut self) -> WireReport {

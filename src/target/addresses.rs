@@ -5,10 +5,9 @@
 
 use std::net::SocketAddr;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::{TargetSpec, Url};
 use crate::net::{AllowedHosts, is_loopback};
-use crate::plan::Plan;
 
 /// The addresses of every host that a run may send to, each checked.
 #[derive(Debug, Clone, Default)]
@@ -57,37 +56,5 @@ impl Addresses {
         self.known
             .iter()
             .any(|(_, _, address)| !is_loopback(address.ip()))
-    }
-
-    /// Holds a plan to the bounds for hosts that are not this machine's.
-    ///
-    /// # Errors
-    ///
-    /// Wrong usage, where it asks for more than the scenario allows.
-    pub(crate) fn hold(&self, plan: &Plan) -> Result<()> {
-        if !self.leave_this_machine() {
-            return Ok(());
-        }
-        let (asked, most) = (
-            plan.requests_max_per_second(),
-            plan.safety.rate_max_per_second(),
-        );
-        if asked > most {
-            return Err(Error::usage(format!(
-                "the run could send {asked:.0} requests/s, retries and probes included, to a host \
-                 that is not this machine, and the limit is {most:.0}/s; raise it explicitly with \
-                 `rate_max` in [safety], or lower load.rate"
-            )));
-        }
-        let longest = plan.safety.duration_max;
-        if plan.end > longest {
-            return Err(Error::usage(format!(
-                "the run loads a host that is not this machine for {}, and the limit is \
-                 {longest}; raise it explicitly with `duration_max` in [safety], or shorten the \
-                 run",
-                plan.end
-            )));
-        }
-        Ok(())
     }
 }

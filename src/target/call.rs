@@ -3,10 +3,9 @@
 //! What it answered is kept. An answer that is not the expected one is a
 //! refusal; no answer in time, or a tool that cannot be started, is a failure.
 
-use std::fs::OpenOptions;
+use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,13 +13,14 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
-use super::undo::{self, Safeguard, Undo};
-use crate::model::{Call, Called, ExpectedAnswer, Url};
+use super::family::signal_group;
+use super::undo::{Safeguard, Undo};
+use crate::model::{Call, Called, ExpectedAnswer, Url, redact, secret};
 use crate::net::Tls;
 use crate::net::http::{self, HttpRequest, HttpResponse};
 use crate::process;
 use crate::process::ProcessIdentity;
-use crate::record::Outcome;
+use crate::record::{Outcome, open_to_append};
 use crate::units::Nanos;
 
 /// Bytes of an answer that are kept: enough for any sentence.
@@ -126,6 +126,32 @@ impl Plain {
         }
     }
 
+    /// The same, with all that it does: what is called, in which folder, and what is sent.
+    pub(super) fn in_full(&self) -> String {
+        match &self.what {
+            CallKind::Command(words) => format!(
+                "{}, in {}",
+                secret::command_in_full(words),
+                self.folder.display()
+            ),
+            CallKind::Request(request) => {
+                let mut told = format!(
+                    "{} {} at {}",
+                    request.method,
+                    redact::text(&request.url.to_string()),
+                    request.address
+                );
+                for (name, value) in &request.headers {
+                    let _ = write!(told, ", {name}: {}", secret::shown(name, value));
+                }
+                if !request.body.is_empty() {
+                    let _ = write!(told, ", with the body {}", redact::text(&request.body));
+                }
+                told
+            }
+        }
+    }
+
     /// Calls, and waits for the answer; for whoever undoes a run that is dead.
     pub(super) fn carry_out(&self) -> Outcome {
         self.outcome(None)
@@ -185,18 +211,14 @@ impl Plain {
         let from = self.log.as_ref().and_then(|log| log.metadata().ok());
         let from = from.map_or(0, |log| log.len());
         let failed = |cause: io::Error| format!("failed to start {}: {cause}", self.called());
-        let output = || match &self.log {
-            Some(log) => Ok(Stdio::from(appended(log)?)),
-            None => Ok(Stdio::null()),
-        };
         let mut command = match guarded {
-            Some(guarded) => behind_the_gate(guarded.binary, words),
+            Some(guarded) => behind_the_gate(guarded.binary, words, Marked::No),
             None => plain(words),
         };
         command
             .current_dir(&self.folder)
-            .stdout(output().map_err(failed)?)
-            .stderr(output().map_err(failed)?)
+            .stdout(kept_in(self.log.as_deref()))
+            .stderr(kept_in(self.log.as_deref()))
             .process_group(0);
         let mut child = command.spawn().map_err(failed)?;
         let identity = ProcessIdentity::of(child.id()).ok_or("the command is gone at once")?;
@@ -262,7 +284,7 @@ impl Plain {
 
     /// Keeps what was answered, where it is to be kept.
     fn keep(&self, bytes: &[u8]) {
-        if let Some(mut log) = self.log.as_ref().and_then(|log| appended(log).ok()) {
+        if let Some(mut log) = self.log.as_ref().and_then(|log| open_to_append(log).ok()) {
             // What cannot be kept is not what the call is judged by.
             let _ = log.write_all(bytes).and_then(|()| log.write_all(b"\n"));
         }
@@ -305,13 +327,21 @@ fn plain(words: &[String]) -> Command {
     command
 }
 
+/// Whether all that a command starts is marked as its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Marked {
+    Yes,
+    No,
+}
+
 /// The same, held back until its gate is opened.
-pub(super) fn behind_the_gate(binary: &Path, words: &[String]) -> Command {
+pub(super) fn behind_the_gate(binary: &Path, words: &[String], marked: Marked) -> Command {
     let mut command = Command::new(binary);
-    command
-        .args(["__gate", "--"])
-        .args(words)
-        .stdin(Stdio::piped());
+    command.arg("__gate");
+    if marked == Marked::Yes {
+        command.arg("--marked");
+    }
+    command.arg("--").args(words).stdin(Stdio::piped());
     command
 }
 
@@ -329,14 +359,15 @@ pub(super) fn end(
     identity: ProcessIdentity,
 ) -> Option<std::process::ExitStatus> {
     // Not reaped yet, so its number is still its own.
-    undo::signal_group(identity, Signal::KILL);
+    signal_group(identity, Signal::KILL);
     child.wait().ok()
 }
 
-/// A file of the run directory, readable by its owner only, to be added to.
-pub(super) fn appended(path: &Path) -> io::Result<std::fs::File> {
-    let mut options = OpenOptions::new();
-    options.append(true).create(true).mode(0o600).open(path)
+/// Where the output of a command goes: into its log, or nowhere. Nothing that is done, and
+/// no undo, depends on whether a log can be opened.
+pub(super) fn kept_in(log: Option<&Path>) -> Stdio {
+    let opened = log.and_then(|log| open_to_append(log).ok());
+    opened.map_or_else(Stdio::null, Stdio::from)
 }
 
 /// The last line that says anything, as the end of a sentence.
@@ -346,6 +377,15 @@ pub(super) fn last_line(text: &str) -> String {
         let told: String = line.trim().chars().take(TOLD_MAX).collect();
         format!(" and its last output was: {told}")
     })
+}
+
+#[cfg(test)]
+impl Plain {
+    /// The same with its output kept.
+    pub(super) fn with_log(self, log: &Path) -> Self {
+        let log = Some(log.to_owned());
+        Self { log, ..self }
+    }
 }
 
 /// A command that is expected to exit with 0.
@@ -412,6 +452,9 @@ mod tests {
         assert_eq!(refused, Outcome::Rejected { check, reason });
         let hung = call(&["sleep", "60"], Nanos::from_millis(100)).carry_out();
         assert!(matches!(hung, Outcome::Failed { reason } if reason.contains("did not end")));
+        // Where its output cannot be kept it is carried out all the same.
+        let nowhere = plain_command(&["true"]).with_log(Path::new("/no/such/folder/log"));
+        assert!(matches!(nowhere.carry_out(), Outcome::Applied { .. }));
         let gone = call(&["/no/such/tool"], patience).carry_out();
         assert!(matches!(gone, Outcome::Failed { reason } if reason.contains("failed to start")));
     }

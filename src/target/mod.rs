@@ -14,15 +14,20 @@
 
 mod addresses;
 mod call;
+mod carrier;
+mod family;
 mod gauges;
 mod limits;
 mod process;
 mod service;
 mod spawn;
 mod undo;
+mod undos;
 
 pub(crate) use addresses::Addresses;
+pub(crate) use carrier::carry_out_alone;
 pub(crate) use service::{Begin, Target};
-pub(crate) use undo::{Armed, Safeguard, Undo, Undos};
+pub(crate) use undo::{Armed, Safeguard, Undo};
+pub(crate) use undos::Undos;
 
 use crate::sync::lock;

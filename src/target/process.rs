@@ -2,11 +2,12 @@
 
 use rustix::process::Signal;
 
+use super::family::ROUNDS_MAX;
 use super::limits;
 use super::undo::{Safeguard, Undo};
 use crate::model::{Limits, ProcessFault, ProcessSelector};
+use crate::process::ProcessIdentity;
 use crate::process::proc::Stat;
-use crate::process::{ProcessHandle, ProcessIdentity};
 use crate::record::Outcome;
 
 /// A fault of processes that still acts.
@@ -19,41 +20,122 @@ pub(super) struct Acting {
 
 /// The processes that are meant, of a tree whose first is held.
 pub(super) fn meant(tree: &[Stat], whom: ProcessSelector) -> Vec<ProcessIdentity> {
-    let identity = |stat: &Stat| ProcessIdentity {
-        pid: stat.pid,
-        started: stat.started,
-    };
     match whom {
-        ProcessSelector::All => tree.iter().map(identity).collect(),
-        ProcessSelector::First => tree.iter().take(1).map(identity).collect(),
+        ProcessSelector::All => tree.iter().map(Stat::identity).collect(),
+        ProcessSelector::First => tree.iter().take(1).map(Stat::identity).collect(),
         ProcessSelector::Child => {
             let children = tree.iter().skip(1);
             let youngest = children.max_by_key(|stat| (stat.started, stat.pid));
-            youngest.map(identity).into_iter().collect()
+            youngest.map(Stat::identity).into_iter().collect()
         }
     }
 }
 
-/// Does it, and says what of it acts from now on.
-pub(super) fn act(
-    tree: &[Stat],
-    fault: ProcessFault,
-    whom: ProcessSelector,
-    acting: &mut Vec<Acting>,
-    safeguard: &dyn Safeguard,
-) -> Outcome {
-    let processes = meant(tree, whom);
-    if processes.is_empty() {
-        return failed("there is no such process: it has ended, or has no child".into());
-    }
-    match fault {
-        ProcessFault::Pause => pause(&processes, acting, safeguard),
-        ProcessFault::Kill => kill(&processes),
-        ProcessFault::Limit(limits) => limit(&processes, limits, acting, safeguard),
-        ProcessFault::Continue => {
-            take_back(acting, safeguard, |undo| matches!(undo, Undo::Continue(_)))
+/// What is done to the processes of a target, and what acts already.
+pub(super) struct Injector<'a> {
+    /// The target's processes as they are now, the held one first.
+    pub tree: &'a dyn Fn() -> Vec<Stat>,
+    /// The command that the run has started, where it has.
+    pub command: Option<ProcessIdentity>,
+    pub acting: &'a mut Vec<Acting>,
+    pub safeguard: &'a dyn Safeguard,
+}
+
+impl Injector<'_> {
+    /// Does it, and says what of it acts from now on.
+    pub(super) fn act(&mut self, fault: ProcessFault, whom: ProcessSelector) -> Outcome {
+        match fault {
+            ProcessFault::Pause => self.each(whom, Self::pause),
+            ProcessFault::Kill => self.each(whom, |_, processes| kill(processes)),
+            ProcessFault::Limit(limits) => {
+                let before = self.acting.len();
+                self.each(whom, |this, processes| {
+                    this.limit(processes, limits, before)
+                })
+            }
+            ProcessFault::Continue => take_back(self.acting, self.safeguard, |undo| {
+                matches!(undo, Undo::Continue(_))
+            }),
+            ProcessFault::Lift => take_back(self.acting, self.safeguard, |undo| {
+                matches!(undo, Undo::Restore(_))
+            }),
         }
-        ProcessFault::Lift => take_back(acting, safeguard, |undo| matches!(undo, Undo::Restore(_))),
+    }
+
+    /// Does something to those that are meant; where all are, to those too that appeared
+    /// meanwhile, until none does.
+    fn each(
+        &mut self,
+        whom: ProcessSelector,
+        mut act: impl FnMut(&mut Self, &[ProcessIdentity]) -> Result<String, String>,
+    ) -> Outcome {
+        let rounds = if whom == ProcessSelector::All {
+            ROUNDS_MAX
+        } else {
+            1
+        };
+        let mut done = Vec::new();
+        let mut details = Vec::new();
+        for _ in 0..rounds {
+            let mut new = meant(&(self.tree)(), whom);
+            new.retain(|process| !done.contains(process));
+            if new.is_empty() {
+                break;
+            }
+            match act(self, &new) {
+                Ok(detail) => details.push(detail),
+                Err(reason) => return failed(reason),
+            }
+            done.extend(new);
+        }
+        if done.is_empty() {
+            return failed("there is no such process: it has ended, or has no child".into());
+        }
+        details.retain(|detail| !detail.is_empty());
+        applied(details.join("; "))
+    }
+
+    fn arm(&mut self, undo: Undo) -> Result<(), String> {
+        let id = self
+            .safeguard
+            .arm(undo.clone())
+            .map_err(|error| error.to_string())?;
+        self.acting.push(Acting { id, undo });
+        Ok(())
+    }
+
+    fn pause(&mut self, processes: &[ProcessIdentity]) -> Result<String, String> {
+        self.arm(Undo::Continue(processes.to_vec()))?;
+        signal(processes, Signal::STOP, "paused")
+    }
+
+    /// Limits processes, all but those that have it from one that this same action has
+    /// limited: what acts since `first`. They are set back with that one.
+    fn limit(
+        &mut self,
+        processes: &[ProcessIdentity],
+        limits: Limits,
+        first: usize,
+    ) -> Result<String, String> {
+        let acts = |undo: &Undo, process| match undo {
+            Undo::Restore(before) => before.iter().any(|it| it.limits_handed_down(process)),
+            _ => false,
+        };
+        let handed_down = |process: &ProcessIdentity| {
+            let mut acting = self.acting[first..].iter();
+            acting.any(|one| acts(&one.undo, *process))
+        };
+        let own = processes.iter().copied().filter(|it| !handed_down(it));
+        let before = limits::before(&own.collect::<Vec<_>>(), limits, self.command);
+        if before.is_empty() {
+            return Ok(String::new());
+        }
+        self.arm(Undo::Restore(before.clone()))?;
+        for one in &before {
+            one.limit()?;
+        }
+        let ids: Vec<String> = before.iter().map(|it| it.pid().to_string()).collect();
+        Ok(format!("limited: {}", ids.join(", ")))
     }
 }
 
@@ -65,58 +147,22 @@ fn applied(detail: String) -> Outcome {
     Outcome::Applied { detail }
 }
 
-fn pause(
-    processes: &[ProcessIdentity],
-    acting: &mut Vec<Acting>,
-    safeguard: &dyn Safeguard,
-) -> Outcome {
-    let undo = Undo::Continue(processes.to_vec());
-    let id = match safeguard.arm(undo.clone()) {
-        Ok(id) => id,
-        Err(error) => return failed(error.to_string()),
-    };
-    acting.push(Acting { id, undo });
-    signal(processes, Signal::STOP, "paused")
-}
-
-fn kill(processes: &[ProcessIdentity]) -> Outcome {
+fn kill(processes: &[ProcessIdentity]) -> Result<String, String> {
     signal(processes, Signal::KILL, "killed")
 }
 
 /// Signals processes; one that has ended meanwhile needs none.
-fn signal(processes: &[ProcessIdentity], signal: Signal, what: &str) -> Outcome {
-    let held: Vec<ProcessHandle> = processes.iter().filter_map(|it| it.hold()).collect();
-    if let Some(cause) = held.iter().find_map(|held| held.signal(signal).err()) {
-        return failed(format!("failed to signal a process: {cause}"));
+fn signal(processes: &[ProcessIdentity], signal: Signal, what: &str) -> Result<String, String> {
+    let mut ids = Vec::new();
+    for process in processes {
+        if let Some(held) = process.reach()? {
+            let pid = process.pid;
+            held.signal(signal)
+                .map_err(|cause| format!("failed to signal process {pid}: {cause}"))?;
+            ids.push(pid.to_string());
+        }
     }
-    let ids: Vec<String> = held
-        .iter()
-        .map(|it| it.identity().pid.to_string())
-        .collect();
-    applied(format!("{what}: {}", ids.join(", ")))
-}
-
-fn limit(
-    processes: &[ProcessIdentity],
-    limits: Limits,
-    acting: &mut Vec<Acting>,
-    safeguard: &dyn Safeguard,
-) -> Outcome {
-    let before = limits::before(processes, limits);
-    let undo = Undo::Restore(before.clone());
-    let id = match safeguard.arm(undo.clone()) {
-        Ok(id) => id,
-        Err(error) => return failed(error.to_string()),
-    };
-    acting.push(Acting { id, undo });
-    let refused = before.iter().find_map(|before| before.limit(limits).err());
-    refused.map_or_else(
-        || {
-            let ids: Vec<String> = before.iter().map(|it| it.pid().to_string()).collect();
-            applied(format!("limited: {}", ids.join(", ")))
-        },
-        failed,
-    )
+    Ok(format!("{what}: {}", ids.join(", ")))
 }
 
 /// Undoes what acts and is of this kind, the last first.
@@ -132,8 +178,7 @@ fn take_back(
     }
     let mut outcome = applied(String::new());
     for one in chosen.iter().rev() {
-        let undone = one.undo.carry_out();
-        safeguard.settle(one.id, &undone);
+        let undone = safeguard.carry_out(one.id, &one.undo);
         if !matches!(outcome, Outcome::Failed { .. }) {
             outcome = undone;
         }

@@ -11,9 +11,10 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::addresses::Addresses;
 use super::call::{Guarded, Place, Plain, last_line};
+use super::family::family;
 use super::gauges::Books;
 use super::lock;
-use super::process::{self, Acting};
+use super::process::{Acting, Injector};
 use super::spawn::Running;
 use super::undo::{Safeguard, Undo};
 use crate::clock::Clock;
@@ -94,6 +95,12 @@ pub(crate) struct Target {
 struct Hooked {
     kind: HookKind,
     acting: Acting,
+}
+
+/// What the end of the command found beside its group.
+fn of_strays(told: &str) -> Event {
+    let text = format!("The target's command has ended; {told}.");
+    Event::Warning { text }
 }
 
 /// What comes of an action that comes after the end.
@@ -323,7 +330,25 @@ impl Target {
             .ok_or_else(|| format!("{url} was not admitted"))
     }
 
-    /// Its processes that run now, the held one first.
+    /// The process that is held, as a command that this run has started; none where it
+    /// has started none.
+    fn started(&self) -> Option<ProcessIdentity> {
+        let started = matches!(self.spec.origin, Origin::Command(_));
+        (*lock(&self.leader)).filter(|_| started)
+    }
+
+    /// All its processes that are there now, the held one first.
+    fn processes(&self) -> Vec<Stat> {
+        let Some(leader) = *lock(&self.leader) else {
+            return Vec::new();
+        };
+        let mut found = family(&[leader], self.started()).unwrap_or_default();
+        found.sort_by_key(|stat| stat.identity() != leader);
+        found
+    }
+
+    /// Its processes as they are read once an interval, the held one first. Those that
+    /// have left its group and their parents are not looked for that often.
     fn tree(&self) -> Vec<Stat> {
         let Some(leader) = *lock(&self.leader) else {
             return Vec::new();
@@ -332,7 +357,7 @@ impl Target {
             return Vec::new();
         }
         let mut tree = proc::tree(leader.pid);
-        if matches!(self.spec.origin, Origin::Command(_)) {
+        if self.started().is_some() {
             // Members of the group whose parent has gone belong to it too.
             let members = proc::all()
                 .into_iter()
@@ -395,10 +420,9 @@ impl Target {
         match action {
             TargetAction::Hook { hook, kind } => self.call(hook, *kind),
             TargetAction::Process { fault, whom } => {
-                let tree = self.tree();
                 if *fault == ProcessFault::Kill
                     && *whom != ProcessSelector::Child
-                    && !tree.is_empty()
+                    && !self.tree().is_empty()
                 {
                     self.expect_end(tell);
                 }
@@ -407,7 +431,13 @@ impl Target {
                 if self.ending.load(Ordering::Acquire) {
                     return ended();
                 }
-                process::act(&tree, *fault, *whom, &mut acting, &*self.safeguard)
+                let mut injector = Injector {
+                    tree: &|| self.processes(),
+                    command: self.started(),
+                    acting: &mut acting,
+                    safeguard: &*self.safeguard,
+                };
+                injector.act(*fault, *whom)
             }
             TargetAction::Configure { env, args } => self.release(tell, |now, earlier| {
                 earlier.push(now.clone());
@@ -473,9 +503,10 @@ impl Target {
         // What acted on its processes ends with them.
         self.forget_processes();
         if let Some(old) = running.take() {
-            let status = old.stop(&*self.safeguard);
+            let (status, strays) = old.stop(&*self.safeguard);
             let source = SOURCE.into();
             tell(Event::Ended { source, status });
+            strays.as_deref().map(of_strays).into_iter().for_each(tell);
         }
         let started = match self.start(&next) {
             Ok(started) => started,
@@ -500,7 +531,7 @@ impl Target {
         };
         for one in lock(&self.acting).drain(..) {
             // A paused process would not hear that it is to end.
-            let _ = one.undo.carry_out();
+            let _ = self.safeguard.carry_out(one.id, &one.undo);
             self.safeguard.settle(one.id, &gone);
         }
     }
@@ -591,8 +622,7 @@ impl Target {
         acting.extend(lock(&self.hooked).drain(..).map(|it| it.acting));
         acting.sort_by_key(|one| std::cmp::Reverse(one.id));
         for one in acting {
-            let outcome = one.undo.carry_out();
-            self.safeguard.settle(one.id, &outcome);
+            let outcome = self.safeguard.carry_out(one.id, &one.undo);
             tell(Event::Undone {
                 undo: one.undo.in_words(),
                 outcome,
@@ -631,11 +661,12 @@ impl Target {
         if let Runs::Started { running, .. } = &mut *lock(&self.runs)
             && let Some(running) = running.take()
         {
-            let status = running.stop(&*self.safeguard);
+            let (status, strays) = running.stop(&*self.safeguard);
             if !self.told.swap(true, Ordering::AcqRel) {
                 let source = SOURCE.into();
                 events.push(Event::Ended { source, status });
             }
+            events.extend(strays.as_deref().map(of_strays));
         }
         events
     }

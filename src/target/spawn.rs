@@ -1,14 +1,13 @@
 //! A command that serves: started behind the gate, its output kept, ended with
-//! its whole group.
+//! its whole group and with all that has left it.
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, ExitStatus};
 
-use rustix::process::Signal;
-
-use super::call::{appended, behind_the_gate, end, open};
-use super::undo::{Safeguard, Undo, signal_group};
+use super::call::{Marked, behind_the_gate, end, kept_in, open};
+use super::family::{ask_to_end, end_strays};
+use super::undo::{Safeguard, Undo};
 use crate::error::{Error, Result};
 use crate::model::Command;
 use crate::process::{ProcessHandle, ProcessIdentity};
@@ -40,15 +39,11 @@ impl Running {
                 spec.directory.display()
             ))
         };
-        let (output, errors) = (
-            appended(log).map_err(failed)?,
-            appended(log).map_err(failed)?,
-        );
-        let mut child = behind_the_gate(binary, &spec.words)
+        let mut child = behind_the_gate(binary, &spec.words, Marked::Yes)
             .envs(&spec.env)
             .current_dir(&spec.directory)
-            .stdout(output)
-            .stderr(errors)
+            .stdout(kept_in(Some(log)))
+            .stderr(kept_in(Some(log)))
             .process_group(0)
             .spawn()
             .map_err(failed)?;
@@ -92,25 +87,32 @@ impl Running {
         self.ended
     }
 
-    /// Ends it: asks, waits for as long as it may take, kills; with its group.
-    pub(super) fn stop(mut self, safeguard: &dyn Safeguard) -> String {
+    /// Ends it: asks, waits for as long as it may take, kills; with its group and all
+    /// that it has started. How it ended, and what there is to tell of the latter.
+    pub(super) fn stop(mut self, safeguard: &dyn Safeguard) -> (String, Option<String>) {
         let identity = self.held.identity();
+        let mut asked = Vec::new();
         if self.ended.is_none() {
-            signal_group(identity, Signal::TERM);
-            // A paused process cannot hear that it is to end.
-            signal_group(identity, Signal::CONT);
+            asked = ask_to_end(identity);
             self.held.ended_within(self.spec.stop_within);
             self.ended = end(&mut self.child, identity);
         }
+        let strays = end_strays(identity, &asked);
         let status = self.ended.map_or_else(
             || "its status is not known".to_owned(),
             |status| status.to_string(),
         );
-        let outcome = Outcome::Applied {
-            detail: status.clone(),
+        let outcome = if strays.left.is_empty() {
+            Outcome::Applied {
+                detail: status.clone(),
+            }
+        } else {
+            Outcome::Failed {
+                reason: strays.left.join("; "),
+            }
         };
         safeguard.settle(self.armed, &outcome);
-        status
+        (status, strays.in_words())
     }
 }
 

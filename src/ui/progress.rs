@@ -265,6 +265,7 @@ impl Teller {
                 self.unread.push(source.clone());
                 format!("the gauges of {source} could not be read: {cause}")
             }
+            Event::FirstFailure(first) => format!("first failure: {}", first.cause.clause()),
             Event::Warning { text } => format!("warning: {text}"),
             Event::LoadEnded => "load ends; draining".into(),
             Event::RunEnded { cause } => match cause {

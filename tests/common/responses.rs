@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use rand::RngExt as _;
 use rand::seq::IndexedRandom as _;
-use threadbare::load::{Broken, Progress, Response, ResponseReader};
+use threadbare::load::{Progress, Response, ResponseReader};
+use threadbare::model::FailureCause;
 use threadbare::rng::{self, StdRng};
 
 /// Responses whose end shows without the connection's end.
@@ -38,7 +39,7 @@ const PIECES: [&str; 12] = [
 ];
 
 /// What came of reading bytes: every response with its end, and why there was no other.
-type Outcome = (Vec<(Response, usize)>, Option<Broken>);
+type Outcome = (Vec<(Response, usize)>, Option<FailureCause>);
 
 /// Reads so many cases of this seed and panics over the first that is read
 /// wrongly; the bytes and the responses that there were.

@@ -25,6 +25,7 @@ mod fleet;
 mod framing;
 mod gauges;
 mod hosts;
+mod http;
 mod https;
 mod incidents;
 mod load;

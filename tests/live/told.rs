@@ -9,7 +9,8 @@ use threadbare::load::{Generator, Identities, Setup, Update, Work};
 use threadbare::model::{Role, SourceName};
 use threadbare::plan::Plan;
 use threadbare::record::{
-    AttemptCounters, Counters, GeneratorCounters, Histogram, Measure, OperationCounters, Sample,
+    AttemptCounters, Counters, FailureCounters, FirstFailure, GeneratorCounters, Histogram,
+    Measure, OperationCounters, Sample,
 };
 use threadbare::units::Nanos;
 
@@ -42,6 +43,10 @@ pub(crate) fn setup(plan: &Plan, address: SocketAddr) -> Setup {
 #[derive(Debug, Default)]
 pub(crate) struct GeneratorRecord {
     pub(crate) samples: Vec<Sample>,
+    /// The first of each kind of failure.
+    pub(crate) failures: Vec<FirstFailure>,
+    /// Failures by cause, of users and monitors.
+    pub(crate) causes: FailureCounters,
     pub(crate) warnings: Vec<String>,
     pub(crate) load_ended: usize,
     pub(crate) user: AttemptCounters,
@@ -74,6 +79,7 @@ impl GeneratorRecord {
             match updates.recv_timeout(PATIENCE).unwrap() {
                 Update::Sample(sample) => told.samples.push(sample),
                 Update::LoadEnded => told.load_ended += 1,
+                Update::FirstFailure(failure) => told.failures.push(failure),
                 Update::Warning(warning) => told.warnings.push(warning),
                 Update::Failed(cause) => panic!("{cause}"),
                 Update::Finished => break,
@@ -100,6 +106,7 @@ impl GeneratorRecord {
                 (Counters::Generator(counters), SourceName::Generator) => {
                     self.generator.merge(counters);
                 }
+                (Counters::Failures(counters), _) => self.causes.merge(counters),
                 other => panic!("an unexpected sample: {other:?}"),
             }
         }
@@ -131,10 +138,22 @@ impl GeneratorRecord {
 
     /// At every edge: started = ended + in flight, and the edges lie on the grid.
     fn check_attempts(&self, plan: &Plan) {
+        // Every attempt without an answer has a cause.
+        let unanswered = self
+            .causes
+            .iter()
+            .filter(|(cause, _)| cause.counted().is_some());
+        let unanswered: u64 = unanswered.map(|(_, count)| count).sum();
+        let counted = [&self.user, &self.monitor]
+            .map(|it| it.timeouts + it.connection_errors + it.protocol_errors);
+        assert_eq!(unanswered, counted.iter().sum::<u64>());
         for source in [SourceName::User, SourceName::Monitor] {
             let (mut started, mut ended, mut from) = (0, 0, Nanos::ZERO);
             let mut in_flight = 0;
-            for sample in self.samples.iter().filter(|sample| sample.source == source) {
+            for sample in self.samples.iter().filter(|it| it.source == source) {
+                if matches!(sample.counters, Counters::Failures(_)) {
+                    continue;
+                }
                 let Counters::Attempts(counters) = &sample.counters else {
                     continue;
                 };

@@ -227,7 +227,7 @@ fn make_directory(data: &Path) -> Result<()> {
             data.display()
         ))
     };
-    if !claim_directory(data).map_err(failed)? {
+    if !claim_directory(data, TOKEN_FILE).map_err(failed)? {
         return Err(Error::usage(format!(
             "{} is not empty; a fleet needs a directory of its own",
             data.display()

@@ -5,10 +5,8 @@
 //! function leaves one behind. A part has a process group of its own: Ctrl-C at
 //! a terminal reaches the conductor only, which then ends the fleet in order.
 
-use std::fs::OpenOptions;
 use std::io::{self, BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -25,6 +23,7 @@ use crate::error::{Error, Result};
 use crate::fleet::message::StartReport;
 use crate::fleet::wire::Client;
 use crate::process::last_words;
+use crate::record::open_to_append;
 
 /// How long a part may take to serve, its boot delay not counted; a hundred
 /// times what it takes on an idle machine.
@@ -91,12 +90,7 @@ impl Launcher {
         config: &impl Serialize,
     ) -> Result<Starting> {
         let failed = |cause: io::Error| self.start_error(name, &cause);
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .mode(0o600)
-            .open(&self.log)
-            .map_err(failed)?;
+        let log = open_to_append(&self.log).map_err(failed)?;
         let log_from = log.metadata().map_err(failed)?.len();
         let mut child = Command::new(&self.binary)
             .args(["__part", kind])

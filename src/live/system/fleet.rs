@@ -83,8 +83,8 @@ impl SystemUnderTest for Fleet {
     /// Nothing: the fleet ends with the run, and everything that was done to it.
     fn undo(&self, _tell: &mut dyn FnMut(Event)) {}
 
-    fn stop(&self) -> Vec<Event> {
-        Self::stop(self)
+    fn stop(&self) -> (Vec<Event>, Result<()>) {
+        (Self::stop(self), Ok(()))
     }
 }
 

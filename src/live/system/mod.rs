@@ -19,6 +19,7 @@ use crate::load::{Endpoint, Work};
 use crate::model::Action;
 use crate::plan::Plan;
 use crate::record::{Event, Outcome, Sample};
+use crate::target::Addresses;
 use crate::units::Nanos;
 
 /// Where a part of the load goes.
@@ -55,8 +56,9 @@ pub(super) trait SystemUnderTest: Send + Sync {
     /// Undoes everything that still acts, and finds out whether that helped; `tell`
     /// hears of each as it is done.
     fn undo(&self, tell: &mut dyn FnMut(Event));
-    /// Ends what the run has started.
-    fn stop(&self) -> Vec<Event>;
+    /// Ends what the run has started; an error where something of what was done could not
+    /// be undone.
+    fn stop(&self) -> (Vec<Event>, Result<()>);
 }
 
 /// What a system is made from.
@@ -65,8 +67,8 @@ pub(super) struct Start<'a> {
     /// The run directory.
     pub directory: &'a Path,
     pub binary: &'a Path,
-    /// Hosts that the command line names.
-    pub allowed: &'a [String],
+    /// The addresses that may be sent to.
+    pub addresses: &'a Addresses,
     pub guardian: &'a Arc<Guardian>,
     pub interrupt: &'a Interrupt,
     pub clock: Clock,

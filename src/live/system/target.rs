@@ -11,10 +11,10 @@ use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Work};
 use crate::model::{Action, Site, TargetAction, TargetSpec};
-use crate::net::{AllowedHosts, Tls};
+use crate::net::Tls;
 use crate::record::{Event, Outcome, Sample};
 use crate::sync::lock;
-use crate::target::{Addresses, Begin, Safeguard, Target, Undo, Undos};
+use crate::target::{Addresses, Armed, Begin, Safeguard, Target, Undo, Undos};
 use crate::units::{Nanos, counted};
 
 /// The user's target with what is to be undone of it.
@@ -50,6 +50,21 @@ impl Safeguard for UndoLog {
         Ok(armed.id)
     }
 
+    fn carry_out(&self, id: u64, undo: &Undo) -> Outcome {
+        // Not under the lock: it may take its time, and others arm meanwhile.
+        let carrier = lock(&self.undos).carrier();
+        let outcome = match carrier {
+            Ok(carrier) => carrier.carry_out(&Armed {
+                id,
+                undo: undo.clone(),
+            }),
+            // Without it, it is undone all the same.
+            Err(_) => undo.carry_out(),
+        };
+        self.settle(id, &outcome);
+        outcome
+    }
+
     fn settle(&self, id: u64, outcome: &Outcome) {
         if let Err(error) = lock(&self.undos).undone(id, outcome) {
             let text = error.to_string();
@@ -61,12 +76,12 @@ impl Safeguard for UndoLog {
 /// Starts, holds or finds the target, once its hosts have been admitted.
 pub(super) fn begin(start: &Start<'_>, spec: &TargetSpec) -> Result<Arc<dyn SystemUnderTest>> {
     let plan = start.plan;
-    let allowed = AllowedHosts::of_scenario(&plan.safety.hosts, start.allowed);
-    let addresses = Addresses::of(spec, &allowed)?;
-    addresses.hold(plan)?;
-    start.guardian.undo(start.directory)?;
-    let mut undos = Undos::open(start.directory, "the run")?;
+    let addresses = start.addresses.clone();
+    let mut undos =
+        Undos::open(start.directory, "the run")?.with_program(Some(start.binary.to_owned()));
     undos.begin()?;
+    // It opens them while they are where they are said to be, and before anything acts.
+    start.guardian.undo(start.directory)?;
     let undo_log = Arc::new(UndoLog {
         undos: Mutex::new(undos),
         messages: Mutex::new(start.messages.clone()),
@@ -172,21 +187,19 @@ impl SystemUnderTest for GuardedTarget {
         tell(self.target.steady());
     }
 
-    fn stop(&self) -> Vec<Event> {
+    fn stop(&self) -> (Vec<Event>, Result<()>) {
         let mut events = self.target.stop();
         events.extend(self.faults.warnings());
         let mut undos = lock(&self.undo_log.undos);
         undos.close();
-        let left = undos.outstanding().len() as u64;
-        if left > 0 {
-            events.push(Event::Warning {
-                text: format!(
-                    "{} could not be carried out; `threadbare recover {}` tries again",
-                    counted(left, "undo"),
-                    self.directory.display()
-                ),
-            });
-        }
-        events
+        let undone = match undos.outstanding().len() as u64 {
+            0 => Ok(()),
+            left => Err(Error::failed(format!(
+                "{} could not be carried out; `threadbare recover {}` tries again",
+                counted(left, "undo"),
+                self.directory.display()
+            ))),
+        };
+        (events, undone)
     }
 }

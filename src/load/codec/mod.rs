@@ -9,39 +9,20 @@
 
 use std::mem::MaybeUninit;
 
-use crate::model::Content;
-use crate::net::framing::{BodyReader, FramingFields, RequestKind, items};
+use crate::model::{Content, FailureCause};
+use crate::net::framing::{BodyReader, Framing, FramingFields, RequestKind, items};
 use crate::units::Nanos;
 
-/// Bytes of a response's head at most; the common servers send at most 8 KiB.
-const HEAD_MAX: usize = 16 * 1024;
-/// Header fields of a response at most.
-const FIELDS_MAX: usize = 100;
+/// Bytes of a response's head at most: as many as curl reads.
+const HEAD_MAX: usize = 300 * 1024;
+/// Header fields of a response that are read without allocating: servers send a dozen.
+const FIELDS_AT_FIRST: usize = 64;
+/// Header fields of a response at most: as many as curl reads.
+const FIELDS_MAX: usize = 5000;
+/// Bytes of a response that are kept to be shown where it may be a failure.
+const SEEN_MAX: usize = 512;
 /// Interim (1xx) responses before the real one at most.
 const INTERIM_MAX: u8 = 16;
-
-/// Why bytes are not a response.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Broken {
-    /// The head is not HTTP/1.
-    Head,
-    /// The head is longer, or has more fields, than anybody needs.
-    HeadTooLarge,
-    /// The content length is no number, or two numbers.
-    Length,
-    /// The chunked coding is damaged.
-    Chunk,
-    /// The server switches to a protocol that nobody asked for.
-    Upgrade,
-    /// More interim responses than anybody needs.
-    Interim,
-    /// The connection ended before the response did.
-    Truncated,
-    /// A frame of HTTP/2 is not what or where it may be.
-    Frame,
-    /// The header fields of HTTP/2 cannot be read, or have no status.
-    Fields,
-}
 
 /// A whole response, as far as anybody cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,6 +69,8 @@ pub struct ResponseReader {
     started: bool,
     /// What is kept of the response, where anything is.
     content: Option<Box<Content>>,
+    /// How a response begins that may be a failure, to be shown.
+    seen: Vec<u8>,
 }
 
 impl Default for ResponseReader {
@@ -112,6 +95,7 @@ impl ResponseReader {
             interim: 0,
             started: false,
             content: None,
+            seen: Vec::new(),
         }
     }
 
@@ -124,6 +108,30 @@ impl ResponseReader {
         self.interim = 0;
         self.started = false;
         self.content = keep.then(Box::default);
+        self.seen.clear();
+    }
+
+    /// Gives up what was seen of a response that may be a failure.
+    pub(super) fn seen(&mut self, into: &mut Vec<u8>) {
+        into.clear();
+        self.copy_seen(into);
+    }
+
+    /// Adds what was seen of the response to `into`.
+    pub(super) fn copy_seen(&self, into: &mut Vec<u8>) {
+        into.extend_from_slice(&self.seen);
+        if matches!(self.state, ReadingState::Head) {
+            into.extend_from_slice(&self.head[..self.head.len().min(SEEN_MAX)]);
+        }
+    }
+
+    /// What a client whose time is over waits for.
+    pub(super) const fn waits_for(&self) -> FailureCause {
+        match self.state {
+            ReadingState::Head if !self.started => FailureCause::NoAnswer,
+            ReadingState::Body(BodyReader::UntilClose) => FailureCause::AnswerEndless,
+            ReadingState::Head | ReadingState::Body(_) => FailureCause::AnswerUnfinished,
+        }
     }
 
     /// What was kept of the response.
@@ -142,7 +150,7 @@ impl ResponseReader {
     /// # Errors
     ///
     /// Where the bytes are no response.
-    pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress, Broken> {
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<Progress, FailureCause> {
         self.started |= !bytes.is_empty();
         let mut used = 0;
         loop {
@@ -153,13 +161,16 @@ impl ResponseReader {
                     Some(taken) => used += taken,
                 },
                 ReadingState::Body(body) => {
-                    let content = &mut self.content;
+                    let (content, seen) = (&mut self.content, &mut self.seen);
                     let taken = body.feed(rest, |data| {
                         if let Some(content) = content {
                             content.add(data);
                         }
+                        if !seen.is_empty() {
+                            see(seen, data);
+                        }
                     });
-                    used += taken.map_err(|_| Broken::Chunk)?;
+                    used += taken.map_err(|_| FailureCause::BadChunk)?;
                     let complete = body.finished();
                     return Ok(self.progress(complete, used));
                 }
@@ -180,54 +191,74 @@ impl ResponseReader {
     /// # Errors
     ///
     /// Where the response was not whole.
-    pub const fn finish(&self) -> Result<Response, Broken> {
+    pub fn finish(&self) -> Result<Response, FailureCause> {
         match self.state {
             ReadingState::Body(BodyReader::UntilClose) => Ok(self.response),
-            _ => Err(Broken::Truncated),
+            ReadingState::Head if !self.head.is_empty() => {
+                parse_head(&self.head, None)?;
+                Err(FailureCause::Truncated)
+            }
+            _ => Err(FailureCause::Truncated),
         }
     }
 
     /// Reads a head: bytes of `bytes` that belonged to it, or none while it is not whole.
-    fn read_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, Broken> {
+    fn read_head(&mut self, bytes: &[u8]) -> Result<Option<usize>, FailureCause> {
         let before = self.head.len();
         let piece = &bytes[..bytes.len().min(HEAD_MAX - before)];
         let mut kept = std::mem::take(&mut self.head);
         let content = self.content.as_deref_mut();
-        let whole = if kept.is_empty() {
-            parse_head(piece, content)?
+        let parsed = if before == 0 {
+            parse_head(piece, content)
         } else {
             kept.extend_from_slice(piece);
-            parse_head(&kept, content)?
-        };
-        let Some((length, head)) = whole else {
-            if before + piece.len() == HEAD_MAX {
-                return Err(Broken::HeadTooLarge);
+            // Parsed again only where it may be whole: a head that drips in would
+            // take time with the square of its length.
+            if blank_line(&kept[before.saturating_sub(BLANK_LINE_MAX)..]) {
+                parse_head(&kept, content)
+            } else {
+                Ok(None)
             }
+        };
+        let parsed = match parsed {
+            Ok(None) if before + piece.len() == HEAD_MAX => Err(FailureCause::HeadTooLarge),
+            parsed => parsed,
+        };
+        let whole = parsed.inspect_err(|_| {
+            // From its beginning: what stands in the middle may be a secret.
+            see(&mut self.seen, if before == 0 { piece } else { &kept });
+        })?;
+        let Some((length, head)) = whole else {
             if before == 0 {
                 kept.extend_from_slice(piece);
             }
             self.head = kept;
             return Ok(None);
         };
+        let all = if before == 0 { piece } else { &kept };
+        let entered = self.enter_body(&head, &all[..length]);
         kept.clear();
         self.head = kept;
-        self.enter_body(&head)?;
+        entered?;
         Ok(Some(length - before))
     }
 
     /// Decides where the body ends (RFC 9112, section 6.3).
-    fn enter_body(&mut self, head: &Head) -> Result<(), Broken> {
+    fn enter_body(&mut self, head: &Head, bytes: &[u8]) -> Result<(), FailureCause> {
         self.response = Response {
             status: head.status,
             keep_alive: head.keep_alive,
             retry_after: head.retry_after,
         };
         self.state = match head.status {
-            101 => return Err(Broken::Upgrade),
+            101 => {
+                see(&mut self.seen, bytes);
+                return Err(FailureCause::Upgraded);
+            }
             100..=199 => {
                 self.interim += 1;
                 if self.interim > INTERIM_MAX {
-                    return Err(Broken::Interim);
+                    return Err(FailureCause::InterimFlood);
                 }
                 ReadingState::Head
             }
@@ -238,7 +269,13 @@ impl ResponseReader {
                     RequestKind::Other
                 };
                 let framing = head.framing.response(to, head.status);
-                let body = BodyReader::from(framing.map_err(|_| Broken::Length)?);
+                let framing = framing.map_err(|_| FailureCause::BadLength);
+                if head.status >= 300
+                    || !matches!(framing, Ok(Framing::Length(_) | Framing::Chunked))
+                {
+                    see(&mut self.seen, bytes);
+                }
+                let body = BodyReader::from(framing?);
                 // After either of these nobody knows where the next response begins.
                 if body == BodyReader::UntilClose || head.framing.contradict() {
                     self.response.keep_alive = false;
@@ -258,25 +295,82 @@ struct Head {
     framing: FramingFields,
 }
 
+/// The longest end of a line and an empty line after it.
+const BLANK_LINE_MAX: usize = 4;
+
+/// Whether a head may end in these bytes.
+fn blank_line(bytes: &[u8]) -> bool {
+    let mut ends = bytes.windows(2).enumerate();
+    ends.any(|(at, pair)| match pair {
+        b"\n\n" => true,
+        b"\n\r" => bytes.get(at + 2) == Some(&b'\n'),
+        _ => false,
+    })
+}
+
+/// How heads are read: what servers send and other clients take is taken. A field
+/// that goes on in the next line is unfolded (RFC 9112, section 5.2), blanks before a
+/// colon are dropped (section 5.1), and a line that is no field is passed over.
+fn parser() -> httparse::ParserConfig {
+    let mut parser = httparse::ParserConfig::default();
+    parser
+        .allow_obsolete_multiline_headers_in_responses(true)
+        .allow_spaces_after_header_name_in_responses(true)
+        .allow_multiple_spaces_in_response_status_delimiters(true)
+        .ignore_invalid_headers_in_responses(true);
+    parser
+}
+
+/// Why bytes are no head.
+fn not_http(bytes: &[u8]) -> FailureCause {
+    match bytes {
+        // Records of TLS: an alert, or a handshake (RFC 8446, section 5.1).
+        [0x15 | 0x16, 0x03, ..] => FailureCause::TlsInstead,
+        _ => FailureCause::NotHttp,
+    }
+}
+
 /// Parses a head: its length and what it says; none while it is not whole. Its
 /// fields go to `content`, where they are kept.
 fn parse_head(
     bytes: &[u8],
     content: Option<&mut Content>,
-) -> Result<Option<(usize, Head)>, Broken> {
+) -> Result<Option<(usize, Head)>, FailureCause> {
     // Not filled beforehand: that would cost as much as the parsing itself.
-    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_MAX];
+    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_AT_FIRST];
     let mut response = httparse::Response::new(&mut []);
-    let parser = httparse::ParserConfig::default();
-    let parsed = parser.parse_response_with_uninit_headers(&mut response, bytes, &mut fields);
-    let length = match parsed {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => return Err(Broken::HeadTooLarge),
-        Err(_) => return Err(Broken::Head),
-    };
+    match parser().parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
+        Ok(httparse::Status::Complete(length)) => read_fields(length, &response, content).map(Some),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(httparse::Error::TooManyHeaders) => parse_many(bytes, content),
+        Err(_) => Err(not_http(bytes)),
+    }
+}
+
+/// As [`parse_head`], of a head with more fields than most.
+#[cold]
+fn parse_many(
+    bytes: &[u8],
+    content: Option<&mut Content>,
+) -> Result<Option<(usize, Head)>, FailureCause> {
+    let mut fields = vec![MaybeUninit::uninit(); FIELDS_MAX];
+    let mut response = httparse::Response::new(&mut []);
+    match parser().parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
+        Ok(httparse::Status::Complete(length)) => read_fields(length, &response, content).map(Some),
+        Ok(httparse::Status::Partial) => Ok(None),
+        Err(httparse::Error::TooManyHeaders) => Err(FailureCause::HeadTooLarge),
+        Err(_) => Err(not_http(bytes)),
+    }
+}
+
+/// What a head of this length says.
+fn read_fields(
+    length: usize,
+    response: &httparse::Response<'_, '_>,
+    content: Option<&mut Content>,
+) -> Result<(usize, Head), FailureCause> {
     let (Some(status), Some(version)) = (response.code, response.version) else {
-        return Err(Broken::Head);
+        return Err(FailureCause::NotHttp);
     };
     if let Some(content) = content {
         // In the place of an interim response's.
@@ -288,7 +382,7 @@ fn parse_head(
     let mut keep_alive = version == 1;
     let mut retry_after = None;
     let mut framing = FramingFields::default();
-    for field in response.headers {
+    for field in response.headers.iter() {
         if framing.add(field.name, field.value) {
             continue;
         }
@@ -310,7 +404,13 @@ fn parse_head(
         retry_after,
         framing,
     };
-    Ok(Some((length, head)))
+    Ok((length, head))
+}
+
+/// Keeps more of what is seen, as far as it is shown.
+pub(super) fn see(seen: &mut Vec<u8>, bytes: &[u8]) {
+    let room = SEEN_MAX.saturating_sub(seen.len());
+    seen.extend_from_slice(&bytes[..bytes.len().min(room)]);
 }
 
 /// A delay in whole seconds; none where it is anything else, such as a date.

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 
 /// Reads `bytes` in pieces of these sizes (the last for ever), then ends the connection.
-fn read(bytes: &[u8], pieces: &[usize], to_head: bool) -> Result<(Response, usize), Broken> {
+fn read(bytes: &[u8], pieces: &[usize], to_head: bool) -> Result<(Response, usize), FailureCause> {
     let mut reader = ResponseReader::new();
     reader.begin(to_head, false);
     let mut used_before = 0;
@@ -174,42 +174,45 @@ fn a_response_to_head_has_no_body() {
 
 #[test]
 fn what_is_no_response_is_an_error() {
-    let many = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(101));
+    let many = format!(
+        "HTTP/1.1 200 OK\r\n{}\r\n",
+        "a: b\r\n".repeat(FIELDS_MAX + 1)
+    );
     let long = format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(HEAD_MAX));
     let interim = "HTTP/1.1 100 Continue\r\n\r\n".repeat(17);
     for (text, expected) in [
-        ("garbage\r\n\r\n", Broken::Head),
-        ("\0\0\0\0", Broken::Head),
-        ("HTTP/2 200\r\n\r\n", Broken::Head),
+        ("garbage\r\n\r\n", FailureCause::NotHttp),
+        ("\0\0\0\0", FailureCause::NotHttp),
+        ("HTTP/2 200\r\n\r\n", FailureCause::NotHttp),
         (
             "HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\n",
-            Broken::Length,
+            FailureCause::BadLength,
         ),
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 99999999999999999999\r\n\r\n",
-            Broken::Length,
+            FailureCause::BadLength,
         ),
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6\r\n\r\n",
-            Broken::Length,
+            FailureCause::BadLength,
         ),
         (
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n",
-            Broken::Chunk,
+            FailureCause::BadChunk,
         ),
         (
             "HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
-            Broken::Upgrade,
+            FailureCause::Upgraded,
         ),
         (
             "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhell",
-            Broken::Truncated,
+            FailureCause::Truncated,
         ),
-        ("HTTP/1.1 200", Broken::Truncated),
-        ("", Broken::Truncated),
-        (&interim, Broken::Interim),
-        (&many, Broken::HeadTooLarge),
-        (&long, Broken::HeadTooLarge),
+        ("HTTP/1.1 200", FailureCause::Truncated),
+        ("", FailureCause::Truncated),
+        (&interim, FailureCause::InterimFlood),
+        (&many, FailureCause::HeadTooLarge),
+        (&long, FailureCause::HeadTooLarge),
     ] {
         for size in [1, 7, text.len().max(1)] {
             let result = read(text.as_bytes(), &[size], false);

@@ -5,8 +5,9 @@ use rustix::event::epoll::EventFlags;
 
 use super::super::codec::Progress;
 use super::super::connection::{Exchange, slot_and_serial, token};
+use super::super::socket::Fault;
 use super::sockets::Sockets;
-use crate::clients::{Clients, Unanswered};
+use crate::clients::Clients;
 use crate::units::Nanos;
 
 /// Reads of one connection in one turn: so that an endless body starves nobody.
@@ -86,13 +87,24 @@ impl Sockets {
             })
         };
         if let Err(fault) = handed_over {
-            self.connection_broken(slot, &fault);
+            self.read_last(slot, flags, &fault);
             return false;
         }
         if matches!(connection.exchange, Exchange::Two(_)) {
             self.keep_in_pool(slot);
         }
         true
+    }
+
+    /// The server takes no more of a request. It may have answered before it had taken
+    /// all, as those do that refuse an upload by its head.
+    fn read_last(&mut self, slot: u32, flags: EventFlags, fault: &Fault) {
+        let serial = |sockets: &Self| sockets.connections.get(slot).map(|found| found.serial);
+        let before = serial(self);
+        self.read(slot, flags);
+        if serial(self) == before {
+            self.connection_broken(slot, fault);
+        }
     }
 
     /// Sends what waited for the handshake.
@@ -129,7 +141,7 @@ impl Sockets {
                         return self.answered(slot, response, reusable);
                     }
                     Ok(Progress::Incomplete) => {}
-                    Err(_) => return self.protocol_broken(slot),
+                    Err(cause) => return self.lose(slot, cause),
                 },
                 Exchange::Two(_) => {
                     if !self.feed_session(slot, received) {
@@ -200,10 +212,5 @@ impl Sockets {
             },
             _ => self.connection_closed(slot),
         }
-    }
-
-    /// What came for the attempts under way is not HTTP.
-    pub(super) fn protocol_broken(&mut self, slot: u32) {
-        self.lose(slot, Unanswered::Protocol);
     }
 }

@@ -6,9 +6,11 @@
 //!
 //! - [`sockets`]: connections and pools, as the wire of the clients
 //! - [`events`]: what sockets say
+//! - [`failures`]: how attempts fail
 //! - [`streams`]: attempts as streams of HTTP/2 connections
 
 mod events;
+mod failures;
 mod sockets;
 mod streams;
 

@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 
 use bytes::{Buf as _, BytesMut};
 use rustix::event::epoll::EventFlags;
-use rustix::io::Errno;
 
 use super::super::codec::{Response, ResponseReader};
 use super::super::connection::{Carried, Connection, Exchange, Pool, Watched, token};
@@ -22,19 +21,19 @@ use super::super::socket::{Fault, Notes};
 use super::super::stream::Stream;
 use super::Updates;
 use crate::clients::{
-    Asks, AttemptEnd, AttemptId, Class, End, Outgoing, Try, Unanswered, Wire, WireReport,
+    Asks, AttemptEnd, AttemptId, Class, End, NewFailure, Outgoing, Try, Wire, WireReport,
 };
-use crate::clock::{self, Clock};
-use crate::model::{Content, Expected, Pacing, time_left_ms};
+use crate::clock::{self, Clock, RunDelay};
+use crate::model::{
+    CheckFailure, Content, Expected, FailureCause, Learnt, Pacing, example, time_left_ms,
+};
 use crate::plan::{Draft, Slice};
-use crate::record::Sample;
+use crate::record::{FirstFailure, Sample};
 use crate::slots::Slab;
 use crate::units::Nanos;
 
 /// Bytes read at a time.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// Warnings at most: a server could make up a new error for each connection.
-const WARNINGS_MAX: usize = 16;
 
 /// Everything between the clients and the kernel.
 pub(super) struct Sockets {
@@ -65,16 +64,21 @@ pub(super) struct Sockets {
     pub(super) wall_zero: u64,
     /// When the bytes that were read last came, where the kernel noted it.
     pub(super) came: Option<Nanos>,
+    /// Requests that an HTTP/2 connection takes, as far as the server has shown.
+    pub(super) requests_max: u32,
     /// HTTP/2 connections that have gathered something to send.
     pub(super) unflushed: Vec<u32>,
     /// What came of streams; empty but while it is dealt with.
     pub(super) answers: Vec<(u32, u32, StreamEnd)>,
 
+    delay: RunDelay,
     pub(super) counted: WireReport,
     pub(super) buffer: Vec<u8>,
     pub(super) request: Vec<u8>,
+    /// What was seen of the latest answer that may have been a failure, or of its end.
+    pub(super) seen: Vec<u8>,
     /// What was warned of, each once.
-    warned_of: Vec<String>,
+    pub(super) warned_of: Vec<String>,
 }
 
 impl Wire for Sockets {
@@ -101,7 +105,9 @@ impl Wire for Sockets {
             Ok(slot) => slot,
             Err(fault) => {
                 self.warn_of(&fault);
-                return self.end(id, sent, sent, lost(Unanswered::Connection, false, false));
+                self.note_fault(&fault);
+                let end = lost(fault.cause(false), false, false);
+                return self.end(id, sent, sent, end);
             }
         };
         self.carry(Carried {
@@ -149,6 +155,12 @@ impl Wire for Sockets {
         }
     }
 
+    fn time_out(&mut self, id: AttemptId, now: Nanos) -> FailureCause {
+        let cause = self.waited_for(id);
+        self.cancel(id, now);
+        cause
+    }
+
     fn next_end(&mut self) -> Option<AttemptEnd<Box<Content>>> {
         self.ends.pop_front()
     }
@@ -165,18 +177,42 @@ impl Wire for Sockets {
         self.requests.expected(draft, step)
     }
 
+    fn pause(&self, draft: &Draft, step: usize) -> Nanos {
+        self.requests.pause(draft, step)
+    }
+
     fn accepts(
         &self,
         draft: &Draft,
         step: usize,
         content: &Box<Content>,
-        captured: &mut Vec<String>,
-    ) -> bool {
-        self.requests.accepts(draft, step, content, captured)
+        learnt: &mut Learnt,
+    ) -> Result<(), CheckFailure> {
+        self.requests.accepts(draft, step, content, learnt)
+    }
+
+    fn first_failure(&mut self, failure: NewFailure<'_, Box<Content>>) {
+        let mut seen = failure.content.map_or_else(
+            || example(&self.seen),
+            |content| example(&content.seen(failure.status)),
+        );
+        if let Some((check, draft, step)) = failure.check {
+            let check = self.requests.check_in_words(&draft, step, check);
+            seen = format!("{check}; {seen}");
+        }
+        let failure = FirstFailure {
+            at: failure.at,
+            source: failure.class.source(),
+            cause: failure.cause,
+            status: failure.status,
+            example: seen,
+        };
+        self.tell(Update::FirstFailure(failure));
     }
 
     fn report(&mut self) -> WireReport {
         self.counted.cpu = clock::thread_cpu();
+        self.counted.delayed = self.delay.read();
         self.counted.take()
     }
 
@@ -186,9 +222,9 @@ impl Wire for Sockets {
 }
 
 /// An end of an attempt whose connection can no longer answer it.
-pub(super) const fn lost<C>(how: Unanswered, stale: bool, handed_over: bool) -> End<C> {
+pub(super) const fn lost<C>(cause: FailureCause, stale: bool, handed_over: bool) -> End<C> {
     End::Lost {
-        how,
+        cause,
         stale,
         handed_over,
     }
@@ -228,11 +264,14 @@ impl Sockets {
             notes: (plan.load.drive.pacing == Pacing::Thrifty).then(Notes::new),
             wall_zero: 0,
             came: None,
+            requests_max: u32::MAX,
             unflushed: Vec::new(),
             answers: Vec::new(),
+            delay: RunDelay::default(),
             counted: WireReport::default(),
             buffer: vec![0; BUFFER_BYTES],
             request: Vec::new(),
+            seen: Vec::new(),
             warned_of: Vec::new(),
         }
     }
@@ -340,7 +379,8 @@ impl Sockets {
                 reader: ResponseReader::new(),
             },
             Protocol::Http2 { streams } => {
-                Exchange::Two(Box::new(Session::new(streams, &mut unsent)))
+                let most = self.requests_max;
+                Exchange::Two(Box::new(Session::new(streams, most, &mut unsent)))
             }
         };
         Ok(self
@@ -446,6 +486,7 @@ impl Sockets {
             return;
         };
         let content = reader.take_content();
+        reader.seen(&mut self.seen);
         let Some(place) = attempt.take() else {
             return;
         };
@@ -482,49 +523,6 @@ impl Sockets {
         noted.unwrap_or(now)
     }
 
-    /// The connection was refused or reset, or cannot go on.
-    pub(super) fn connection_broken(&mut self, slot: u32, fault: &Fault) {
-        self.warn_of(fault);
-        self.connection_closed(slot);
-    }
-
-    /// The connection has ended.
-    pub(super) fn connection_closed(&mut self, slot: u32) {
-        self.lose(slot, Unanswered::Connection);
-    }
-
-    /// Ends a connection and every attempt under way on it.
-    pub(super) fn lose(&mut self, slot: u32, how: Unanswered) {
-        let now = self.read_clock();
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
-        let may_be_stale = connection.served && how == Unanswered::Connection;
-        match &mut connection.exchange {
-            Exchange::One { attempt, reader } => {
-                let (attempt, answering) = (attempt.take(), reader.started());
-                self.close(slot);
-                if let Some(place) = attempt {
-                    self.lose_attempt(place, how, may_be_stale && !answering, now);
-                }
-            }
-            Exchange::Two(session) => {
-                let attempts = session.abandon();
-                self.close(slot);
-                for (place, answering) in attempts {
-                    self.lose_attempt(place, how, may_be_stale && !answering, now);
-                }
-            }
-        }
-    }
-
-    /// An attempt's connection or stream can no longer answer it.
-    pub(super) fn lose_attempt(&mut self, place: u32, how: Unanswered, stale: bool, now: Nanos) {
-        if let Some(carried) = self.drop_carried(place) {
-            self.end(carried.id, now, now, lost(how, stale, carried.handed_over));
-        }
-    }
-
     /// Ends a connection at once.
     pub(super) fn close(&mut self, slot: u32) {
         let Some(connection) = self.connections.remove(slot) else {
@@ -552,33 +550,6 @@ impl Sockets {
         match class {
             Class::User => &mut self.users,
             Class::Monitor => &mut self.monitors,
-        }
-    }
-
-    /// Says once what this machine or the set-up lacks; attempts that fail for
-    /// it are counted all the same.
-    fn warn_of(&mut self, fault: &Fault) {
-        let text = match fault {
-            Fault::System(Errno::MFILE | Errno::NFILE) => {
-                "no file descriptor was free for a connection: attempts fail before they reach \
-                 the target; raise the limit with `ulimit -n`, or lower `connections`"
-                    .to_owned()
-            }
-            Fault::System(Errno::ADDRNOTAVAIL) => {
-                "no local port was free for a connection: attempts fail before they reach the \
-                 target; lower the rate of new connections, or widen net.ipv4.ip_local_port_range"
-                    .to_owned()
-            }
-            Fault::System(_) => return,
-            Fault::Tls(rustls::Error::InvalidCertificate(cause)) => format!(
-                "the server's certificate was not accepted ({cause:?}): trust its authority with \
-                 --cacert FILE, or anyone with --insecure"
-            ),
-            Fault::Tls(cause) => format!("TLS failed: {cause}"),
-        };
-        if !self.warned_of.contains(&text) && self.warned_of.len() < WARNINGS_MAX {
-            self.warned_of.push(text.clone());
-            self.tell(Update::Warning(text));
         }
     }
 }

@@ -5,7 +5,8 @@ use bytes::BytesMut;
 use super::super::connection::Exchange;
 use super::super::http2::{Session, StreamEnd};
 use super::sockets::{Sockets, answer};
-use crate::clients::{Asks, End, Unanswered};
+use crate::clients::{Asks, End};
+use crate::model::FailureCause;
 
 /// Bytes that wait to be sent on a connection, past which it gets no request.
 const UNSENT_MAX: usize = 1024 * 1024;
@@ -88,11 +89,14 @@ impl Sockets {
         self.answers = answers;
         match fed {
             None => return false,
-            Some(Err(_)) => {
-                self.protocol_broken(slot);
+            Some(Err(cause)) => {
+                self.lose(slot, cause);
+                if cause == FailureCause::Http1Instead {
+                    self.seen = self.buffer[..received].to_vec();
+                }
                 return false;
             }
-            Some(Ok(())) => {}
+            Some(Ok(())) => self.learn(slot),
         }
         let drained = self
             .session(slot)
@@ -106,18 +110,38 @@ impl Sockets {
         true
     }
 
+    /// A server that ends connections after so many requests is given no more on the
+    /// next ones: what it would refuse would have to be sent again.
+    fn learn(&mut self, slot: u32) {
+        if let Some((session, _)) = self.session(slot)
+            && let Some(taken) = session.taken()
+        {
+            self.requests_max = self.requests_max.min(taken);
+        }
+    }
+
     fn take_answer(&mut self, slot: u32, place: u32, end: StreamEnd) {
         let now = self.read_clock();
         let (response, content) = match end {
-            StreamEnd::Response(response, content) => (response, content),
-            StreamEnd::Refused => {
+            StreamEnd::Response {
+                response,
+                content,
+                seen,
+            } => {
+                self.seen = seen;
+                (response, content)
+            }
+            StreamEnd::Refused(said) => {
+                self.seen = said.into_bytes();
                 if let Some(carried) = self.drop_carried(place) {
                     self.end(carried.id, now, now, End::Unprocessed);
                 }
                 return;
             }
-            StreamEnd::Reset => {
-                return self.lose_attempt(place, Unanswered::Connection, false, now);
+            StreamEnd::Reset(said) => {
+                self.seen = said.into_bytes();
+                let cause = FailureCause::Http2Refused;
+                return self.lose_attempt(place, cause, (false, false), now);
             }
         };
         let Some(carried) = self.drop_carried(place) else {

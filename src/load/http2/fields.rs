@@ -2,7 +2,7 @@
 
 use httlib_huffman::DecoderSpeed;
 
-use super::super::codec::Broken;
+use crate::model::FailureCause;
 
 /// Entries of the static table that a status is named by: 8 to 14, with these values.
 const STATUSES: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
@@ -122,13 +122,13 @@ struct Text<'a> {
 }
 
 impl Text<'_> {
-    fn decoded(&self) -> Result<Vec<u8>, Broken> {
+    fn decoded(&self) -> Result<Vec<u8>, FailureCause> {
         if !self.huffman {
             return Ok(self.bytes.to_vec());
         }
         let mut decoded = Vec::new();
         httlib_huffman::decode(self.bytes, &mut decoded, DecoderSpeed::FourBits)
-            .map_err(|_| Broken::Fields)?;
+            .map_err(|_| FailureCause::BadFields)?;
         Ok(decoded)
     }
 }
@@ -146,15 +146,18 @@ impl<'a> Fields<'a> {
 
     /// The status of a response: it must come before every field that is none
     /// of the protocol's own. The rest is checked for its form only.
-    pub(super) fn status(mut self) -> Result<u16, Broken> {
+    pub(super) fn status(mut self) -> Result<u16, FailureCause> {
         let mut status = None;
         while let Some(first) = self.rest.first() {
             let found = match first {
                 // In a table, name and value.
                 0x80.. => {
                     let entry = self.number(7)?;
-                    if entry == 0 || entry > STATIC_ENTRIES {
-                        return Err(Broken::Fields);
+                    if entry == 0 {
+                        return Err(FailureCause::BadFields);
+                    }
+                    if entry > STATIC_ENTRIES {
+                        return Err(FailureCause::DynamicTable);
                     }
                     let known = entry.checked_sub(STATUS_FIRST);
                     known
@@ -164,7 +167,7 @@ impl<'a> Fields<'a> {
                 // The size of the table that was asked not to be used.
                 0x20..0x40 => {
                     if self.number(5)? != 0 {
-                        return Err(Broken::Fields);
+                        return Err(FailureCause::DynamicTable);
                     }
                     None
                 }
@@ -177,17 +180,17 @@ impl<'a> Fields<'a> {
             if let Some(found) = found
                 && status.replace(found).is_some()
             {
-                return Err(Broken::Fields);
+                return Err(FailureCause::BadFields);
             }
         }
-        status.ok_or(Broken::Fields)
+        status.ok_or(FailureCause::BadFields)
     }
 
     /// A field with a value of its own: the status, where it is one.
-    fn literal(&mut self, bits: u32) -> Result<Option<u16>, Broken> {
+    fn literal(&mut self, bits: u32) -> Result<Option<u16>, FailureCause> {
         let entry = self.number(bits)?;
         if entry > STATIC_ENTRIES {
-            return Err(Broken::Fields);
+            return Err(FailureCause::DynamicTable);
         }
         let name = if entry == 0 {
             Name::Text(self.text()?)
@@ -208,12 +211,12 @@ impl<'a> Fields<'a> {
             .ok()
             .filter(|text| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit()))
             .and_then(|text| text.parse().ok());
-        number.map(Some).ok_or(Broken::Fields)
+        number.map(Some).ok_or(FailureCause::BadFields)
     }
 
     /// Keeps the fields that are none of the protocol's own, with their names
     /// and values decoded. Only of a block in which a status was found.
-    pub(super) fn keep(mut self, fields: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), Broken> {
+    pub(super) fn keep(mut self, fields: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), FailureCause> {
         while let Some(first) = self.rest.first() {
             let (name, value) = match first {
                 0x80.. => {
@@ -241,7 +244,7 @@ impl<'a> Fields<'a> {
     }
 
     /// A number whose first bits are the lowest of the first byte (section 5.1).
-    fn number(&mut self, bits: u32) -> Result<u64, Broken> {
+    fn number(&mut self, bits: u32) -> Result<u64, FailureCause> {
         let most = (1u64 << bits) - 1;
         let mut number = u64::from(self.byte()?) & most;
         if number < most {
@@ -254,19 +257,22 @@ impl<'a> Fields<'a> {
                 return Ok(number);
             }
         }
-        Err(Broken::Fields)
+        Err(FailureCause::BadFields)
     }
 
-    fn text(&mut self) -> Result<Text<'a>, Broken> {
-        let huffman = self.rest.first().ok_or(Broken::Fields)? & 0x80 != 0;
-        let length = usize::try_from(self.number(7)?).map_err(|_| Broken::Fields)?;
-        let (bytes, rest) = self.rest.split_at_checked(length).ok_or(Broken::Fields)?;
+    fn text(&mut self) -> Result<Text<'a>, FailureCause> {
+        let huffman = self.rest.first().ok_or(FailureCause::BadFields)? & 0x80 != 0;
+        let length = usize::try_from(self.number(7)?).map_err(|_| FailureCause::BadFields)?;
+        let (bytes, rest) = self
+            .rest
+            .split_at_checked(length)
+            .ok_or(FailureCause::BadFields)?;
         self.rest = rest;
         Ok(Text { huffman, bytes })
     }
 
-    fn byte(&mut self) -> Result<u8, Broken> {
-        let (byte, rest) = self.rest.split_first().ok_or(Broken::Fields)?;
+    fn byte(&mut self) -> Result<u8, FailureCause> {
+        let (byte, rest) = self.rest.split_first().ok_or(FailureCause::BadFields)?;
         self.rest = rest;
         Ok(*byte)
     }
@@ -277,7 +283,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn status(block: &[u8]) -> Result<u16, Broken> {
+    fn status(block: &[u8]) -> Result<u16, FailureCause> {
         Fields::new(block).status()
     }
 
@@ -330,7 +336,17 @@ mod tests {
             &[0x08, 3, b'-', b'1', b'8'], // no number
             &[0x88, 0x0f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], // a number without end
         ] {
-            assert_eq!(status(block), Err(Broken::Fields), "{block:02x?}");
+            let refused = status(block).unwrap_err();
+            let declined = refused == FailureCause::DynamicTable;
+            assert!(
+                declined || refused == FailureCause::BadFields,
+                "{block:02x?}"
+            );
+            // Entry 62 and a size of 4,096 are those of the table that was declined.
+            assert_eq!(
+                declined,
+                [0xbe, 0x3f].contains(&block.first().copied().unwrap_or(0))
+            );
         }
     }
 

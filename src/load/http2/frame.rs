@@ -35,6 +35,24 @@ pub(super) const SETTING_BYTES: usize = 6;
 /// Bytes of a PING's payload.
 pub(super) const PING_BYTES: usize = 8;
 
+pub(super) const NO_ERROR: u32 = 0;
+/// Names of errors, by their codes (RFC 9113, section 7).
+pub(super) const ERRORS: [&str; 14] = [
+    "NO_ERROR",
+    "PROTOCOL_ERROR",
+    "INTERNAL_ERROR",
+    "FLOW_CONTROL_ERROR",
+    "SETTINGS_TIMEOUT",
+    "STREAM_CLOSED",
+    "FRAME_SIZE_ERROR",
+    "REFUSED_STREAM",
+    "CANCEL",
+    "COMPRESSION_ERROR",
+    "CONNECT_ERROR",
+    "ENHANCE_YOUR_CALM",
+    "INADEQUATE_SECURITY",
+    "HTTP_1_1_REQUIRED",
+];
 pub(super) const REFUSED_STREAM: u32 = 7;
 pub(super) const CANCEL: u32 = 8;
 

@@ -7,12 +7,14 @@
 //!
 //! - [`frame`]: the layout of frames
 //! - [`fields`]: header fields, HPACK (RFC 7541)
+//! - [`said`]: what a server says of a request, in words
 //!
 //! The server is told not to use a dynamic header table, so a field block can
 //! be read without what came before it. Of a response only the status is read.
 
 mod fields;
 mod frame;
+mod said;
 
 use self::fields::Fields;
 pub(super) use self::fields::{write_field, write_length};
@@ -20,10 +22,12 @@ use self::frame::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, FRAME_MAX, GOAWAY, HEAD_BYTES, HEADERS, Head,
     PADDED, PING, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
-use super::codec::{Broken, Response, delay};
+pub(super) use self::said::StreamEnd;
+use self::said::{looks, retry_after, said};
+use super::codec::{Response, see};
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use crate::model::Content;
+use crate::model::{Content, FailureCause};
 use crate::units::Nanos;
 
 /// What every connection begins with.
@@ -41,17 +45,6 @@ const FIELDS_MAX: usize = 64 * 1024;
 const OWED_MAX: u32 = 1024;
 /// Interim (1xx) responses before the real one at most.
 const INTERIM_MAX: u8 = 16;
-
-/// What a server made of a request.
-#[derive(Debug)]
-pub(super) enum StreamEnd {
-    /// A whole response, and what was kept of it.
-    Response(Response, Option<Box<Content>>),
-    /// Nothing, and it says so: the request may be made again.
-    Refused,
-    /// It broke off.
-    Reset,
-}
 
 /// A request under way.
 #[derive(Debug)]
@@ -72,6 +65,8 @@ struct Stream {
     body: Bytes,
     /// What is kept of the response, where anything is.
     content: Option<Box<Content>>,
+    /// How the response looks, where it may be a failure.
+    seen: Vec<u8>,
 }
 
 /// An HTTP/2 connection, from the client's side.
@@ -95,13 +90,21 @@ pub(super) struct Session {
     /// response ends with it, what has come.
     block: Option<(u32, bool, Vec<u8>)>,
     going_away: bool,
+    /// What the server said when it ended the connection, where that was an error.
+    farewell: Option<String>,
+    /// Requests that it takes in all.
+    requests_max: u32,
+    /// How many requests the server took, where it ended the connection in good order
+    /// and left some out.
+    taken: Option<u32>,
     /// Answers that the protocol demands and that have not been sent.
     owed: u32,
 }
 
 impl Session {
-    /// A connection's beginning, written to `out`; `streams`: requests at a time at most.
-    pub(super) fn new(streams: u32, out: &mut BytesMut) -> Self {
+    /// A connection's beginning, written to `out`; `streams`: requests at a time at
+    /// most; `requests_max`: in all.
+    pub(super) fn new(streams: u32, requests_max: u32, out: &mut BytesMut) -> Self {
         out.extend_from_slice(PREFACE);
         frame::settings(
             &[
@@ -125,6 +128,9 @@ impl Session {
             input: Vec::new(),
             block: None,
             going_away: false,
+            farewell: None,
+            requests_max,
+            taken: None,
             owed: 0,
         }
     }
@@ -136,8 +142,28 @@ impl Session {
 
     /// Whether it takes no new request, now or ever.
     pub(super) const fn retired(&self) -> bool {
-        // The numbers of streams are used up at 2³¹.
-        self.going_away || self.next_id >= 1 << 31
+        // The numbers of streams, every other one, are used up at 2³¹.
+        self.going_away || self.next_id >= 1 << 31 || self.next_id / 2 >= self.requests_max
+    }
+
+    /// How many requests the server takes on a connection, where it has shown that.
+    pub(super) const fn taken(&self) -> Option<u32> {
+        self.taken
+    }
+
+    /// What the server said when it ended the connection with an error.
+    pub(super) fn farewell(&self) -> Option<&str> {
+        self.farewell.as_deref()
+    }
+
+    /// What a client whose time is over waits for on a stream.
+    pub(super) fn waits_for(&self, id: u32) -> FailureCause {
+        let stream = self.find(id).map(|index| &self.streams[index]);
+        match stream {
+            Some(stream) if stream.status > 0 => FailureCause::AnswerUnfinished,
+            Some(stream) if !stream.body.is_empty() => FailureCause::RequestUnsent,
+            _ => FailureCause::NoAnswer,
+        }
     }
 
     /// Whether the server has said how it is to be spoken to.
@@ -152,10 +178,10 @@ impl Session {
 
     /// Notes an answer that the protocol demands: one who asks for more than
     /// it takes wants no conversation.
-    const fn owe(&mut self) -> Result<(), Broken> {
+    const fn owe(&mut self) -> Result<(), FailureCause> {
         self.owed += 1;
         if self.owed > OWED_MAX {
-            return Err(Broken::Frame);
+            return Err(FailureCause::BadFrame);
         }
         Ok(())
     }
@@ -202,6 +228,7 @@ impl Session {
             received: 0,
             body: Bytes::copy_from_slice(body),
             content: keep.then(Box::default),
+            seen: Vec::new(),
         });
         if !body.is_empty() {
             let index = self.streams.len() - 1;
@@ -233,7 +260,7 @@ impl Session {
         bytes: &[u8],
         out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, StreamEnd)>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), FailureCause> {
         if self.input.is_empty() {
             let used = self.feed_frames(bytes, out, answers)?;
             self.input.extend_from_slice(&bytes[used..]);
@@ -253,11 +280,17 @@ impl Session {
         bytes: &[u8],
         out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, StreamEnd)>,
-    ) -> Result<usize, Broken> {
+    ) -> Result<usize, FailureCause> {
         let mut used = 0;
         while let Some(head) = Head::read(&bytes[used..]) {
             if head.length > FRAME_MAX {
-                return Err(Broken::Frame);
+                // Nothing of HTTP/2 has come yet, and this is how HTTP/1.1 answers.
+                let http1 = !self.settled && bytes.starts_with(b"HTTP/");
+                return Err(if http1 {
+                    FailureCause::Http1Instead
+                } else {
+                    FailureCause::BadFrame
+                });
             }
             let start = used + HEAD_BYTES;
             let Some(payload) = bytes.get(start..start + head.length) else {
@@ -275,16 +308,16 @@ impl Session {
         payload: &[u8],
         out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, StreamEnd)>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), FailureCause> {
         if self.block.is_some() && head.kind != CONTINUATION {
-            return Err(Broken::Frame);
+            return Err(FailureCause::BadFrame);
         }
         match head.kind {
             DATA => self.take_data(head, payload, out, answers),
             HEADERS => {
                 let mut block = unpadded(head, payload)?;
                 if head.flags & PRIORITY != 0 {
-                    block = block.get(5..).ok_or(Broken::Frame)?;
+                    block = block.get(5..).ok_or(FailureCause::BadFrame)?;
                 }
                 let ended = head.flags & END_STREAM != 0;
                 if head.flags & END_HEADERS == 0 {
@@ -294,9 +327,9 @@ impl Session {
                 self.take_fields(head.stream, ended, block, out, answers)
             }
             CONTINUATION => {
-                let (stream, ended, mut block) = self.block.take().ok_or(Broken::Frame)?;
+                let (stream, ended, mut block) = self.block.take().ok_or(FailureCause::BadFrame)?;
                 if stream != head.stream || block.len() + payload.len() > FIELDS_MAX {
-                    return Err(Broken::Frame);
+                    return Err(FailureCause::BadFrame);
                 }
                 block.extend_from_slice(payload);
                 if head.flags & END_HEADERS == 0 {
@@ -306,12 +339,12 @@ impl Session {
                 self.take_fields(stream, ended, &block, out, answers)
             }
             RST_STREAM => {
-                let code = frame::number(payload).ok_or(Broken::Frame)?;
+                let code = frame::number(payload).ok_or(FailureCause::BadFrame)?;
                 if let Some(index) = self.find(head.stream) {
                     let stream = self.streams.remove(index);
                     let answer = match code {
-                        frame::REFUSED_STREAM => StreamEnd::Refused,
-                        _ => StreamEnd::Reset,
+                        frame::REFUSED_STREAM => StreamEnd::Refused(said("RST_STREAM", code, b"")),
+                        _ => StreamEnd::Reset(said("RST_STREAM", code, b"")),
                     };
                     answers.push((stream.place, stream.id, answer));
                 }
@@ -321,7 +354,7 @@ impl Session {
             SETTINGS => self.take_settings(payload, out),
             PING => {
                 if payload.len() != frame::PING_BYTES {
-                    return Err(Broken::Frame);
+                    return Err(FailureCause::BadFrame);
                 }
                 self.owe()?;
                 frame::write(PING, ACK, 0, payload, out);
@@ -329,17 +362,32 @@ impl Session {
             }
             GOAWAY => {
                 self.going_away = true;
-                let last = frame::number(payload).ok_or(Broken::Frame)? & 0x7fff_ffff;
+                let last = frame::number(payload).ok_or(FailureCause::BadFrame)? & 0x7fff_ffff;
+                let code = payload.get(4..).and_then(frame::number);
+                let code = code.ok_or(FailureCause::BadFrame)?;
+                let words = said("GOAWAY", code, payload.get(8..).unwrap_or_default());
+                if code == frame::NO_ERROR {
+                    // A server that takes so many requests on each connection: its last
+                    // word before says 2³¹ − 1 (section 6.8).
+                    self.taken =
+                        Some(last.div_ceil(2)).filter(|_| (1..self.next_id).contains(&last));
+                } else {
+                    self.farewell = Some(words.clone());
+                }
                 let heard_of = self.streams.partition_point(|stream| stream.id <= last);
                 let unheard = self.streams.drain(heard_of..);
-                answers.extend(unheard.map(|stream| (stream.place, stream.id, StreamEnd::Refused)));
+                let refused = |stream: Stream| {
+                    let end = StreamEnd::Refused(words.clone());
+                    (stream.place, stream.id, end)
+                };
+                answers.extend(unheard.map(refused));
                 Ok(())
             }
             WINDOW_UPDATE => {
-                let more = frame::number(payload).ok_or(Broken::Frame)? & 0x7fff_ffff;
+                let more = frame::number(payload).ok_or(FailureCause::BadFrame)? & 0x7fff_ffff;
                 self.widen(head.stream, more.into(), out)
             }
-            PUSH_PROMISE => Err(Broken::Frame),
+            PUSH_PROMISE => Err(FailureCause::BadFrame),
             // Priorities, and kinds that nobody knows (section 4.1).
             _ => Ok(()),
         }
@@ -351,7 +399,7 @@ impl Session {
         payload: &[u8],
         out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, StreamEnd)>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), FailureCause> {
         let bytes = i64::try_from(payload.len()).unwrap_or(i64::MAX);
         let data = unpadded(head, payload)?;
         self.received += bytes;
@@ -364,7 +412,7 @@ impl Session {
         };
         let stream = &mut self.streams[index];
         if stream.status == 0 {
-            return Err(Broken::Frame);
+            return Err(FailureCause::BadFrame);
         }
         stream.received += bytes;
         if stream.received >= REPLENISH_AT {
@@ -372,6 +420,9 @@ impl Session {
         }
         if let Some(content) = &mut stream.content {
             content.add(data);
+        }
+        if !stream.seen.is_empty() {
+            see(&mut stream.seen, data);
         }
         if head.flags & END_STREAM != 0 {
             self.end(index, out, answers);
@@ -387,7 +438,7 @@ impl Session {
         block: &[u8],
         out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, StreamEnd)>,
-    ) -> Result<(), Broken> {
+    ) -> Result<(), FailureCause> {
         let Some(index) = self.find(id) else {
             return self.known(id);
         };
@@ -395,24 +446,27 @@ impl Session {
         if stream.status == 0 {
             let status = Fields::new(block).status()?;
             match status {
-                101 => return Err(Broken::Upgrade),
-                100..=199 if ended => return Err(Broken::Truncated),
+                101 => return Err(FailureCause::Upgraded),
+                100..=199 if ended => return Err(FailureCause::Truncated),
                 100..=199 => {
                     stream.interim += 1;
                     if stream.interim > INTERIM_MAX {
-                        return Err(Broken::Interim);
+                        return Err(FailureCause::InterimFlood);
                     }
                 }
                 _ => {
                     stream.status = status;
                     stream.retry_after = retry_after(status, block);
+                    if status >= 300 {
+                        stream.seen = looks(status, block);
+                    }
                     if let Some(content) = &mut stream.content {
                         Fields::new(block).keep(&mut content.headers)?;
                     }
                 }
             }
         } else if !ended {
-            return Err(Broken::Frame);
+            return Err(FailureCause::BadFrame);
         }
         if ended {
             self.end(index, out, answers);
@@ -421,11 +475,11 @@ impl Session {
     }
 
     /// A stream that is not under way must at least have been.
-    const fn known(&self, id: u32) -> Result<(), Broken> {
+    const fn known(&self, id: u32) -> Result<(), FailureCause> {
         if id % 2 == 1 && id < self.next_id {
             Ok(())
         } else {
-            Err(Broken::Frame)
+            Err(FailureCause::BadFrame)
         }
     }
 
@@ -440,13 +494,17 @@ impl Session {
             keep_alive: true,
             retry_after: stream.retry_after,
         };
-        let answer = StreamEnd::Response(response, stream.content);
+        let answer = StreamEnd::Response {
+            response,
+            content: stream.content,
+            seen: stream.seen,
+        };
         answers.push((stream.place, stream.id, answer));
     }
 
-    fn take_settings(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), Broken> {
+    fn take_settings(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), FailureCause> {
         if !payload.len().is_multiple_of(frame::SETTING_BYTES) {
-            return Err(Broken::Frame);
+            return Err(FailureCause::BadFrame);
         }
         if !std::mem::replace(&mut self.settled, true) {
             self.streams_allowed = usize::MAX;
@@ -458,7 +516,7 @@ impl Session {
                 }
                 frame::INITIAL_WINDOW_SIZE => {
                     if i64::from(value) > WINDOW_MAX {
-                        return Err(Broken::Frame);
+                        return Err(FailureCause::BadFrame);
                     }
                     let change = i64::from(value) - self.window_of_streams;
                     self.window_of_streams = value.into();
@@ -476,11 +534,11 @@ impl Session {
         Ok(())
     }
 
-    fn widen(&mut self, id: u32, more: i64, out: &mut BytesMut) -> Result<(), Broken> {
+    fn widen(&mut self, id: u32, more: i64, out: &mut BytesMut) -> Result<(), FailureCause> {
         if id == 0 {
             self.window += more;
             if self.window > WINDOW_MAX {
-                return Err(Broken::Frame);
+                return Err(FailureCause::BadFrame);
             }
             self.send_bodies(out);
         } else if let Some(index) = self.find(id) {
@@ -524,28 +582,15 @@ impl Session {
 }
 
 /// What is between a frame's padding length and its padding (section 6.1).
-fn unpadded<'a>(head: &Head, payload: &'a [u8]) -> Result<&'a [u8], Broken> {
+fn unpadded<'a>(head: &Head, payload: &'a [u8]) -> Result<&'a [u8], FailureCause> {
     if head.flags & PADDED == 0 {
         return Ok(payload);
     }
-    let (padding, rest) = payload.split_first().ok_or(Broken::Frame)?;
+    let (padding, rest) = payload.split_first().ok_or(FailureCause::BadFrame)?;
     let length = rest.len().checked_sub(usize::from(*padding));
-    length.map(|length| &rest[..length]).ok_or(Broken::Frame)
-}
-
-/// The delay that a response asks for. Only of those that anybody retries:
-/// the fields of the others are not worth decoding.
-fn retry_after(status: u16, block: &[u8]) -> Option<Nanos> {
-    if status != 429 && status < 500 {
-        return None;
-    }
-    let mut fields = Vec::new();
-    Fields::new(block).keep(&mut fields).ok()?;
-    let (_, value) = fields
-        .iter()
-        .rev()
-        .find(|(name, _)| name == b"retry-after")?;
-    delay(value)
+    length
+        .map(|length| &rest[..length])
+        .ok_or(FailureCause::BadFrame)
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 /// A session with requests of places 10, 11, 12 … under way.
 fn session(requests: u32) -> Session {
     let mut out = BytesMut::new();
-    let mut session = Session::new(100, &mut out);
+    let mut session = Session::new(100, u32::MAX, &mut out);
     assert!(out.starts_with(PREFACE));
     for place in 0..requests {
         assert_eq!(
@@ -22,15 +22,19 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
 }
 
 /// What came of bytes, fed in pieces of so many.
-fn fed(session: &mut Session, bytes: &[u8], piece: usize) -> Result<Vec<(u32, Came)>, Broken> {
+fn fed(
+    session: &mut Session,
+    bytes: &[u8],
+    piece: usize,
+) -> Result<Vec<(u32, Came)>, FailureCause> {
     let mut answers = Vec::new();
     for piece in bytes.chunks(piece) {
         session.feed(piece, &mut BytesMut::new(), &mut answers)?;
     }
     let came = |answer| match answer {
-        StreamEnd::Response(response, _) => Came::Status(response.status),
-        StreamEnd::Refused => Came::Refused,
-        StreamEnd::Reset => Came::Reset,
+        StreamEnd::Response { response, .. } => Came::Status(response.status),
+        StreamEnd::Refused(_) => Came::Refused,
+        StreamEnd::Reset(_) => Came::Reset,
     };
     let answers = answers.into_iter();
     Ok(answers
@@ -96,7 +100,7 @@ fn a_delay_is_read_where_somebody_may_retry() {
             .feed(&bytes, &mut BytesMut::new(), &mut answers)
             .unwrap();
         match &answers[..] {
-            [(_, _, StreamEnd::Response(response, _))] => {
+            [(_, _, StreamEnd::Response { response, .. })] => {
                 assert_eq!(response.retry_after, expected, "{status} {value}");
             }
             other => panic!("{other:?}"),

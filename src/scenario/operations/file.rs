@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::super::leaf::{Spanned, Text, Word};
 use super::texts::{Capturing, Check, HeaderLine, RequestLine};
 use crate::model::RowOrder;
+use crate::units::Nanos;
 
 /// Operations of users on an HTTP server, for `threadbare load --file`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -56,6 +57,9 @@ pub(in crate::scenario) struct Operation {
     #[serde(default = "weight")]
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(super) weight: u32,
+    /// Whether its requests send the cookies that its earlier answers set.
+    #[serde(default)]
+    pub(super) cookies: bool,
     /// Its requests, in order; it fails with the first of them that does.
     #[schemars(required, length(min = 1))]
     pub(super) step: Option<Vec<Step>>,
@@ -63,6 +67,10 @@ pub(in crate::scenario) struct Operation {
 
 const fn weight() -> u32 {
     1
+}
+
+const fn no_pause() -> Text<Nanos> {
+    Text(Nanos::ZERO)
 }
 
 /// One request.
@@ -79,11 +87,16 @@ pub(in crate::scenario) struct Step {
     pub(super) body: Option<Spanned<String>>,
     /// A file that holds the body, which is sent as it is.
     pub(super) body_file: Option<Spanned<String>>,
+    /// How long the user thinks before it, after the answer to the step before; no part
+    /// of the operation's response time.
+    #[serde(default = "no_pause")]
+    pub(super) pause: Text<Nanos>,
     /// What the answer must be; without a status among it, any 2xx.
     #[serde(default)]
     pub(super) check: Vec<Text<Check>>,
-    /// What is taken from the answer for later steps: from a JSON body by a
-    /// pointer, or a header. An answer that lacks it has failed.
+    /// What is taken from the answer for later steps: from a JSON body by a pointer,
+    /// from a header, or from either by a regular expression. An answer that lacks it
+    /// has failed.
     #[serde(default)]
     pub(super) capture: Vec<Spanned<Text<Capturing>>>,
 }

@@ -59,6 +59,7 @@ impl<'a> Reader<'a> {
             work.operations.push(OperationKind {
                 name: operation.name.clone().unwrap_or_default(),
                 weight: operation.weight,
+                cookies: operation.cookies,
                 steps: steps.collect(),
             });
         }
@@ -148,6 +149,7 @@ impl<'a> Reader<'a> {
             body,
             expected: expected(&step.check),
             captures,
+            pause: step.pause.0,
         })
     }
 

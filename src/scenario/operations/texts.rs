@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-use crate::model::Source;
+use crate::model::{Pattern, Source};
 use crate::units::UnitError;
 
 /// `GET /items/${item}`
@@ -155,6 +155,23 @@ pub(super) fn value_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(allowed)
 }
 
+/// Where a value is; none where that cannot be read.
+fn source_of(kind: &str, place: &str) -> Option<Source> {
+    let (before, pattern) = match place.split_once("matching ") {
+        Some((before, pattern)) => (before.trim(), Some(Pattern::new(pattern).ok()?)),
+        None => (place, None),
+    };
+    match (kind, pattern) {
+        ("body", None) if before.starts_with('/') => Some(Source::Body(before.into())),
+        ("body", Some(pattern)) if before.is_empty() => Some(Source::BodyMatch(pattern)),
+        ("header", None) if header_name(before) => Some(Source::Header(before.into())),
+        ("header", Some(pattern)) if header_name(before) => {
+            Some(Source::HeaderMatch(before.into(), pattern))
+        }
+        _ => None,
+    }
+}
+
 impl FromStr for Capturing {
     type Err = UnitError;
 
@@ -162,13 +179,8 @@ impl FromStr for Capturing {
         let parse = || {
             let (name, source) = text.split_once('=')?;
             let (kind, place) = source.trim().split_once(' ')?;
-            let place = place.trim();
-            let source = match kind {
-                "body" if place.starts_with('/') => Source::Body(place.into()),
-                "header" if header_name(place) => Source::Header(place.into()),
-                _ => return None,
-            };
             let name = name.trim();
+            let source = source_of(kind, place.trim())?;
             value_name(name).then(|| Self {
                 name: name.into(),
                 source,
@@ -177,8 +189,10 @@ impl FromStr for Capturing {
         parse().ok_or_else(|| {
             UnitError::new(
                 text,
-                "a name and where its value is: \"order = body /items/0/id\" (a JSON pointer) or \
-                 \"tag = header etag\"",
+                "a name and where its value is: \"order = body /items/0/id\" (a JSON pointer), \
+                 \"tag = header etag\", \"token = body matching value='([^']+)'\" or \
+                 \"sid = header set-cookie matching sid=([^;]+)\" (a regular expression, of which \
+                 the first group counts)",
             )
         })
     }
@@ -186,9 +200,6 @@ impl FromStr for Capturing {
 
 impl fmt::Display for Capturing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.source {
-            Source::Body(pointer) => write!(f, "{} = body {pointer}", self.name),
-            Source::Header(header) => write!(f, "{} = header {header}", self.name),
-        }
+        write!(f, "{} = {}", self.name, self.source)
     }
 }

@@ -37,7 +37,7 @@ fn figure(output: &Output, path: &str) -> serde_json::Value {
 fn an_open_load_tells_the_table_that_people_know() {
     let server = Server::start(|_| ScriptedAnswer::status(200).after(Duration::from_millis(2)));
     let url = format!("http://{}/", server.address());
-    let output = load(&url, &["-R", "200", "-d", "1s", "--quiet"]);
+    let output = load(&url, &["-R", "200", "-d", "1s"]);
     assert_eq!(output.status.code(), Some(0), "{}", error(&output));
     let text = out(&output);
     assert!(text.starts_with("199.0 operations/s succeeded"), "{text}");
@@ -68,11 +68,28 @@ fn a_closed_loop_lasts_until_its_last_answer() {
 fn a_count_of_operations_ends_with_the_time_all_the_same() {
     let server = Server::start(|_| ScriptedAnswer::status(404));
     let url = format!("http://{}/", server.address());
-    let text = out(&load(
-        &url,
-        &["-R", "100", "-n", "5000", "-d", "300ms", "--quiet"],
-    ));
+    let text = out(&load(&url, &["-R", "100", "-n", "5000", "-d", "300ms"]));
     assert!(text.contains("4xx 29 (404: 29)"), "{text}");
+    assert!(text.contains("29  unexpected client error (4xx)"), "{text}");
+}
+
+#[test]
+fn a_quiet_load_tells_one_line_and_its_exit_code_whether_anything_succeeded() {
+    for (status, code, part) in [
+        (200, 0, "20 of 20 (100.00 %)"),
+        (503, 1, "NOTHING SUCCEEDED: none of 20 operations"),
+    ] {
+        let server = Server::start(move |_| ScriptedAnswer::status(status));
+        let url = format!("http://{}/", server.address());
+        let output = load(&url, &["-n", "20", "-c", "2", "--quiet"]);
+        let text = out(&output);
+        assert_eq!(output.status.code(), Some(code), "{text}{}", error(&output));
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(
+            text.contains(part) && text.contains("response time p50"),
+            "{text}"
+        );
+    }
 }
 
 #[test]
@@ -101,21 +118,41 @@ fn the_histograms_can_be_read_by_their_own_library() {
     let file = folder.path().join("load.hlog");
     load(
         &url,
-        &["-n", "50", "-c", "2", "--hdr", file.to_str().unwrap()],
+        &["-n", "50", "-R", "25", "--hdr", file.to_str().unwrap()],
     );
     let log = std::fs::read(&file).unwrap();
     let mut counts = std::collections::BTreeMap::new();
+    let (mut zeros, mut starts) = (0, std::collections::BTreeSet::new());
     for entry in IntervalLogIterator::new(&log) {
-        let LogEntry::Interval(interval) = entry.unwrap() else {
-            continue;
+        let interval = match entry.unwrap() {
+            LogEntry::Interval(interval) => interval,
+            LogEntry::StartTime(time) | LogEntry::BaseTime(time) => {
+                // In seconds since 1970: this test is younger than 2020.
+                assert!(time.as_secs() > 1_577_836_800);
+                zeros += 1;
+                continue;
+            }
         };
         let encoded = base64::prelude::BASE64_STANDARD
             .decode(interval.encoded_histogram())
             .unwrap();
         let mut reader = Deserializer::new();
         let histogram: Histogram<u64> = reader.deserialize(&mut encoded.as_slice()).unwrap();
-        counts.insert(interval.tag().unwrap().to_string(), histogram.len());
+        // In milliseconds; the histogram itself is in nanoseconds.
+        let max = f64::from(u32::try_from(histogram.max()).unwrap()) / 1e6;
+        assert!(
+            (interval.max() - max).abs() < 0.001,
+            "{} and {max}",
+            interval.max()
+        );
+        *counts
+            .entry(interval.tag().unwrap().to_string())
+            .or_insert(0) += histogram.len();
+        starts.insert(interval.start_timestamp());
     }
+    assert_eq!(zeros, 2);
+    // An interval a second, and no more than one line for each of them.
+    assert!(starts.len() > 1, "{starts:?}");
     assert_eq!(counts["operations:user:response"], 50);
     assert_eq!(counts["attempts:user:service"], 50);
     assert_eq!(counts["generator:generator:send_lag"], 50);

@@ -30,7 +30,7 @@ fn a_dead_target_gives_failures_and_no_rate() {
 fn hostile_answers_are_outcomes() {
     type Count = fn(&GeneratorRecord) -> u64;
     let hello = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi";
-    let large = format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(20_000));
+    let large = format!("HTTP/1.1 200 OK\r\na: {}\r\n\r\n", "b".repeat(400_000));
     let chunked = "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n";
     let big = format!(
         "HTTP/1.1 200 OK\r\ncontent-length: 3000000\r\n\r\n{}",

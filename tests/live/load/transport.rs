@@ -16,7 +16,7 @@ use super::published::{Manner, Published};
 
 fn load(url: &str, flags: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_threadbare"))
-        .args(["load", url, "--quiet"])
+        .args(["load", url])
         .args(flags)
         .output()
         .unwrap()
@@ -26,7 +26,8 @@ fn load(url: &str, flags: &[&str]) -> Output {
 fn table(url: &str, flags: &[&str]) -> String {
     let output = load(url, flags);
     let error = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert_eq!(output.status.code(), Some(0), "{error}");
+    // 1: nothing succeeded, which some of these are about.
+    assert!(matches!(output.status.code(), Some(0 | 1)), "{error}");
     String::from_utf8(output.stdout).unwrap()
 }
 

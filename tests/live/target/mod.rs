@@ -4,6 +4,7 @@
 mod hooks;
 mod refused;
 mod runs;
+mod undo;
 mod undone;
 
 use std::fs;

@@ -95,9 +95,15 @@ fn what_must_not_be_touched_is_refused_before_anything_is_made() {
         assert_eq!(output.status.code(), Some(2), "{told}: {}", said(&output));
         assert!(said(&output).contains(told), "{told}: {}", said(&output));
         assert!(!out.exists());
+        // A dry run asks the same rule.
+        let output = case.command(arguments).arg("--dry-run").output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{told}: {}", said(&output));
+        assert!(said(&output).contains(told), "{told}: {}", said(&output));
     }
     let _alone = alone();
     let case = Case::new(&own);
+    let dry = case.command(&["--dry-run"]).output().unwrap();
+    assert_eq!(dry.status.code(), Some(2), "{}", said(&dry));
     let output = case.run();
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
     assert!(

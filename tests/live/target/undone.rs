@@ -71,7 +71,7 @@ fn a_stop_condition_undoes_at_once() {
 }
 
 /// The guardian of a conductor.
-fn guardian(conductor: u32) -> u32 {
+pub(super) fn guardian(conductor: u32) -> u32 {
     let processes = fs::read_dir("/proc").unwrap();
     let found = processes.filter_map(|entry| {
         let path = entry.ok()?.path();
@@ -173,7 +173,7 @@ fn recover_undoes_what_nobody_could_and_does_so_once() {
     // What it would do is told first, and nothing is done unasked.
     let output = recover(&case.directory(), &[]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains(&format!("let the processes {}", theirs.child.id())));
+    assert!(said(&output).contains(&format!("continue the processes {}", theirs.child.id())));
     assert_eq!(state(theirs.child.id()), Some('T'));
     let output = recover(&case.directory(), &["--yes"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
@@ -185,7 +185,7 @@ fn recover_undoes_what_nobody_could_and_does_so_once() {
         said(&output)
     );
     assert!(
-        said(&output).contains("recover: let the processes"),
+        said(&output).contains("recover: continue the processes"),
         "{}",
         said(&output)
     );

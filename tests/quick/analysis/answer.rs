@@ -91,6 +91,7 @@ fn a_closed_loop_is_limited_by_what_is_busiest_on_its_way() {
     ] {
         let measurement = Measurement {
             generator_busy: generator,
+            generator_delayed: None,
             machine_busy_max: machine,
             ..measurement.clone()
         };

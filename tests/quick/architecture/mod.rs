@@ -210,6 +210,20 @@ fn pure_modules_open_no_door() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// What they print to may be full or gone, and they panic over that.
+const PRINTING: [&str; 4] = ["println!(", "print!(", "eprintln!(", "eprint!("];
+
+#[test]
+fn output_that_cannot_be_written_is_no_panic() {
+    let mut wrong = Vec::new();
+    for source in sources(&["src"], &["rs"]) {
+        let code = source.code();
+        let found = PRINTING.iter().filter(|it| code.contains(*it));
+        wrong.extend(found.map(|it| format!("{}: {it}", source.path)));
+    }
+    assert!(wrong.is_empty(), "write, and look at the result: {wrong:?}");
+}
+
 #[test]
 fn the_check_itself_sees_a_violation() {
     let code = "use crate::cli::Args;\nuse crate::{clock::Clock, live, model::{A, B}};";

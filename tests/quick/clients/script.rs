@@ -4,9 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
 
 use threadbare::clients::{
-    Asks, AttemptEnd, AttemptId, Class, Clients, End, Outgoing, Try, Unanswered, Wire, WireReport,
+    Asks, AttemptEnd, AttemptId, Class, Clients, End, NewFailure, Outgoing, Try, Wire, WireReport,
 };
-use threadbare::model::Expected;
+use threadbare::model::{CheckFailure, Expected, FailureCause, Learnt};
 use threadbare::plan::{Draft, Plan, Slice, fleet_choices};
 use threadbare::record::Sample;
 use threadbare::units::Nanos;
@@ -86,8 +86,8 @@ impl<'a> Script<'a> {
             return;
         }
         let carried = self.under_way.remove(&id.slot).unwrap();
-        let lost = |how, stale| End::Lost {
-            how,
+        let lost = |cause, stale| End::Lost {
+            cause,
             stale,
             handed_over: true,
         };
@@ -100,8 +100,8 @@ impl<'a> Script<'a> {
                     content: None,
                 }
             }
-            Reply::Close => lost(Unanswered::Connection, carried.kept),
-            Reply::Garbage => lost(Unanswered::Protocol, false),
+            Reply::Close => lost(FailureCause::Closed, carried.kept),
+            Reply::Garbage => lost(FailureCause::NotHttp, false),
             Reply::Silence => return,
         };
         let now = self.now;
@@ -169,6 +169,11 @@ impl Wire for Script<'_> {
         assert_eq!(self.under_way.remove(&attempt.slot).unwrap().id, attempt);
     }
 
+    fn time_out(&mut self, attempt: AttemptId, now: Nanos) -> FailureCause {
+        self.cancel(attempt, now);
+        FailureCause::NoAnswer
+    }
+
     fn next_end(&mut self) -> Option<AttemptEnd<()>> {
         self.ends.pop_front()
     }
@@ -185,9 +190,15 @@ impl Wire for Script<'_> {
         &self.expected[usize::from(draft.entry)].0
     }
 
-    fn accepts(&self, _: &Draft, _: usize, (): &(), _: &mut Vec<String>) -> bool {
-        true
+    fn pause(&self, _: &Draft, _: usize) -> Nanos {
+        Nanos::ZERO
     }
+
+    fn accepts(&self, _: &Draft, _: usize, (): &(), _: &mut Learnt) -> Result<(), CheckFailure> {
+        Ok(())
+    }
+
+    fn first_failure(&mut self, _: NewFailure<'_, ()>) {}
 
     fn report(&mut self) -> WireReport {
         WireReport::default()

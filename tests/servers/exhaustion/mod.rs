@@ -3,6 +3,7 @@
 //!
 //! The five run beside each other: each is asked for a few dozen requests a second.
 
+mod accept_queue;
 mod capacity;
 
 use std::fmt::Write as _;

@@ -44,6 +44,16 @@ impl Gunicorn {
     /// Starts it with so many workers; it sends its gauges to a port of this
     /// machine, where one is given. Whoever wants them all listens there before.
     pub(crate) fn start(class: Class, workers: u32, statsd: Option<u16>) -> Self {
+        Self::start_with(class, workers, statsd, &[])
+    }
+
+    /// Starts it with one sync worker; the kernel keeps so many connections for it.
+    pub(crate) fn with_backlog(backlog: u32) -> Self {
+        let backlog = backlog.to_string();
+        Self::start_with(Class::Sync, 1, None, &["--backlog", &backlog])
+    }
+
+    fn start_with(class: Class, workers: u32, statsd: Option<u16>, more: &[&str]) -> Self {
         let [port] = free_ports();
         let directory = directory(&[("app.py", APPLICATION)]);
         let mut command = Command::new(installed("gunicorn"));
@@ -59,7 +69,7 @@ impl Gunicorn {
             command.args(["--statsd-host", &format!("127.0.0.1:{statsd}")]);
             command.arg("--enable-backlog-metric");
         }
-        command.arg("app:app");
+        command.args(more).arg("app:app");
         Self {
             process: Process::start(command, directory, port, "/"),
             workers,

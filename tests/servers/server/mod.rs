@@ -8,6 +8,7 @@
 
 mod gunicorn;
 mod haproxy;
+mod http_server;
 mod puma;
 mod tomcat;
 
@@ -27,6 +28,7 @@ use threadbare::units::Nanos;
 
 pub(crate) use gunicorn::{Class, Gunicorn};
 pub(crate) use haproxy::HaProxy;
+pub(crate) use http_server::HttpServer;
 pub(crate) use puma::Puma;
 pub(crate) use tomcat::Tomcat;
 

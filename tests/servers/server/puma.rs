@@ -29,9 +29,18 @@ pub(crate) struct Puma {
 impl Puma {
     /// Starts it with so many threads.
     pub(crate) fn start(threads: u32) -> Self {
+        Self::start_with(threads, "")
+    }
+
+    /// Starts it with one thread; the kernel keeps so many connections for it.
+    pub(crate) fn with_backlog(backlog: u32) -> Self {
+        Self::start_with(1, &format!("?backlog={backlog}"))
+    }
+
+    fn start_with(threads: u32, of_socket: &str) -> Self {
         let [port, control] = free_ports();
         let mut command = Command::new("puma");
-        command.args(["--bind", &format!("tcp://127.0.0.1:{port}")]);
+        command.args(["--bind", &format!("tcp://127.0.0.1:{port}{of_socket}")]);
         command.args(["--control-url", &format!("tcp://127.0.0.1:{control}")]);
         command.args(["--control-token", TOKEN]);
         command.args(["--threads", &format!("{threads}:{threads}"), "config.ru"]);

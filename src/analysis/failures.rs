@@ -1,0 +1,188 @@
+//! Why attempts failed: each cause with how often, since when, and what it looked like.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::findings::Findings;
+use crate::model::{FailureCause, SourceName};
+use crate::record::{AcceptQueueCounters, Counters, Event, FailureCounters, FirstFailure, Record};
+use crate::units::Nanos;
+
+/// Attempts of one traffic class that failed for one cause.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Failures {
+    /// Whose attempts: `user` or `monitor`.
+    pub source: String,
+    /// Why they failed: a word of docs/TERMS.md, "Failures by cause".
+    #[schemars(with = "String")]
+    pub cause: FailureCause,
+    /// How many.
+    pub count: u64,
+    /// The first, in seconds from the start of the load, or at the latest then.
+    pub first_s: f64,
+    /// The first of each status that was not expected, or the first of all.
+    pub examples: Vec<FailureExample>,
+}
+
+/// What a failure looked like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FailureExample {
+    /// When it was seen.
+    pub at_s: f64,
+    /// Its status, where that was not expected.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+    /// The first bytes of the answer, escaped, or what the machine said; empty where
+    /// nothing was seen.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub seen: String,
+}
+
+/// The accept queue of the port that was loaded, on this machine.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AcceptQueueFigures {
+    /// Readings of its depth.
+    pub readings: u64,
+    /// Most connections in the accept queue at a reading.
+    pub waiting_max: u64,
+    /// Connections that found an accept queue full, as the kernel counts them for all
+    /// sockets of the machine together.
+    pub overflows: u64,
+    /// Length of the intervals in which one did.
+    pub full_s: f64,
+}
+
+/// What was seen of the accept queue; none where it was not read.
+pub(super) fn accept_queue(record: &Record) -> Option<AcceptQueueFigures> {
+    let mut all = AcceptQueueCounters::default();
+    for sample in &record.samples {
+        if let Counters::AcceptQueue(counters) = &sample.counters {
+            all.merge(counters);
+        }
+    }
+    (all.readings > 0).then(|| AcceptQueueFigures {
+        readings: all.readings,
+        waiting_max: all.waiting_max,
+        overflows: all.overflows,
+        full_s: Nanos(all.full_ns).as_secs_f64(),
+    })
+}
+
+impl Findings {
+    /// How users' attempts failed for want of somebody who takes them: the sign of a
+    /// server whose workers are all taken. None where none did.
+    #[must_use]
+    pub fn not_taken(&self) -> Option<String> {
+        let count = |cause| {
+            let users = self.failures.iter().filter(|it| it.source == "user");
+            let mut own = users.filter(|it| it.cause == cause);
+            own.next().map_or(0, |it| it.count)
+        };
+        let unconnected = count(FailureCause::ConnectTimedOut) + count(FailureCause::QueueFull);
+        let unanswered = count(FailureCause::NoAnswer);
+        if unconnected == 0 {
+            return None;
+        }
+        let queue = match self.accept_queue {
+            Some(queue) if queue.overflows > 0 => format!(
+                ": the accept queue was full for up to {:.1} s (at most {} waiting when read, {} \
+                 turned away by the kernel)",
+                queue.full_s, queue.waiting_max, queue.overflows
+            ),
+            Some(queue) if queue.waiting_max > 0 => {
+                format!(
+                    " (accept queue: at most {} waiting when read)",
+                    queue.waiting_max
+                )
+            }
+            _ => String::new(),
+        };
+        Some(format!(
+            "{unconnected} attempts could not connect in time{queue}; {unanswered} connected and \
+             were not answered in time."
+        ))
+    }
+}
+
+/// Failures of the record, users' first, the most frequent cause first.
+pub(super) fn failures(record: &Record) -> Vec<Failures> {
+    let sources = [SourceName::User, SourceName::Monitor].into_iter();
+    sources.flat_map(|source| of(record, &source)).collect()
+}
+
+fn of(record: &Record, source: &SourceName) -> Vec<Failures> {
+    let (counts, since) = counted(record, source);
+    let mut all: Vec<Failures> = counts
+        .iter()
+        .map(|(cause, count)| {
+            let examples: Vec<FailureExample> = examples(record, source, cause).collect();
+            let first = examples.iter().map(|example| example.at_s);
+            // Where the journal has none, the end of the first interval that counts one.
+            let first = first.min_by(f64::total_cmp);
+            Failures {
+                source: source.to_string(),
+                cause,
+                count,
+                first_s: first.unwrap_or(since[cause as usize].as_secs_f64()),
+                examples,
+            }
+        })
+        .collect();
+    all.sort_by_key(|failures| std::cmp::Reverse(failures.count));
+    all
+}
+
+/// How many failed for which cause, and the end of the first interval in which one did.
+fn counted(
+    record: &Record,
+    source: &SourceName,
+) -> (FailureCounters, [Nanos; FailureCause::ALL.len()]) {
+    let mut all = FailureCounters::default();
+    let mut since = [Nanos::MAX; FailureCause::ALL.len()];
+    for sample in &record.samples {
+        if let Counters::Failures(counters) = &sample.counters
+            && sample.source == *source
+        {
+            all.merge(counters);
+            for (cause, _) in counters.iter() {
+                since[cause as usize] = since[cause as usize].min(sample.to);
+            }
+        }
+    }
+    (all, since)
+}
+
+fn examples(
+    record: &Record,
+    source: &SourceName,
+    cause: FailureCause,
+) -> impl Iterator<Item = FailureExample> {
+    let events = record.events.iter();
+    let first = events.filter_map(move |(_, event)| match event {
+        Event::FirstFailure(first) if first.source == *source && first.cause == cause => {
+            Some(first)
+        }
+        _ => None,
+    });
+    first.map(|first: &FirstFailure| FailureExample {
+        at_s: first.at.as_secs_f64(),
+        status: first.status,
+        seen: first.example.clone(),
+    })
+}
+
+/// Why the measurement is invalid, where this machine lacked what attempts needed:
+/// the target never saw those.
+pub(super) fn lacking(record: &Record) -> Option<String> {
+    let (counts, _) = counted(record, &SourceName::User);
+    let own = counts.iter().filter(|(cause, _)| cause.is_own());
+    let lacks: Vec<String> = own
+        .map(|(cause, count)| format!("{count} with {}", cause.clause()))
+        .collect();
+    (!lacks.is_empty()).then(|| {
+        format!(
+            "Attempts failed that the target never saw, for lack of something on this machine: {}.",
+            lacks.join(", ")
+        )
+    })
+}

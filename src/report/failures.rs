@@ -1,0 +1,76 @@
+//! Failures by cause: a table for the reports, and lines for what has no tables.
+
+use super::figures::count;
+use super::observed::Table;
+use crate::analysis::{FailureExample, Failures, Findings};
+use crate::record::printable;
+
+/// The table of a run; without a row where nothing failed.
+pub(super) fn table(findings: &Findings) -> Table {
+    let rows = findings.failures.iter().map(|failures| {
+        vec![
+            what(failures),
+            example(failures),
+            count(failures.count),
+            since(failures),
+        ]
+    });
+    Table {
+        title: "Failures by cause",
+        about: "Attempts that had no usable answer, or one that was not expected, with when the \
+                first was seen and how it looked.",
+        columns: vec!["what happened", "first example", "attempts", "first"],
+        texts: 2,
+        rows: rows.collect(),
+    }
+}
+
+/// The same as lines of text, at most so many columns wide.
+pub(super) fn lines(findings: &Findings, width: usize) -> Vec<String> {
+    let failures = &findings.failures;
+    let widest = |text: fn(&Failures) -> String| {
+        let widths = failures.iter().map(|it| text(it).chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let (counts, whats) = (widest(|it| count(it.count)), widest(what));
+    let lines = failures.iter().map(|it| {
+        let (count, what, since) = (count(it.count), what(it), since(it));
+        let line = format!("{count:>counts$}  {what:<whats$}  from {since}");
+        let room = width.saturating_sub(line.chars().count() + 2);
+        let whole = example(it);
+        let mut shown: String = whole.chars().take(room).collect();
+        if shown.len() < whole.len() {
+            shown.pop();
+            shown.push('…');
+        }
+        format!("{line}  {shown}").trim_end().to_owned()
+    });
+    lines.collect()
+}
+
+fn what(failures: &Failures) -> String {
+    let probes = match failures.source.as_str() {
+        "monitor" => "probe: ",
+        _ => "",
+    };
+    format!("{probes}{}", failures.cause.clause())
+}
+
+fn since(failures: &Failures) -> String {
+    format!("{:.2} s", failures.first_s)
+}
+
+fn example(failures: &Failures) -> String {
+    let shown = failures.examples.iter().filter_map(one);
+    let shown: Vec<String> = shown.collect();
+    printable(&shown.join(" | ")).into_owned()
+}
+
+fn one(example: &FailureExample) -> Option<String> {
+    match (example.status, example.seen.as_str()) {
+        (None, "") => None,
+        (Some(status), "") => Some(status.to_string()),
+        (None, seen) => Some(seen.to_owned()),
+        (Some(status), seen) => Some(format!("{status}: {seen}")),
+    }
+}

@@ -1,0 +1,468 @@
+//! The undos of a run, in its directory: `undo.jsonl`.
+//!
+//! There is a line for each that is armed and a line for each that was carried out,
+//! readable by their owner only: a hook's undo may hold a secret. Once nothing is left to
+//! undo, the file is written again without them.
+//!
+//! What of it is under way is known as well: by the lock of the file. Why not by a process
+//! that is written down? It may have ended or not, and what came of it would still not be
+//! known; who has the lock has written that down.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Write as _};
+use std::os::unix::fs::FileExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::{FlockOperation, flock};
+use serde::{Deserialize, Serialize};
+
+use super::carrier::Carrier;
+use super::undo::{Armed, Undo};
+use crate::error::{Error, Result};
+use crate::model::redact;
+use crate::process::ProcessIdentity;
+use crate::record::{Outcome, open_to_append};
+
+/// The file of undos in a run directory.
+const FILE: &str = "undo.jsonl";
+
+/// A line of the file.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Line {
+    pub id: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub armed: Option<Undo>,
+    /// The process that carries it out from now on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started: Option<ProcessIdentity>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undone: Option<UndoResult>,
+    /// Who carries out the run; in the first line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub conductor: Option<ProcessIdentity>,
+}
+
+/// That an undo was carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct UndoResult {
+    pub by: String,
+    #[serde(flatten)]
+    pub outcome: Outcome,
+}
+
+/// What a file of undos says.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub known: BTreeMap<u64, (Undo, Option<UndoResult>)>,
+    conductor: Option<ProcessIdentity>,
+    /// Lines that break off: what they were to undo never began.
+    torn: usize,
+    /// Lines that were whole and are not any more: what they were to undo is not known.
+    damaged: usize,
+}
+
+impl Content {
+    /// One bad byte costs one line, whatever it is.
+    pub(super) fn read(bytes: &[u8]) -> Self {
+        let mut content = Self::default();
+        for line in bytes
+            .split(|byte| *byte == b'\n')
+            .filter(|it| !it.is_empty())
+        {
+            match serde_json::from_slice::<Line>(line) {
+                Ok(line) => content.add(line),
+                Err(cause) if cause.is_eof() => content.torn += 1,
+                Err(_) => content.damaged += 1,
+            }
+        }
+        content
+    }
+
+    fn add(&mut self, line: Line) {
+        self.conductor = line.conductor.or(self.conductor);
+        if let Some(undo) = line.armed {
+            self.known.insert(line.id, (undo, None));
+        }
+        if let (Some(undone), Some((_, slot))) = (line.undone, self.known.get_mut(&line.id)) {
+            *slot = Some(undone);
+        }
+    }
+}
+
+/// The undos of a run directory.
+///
+/// Who opens them needs the directory no more: where it is moved or removed meanwhile,
+/// they are still at hand. Who carries them out holds the lock of the file, from the
+/// conductor's beginning on, and so does every process that carries one out for another.
+/// So the next waits until none is under way, and then knows what came of each.
+#[derive(Debug)]
+pub(crate) struct Undos {
+    /// Where they were, for those who read of them.
+    path: PathBuf,
+    /// Who writes here: `run`, `guardian` or `recover`.
+    by: &'static str,
+    /// This program's own file, which carries out what must not be begun twice; none: this
+    /// process does so itself.
+    binary: Option<PathBuf>,
+    file: File,
+    content: Content,
+}
+
+impl Undos {
+    /// The undos of a run directory, with those that lie there already. `by`
+    /// is who carries them out from here on.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read or written.
+    pub(crate) fn open(directory: &Path, by: &'static str) -> Result<Self> {
+        let path = directory.join(FILE);
+        let failed =
+            |cause: io::Error| Error::failed(format!("failed to open {}: {cause}", path.display()));
+        let file = open_to_append(&path).map_err(failed)?;
+        let content = Content::read(&read_whole(&file).map_err(failed)?);
+        Ok(Self {
+            path,
+            by,
+            binary: None,
+            file,
+            content,
+        })
+    }
+
+    /// The same, whose calls are each carried out by a process of its own, which outlives
+    /// the one that asked for it.
+    #[must_use]
+    pub(crate) fn with_program(self, binary: Option<PathBuf>) -> Self {
+        Self { binary, ..self }
+    }
+
+    /// Lines that break off.
+    #[must_use]
+    pub(crate) const fn torn(&self) -> usize {
+        self.content.torn
+    }
+
+    /// Lines that are damaged otherwise.
+    #[must_use]
+    pub(crate) const fn damaged(&self) -> usize {
+        self.content.damaged
+    }
+
+    /// Writes down that this process carries out the run, and locks them for as long as
+    /// it does.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub(crate) fn begin(&mut self) -> Result<()> {
+        // Where the kernel cannot lock here, the run is not worse off than without.
+        let _ = self.lock();
+        self.content.conductor = ProcessIdentity::of(std::process::id());
+        self.write(&Line {
+            conductor: self.content.conductor,
+            ..Line::default()
+        })
+    }
+
+    /// The process that carries out the run, where it is still there.
+    #[must_use]
+    pub(crate) fn under_way(&self) -> Option<u32> {
+        self.content
+            .conductor
+            .filter(|it| it.hold().is_some())
+            .map(|it| it.pid)
+    }
+
+    /// Waits until nobody else undoes anything, and locks. Where the kernel refuses, it is
+    /// undone all the same: twice is rarely harmful, never always is.
+    pub(crate) fn wait_for_lock(&self) {
+        let _ = flock(&self.file, FlockOperation::LockExclusive);
+    }
+
+    /// Keeps others from undoing the same, until this is dropped; false where
+    /// somebody does so now.
+    #[must_use]
+    pub(crate) fn lock(&self) -> bool {
+        flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_ok()
+    }
+
+    /// Reads them again: what was undone before they were locked is known too.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be read.
+    pub(crate) fn read_again(&mut self) -> Result<()> {
+        let bytes = read_whole(&self.file).map_err(|cause| {
+            Error::failed(format!("failed to read {}: {cause}", self.path.display()))
+        })?;
+        self.content = Content::read(&bytes);
+        Ok(())
+    }
+
+    /// Whether a run directory has any.
+    #[must_use]
+    pub(crate) fn exist(directory: &Path) -> bool {
+        directory.join(FILE).exists()
+    }
+
+    /// Writes down an undo: its number.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub(crate) fn arm(&mut self, undo: Undo) -> Result<Armed> {
+        let known = &self.content.known;
+        let id = known.keys().next_back().map_or(1, |last| last + 1);
+        self.write(&Line {
+            id,
+            armed: Some(undo.clone()),
+            ..Line::default()
+        })?;
+        self.content.known.insert(id, (undo.clone(), None));
+        Ok(Armed { id, undo })
+    }
+
+    /// Writes down that one was carried out.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub(crate) fn undone(&mut self, id: u64, outcome: &Outcome) -> Result<()> {
+        let undone = UndoResult {
+            by: self.by.to_owned(),
+            outcome: outcome.clone(),
+        };
+        if let Some((_, slot)) = self.content.known.get_mut(&id) {
+            *slot = Some(undone.clone());
+        }
+        self.write(&Line {
+            id,
+            undone: Some(undone),
+            ..Line::default()
+        })
+    }
+
+    fn write(&mut self, line: &Line) -> Result<()> {
+        write_line(&self.file, line).map_err(|cause| {
+            Error::failed(format!(
+                "failed to write {}: {cause}; nothing is done that could not be undone",
+                self.path.display()
+            ))
+        })
+    }
+
+    /// What has yet to be undone, the last armed first.
+    #[must_use]
+    pub(crate) fn outstanding(&self) -> Vec<Armed> {
+        let open = self.content.known.iter().rev().filter(|(_, (_, undone))| {
+            // What failed or was refused may be tried again.
+            !matches!(undone, Some(undone) if matches!(undone.outcome, Outcome::Applied { .. }))
+        });
+        open.map(|(id, (undo, _))| Armed {
+            id: *id,
+            undo: undo.clone(),
+        })
+        .collect()
+    }
+
+    /// What was undone: what, by whom, with which outcome.
+    pub(crate) fn told(&self) -> impl Iterator<Item = (String, &str, &Outcome)> {
+        self.content.known.values().filter_map(|(undo, undone)| {
+            let undone = undone.as_ref()?;
+            Some((undo.in_words(), undone.by.as_str(), &undone.outcome))
+        })
+    }
+
+    /// How one is carried out, apart from these: it may take its time.
+    ///
+    /// # Errors
+    ///
+    /// Where no descriptor is left for it.
+    pub(crate) fn carrier(&self) -> io::Result<Carrier> {
+        Ok(Carrier::new(
+            self.by,
+            self.binary.clone(),
+            self.file.try_clone()?,
+        ))
+    }
+
+    /// Carries one out: what came of it, and whether that could be written down.
+    pub(crate) fn carry_out(&mut self, armed: &Armed) -> (Outcome, Result<()>) {
+        let outcome = match self.carrier() {
+            Ok(carrier) => carrier.carry_out(armed),
+            // Without it, it is undone all the same.
+            Err(_) => armed.undo.carry_out(),
+        };
+        let written = self.undone(armed.id, &outcome);
+        (outcome, written)
+    }
+
+    /// Carries out all that is outstanding, the last armed first.
+    pub(crate) fn undo_all(&mut self) {
+        for armed in self.outstanding() {
+            // Where the disk is full, it has still been undone.
+            let _ = self.carry_out(&armed);
+        }
+        self.close();
+    }
+
+    /// Writes the file again without secrets, where nothing is left to undo.
+    pub(crate) fn close(&mut self) {
+        if !self.outstanding().is_empty() || self.content.damaged > 0 {
+            return;
+        }
+        let lines = self.content.known.iter().map(|(id, (undo, undone))| Line {
+            id: *id,
+            armed: Some(Undo::Told(undo.in_words())),
+            undone: undone.clone(),
+            ..Line::default()
+        });
+        let texts: Vec<String> = lines
+            .filter_map(|line| serde_json::to_string(&line).ok())
+            .map(|line| line + "\n")
+            .collect();
+        // Where it cannot be written again, the old one stays: readable by its owner only.
+        if self.file.set_len(0).is_ok() {
+            let _ = self.file.write_all(texts.concat().as_bytes());
+        }
+    }
+}
+
+/// One write: a line is there whole, or torn at the end of the file. Its beginning ends
+/// what a full disk may have left of the one before.
+pub(super) fn write_line(mut to: impl io::Write, line: &Line) -> io::Result<()> {
+    let text = serde_json::to_string(line)?;
+    // Only what is armed needs its secrets.
+    let text = match line.armed {
+        Some(_) => Cow::Borrowed(text.as_str()),
+        None => redact::json(&text),
+    };
+    to.write_all(format!("\n{text}\n").as_bytes())?;
+    to.flush()
+}
+
+/// The whole file, wherever its reading stands.
+pub(super) fn read_whole(file: &File) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut part = [0; 8192];
+    loop {
+        match file.read_at(&mut part, bytes.len() as u64)? {
+            0 => return Ok(bytes),
+            read => bytes.extend_from_slice(&part[..read]),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::call::plain_command;
+    use super::*;
+
+    #[test]
+    fn what_is_armed_is_found_again_and_undone_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let mark = folder.path().join("mark");
+        let touch = |name: &str| {
+            let path = mark.with_extension(name).display().to_string();
+            Undo::Call(Box::new(plain_command(&[
+                "sh",
+                "-c",
+                &format!("echo x >> {path}"),
+            ])))
+        };
+        let mut undos = Undos::open(folder.path(), "run").unwrap();
+        let first = undos.arm(touch("one")).unwrap();
+        undos.arm(touch("two")).unwrap();
+        let done = Outcome::Applied {
+            detail: String::new(),
+        };
+        undos.undone(first.id, &done).unwrap();
+        drop(undos); // killed
+        let mut undos = Undos::open(folder.path(), "recover").unwrap();
+        assert_eq!(undos.outstanding().len(), 1);
+        undos.undo_all();
+        undos.undo_all();
+        assert!(!mark.with_extension("one").exists());
+        let text = std::fs::read_to_string(mark.with_extension("two")).unwrap();
+        assert_eq!(text, "x\n");
+        let by: Vec<_> = undos.told().map(|(_, by, _)| by.to_owned()).collect();
+        assert_eq!(by, ["run", "recover"]);
+        // What is settled holds no command any more, only words.
+        let text = std::fs::read_to_string(folder.path().join(FILE)).unwrap();
+        assert!(!text.contains("\"call\""), "{text}");
+    }
+
+    #[test]
+    fn a_torn_line_is_left_out_and_a_failure_stays_outstanding() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut undos = Undos::open(folder.path(), "run").unwrap();
+        let armed = undos
+            .arm(Undo::Call(Box::new(plain_command(&["false"]))))
+            .unwrap();
+        undos.undone(armed.id, &armed.undo.carry_out()).unwrap();
+        // A full disk took half a line; what was written after it is whole.
+        undos.file.write_all(b"{\"id\":9,\"arm").unwrap();
+        undos.arm(Undo::WithTheRun("the rest".into())).unwrap();
+        let path = folder.path().join(FILE);
+        let mut text = std::fs::read_to_string(&path).unwrap();
+        text.push_str("{\"id\":2,\"arm");
+        std::fs::write(&path, text).unwrap();
+        let undos = Undos::open(folder.path(), "recover").unwrap();
+        assert_eq!(undos.outstanding().len(), 2);
+        assert_eq!((undos.torn(), undos.damaged()), (2, 0));
+    }
+
+    #[test]
+    fn one_bad_byte_costs_one_line_and_no_undo_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut undos = Undos::open(folder.path(), "run").unwrap();
+        for name in ["größe", "länge", "weite"] {
+            undos.arm(Undo::WithTheRun(name.into())).unwrap();
+        }
+        let path = folder.path().join(FILE);
+        let whole = std::fs::read(&path).unwrap();
+        let at = whole
+            .windows(2)
+            .position(|it| it == "ö".as_bytes())
+            .unwrap();
+        // Any byte of the first line, and a file that breaks off within a character.
+        for (bytes, left, torn, damaged) in [
+            ([&whole[..=at], &[0xff], &whole[at + 2..]].concat(), 2, 0, 1),
+            ([&whole[..=at], &[0], &whole[at + 2..]].concat(), 2, 0, 1),
+            (whole[..=at].to_vec(), 0, 1, 0),
+        ] {
+            std::fs::write(&path, bytes).unwrap();
+            let undos = Undos::open(folder.path(), "recover").unwrap();
+            let found = (undos.outstanding().len(), undos.torn(), undos.damaged());
+            assert_eq!(found, (left, torn, damaged));
+        }
+    }
+
+    #[test]
+    fn undos_are_at_hand_where_their_directory_was_moved_or_removed() {
+        for moved in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let mark = folder.path().join("mark");
+            let directory = folder.path().join("run");
+            std::fs::create_dir(&directory).unwrap();
+            let mut undos = Undos::open(&directory, "run").unwrap();
+            let mut guardian = Undos::open(&directory, "the guardian").unwrap();
+            let touch = plain_command(&["touch", mark.to_str().unwrap()]);
+            // Its log cannot be opened either.
+            let touch = touch.with_log(&directory.join("hooks.log"));
+            undos.arm(Undo::Call(Box::new(touch))).unwrap();
+            if moved {
+                std::fs::rename(&directory, folder.path().join("elsewhere")).unwrap();
+            } else {
+                std::fs::remove_dir_all(&directory).unwrap();
+            }
+            guardian.read_again().unwrap();
+            guardian.undo_all();
+            assert!(mark.exists(), "moved: {moved}");
+            assert!(guardian.outstanding().is_empty());
+        }
+    }
+}

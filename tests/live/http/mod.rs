@@ -1,0 +1,8 @@
+//! HTTP as it is spoken outside: odd answers, each held against what curl makes of the
+//! same server, and failures that say why.
+
+mod answers;
+mod causes;
+mod curl;
+mod frames;
+mod sites;
