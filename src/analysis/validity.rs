@@ -27,9 +27,10 @@ const SEND_LAG_TIMEOUT_DIVISOR: u64 = 20;
 /// A generator busier than this waits for its own processor before it sends:
 /// at 90 % a queue of one forms nine times in ten.
 const GENERATOR_BUSY_MOST: f64 = 0.90;
-/// A generator that is kept from running for more than this share of the time meets
-/// one arrival or answer in ten late.
-pub(super) const DELAYED_MOST: f64 = 0.10;
+/// A generator that is kept from running for more than this share of the time meets one
+/// arrival or answer in four late. Many short waits, some 20 µs for each of thousands of
+/// wake-ups a second beside a busy target, add up to a tenth and are in no percentile.
+pub(super) const DELAYED_MOST: f64 = 0.25;
 /// Use and steal above this leave no twentieth of the machine to anybody who
 /// wakes up, so that waiting for a processor is in every figure.
 const MACHINE_BUSY_MOST: f64 = 0.95;
