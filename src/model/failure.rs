@@ -6,6 +6,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::redact;
+
 /// How an attempt without a usable answer is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unanswered {
@@ -54,8 +56,6 @@ macro_rules! causes {
 use Unanswered::{Connection, Protocol, TimedOut};
 
 causes! {
-    /// The host's name has no address.
-    Unresolved "unresolved" Some(Connection), "host name not resolved";
     /// This machine had no file descriptor for another connection.
     NoDescriptor "no_descriptor" Some(Connection), "no file descriptor free on this machine";
     /// This machine had no local port for another connection.
@@ -152,12 +152,7 @@ impl FailureCause {
     pub const fn is_unconnected(self) -> bool {
         matches!(
             self,
-            Self::Unresolved
-                | Self::NoDescriptor
-                | Self::NoPort
-                | Self::Refused
-                | Self::Unreachable
-                | Self::QueueFull
+            Self::NoDescriptor | Self::NoPort | Self::Refused | Self::Unreachable | Self::QueueFull
         )
     }
 
@@ -169,22 +164,29 @@ impl FailureCause {
     }
 }
 
-/// Bytes of an answer's body that an example holds at most.
+/// Letters of an answer's body that an example holds at most.
 const EXAMPLE_MAX: usize = 256;
+/// Bytes of it that are looked at for that.
+const READ_MAX: usize = 1024;
 /// Letters of a line of its head, likewise.
 const LINE_MAX: usize = 100;
 
 /// What an answer looked like: its status line, its server and its body's first
-/// bytes, with everything that is no plain letter escaped. Other fields are left out:
-/// some hold secrets.
+/// bytes, with everything that is no plain letter escaped. Other fields are left out,
+/// and of the rest what may be a secret: bodies hold anything.
 #[must_use]
 pub(crate) fn example(answer: &[u8]) -> String {
     let (head, body) = parts(answer);
-    let shown = &body[..body.len().min(EXAMPLE_MAX)];
-    let text = String::from_utf8_lossy(shown);
-    let more = if body.len() > shown.len() { "…" } else { "" };
-    let body = format!("{}{more}", text.trim_end().escape_debug());
-    let parts = [head, body];
+    // A little more than is shown: a body of a mebibyte would hold up the generator.
+    let whole = body.len() <= READ_MAX;
+    let body = String::from_utf8_lossy(&body[..body.len().min(READ_MAX)]);
+    let body = redact::text(body.trim_end());
+    let mut letters = body.chars();
+    let mut shown: String = letters.by_ref().take(EXAMPLE_MAX).collect();
+    if letters.next().is_some() || !whole {
+        shown.push('…');
+    }
+    let parts = [head, shown.escape_debug().to_string()];
     let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
     parts.join("; ")
 }
@@ -234,6 +236,11 @@ mod tests {
         assert_eq!(example(b"\x1b[31mred\r\n"), "\\u{1b}[31mred");
         assert_eq!(example(&[b'x'; 300]), format!("{}…", "x".repeat(256)));
         assert_eq!(example(b""), "");
+        let secret = example(br#"{"password": "hunter2", "state": "down"}"#);
+        assert!(
+            secret.contains("down") && !secret.contains("hunter2"),
+            "{secret}"
+        );
     }
 
     #[test]

@@ -276,12 +276,6 @@ impl FailureCounters {
         self.0[cause as usize] += 1;
     }
 
-    /// How many failed so.
-    #[must_use]
-    pub const fn get(&self, cause: FailureCause) -> u64 {
-        self.0[cause as usize]
-    }
-
     /// Each cause that there was, with how many failed so.
     pub fn iter(&self) -> impl Iterator<Item = (FailureCause, u64)> + '_ {
         let all = FailureCause::ALL.iter().copied().zip(self.0);

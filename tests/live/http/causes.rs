@@ -123,6 +123,14 @@ fn what_an_answer_lacks_is_named() {
         let found = failure(&site(&text, after), &[]);
         assert_eq!(found, (cause.to_owned(), seen.to_owned()), "{text:.60}");
     }
+    // What may be a secret is left out, wherever it stands.
+    let body = r#"{"password": "hunter2", "state": "down"}"#;
+    let head = format!(
+        "HTTP/1.1 503 Busy\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    let (_, seen) = failure(&site(&(head + body), After::Stays), &[]);
+    assert!(seen.contains("down") && !seen.contains("hunter2"), "{seen}");
     let (cause, seen) = failure(&site("", After::Resets), &[]);
     assert_eq!(cause, "reset");
     assert!(seen.contains("reset"), "{seen}");
