@@ -5,22 +5,25 @@ use super::observed::Table;
 use crate::analysis::{FailureExample, Failures, Findings};
 use crate::record::printable;
 
+/// Letters of an example in a table: counts and instants stay in sight beside it.
+const TABLE_EXAMPLE_MAX: usize = 48;
+
 /// The table of a run; without a row where nothing failed.
 pub(super) fn table(findings: &Findings) -> Table {
     let rows = findings.failures.iter().map(|failures| {
         vec![
             what(failures),
-            example(failures),
             count(failures.count),
             since(failures),
+            cut(&example(failures), TABLE_EXAMPLE_MAX),
         ]
     });
     Table {
         title: "Failures by cause",
         about: "Attempts that had no usable answer, or one that was not expected, with when the \
-                first was seen and how it looked.",
-        columns: vec!["what happened", "first example", "attempts", "first"],
-        texts: 2,
+                first was seen and how it looked; `failures` in summary.json has that whole.",
+        columns: vec!["what happened", "attempts", "first", "how it looked"],
+        texts: 1,
         rows: rows.collect(),
     }
 }
@@ -37,15 +40,20 @@ pub(super) fn lines(findings: &Findings, width: usize) -> Vec<String> {
         let (count, what, since) = (count(it.count), what(it), since(it));
         let line = format!("{count:>counts$}  {what:<whats$}  from {since}");
         let room = width.saturating_sub(line.chars().count() + 2);
-        let whole = example(it);
-        let mut shown: String = whole.chars().take(room).collect();
-        if shown.len() < whole.len() {
-            shown.pop();
-            shown.push('…');
-        }
+        let shown = cut(&example(it), room);
         format!("{line}  {shown}").trim_end().to_owned()
     });
     lines.collect()
+}
+
+/// The text in at most so many letters.
+fn cut(whole: &str, most: usize) -> String {
+    let mut shown: String = whole.chars().take(most).collect();
+    if shown.len() < whole.len() {
+        shown.pop();
+        shown.push('…');
+    }
+    shown
 }
 
 fn what(failures: &Failures) -> String {
