@@ -22,7 +22,6 @@ pub struct Clock {
 
 impl Clock {
     /// A clock whose zero is now.
-    #[must_use]
     pub fn start() -> Self {
         Self {
             origin: monotonic_nanos(),
@@ -30,7 +29,6 @@ impl Clock {
     }
 
     /// A clock whose zero lies `offset` in the future, so that a set-up can end before it.
-    #[must_use]
     pub fn start_in(offset: Nanos) -> Self {
         Self {
             origin: monotonic_nanos() + offset.0,
@@ -39,7 +37,6 @@ impl Clock {
 
     /// The origin in nanoseconds of `CLOCK_MONOTONIC`, for timers of the kernel,
     /// which are set to absolute instants.
-    #[must_use]
     pub const fn origin(self) -> u64 {
         self.origin
     }
@@ -47,7 +44,6 @@ impl Clock {
     /// Where this clock's zero lies on the wall clock now, in nanoseconds since
     /// 1970: for instants that the kernel notes by that clock. To be asked anew
     /// each time, since the wall clock is set and slewed.
-    #[must_use]
     pub fn zero_on_the_wall(self) -> u64 {
         let monotonic = monotonic_nanos();
         let wall = nanos(clock_gettime(ClockId::Realtime));
@@ -55,7 +51,6 @@ impl Clock {
     }
 
     /// Time since the origin; zero before it.
-    #[must_use]
     pub fn now(self) -> Nanos {
         Nanos(monotonic_nanos().saturating_sub(self.origin))
     }
@@ -67,7 +62,6 @@ fn monotonic_nanos() -> u64 {
 }
 
 /// Processor time that the calling thread has used.
-#[must_use]
 pub fn thread_cpu() -> Nanos {
     Nanos(nanos(clock_gettime(ClockId::ThreadCPUTime)))
 }
@@ -101,7 +95,6 @@ impl RunDelay {
 }
 
 /// Milliseconds since 1970-01-01T00:00:00Z, for naming and dating runs, never for measuring.
-#[must_use]
 pub fn wall_millis() -> u64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -111,7 +104,6 @@ pub fn wall_millis() -> u64 {
 }
 
 /// The date and time in UTC of [`wall_millis`], as `20261122-220110`: sorts by time.
-#[must_use]
 pub fn stamp(wall_millis: u64) -> String {
     let seconds = wall_millis / 1000;
     let (days, second) = (seconds / 86_400, seconds % 86_400);

@@ -73,13 +73,11 @@ impl Error {
     }
 
     /// What sort of failure it was.
-    #[must_use]
     pub const fn kind(&self) -> Kind {
         self.kind
     }
 
     /// The exit code that this failure leads to.
-    #[must_use]
     pub const fn exit_code(&self) -> i32 {
         match self.kind {
             Kind::Failed => EXIT_FAILED,

@@ -26,7 +26,6 @@ macro_rules! named {
                 [$((Self::$value, $word)),+];
 
             /// Its word.
-            #[must_use]
             pub const fn word(self) -> &'static str {
                 match self {
                     $(Self::$value => $word),+

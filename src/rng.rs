@@ -11,7 +11,6 @@ use rand::SeedableRng;
 use sha2::{Digest, Sha256};
 
 /// The stream called `name` of the run with this `seed`.
-#[must_use]
 pub fn stream(seed: u64, name: &str) -> StdRng {
     let digest = Sha256::new()
         .chain_update(seed.to_le_bytes())

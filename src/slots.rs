@@ -29,7 +29,6 @@ impl<T> Default for Slab<T> {
 
 impl<T> Slab<T> {
     /// An empty slab.
-    #[must_use]
     pub(crate) const fn new() -> Self {
         Self {
             entries: Vec::new(),
@@ -59,7 +58,6 @@ impl<T> Slab<T> {
     }
 
     /// The value in a slot.
-    #[must_use]
     pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         self.entries.get(slot as usize)?.as_ref()
     }
@@ -70,13 +68,11 @@ impl<T> Slab<T> {
     }
 
     /// Values in it.
-    #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.entries.len() - self.free.len()
     }
 
     /// Whether it holds none.
-    #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -114,7 +110,6 @@ impl Default for SlotQueue {
 
 impl SlotQueue {
     /// An empty queue.
-    #[must_use]
     pub(crate) const fn new() -> Self {
         Self {
             nodes: Vec::new(),
@@ -187,7 +182,6 @@ impl SlotQueue {
     }
 
     /// The earliest, with its instant.
-    #[must_use]
     pub(crate) fn front(&self) -> Option<(Nanos, u32)> {
         self.nodes
             .get(self.head as usize)
@@ -208,13 +202,11 @@ impl SlotQueue {
     }
 
     /// Slots in it.
-    #[must_use]
     pub(crate) const fn len(&self) -> usize {
         self.len
     }
 
     /// Whether it holds none.
-    #[must_use]
     pub(crate) const fn is_empty(&self) -> bool {
         self.len == 0
     }
@@ -255,7 +247,6 @@ impl SlotTree {
     }
 
     /// The earliest, with its instant.
-    #[must_use]
     pub(crate) fn front(&self) -> Option<(Nanos, u32)> {
         self.order.first().map(|(at, _, slot)| (*at, *slot))
     }

@@ -21,7 +21,6 @@ pub struct UnitError {
 
 impl UnitError {
     /// An error that quotes `text` and says what was `expected` instead.
-    #[must_use]
     pub fn new(text: &str, expected: &'static str) -> Self {
         Self {
             text: text.to_owned(),
@@ -30,20 +29,17 @@ impl UnitError {
     }
 
     /// What would have been right, with an example.
-    #[must_use]
     pub fn expected(&self) -> &'static str {
         self.expected
     }
 }
 
 /// A count with its noun in the number that fits: `1 retry`, `2 retries`.
-#[must_use]
 pub fn counted(count: u64, noun: &str) -> String {
     format!("{count} {}", numbered(count, noun))
 }
 
 /// The noun in the number that fits the count.
-#[must_use]
 pub fn numbered(count: u64, noun: &str) -> String {
     match (count, noun.strip_suffix("ry")) {
         (1, _) => noun.to_owned(),
@@ -64,7 +60,6 @@ pub struct Nanos(pub u64);
 
 impl Nanos {
     /// Whether it is none.
-    #[must_use]
     pub const fn is_zero(&self) -> bool {
         self.0 == 0
     }
@@ -75,26 +70,22 @@ impl Nanos {
     pub const MAX: Self = Self(u64::MAX);
 
     /// Whole microseconds.
-    #[must_use]
     pub const fn from_micros(micros: u64) -> Self {
         Self(micros * 1_000)
     }
 
     /// Whole milliseconds.
-    #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis * 1_000_000)
     }
 
     /// Whole seconds.
-    #[must_use]
     pub const fn from_secs(secs: u64) -> Self {
         Self(secs * 1_000_000_000)
     }
 
     /// Seconds with a fraction, rounded to the nearest nanosecond; negative
     /// and non-finite values become zero, values past the range its end.
-    #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -105,7 +96,6 @@ impl Nanos {
     }
 
     /// Seconds with a fraction.
-    #[must_use]
     #[expect(
         clippy::cast_precision_loss,
         reason = "53 bits hold 104 days to the nanosecond"
@@ -115,31 +105,26 @@ impl Nanos {
     }
 
     /// Milliseconds with a fraction.
-    #[must_use]
     pub fn as_millis_f64(self) -> f64 {
         self.as_secs_f64() * 1e3
     }
 
     /// Whole microseconds, rounded down.
-    #[must_use]
     pub const fn as_micros(self) -> u64 {
         self.0 / 1_000
     }
 
     /// `self - other`, or zero where `other` is later.
-    #[must_use]
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
     }
 
     /// `self + other`, or [`Nanos::MAX`] where the sum does not fit.
-    #[must_use]
     pub const fn saturating_add(self, other: Self) -> Self {
         Self(self.0.saturating_add(other.0))
     }
 
     /// The standard library's duration of the same length.
-    #[must_use]
     pub const fn to_duration(self) -> std::time::Duration {
         std::time::Duration::from_nanos(self.0)
     }
@@ -280,13 +265,11 @@ pub struct Rate(f64);
 
 impl Rate {
     /// So many events per second; none where the number is negative or not finite.
-    #[must_use]
     pub fn per_second(value: f64) -> Option<Self> {
         (value.is_finite() && value >= 0.0).then_some(Self(value))
     }
 
     /// Events per second.
-    #[must_use]
     pub const fn as_per_second(self) -> f64 {
         self.0
     }
@@ -332,13 +315,11 @@ impl Ratio {
     pub const WHOLE: Self = Self(1.0);
 
     /// A share as a fraction of 1; none where it is negative or not finite.
-    #[must_use]
     pub fn new(value: f64) -> Option<Self> {
         (value.is_finite() && value >= 0.0).then_some(Self(value))
     }
 
     /// The share as a fraction of 1.
-    #[must_use]
     pub const fn get(self) -> f64 {
         self.0
     }
@@ -377,13 +358,11 @@ pub struct ClockTime(u32);
 
 impl ClockTime {
     /// Seconds after midnight, wrapped into one day.
-    #[must_use]
     pub const fn from_seconds(seconds: u32) -> Self {
         Self(seconds % 86_400)
     }
 
     /// Seconds after midnight.
-    #[must_use]
     pub const fn as_seconds(self) -> u32 {
         self.0
     }

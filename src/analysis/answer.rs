@@ -44,7 +44,6 @@ impl Amplification<'_> {
     }
 
     /// Attempts and probes per operation: 1 is what users asked for.
-    #[must_use]
     pub fn times(&self) -> f64 {
         self.attempts + self.probes
     }
@@ -91,7 +90,6 @@ impl Findings {
     /// How long service took to recover: after the rollback, or after the trigger was
     /// off where that was no rollback's doing. Of a push that was never off a rollback
     /// is what was missing.
-    #[must_use]
     pub fn recovery(&self) -> Recovery {
         let incident = &self.incident;
         let after_rollback = match incident.trigger_off_s {
@@ -129,7 +127,6 @@ impl Findings {
 
     /// Where each operation became the most load, since the trigger; none where no
     /// attempt was counted.
-    #[must_use]
     pub fn worst_amplification(&self) -> Option<Amplification<'_>> {
         let amplified = self.phases_since_trigger().filter_map(Amplification::of);
         // Of equals `max_by` takes the last; the first is nearer to the cause.
@@ -139,7 +136,6 @@ impl Findings {
     }
 
     /// All exhaustion windows together; none where there was none.
-    #[must_use]
     pub fn exhausted(&self) -> Option<Exhaustion<'_>> {
         let windows = || self.exhaustion.iter();
         let mut instances: Vec<_> = windows().map(|window| &window.instance).collect();
@@ -154,14 +150,12 @@ impl Findings {
     }
 
     /// The most jobs that waited in the fleet; none where no gauge was read.
-    #[must_use]
     pub fn queue_depth_max(&self) -> Option<u64> {
         let phases = self.phases.iter();
         phases.filter_map(|phase| phase.queue_depth.max).max()
     }
 
     /// Operations that got through and should have been refused.
-    #[must_use]
     pub fn wrongly_allowed(&self) -> u64 {
         let phases = self.phases.iter();
         phases.fold(0, |sum: u64, phase| {
@@ -170,14 +164,12 @@ impl Findings {
     }
 
     /// How many expectations did not hold.
-    #[must_use]
     pub fn missed_expectations(&self) -> usize {
         let all = self.expectations.iter();
         all.filter(|it| it.passed == Some(false)).count()
     }
 
     /// The run in parts, each with its start and end in seconds.
-    #[must_use]
     pub fn parts(&self) -> Vec<(RunPart, f64, f64)> {
         let Some(first) = self.phases.first() else {
             return Vec::new();
@@ -197,7 +189,6 @@ impl Findings {
     }
 
     /// Until when the run was seen, in seconds.
-    #[must_use]
     pub fn seen_to_s(&self) -> f64 {
         self.phases.last().map_or(0.0, |phase| phase.to_s)
     }
@@ -205,7 +196,6 @@ impl Findings {
 
 impl Incident {
     /// Whether what ended the trigger was a rollback.
-    #[must_use]
     pub fn ended_by_rollback(&self) -> bool {
         self.trigger_off_s.is_some() && self.rollback_applied_s == self.trigger_off_s
     }
@@ -213,13 +203,11 @@ impl Incident {
 
 impl Conservation {
     /// Operations that ended without success or not at all.
-    #[must_use]
     pub const fn lost(&self) -> u64 {
         self.scheduled.saturating_sub(self.succeeded)
     }
 
     /// Of all that were scheduled; zero where none was.
-    #[must_use]
     pub fn lost_share(&self) -> f64 {
         self.lost() as f64 / self.scheduled.max(1) as f64
     }
@@ -233,7 +221,6 @@ impl ExhaustionWindow {
 
 impl Measurement {
     /// What a closed loop went as fast as.
-    #[must_use]
     pub fn limiter(&self) -> Limiter {
         let above = |share: Option<f64>, most| share.is_some_and(|share| share > most);
         if above(self.generator_busy, LIMITING) {

@@ -71,7 +71,6 @@ pub(super) fn accept_queue(record: &Record) -> Option<AcceptQueueFigures> {
 impl Findings {
     /// How users' attempts failed for want of somebody who takes them: the sign of a
     /// server whose workers are all taken. None where none did.
-    #[must_use]
     pub fn not_taken(&self) -> Option<String> {
         let count = |cause| {
             let users = self.failures.iter().filter(|it| it.source == "user");

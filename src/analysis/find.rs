@@ -15,7 +15,6 @@ const FORMAT: u32 = 1;
 
 /// What a record shows. Pure and total: the same record gives the same
 /// findings, and a record that is cut off, empty or damaged gives fewer.
-#[must_use]
 pub fn findings(record: &Record) -> Findings {
     let series = series::series(record);
     let observation = observation::observation(record, &series);

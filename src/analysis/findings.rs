@@ -318,7 +318,6 @@ pub struct Latency {
 
 impl Latency {
     /// The 99th percentile, where there are values enough to tell it.
-    #[must_use]
     pub fn told_p99(&self) -> Option<f64> {
         self.p99.filter(|_| is_told(0.99, self.count))
     }
@@ -459,7 +458,6 @@ pub struct ExpectationResult {
 }
 
 /// The JSON schema of `summary.json`, as it is committed in `docs/summary.schema.json`.
-#[must_use]
 pub fn summary_schema() -> String {
     let schema = schemars::schema_for!(Findings);
     let mut text = serde_json::to_string_pretty(&schema).unwrap_or_default();

@@ -104,7 +104,6 @@ pub(super) fn share(part: u64, whole: u64) -> Option<f64> {
 }
 
 /// Builds the table of a record.
-#[must_use]
 pub fn series(record: &Record) -> Series {
     let interval = match record.interval() {
         Nanos::ZERO => FALLBACK_INTERVAL,
@@ -247,50 +246,42 @@ impl Bucket {
     }
 
     /// The bucket's width in seconds.
-    #[must_use]
     pub fn seconds(&self) -> f64 {
         self.to.saturating_sub(self.from).as_secs_f64()
     }
 
     /// So many of something in this bucket, per second.
-    #[must_use]
     pub(crate) fn per_second(&self, count: u64) -> f64 {
         count as f64 / self.seconds()
     }
 
     /// Operations scheduled for this bucket.
-    #[must_use]
     pub fn scheduled(&self) -> u64 {
         self.operations.map_or(0, |counters| counters.scheduled)
     }
 
     /// Of them: succeeded.
-    #[must_use]
     pub fn succeeded(&self) -> u64 {
         self.operations.map_or(0, |counters| counters.succeeded)
     }
 
     /// Of them: ended without success.
-    #[must_use]
     pub fn bad(&self) -> u64 {
         self.operations.map_or(0, |counters| bad(&counters))
     }
 
     /// Users' attempts that started.
-    #[must_use]
     pub fn attempts(&self) -> Option<u64> {
         self.users.map(|counters| counters.started())
     }
 
     /// Users' attempts besides the first tries.
-    #[must_use]
     pub(crate) fn repeated(&self) -> Option<u64> {
         let repeated = |users: AttemptCounters| users.started().saturating_sub(users.first_tries);
         self.users.map(repeated)
     }
 
     /// Something of all processes that were read together.
-    #[must_use]
     pub(crate) fn of_processes(&self, value: fn(&ProcessCounters) -> u64) -> Option<u64> {
         let read = self.processes.iter().flatten();
         let read = read.filter(|process| process.readings > 0);
@@ -298,27 +289,23 @@ impl Bucket {
     }
 
     /// Probes that started.
-    #[must_use]
     pub fn probes(&self) -> Option<u64> {
         self.monitors.map(|counters| counters.started())
     }
 
     /// Busy worker-time / worker-time of the fleet; none where no gauge was read.
-    #[must_use]
     pub fn saturation(&self) -> Option<f64> {
         let fleet = self.fleet();
         share(fleet.counters.busy_ns, fleet.counters.worker_ns)
     }
 
     /// Jobs waiting in the fleet: the sum of the instances' time-weighted means.
-    #[must_use]
     pub fn queue_depth_mean(&self) -> Option<f64> {
         let fleet = self.fleet();
         share(fleet.counters.queue_depth_ns, fleet.covered_ns)
     }
 
     /// The sum of the instances' largest queue depths.
-    #[must_use]
     pub fn queue_depth_max(&self) -> Option<u64> {
         let read = self.instances.iter().flatten();
         read.map(|instance| instance.counters.queue_depth_max)
@@ -326,14 +313,12 @@ impl Bucket {
     }
 
     /// Busy share of the whole machine.
-    #[must_use]
     pub fn machine_busy(&self) -> Option<f64> {
         self.machine
             .and_then(|machine| share(machine.busy_ns, machine.total_ns))
     }
 
     /// Processor time stolen by the hypervisor / what there was.
-    #[must_use]
     pub fn machine_steal(&self) -> Option<f64> {
         self.machine
             .and_then(|machine| share(machine.steal_ns, machine.total_ns))
@@ -341,7 +326,6 @@ impl Bucket {
 
     /// Processor time of the generator's threads / their time; none where no machine
     /// was read, since there was no processor to be busy.
-    #[must_use]
     pub fn generator_busy(&self) -> Option<f64> {
         self.machine?;
         let generator = self.generator?;
@@ -349,7 +333,6 @@ impl Bucket {
     }
 
     /// A part of the busy worker-time / worker-time of the fleet.
-    #[must_use]
     pub(crate) fn worker_share(&self, part: fn(&InstanceCounters) -> u64) -> Option<f64> {
         let fleet = self.fleet();
         share(part(&fleet.counters), fleet.counters.worker_ns)
@@ -368,13 +351,11 @@ impl Bucket {
 
 impl InstanceBucket {
     /// Busy worker-time / worker-time; none where no time is covered.
-    #[must_use]
     pub fn saturation(&self) -> Option<f64> {
         share(self.counters.busy_ns, self.counters.worker_ns)
     }
 
     /// Time-weighted mean of the queue depth; none where no time is covered.
-    #[must_use]
     pub fn queue_depth_mean(&self) -> Option<f64> {
         share(self.counters.queue_depth_ns, self.covered_ns)
     }
@@ -400,7 +381,6 @@ pub(super) fn merge(into: &mut Option<Histogram>, histogram: &Histogram) {
 
 impl Series {
     /// The buckets that begin at or after `from` and before `to`.
-    #[must_use]
     pub fn between(&self, from: Nanos, to: Nanos) -> &[Bucket] {
         let start = self.buckets.partition_point(|bucket| bucket.from < from);
         let end = self.buckets.partition_point(|bucket| bucket.from < to);

@@ -23,7 +23,6 @@ pub(crate) struct Bins {
 }
 
 /// The histograms in bins from the least to the greatest value of them all.
-#[must_use]
 pub(crate) fn bins(histograms: &[Histogram]) -> Bins {
     let binned: Vec<BTreeMap<i32, u64>> = histograms.iter().map(counted).collect();
     let first = binned.iter().filter_map(|bins| bins.keys().next()).min();

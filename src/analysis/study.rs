@@ -31,7 +31,6 @@ pub struct Outcome {
 
 impl Outcome {
     /// The outcome that these findings tell.
-    #[must_use]
     pub fn of(findings: &Findings) -> Self {
         let all = &findings.conservation;
         let calm = findings.phases.first();
@@ -62,7 +61,6 @@ pub struct Spread {
 
 impl Spread {
     /// The spread of these values; none where there is none.
-    #[must_use]
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -88,7 +86,6 @@ pub struct Interval {
 
 impl Interval {
     /// The interval of the mean of these values; none where there is none.
-    #[must_use]
     pub fn of(values: &[f64]) -> Option<Self> {
         let count = values.len();
         if count == 0 {
@@ -131,7 +128,6 @@ pub struct Row {
 
 impl Row {
     /// The row of these outcomes, seed by seed beside those of the scenario as it is.
-    #[must_use]
     pub fn of(measures: &[(&str, &str)], outcomes: &[Outcome], base: &[Outcome]) -> Option<Self> {
         let mut verdicts: Vec<(IncidentVerdict, u64)> = Vec::new();
         for outcome in outcomes {
@@ -209,7 +205,6 @@ named!(Region {
 
 impl Region {
     /// Whether service comes back by itself there.
-    #[must_use]
     pub const fn comes_back(self) -> bool {
         matches!(self, Self::Recovered | Self::SlowDrain)
     }
@@ -261,7 +256,6 @@ pub struct Sweep {
 impl Sweep {
     /// The hidden capacity: the least and the most load (or other x), over all rows,
     /// up to which the scenario's trigger can be borne.
-    #[must_use]
     pub fn hidden_capacity(&self) -> Option<(f64, f64)> {
         // Where service comes back above the edge, what lies below is no capacity.
         let vulnerable =

@@ -174,7 +174,6 @@ fn described() -> clap::Command {
 }
 
 /// Parses the command line, does what it says, and returns the exit code.
-#[must_use]
 pub fn main() -> i32 {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,

@@ -94,7 +94,6 @@ impl Clients {
 
     /// What an attempt under way asks for: a wire that could not write the request
     /// when it was sent asks again when it can.
-    #[must_use]
     pub fn asks(&self, attempt: u32) -> Option<Asks<'_>> {
         let attempt = self.attempts.get(attempt)?;
         Some(match attempt.owner {

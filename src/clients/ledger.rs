@@ -22,7 +22,6 @@ pub enum Class {
 
 impl Class {
     /// The source of its samples.
-    #[must_use]
     pub const fn source(self) -> SourceName {
         match self {
             Self::User => SourceName::User,
@@ -65,7 +64,6 @@ pub struct WireReport {
 
 impl WireReport {
     /// The report so far; what is counted since the last begins anew.
-    #[must_use]
     pub fn take(&mut self) -> Self {
         let taken = *self;
         *self = Self {
@@ -150,7 +148,6 @@ pub(super) struct Ledger {
 impl Ledger {
     /// An empty ledger; `cpu` and `delayed`: processor time that the thread has used,
     /// and waited for, before the load.
-    #[must_use]
     pub(super) fn new(interval: Nanos, end: Nanos, cpu: Nanos, delayed: Nanos) -> Self {
         Self {
             interval,
@@ -169,7 +166,6 @@ impl Ledger {
     }
 
     /// The instant at which the interval must be closed.
-    #[must_use]
     pub(super) fn edge(&self) -> Nanos {
         self.from + self.interval
     }

@@ -97,7 +97,6 @@ pub struct Clients {
 impl Clients {
     /// The clients of a slice of a plan that was found fit; `choices`: what each
     /// entry of the mix chooses from. Monitors are few: the first slice has them all.
-    #[must_use]
     pub fn new(plan: &Plan, choices: Vec<Choice>, slice: Slice) -> Self {
         let monitors = match slice.index {
             0 => plan.monitors.as_slice(),
@@ -142,7 +141,6 @@ impl Clients {
     }
 
     /// What is due first, and when. Of things due together, an end comes before a start.
-    #[must_use]
     pub fn earliest(&self) -> Option<(Nanos, Due)> {
         let mut first: Option<(Nanos, DueKind)> = None;
         let mut consider = |candidate: Option<(Nanos, DueKind)>| {
@@ -209,20 +207,17 @@ impl Clients {
     }
 
     /// When an interval of the books must be closed.
-    #[must_use]
     pub fn edge(&self) -> Nanos {
         self.ledger.edge()
     }
 
     /// When there is something to do, should nothing happen before.
-    #[must_use]
     pub fn next_instant(&self) -> Nanos {
         let due = self.earliest().map_or(Nanos::MAX, |(at, _)| at);
         due.min(self.planned_end()).min(self.edge())
     }
 
     /// When the load ends by the plan, or once it has, the time for what is under way.
-    #[must_use]
     pub const fn planned_end(&self) -> Nanos {
         if self.load_ended {
             self.drained
@@ -264,13 +259,11 @@ impl Clients {
     }
 
     /// Whether everything has ended, or the time for it is over, once the load is.
-    #[must_use]
     pub fn drained(&self, now: Nanos) -> bool {
         self.load_ended && (self.idle() || now >= self.drained)
     }
 
     /// Whether nothing is under way.
-    #[must_use]
     pub fn idle(&self) -> bool {
         self.operations.is_empty() && self.probes.under_way() == 0
     }

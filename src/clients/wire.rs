@@ -95,7 +95,6 @@ pub enum Asks<'a> {
 
 impl Asks<'_> {
     /// Whose traffic it is.
-    #[must_use]
     pub const fn class(&self) -> Class {
         match self {
             Self::Step(_) => Class::User,
@@ -123,14 +122,12 @@ pub struct StepRequest<'a> {
 
 impl StepRequest<'_> {
     /// The milliseconds that somebody still waits at `now`.
-    #[must_use]
     pub const fn left_ms(&self, now: Nanos) -> u64 {
         time_left_ms(now, self.waits_until)
     }
 
     /// The word for which attempt it is, as a header tells it. A target may never
     /// have heard of the request that a resend repeats.
-    #[must_use]
     pub const fn attempt(&self) -> &'static str {
         match (self.which, self.retried) {
             (Try::First, _) | (Try::Resend, false) => FIRST_TRY,
@@ -140,7 +137,6 @@ impl StepRequest<'_> {
     }
 
     /// What it is to a target that has to choose.
-    #[must_use]
     pub fn standing(&self) -> Standing {
         Standing::of_attempt(Some(self.attempt().as_bytes()))
     }

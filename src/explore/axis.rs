@@ -58,7 +58,6 @@ fn number(text: &str) -> Option<(f64, &str)> {
 impl Axis {
     /// So many values from the first to the last, evenly spread; fewer where
     /// they are whole numbers and not so many lie between.
-    #[must_use]
     pub fn values(&self, points: usize) -> AxisValues {
         let points = points.max(2);
         let step = (self.to - self.from) / (points - 1) as f64;
@@ -74,20 +73,17 @@ impl Axis {
     }
 
     /// The setting of its first value.
-    #[must_use]
     pub fn first(&self) -> Setting {
         self.at(self.from)
     }
 
     /// The value that lies in the middle; none where there is none between.
-    #[must_use]
     pub fn between(&self, low: f64, high: f64) -> Option<f64> {
         let middle = self.nearest(f64::midpoint(low, high));
         (middle > low && middle < high).then_some(middle)
     }
 
     /// The setting that gives the key this value.
-    #[must_use]
     pub fn at(&self, value: f64) -> Setting {
         self.setting.with(format!("{value}{}", self.unit))
     }

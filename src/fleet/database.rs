@@ -85,13 +85,11 @@ pub struct Tokens {
 
 impl Tokens {
     /// The tokens of every user of this role.
-    #[must_use]
     pub fn of(&self, role: Role) -> &[String] {
         &self.by_role[role as usize]
     }
 
     /// The token of the service user that monitors probe with; it may list.
-    #[must_use]
     pub fn service(&self) -> &str {
         &self.service
     }

@@ -25,7 +25,6 @@ pub(crate) struct AcceptQueue {
 impl AcceptQueue {
     /// That of the program that serves at an address; none where that is not on this
     /// machine.
-    #[must_use]
     pub(crate) fn of(address: SocketAddr) -> Option<Self> {
         let here = address.ip().to_canonical().is_loopback();
         here.then(|| Self {

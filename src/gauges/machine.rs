@@ -14,7 +14,6 @@ use crate::units::Nanos;
 const TICK: Nanos = Nanos::from_millis(10);
 
 /// What this machine is; unknown parts stay empty or zero.
-#[must_use]
 pub(crate) fn machine_facts() -> MachineFacts {
     let cores = sched_getaffinity(None).map_or(0, |set| set.count());
     let memory = fs::read_to_string("/proc/meminfo").unwrap_or_default();

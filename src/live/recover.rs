@@ -69,26 +69,22 @@ pub(crate) fn left(directory: &Path) -> Result<Leftovers> {
 impl Leftovers {
     /// What has yet to be undone, in the order in which it is done: all of what would be
     /// called, with only the values of secrets left out.
-    #[must_use]
     pub(crate) fn outstanding(&self) -> Vec<String> {
         let outstanding = self.undos.iter().flat_map(Undos::outstanding);
         outstanding.map(|armed| armed.undo.in_full()).collect()
     }
 
     /// Lines that break off: the disk was full when they were written.
-    #[must_use]
     pub(crate) fn torn(&self) -> usize {
         self.undos.as_ref().map_or(0, Undos::torn)
     }
 
     /// Lines that are damaged otherwise: what they were to undo is not known.
-    #[must_use]
     pub(crate) fn damaged(&self) -> usize {
         self.undos.as_ref().map_or(0, Undos::damaged)
     }
 
     /// What was undone already, and by whom.
-    #[must_use]
     pub(crate) fn done(&self) -> Vec<String> {
         let told = self.undos.iter().flat_map(Undos::told);
         let told =

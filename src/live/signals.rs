@@ -46,7 +46,6 @@ impl Interrupt {
     }
 
     /// The first signal's number, once there was one.
-    #[must_use]
     pub(crate) fn signal(&self) -> Option<i32> {
         self.raised
             .load(Ordering::Acquire)

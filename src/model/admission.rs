@@ -15,7 +15,6 @@ pub(crate) struct Admission {
 
 impl Admission {
     /// Admits `share` of the requests; shares above 100 % count as 100 %.
-    #[must_use]
     pub(crate) fn new(share: Ratio) -> Self {
         Self {
             share: share.get().min(1.0),

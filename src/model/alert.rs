@@ -58,7 +58,6 @@ pub(crate) struct Alert {
 
 impl Alert {
     /// An alert that is not firing.
-    #[must_use]
     pub(crate) const fn new(rule: AlertRule) -> Self {
         Self {
             rule,
@@ -68,7 +67,6 @@ impl Alert {
     }
 
     /// The rule it follows.
-    #[must_use]
     pub(crate) const fn rule(&self) -> &AlertRule {
         &self.rule
     }

@@ -55,7 +55,6 @@ struct Piece {
 impl Arrivals {
     /// Arrivals from zero to `until` (exclusive) at a rate that goes as `rate`
     /// says, from each instant on to the next. Before the first nothing arrives.
-    #[must_use]
     pub fn new(
         process: ArrivalProcess,
         rate: &[(Nanos, Shape)],

@@ -74,7 +74,6 @@ impl Backoff {
     }
 
     /// The longest pause there is.
-    #[must_use]
     pub const fn longest(&self) -> Nanos {
         match *self {
             Self::None => Nanos::ZERO,

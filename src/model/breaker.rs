@@ -172,7 +172,6 @@ impl Memory {
 
 impl Breaker {
     /// A closed breaker.
-    #[must_use]
     pub(crate) fn new(policy: BreakerPolicy) -> Self {
         Self {
             policy,

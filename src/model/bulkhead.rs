@@ -13,7 +13,6 @@ pub(crate) struct Bulkhead {
 
 impl Bulkhead {
     /// One that lets so many in at a time, or everyone.
-    #[must_use]
     pub(crate) const fn new(limit: Option<u32>) -> Self {
         Self { limit, inside: 0 }
     }

@@ -119,7 +119,6 @@ pub struct RetryOn(BTreeSet<Retryable>);
 
 impl RetryOn {
     /// Whether it is what clients retry unless told otherwise.
-    #[must_use]
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -155,7 +154,6 @@ pub(crate) struct Client {
 
 impl Client {
     /// A client at time zero; `jitter` is drawn from for pauses and nothing else.
-    #[must_use]
     pub(crate) fn new(policy: &ClientPolicy, jitter: StdRng) -> Self {
         Self {
             budget: policy.retry_budget.as_ref().map(RetryBudget::new),
@@ -165,7 +163,6 @@ impl Client {
     }
 
     /// Whether there is a breaker, which must be told the time.
-    #[must_use]
     pub(crate) const fn has_breaker(&self) -> bool {
         self.breaker.is_some()
     }
@@ -292,7 +289,6 @@ pub(crate) struct Operation {
 
 impl Operation {
     /// An operation that was scheduled for `intended` and let through with this pass.
-    #[must_use]
     pub(crate) const fn new(intended: Nanos, pass: Pass) -> Self {
         Self {
             intended,
@@ -302,13 +298,11 @@ impl Operation {
     }
 
     /// Attempts after the first so far.
-    #[must_use]
     pub(crate) const fn retries_made(&self) -> u32 {
         self.retries_made
     }
 
     /// The instant at which the operation ends as missed; [`Nanos::MAX`] without a deadline.
-    #[must_use]
     pub(crate) fn deadline(&self, policy: &ClientPolicy) -> Nanos {
         policy
             .deadline
@@ -322,7 +316,6 @@ impl Operation {
 
     /// When a second attempt is made beside a first try sent at `sent`, should
     /// that be unanswered then; none where nobody would wait for it.
-    #[must_use]
     pub(crate) fn hedge_at(&self, sent: Nanos, policy: &ClientPolicy) -> Option<Nanos> {
         let at = sent.saturating_add(policy.hedge_after?);
         (at < self.deadline(policy)).then_some(at)

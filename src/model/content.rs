@@ -37,7 +37,6 @@ impl Content {
     }
 
     /// The value of the first header field of this name.
-    #[must_use]
     pub fn header<'a>(&'a self, name: &'a str) -> Option<&'a [u8]> {
         self.all(name).next()
     }
@@ -73,7 +72,6 @@ impl Content {
     }
 
     /// What it looked like, beginning with its status where that is not as expected.
-    #[must_use]
     pub fn seen(&self, status: Option<u16>) -> Vec<u8> {
         let status = status.map(|status| format!("status {status}").into_bytes());
         let server = self.header("server");

@@ -58,13 +58,11 @@ impl Cookies {
     }
 
     /// Whether none was set.
-    #[must_use]
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// The value of the `Cookie` field of a request for a path; empty where it has none.
-    #[must_use]
     pub fn field(&self, path: &[u8]) -> Vec<u8> {
         let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
         let sent = self.0.iter().filter(|cookie| within(path, &cookie.path));

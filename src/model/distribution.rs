@@ -58,7 +58,6 @@ impl Distribution {
     }
 
     /// The mean.
-    #[must_use]
     pub fn mean(&self) -> Nanos {
         match *self {
             Self::Constant(value) => value,

@@ -78,7 +78,6 @@ named!(Figure {
 
 impl Figure {
     /// What its values are measured in.
-    #[must_use]
     pub const fn unit(self) -> Unit {
         match self {
             Self::RecoveryAfterRollback
@@ -97,7 +96,6 @@ impl Figure {
     }
 
     /// The words that its value can be; none where it is no word.
-    #[must_use]
     pub fn words(self) -> Vec<Word> {
         match self {
             Self::IncidentVerdict => IncidentVerdict::ALL
@@ -111,7 +109,6 @@ impl Figure {
     }
 
     /// Whether it is kept by phase.
-    #[must_use]
     pub const fn by_phase(self) -> bool {
         matches!(
             self,
@@ -150,7 +147,6 @@ pub enum Word {
 
 impl Word {
     /// The word itself, which is also what serde writes.
-    #[must_use]
     pub const fn text(self) -> &'static str {
         match self {
             Self::Verdict(verdict) => verdict.word(),

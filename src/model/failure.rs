@@ -33,19 +33,16 @@ macro_rules! causes {
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
             /// The word for it, in the record and in scenarios.
-            #[must_use]
             pub const fn word(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
 
             /// What happened, as a clause about attempts: `12 were refused`.
-            #[must_use]
             pub const fn clause(self) -> &'static str {
                 match self { $(Self::$variant => $sentence,)* }
             }
 
             /// What an attempt that failed so is counted as; none where it was answered.
-            #[must_use]
             pub const fn counted(self) -> Option<Unanswered> {
                 match self { $(Self::$variant => $counted,)* }
             }
@@ -131,13 +128,11 @@ causes! {
 
 impl FailureCause {
     /// The cause with this word.
-    #[must_use]
     pub fn by_word(word: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|cause| cause.word() == word)
     }
 
     /// That of an unexpected status.
-    #[must_use]
     pub const fn of_status(status: u16) -> Self {
         match status / 100 {
             3 => Self::Redirected,
@@ -148,7 +143,6 @@ impl FailureCause {
     }
 
     /// Whether no connection came about, which took no time.
-    #[must_use]
     pub const fn is_unconnected(self) -> bool {
         matches!(
             self,
@@ -158,7 +152,6 @@ impl FailureCause {
 
     /// Whether the machine that generates the load lacked something: the target
     /// never saw the attempt.
-    #[must_use]
     pub const fn is_own(self) -> bool {
         matches!(self, Self::NoDescriptor | Self::NoPort)
     }
@@ -174,7 +167,6 @@ const LINE_MAX: usize = 100;
 /// What an answer looked like: its status line, its server and its body's first
 /// bytes, with everything that is no plain letter escaped. Other fields are left out,
 /// and of the rest what may be a secret: bodies hold anything.
-#[must_use]
 pub(crate) fn example(answer: &[u8]) -> String {
     let (head, body) = parts(answer);
     // A little more than is shown: a body of a mebibyte would hold up the generator.

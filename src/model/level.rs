@@ -38,13 +38,11 @@ impl Level {
     }
 
     /// The level in force.
-    #[must_use]
     pub(crate) const fn get(&self) -> u64 {
         self.now
     }
 
     /// The level, its area up to `now` and its maximum since the last mark.
-    #[must_use]
     pub(crate) const fn read(&self, now: Nanos) -> LevelReading {
         LevelReading {
             level: self.now,

@@ -123,7 +123,6 @@ pub struct MixEntry {
 
 impl MixEntry {
     /// What the answer's status must be.
-    #[must_use]
     pub fn expected(&self) -> Expected {
         if self.refused {
             Expected::statuses(403..=403)
@@ -156,7 +155,6 @@ named!(Request {
 
 impl Request {
     /// The least role that it is allowed to.
-    #[must_use]
     pub(crate) const fn least_role(self) -> Role {
         match self {
             Self::ListTasks => Role::Viewer,
@@ -166,7 +164,6 @@ impl Request {
     }
 
     /// Whether it may be made twice (RFC 9110, section 9.2.2).
-    #[must_use]
     pub const fn idempotent(self) -> bool {
         matches!(self, Self::ListTasks)
     }

@@ -44,7 +44,6 @@ pub(crate) struct Monitor {
 impl Monitor {
     /// Monitor `index` of its group, which begins at `from`; the group's
     /// monitors are spread evenly over the first interval.
-    #[must_use]
     pub(crate) fn new(policy: &MonitorPolicy, index: u32, from: Nanos) -> Self {
         let phase = policy.every * u64::from(index) / u64::from(policy.count.max(1));
         Self {
@@ -59,7 +58,6 @@ impl Monitor {
     }
 
     /// When the next probe is due; none while a probe that it may not overlap is under way.
-    #[must_use]
     pub(crate) fn next_deadline(&self) -> Option<Nanos> {
         (self.overlap || self.under_way == 0).then_some(self.due)
     }

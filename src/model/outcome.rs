@@ -32,7 +32,6 @@ pub enum Outcome {
 impl Outcome {
     /// An action reached a target that has none of its kind: a scenario is held to
     /// its target, so only a plan from elsewhere leads here.
-    #[must_use]
     pub(crate) fn of_another_target(action: &Action) -> Self {
         Self::Failed {
             reason: format!("this target has no action `{}`", action.name()),

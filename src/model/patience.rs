@@ -12,7 +12,6 @@ pub(crate) const TIME_LEFT_HEADER: &str = "x-deadline-ms";
 
 /// The whole milliseconds that a caller who waits until then has left: rounded
 /// up, so that nobody is told that they have gone while they are there.
-#[must_use]
 pub(crate) const fn time_left_ms(now: Nanos, until: Nanos) -> u64 {
     until.saturating_sub(now).0.div_ceil(NANOS_PER_MILLI)
 }
@@ -28,7 +27,6 @@ impl Patience {
     pub(crate) const ENDLESS: Self = Self(Nanos::MAX);
 
     /// What a caller is told to have left at `now`; none where they did not say.
-    #[must_use]
     pub(crate) const fn told(now: Nanos, left_ms: Option<u64>) -> Self {
         match left_ms {
             None => Self::ENDLESS,
@@ -40,7 +38,6 @@ impl Patience {
     }
 
     /// Whether nobody waits any more. At the very instant somebody still does.
-    #[must_use]
     pub(crate) fn over(self, now: Nanos) -> bool {
         now > self.0
     }

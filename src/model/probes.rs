@@ -19,7 +19,6 @@ pub(crate) struct Probes {
 
 impl Probes {
     /// Monitors that begin at zero and end at `end`.
-    #[must_use]
     pub(crate) fn new(policies: &[MonitorPolicy], end: Nanos) -> Self {
         let mut probes = Self {
             policies: policies.to_vec(),
@@ -52,7 +51,6 @@ impl Probes {
     }
 
     /// When the next probe is due, and whose; none while there is nothing to come.
-    #[must_use]
     pub(crate) const fn next_due(&self) -> Option<(Nanos, u32)> {
         self.next
     }
@@ -80,19 +78,16 @@ impl Probes {
     }
 
     /// Probes that have not ended.
-    #[must_use]
     pub(crate) const fn under_way(&self) -> usize {
         self.under_way
     }
 
     /// The group of a monitor that is on.
-    #[must_use]
     pub(crate) fn group(&self, monitor: u32) -> usize {
         self.monitors[monitor as usize].0
     }
 
     /// The limit on a probe of the group.
-    #[must_use]
     pub(crate) fn timeout(&self, group: usize) -> Nanos {
         self.policies[group].timeout
     }

@@ -51,7 +51,6 @@ named! {
 
 impl ProcessFault {
     /// Its word, as scenario files write it.
-    #[must_use]
     pub const fn word(&self) -> &'static str {
         match self {
             Self::Pause => "pause",

@@ -48,7 +48,6 @@ const SILENT_UNBOUNDED: &str = "a queue with a bound, and one without is never f
 
 impl QueuePolicy {
     /// A queue of so many jobs, in the order in which they came.
-    #[must_use]
     pub fn bounded(bound: u32) -> Self {
         Self {
             bound: Some(bound),
@@ -149,7 +148,6 @@ pub(crate) struct Queue<T> {
 
 impl<T> Queue<T> {
     /// An empty queue.
-    #[must_use]
     pub(crate) fn new(policy: QueuePolicy) -> Self {
         Self {
             policy,
@@ -159,7 +157,6 @@ impl<T> Queue<T> {
     }
 
     /// How it treats its jobs.
-    #[must_use]
     pub(crate) const fn policy(&self) -> QueuePolicy {
         self.policy
     }
@@ -214,13 +211,11 @@ impl<T> Queue<T> {
     }
 
     /// Jobs waiting.
-    #[must_use]
     pub(crate) fn len(&self) -> usize {
         self.jobs.len()
     }
 
     /// Whether no job is waiting.
-    #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.jobs.is_empty()
     }
@@ -231,7 +226,6 @@ impl<T> Queue<T> {
     }
 
     /// The queue's depth up to `now`.
-    #[must_use]
     pub(crate) const fn read_depth(&self, now: Nanos) -> LevelReading {
         self.depth.read(now)
     }

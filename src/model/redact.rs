@@ -90,13 +90,11 @@ const PROGRAMS: [(&str, &str, bool); 7] = [
 ];
 
 /// The text without the secrets in it.
-#[must_use]
 pub fn text(text: &str) -> Cow<'_, str> {
     replaced(text, secrets(text))
 }
 
 /// The words of a command without the secrets in them: one word may announce the next.
-#[must_use]
 pub fn words(words: &[String]) -> Vec<Cow<'_, str>> {
     let each = (0..words.len()).map(|place| {
         let found = in_word(words, place);
@@ -107,7 +105,6 @@ pub fn words(words: &[String]) -> Vec<Cow<'_, str>> {
 
 /// The same for whoever is asked whether the command may be called: from the first
 /// character on that a shell acts upon, a value is shown.
-#[must_use]
 pub fn harmless_words(words: &[String]) -> Vec<Cow<'_, str>> {
     let each = (0..words.len()).map(|place| {
         let word = &words[place];
@@ -117,7 +114,6 @@ pub fn harmless_words(words: &[String]) -> Vec<Cow<'_, str>> {
 }
 
 /// The same of a document in JSON: of each text in it.
-#[must_use]
 pub fn json(document: &str) -> Cow<'_, str> {
     let mut safe = String::new();
     let mut done = 0;
@@ -140,7 +136,6 @@ pub fn json(document: &str) -> Cow<'_, str> {
 }
 
 /// The text with a star for every byte of a secret, so that places in it stay what they are.
-#[must_use]
 pub fn starred(text: &str) -> Cow<'_, str> {
     let found = secrets(text);
     if found.is_empty() {
@@ -158,7 +153,6 @@ pub fn starred(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether the value of what has this name is a secret.
-#[must_use]
 pub fn telling(name: &str) -> bool {
     // A key of a configuration is told by its last part: `authorization.verification` is none.
     let name = name.rsplit('.').next().unwrap_or(name).to_ascii_lowercase();

@@ -98,7 +98,6 @@ pub struct Document {
 impl Document {
     /// On how many instances of `all` it is in force, from the first on: its
     /// share rounded up, and one at least.
-    #[must_use]
     pub fn instances(&self, all: usize) -> usize {
         /// What a share such as one in 49 loses by being a binary fraction.
         const ROUNDING: f64 = 1e-9;
@@ -109,7 +108,6 @@ impl Document {
 
     /// Which version it is, and where it is in force, in words, in a fleet of
     /// so many instances.
-    #[must_use]
     pub fn named_in(&self, all: usize) -> String {
         let named = self.named();
         match self.canary {
@@ -119,7 +117,6 @@ impl Document {
     }
 
     /// Which version it is, in words.
-    #[must_use]
     pub fn named(&self) -> String {
         let restores = self.restores.map_or_else(String::new, |version| {
             format!(", which restores version {version}")
@@ -169,7 +166,6 @@ pub struct ReleasePolicy {
 impl ReleasePolicy {
     /// Whether it demands nothing.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-    #[must_use]
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -195,7 +191,6 @@ impl Release {
     pub(crate) const CHECKS: [&str; 3] = [CHECK_SETTINGS, CHECK_SCHEMA, CHECK_TESTED];
 
     /// A system whose version 1 sets `settings`, in schema 1.
-    #[must_use]
     pub(crate) fn new(settings: Settings) -> Self {
         let first = Document {
             version: 1,
@@ -218,7 +213,6 @@ impl Release {
     }
 
     /// This system under another policy.
-    #[must_use]
     pub(crate) const fn under(mut self, policy: ReleasePolicy) -> Self {
         self.policy = policy;
         self
@@ -226,14 +220,12 @@ impl Release {
 
     /// The document released last: in force, where it is a canary on its
     /// instances only.
-    #[must_use]
     pub(crate) fn active(&self) -> &Document {
         &self.history[self.active]
     }
 
     /// The settings in force on the instance at this place of so many: those of
     /// the last document that reached it.
-    #[must_use]
     pub(crate) fn settings_of(&self, index: usize, all: usize) -> Settings {
         let released = self.history[..=self.active].iter().rev();
         released

@@ -62,13 +62,11 @@ impl Replay {
     }
 
     /// When the operation of this index is due, from 0 on; none after the last.
-    #[must_use]
     pub fn get(&self, index: u64) -> Option<Nanos> {
         self.0.get(usize::try_from(index).ok()?).copied()
     }
 
     /// When the last operation is due.
-    #[must_use]
     pub fn last(&self) -> Option<Nanos> {
         self.0.last().copied()
     }

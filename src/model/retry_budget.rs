@@ -100,7 +100,6 @@ pub(crate) struct RetryBudget {
 
 impl RetryBudget {
     /// A full bucket.
-    #[must_use]
     pub(crate) fn new(policy: &RetryBudgetPolicy) -> Self {
         let most = u64::from(policy.burst) * TOKEN;
         Self {

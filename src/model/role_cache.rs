@@ -12,7 +12,6 @@ pub(crate) struct RoleCache {
 
 impl RoleCache {
     /// The cache of an instance that has long been in service: holds all of `users`.
-    #[must_use]
     pub(crate) fn warm(users: u32) -> Self {
         Self {
             held: vec![true; users as usize],
@@ -20,7 +19,6 @@ impl RoleCache {
     }
 
     /// Whether the user's roles are held.
-    #[must_use]
     pub(crate) fn holds(&self, user: u32) -> bool {
         self.held.get(user as usize).copied().unwrap_or(false)
     }

@@ -29,7 +29,6 @@ impl Safety {
     pub const RATE_MAX_PER_SECOND: f64 = 50.0;
 
     /// The rate that such a host is sent at most.
-    #[must_use]
     pub(crate) fn rate_max_per_second(&self) -> f64 {
         self.rate_max
             .map_or(Self::RATE_MAX_PER_SECOND, Rate::as_per_second)

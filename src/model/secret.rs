@@ -12,7 +12,6 @@ use serde::{Serialize, Serializer};
 use super::redact::{self, LEFT_OUT};
 
 /// The value as it may be written under this name.
-#[must_use]
 pub fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
     if redact::telling(name) && !value.is_empty() {
         return Cow::Borrowed(LEFT_OUT);
@@ -21,14 +20,12 @@ pub fn shown<'a>(name: &str, value: &'a str) -> Cow<'a, str> {
 }
 
 /// A command as it may be written.
-#[must_use]
 pub fn command(words: &[String]) -> String {
     redact::words(words).join(" ")
 }
 
 /// The same for whoever is asked whether it may be called: each word can be told from the
 /// next, and all is shown that a shell would act upon.
-#[must_use]
 pub fn command_in_full(words: &[String]) -> String {
     let shown = redact::harmless_words(words);
     let quoted: Vec<Cow<'_, str>> = shown.iter().map(|word| quoted(word)).collect();
@@ -96,7 +93,6 @@ pub(super) fn path<S: Serializer>(target: &str, serializer: S) -> Result<S::Ok, 
 }
 
 /// The same as a text: what stands in a query may be secret, whatever its name.
-#[must_use]
 pub fn without_query(target: &str) -> &str {
     target.split('?').next().unwrap_or_default()
 }

@@ -51,7 +51,6 @@ impl fmt::Display for Shape {
 
 impl Shape {
     /// The highest rate that it reaches, per second.
-    #[must_use]
     pub const fn highest(self) -> f64 {
         match self {
             Self::Constant(rate) => rate.as_per_second(),
@@ -64,7 +63,6 @@ impl Shape {
 
     /// Operations that are due within the first `t` seconds of a piece that is
     /// `length` seconds long.
-    #[must_use]
     pub fn area(self, t: f64, length: f64) -> f64 {
         match self {
             Self::Constant(rate) => rate.as_per_second() * t,
@@ -85,7 +83,6 @@ impl Shape {
     /// Off by less than a nanosecond in a piece of a day, as long as the rate
     /// there is 1/s or more; where a sine touches zero the time is ill-defined,
     /// and the area is met to 15 digits instead.
-    #[must_use]
     pub(crate) fn time_to(self, area: f64, length: f64) -> f64 {
         match self {
             Self::Constant(rate) => area / rate.as_per_second(),

@@ -59,7 +59,6 @@ impl Slowness {
     }
 
     /// What a duration that was drawn for the part comes to.
-    #[must_use]
     pub(crate) fn stretch(&self, part: SlowPart, drawn: Nanos) -> Nanos {
         let factor = match part {
             SlowPart::Application => self.application,

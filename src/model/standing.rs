@@ -23,7 +23,6 @@ pub enum Standing {
 
 impl Standing {
     /// That of a request that is no probe and came with this header, or without.
-    #[must_use]
     pub fn of_attempt(header: Option<&[u8]>) -> Self {
         match header {
             None => Self::FirstTry,
@@ -44,7 +43,6 @@ pub(crate) enum Probed {
 
 impl Probed {
     /// What a GET of this path probes; none where it is no probe.
-    #[must_use]
     pub(crate) fn by(path: &str, query: Option<&str>) -> Option<Self> {
         let deep = query.is_some_and(|query| query.split('&').any(|pair| pair == "deep=true"));
         match path {

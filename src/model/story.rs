@@ -17,7 +17,6 @@ pub struct Story {
 impl Story {
     /// The run's instant at a time of the story's day; a time before the start
     /// is that of the next day.
-    #[must_use]
     pub fn instant(&self, time: ClockTime) -> Nanos {
         const DAY: u32 = 86_400;
         let seconds = (time.as_seconds() + DAY - self.starts.as_seconds()) % DAY;
@@ -25,7 +24,6 @@ impl Story {
     }
 
     /// The story's time at an instant of the run.
-    #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

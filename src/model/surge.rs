@@ -21,7 +21,6 @@ pub(crate) struct Surge {
 ///
 /// A swing counts with its mean, a ramp with its higher end from its beginning
 /// on. Where no rate is in force, in a closed loop or a replay, there is none.
-#[must_use]
 pub(crate) fn surges(load: &Load, warm_up: Nanos, end: Nanos) -> Vec<Surge> {
     if load.drive.closed.is_some() || load.replay.is_some() {
         return Vec::new();

@@ -89,7 +89,6 @@ pub struct Ready {
 
 impl TargetSpec {
     /// The hook of this name.
-    #[must_use]
     pub fn hook(&self, name: &str) -> Option<&Hook> {
         self.hooks.iter().find(|hook| hook.name == name)
     }
@@ -102,7 +101,6 @@ impl TargetSpec {
     }
 
     /// The proxy in front of it, where there is one.
-    #[must_use]
     pub fn front(&self) -> Option<&Proxied> {
         let mut proxies = self.proxies.iter();
         proxies.find(|proxy| matches!(proxy.front, Front::Target(_)))

@@ -30,7 +30,6 @@ pub struct Url {
 
 impl Url {
     /// The same server with another path and query.
-    #[must_use]
     pub(crate) fn with_target(&self, target: &str) -> Self {
         Self {
             target: target.to_owned(),
@@ -39,13 +38,11 @@ impl Url {
     }
 
     /// The same without its query: what stands there may be secret.
-    #[must_use]
     pub fn without_query(&self) -> Self {
         self.with_target(self.target.split('?').next().unwrap_or_default())
     }
 
     /// Whether the host is an address or name that is always this machine's.
-    #[must_use]
     pub(crate) fn names_loopback(&self) -> bool {
         let address: Option<IpAddr> = self.host.parse().ok();
         self.host == "localhost"

@@ -71,7 +71,6 @@ pub enum Rows {
 
 impl Rows {
     /// How many there are.
-    #[must_use]
     pub const fn count(&self) -> u64 {
         match self {
             Self::Range { count, .. } => *count,
@@ -262,7 +261,6 @@ impl Default for Expected {
 
 impl Expected {
     /// A status in this range, and nothing more.
-    #[must_use]
     pub fn statuses(range: RangeInclusive<u16>) -> Self {
         Self {
             statuses: vec![range],
@@ -272,13 +270,11 @@ impl Expected {
     }
 
     /// Whether a status is one of those expected.
-    #[must_use]
     pub fn allows(&self, status: u16) -> bool {
         self.statuses.iter().any(|range| range.contains(&status))
     }
 
     /// Whether a status of success is expected.
-    #[must_use]
     pub fn success(&self) -> bool {
         let mut ranges = self.statuses.iter();
         ranges.any(|range| *range.start() <= 299 && *range.end() >= 200)
@@ -287,7 +283,6 @@ impl Expected {
 
 impl HttpWork {
     /// Operations of one kind and one step.
-    #[must_use]
     pub fn single(name: String, step: Step) -> Self {
         Self {
             tables: Vec::new(),
@@ -311,14 +306,12 @@ impl Learnt {
 
 impl Step {
     /// Whether its body is sent in chunks.
-    #[must_use]
     pub fn chunked(&self) -> bool {
         let mut headers = self.headers.iter();
         headers.any(|(name, _)| name.eq_ignore_ascii_case("transfer-encoding"))
     }
 
     /// A request without headers and body, for which any 2xx will do.
-    #[must_use]
     pub fn new(method: &str, target: &str) -> Self {
         Self {
             method: method.to_owned(),
@@ -332,7 +325,6 @@ impl Step {
     }
 
     /// Whether its answer is judged or captured from by more than its status.
-    #[must_use]
     pub(crate) const fn looks_inside(&self) -> bool {
         !(self.captures.is_empty()
             && self.expected.headers.is_empty()
@@ -412,7 +404,6 @@ impl Step {
     }
 
     /// Which check it was that failed, in words.
-    #[must_use]
     pub fn check_in_words(&self, failure: CheckFailure) -> String {
         match failure {
             CheckFailure::TooLong => "the body is longer than 1 MiB, which is what is kept".into(),

@@ -82,7 +82,6 @@ struct Coding {
 
 impl FramingFields {
     /// Those of a head.
-    #[must_use]
     pub fn of(headers: &[httparse::Header<'_>]) -> Self {
         let mut fields = Self::default();
         for header in headers {
@@ -123,7 +122,6 @@ impl FramingFields {
 
     /// Whether both a transfer coding and a length are stated. The coding holds, and
     /// the connection is not used again (RFC 9112, section 6.1).
-    #[must_use]
     pub fn contradict(&self) -> bool {
         self.coding.is_some() && self.length != StatedLength::Unstated
     }
@@ -204,7 +202,6 @@ impl From<Framing> for BodyReader {
 
 impl BodyReader {
     /// Whether the body is over; never before the connection, where that is its end.
-    #[must_use]
     pub const fn finished(&self) -> bool {
         match self {
             Self::Length(left) => *left == 0,

@@ -27,7 +27,6 @@ pub struct AllowedHosts {
 
 impl AllowedHosts {
     /// Those of `--allow-host`; nothing else has to name them.
-    #[must_use]
     pub const fn of_command_line(hosts: Vec<String>) -> Self {
         Self {
             command_line: hosts,
@@ -36,7 +35,6 @@ impl AllowedHosts {
     }
 
     /// Those that both the command line and the `[safety]` of a scenario name.
-    #[must_use]
     pub fn of_scenario(scenario: &[String], command_line: &[String]) -> Self {
         Self {
             command_line: command_line.to_vec(),
@@ -134,7 +132,6 @@ fn not_named(host: &str, address: SocketAddr, missing: &str) -> Error {
 /// Whether an address is always this machine: 127.0.0.0/8, `::1`, and the former
 /// mapped into IPv6. What stands for all addresses, `0.0.0.0` and `::`, is not: a
 /// listener there can be reached from outside.
-#[must_use]
 pub fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }

@@ -64,7 +64,6 @@ pub struct HttpResponse {
 
 impl HttpResponse {
     /// The value of the first header field of this name, where it is text.
-    #[must_use]
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         let (_, value) = headers.find(|(own, _)| own.eq_ignore_ascii_case(name))?;

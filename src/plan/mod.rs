@@ -115,13 +115,11 @@ impl Default for Plan {
 impl Plan {
     /// The most requests a second that it can lead to: every operation with all
     /// its steps and retries, every probe, every occupation, and every reading of gauges.
-    #[must_use]
     pub fn requests_max_per_second(&self) -> f64 {
         self.requests_max_to(true, |_| true)
     }
 
     /// As many of them as go to the target, where that is meant, and to these gauges.
-    #[must_use]
     pub fn requests_max_to(&self, target: bool, gauges: impl Fn(&GaugeSource) -> bool) -> f64 {
         let read = self
             .gauges

@@ -13,7 +13,6 @@ pub(crate) const BASELINE: &str = "baseline";
 /// Entries at the same instant begin one phase: it has the last name that one
 /// of them gives it, or else that of what the last of them does. A name that
 /// was not given and is taken gets a number.
-#[must_use]
 pub(crate) fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<String> {
     // Of the entries of each instant, the last name that is given, and the last action.
     let mut together: HashMap<&When, (Option<&str>, &Action)> = HashMap::new();
@@ -37,7 +36,6 @@ pub(crate) fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<St
 
 /// The phases that begin where a surge does and where it is over, in the order
 /// of time; a name that an entry's phase has already gets a number.
-#[must_use]
 pub(crate) fn surge_phases(surges: &[Surge], taken: &[&str]) -> Vec<String> {
     let mut own = Names::default();
     own.names

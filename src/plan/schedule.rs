@@ -51,14 +51,12 @@ impl Slice {
     pub const WHOLE: Self = Self::nth(0, 1);
 
     /// One of so many equal slices.
-    #[must_use]
     pub const fn nth(index: u32, of: u32) -> Self {
         let width = 1;
         Self { index, width, of }
     }
 
     /// This slice's part of a whole number, so that the parts add up to it.
-    #[must_use]
     pub const fn share(self, whole: u64) -> u64 {
         let (index, width, of) = (self.index as u64, self.width as u64, self.of as u64);
         let rest = (whole % of).saturating_sub(index);
@@ -175,7 +173,6 @@ pub(crate) struct Schedule {
 impl Schedule {
     /// A slice of the schedule of a plan that was found fit; `choices`: what
     /// each entry of the mix chooses from.
-    #[must_use]
     pub(crate) fn new(plan: &Plan, choices: Vec<Choice>, slice: Slice) -> Self {
         let stream = |name| rng::stream(plan.seed, name);
         let drive = plan.load.drive;
@@ -217,7 +214,6 @@ impl Schedule {
 
     /// When the next operation is to start; none after the last, and none in a
     /// closed loop while every user waits.
-    #[must_use]
     pub(crate) fn next_intended(&self) -> Option<Nanos> {
         self.next.map(|draft| draft.intended)
     }
@@ -244,13 +240,11 @@ impl Schedule {
     }
 
     /// Whether operations start when users are free, and not by themselves.
-    #[must_use]
     pub(crate) const fn is_closed(&self) -> bool {
         matches!(self.source, Source::Closed { .. })
     }
 
     /// Whether no operation will be scheduled any more, although its time is not over.
-    #[must_use]
     pub(crate) const fn exhausted(&self) -> bool {
         self.drawn >= self.limit && self.next.is_none()
     }

@@ -20,7 +20,6 @@ impl Plan {
     ///
     /// It is computed from the load and the timeline, so that a plan whose load
     /// was changed cannot disagree with itself.
-    #[must_use]
     pub(crate) fn surge_changes(&self) -> Vec<SurgeChange> {
         let surges = surges(&self.load, self.warm_up, self.end);
         let taken: Vec<&str> = self.timeline.iter().map(|it| it.phase.as_str()).collect();

@@ -21,7 +21,6 @@ enum Due {
 
 impl Timeline {
     /// Every entry is to come.
-    #[must_use]
     pub(crate) fn new(entries: &[Entry]) -> Self {
         Self {
             due: entries
@@ -47,7 +46,6 @@ impl Timeline {
     }
 
     /// The instant at which the next entry is due.
-    #[must_use]
     pub(crate) fn next_deadline(&self) -> Option<Nanos> {
         self.due
             .iter()

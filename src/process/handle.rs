@@ -32,7 +32,6 @@ pub(crate) struct ProcessHandle {
 
 impl ProcessIdentity {
     /// The process, where it has not ended and is still this user's.
-    #[must_use]
     pub(crate) fn hold(self) -> Option<ProcessHandle> {
         self.reach().ok().flatten()
     }
@@ -122,13 +121,11 @@ impl ProcessHandle {
     }
 
     /// What it is known by.
-    #[must_use]
     pub(crate) const fn identity(&self) -> ProcessIdentity {
         self.identity
     }
 
     /// Whether it has not ended.
-    #[must_use]
     pub(crate) fn alive(&self) -> bool {
         !self.ended_within(Nanos::ZERO)
     }

@@ -148,13 +148,11 @@ impl Occupation {
     }
 
     /// What it has done so far.
-    #[must_use]
     pub fn counters(&self) -> OccupationCounters {
         *lock(&self.counts)
     }
 
     /// Whether its time is over.
-    #[must_use]
     pub fn ended(&self) -> bool {
         let running = lock(&self.running);
         let running = running.as_ref();

@@ -110,7 +110,6 @@ pub struct Proxies {
 
 impl Proxies {
     /// An empty set.
-    #[must_use]
     pub fn new(settings: Settings) -> Self {
         Self {
             settings,

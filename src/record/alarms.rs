@@ -17,7 +17,6 @@ pub(crate) struct Alarms {
 
 impl Alarms {
     /// Alerts of which none is firing.
-    #[must_use]
     pub(crate) fn new(rules: &[AlertRule]) -> Self {
         Self {
             alerts: rules.iter().cloned().map(Alert::new).collect(),

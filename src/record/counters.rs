@@ -20,7 +20,6 @@ macro_rules! counters {
 
         impl $name {
             /// Every counter with its name, in order.
-            #[must_use]
             pub fn rows(&self) -> Vec<(&'static str, u64)> {
                 vec![$((stringify!($field), self.$field)),*]
             }
@@ -95,7 +94,6 @@ counters! {
 
 impl OperationCounters {
     /// Operations that failed, whatever the kind.
-    #[must_use]
     pub const fn failed(&self) -> u64 {
         self.failed_server_error
             .saturating_add(self.failed_refused)
@@ -106,7 +104,6 @@ impl OperationCounters {
     }
 
     /// Operations that ended: all but the unfinished.
-    #[must_use]
     pub const fn ended(&self) -> u64 {
         self.succeeded
             .saturating_add(self.failed())
@@ -116,7 +113,6 @@ impl OperationCounters {
     }
 
     /// Operations shed at the generator's backlog bound.
-    #[must_use]
     pub(crate) const fn shed_by_backlog(&self) -> u64 {
         self.shed.saturating_sub(self.shed_by_breaker)
     }
@@ -130,7 +126,6 @@ impl OperationCounters {
     }
 
     /// The intended start of the first operation that ended without success.
-    #[must_use]
     pub const fn first_failed(&self) -> Option<Nanos> {
         match self.first_failed_min.checked_sub(1) {
             Some(intended) => Some(Nanos(intended)),
@@ -139,7 +134,6 @@ impl OperationCounters {
     }
 
     /// Whether every scheduled operation is accounted for (docs/TERMS.md, "Conservation").
-    #[must_use]
     pub const fn conserved(&self) -> bool {
         self.scheduled == self.ended().saturating_add(self.unfinished)
             && self.shed_by_breaker <= self.shed
@@ -241,7 +235,6 @@ impl AttemptCounters {
     }
 
     /// Attempts that started.
-    #[must_use]
     pub const fn started(&self) -> u64 {
         self.first_tries
             .saturating_add(self.retries)
@@ -250,7 +243,6 @@ impl AttemptCounters {
     }
 
     /// Attempts that ended, however.
-    #[must_use]
     pub const fn ended(&self) -> u64 {
         self.responses
             .saturating_add(self.timeouts)
@@ -283,7 +275,6 @@ impl FailureCounters {
     }
 
     /// Every counter with its name, in order.
-    #[must_use]
     pub fn rows(&self) -> Vec<(&'static str, u64)> {
         let all = FailureCause::ALL.iter().zip(self.0);
         all.map(|(cause, count)| (cause.word(), count)).collect()
@@ -510,25 +501,21 @@ counters! {
 
 impl GaugeCounters {
     /// Busy workers on average; none where no reading told.
-    #[must_use]
     pub fn busy(&self) -> Option<f64> {
         mean(self.busy_milli, self.busy_readings).map(|milli| milli / 1e3)
     }
 
     /// Workers on average; none where no reading told.
-    #[must_use]
     pub fn workers(&self) -> Option<f64> {
         mean(self.workers_milli, self.workers_readings).map(|milli| milli / 1e3)
     }
 
     /// Jobs waiting on average; none where no reading told.
-    #[must_use]
     pub fn queue(&self) -> Option<f64> {
         mean(self.queue_milli, self.queue_readings).map(|milli| milli / 1e3)
     }
 
     /// Busy workers / workers; none where either is unknown, or there is no worker.
-    #[must_use]
     pub fn saturation(&self) -> Option<f64> {
         let share = self.busy()? / self.workers()?;
         share.is_finite().then_some(share)
@@ -537,14 +524,12 @@ impl GaugeCounters {
 
 impl ProcessCounters {
     /// Connections not accepted yet, on average; none where no reading told.
-    #[must_use]
     pub fn listen_queue(&self) -> Option<f64> {
         mean(self.listen_queue, self.listen_readings)
     }
 }
 
 /// The mean of `sum` over `readings`; none where there was none.
-#[must_use]
 pub(crate) fn mean(sum: u64, readings: u64) -> Option<f64> {
     (readings > 0).then(|| sum as f64 / readings as f64)
 }

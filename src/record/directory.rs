@@ -55,7 +55,6 @@ pub struct Header {
 
 impl Header {
     /// Of a record that this version of threadbare makes, no one knows when and on what.
-    #[must_use]
     pub fn new(plan: Plan, backend: Backend) -> Self {
         Self {
             format: FORMAT,
@@ -132,7 +131,6 @@ impl Recorder {
     }
 
     /// Where the record lies.
-    #[must_use]
     pub fn directory(&self) -> &Path {
         &self.directory
     }
@@ -260,19 +258,16 @@ impl Record {
     }
 
     /// The width of the buckets that its samples lie in.
-    #[must_use]
     pub fn interval(&self) -> Nanos {
         self.merged_to.unwrap_or(self.header.plan.interval)
     }
 
     /// When the load ended, or was planned to.
-    #[must_use]
     pub fn load_end(&self) -> Nanos {
         self.merged_to.unwrap_or(self.header.plan.end)
     }
 
     /// Whether the run was seen to its end, planned or not.
-    #[must_use]
     pub fn complete(&self) -> bool {
         matches!(self.events.last(), Some((_, Event::RunEnded { .. })))
     }

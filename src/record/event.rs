@@ -133,7 +133,6 @@ pub struct FirstFailure {
 
 impl Event {
     /// The same without secrets, as it may be shown.
-    #[must_use]
     pub fn redacted(&self) -> Cow<'_, Self> {
         let written = serde_json::to_string(self).unwrap_or_default();
         match redact::json(&written) {
@@ -146,7 +145,6 @@ impl Event {
     }
 
     /// What entries of this timeline may be waiting for, where it is such an event.
-    #[must_use]
     pub fn trigger(&self, timeline: &[Entry]) -> Option<Trigger> {
         match self {
             Self::AlertFired { alert } => Some(Trigger::Alert(alert.clone())),

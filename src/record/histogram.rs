@@ -55,7 +55,6 @@ impl PartialEq for Histogram {
 }
 
 /// Whether so many values tell a quantile: [`Histogram::told_quantile`].
-#[must_use]
 pub(crate) fn is_told(quantile: f64, count: u64) -> bool {
     /// Samples in which even the largest value lies below the quantile.
     const DOUBT: f64 = 0.05;
@@ -64,14 +63,12 @@ pub(crate) fn is_told(quantile: f64, count: u64) -> bool {
 
 impl Histogram {
     /// An empty histogram; it grows to the values that it is given, once.
-    #[must_use]
     pub fn new() -> Self {
         Self(Inner::Array(array()))
     }
 
     /// An empty histogram for a few hundred values, which takes the memory of
     /// those; given many, it becomes like any other.
-    #[must_use]
     pub const fn small() -> Self {
         Self(Inner::List(Vec::new()))
     }
@@ -96,7 +93,6 @@ impl Histogram {
     }
 
     /// The same values in as little memory as they take: what is kept of a sample.
-    #[must_use]
     pub(crate) fn packed(&self) -> Self {
         let mut list = self.list();
         list.shrink_to_fit();
@@ -104,7 +100,6 @@ impl Histogram {
     }
 
     /// How many values it holds.
-    #[must_use]
     pub fn count(&self) -> u64 {
         match &self.0 {
             Inner::Array(array) => array.len(),
@@ -113,14 +108,12 @@ impl Histogram {
     }
 
     /// Whether it holds none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.count() == 0
     }
 
     /// The value at or below which the share `quantile` (0 to 1) of all values
     /// lie, to the histogram's precision; none where it is empty.
-    #[must_use]
     pub fn quantile(&self, quantile: f64) -> Option<Nanos> {
         (!self.is_empty()).then(|| Nanos(self.array().value_at_quantile(quantile)))
     }
@@ -129,14 +122,12 @@ impl Histogram {
     /// even the largest value may well lie below the true quantile. With fewer values
     /// than `ln 0.05 / ln q` (5 for the median, 29 for p90, 299 for p99, 2,995 for
     /// p99.9) it does in more than one of twenty samples.
-    #[must_use]
     pub fn told_quantile(&self, quantile: f64) -> Option<Nanos> {
         self.quantile(quantile)
             .filter(|_| is_told(quantile, self.count()))
     }
 
     /// The largest value, to the histogram's precision; none where it is empty.
-    #[must_use]
     pub fn max(&self) -> Option<Nanos> {
         match &self.0 {
             Inner::Array(array) => (!array.is_empty()).then(|| Nanos(array.max())),
@@ -145,7 +136,6 @@ impl Histogram {
     }
 
     /// The mean, to the histogram's precision; none where it is empty.
-    #[must_use]
     pub fn mean(&self) -> Option<Nanos> {
         (!self.is_empty()).then(|| Nanos::from_secs_f64(self.array().mean() / 1e9))
     }
@@ -198,14 +188,12 @@ impl Histogram {
     }
 
     /// Occupied buckets, from the shortest: (upper end of the bucket, values in it).
-    #[must_use]
     pub fn buckets(&self) -> Vec<(Nanos, u64)> {
         let list = self.list().into_iter();
         list.map(|(value, times)| (Nanos(value), times)).collect()
     }
 
     /// HdrHistogram's compressed V2 encoding in base64.
-    #[must_use]
     pub fn encode(&self) -> String {
         let mut bytes = Vec::new();
         V2DeflateSerializer::new()
@@ -215,7 +203,6 @@ impl Histogram {
     }
 
     /// Reads what [`Histogram::encode`] wrote; none where it is something else.
-    #[must_use]
     pub fn decode(text: &str) -> Option<Self> {
         let bytes = BASE64_STANDARD.decode(text).ok()?;
         let mut inner: hdrhistogram::Histogram<u64> = Deserializer::new()

@@ -18,7 +18,6 @@ pub struct MemoryRecorder {
 
 impl MemoryRecorder {
     /// One that keeps the histograms of this measure only: they take most of the room.
-    #[must_use]
     pub fn only(measure: Measure) -> Self {
         Self {
             only: Some(measure),
@@ -27,7 +26,6 @@ impl MemoryRecorder {
     }
 
     /// The record of a run that has ended.
-    #[must_use]
     pub fn into_record(self, header: Header) -> Record {
         Record {
             header,

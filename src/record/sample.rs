@@ -87,7 +87,6 @@ pub enum Counters {
 
 impl Counters {
     /// The name of the kind, as `series.csv` writes it.
-    #[must_use]
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Operations(_) => "operations",
@@ -105,7 +104,6 @@ impl Counters {
     }
 
     /// Zeroed counters of the kind with this name.
-    #[must_use]
     pub fn of_kind(kind: &str) -> Option<Self> {
         Some(match kind {
             "operations" => Self::Operations(OperationCounters::default()),
@@ -124,7 +122,6 @@ impl Counters {
     }
 
     /// The axis that buckets of this kind lie on: `intended` or `instant`.
-    #[must_use]
     pub const fn axis(&self) -> &'static str {
         match self {
             Self::Operations(_) => "intended",
@@ -133,7 +130,6 @@ impl Counters {
     }
 
     /// Every counter with its name.
-    #[must_use]
     pub fn rows(&self) -> Vec<(&'static str, u64)> {
         match self {
             Self::Operations(counters) => counters.rows(),
@@ -202,7 +198,6 @@ impl Measure {
 
 impl Sample {
     /// The histogram of this measure, where the sample has one.
-    #[must_use]
     pub fn histogram(&self, measure: Measure) -> Option<&Histogram> {
         self.histograms
             .iter()

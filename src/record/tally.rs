@@ -26,7 +26,6 @@ pub struct Tally {
 
 impl Tally {
     /// An empty tally of a run of this plan.
-    #[must_use]
     pub const fn new(plan: &Plan) -> Self {
         Self {
             samples: Vec::new(),
@@ -40,7 +39,6 @@ impl Tally {
     /// end of the load. That is the planned one or when the last operation was
     /// scheduled; in a closed loop, when the last one ended, since there a rate
     /// is what was answered.
-    #[must_use]
     pub fn into_record(mut self, header: Header) -> Record {
         let stopped = self.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
         let end = if self.closed {

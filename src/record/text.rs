@@ -17,7 +17,6 @@ const MINUTES_FROM_SCALE: f64 = 30.0;
 /// The text with every character made visible that could steer a terminal or
 /// reorder a line: control characters, line and paragraph separators, and the
 /// Unicode marks that change the direction of text.
-#[must_use]
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(steers) {
         return Cow::Borrowed(text);
@@ -40,7 +39,6 @@ fn steers(character: char) -> bool {
 }
 
 /// What came of an action, in one line; not yet [`printable`].
-#[must_use]
 pub(crate) fn outcome_text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Applied { detail } if detail.is_empty() => "applied".into(),
@@ -51,7 +49,6 @@ pub(crate) fn outcome_text(outcome: &Outcome) -> String {
 }
 
 /// A signal by its name, of those that interrupt a run.
-#[must_use]
 pub(crate) fn signal_name(signal: i32) -> String {
     match signal {
         1 => "SIGHUP".into(),
@@ -63,7 +60,6 @@ pub(crate) fn signal_name(signal: i32) -> String {
 
 /// The story's time at an instant of the run: to the minute where the story
 /// runs fast, to the second otherwise.
-#[must_use]
 pub(crate) fn story_time(story: &Story, at: Nanos) -> String {
     let time = story.at(at);
     if story.scale < MINUTES_FROM_SCALE {

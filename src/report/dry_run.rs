@@ -15,7 +15,6 @@ use crate::record::{printable, story_time};
 use crate::units::{Nanos, counted};
 
 /// What a run of the plan would do, as text.
-#[must_use]
 pub fn render(plan: &Plan) -> String {
     let mut text = format!(
         "{}\nNothing is sent, started or changed; a run would:\n",

@@ -22,7 +22,6 @@ const WIDTH: usize = 120;
 const INDENT: usize = 16;
 
 /// The table, with a newline at its end.
-#[must_use]
 pub(crate) fn render(record: &Record, findings: &Findings) -> String {
     let totals = Totals::over(&series(record).buckets);
     [
@@ -35,7 +34,6 @@ pub(crate) fn render(record: &Record, findings: &Findings) -> String {
 }
 
 /// The answer in one line, with a newline at its end.
-#[must_use]
 pub(crate) fn line(record: &Record, findings: &Findings) -> String {
     let totals = Totals::over(&series(record).buckets);
     let headline = headline(record, &totals);

@@ -21,7 +21,6 @@ use crate::record::{Record, printable};
 const CAUSE: usize = 3;
 
 /// The draft.
-#[must_use]
 pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "# Postmortem (draft): {}\n", escaped(&findings.title));

@@ -121,7 +121,6 @@ fn legend(
 }
 
 /// The map for a terminal: the last row of y on top.
-#[must_use]
 pub(crate) fn text(sweep: &Sweep) -> String {
     let mut text = format!("{}\n\n", sweep.title);
     let labels: Vec<String> = sweep
@@ -170,7 +169,6 @@ const CELL: (f64, f64) = (46.0, 30.0);
 const MARGIN: (f64, f64) = (90.0, 56.0);
 
 /// The map as a drawing.
-#[must_use]
 pub(crate) fn svg(sweep: &Sweep) -> String {
     let (columns, rows) = (sweep.x.values.len(), sweep.regions.len());
     let (width, height) = (columns as f64 * CELL.0, rows as f64 * CELL.1);

@@ -26,7 +26,6 @@ const NAME_MIN: usize = 10;
 const QUEUE_WAIT: usize = 12;
 
 /// The answer as text; `directory` is where the report's files lie.
-#[must_use]
 pub fn render(
     record: &Record,
     findings: &Findings,
@@ -52,7 +51,6 @@ pub fn render(
 }
 
 /// The verdict alone, in one line.
-#[must_use]
 pub fn verdict(findings: &Findings) -> String {
     let word = verdict_word(findings).to_uppercase();
     format!("{word}  {}\n", verdict_reason(findings))

@@ -126,7 +126,6 @@ pub(super) fn legend(what_if: &WhatIf) -> Vec<(String, String)> {
 }
 
 /// The table for a terminal.
-#[must_use]
 pub(crate) fn text(what_if: &WhatIf) -> String {
     let mut text = String::new();
     let _ = writeln!(

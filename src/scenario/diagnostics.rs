@@ -64,20 +64,17 @@ impl Diagnostics {
     }
 
     /// How many mistakes there are.
-    #[must_use]
     pub const fn count(&self) -> usize {
         self.mistakes.len()
     }
 
     /// The mistakes, in the order of the file.
-    #[must_use]
     pub fn mistakes(&self) -> &[Mistake] {
         &self.mistakes
     }
 
     /// The mistakes for a terminal, each with its line, column, underlined
     /// text and suggestion, then their number; ends without a newline.
-    #[must_use]
     pub fn render(&self, colour: bool) -> String {
         let renderer = if colour {
             Renderer::styled()

@@ -10,7 +10,6 @@ use serde_json::{Map, Value};
 use super::file::File;
 
 /// The JSON schema of scenario files, as text that ends with a newline.
-#[must_use]
 pub fn schema() -> String {
     printed(&value())
 }

@@ -27,7 +27,6 @@ pub struct Setting {
 
 impl Setting {
     /// This key with another value.
-    #[must_use]
     pub fn with(&self, value: impl Into<String>) -> Self {
         Self {
             path: self.path.clone(),
@@ -36,13 +35,11 @@ impl Setting {
     }
 
     /// The key, as it was written.
-    #[must_use]
     pub fn key(&self) -> String {
         self.path.join(".")
     }
 
     /// The value.
-    #[must_use]
     pub fn value(&self) -> &str {
         &self.value
     }

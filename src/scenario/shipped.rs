@@ -31,7 +31,6 @@ const SHIPPED: [(&str, &str); 4] = [
 const LARGEST_BYTES: u64 = 1 << 20;
 
 /// The scenarios that are embedded in the binary, by name, with their text.
-#[must_use]
 pub const fn shipped() -> &'static [(&'static str, &'static str)] {
     &SHIPPED
 }

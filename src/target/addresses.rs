@@ -36,13 +36,11 @@ impl Addresses {
     }
 
     /// The address of a URL that was admitted.
-    #[must_use]
     pub(crate) fn get(&self, url: &Url) -> Option<SocketAddr> {
         self.get_host(&url.host, url.port)
     }
 
     /// The address of a host and port that were admitted.
-    #[must_use]
     pub(crate) fn get_host(&self, host: &str, port: u16) -> Option<SocketAddr> {
         let mut known = self.known.iter();
         known
@@ -51,7 +49,6 @@ impl Addresses {
     }
 
     /// Whether any of them is not this machine's.
-    #[must_use]
     pub(crate) fn leave_this_machine(&self) -> bool {
         self.known
             .iter()

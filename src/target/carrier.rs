@@ -44,7 +44,6 @@ impl Carrier {
     ///
     /// A call of the user's tools is carried out by a process of its own. Everything else
     /// can be done twice, and is done here.
-    #[must_use]
     pub(crate) fn carry_out(&self, armed: &Armed) -> Outcome {
         match (&self.binary, &armed.undo) {
             (Some(binary), Undo::Call(_)) => self

@@ -370,7 +370,6 @@ impl Target {
     }
 
     /// The process that is held now, as an event.
-    #[must_use]
     pub(crate) fn serving(&self) -> Option<Event> {
         let pid = (*lock(&self.leader))?.pid;
         let source = SOURCE.into();
@@ -378,7 +377,6 @@ impl Target {
     }
 
     /// What its processes used since the last sample; none where none is known.
-    #[must_use]
     pub(crate) fn sample(&self, from: Nanos, to: Nanos) -> Option<Sample> {
         if matches!(self.spec.origin, Origin::Elsewhere) {
             return None;
@@ -394,7 +392,6 @@ impl Target {
     }
 
     /// That it has ended by itself; once. While it is restarted it is not asked.
-    #[must_use]
     pub(crate) fn died(&self) -> Option<Event> {
         let mut runs = self.runs.try_lock().ok()?;
         let status = match &mut *runs {
@@ -631,7 +628,6 @@ impl Target {
     }
 
     /// Whether it serves, after everything was undone.
-    #[must_use]
     pub(crate) fn steady(&self) -> Event {
         let clock = Clock::start();
         loop {
@@ -654,7 +650,6 @@ impl Target {
     }
 
     /// Ends what this run has started.
-    #[must_use]
     pub(crate) fn stop(&self) -> Vec<Event> {
         self.ending.store(true, Ordering::Release);
         let mut events: Vec<Event> = self.died().into_iter().collect();

@@ -35,7 +35,6 @@ pub(crate) enum Undo {
 
 impl Undo {
     /// What it does, in words.
-    #[must_use]
     pub(crate) fn in_words(&self) -> String {
         let pids = |ids: &[u32]| {
             let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
@@ -58,7 +57,6 @@ impl Undo {
 
     /// The same for whoever is asked whether it may: all of what is called, with only the
     /// values of secrets left out.
-    #[must_use]
     pub(crate) fn in_full(&self) -> String {
         match self {
             Self::Call(call) => format!("call {}", call.in_full()),
@@ -67,7 +65,6 @@ impl Undo {
     }
 
     /// Carries it out. What is gone already needs no undoing.
-    #[must_use]
     pub(crate) fn carry_out(&self) -> Outcome {
         match self {
             Self::Continue(processes) => go_on(processes),

@@ -134,19 +134,16 @@ impl Undos {
 
     /// The same, whose calls are each carried out by a process of its own, which outlives
     /// the one that asked for it.
-    #[must_use]
     pub(crate) fn with_program(self, binary: Option<PathBuf>) -> Self {
         Self { binary, ..self }
     }
 
     /// Lines that break off.
-    #[must_use]
     pub(crate) const fn torn(&self) -> usize {
         self.content.torn
     }
 
     /// Lines that are damaged otherwise.
-    #[must_use]
     pub(crate) const fn damaged(&self) -> usize {
         self.content.damaged
     }
@@ -168,7 +165,6 @@ impl Undos {
     }
 
     /// The process that carries out the run, where it is still there.
-    #[must_use]
     pub(crate) fn under_way(&self) -> Option<u32> {
         self.content
             .conductor
@@ -184,7 +180,6 @@ impl Undos {
 
     /// Keeps others from undoing the same, until this is dropped; false where
     /// somebody does so now.
-    #[must_use]
     pub(crate) fn lock(&self) -> bool {
         flock(&self.file, FlockOperation::NonBlockingLockExclusive).is_ok()
     }
@@ -203,7 +198,6 @@ impl Undos {
     }
 
     /// Whether a run directory has any.
-    #[must_use]
     pub(crate) fn exist(directory: &Path) -> bool {
         directory.join(FILE).exists()
     }
@@ -255,7 +249,6 @@ impl Undos {
     }
 
     /// What has yet to be undone, the last armed first.
-    #[must_use]
     pub(crate) fn outstanding(&self) -> Vec<Armed> {
         let open = self.content.known.iter().rev().filter(|(_, (_, undone))| {
             // What failed or was refused may be tried again.

@@ -29,7 +29,6 @@ enum Update {
 
 impl Aside {
     /// From now on `view` is told on its own thread.
-    #[must_use]
     pub(crate) fn new(mut view: Box<dyn Observer + Send>) -> Self {
         let (told, inbox) = mpsc::sync_channel(WAITING_MAX);
         let thread = thread::spawn(move || {

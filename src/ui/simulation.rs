@@ -24,7 +24,6 @@ pub(crate) struct Simulation {
 
 impl Simulation {
     /// About a simulation of this plan that begins now.
-    #[must_use]
     pub(crate) fn new(plan: &Plan, terminal_width: Option<usize>, quiet: bool) -> Self {
         Self {
             clock: Clock::start(),
@@ -77,7 +76,6 @@ pub(crate) struct Trials {
 
 impl Trials {
     /// About simulations that begin now.
-    #[must_use]
     pub(crate) fn new(terminal_width: Option<usize>, quiet: bool) -> Self {
         Self {
             clock: Clock::start(),

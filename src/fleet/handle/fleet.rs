@@ -126,19 +126,16 @@ impl Ending {
 
 impl Fleet {
     /// Where the balancer listens.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
     /// The users' tokens.
-    #[must_use]
     pub fn tokens(&self) -> &Tokens {
         &self.tokens
     }
 
     /// The file with the run's control token, which only its owner can read.
-    #[must_use]
     pub fn token_file(&self) -> &Path {
         &self.token_file
     }
@@ -149,7 +146,6 @@ impl Fleet {
     }
 
     /// The processes that run now.
-    #[must_use]
     pub fn processes(&self) -> Vec<Process> {
         self.slots()
             .filter_map(|slot| {
@@ -162,7 +158,6 @@ impl Fleet {
 
     /// Every process that has ended without having been told to; each once,
     /// also where another has taken its place since.
-    #[must_use]
     pub fn dead(&self) -> Vec<Event> {
         self.slots()
             .flat_map(|slot| {

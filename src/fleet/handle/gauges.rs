@@ -161,7 +161,6 @@ impl Fleet {
 
     /// The totals of every part since it began, for a person to look at; does
     /// not disturb [`Fleet::sample`].
-    #[must_use]
     pub fn gauges(&self) -> Value {
         self.slots()
             .map(|slot| {

@@ -98,7 +98,6 @@ impl Fleet {
 
     /// The document in force.
     #[cfg(feature = "testing")]
-    #[must_use]
     pub fn document(&self) -> crate::model::Document {
         lock(&self.in_force).document().clone()
     }

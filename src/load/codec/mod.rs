@@ -81,7 +81,6 @@ impl Default for ResponseReader {
 
 impl ResponseReader {
     /// A reader that is ready for a response to anything but HEAD.
-    #[must_use]
     pub const fn new() -> Self {
         Self {
             state: ReadingState::Head,
@@ -140,7 +139,6 @@ impl ResponseReader {
     }
 
     /// Whether any byte of the response has come.
-    #[must_use]
     pub const fn started(&self) -> bool {
         self.started
     }

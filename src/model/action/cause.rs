@@ -25,7 +25,6 @@ pub enum Cause {
 
 impl Cause {
     /// What sentences call it, without an article.
-    #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             Self::Push => "push",

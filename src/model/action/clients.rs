@@ -50,7 +50,6 @@ impl ClientsAction {
     }
 
     /// What is so once it has been done, in words.
-    #[must_use]
     pub fn done(self) -> String {
         match self {
             Self::Monitors { on } => format!("monitors {}", if on { "on" } else { "off" }),

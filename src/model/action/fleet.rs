@@ -123,7 +123,6 @@ impl FleetAction {
 
     /// What is so once it has been done, in words, in a fleet of so many
     /// instances; a release is named by its document.
-    #[must_use]
     pub fn done(&self, all: usize) -> String {
         match self {
             Self::Push { .. } => String::new(),
@@ -152,7 +151,6 @@ fn counted(verb: &str, instances: Option<NonZeroU32>) -> String {
 }
 
 /// How many instances of `all` are meant.
-#[must_use]
 pub(crate) fn first(count: Option<NonZeroU32>, all: usize) -> usize {
     count.map_or(all, |count| {
         usize::try_from(count.get()).unwrap_or(all).min(all)

@@ -107,32 +107,27 @@ impl Action {
     }
 
     /// The action's name.
-    #[must_use]
     pub fn name(&self) -> ActionName {
         self.group().name()
     }
 
     /// The name of the phase that begins with it, unless the scenario gives one.
-    #[must_use]
     pub fn phase(&self) -> String {
         self.group().phase()
     }
 
     /// What it does, in a few words without secrets; not yet safe to print on a
     /// terminal.
-    #[must_use]
     pub fn in_words(&self) -> String {
         self.group().in_words()
     }
 
     /// Whether it restarts what serves.
-    #[must_use]
     pub(crate) fn restarts(&self) -> bool {
         matches!(self.name(), ActionName::Restart)
     }
 
     /// Whether it is a rollback, which a check may refuse.
-    #[must_use]
     pub(crate) fn rolls_back(&self) -> bool {
         matches!(self.name(), ActionName::Rollback)
     }
@@ -143,13 +138,11 @@ impl Action {
 /// is none of these only happens.
 impl Action {
     /// The cause that begins to act with it.
-    #[must_use]
     pub fn begins(&self) -> Option<Cause> {
         self.group().begins()
     }
 
     /// Whether the cause that `begun` began acts no longer once this is done.
-    #[must_use]
     pub fn ends(&self, begun: &Self) -> bool {
         match (begun, self) {
             _ if begun.begins() == Some(Cause::Push) && self.rolls_back() => true,
@@ -179,7 +172,6 @@ impl Action {
 
     /// Whether it is one of the ways out that verdicts know: a restart, an
     /// admission share, monitors off, another number of retries.
-    #[must_use]
     pub(crate) fn intervenes(&self) -> bool {
         match self {
             Self::Clients(action) => action.intervenes(),

@@ -106,7 +106,6 @@ impl ProxyAction {
     }
 
     /// What undoes it where the run ends before the timeline does, in words.
-    #[must_use]
     pub(crate) const fn undone_by(&self) -> Option<&'static str> {
         match self {
             Self::Fault { .. } => Some("the proxy passes everything again, or ends with the run"),

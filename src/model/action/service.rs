@@ -38,7 +38,6 @@ impl Group for ServiceAction {
 }
 
 /// What is so once so many instances have been restarted, in words.
-#[must_use]
 pub(crate) fn restarted(pause: Option<Nanos>, instances: usize) -> String {
     let how = pause.map_or_else(
         || "all at once".to_owned(),

@@ -113,7 +113,6 @@ impl TargetAction {
 
     /// What undoes it where the run ends before the timeline does, in words; a
     /// hook has an undo of its own.
-    #[must_use]
     pub(crate) const fn undone_by(&self) -> Option<&'static str> {
         match self {
             Self::Hook { .. } => None,

@@ -35,7 +35,6 @@ pub enum Trigger {
 
 impl Trigger {
     /// The event, as a sentence calls it.
-    #[must_use]
     pub fn in_words(&self) -> String {
         match self {
             Self::Alert(name) => format!("the alert `{name}`"),

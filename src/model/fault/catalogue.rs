@@ -68,7 +68,6 @@ macro_rules! catalogue {
             pub const TYPES: &[&str] = &[$($name),*];
 
             /// The fault of this name with the defaults of its attributes.
-            #[must_use]
             pub fn of(kind: &str) -> Option<Self> {
                 match kind {
                     $($name => Some(Self::$fault($fault::default())),)*
@@ -77,7 +76,6 @@ macro_rules! catalogue {
             }
 
             /// Its name.
-            #[must_use]
             pub const fn kind(&self) -> &'static str {
                 match self { $(Self::$fault(_) => $name),* }
             }
@@ -131,13 +129,11 @@ impl Effect {
 
     /// The effect at work on one direction of one connection, on which it acts
     /// since `since`; none for one that meets requests.
-    #[must_use]
     pub(crate) fn stage(&self, since: Nanos) -> Option<Box<dyn Stage>> {
         self.fault().at_work(since)
     }
 
     /// Which requests it meets; none for one that acts on connections.
-    #[must_use]
     pub(crate) fn matching(&self) -> Option<&HttpMatch> {
         self.fault().matching()
     }
@@ -184,13 +180,11 @@ pub enum FaultError {
 
 impl ProxyFault {
     /// The effect downstream on everything, named `TYPE_downstream`: Toxiproxy's defaults.
-    #[must_use]
     pub fn new(effect: Effect) -> Self {
         Self::of(effect, Stream::Downstream)
     }
 
     /// The effect on one direction of everything, named `TYPE_DIRECTION`.
-    #[must_use]
     pub fn of(effect: Effect, stream: Stream) -> Self {
         Self {
             name: format!("{}_{}", effect.kind(), stream.word()),
@@ -254,7 +248,6 @@ impl ProxyFault {
 
     /// The same as it may be written: the values of header fields that speak of
     /// secrets are left out.
-    #[must_use]
     pub(crate) fn without_secrets(&self) -> Self {
         let mut fault = self.clone();
         fault.effect.fault_mut().hide_secrets();
@@ -285,7 +278,6 @@ impl ProxyFault {
     ///
     /// Drawn from a stream of its own for each, so that it depends on nothing but
     /// seed, proxy, fault and number; with a larger share, those that were met are met again.
-    #[must_use]
     pub fn meets(&self, seed: u64, proxy: &str, number: u64) -> bool {
         if self.toxicity >= 1.0 {
             return true;

@@ -29,7 +29,6 @@ impl Hold {
     pub(crate) const SENT_AHEAD: u32 = 64;
 
     /// Requests a second of each of its connections at most.
-    #[must_use]
     pub(crate) const fn requests_per_second(self) -> u32 {
         match self {
             Self::SlowReads => Self::BEGUN_PER_SECOND * Self::SENT_AHEAD,

@@ -20,7 +20,6 @@ pub struct Latency {
 
 impl Latency {
     /// One delay. Where the jitter is larger than the latency, many are zero.
-    #[must_use]
     pub fn draw(self, rng: &mut StdRng) -> Nanos {
         let (latency, jitter) = (self.latency.0, self.jitter.0);
         if jitter == 0 {

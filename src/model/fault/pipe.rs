@@ -59,7 +59,6 @@ pub(crate) struct Pipe {
 
 impl Pipe {
     /// Bytes that may be pushed; none once the source has ended.
-    #[must_use]
     pub(crate) fn room(&self) -> usize {
         if self.ended.is_some() {
             return 0;
@@ -68,7 +67,6 @@ impl Pipe {
     }
 
     /// Whether nothing waits here.
-    #[must_use]
     pub(crate) fn is_empty(&self) -> bool {
         self.held == 0
     }
@@ -167,7 +165,6 @@ impl Pipe {
     }
 
     /// The bytes that go on now, after [`Flow::Ready`].
-    #[must_use]
     pub(crate) fn ready(&self) -> &[u8] {
         let front = self.waiting.front();
         front.map_or(&[], |(_, bytes)| &bytes[..self.cleared])

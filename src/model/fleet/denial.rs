@@ -43,25 +43,21 @@ pub enum Denial {
 
 impl Denial {
     /// The status of the answer.
-    #[must_use]
     pub const fn status(self) -> u16 {
         self.answer().0
     }
 
     /// What the answer says; where more is known of the cause, see [`Denial::because`].
-    #[must_use]
     pub const fn sentence(self) -> &'static str {
         self.answer().1
     }
 
     /// The sentence with its cause.
-    #[must_use]
     pub fn because(self, cause: &dyn fmt::Display) -> String {
         format!("{}: {cause}", self.sentence())
     }
 
     /// What the client is told to wait before it tries again, in whole seconds.
-    #[must_use]
     pub const fn retry_after(self) -> Option<Nanos> {
         match self {
             // The shortest that the header can say: the share admitted is meant to rise.

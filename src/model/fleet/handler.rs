@@ -96,7 +96,6 @@ pub(crate) struct Handler {
 
 impl Handler {
     /// The stage that it begins with.
-    #[must_use]
     pub(crate) const fn first(self) -> Stage {
         match self.kind {
             JobKind::Request | JobKind::Shallow => Stage::Application,

@@ -44,7 +44,6 @@ pub(crate) enum FleetOrder {
 
 impl Responder {
     /// Nothing has been done yet to a fleet of so many instances.
-    #[must_use]
     pub(crate) fn new(instances: usize) -> Self {
         Self {
             release: Release::default(),
@@ -60,19 +59,16 @@ impl Responder {
 
     /// The document in force.
     #[cfg(feature = "testing")]
-    #[must_use]
     pub(crate) fn document(&self) -> &Document {
         self.release.active()
     }
 
     /// What is slow.
-    #[must_use]
     pub(crate) const fn slow(&self) -> Slowness {
         self.slow
     }
 
     /// The settings in force on the instance at this place.
-    #[must_use]
     pub(crate) fn settings_of(&self, index: usize) -> Settings {
         self.release.settings_of(index, self.instances)
     }
@@ -135,7 +131,6 @@ impl Responder {
 
 /// Settings were put to every instance that runs; those that are down or paused get
 /// them when they start or go on.
-#[must_use]
 pub(crate) fn applied_later(
     mut done: String,
     down: &[impl AsRef<str>],

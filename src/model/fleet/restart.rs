@@ -26,13 +26,11 @@ impl RestartOrder {
     }
 
     /// What comes of one that is ordered while another is under way.
-    #[must_use]
     pub(crate) fn refused() -> Outcome {
         Err(UNDER_WAY).into()
     }
 
     /// The instances that leave the rotation together, are stopped and start again.
-    #[must_use]
     pub(crate) fn group(&self) -> Range<usize> {
         self.group.clone()
     }
@@ -47,7 +45,6 @@ impl RestartOrder {
     }
 
     /// What came of it, where every instance serves again but for these failures.
-    #[must_use]
     pub(crate) fn ended(self, failures: &[String]) -> Outcome {
         let done = match failures {
             [] => Ok(restarted(self.pause, self.all)),
@@ -57,7 +54,6 @@ impl RestartOrder {
     }
 
     /// What came of it, where the fleet was ended meanwhile.
-    #[must_use]
     pub(crate) fn cut_short(self, mut failures: Vec<String>) -> Outcome {
         failures.push(ENDED.to_owned());
         self.ended(&failures)

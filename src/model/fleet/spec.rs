@@ -96,7 +96,6 @@ impl FleetSpec {
     /// `others` jobs that workers of the instance hold: load-dependent latency
     /// that is linear in the concurrency (as in Brooker's simulation of collapse
     /// by retries, in which it is 1 s and 10 ms for each).
-    #[must_use]
     pub(crate) const fn contended(&self, own: Nanos, others: u64) -> Nanos {
         own.saturating_add(Nanos(self.contention.0.saturating_mul(others)))
     }
@@ -120,14 +119,12 @@ impl FleetSpec {
 
     /// What a request is answered that finds the queue full; none: it is not
     /// answered at all.
-    #[must_use]
     pub fn full(&self) -> Option<Denial> {
         (!self.queue.silent).then_some(Denial::QueueFull)
     }
 
     /// Verifications that wait or run in the identity service at most; one more
     /// is refused.
-    #[must_use]
     pub const fn verifications_max(&self) -> u32 {
         let each = self.workers.saturating_add(self.monitor_workers);
         self.instances
@@ -136,19 +133,16 @@ impl FleetSpec {
     }
 
     /// How many users have this role: they are 0 to n − 1, in turn over the roles.
-    #[must_use]
     pub(crate) const fn users_of(&self, role: Role) -> u32 {
         (self.users + Role::COUNT - 1 - role as u32) / Role::COUNT
     }
 
     /// The user at this place among those of the role.
-    #[must_use]
     pub(crate) const fn user_of(role: Role, place: u32) -> u32 {
         place * Role::COUNT + role as u32
     }
 
     /// The user as whom monitors take the authorization path: one past the others.
-    #[must_use]
     pub(crate) const fn service_user(&self) -> u32 {
         self.users
     }
@@ -185,7 +179,6 @@ impl Default for IdentitySpec {
 }
 
 /// What the instance at this place is called.
-#[must_use]
 pub(crate) fn instance_name(index: usize) -> String {
     format!("instance-{}", index + 1)
 }

@@ -27,37 +27,31 @@ pub struct GaugeUrl {
 
 impl GaugeUrl {
     /// Whether it is https.
-    #[must_use]
     pub const fn encrypted(&self) -> bool {
         self.encrypted
     }
 
     /// The host, to be resolved and checked by whoever is to connect to it.
-    #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }
 
     /// The port, the scheme's own where none is written.
-    #[must_use]
     pub const fn port(&self) -> u16 {
         self.port
     }
 
     /// Path and query, as a request line has them; secret.
-    #[must_use]
     pub fn target(&self) -> &str {
         &self.target
     }
 
     /// `user:password`, where the address has them; secret.
-    #[must_use]
     pub fn user(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
     /// The host as a `Host` header has it.
-    #[must_use]
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') {
             format!("[{}]", self.host)

@@ -130,7 +130,6 @@ impl Expression {
     }
 
     /// The names of all metrics that it may read.
-    #[must_use]
     pub fn metrics(&self) -> Vec<&str> {
         let mut names = Vec::new();
         self.0.metrics(&mut names);

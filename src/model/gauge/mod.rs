@@ -63,7 +63,6 @@ pub struct Roles {
 
 impl Roles {
     /// Those of a preset.
-    #[must_use]
     pub fn of(preset: &Preset) -> Self {
         let read = |text: &str| text.parse().ok();
         Self {
@@ -74,7 +73,6 @@ impl Roles {
     }
 
     /// Each role with its name, in the order in which they are told.
-    #[must_use]
     pub fn each(&self) -> [(&'static str, Option<&Expression>); 3] {
         [
             ("busy", self.busy.as_ref()),
@@ -84,14 +82,12 @@ impl Roles {
     }
 
     /// Whether some expression may read a metric of this name.
-    #[must_use]
     pub fn reads(&self, metric: &str) -> bool {
         let mut expressions = self.each().into_iter().filter_map(|(_, own)| own);
         expressions.any(|own| own.metrics().contains(&metric))
     }
 
     /// What this page says of each role that is asked for.
-    #[must_use]
     pub fn reading(&self, page: &Page) -> Reading {
         let read = |expression: &Option<Expression>| {
             let value = expression.as_ref()?.value(page);
@@ -127,7 +123,6 @@ pub struct Reading {
 
 impl Reading {
     /// Each role with its name.
-    #[must_use]
     pub fn each(&self) -> [(&'static str, Option<&Result<Value, String>>); 3] {
         [
             ("busy", self.busy.as_ref()),
@@ -138,7 +133,6 @@ impl Reading {
 
     /// Whether anything was read from the page at all; what an expression
     /// states by itself is no reading.
-    #[must_use]
     pub fn holds(&self) -> bool {
         let mut values = self.each().into_iter().filter_map(|(_, value)| value);
         values.any(|value| matches!(value, Ok(value) if !value.stated))

@@ -17,7 +17,6 @@ pub struct Series {
 
 impl Series {
     /// A series without labels.
-    #[must_use]
     pub fn new(name: impl Into<String>, value: f64) -> Self {
         Self {
             name: name.into(),
@@ -27,14 +26,12 @@ impl Series {
     }
 
     /// The same with one more label.
-    #[must_use]
     pub fn with(mut self, label: impl Into<String>, value: impl Into<String>) -> Self {
         self.labels.push((label.into(), value.into()));
         self
     }
 
     /// The value of a label; empty where the series has none of this name.
-    #[must_use]
     pub fn label(&self, name: &str) -> &str {
         let found = self.labels.iter().find(|(label, _)| label == name);
         found.map_or("", |(_, value)| value)

@@ -23,7 +23,6 @@ pub struct Preset {
 
 impl Preset {
     /// The preset of this name.
-    #[must_use]
     pub fn of(name: &str) -> Option<&'static Self> {
         PRESETS.iter().find(|preset| preset.name == name)
     }

@@ -45,7 +45,6 @@ pub struct ProxySpec {
 
 impl ProxySpec {
     /// A proxy of bytes that listens from the start.
-    #[must_use]
     pub fn new(listen: SocketAddr, to: SocketAddr) -> Self {
         Self {
             name: "proxy".into(),
@@ -133,37 +132,31 @@ impl Proxy {
     }
 
     /// Its name.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.shared.name
     }
 
     /// What it reads.
-    #[must_use]
     pub fn mode(&self) -> Mode {
         self.shared.mode
     }
 
     /// Where it listens, or would.
-    #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.state().listen
     }
 
     /// Where connections lead to.
-    #[must_use]
     pub fn upstream(&self) -> SocketAddr {
         self.table.borrow().upstream
     }
 
     /// Whether it listens.
-    #[must_use]
     pub fn enabled(&self) -> bool {
         self.state().enabled
     }
 
     /// The faults in force, in the order in which they were injected.
-    #[must_use]
     pub fn faults(&self) -> Vec<ProxyFault> {
         let table = self.table.borrow();
         let placed = table.placed.iter();
@@ -259,7 +252,6 @@ impl Proxy {
     }
 
     /// What it has counted so far.
-    #[must_use]
     pub fn counters(&self) -> ProxyCounters {
         let table = self.table.borrow();
         let placed = table.placed.iter();

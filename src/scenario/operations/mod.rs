@@ -23,7 +23,6 @@ pub(super) use self::file::{Operation, Values};
 pub(super) use self::texts::{Capturing, Check, HeaderLine, RequestLine};
 
 /// The JSON schema of files of operations, as text that ends with a newline.
-#[must_use]
 pub fn operations_schema() -> String {
     schema::printed(&value())
 }

@@ -38,7 +38,6 @@ pub struct HttpMatch {
 
 impl HttpMatch {
     /// Whether the request fits, whatever the count.
-    #[must_use]
     pub fn fits(&self, request: &RequestView<'_>) -> bool {
         let method = self.method.as_deref();
         let path = request.target.split('?').next().unwrap_or_default();
@@ -78,7 +77,6 @@ impl HttpMatch {
     }
 
     /// Whether the request is meant that is the `index`-th to fit, from 0.
-    #[must_use]
     pub fn counts(&self, index: u64) -> bool {
         self.count.is_none_or(|count| index < count)
     }
