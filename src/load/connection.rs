@@ -2,8 +2,7 @@
 
 use bytes::BytesMut;
 
-use super::codec::ResponseReader;
-use super::http2::Session;
+use super::engine::Exchange;
 use super::stream::Stream;
 use crate::clients::{AttemptId, Class};
 use crate::slots::SlotQueue;
@@ -49,18 +48,6 @@ pub(super) enum Watched {
     Writing,
 }
 
-/// What goes on on a connection.
-#[derive(Debug)]
-pub(super) enum Exchange {
-    /// HTTP/1.1: one attempt at a time, in this slot, or none.
-    One {
-        attempt: Option<u32>,
-        reader: ResponseReader,
-    },
-    /// HTTP/2: many at a time.
-    Two(Box<Session>),
-}
-
 /// A connection.
 #[derive(Debug)]
 pub(super) struct Connection {
@@ -100,10 +87,7 @@ impl Connection {
 
     /// Whether any attempt is under way on it.
     pub(super) fn busy(&self) -> bool {
-        match &self.exchange {
-            Exchange::One { attempt, .. } => attempt.is_some(),
-            Exchange::Two(session) => session.under_way() > 0,
-        }
+        self.exchange.busy()
     }
 }
 

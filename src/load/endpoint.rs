@@ -36,6 +36,24 @@ pub enum Protocol {
     },
 }
 
+impl Protocol {
+    /// Whether it can carry a plan: one that makes a new connection for each request,
+    /// or one for the fleet and its monitors.
+    pub(super) const fn fits(
+        self,
+        fresh_connections: bool,
+        fleet: bool,
+    ) -> Result<(), &'static str> {
+        match self {
+            Self::Http2 { streams } if streams == 0 || fresh_connections => {
+                Err("an HTTP/2 connection is kept, and has at least one stream")
+            }
+            Self::Http2 { .. } if fleet => Err("the fleet and its monitors speak HTTP/1.1"),
+            Self::Http1 | Self::Http2 { .. } => Ok(()),
+        }
+    }
+}
+
 /// Where requests go, and by what.
 #[derive(Debug, Clone)]
 pub struct Endpoint {

@@ -6,7 +6,7 @@ use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use super::endpoint::{Endpoint, Protocol};
+use super::endpoint::Endpoint;
 use super::engine::Engine;
 use super::poller::{Poller, Waker};
 use super::prepared::PreparedWork;
@@ -361,13 +361,9 @@ fn check(setup: &Setup) -> Result<PreparedWork> {
             "in a closed loop a circuit breaker needs users who think between operations",
         );
     }
-    if let Protocol::Http2 { streams } = setup.endpoint.protocol {
-        if streams == 0 || drive.fresh_connections {
-            return unfit("an HTTP/2 connection is kept, and has at least one stream");
-        }
-        if !plan.monitors.is_empty() || matches!(setup.work, Work::Fleet(_)) {
-            return unfit("the fleet and its monitors speak HTTP/1.1");
-        }
+    let fleet = !plan.monitors.is_empty() || matches!(setup.work, Work::Fleet(_));
+    if let Err(reason) = setup.endpoint.protocol.fits(drive.fresh_connections, fleet) {
+        return unfit(reason);
     }
     if plan.interval < Nanos::from_millis(1) {
         return unfit("`interval` must be at least 1ms");

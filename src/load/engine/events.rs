@@ -3,8 +3,7 @@
 use bytes::Buf as _;
 use rustix::event::epoll::EventFlags;
 
-use super::super::codec::Progress;
-use super::super::connection::{Exchange, slot_and_serial, token};
+use super::super::connection::{slot_and_serial, token};
 use super::super::socket::Fault;
 use super::sockets::Sockets;
 use crate::clients::Clients;
@@ -24,6 +23,15 @@ enum Read {
     Bytes { received: usize, last: bool },
     /// There is nothing more for now, or the connection is gone.
     Nothing,
+}
+
+/// What follows the bytes of a read.
+#[derive(Clone, Copy)]
+pub(super) struct Rest {
+    /// There is no more for now, as far as the read shows.
+    pub(super) last: bool,
+    /// There is no more for now.
+    pub(super) drained: bool,
 }
 
 impl Sockets {
@@ -90,9 +98,7 @@ impl Sockets {
             self.read_last(slot, flags, &fault);
             return false;
         }
-        if matches!(connection.exchange, Exchange::Two(_)) {
-            self.keep_in_pool(slot);
-        }
+        self.keep_in_pool(slot);
         true
     }
 
@@ -107,19 +113,6 @@ impl Sockets {
         }
     }
 
-    /// Sends what waited for the handshake.
-    fn send_first(&mut self, slot: u32, clients: &Clients) {
-        let exchange = self.connections.get(slot).map(|found| &found.exchange);
-        let attempt = match exchange {
-            Some(Exchange::One { attempt, .. }) => *attempt,
-            _ => None,
-        };
-        match attempt.and_then(|attempt| clients.asks(attempt)) {
-            Some(asks) => self.send_request(slot, &asks),
-            None => self.send_waiting(slot),
-        }
-    }
-
     fn read(&mut self, slot: u32, flags: EventFlags) {
         for _ in 0..READS_MAX {
             let Read::Bytes { received, last } = self.receive(slot, flags) else {
@@ -129,25 +122,8 @@ impl Sockets {
                 return;
             };
             let drained = last && connection.stream.short_means_drained();
-            match &mut connection.exchange {
-                Exchange::One { attempt: None, .. } => {
-                    // Nobody asked for anything, so nobody can trust what comes next either.
-                    return self.close(slot);
-                }
-                Exchange::One { reader, .. } => match reader.feed(&self.buffer[..received]) {
-                    Ok(Progress::Complete { response, used }) => {
-                        let all = last && used == received;
-                        let reusable = all && (drained || self.nothing_follows(slot));
-                        return self.answered(slot, response, reusable);
-                    }
-                    Ok(Progress::Incomplete) => {}
-                    Err(cause) => return self.lose(slot, cause),
-                },
-                Exchange::Two(_) => {
-                    if !self.feed_session(slot, received) {
-                        return;
-                    }
-                }
+            if !self.feed(slot, received, Rest { last, drained }) {
+                return;
             }
             if drained {
                 return;
@@ -156,16 +132,6 @@ impl Sockets {
         if let Some(connection) = self.connections.get(slot) {
             self.again.push((token(slot, connection.serial), flags));
         }
-    }
-
-    /// Whether a connection has nothing more to read now. What follows a response
-    /// was not asked for.
-    fn nothing_follows(&mut self, slot: u32) -> bool {
-        let connection = self.connections.get_mut(slot);
-        connection.is_some_and(|connection| {
-            let more = connection.stream.receive(&mut self.buffer);
-            matches!(more, Ok(None))
-        })
     }
 
     /// Reads once into the buffer, and deals with the stream's end.
@@ -195,22 +161,5 @@ impl Sockets {
             Err(fault) => self.connection_broken(slot, &fault),
         }
         Read::Nothing
-    }
-
-    /// The server has closed: that may be the response's end.
-    fn stream_ended(&mut self, slot: u32) {
-        let Some(connection) = self.connections.get(slot) else {
-            return;
-        };
-        match &connection.exchange {
-            Exchange::One {
-                attempt: Some(_),
-                reader,
-            } => match reader.finish() {
-                Ok(response) => self.answered(slot, response, false),
-                Err(_) => self.connection_closed(slot),
-            },
-            _ => self.connection_closed(slot),
-        }
     }
 }

@@ -2,7 +2,6 @@
 
 use rustix::io::Errno;
 
-use super::super::connection::Exchange;
 use super::super::generator::Update;
 use super::super::socket::Fault;
 use super::sockets::{Sockets, lost};
@@ -36,30 +35,10 @@ impl Sockets {
         };
         let ended = cause.counted() == Some(Unanswered::Connection);
         let may_be_stale = connection.served && ended;
-        match &mut connection.exchange {
-            Exchange::One { attempt, reader } => {
-                let (attempt, answering) = (attempt.take(), reader.started());
-                reader.seen(&mut self.seen);
-                self.close(slot);
-                if let Some(place) = attempt {
-                    self.lose_attempt(place, cause, (may_be_stale, answering), now);
-                }
-            }
-            Exchange::Two(session) => {
-                let cause = match session.farewell() {
-                    Some(said) if cause == FailureCause::Closed => {
-                        self.seen.clear();
-                        self.seen.extend_from_slice(said.as_bytes());
-                        FailureCause::Http2Refused
-                    }
-                    _ => cause,
-                };
-                let attempts = session.abandon();
-                self.close(slot);
-                for (place, answering) in attempts {
-                    self.lose_attempt(place, cause, (may_be_stale, answering), now);
-                }
-            }
+        let (cause, attempts) = connection.exchange.abandon(cause, &mut self.seen);
+        self.close(slot);
+        for (place, answering) in attempts {
+            self.lose_attempt(place, cause, (may_be_stale, answering), now);
         }
     }
 
@@ -98,17 +77,10 @@ impl Sockets {
         if connection.stream.handshaking() {
             return FailureCause::TlsTimedOut;
         }
-        match &connection.exchange {
-            _ if !connection.unsent.is_empty() || connection.stream.pending() => {
-                FailureCause::RequestUnsent
-            }
-            Exchange::One { reader, .. } => {
-                let waits_for = reader.waits_for();
-                reader.copy_seen(&mut self.seen);
-                waits_for
-            }
-            Exchange::Two(session) => session.waits_for(stream),
+        if !connection.unsent.is_empty() || connection.stream.pending() {
+            return FailureCause::RequestUnsent;
         }
+        connection.exchange.waits_for(stream, &mut self.seen)
     }
 
     /// What the machine said is what is seen of a failure.

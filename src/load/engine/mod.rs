@@ -7,12 +7,18 @@
 //! - [`sockets`]: connections and pools, as the wire of the clients
 //! - [`events`]: what sockets say
 //! - [`failures`]: how attempts fail
+//! - [`exchange`]: what goes on on a connection, by its protocol
+//! - [`single`]: attempts one at a time on a connection of HTTP/1.1
 //! - [`streams`]: attempts as streams of HTTP/2 connections
 
 mod events;
+mod exchange;
 mod failures;
+mod single;
 mod sockets;
 mod streams;
+
+pub(super) use self::exchange::Exchange;
 
 use std::sync::mpsc::Receiver;
 

@@ -9,19 +9,20 @@ use std::collections::VecDeque;
 use bytes::{Buf as _, BytesMut};
 use rustix::event::epoll::EventFlags;
 
-use super::super::codec::{Response, ResponseReader};
-use super::super::connection::{Carried, Connection, Exchange, Pool, Watched, token};
-use super::super::endpoint::{Endpoint, Protocol};
+use super::super::codec::Response;
+use super::super::connection::{Carried, Connection, Pool, Watched, token};
+use super::super::endpoint::Endpoint;
 use super::super::generator::{Setup, Update};
-use super::super::http2::{Session, StreamEnd};
+use super::super::http2::StreamEnd;
 use super::super::poller::Poller;
 use super::super::prepared::PreparedWork;
 use super::super::request::{self, Requests};
 use super::super::socket::{Fault, Notes};
 use super::super::stream::Stream;
 use super::Updates;
+use super::exchange::Exchange;
 use crate::clients::{
-    Asks, AttemptEnd, AttemptId, Class, End, NewFailure, Outgoing, Try, Wire, WireReport,
+    Asks, AttemptEnd, AttemptId, Class, End, NewFailure, Outgoing, Wire, WireReport,
 };
 use crate::clock::{self, Clock, RunDelay};
 use crate::model::{
@@ -40,11 +41,11 @@ pub(super) struct Sockets {
     clock: Clock,
     pub(super) poller: Poller,
     updates: Updates,
-    endpoint: Endpoint,
-    fresh_connections: bool,
+    pub(super) endpoint: Endpoint,
+    pub(super) fresh_connections: bool,
     pub(super) requests: Requests,
     /// The request of each group of monitors.
-    probe_requests: Vec<Vec<u8>>,
+    pub(super) probe_requests: Vec<Vec<u8>>,
 
     /// Of each attempt, by its slot, how it is carried.
     pub(super) carried: Vec<Carried>,
@@ -57,7 +58,7 @@ pub(super) struct Sockets {
     /// Connections that have more to read than one turn allows.
     pub(super) again: Vec<(u64, EventFlags)>,
     /// The time that was read last.
-    latest: Nanos,
+    pub(super) latest: Nanos,
     /// Room for what the kernel notes of bytes, where it is asked to.
     pub(super) notes: Option<Notes>,
     /// Where zero lies on the wall clock, by which the kernel notes.
@@ -118,20 +119,7 @@ impl Wire for Sockets {
             until,
             handed_over: false,
         });
-        let (to_head, keep) = self.reading(&asks);
-        match self
-            .connections
-            .get_mut(slot)
-            .map(|found| &mut found.exchange)
-        {
-            Some(Exchange::One { attempt, reader }) => {
-                reader.begin(to_head, keep);
-                *attempt = Some(id.slot);
-                self.send_request(slot, &asks);
-            }
-            Some(Exchange::Two(_)) => self.open_stream(slot, id.slot, &asks),
-            None => {}
-        }
+        self.begin(slot, id.slot, &asks);
     }
 
     /// Ends the attempt's connection or stream with it: what may still come on it
@@ -140,19 +128,7 @@ impl Wire for Sockets {
         let Some(carried) = self.drop_carried(id.slot).filter(|it| it.id == id) else {
             return;
         };
-        let slot = carried.connection;
-        match self
-            .connections
-            .get_mut(slot)
-            .map(|found| &mut found.exchange)
-        {
-            Some(Exchange::One { attempt, .. }) => {
-                *attempt = None;
-                self.close(slot);
-            }
-            Some(Exchange::Two(_)) => self.cancel_stream(slot, carried.stream),
-            None => {}
-        }
+        self.give_up(&carried);
     }
 
     fn time_out(&mut self, id: AttemptId, now: Nanos) -> FailureCause {
@@ -336,32 +312,7 @@ impl Sockets {
         }
     }
 
-    /// A connection for an attempt. Of HTTP/1.1's kept ones the warmest, and
-    /// for a resend a new one, since a second kept one may be as stale; of
-    /// HTTP/2's, as long as more may be opened, one that nobody else uses.
-    fn take_connection(&mut self, class: Class, which: Try, now: Nanos) -> Result<u32, Fault> {
-        if let Protocol::Http1 = self.endpoint.protocol {
-            let kept = match which {
-                Try::Resend => None,
-                Try::First | Try::Retry | Try::Hedge => self.pool(class).idle.pop_back(),
-            };
-            return kept.map_or_else(|| self.connect(class), Ok);
-        }
-        let may_open = self.pool(class).may_open();
-        let Some((_, kept)) = self.pool(class).idle.front() else {
-            let slot = self.connect(class)?;
-            self.pool(class).idle.push(slot, now);
-            return Ok(slot);
-        };
-        if may_open && self.connections.get(kept).is_some_and(Connection::busy) {
-            let slot = self.connect(class)?;
-            self.pool(class).idle.push(slot, now);
-            return Ok(slot);
-        }
-        Ok(kept)
-    }
-
-    fn connect(&mut self, class: Class) -> Result<u32, Fault> {
+    pub(super) fn connect(&mut self, class: Class) -> Result<u32, Fault> {
         debug_assert!(self.pool(class).may_open(), "the limit is a limit");
         let stream = Stream::connect(&self.endpoint)?;
         if self.notes.is_some() {
@@ -373,53 +324,10 @@ impl Sockets {
         self.counted.connections_open += 1;
         self.pool(class).open += 1;
         let mut unsent = BytesMut::new();
-        let exchange = match self.endpoint.protocol {
-            Protocol::Http1 => Exchange::One {
-                attempt: None,
-                reader: ResponseReader::new(),
-            },
-            Protocol::Http2 { streams } => {
-                let most = self.requests_max;
-                Exchange::Two(Box::new(Session::new(streams, most, &mut unsent)))
-            }
-        };
+        let exchange = Exchange::new(self.endpoint.protocol, self.requests_max, &mut unsent);
         Ok(self
             .connections
             .insert(Connection::new(stream, serial, class, exchange, unsent)))
-    }
-
-    /// Sends the request of the attempt under way on an HTTP/1.1 connection, as far
-    /// as the kernel takes it.
-    pub(super) fn send_request(&mut self, slot: u32, asks: &Asks<'_>) {
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
-        let request = match asks {
-            Asks::Step(request) => {
-                self.requests.write(request, self.latest, &mut self.request);
-                self.request.as_slice()
-            }
-            Asks::Probe { group } => self.probe_requests[*group].as_slice(),
-        };
-        match connection.stream.transmit(request) {
-            Ok(Some(sent)) => {
-                self.counted.sent_bytes += sent as u64;
-                connection.established = true;
-                connection.unsent.extend_from_slice(&request[sent..]);
-                if let Exchange::One {
-                    attempt: Some(attempt),
-                    ..
-                } = connection.exchange
-                {
-                    self.carried[attempt as usize].handed_over = true;
-                }
-            }
-            // The handshake is under way: all of it is sent after it.
-            Ok(None) if !connection.established => {}
-            Ok(None) => connection.unsent.extend_from_slice(request),
-            Err(fault) => return self.connection_broken(slot, &fault),
-        }
-        self.watch(slot);
     }
 
     /// Sends what a connection has to send, as far as the kernel takes it.
@@ -433,10 +341,8 @@ impl Sockets {
                     self.counted.sent_bytes += sent as u64;
                     connection.established = true;
                     connection.unsent.advance(sent);
-                    if let Exchange::Two(session) = &mut connection.exchange
-                        && connection.unsent.is_empty()
-                    {
-                        session.sent();
+                    if connection.unsent.is_empty() {
+                        connection.exchange.sent();
                     }
                 }
                 Ok(None) => {}
@@ -474,46 +380,6 @@ impl Sockets {
         if let Err(error) = result {
             self.connection_broken(slot, &error.into());
         }
-    }
-
-    /// The response to the attempt under way is whole; `reusable`: as far as the socket goes.
-    pub(super) fn answered(&mut self, slot: u32, response: Response, reusable: bool) {
-        let now = self.read_clock();
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
-        let Exchange::One { attempt, reader } = &mut connection.exchange else {
-            return;
-        };
-        let content = reader.take_content();
-        reader.seen(&mut self.seen);
-        let Some(place) = attempt.take() else {
-            return;
-        };
-        let Some(carried) = self.drop_carried(place) else {
-            return;
-        };
-        let ended = self.ended_at(&carried, now);
-        if ended >= carried.until {
-            // What may still come on its connection belongs to nobody.
-            self.close(slot);
-            return self.end(carried.id, now, now, End::TooLate);
-        }
-        let Some(connection) = self.connections.get_mut(slot) else {
-            return;
-        };
-        connection.served = true;
-        let class = connection.class;
-        let keep = reusable
-            && response.keep_alive
-            && connection.unsent.is_empty()
-            && !self.fresh_connections;
-        if keep {
-            self.pool(class).idle.push(slot, now);
-        } else {
-            self.close(slot);
-        }
-        self.end(carried.id, ended, now, answer(response, content));
     }
 
     /// When a response was whole that has been read by `now`: by the kernel's

@@ -2,8 +2,8 @@
 
 use bytes::BytesMut;
 
-use super::super::connection::Exchange;
 use super::super::http2::{Session, StreamEnd};
+use super::exchange::Exchange;
 use super::sockets::{Sockets, answer};
 use crate::clients::{Asks, End};
 use crate::model::FailureCause;

@@ -1,0 +1,191 @@
+//! What goes on on a connection, by its protocol. This is the one place that tells the
+//! protocols apart: [`super::single`] and [`super::streams`] carry attempts on them.
+
+use bytes::BytesMut;
+
+use super::super::codec::ResponseReader;
+use super::super::connection::{Carried, Connection};
+use super::super::endpoint::Protocol;
+use super::super::http2::Session;
+use super::super::socket::Fault;
+use super::events::Rest;
+use super::sockets::Sockets;
+use crate::clients::{Asks, Class, Clients, Try};
+use crate::model::FailureCause;
+use crate::units::Nanos;
+
+/// What goes on on a connection.
+#[derive(Debug)]
+pub(in crate::load) enum Exchange {
+    /// HTTP/1.1: one attempt at a time, in this slot, or none.
+    One {
+        attempt: Option<u32>,
+        reader: ResponseReader,
+    },
+    /// HTTP/2: many at a time.
+    Two(Box<Session>),
+}
+
+impl Exchange {
+    /// Of a new connection; what the protocol says first goes to `unsent`.
+    /// `requests_max`: how many requests the server is known to take on it.
+    pub(super) fn new(protocol: Protocol, requests_max: u32, unsent: &mut BytesMut) -> Self {
+        match protocol {
+            Protocol::Http1 => Self::One {
+                attempt: None,
+                reader: ResponseReader::new(),
+            },
+            Protocol::Http2 { streams } => {
+                Self::Two(Box::new(Session::new(streams, requests_max, unsent)))
+            }
+        }
+    }
+
+    /// Whether any attempt is under way on it.
+    pub(in crate::load) fn busy(&self) -> bool {
+        match self {
+            Self::One { attempt, .. } => attempt.is_some(),
+            Self::Two(session) => session.under_way() > 0,
+        }
+    }
+
+    /// The kernel has taken all that there was to send.
+    pub(super) fn sent(&mut self) {
+        if let Self::Two(session) = self {
+            session.sent();
+        }
+    }
+
+    /// What an attempt that is sent is waiting for; what was seen of its answer goes
+    /// to `seen`.
+    pub(super) fn waits_for(&self, stream: u32, seen: &mut Vec<u8>) -> FailureCause {
+        match self {
+            Self::One { reader, .. } => {
+                reader.copy_seen(seen);
+                reader.waits_for()
+            }
+            Self::Two(session) => session.waits_for(stream),
+        }
+    }
+
+    /// Gives up every attempt under way: their slots, and whether the answer to each had
+    /// begun. The cause may be known better here, and what was seen goes to `seen`.
+    pub(super) fn abandon(
+        &mut self,
+        cause: FailureCause,
+        seen: &mut Vec<u8>,
+    ) -> (FailureCause, Vec<(u32, bool)>) {
+        match self {
+            Self::One { attempt, reader } => {
+                let attempts = attempt.take().map(|place| (place, reader.started()));
+                reader.seen(seen);
+                (cause, attempts.into_iter().collect())
+            }
+            Self::Two(session) => {
+                let cause = match session.farewell() {
+                    Some(said) if cause == FailureCause::Closed => {
+                        seen.clear();
+                        seen.extend_from_slice(said.as_bytes());
+                        FailureCause::Http2Refused
+                    }
+                    _ => cause,
+                };
+                (cause, session.abandon())
+            }
+        }
+    }
+}
+
+impl Sockets {
+    /// A connection for an attempt. Of HTTP/1.1's kept ones the warmest, and
+    /// for a resend a new one, since a second kept one may be as stale; of
+    /// HTTP/2's, as long as more may be opened, one that nobody else uses.
+    pub(super) fn take_connection(
+        &mut self,
+        class: Class,
+        which: Try,
+        now: Nanos,
+    ) -> Result<u32, Fault> {
+        if let Protocol::Http1 = self.endpoint.protocol {
+            let kept = match which {
+                Try::Resend => None,
+                Try::First | Try::Retry | Try::Hedge => self.pool(class).idle.pop_back(),
+            };
+            return kept.map_or_else(|| self.connect(class), Ok);
+        }
+        let may_open = self.pool(class).may_open();
+        let Some((_, kept)) = self.pool(class).idle.front() else {
+            let slot = self.connect(class)?;
+            self.pool(class).idle.push(slot, now);
+            return Ok(slot);
+        };
+        if may_open && self.connections.get(kept).is_some_and(Connection::busy) {
+            let slot = self.connect(class)?;
+            self.pool(class).idle.push(slot, now);
+            return Ok(slot);
+        }
+        Ok(kept)
+    }
+
+    /// What goes on on a connection, as long as it is there.
+    fn exchange(&mut self, slot: u32) -> Option<&mut Exchange> {
+        let connection = self.connections.get_mut(slot)?;
+        Some(&mut connection.exchange)
+    }
+
+    /// Begins the attempt in slot `place`.
+    pub(super) fn begin(&mut self, slot: u32, place: u32, asks: &Asks<'_>) {
+        let (to_head, keep) = self.reading(asks);
+        match self.exchange(slot) {
+            Some(Exchange::One { attempt, reader }) => {
+                reader.begin(to_head, keep);
+                *attempt = Some(place);
+                self.send_request(slot, asks);
+            }
+            Some(Exchange::Two(_)) => self.open_stream(slot, place, asks),
+            None => {}
+        }
+    }
+
+    /// Nobody waits for an attempt any more.
+    pub(super) fn give_up(&mut self, carried: &Carried) {
+        match self.exchange(carried.connection) {
+            Some(Exchange::One { attempt, .. }) => {
+                *attempt = None;
+                self.close(carried.connection);
+            }
+            Some(Exchange::Two(_)) => self.cancel_stream(carried.connection, carried.stream),
+            None => {}
+        }
+    }
+
+    /// Sends what waited for the handshake.
+    pub(super) fn send_first(&mut self, slot: u32, clients: &Clients) {
+        let attempt = match self.exchange(slot) {
+            Some(Exchange::One { attempt, .. }) => *attempt,
+            _ => None,
+        };
+        match attempt.and_then(|attempt| clients.asks(attempt)) {
+            Some(asks) => self.send_request(slot, &asks),
+            None => self.send_waiting(slot),
+        }
+    }
+
+    /// Takes bytes that came; false where there is no more to read.
+    pub(super) fn feed(&mut self, slot: u32, received: usize, rest: Rest) -> bool {
+        match self.exchange(slot) {
+            Some(Exchange::One { .. }) => self.feed_single(slot, received, rest),
+            Some(Exchange::Two(_)) => self.feed_session(slot, received),
+            None => false,
+        }
+    }
+
+    /// The server has closed: that may be the response's end.
+    pub(super) fn stream_ended(&mut self, slot: u32) {
+        match self.exchange(slot) {
+            Some(Exchange::One { .. }) => self.single_ended(slot),
+            Some(Exchange::Two(_)) => self.connection_closed(slot),
+            None => {}
+        }
+    }
+}
