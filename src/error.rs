@@ -17,6 +17,8 @@ pub const EXIT_UNFIT: i32 = 3;
 pub const EXIT_INVALID: i32 = 97;
 /// An expectation of the scenario failed. k6 uses the same code for a failed threshold.
 pub const EXIT_EXPECTATION: i32 = 99;
+/// What a signal's number is added to in the exit code of what it ended.
+pub const EXIT_SIGNAL_BASE: i32 = 128;
 /// Interrupted by SIGINT (128 + 2), after clean-up.
 pub const EXIT_INTERRUPTED: i32 = 130;
 /// Ended by SIGTERM (128 + 15), after clean-up.
@@ -83,7 +85,7 @@ impl Error {
             Kind::Failed => EXIT_FAILED,
             Kind::Usage => EXIT_USAGE,
             Kind::Unfit => EXIT_UNFIT,
-            Kind::Interrupted { signal } => 128 + signal,
+            Kind::Interrupted { signal } => EXIT_SIGNAL_BASE + signal,
         }
     }
 }

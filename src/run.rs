@@ -13,6 +13,7 @@ use crate::explore::{self, Axis};
 use crate::gauges::machine_facts;
 use crate::live;
 use crate::load::{Endpoint, Work};
+use crate::model::secret;
 use crate::plan::Plan;
 use crate::record::{
     Backend, Event, Header, IntervalLog, Observer, Record, Recorder, Sample, StopCause, Tally,
@@ -45,17 +46,10 @@ pub(crate) struct Options {
     pub live_width: Option<usize>,
     /// Hosts other than this machine that may be sent to.
     pub allowed: Vec<String>,
+    /// The words of the command line, which is what makes the run again.
+    pub command: Vec<String>,
     /// The file that a load's histograms are written to, an interval at a time.
     pub histograms: Option<PathBuf>,
-}
-
-/// A run that came to an end, planned or by a signal.
-#[derive(Debug)]
-pub(crate) struct Finished {
-    /// What it was found to show.
-    pub findings: Findings,
-    /// Why it stopped.
-    pub cause: StopCause,
 }
 
 /// Carries out the plan live, writes its reports and prints the answer.
@@ -64,9 +58,9 @@ pub(crate) struct Finished {
 ///
 /// As [`live::preflight`] and [`live::conduct`]. A run that failed on the way
 /// is still reported, marked incomplete, before the error is returned.
-pub(crate) fn live(plan: Plan, options: &Options) -> Result<Finished> {
+pub(crate) fn live(plan: Plan, options: &Options) -> Result<Findings> {
     let warnings = live::preflight(&plan, &options.allowed)?;
-    let header = header(plan, Backend::Live);
+    let header = header(plan, Backend::Live, options);
     let directory = directory(&header, options);
     let binary = env::current_exe().map_err(|cause| {
         Error::failed(format!("failed to find this program's own file: {cause}"))
@@ -97,7 +91,7 @@ pub(crate) fn live(plan: Plan, options: &Options) -> Result<Finished> {
         written.map(|()| findings)
     });
     match (cause, reported) {
-        (Ok(cause), Ok(findings)) => Ok(Finished { findings, cause }),
+        (Ok(_), Ok(findings)) => Ok(findings),
         (Ok(StopCause::Interrupted { signal }), Err(error)) => {
             let kind = Kind::Interrupted { signal };
             Err(Error::new(kind, format!("interrupted; {error}")))
@@ -122,11 +116,11 @@ fn directory(header: &Header, options: &Options) -> PathBuf {
 /// As [`sim::simulate`], and where the record cannot be written. A simulation
 /// that met a bound or was interrupted is reported, marked incomplete, before
 /// the error is returned.
-pub(crate) fn simulated(plan: Plan, bounds: sim::Bounds, options: &Options) -> Result<Finished> {
-    let header = header(plan, Backend::Sim);
+pub(crate) fn simulated(plan: Plan, bounds: sim::Bounds, options: &Options) -> Result<Findings> {
+    let header = header(plan, Backend::Sim, options);
     let directory = directory(&header, options);
-    let (cause, findings) = simulate_into(&directory, &header, bounds, options)?;
-    Ok(Finished { findings, cause })
+    let (_, findings) = simulate_into(&directory, &header, bounds, options)?;
+    Ok(findings)
 }
 
 /// Simulates into a run directory and reports it.
@@ -156,7 +150,7 @@ fn simulate_into(
     tell(there, &record, &findings, options)?;
     written?;
     match simulated.cause {
-        StopCause::Failed { reason } => Err(Error::failed(reason)),
+        StopCause::Failed { reason, .. } => Err(Error::failed(reason)),
         cause => Ok((cause, findings)),
     }
 }
@@ -192,8 +186,8 @@ pub(crate) fn load(
     endpoint: Endpoint,
     work: Work,
     options: &Options,
-) -> Result<(Record, Findings, StopCause)> {
-    let header = header(plan, Backend::Live);
+) -> Result<(Record, Findings)> {
+    let header = header(plan, Backend::Live, options);
     let view = ui::progress(
         io::stderr(),
         &header.plan,
@@ -203,15 +197,15 @@ pub(crate) fn load(
     let file = options.histograms.as_deref();
     let log = file.map(|file| interval_log(file, &header)).transpose()?;
     let mut watching = ((ui::Aside::new(view), Tally::new(&header.plan)), log);
-    let cause = live::offer(&header.plan, endpoint, work, &mut watching)?;
+    live::offer(&header.plan, endpoint, work, &mut watching)?;
     let ((view, tally), log) = watching;
     drop(view);
     if let (Some(file), Some(log)) = (file, log) {
         log.end().map_err(|cause| histograms_error(file, &cause))?;
     }
-    let record = tally.into_record(header);
-    let findings = analysis::findings(&record);
-    Ok((record, findings, cause))
+    let tallied = tally.into_records(header);
+    let findings = analysis::load_findings(&tallied);
+    Ok((tallied.whole, findings))
 }
 
 /// Where a load's histograms are written.
@@ -227,10 +221,16 @@ fn histograms_error(file: &Path, cause: &io::Error) -> Error {
 }
 
 /// What a record of a plan says of itself.
-fn header(plan: Plan, backend: Backend) -> Header {
+fn header(plan: Plan, backend: Backend, options: &Options) -> Header {
+    let mut words = options.command.clone();
+    let seeded = |word: &String| word == "--seed" || word.starts_with("--seed=");
+    if !words.is_empty() && !words.iter().any(seeded) {
+        words.extend(["--seed".to_owned(), plan.seed.to_string()]);
+    }
     Header {
         started_wall_ms: clock::wall_millis(),
         machine: machine_facts(),
+        command: secret::command_line(&words),
         ..Header::new(plan, backend)
     }
 }
@@ -263,7 +263,7 @@ pub(crate) fn what_if(
     bounds: sim::Bounds,
     options: &Options,
 ) -> Result<StopCause> {
-    let header = header(plan.clone(), Backend::Sim);
+    let header = header(plan.clone(), Backend::Sim, options);
     let directory = directory(&header, options);
     let tried = explored(options, |progress| {
         explore::what_if(plan, seeds, pairs, bounds, progress)

@@ -6,6 +6,7 @@
 
 use super::findings::{Conservation, ExhaustionWindow, Findings, Incident, Measurement, Phase};
 use super::validity::DELAYED_MOST;
+use crate::error::EXIT_FAILED;
 use crate::model::SourceName;
 use crate::plan::Cause;
 
@@ -167,6 +168,16 @@ impl Findings {
     pub fn missed_expectations(&self) -> usize {
         let all = self.expectations.iter();
         all.filter(|it| it.passed == Some(false)).count()
+    }
+
+    /// The exit code that stands for these findings.
+    pub fn exit_code(&self) -> i32 {
+        self.ending.exit_code.unwrap_or(EXIT_FAILED)
+    }
+
+    /// Whether no operation succeeded, and nobody had said what to expect.
+    pub fn nothing_succeeded(&self) -> bool {
+        self.expectations.is_empty() && self.conservation.succeeded == 0
     }
 
     /// The run in parts, each with its start and end in seconds.

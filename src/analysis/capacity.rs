@@ -19,6 +19,8 @@ use rand::RngExt as _;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::expectations::decimal;
+use super::findings::Findings;
 use super::observation::Observation;
 use super::series::{Bucket, Series};
 use super::usl::{self, Usl};
@@ -58,6 +60,41 @@ pub struct InferredCapacity {
     pub usl: Option<Usl>,
 }
 
+impl Findings {
+    /// The capacity that was inferred, or why there is none, in words.
+    pub(crate) fn capacity_sentence(&self) -> Option<String> {
+        if let Some(why) = &self.no_capacity {
+            return Some(format!("No capacity is inferred: {why}."));
+        }
+        let capacity = self.inferred_capacity.as_ref()?;
+        let range = |it: Estimate| {
+            let (low, high) = (decimal(it.low, 1), decimal(it.high, 1));
+            format!("{} ({low} to {high})", decimal(it.value, 1))
+        };
+        let workers = capacity.workers.map_or_else(
+            || {
+                "The number of workers is unknown: the target was never observed well below its \
+                 capacity"
+                    .into()
+            },
+            |workers| {
+                let service = decimal(capacity.service_ms.unwrap_or(0.0), 1);
+                format!(
+                    "At {service} ms per request that is the work of {} workers",
+                    range(workers)
+                )
+            },
+        );
+        Some(format!(
+            "Inferred, not measured: the target completes {}/s and no more; while requests in \
+             flight grew from {} to {}, completions did not. {workers}.",
+            range(capacity.per_s),
+            decimal(capacity.in_flight_min, 0),
+            decimal(capacity.in_flight_max, 0)
+        ))
+    }
+}
+
 /// What is in flight must have grown so many times on the plateau.
 const GROWTH: f64 = 2.0;
 /// Its upper part: what has more in flight than the most divided by this.
@@ -73,7 +110,7 @@ const OTHERS: f64 = 1.25;
 const UNCONTENDED: f64 = 0.5;
 /// Standard deviations of a count of random arrivals by which demand must exceed
 /// completions.
-const DEVIATIONS: f64 = 3.0;
+pub(super) const DEVIATIONS: f64 = 3.0;
 /// Samples of the bootstrap: its percentiles are then known to about 1 %.
 const RESAMPLES: usize = 400;
 
@@ -90,16 +127,13 @@ pub(super) struct Point {
     pub limited: bool,
 }
 
-/// The capacity that the generator's own series shows; none for the built-in
-/// fleet, which is measured, and where no plateau was seen.
+/// The capacity that the generator's own series shows; where no plateau was seen, why
+/// there is none.
 pub(super) fn infer(
     record: &Record,
     series: &Series,
     observation: Observation,
-) -> Option<InferredCapacity> {
-    if !series.instances.is_empty() {
-        return None;
-    }
+) -> Result<InferredCapacity, &'static str> {
     let plan = &record.header.plan;
     let closed = plan.load.drive.closed.is_some();
     let buckets = series.between(observation.from, observation.to);
@@ -107,9 +141,9 @@ pub(super) fn infer(
     let plateau = Plateau::find(&points)?;
     let mut draws = rng::stream(plan.seed, "capacity");
     let rates: Vec<f64> = plateau.upper.iter().map(|point| point.rate).collect();
-    let per_s = estimate(mean(&rates)?, &mut draws, |draws| {
-        mean(&resampled(&rates, draws))
-    })?;
+    let per_s = mean(&rates)
+        .and_then(|rate| estimate(rate, &mut draws, |draws| mean(&resampled(&rates, draws))))
+        .ok_or("there are too few intervals to tell it")?;
     let calm = points.iter().filter(|point| {
         let few = point.in_flight < plateau.in_flight.0;
         few && point.rate <= UNCONTENDED * per_s.value && point.service.1 > 0.0
@@ -124,7 +158,7 @@ pub(super) fn infer(
             Some(seconds * mean(&resampled(&rates, draws))?)
         })
     });
-    Some(InferredCapacity {
+    Ok(InferredCapacity {
         per_s,
         workers,
         service_ms: service.map(|seconds| seconds * 1e3),
@@ -192,28 +226,40 @@ struct Plateau {
 }
 
 impl Plateau {
-    /// The widest plateau that reaches to the most in flight.
-    fn find(points: &[Point]) -> Option<Self> {
+    /// The widest plateau that reaches to the most in flight, or why there is none.
+    fn find(points: &[Point]) -> Result<Self, &'static str> {
         let (mut limited, mut others): (Vec<Point>, Vec<Point>) =
             points.iter().partition(|point| point.limited);
         limited.sort_by(|one, other| one.in_flight.total_cmp(&other.in_flight));
-        let most = limited.last()?.in_flight;
+        let most = limited
+            .last()
+            .ok_or("more was never asked than was completed: offer more")?
+            .in_flight;
         let edge = limited.partition_point(|point| point.in_flight <= most / UPPER);
         let (lower, upper) = limited.split_at(edge);
-        let capacity = rate(upper)?;
+        let capacity = rate(upper).filter(|capacity| *capacity > 0.0);
+        let capacity = capacity.ok_or("nothing was completed while the most was in flight")?;
         // From the left, points are left out until those that remain are flat.
         let begin = (0..lower.len()).find(|begin| {
             let remaining = rate(&lower[*begin..]).unwrap_or(0.0);
             (remaining / capacity - 1.0).abs() <= FLAT
-        })?;
+        });
+        let begin = begin.ok_or("completions still changed while more was in flight")?;
         others.extend(&lower[..begin]);
         let lower = &lower[begin..];
-        let least = lower.first()?.in_flight;
-        let enough = lower.len().min(upper.len()) >= BUCKETS_MIN;
+        let least = lower.first().map_or(most, |point| point.in_flight);
+        if lower.len().min(upper.len()) < BUCKETS_MIN {
+            return Err("too few intervals showed the target at its limit: make the steps longer");
+        }
+        if least * GROWTH > most {
+            return Err("requests in flight did not double while the target was at its limit");
+        }
         others.sort_by(|one, other| other.rate.total_cmp(&one.rate));
         let best = rate(&others[..others.len().min(BUCKETS_MIN)]).unwrap_or(0.0);
-        let grown = least * GROWTH <= most;
-        (enough && grown && best <= OTHERS * capacity && capacity > 0.0).then(|| Self {
+        if best > OTHERS * capacity {
+            return Err("it completed more with less in flight: it became slower under load");
+        }
+        Ok(Self {
             upper: upper.to_vec(),
             all: lower.len() + upper.len(),
             in_flight: (least, most),
@@ -290,8 +336,8 @@ mod tests {
         assert!((rate(&plateau.upper).unwrap() - 4.0 / 0.3).abs() < 1e-9);
         assert!((plateau.in_flight.1 - 40.0).abs() < 1e-9);
         // Still rising; too narrow; nothing asked for more; something was better.
-        assert!(Plateau::find(&ramp[..4]).is_none());
-        assert!(Plateau::find(&ramp[30..]).is_none());
+        assert!(Plateau::find(&ramp[..4]).is_err());
+        assert!(Plateau::find(&ramp[30..]).is_err());
         let unasked: Vec<_> = ramp
             .iter()
             .map(|it| Point {
@@ -299,10 +345,10 @@ mod tests {
                 ..*it
             })
             .collect();
-        assert!(Plateau::find(&unasked).is_none());
+        assert!(Plateau::find(&unasked).is_err());
         let mut better = ramp.clone();
         better.extend([point(2.0, 50.0, false); 3]);
-        assert!(Plateau::find(&better).is_none());
-        assert!(Plateau::find(&[]).is_none());
+        assert!(Plateau::find(&better).is_err());
+        assert!(Plateau::find(&[]).is_err());
     }
 }

@@ -1,14 +1,15 @@
 //! The whole analysis in order: from a record to its findings.
 
+use super::ending::Ending;
 use super::findings::{Baseline, Findings, Measurement, Validity, Verdict};
 use super::incident::Evidence;
 use super::journal::Taken;
 use super::{
     capacity, conservation, exhaustion, expectations, failures, incident, journal, observation,
-    phases,
+    phases, steps,
 };
 use super::{recovery, sentences, series, validity};
-use crate::record::Record;
+use crate::record::{Record, Tallied};
 
 /// The version of the findings' format.
 const FORMAT: u32 = 1;
@@ -54,11 +55,23 @@ pub fn findings(record: &Record) -> Findings {
         interval_s: series.interval.as_secs_f64(),
         ..bare(record, &taken, measurement)
     };
-    if let Some(capacity) = capacity::infer(record, &series, observation) {
-        for (phase, stretch) in findings.phases.iter_mut().zip(&stretches) {
-            phase.saturation_inferred = capacity::saturation(&capacity, stretch.buckets(&series));
+    // The workers of the built-in fleet are measured.
+    let measured = !series.instances.is_empty();
+    let capacity = (!measured).then(|| capacity::infer(record, &series, observation));
+    let known = capacity
+        .as_ref()
+        .and_then(|capacity| capacity.as_ref().ok());
+    findings.steps = steps::steps(record, &series, known);
+    match capacity {
+        Some(Ok(capacity)) => {
+            for (phase, stretch) in findings.phases.iter_mut().zip(&stretches) {
+                let buckets = stretch.buckets(&series);
+                phase.saturation_inferred = capacity::saturation(&capacity, buckets);
+            }
+            findings.inferred_capacity = Some(capacity);
         }
-        findings.inferred_capacity = Some(capacity);
+        Some(Err(why)) if !findings.steps.is_empty() => findings.no_capacity = Some(why.into()),
+        _ => {}
     }
     let killed = conservation::warnings(record, &series);
     findings.warnings.extend(killed);
@@ -67,8 +80,22 @@ pub fn findings(record: &Record) -> Findings {
         .extend(observation.cut_short(record.load_end()));
     findings.expectations = expectations::results(&findings, &plan.expectations);
     findings.verdict = verdict(&findings);
+    findings.ending = Ending::of(record, &findings);
     findings.sentences = sentences::sentences(&findings);
     findings
+}
+
+/// What a load shows that was added up: as a whole, and its steps and capacity from the
+/// slices.
+pub(crate) fn load_findings(tallied: &Tallied) -> Findings {
+    let whole = findings(&tallied.whole);
+    let sliced = findings(&tallied.slices);
+    Findings {
+        steps: sliced.steps,
+        inferred_capacity: sliced.inferred_capacity,
+        no_capacity: sliced.no_capacity,
+        ..whole
+    }
 }
 
 /// What is known without any computation.
@@ -92,7 +119,9 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         phases: Vec::new(),
         exhaustion: Vec::new(),
         instances: 0,
+        steps: Vec::new(),
         inferred_capacity: None,
+        no_capacity: None,
         incident: super::Incident::default(),
         steady_state_returned: journal::steady_state(record),
         expectations: Vec::new(),
@@ -102,6 +131,8 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         warnings: journal::warnings(record),
         sentences: Vec::new(),
         verdict: Verdict::Invalid,
+        ending: Ending::default(),
+        command: header.command.clone(),
     }
 }
 
@@ -117,7 +148,8 @@ fn shown(baseline: &recovery::Baseline) -> Baseline {
     }
 }
 
-/// Invalid judges nothing; a run that was cut off has not shown what it was to show.
+/// Invalid judges nothing; a run that was cut off has not shown what it was to show, and
+/// one in which nothing succeeded has passed only where that was expected.
 fn verdict(findings: &Findings) -> Verdict {
     if findings.measurement.validity == Validity::Invalid {
         return Verdict::Invalid;
@@ -125,6 +157,7 @@ fn verdict(findings: &Findings) -> Verdict {
     let mut expectations = findings.expectations.iter();
     // A run that leaves the target broken is no success.
     let broken = findings.steady_state_returned == Some(false);
+    let broken = broken || findings.nothing_succeeded();
     if findings.complete && !broken && expectations.all(|result| result.passed == Some(true)) {
         Verdict::Passed
     } else {

@@ -9,8 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::capacity::InferredCapacity;
+use super::ending::Ending;
 use super::failures::{AcceptQueueFigures, Failures};
 use super::observed::{GaugeFigures, ProcessFigures};
+use super::steps::LoadStep;
 use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
 use crate::plan::{Cause, Story};
 use crate::record::{Backend, MachineFacts, is_told};
@@ -54,9 +56,15 @@ pub struct Findings {
     /// How many instances were read; of the user's target, how many sources of
     /// gauges that have busy workers, workers and a queue.
     pub instances: u64,
+    /// The load in steps, and ramps in parts; empty where its rate never changes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<LoadStep>,
     /// The capacity of a target that publishes none; only where a plateau was seen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inferred_capacity: Option<InferredCapacity>,
+    /// Why a load of steps or a ramp showed no capacity.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub no_capacity: Option<String>,
     /// The incident's clock and verdict.
     pub incident: Incident,
     /// Whether the user's target served again after everything had been
@@ -78,6 +86,13 @@ pub struct Findings {
     pub sentences: Vec<String>,
     /// The verdict of the run.
     pub verdict: Verdict,
+    /// How it ended, and why its verdict is what it is.
+    #[serde(default)]
+    pub ending: Ending,
+    /// The whole command that makes this run again, without secrets; empty where the
+    /// record does not tell.
+    #[serde(default)]
+    pub command: String,
 }
 
 /// The verdict of a run.

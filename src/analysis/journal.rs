@@ -195,7 +195,7 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
                 seconds(at)
             )),
             Event::RunEnded {
-                cause: StopCause::Failed { reason },
+                cause: StopCause::Failed { reason, .. },
             } => Some(format!("The run failed at {}: {reason}.", seconds(at))),
             _ => None,
         })

@@ -32,6 +32,7 @@ mod amplification;
 mod answer;
 mod capacity;
 mod conservation;
+mod ending;
 mod exhaustion;
 mod expectations;
 mod failures;
@@ -47,6 +48,7 @@ mod recovery;
 mod sentences;
 mod series;
 mod spread;
+mod steps;
 mod student;
 mod study;
 mod totals;
@@ -56,8 +58,10 @@ mod validity;
 
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
+pub use ending::{EndedBy, Ending};
 pub use failures::{AcceptQueueFigures, FailureExample, Failures};
 pub use find::findings;
+pub(crate) use find::load_findings;
 pub use findings::{
     ActionOutcome, ActionTaken, Baseline, Conservation, ExhaustionWindow, ExpectationResult,
     Findings, Incident, Latency, Measurement, Phase, QueueDepth, ScrapeFailures, SendLag,
@@ -67,6 +71,7 @@ pub(crate) use load::load_rates;
 pub use observed::{GaugeFigures, ProcessFigures};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub(crate) use spread::bins;
+pub use steps::{LoadStep, StepLimiter};
 pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
 pub(crate) use totals::Totals;
 pub use usl::Usl;

@@ -4,7 +4,6 @@
 //! text can claim what no figure shows. A sentence without its figure is left
 //! out instead of being filled up.
 
-use super::capacity::Estimate;
 use super::expectations::decimal;
 use super::findings::{ActionOutcome, ActionTaken, Findings, Incident, Phase, Validity};
 use super::validity::MACHINE_BUSY_WARNING;
@@ -36,7 +35,7 @@ pub(super) fn sentences(findings: &Findings) -> Vec<String> {
         teller.gauges(),
         findings.not_taken(),
         teller.listen_queue(),
-        teller.capacity(),
+        findings.capacity_sentence(),
         teller.amplification(),
         teller.detection(),
         teller.rejection(),
@@ -246,35 +245,6 @@ impl<'a> Teller<'a> {
                 phase.name
             )
         })
-    }
-
-    fn capacity(&self) -> Option<String> {
-        let capacity = self.findings.inferred_capacity.as_ref()?;
-        let range = |it: Estimate| {
-            let (low, high) = (decimal(it.low, 1), decimal(it.high, 1));
-            format!("{} ({low} to {high})", decimal(it.value, 1))
-        };
-        let workers = capacity.workers.map_or_else(
-            || {
-                "The number of workers is unknown: the target was never observed well below its \
-                 capacity"
-                    .into()
-            },
-            |workers| {
-                let service = decimal(capacity.service_ms.unwrap_or(0.0), 1);
-                format!(
-                    "At {service} ms per request that is the work of {} workers",
-                    range(workers)
-                )
-            },
-        );
-        Some(format!(
-            "Inferred, not measured: the target completes {}/s and no more; while requests in \
-             flight grew from {} to {}, completions did not. {workers}.",
-            range(capacity.per_s),
-            decimal(capacity.in_flight_min, 0),
-            decimal(capacity.in_flight_max, 0)
-        ))
     }
 
     fn amplification(&self) -> Option<String> {

@@ -111,6 +111,21 @@ pub(super) fn millis(value: Nanos) -> f64 {
     value.0 as f64 / 1e6
 }
 
+/// Those percentiles that there are values enough to tell, in milliseconds.
+pub(super) fn told_latency(histogram: Option<&Histogram>) -> Latency {
+    let Some(histogram) = histogram else {
+        return Latency::default();
+    };
+    let at = |quantile| histogram.told_quantile(quantile).map(millis);
+    Latency {
+        p50: at(0.5),
+        p90: at(0.9),
+        p99: at(0.99),
+        p999: at(0.999),
+        ..latency(Some(histogram))
+    }
+}
+
 /// Percentiles of a histogram, in milliseconds.
 pub(super) fn latency(histogram: Option<&Histogram>) -> Latency {
     let Some(histogram) = histogram else {

@@ -26,7 +26,7 @@ const SEND_LAG_RESPONSE_DIVISOR: u64 = 10;
 const SEND_LAG_TIMEOUT_DIVISOR: u64 = 20;
 /// A generator busier than this waits for its own processor before it sends:
 /// at 90 % a queue of one forms nine times in ten.
-const GENERATOR_BUSY_MOST: f64 = 0.90;
+pub(super) const GENERATOR_BUSY_MOST: f64 = 0.90;
 /// A generator that is kept from running for more than this share of the time meets one
 /// arrival or answer in four late. Short waits beside a busy target add up without being
 /// in any percentile: the founding incident has 5 % in its worst phase (53 % of two
@@ -34,7 +34,7 @@ const GENERATOR_BUSY_MOST: f64 = 0.90;
 pub(super) const DELAYED_MOST: f64 = 0.25;
 /// Use and steal above this leave no twentieth of the machine to anybody who
 /// wakes up, so that waiting for a processor is in every figure.
-const MACHINE_BUSY_MOST: f64 = 0.95;
+pub(super) const MACHINE_BUSY_MOST: f64 = 0.95;
 /// A machine busier than this is worth a warning: a quarter idle is what the
 /// shipped scenarios promise, so that an incident is not a lack of processor.
 pub(super) const MACHINE_BUSY_WARNING: f64 = 0.75;

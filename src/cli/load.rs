@@ -13,13 +13,11 @@ use hyper::Uri;
 use super::client::ClientArguments;
 use super::offered::Offered;
 use super::{Code, View};
-use crate::analysis::Verdict;
-use crate::error::{EXIT_FAILED, EXIT_INVALID, EXIT_PASSED, Error, Result};
+use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Work};
 use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Step, Template};
 use crate::net::{AllowedHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan};
-use crate::record::StopCause;
 use crate::units::Nanos;
 use crate::{report, run, scenario};
 
@@ -235,8 +233,7 @@ impl Arguments {
             histograms: self.hdr.clone(),
             ..view.options(None)
         };
-        let (record, findings, cause) =
-            run::load(plan, endpoint, Work::Http { host, work }, &options)?;
+        let (record, findings) = run::load(plan, endpoint, Work::Http { host, work }, &options)?;
         let answer = if self.json {
             report::json::render(&findings)?
         } else if view.quiet {
@@ -245,12 +242,7 @@ impl Arguments {
             report::load::render(&record, &findings)
         };
         super::answer(answer.as_bytes())?;
-        Ok(match (cause, findings.verdict) {
-            (StopCause::Interrupted { signal }, _) => 128 + signal,
-            (_, Verdict::Invalid) => EXIT_INVALID,
-            _ if findings.conservation.succeeded == 0 => EXIT_FAILED,
-            _ => EXIT_PASSED,
-        })
+        Ok(findings.exit_code())
     }
 
     /// Where requests go, the host that they name, and what they are.

@@ -27,6 +27,7 @@ mod what_if;
 use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
+use std::iter;
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -238,9 +239,17 @@ impl View {
             color: self.color(&io::stdout()),
             live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
             allowed: Vec::new(),
+            command: command_words(),
             histograms: None,
         }
     }
+}
+
+/// The words of the command line, the program by its name.
+fn command_words() -> Vec<String> {
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| word.to_string_lossy().into_owned());
+    iter::once("threadbare".to_owned()).chain(words).collect()
 }
 
 /// Columns of the terminal that progress is shown on; 80 where it does not tell.

@@ -6,12 +6,10 @@ use clap::Args;
 
 use super::chosen::Chosen;
 use super::{Code, View};
-use crate::analysis::Verdict;
-use crate::error::{EXIT_EXPECTATION, EXIT_FAILED, EXIT_INVALID, EXIT_PASSED};
+use crate::error::EXIT_PASSED;
 use crate::live;
-use crate::record::StopCause;
 use crate::report;
-use crate::run::{self, Finished};
+use crate::run;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -46,19 +44,7 @@ impl Arguments {
             allowed: self.allow_host,
             ..view.options(self.out)
         };
-        let finished = run::live(plan, &options)?;
-        Ok(code(&finished))
-    }
-}
-
-/// The exit code of a run that came to an end. Precedence as docs/EXIT-CODES.md
-/// has it: interrupted, failed, invalid, expectation.
-pub(super) const fn code(finished: &Finished) -> i32 {
-    match (&finished.cause, finished.findings.verdict) {
-        (StopCause::Interrupted { signal }, _) => 128 + *signal,
-        (StopCause::Failed { .. } | StopCause::Aborted { .. }, _) => EXIT_FAILED,
-        (StopCause::Completed, Verdict::Invalid) => EXIT_INVALID,
-        (StopCause::Completed, Verdict::Failed) => EXIT_EXPECTATION,
-        (StopCause::Completed, Verdict::Passed) => EXIT_PASSED,
+        let findings = run::live(plan, &options)?;
+        Ok(findings.exit_code())
     }
 }

@@ -48,7 +48,7 @@ impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let plan = self.chosen.plan(view, &[])?;
         let bounds = self.bounds.bounds();
-        let finished = run::simulated(plan, bounds, &view.options(self.out))?;
-        Ok(super::run::code(&finished))
+        let findings = run::simulated(plan, bounds, &view.options(self.out))?;
+        Ok(findings.exit_code())
     }
 }

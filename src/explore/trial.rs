@@ -67,7 +67,7 @@ fn carried_out(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Record> 
                 signal: EXIT_INTERRUPTED - 128,
             })
     })?;
-    if let StopCause::Failed { reason } = simulated.cause {
+    if let StopCause::Failed { reason, .. } = simulated.cause {
         return Err(Error::failed(reason));
     }
     Ok(kept.into_record(Header::new(plan, Backend::Sim)))

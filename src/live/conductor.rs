@@ -400,6 +400,7 @@ impl Run<'_> {
             Ok(stop) => stop.clone(),
             Err(error) => StopCause::Failed {
                 reason: error.to_string(),
+                code: error.exit_code(),
             },
         };
         let written = self

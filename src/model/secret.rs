@@ -24,6 +24,13 @@ pub fn command(words: &[String]) -> String {
     redact::words(words).join(" ")
 }
 
+/// A command as it may be written, and as a shell reads it back.
+pub fn command_line(words: &[String]) -> String {
+    let shown = redact::words(words);
+    let quoted: Vec<Cow<'_, str>> = shown.iter().map(|word| quoted(word)).collect();
+    quoted.join(" ")
+}
+
 /// The same for whoever is asked whether it may be called: each word can be told from the
 /// next, and all is shown that a shell would act upon.
 pub fn command_in_full(words: &[String]) -> String {

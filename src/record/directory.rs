@@ -49,6 +49,9 @@ pub struct Header {
     pub started_wall_ms: u64,
     /// On what.
     pub machine: MachineFacts,
+    /// The whole command that makes it again, without secrets; empty where nobody knows.
+    #[serde(default)]
+    pub command: String,
     /// What was to be carried out, the seed included.
     pub plan: Plan,
 }
@@ -62,6 +65,7 @@ impl Header {
             backend,
             started_wall_ms: 0,
             machine: MachineFacts::default(),
+            command: String::new(),
             plan,
         }
     }

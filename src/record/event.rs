@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 
 use super::InstanceCounters;
+use crate::error::EXIT_FAILED;
 use crate::model::{FailureCause, Outcome, SourceName, redact};
 use crate::plan::{Action, Entry, Trigger};
 use crate::units::Nanos;
@@ -186,7 +187,22 @@ pub enum StopCause {
     Failed {
         /// Why.
         reason: String,
+        /// The exit code that it led to.
+        #[serde(default = "failed", skip_serializing_if = "is_failed")]
+        code: i32,
     },
+}
+
+const fn failed() -> i32 {
+    EXIT_FAILED
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the form in which serde calls it"
+)]
+const fn is_failed(code: &i32) -> bool {
+    *code == EXIT_FAILED
 }
 
 /// An event with the instant at which it happened: one line of the journal.

@@ -44,5 +44,5 @@ pub use memory::MemoryRecorder;
 pub use private::{claim_directory, write_private};
 pub(crate) use private::{open_to_append, read_regular};
 pub use sample::{Counters, Measure, Observer, Sample};
-pub use tally::Tally;
+pub use tally::{Tallied, Tally};
 pub(crate) use text::{outcome_text, printable, signal_name, story_time};

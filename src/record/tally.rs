@@ -1,8 +1,9 @@
 //! A record in memory that does not grow with the run: everything added up.
 //!
 //! `threadbare load` keeps no run directory unless asked to, and must run for
-//! days; so each source's samples are merged into one that spans the run.
-//! Counters and histograms merge exactly, so nothing but the time axis is lost.
+//! days; so each source's samples are merged into one that spans the run, and beside
+//! it into a bounded number of slices. Counters and histograms merge exactly, so nothing
+//! but the time axis is lost.
 
 use std::cmp::Ordering;
 
@@ -12,56 +13,99 @@ use crate::units::Nanos;
 
 /// Events kept at most; a run that warns for ever must not grow for ever.
 const EVENTS_MAX: usize = 1000;
+/// Slices of the planned load at most: ten for each tenth of a ramp, which is as fine as
+/// a row of a table needs.
+const SLICES_MAX: u64 = 100;
 
-/// One sample for each source and kind of counter, over the whole run.
-#[derive(Debug)]
-pub struct Tally {
+/// Samples added up: one for each source and kind of counter.
+#[derive(Debug, Default)]
+struct Sums {
     /// Each with the start of the newest interval that is in it.
     samples: Vec<(Sample, Nanos)>,
+}
+
+/// One sample for each source and kind of counter, over the whole run and in slices.
+#[derive(Debug)]
+pub struct Tally {
+    whole: Sums,
+    slices: Vec<Sums>,
+    /// Of a slice: a multiple of the plan's interval.
+    width: Nanos,
     events: Vec<(Nanos, Event)>,
     /// Whether users wait for their answers: then the load lasts until the last.
     closed: bool,
     load_ended: Option<Nanos>,
 }
 
+/// What was added up of a run.
+#[derive(Debug)]
+pub struct Tallied {
+    /// Over the whole run: one bucket, from zero to the end of the load.
+    pub whole: Record,
+    /// In slices of equal width, which is the interval of its plan.
+    pub slices: Record,
+}
+
 impl Tally {
     /// An empty tally of a run of this plan.
-    pub const fn new(plan: &Plan) -> Self {
+    pub fn new(plan: &Plan) -> Self {
+        let interval = plan.interval.0.max(1);
+        let intervals = plan.end.0.div_ceil(interval).div_ceil(SLICES_MAX).max(1);
         Self {
-            samples: Vec::new(),
+            whole: Sums::default(),
+            slices: Vec::new(),
+            width: Nanos(interval.saturating_mul(intervals)),
             events: Vec::new(),
             closed: plan.load.drive.closed.is_some(),
             load_ended: None,
         }
     }
 
-    /// The record of a run that has ended, with one bucket: from zero to the
-    /// end of the load. That is the planned one or when the last operation was
-    /// scheduled; in a closed loop, when the last one ended, since there a rate
-    /// is what was answered.
-    pub fn into_record(mut self, header: Header) -> Record {
+    /// The record of a run that has ended. The load ended when it was planned to or when
+    /// the last operation was scheduled; in a closed loop, when the last one ended, since
+    /// there a rate is what was answered.
+    pub fn into_records(self, header: Header) -> Tallied {
         let stopped = self.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
         let end = if self.closed {
-            let attempts = self.samples.iter().map(|(sample, _)| sample);
-            let attempts = attempts.filter(|it| matches!(it.counters, Counters::Attempts(_)));
-            attempts.map(|it| it.to).max().unwrap_or(stopped)
+            self.whole.last_attempt().unwrap_or(stopped)
         } else {
             self.load_ended.unwrap_or(stopped).min(header.plan.end)
         };
         // Whole milliseconds, the precision of the record's axis.
         let end = Nanos(end.0.div_ceil(1_000_000).max(1) * 1_000_000);
-        for (sample, _) in &mut self.samples {
-            sample.to = end;
-            if let Counters::Generator(counters) = &mut sample.counters {
-                counters.threads = header.plan.load.drive.threads.into();
-            }
+        let threads = header.plan.load.drive.threads;
+        let mut sliced = header.clone();
+        sliced.plan.interval = self.width;
+        let mut samples = Vec::new();
+        for (place, slice) in (0..).zip(self.slices) {
+            let from = Nanos(self.width.0.saturating_mul(place));
+            let to = from.saturating_add(self.width);
+            samples.extend(slice.spanning(from, to, threads));
         }
-        Record {
-            header,
-            events: self.events,
-            samples: self.samples.into_iter().map(|(sample, _)| sample).collect(),
-            merged_to: Some(end),
+        Tallied {
+            slices: Record {
+                header: sliced,
+                events: self.events.clone(),
+                samples,
+                merged_to: None,
+            },
+            whole: Record {
+                header,
+                events: self.events,
+                samples: self.whole.spanning(Nanos::ZERO, end, threads).collect(),
+                merged_to: Some(end),
+            },
         }
+    }
+
+    /// The slice of an instant; what comes long after the planned end is in the last.
+    fn slice(&mut self, at: Nanos) -> &mut Sums {
+        let place = (at.0 / self.width.0).min(2 * SLICES_MAX);
+        let place = usize::try_from(place).unwrap_or(usize::MAX);
+        if self.slices.len() <= place {
+            self.slices.resize_with(place + 1, Sums::default);
+        }
+        &mut self.slices[place]
     }
 }
 
@@ -76,6 +120,7 @@ impl Observer for Tally {
     }
 
     fn sample(&mut self, sample: &Sample) {
+        self.slice(sample.from).add(sample.clone());
         let mut sample = sample.clone();
         // How busy generator and machine are in the drain says nothing about the load.
         let drained = self.load_ended.is_some_and(|end| sample.from >= end);
@@ -89,11 +134,17 @@ impl Observer for Tally {
                 _ => {}
             }
         }
+        self.whole.add(sample);
+    }
+}
+
+impl Sums {
+    fn add(&mut self, mut sample: Sample) {
         let same = self.samples.iter_mut().find(|(kept, _)| {
             kept.source == sample.source && kept.counters.kind() == sample.counters.kind()
         });
         let Some((kept, newest)) = same else {
-            let from = std::mem::take(&mut sample.from);
+            let from = sample.from;
             return self.samples.push((sample, from));
         };
         // Threads tell the same interval one by one: their levels add up.
@@ -111,6 +162,29 @@ impl Observer for Tally {
         for (measure, histogram) in &sample.histograms {
             into(&mut kept.histograms, *measure).merge(histogram);
         }
+    }
+
+    /// The end of the last interval in which attempts were told.
+    fn last_attempt(&self) -> Option<Nanos> {
+        let attempts = self.samples.iter().map(|(sample, _)| sample);
+        let attempts = attempts.filter(|it| matches!(it.counters, Counters::Attempts(_)));
+        attempts.map(|it| it.to).max()
+    }
+
+    /// The sums as samples of one bucket.
+    fn spanning(self, from: Nanos, to: Nanos, threads: u32) -> impl Iterator<Item = Sample> {
+        self.samples.into_iter().map(move |(sample, _)| {
+            let mut counters = sample.counters;
+            if let Counters::Generator(counters) = &mut counters {
+                counters.threads = threads.into();
+            }
+            Sample {
+                from,
+                to,
+                counters,
+                ..sample
+            }
+        })
     }
 }
 
@@ -139,12 +213,7 @@ mod tests {
 
     #[test]
     fn threads_that_tell_late_add_their_levels_once() {
-        let mut tally = Tally {
-            samples: Vec::new(),
-            events: Vec::new(),
-            closed: false,
-            load_ended: None,
-        };
+        let mut tally = Tally::new(&Plan::default());
         let seconds = Nanos::from_secs;
         let told = |from, to| Sample {
             from,
@@ -163,8 +232,8 @@ mod tests {
             tally.sample(&told(seconds(14), seconds(15)));
             tally.sample(&told(seconds(15), last));
         }
-        let Counters::Attempts(counters) = tally.samples[0].0.counters else {
-            panic!("{:?}", tally.samples);
+        let Counters::Attempts(counters) = tally.whole.samples[0].0.counters else {
+            panic!("{:?}", tally.whole);
         };
         assert_eq!((counters.first_tries, counters.in_flight), (4, 64));
     }

@@ -23,30 +23,8 @@ pub(super) fn verdict_word(findings: &Findings) -> &'static str {
 
 /// Why the verdict is what it is, in one sentence without a full stop.
 pub(super) fn verdict_reason(findings: &Findings) -> String {
-    let all = findings.expectations.len();
-    let missed = findings.missed_expectations();
-    match findings.verdict {
-        Verdict::Invalid => "the measurement is invalid, so nothing is judged".into(),
-        Verdict::Passed if all == 0 => "this run has no expectations".into(),
-        Verdict::Passed if all == 1 => "the one expectation held".into(),
-        Verdict::Passed => format!("all {all} expectations held"),
-        Verdict::Failed if findings.steady_state_returned == Some(false) => {
-            "the target did not serve after everything was undone".into()
-        }
-        Verdict::Failed if missed == 0 && !findings.complete => {
-            let unknown = if all == 0 {
-                ""
-            } else {
-                ", so not every expectation could be shown to hold"
-            };
-            format!("the run did not reach its planned end{unknown}")
-        }
-        Verdict::Failed if missed == 0 => "not every expectation could be shown to hold".into(),
-        Verdict::Failed => format!(
-            "{missed} of {} did not hold",
-            plural(all as u64, "expectation")
-        ),
-    }
+    let reason = findings.ending.reasons.first();
+    reason.map_or_else(String::new, |reason| printable(reason).into_owned())
 }
 
 /// What the incident came to: `recovered by intervention, sustained by retries`.

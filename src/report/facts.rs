@@ -7,7 +7,6 @@ use crate::analysis::Findings;
 use crate::model::{Backoff, ClientPolicy, FleetSpec, Origin, Retryable, TargetSpec, secret};
 use crate::plan::Plan;
 use crate::record::{Backend, Record, printable};
-use crate::scenario::shipped;
 
 /// The line under the title: scenario, backend, seed, date.
 pub(super) fn under_title(record: &Record, findings: &Findings) -> String {
@@ -34,18 +33,8 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
     let plan = &header.plan;
     let machine = &findings.machine;
     let mut facts = vec![
-        (
-            "command",
-            format!(
-                "threadbare run {} --seed {}",
-                if shipped().iter().any(|(name, _)| *name == findings.scenario) {
-                    findings.scenario.clone()
-                } else {
-                    format!("{}.toml", findings.scenario)
-                },
-                findings.seed
-            ),
-        ),
+        ("command", command(findings)),
+        ("exit code", exit_code(findings)),
         (
             "made",
             format!(
@@ -102,6 +91,23 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
         *fact = printable(fact).into_owned();
     }
     facts
+}
+
+/// The whole command that makes the run again.
+pub(super) fn command(findings: &Findings) -> String {
+    if findings.command.is_empty() {
+        let (scenario, seed) = (&findings.scenario, findings.seed);
+        return format!("not recorded; the scenario was {scenario}, the seed {seed}");
+    }
+    findings.command.clone()
+}
+
+fn exit_code(findings: &Findings) -> String {
+    let code = findings.ending.exit_code;
+    code.map_or_else(
+        || "none: the run was killed, or goes on".to_owned(),
+        |code| code.to_string(),
+    )
 }
 
 fn fleet(fleet: &FleetSpec) -> String {

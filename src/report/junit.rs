@@ -1,15 +1,15 @@
 //! `junit.xml`: the expectations as a build server reads them.
 //!
-//! One test case for each expectation. An invalid measurement is an *error* and
-//! never a failure, since it says nothing about the target; a run of which
-//! nothing was expected and whose measurement is invalid gets a test case of its
-//! own, so that no build passes on it.
+//! One test case for each expectation, and one for the run itself. An invalid
+//! measurement and a run that did not come to its end are *errors* and never failures,
+//! since they say nothing about the target. The run's own case is there so that no build
+//! passes on a run whose verdict is not `passed`.
 
-use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::answer::incident_line;
-use super::failures;
-use crate::analysis::{ExpectationResult, Findings, Validity};
+use super::answer::{incident_line, verdict_word};
+use super::{facts as provenance, failures};
+use crate::analysis::{EndedBy, ExpectationResult, Findings, Verdict};
 use crate::error::{Error, Result};
 use crate::record::printable;
 
@@ -20,7 +20,6 @@ use crate::record::printable;
 /// Never for findings that were read from a record; a failure is our mistake.
 pub fn render(findings: &Findings) -> Result<String> {
     let name = printable(&findings.scenario).into_owned();
-    let invalid = findings.measurement.validity == Validity::Invalid;
     let mut suite = TestSuite::new(name.clone());
     for expectation in &findings.expectations {
         let mut case = TestCase::new(
@@ -30,10 +29,11 @@ pub fn render(findings: &Findings) -> Result<String> {
         case.set_classname(name.clone());
         suite.add_test_case(case);
     }
-    if invalid && findings.expectations.is_empty() {
-        let mut case = TestCase::new("the measurement is valid", unjudged(findings));
-        case.set_classname(name);
-        suite.add_test_case(case);
+    let mut case = TestCase::new("the run", run(findings));
+    case.set_classname(name);
+    suite.add_test_case(case);
+    for (name, value) in facts(findings) {
+        suite.add_property(Property::new(name, printable(&value).into_owned()));
     }
     let mut found = vec![
         format!("incident: {}", incident_line(findings)),
@@ -46,6 +46,32 @@ pub fn render(findings: &Findings) -> Result<String> {
     report
         .to_string()
         .map_err(|cause| Error::failed(format!("failed to write junit.xml: {cause}")))
+}
+
+/// What makes the run again, and how it ended.
+fn facts(findings: &Findings) -> [(&'static str, String); 4] {
+    [
+        ("command", provenance::command(findings)),
+        ("seed", findings.seed.to_string()),
+        ("verdict", verdict_word(findings).to_owned()),
+        ("exit code", findings.exit_code().to_string()),
+    ]
+}
+
+/// How the run ended. Expectations that did not hold are told by their own cases.
+fn run(findings: &Findings) -> TestCaseStatus {
+    let kind = match (findings.ending.by, findings.verdict) {
+        (EndedBy::Completed, Verdict::Passed) => return TestCaseStatus::success(),
+        (EndedBy::Completed, Verdict::Failed) if findings.missed_expectations() > 0 => {
+            return TestCaseStatus::success();
+        }
+        (EndedBy::Completed, Verdict::Failed) => NonSuccessKind::Failure,
+        _ => NonSuccessKind::Error,
+    };
+    let mut status = TestCaseStatus::non_success(kind);
+    let reasons = findings.ending.reasons.join("; ");
+    status.set_message(printable(&reasons).into_owned());
+    status
 }
 
 fn sentences(findings: &Findings) -> String {

@@ -7,11 +7,15 @@
 
 use std::fmt::Write as _;
 
+use super::answer::{verdict_reason, verdict_word};
 use super::failures as by_cause;
 use super::figures::maybe;
+use super::observed::Table;
+use super::steps as by_step;
+use super::text::{Paint, table};
 use crate::analysis::{Findings, Limiter, Totals, Validity, load_rates, series};
 use crate::plan::{Drive, Pacing};
-use crate::record::{Histogram, OperationCounters, Record};
+use crate::record::{Histogram, OperationCounters, Record, printable};
 use crate::units::{Nanos, counted};
 
 /// The percentiles shown, in per cent; the last is the largest value.
@@ -27,8 +31,10 @@ pub(crate) fn render(record: &Record, findings: &Findings) -> String {
     [
         headline(record, &totals),
         spectrum(&totals),
+        steps(findings),
         counts(&totals, findings),
         generator(record.header.plan.load.drive, findings, &totals),
+        verdict(findings),
     ]
     .concat()
 }
@@ -47,7 +53,8 @@ pub(crate) fn line(record: &Record, findings: &Findings) -> String {
     };
     let (p50, p99) = (at(0.5), at(0.99));
     let headline = headline.trim_end().trim_end_matches('.');
-    format!("{headline}; response time p50 {p50}, p99 {p99}{validity}\n")
+    let word = verdict_word(findings).to_uppercase();
+    format!("{word}  {headline}; response time p50 {p50}, p99 {p99}{validity}\n")
 }
 
 fn headline(record: &Record, totals: &Totals) -> String {
@@ -133,6 +140,28 @@ fn spectrum(totals: &Totals) -> String {
         "  response time: of succeeded operations, from the intended start; service time: of \
          answered attempts, from the send\n\n",
     );
+    text
+}
+
+/// The rows of a load whose rate changes, and the capacity that they show.
+fn steps(findings: &Findings) -> String {
+    let Table {
+        columns,
+        texts,
+        rows,
+        ..
+    } = by_step::table(findings);
+    let mut text = String::new();
+    if rows.is_empty() {
+        return text;
+    }
+    let heading = columns.into_iter().map(str::to_owned).collect();
+    let rows = [vec![heading], rows].concat();
+    table(&mut text, rows, texts, 1, Paint(false));
+    if let Some(sentence) = findings.capacity_sentence() {
+        let _ = writeln!(text, "  {sentence}");
+    }
+    text.push('\n');
     text
 }
 
@@ -242,6 +271,17 @@ fn generator(drive: Drive, findings: &Findings, totals: &Totals) -> String {
     };
     for warning in &findings.warnings {
         let _ = writeln!(text, "  warning       {warning}");
+    }
+    text
+}
+
+/// How it ended, and what makes it again.
+fn verdict(findings: &Findings) -> String {
+    let (word, reason) = (verdict_word(findings), verdict_reason(findings));
+    let code = findings.exit_code();
+    let mut text = format!("  verdict       {word}: {reason} (exit code {code})\n");
+    if !findings.command.is_empty() {
+        let _ = writeln!(text, "  again         {}", printable(&findings.command));
     }
     text
 }

@@ -22,6 +22,7 @@ mod moments;
 mod observed;
 mod phase_table;
 mod spread;
+mod steps;
 pub(crate) mod sweep;
 pub mod text;
 pub(crate) mod what_if;

@@ -201,7 +201,7 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
                 (Sort::Trouble, what, because.clone())
             }
             Event::RunEnded {
-                cause: StopCause::Failed { reason },
+                cause: StopCause::Failed { reason, .. },
             } => (Sort::Trouble, "the run failed".to_owned(), reason.clone()),
             _ => continue,
         };

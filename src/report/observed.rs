@@ -4,8 +4,8 @@
 //! Every row names its source, and every table says how its figures are known:
 //! point samples are no time integrals, and what is inferred was not measured.
 
-use super::failures;
 use super::figures::{NONE, count, maybe, number, percent, rate};
+use super::{failures, steps};
 use crate::analysis::{Estimate, Findings, GaugeFigures, ProcessFigures};
 use crate::record::printable;
 
@@ -28,6 +28,7 @@ pub(super) struct Table {
 /// The tables that there is something for.
 pub(super) fn tables(findings: &Findings) -> Vec<Table> {
     let all = [
+        steps::table(findings),
         failures::table(findings),
         gauges(findings),
         processes(findings),

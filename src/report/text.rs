@@ -43,6 +43,10 @@ pub fn render(
     exhaustion(&mut text, findings, paint);
     expectations(&mut text, findings, paint);
     measurement(&mut text, findings, paint);
+    if !findings.command.is_empty() {
+        heading(&mut text, "Again", paint);
+        let _ = writeln!(text, "  {}", printable(&findings.command));
+    }
     if let Some(directory) = directory {
         let path = directory.join("report.html").display().to_string();
         let _ = writeln!(text, "\nReport: {}", printable(&path));
@@ -110,7 +114,7 @@ fn phases(text: &mut String, findings: &Findings, paint: Paint) {
 
 /// Rows below each other: so many texts to the left, cut where the terminal is too
 /// narrow, then figures to the right; the first so many are headings.
-fn table(
+pub(super) fn table(
     text: &mut String,
     mut rows: Vec<Vec<String>>,
     texts: usize,
@@ -298,7 +302,7 @@ fn fitted(text: &str, width: usize) -> String {
 
 /// Puts colour around words, or leaves them as they are.
 #[derive(Clone, Copy)]
-struct Paint(bool);
+pub(super) struct Paint(pub(super) bool);
 
 impl Paint {
     fn with(self, code: &str, text: &str) -> String {

@@ -7,7 +7,7 @@
 use super::bounds::{Bounds, JOB_BYTES};
 use super::wire::{self, FleetWire};
 use crate::clients::{Clients, Due};
-use crate::error::Result;
+use crate::error::{EXIT_FAILED, Result};
 use crate::plan::{Action, Plan, Slice, Timeline};
 use crate::record::{self, Alarms, Counters, Observer, Outcome, StopCause};
 use crate::units::Nanos;
@@ -276,6 +276,7 @@ impl Simulation<'_> {
                 "the simulation stopped at {what}; it had reached {:.3} s of virtual time",
                 self.now.as_secs_f64()
             ),
+            code: EXIT_FAILED,
         })
     }
 

@@ -276,7 +276,7 @@ impl Teller {
                 StopCause::Aborted { because } => {
                     format!("stopped by its stop condition: {because}")
                 }
-                StopCause::Failed { reason } => format!("the run failed: {reason}"),
+                StopCause::Failed { reason, .. } => format!("the run failed: {reason}"),
             },
             Event::Undone { undo, outcome } => format!("undone: {undo}  {}", outcome_text(outcome)),
             Event::SteadyState {

@@ -19,7 +19,7 @@ fn what_was_added_up_is_one_bucket_and_the_plan_stays() {
     simulate(&header.plan, bounds, &mut both, &mut |_, _| None).unwrap();
     let (whole, merged) = (
         both.0.into_record(header.clone()),
-        both.1.into_record(header.clone()),
+        both.1.into_records(header.clone()).whole,
     );
     assert_eq!((&whole.header, &merged.header), (&header, &header));
     assert_eq!(
@@ -39,4 +39,46 @@ fn what_was_added_up_is_one_bucket_and_the_plan_stays() {
     // The load surges, and in one bucket nothing is before or after.
     let phases = |record| findings(record).phases.len();
     assert_eq!((phases(&whole), phases(&merged)), (2, 1));
+}
+
+#[test]
+fn a_ramp_is_told_in_parts_and_a_step_by_itself() {
+    let mut plan = plan(40.0, ms(12_000));
+    let rate = |per_second| Rate::per_second(per_second).unwrap();
+    let ramp = Shape::Ramp {
+        from: rate(40.0),
+        to: rate(80.0),
+    };
+    plan.load.rate = vec![(ms(0), Shape::Constant(rate(20.0))), (ms(4_000), ramp)];
+    let header = Header::new(plan, Backend::Sim);
+    let mut tally = Tally::new(&header.plan);
+    simulate(&header.plan, Bounds::default(), &mut tally, &mut |_, _| {
+        None
+    })
+    .unwrap();
+    let tallied = tally.into_records(header);
+    let steps = findings(&tallied.slices).steps;
+    let rates: Vec<&str> = steps.iter().map(|step| step.rate.as_str()).collect();
+    assert_eq!(rates.len(), 11, "{rates:?}");
+    assert_eq!(
+        (rates[0], rates[1], rates[10]),
+        ("20/s", "40/s to 44/s", "76/s to 80/s")
+    );
+    // The rows are the whole: nothing counts twice, and no time is left out.
+    let scheduled: f64 = steps
+        .iter()
+        .map(|step| step.offered_per_s * (step.to_s - step.from_s))
+        .sum();
+    let whole: u64 = series(&tallied.whole)
+        .buckets
+        .iter()
+        .map(Bucket::scheduled)
+        .sum();
+    assert!(
+        (scheduled - whole as f64).abs() < 1e-6,
+        "{scheduled} {whole}"
+    );
+    for pair in steps.windows(2) {
+        assert!((pair[0].to_s - pair[1].from_s).abs() < 1e-9);
+    }
 }

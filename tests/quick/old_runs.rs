@@ -11,7 +11,9 @@ use threadbare::report;
 
 /// Keys that findings have got since the first runs were committed; every other key
 /// of a run must be in it.
-const ADDED: [&str; 5] = [
+const ADDED: [&str; 7] = [
+    "/command",
+    "/ending",
     "/incident/recovery_after_trigger_off_s",
     "/incident/trigger",
     "/incident/trigger_off_s",

@@ -14,5 +14,6 @@ mod pacing;
 mod published;
 mod queueing;
 mod station;
+mod steps;
 mod transport;
 mod truth;

@@ -130,7 +130,7 @@ fn intervals_and_threads_add_up_to_the_whole_run() {
         parts > 20,
         "{parts} histograms of three threads in ten intervals"
     );
-    let whole = tally.into_record(Header::new(plan, Backend::Live));
+    let whole = tally.into_records(Header::new(plan, Backend::Live)).whole;
     for ((source, measure), sum) in sums {
         let histogram = whole
             .samples

@@ -1,6 +1,7 @@
 //! Every format of the answer and of progress, on a made-up record of the
 //! founding incident.
 
+mod endings;
 mod founding;
 
 use std::fs;
@@ -8,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use threadbare::analysis::{
-    Estimate, Findings, GaugeFigures, InferredCapacity, ProcessFigures, Validity, Verdict,
+    Ending, Estimate, Findings, GaugeFigures, InferredCapacity, ProcessFigures, Validity, Verdict,
 };
 use threadbare::model::SourceName;
 use threadbare::record::{Event, Observer, Outcome, Record};
@@ -28,6 +29,11 @@ fn worst() -> (Record, Findings) {
     findings.verdict = Verdict::Invalid;
     findings.measurement.validity = Validity::Invalid;
     findings.measurement.reasons = vec![HOSTILE.into()];
+    findings.ending = Ending {
+        reasons: vec![HOSTILE.into()],
+        ..Ending::default()
+    };
+    HOSTILE.clone_into(&mut findings.command);
     for text in [
         &mut findings.title,
         &mut findings.claim,
@@ -125,7 +131,7 @@ fn the_build_servers_answer() {
     insta::assert_snapshot!(junit::render(&founding::findings()).unwrap());
     let (_, findings) = worst();
     let invalid = junit::render(&findings).unwrap();
-    assert!(invalid.contains(r#"failures="0" errors="7""#), "{invalid}");
+    assert!(invalid.contains(r#"failures="0" errors="8""#), "{invalid}");
     assert!(!invalid.contains("<script"));
 }
 

@@ -47,6 +47,7 @@ fn made_up() -> Record {
             backend: Backend::Live,
             started_wall_ms: 1_767_225_600_000,
             machine: machine(),
+            command: "threadbare run founding.toml --set load.rate=350/s --seed 1".into(),
             plan: plan(),
         },
         events: story::events(),
