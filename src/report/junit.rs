@@ -31,7 +31,7 @@ pub fn render(findings: &Findings) -> Result<String> {
         suite.add_test_case(case);
     }
     if invalid && findings.expectations.is_empty() {
-        let mut case = TestCase::new("the measurement is valid", unjudged(findings));
+        let mut case = TestCase::new("the measurement is valid", unjudged(&invalidity(findings)));
         case.set_classname(name);
         suite.add_test_case(case);
     }
@@ -55,7 +55,10 @@ fn sentences(findings: &Findings) -> String {
 
 fn status(expectation: &ExpectationResult, findings: &Findings) -> TestCaseStatus {
     let Some(passed) = expectation.passed else {
-        return unjudged(findings);
+        return unjudged(&match findings.measurement.validity {
+            Validity::Valid => expectation.observed.clone(),
+            Validity::Invalid => invalidity(findings),
+        });
     };
     if passed {
         return TestCaseStatus::success();
@@ -71,15 +74,13 @@ fn status(expectation: &ExpectationResult, findings: &Findings) -> TestCaseStatu
     status
 }
 
-fn unjudged(findings: &Findings) -> TestCaseStatus {
+fn invalidity(findings: &Findings) -> String {
     let reasons = findings.measurement.reasons.join(" ");
+    format!("the measurement is invalid, so nothing is judged. {reasons}")
+}
+
+fn unjudged(why: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    status.set_message(
-        printable(&format!(
-            "the measurement is invalid, so nothing is judged. {reasons}"
-        ))
-        .trim_end()
-        .to_owned(),
-    );
+    status.set_message(printable(why).trim_end().to_owned());
     status
 }
