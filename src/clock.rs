@@ -41,13 +41,14 @@ impl Clock {
         self.origin
     }
 
-    /// Where this clock's zero lies on the wall clock now, in nanoseconds since
-    /// 1970: for instants that the kernel notes by that clock. To be asked anew
+    /// The time, and where this clock's zero lies on the wall clock now, in nanoseconds
+    /// since 1970: for instants that the kernel notes by that clock. To be asked anew
     /// each time, since the wall clock is set and slewed.
-    pub fn zero_on_the_wall(self) -> u64 {
+    pub fn now_and_zero_on_the_wall(self) -> (Nanos, u64) {
         let monotonic = monotonic_nanos();
         let wall = nanos(clock_gettime(ClockId::Realtime));
-        (wall + self.origin).saturating_sub(monotonic)
+        let now = Nanos(monotonic.saturating_sub(self.origin));
+        (now, (wall + self.origin).saturating_sub(monotonic))
     }
 
     /// Time since the origin; zero before it.

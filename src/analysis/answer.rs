@@ -63,6 +63,10 @@ pub struct Exhaustion<'a> {
     pub longest_s: f64,
 }
 
+/// A closed loop whose generator is away for longer than this share of the time could go
+/// faster by as much.
+const AWAY_MOST: f64 = 0.1;
+
 /// What a closed loop went as fast as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limiter {
@@ -238,6 +242,7 @@ impl Measurement {
             Limiter::Generator
         } else if above(self.machine_busy_max, LIMITING)
             || above(self.generator_delayed, DELAYED_MOST)
+            || above(self.generator_away, AWAY_MOST)
         {
             Limiter::Machine
         } else {

@@ -21,6 +21,8 @@ enum Observed {
     Censored(f64),
     /// There is no such figure in this run, and why.
     Absent(&'static str),
+    /// There is one, which is not the target's: nothing follows from it.
+    NotMeasured(f64),
 }
 
 /// Holds every expectation against the findings, whose own are not read.
@@ -36,17 +38,22 @@ fn result(findings: &Findings, expectation: &Expectation) -> ExpectationResult {
     let observed = observe(findings, expectation);
     let name = expectation.that.word();
     let valid = findings.measurement.validity == Validity::Valid;
+    let judged = valid && !matches!(observed, Observed::NotMeasured(_));
     ExpectationResult {
         that: match &expectation.phase {
             Some(phase) => format!("{name} in the phase `{phase}`"),
             None => name.to_owned(),
         },
-        passed: valid.then(|| holds(&observed, &expectation.bound)),
+        passed: judged.then(|| holds(&observed, &expectation.bound)),
         observed: match observed {
             Observed::Number(value) => in_unit(value, unit),
             Observed::Word(word) => word.map_or("none", Word::text).to_owned(),
             Observed::Censored(after) => format!("> {}", in_unit(after, unit)),
             Observed::Absent(why) => why.to_owned(),
+            Observed::NotMeasured(value) => format!(
+                "not measured: of {} more than a tenth is the generator's own lag",
+                in_unit(value, unit)
+            ),
         },
         required: match &expectation.bound {
             Bound::AtMost(most) => format!("at most {}", in_unit(*most, unit)),
@@ -120,7 +127,13 @@ fn of_phase(findings: &Findings, phase: &Phase, figure: Figure) -> Observed {
             let own = phase.queue_depth.max.map(|max| max as f64);
             own.or_else(|| observed::queue_max(phase))
         }
-        Figure::ResponseP99 => phase.response_ms.p99.map(|millis| millis / 1e3),
+        Figure::ResponseP99 => {
+            let p99 = phase.response_ms.p99.map(|millis| millis / 1e3);
+            if phase.response_ms.marked.p99 {
+                return p99.map_or(Observed::Absent("no value"), Observed::NotMeasured);
+            }
+            p99
+        }
         Figure::ExhaustedInstances => Some(exhausted(findings, phase) as f64),
         _ => None,
     };

@@ -4,6 +4,8 @@ use super::ending::Ending;
 use super::findings::{Baseline, Findings, Measurement, Validity, Verdict};
 use super::incident::Evidence;
 use super::journal::Taken;
+use super::owners::TimeSpent;
+use super::totals::Totals;
 use super::{
     capacity, conservation, exhaustion, expectations, failures, incident, journal, observation,
     phases, steps,
@@ -52,6 +54,10 @@ pub fn findings(record: &Record) -> Findings {
         incident: incident::incident(&evidence),
         complete: observation.completed,
         conservation: conservation::conservation(&series),
+        time_spent: {
+            let seen = series.between(observation.from, observation.to);
+            TimeSpent::of(&Totals::over(seen).operations)
+        },
         interval_s: series.interval.as_secs_f64(),
         ..bare(record, &taken, measurement)
     };
@@ -116,6 +122,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         baseline: None,
         actions: journal::actions(taken),
         conservation: super::Conservation::default(),
+        time_spent: None,
         phases: Vec::new(),
         exhaustion: Vec::new(),
         instances: 0,

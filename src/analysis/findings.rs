@@ -12,6 +12,7 @@ use super::capacity::InferredCapacity;
 use super::ending::Ending;
 use super::failures::{AcceptQueueFigures, Failures};
 use super::observed::{GaugeFigures, ProcessFigures};
+use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::steps::LoadStep;
 use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
 use crate::plan::{Cause, Story};
@@ -49,6 +50,10 @@ pub struct Findings {
     pub actions: Vec<ActionTaken>,
     /// Where every scheduled operation went, warm-up included.
     pub conservation: Conservation,
+    /// Where the time went that operations took, warm-up left out; only where it was
+    /// recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_spent: Option<TimeSpent>,
     /// The run in phases, from the baseline on.
     pub phases: Vec<Phase>,
     /// When which instance was exhausted.
@@ -123,6 +128,15 @@ pub struct Measurement {
     /// processor, in the worst phase; only where the kernel tells it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generator_delayed: Option<f64>,
+    /// Share of the time for which the generator's threads were away, in the worst phase:
+    /// back from a wait more than 5 ms late, or as long in one turn, as in a process that
+    /// stands still; only where they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub generator_away: Option<f64>,
+    /// Operations that were never sent, because the generator was late; only where some
+    /// were not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub never_sent: u64,
     /// Busy share of the whole machine in the worst phase; null where it was not measured.
     pub machine_busy_max: Option<f64>,
     /// Share of processor time that the hypervisor gave to others, over the run; null
@@ -290,6 +304,13 @@ pub struct Phase {
     pub queue_wait_ms: Latency,
     /// Response time of succeeded operations, in milliseconds.
     pub response_ms: Latency,
+    /// Response time of all operations, in milliseconds; only where it was recorded how
+    /// long those were waited for that did not succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over_all_ms: Option<OverAllLatency>,
+    /// Where the time went that its operations took; only where it was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_spent: Option<TimeSpent>,
     /// Service time of answered attempts, in milliseconds.
     pub service_ms: Latency,
     /// Busy share of the whole machine; null where it was not read.
@@ -329,6 +350,9 @@ pub struct Latency {
     pub p999: Option<f64>,
     /// Largest.
     pub max: Option<f64>,
+    /// Of a response time: which of these are not the target's alone; only where some are.
+    #[serde(default, skip_serializing_if = "Marked::is_none")]
+    pub marked: Marked,
 }
 
 impl Latency {
@@ -464,7 +488,8 @@ pub struct SustainingShares {
 pub struct ExpectationResult {
     /// The figure, with its phase.
     pub that: String,
-    /// Whether it held; null where the measurement is invalid.
+    /// Whether it held; null where the measurement is invalid, or the figure is not the
+    /// target's alone.
     pub passed: Option<bool>,
     /// What was observed, as text with its unit; `> 40 s` where it is censored.
     pub observed: String,

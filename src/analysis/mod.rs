@@ -11,6 +11,7 @@
 //! | `journal` | what was done, when, and what came of it |
 //! | `trigger` | what began the incident, and when it was over |
 //! | `observation` | how far the record can be trusted to be final |
+//! | `owners` | whose a time is: the target's, the clients', or the generator's |
 //! | `totals` | the sum of a run of buckets |
 //! | `phases` | what each stretch between two actions or surges looked like |
 //! | `exhaustion` | when had an instance no free worker and jobs waiting |
@@ -43,6 +44,7 @@ mod journal;
 mod load;
 mod observation;
 mod observed;
+mod owners;
 mod phases;
 mod recovery;
 mod sentences;
@@ -69,6 +71,8 @@ pub use findings::{
 };
 pub(crate) use load::load_rates;
 pub use observed::{GaugeFigures, ProcessFigures};
+pub use owners::{Marked, OverAllLatency, TimeSpent};
+pub(crate) use owners::{OverAll, lags, over_all};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub(crate) use spread::bins;
 pub use steps::{LoadStep, StepLimiter};

@@ -9,10 +9,11 @@
 //! baseline that holds the first failures of the incident is none.
 
 use super::amplification;
-use super::findings::Phase;
+use super::findings::{Latency, Phase};
 use super::journal::Taken;
 use super::observation::Observation;
 use super::observed;
+use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
 use crate::plan::{BASELINE, SurgeChange};
@@ -121,7 +122,12 @@ pub(super) fn phase(series: &Series, stretch: &Stretch) -> Phase {
         cold_share: totals.busy_share(fleet.busy_cold_ns),
         queue_depth: totals.queue_depth(),
         queue_wait_ms: latency(totals.queue_wait.as_ref()),
-        response_ms: latency(totals.response.as_ref()),
+        response_ms: Latency {
+            marked: Marked::of(totals.response.as_ref(), totals.send_lag.as_ref()),
+            ..latency(totals.response.as_ref())
+        },
+        over_all_ms: OverAllLatency::of(&totals),
+        time_spent: TimeSpent::of(operations),
         service_ms: latency(totals.service.as_ref()),
         machine_busy: totals.machine_busy(),
         gauges: observed::gauges(series, stretch.buckets(series)),

@@ -50,6 +50,8 @@ pub struct Bucket {
     pub operations: Option<OperationCounters>,
     /// Response times of those that succeeded.
     pub response: Option<Histogram>,
+    /// How long the others were waited for.
+    pub unserved: Option<Histogram>,
     /// Users' attempts at this time.
     pub users: Option<AttemptCounters>,
     /// Service times of users' attempts that were answered.
@@ -238,6 +240,7 @@ impl Bucket {
         }
         Some(match measure {
             Measure::Response => &mut self.response,
+            Measure::Unserved => &mut self.unserved,
             Measure::Service => &mut self.service,
             Measure::SendLag => &mut self.send_lag,
             Measure::PoolWait => &mut self.pool_wait,

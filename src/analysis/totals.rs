@@ -1,6 +1,7 @@
 //! The sum of a run of buckets, from which every figure of a window is taken.
 
 use super::findings::{Latency, QueueDepth};
+use super::owners::Marked;
 use super::series::{Bucket, GeneratorBucket, InstanceBucket, merge, share};
 use crate::record::{AttemptCounters, Histogram, MachineCounters, OperationCounters};
 use crate::units::Nanos;
@@ -16,6 +17,7 @@ pub(crate) struct Totals {
     pub queue_depth_max: Option<u64>,
     pub generator: GeneratorBucket,
     pub response: Option<Histogram>,
+    pub unserved: Option<Histogram>,
     pub service: Option<Histogram>,
     pub queue_wait: Option<Histogram>,
     pub send_lag: Option<Histogram>,
@@ -56,6 +58,7 @@ impl Totals {
         self.queue_depth_max = self.queue_depth_max.max(bucket.queue_depth_max());
         for (into, from) in [
             (&mut self.response, &bucket.response),
+            (&mut self.unserved, &bucket.unserved),
             (&mut self.service, &bucket.service),
             (&mut self.queue_wait, &bucket.queue_wait),
             (&mut self.send_lag, &bucket.send_lag),
@@ -93,6 +96,11 @@ impl Totals {
     /// Time for which the generator's threads waited for a processor / the time there was.
     pub(super) fn generator_delayed(&self) -> Option<f64> {
         share(self.generator.counters.delayed_ns, self.generator.thread_ns)
+    }
+
+    /// Time for which the generator's threads were away / the time there was.
+    pub(super) fn generator_away(&self) -> Option<f64> {
+        share(self.generator.counters.away_ns, self.generator.thread_ns)
     }
 
     /// Processor time used by anything / the time there was.
@@ -139,5 +147,6 @@ pub(super) fn latency(histogram: Option<&Histogram>) -> Latency {
         p99: at(0.99),
         p999: at(0.999),
         max: histogram.max().map(millis),
+        marked: Marked::default(),
     }
 }

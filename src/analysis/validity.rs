@@ -12,6 +12,8 @@ use super::observation::Observation;
 use super::phases::Stretch;
 use super::series::Series;
 use super::totals::Totals;
+use crate::model::Pacing;
+use crate::plan::Drive;
 use crate::record::{Backend, Event, Record};
 use crate::units::{Nanos, counted};
 
@@ -32,6 +34,9 @@ pub(super) const GENERATOR_BUSY_MOST: f64 = 0.90;
 /// in any percentile: the founding incident has 5 % in its worst phase (53 % of two
 /// cores busy, send lag p99 0.4 ms).
 pub(super) const DELAYED_MOST: f64 = 0.25;
+/// Operations that were never sent are missing in every figure: one in a hundred is missing
+/// in the p99.
+const NEVER_SENT_MOST: f64 = 0.01;
 /// Use and steal above this leave no twentieth of the machine to anybody who
 /// wakes up, so that waiting for a processor is in every figure.
 pub(super) const MACHINE_BUSY_MOST: f64 = 0.95;
@@ -63,6 +68,7 @@ pub(super) fn measurement(
         late(record, &sent),
         shed(series),
         lacking(record),
+        never_sent(&sent),
         // A closed loop goes as fast as something lets it: what that was is its
         // answer, not its fault.
         open_loop(record).then(|| busy_generator(&phases)).flatten(),
@@ -90,6 +96,10 @@ pub(super) fn measurement(
             .map(|(_, delayed)| delayed)
             // A kernel that does not tell leaves a zero.
             .filter(|delayed| measured && *delayed > 0.0),
+        generator_away: most(&phases, Totals::generator_away)
+            .map(|(_, away)| away)
+            .filter(|away| measured && *away > 0.0),
+        never_sent: sent.operations.never_sent,
         machine_busy_max: most(&phases, Totals::machine_busy).map(|(_, busy)| busy),
         machine_steal: run.machine_steal(),
     }
@@ -170,9 +180,38 @@ fn late(record: &Record, sent: &Totals) -> Option<String> {
     (p99 > bound).then(|| {
         format!(
             "The generator sent late: its send lag p99 is {:.1} ms, and at most {:.1} ms is \
-             allowed.",
+             allowed. {}",
             p99.as_millis_f64(),
-            bound.as_millis_f64()
+            bound.as_millis_f64(),
+            remedy(record.header.plan.load.drive)
+        )
+    })
+}
+
+/// What helps a generator that is late.
+fn remedy(drive: Drive) -> &'static str {
+    match drive.pacing {
+        Pacing::Thrifty => {
+            "With thrifty pacing a connection carries one request a millisecond at most: allow \
+             more connections, or use `pacing = \"balanced\"` (`--pacing balanced`)."
+        }
+        Pacing::Balanced | Pacing::Precise => {
+            "Lower the rate, or give the generator a processor that nothing else uses."
+        }
+    }
+}
+
+fn never_sent(sent: &Totals) -> Option<String> {
+    let (count, all) = (sent.operations.never_sent, sent.operations.scheduled);
+    (count as f64 > NEVER_SENT_MOST * all as f64).then(|| {
+        format!(
+            "{} of {all} {} never sent, because the generator was late.",
+            count,
+            if all == 1 {
+                "operation was"
+            } else {
+                "operations were"
+            }
         )
     })
 }

@@ -3,6 +3,7 @@
 use super::Clients;
 use super::judge::judge;
 use super::ledger::{Class, Try};
+use super::spent::Doing;
 use super::wire::{Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, Wire};
 use crate::model::{AttemptOutcome, FailureCause, Unanswered};
 use crate::units::Nanos;
@@ -30,7 +31,7 @@ pub(super) enum Owner {
 }
 
 impl Owner {
-    const fn class(self) -> Class {
+    pub(super) const fn class(self) -> Class {
         match self {
             Self::Operation(_) => Class::User,
             Self::Probe { .. } => Class::Monitor,
@@ -49,7 +50,7 @@ impl Owner {
 /// An attempt under way.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Attempt {
-    owner: Owner,
+    pub(super) owner: Owner,
     which: Try,
     serial: u32,
     sent: Nanos,
@@ -79,6 +80,7 @@ impl Clients {
             && let Some(operation) = self.operations.get_mut(operation)
         {
             operation.under_way.begin(slot);
+            operation.spent.turn(sent, self.unused, Doing::InFlight);
         }
         self.timeouts[owner.lane()].push(slot, until);
         if let Some(asks) = self.asks(slot) {
@@ -120,11 +122,22 @@ impl Clients {
 
     /// An attempt has ended, unless it had been given up by then.
     pub(super) fn on_end<W: Wire>(&mut self, end: AttemptEnd<W::Content>, wire: &mut W) {
-        let AttemptEnd { id, at, seen, how } = end;
+        let AttemptEnd {
+            id,
+            at,
+            ready,
+            seen,
+            how,
+        } = end;
         let current = self.attempts.get(id.slot);
-        if current.is_none_or(|attempt| attempt.serial != id.serial) {
+        let Some(attempt) = current.filter(|attempt| attempt.serial == id.serial) else {
             return;
-        }
+        };
+        let over = match how {
+            End::TooLate => attempt.until,
+            _ => ready,
+        };
+        self.attempt_over(attempt.owner, over, seen);
         self.see(seen, wire);
         match how {
             End::Answered {
@@ -144,6 +157,17 @@ impl Clients {
                 let cause = FailureCause::Http2Refused;
                 self.lost(id.slot, cause, (true, false), seen, wire);
             }
+        }
+    }
+
+    /// An attempt was over at `over`, which was seen at `seen`. What was between is not
+    /// the target's time: nor that of operations that waited for the connection.
+    fn attempt_over(&mut self, owner: Owner, over: Nanos, seen: Nanos) {
+        if let Owner::Operation(slot) = owner
+            && let Some(operation) = self.operations.get_mut(slot)
+        {
+            operation.spent.turn(over, self.unused, Doing::Due);
+            self.note_unused(over, seen);
         }
     }
 
@@ -345,6 +369,7 @@ impl Clients {
         let now = self.now(wire);
         if let Some(attempt) = self.attempts.get(slot) {
             let serial = attempt.serial;
+            self.attempt_over(attempt.owner, attempt.until, now);
             let cause = wire.time_out(AttemptId { slot, serial }, now);
             self.failed(slot, cause, now, wire);
         }

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use super::spent::Times;
 use crate::model::{FailureKind, SourceName, Terminal};
 use crate::record::{Counters, Histogram, Measure, OperationCounters, Sample};
 use crate::units::Nanos;
@@ -13,6 +14,8 @@ use crate::units::Nanos;
 struct Bucket {
     counters: OperationCounters,
     response: Histogram,
+    /// Of those that did not succeed.
+    unserved: Histogram,
     under_way: u64,
 }
 
@@ -45,19 +48,22 @@ impl Buckets {
         bucket.under_way += 1;
     }
 
-    /// An operation scheduled for `intended` has ended so at `now`.
-    pub(super) fn ended(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
+    /// An operation scheduled for `intended` has ended so at `end`; `times`: the parts
+    /// of its time.
+    pub(super) fn ended(&mut self, intended: Nanos, terminal: Terminal, end: Nanos, times: &Times) {
         let bucket = self.at(intended);
         bucket.under_way -= 1;
         let counters = &mut bucket.counters;
-        if terminal != Terminal::Succeeded {
+        let response = end.saturating_sub(intended + times.thinking);
+        add(counters, response, times);
+        if terminal == Terminal::Succeeded {
+            bucket.response.record(response);
+        } else {
+            bucket.unserved.record(response);
             counters.note_failed(intended);
         }
         let counter = match terminal {
-            Terminal::Succeeded => {
-                bucket.response.record(now.saturating_sub(intended));
-                &mut counters.succeeded
-            }
+            Terminal::Succeeded => &mut counters.succeeded,
             Terminal::Failed(FailureKind::ServerError) => &mut counters.failed_server_error,
             Terminal::Failed(FailureKind::Refused) => &mut counters.failed_refused,
             Terminal::Failed(FailureKind::WronglyAllowed) => &mut counters.failed_wrongly_allowed,
@@ -73,6 +79,17 @@ impl Buckets {
             }
         };
         *counter += 1;
+    }
+
+    /// An operation that was scheduled for `intended` has been waited for so long, and
+    /// will not end.
+    pub(super) fn unfinished(&mut self, intended: Nanos, waited: Nanos) {
+        self.at(intended).unserved.record(waited);
+    }
+
+    /// An operation was not sent, because the generator was late.
+    pub(super) fn never_sent(&mut self, intended: Nanos) {
+        self.at(intended).counters.never_sent += 1;
     }
 
     /// Lets the buckets go that lie before `now`, whose operations have all
@@ -137,8 +154,13 @@ impl Buckets {
         debug_assert!(bucket.counters.conserved(), "{:?}", bucket.counters);
         let (from, to) = self.bounds(index);
         let mut histograms = Vec::new();
-        if !bucket.response.is_empty() {
-            histograms.push((Measure::Response, bucket.response.packed()));
+        for (measure, histogram) in [
+            (Measure::Response, &bucket.response),
+            (Measure::Unserved, &bucket.unserved),
+        ] {
+            if !histogram.is_empty() {
+                histograms.push((measure, histogram.packed()));
+            }
         }
         Sample {
             from,
@@ -148,6 +170,15 @@ impl Buckets {
             histograms,
         }
     }
+}
+
+const fn add(counters: &mut OperationCounters, response: Nanos, times: &Times) {
+    counters.response_ns += response.0;
+    counters.target_ns += times.target.0;
+    counters.connection_wait_ns += times.connection_wait.0;
+    counters.pause_ns += times.pauses.0;
+    counters.generator_ns += times.generator.0;
+    counters.think_ns += times.thinking.0;
 }
 
 /// `instant` rounded up to whole milliseconds, and at least one after `from`.
@@ -165,6 +196,15 @@ mod tests {
         Nanos::from_millis(value)
     }
 
+    /// All of its time was the target's.
+    fn ended(buckets: &mut Buckets, intended: u64, terminal: Terminal, end: u64) {
+        let times = Times {
+            target: ms(end - intended),
+            ..Times::default()
+        };
+        buckets.ended(ms(intended), terminal, ms(end), &times);
+    }
+
     fn counters(sample: &Sample) -> OperationCounters {
         match sample.counters {
             Counters::Operations(counters) => counters,
@@ -179,16 +219,16 @@ mod tests {
         for at in [10, 110, 120] {
             buckets.scheduled(ms(at));
         }
-        buckets.ended(ms(110), Terminal::Succeeded, ms(150));
+        ended(&mut buckets, 110, Terminal::Succeeded, 150);
         buckets.settle(ms(199), ms(260), &mut |sample| left.push(sample));
         assert_eq!(left.len(), 0); // the first has one under way, the second is not past
-        buckets.ended(ms(120), Terminal::TimedOut, ms(205));
+        ended(&mut buckets, 120, Terminal::TimedOut, 205);
         buckets.settle(ms(205), ms(150), &mut |sample| left.push(sample));
         assert_eq!(left.len(), 0); // one more may be scheduled at 150
         buckets.settle(ms(205), ms(210), &mut |sample| left.push(sample));
         assert_eq!(left.len(), 1); // the second, ahead of the first
         buckets.scheduled(ms(210));
-        buckets.ended(ms(10), Terminal::Shed, ms(206));
+        ended(&mut buckets, 10, Terminal::Shed, 206);
         buckets.settle(ms(249), Nanos::MAX, &mut |sample| left.push(sample));
         buckets.close(ms(240), &mut |sample| left.push(sample));
         let spans: Vec<_> = left.iter().map(|sample| (sample.from, sample.to)).collect();

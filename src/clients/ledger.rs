@@ -5,6 +5,7 @@
 //! is what ended plus the change of what is in flight, exactly.
 
 use super::buckets::{Buckets, whole_millis};
+use super::spent::Times;
 use crate::model::{FailureCause, SourceName, Terminal, Unanswered};
 use crate::record::{
     AttemptCounters, Counters, FailureCounters, GeneratorCounters, Histogram, Measure, Sample,
@@ -50,6 +51,9 @@ pub struct WireReport {
     pub cpu: Nanos,
     /// How long its thread has waited for a processor in all.
     pub delayed: Nanos,
+    /// How long it was away since the last report: more than 5 ms late back from a wait, or
+    /// as long in one turn.
+    pub away: Nanos,
     /// How long it has spun on purpose since the last report.
     pub spun: Nanos,
     /// Bytes handed over since the last report.
@@ -180,6 +184,7 @@ impl Ledger {
     fn reported(&mut self, wire: WireReport) {
         let generator = &mut self.generator;
         generator.spin_ns += wire.spun.0;
+        generator.away_ns += wire.away.0;
         generator.sent_bytes += wire.sent_bytes;
         generator.received_bytes += wire.received_bytes;
         generator.connections_opened += wire.connections_opened;
@@ -251,10 +256,27 @@ impl Ledger {
         self.generator.scheduled += 1;
     }
 
-    /// An operation scheduled for `intended` has ended so.
-    pub(super) fn operation_ended(&mut self, intended: Nanos, terminal: Terminal, now: Nanos) {
-        self.buckets.ended(intended, terminal, now);
+    /// An operation scheduled for `intended` has ended so; `times`: the parts of its time.
+    pub(super) fn operation_ended(
+        &mut self,
+        intended: Nanos,
+        terminal: Terminal,
+        end: Nanos,
+        times: &Times,
+    ) {
+        self.buckets.ended(intended, terminal, end, times);
         self.ended(Class::User, terminal == Terminal::Succeeded);
+    }
+
+    /// An operation is under way at the stop, and has been waited for so long.
+    pub(super) fn unfinished(&mut self, intended: Nanos, waited: Nanos) {
+        self.buckets.unfinished(intended, waited);
+    }
+
+    /// An operation was not sent, because the generator was late by so much.
+    pub(super) fn never_sent(&mut self, intended: Nanos, lag: Nanos) {
+        self.buckets.never_sent(intended);
+        self.send_lag(lag);
     }
 
     /// An operation or a probe has ended.
@@ -303,6 +325,13 @@ impl Ledger {
         };
         *counter += 1;
         attempts.in_flight -= 1;
+    }
+
+    /// An attempt is under way at the stop.
+    pub(super) const fn attempt_unfinished(&mut self, class: Class) {
+        let attempts = self.class(class);
+        attempts.in_flight -= 1;
+        attempts.counters.unfinished += 1;
     }
 
     /// Nobody waits for an attempt any more.

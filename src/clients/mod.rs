@@ -16,6 +16,7 @@
 //! - `attempts`: attempts, whoever makes them
 //! - `wire`: what carries them
 //! - `judge`: what an answer means
+//! - `spent`: whose each nanosecond of an operation was
 //! - `ledger`, `buckets`: the books of all of it
 
 mod attempts;
@@ -23,12 +24,14 @@ mod buckets;
 mod judge;
 mod ledger;
 mod operations;
+mod spent;
 mod wire;
 
 use self::attempts::Attempt;
 use self::ledger::Ledger;
 pub use self::ledger::{Class, Try, WireReport};
 use self::operations::ActiveOperation;
+use self::spent::Doing;
 pub use self::wire::{Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, StepRequest, Wire};
 use crate::model::{
     CheckFailure, Client, ClientPolicy, ClientsAction, Expected, FailureCause, Probes,
@@ -79,6 +82,11 @@ pub struct Clients {
     hedges: SlotQueue,
     /// Operations that found no connection free, with the instant they did.
     waiting: SlotQueue,
+    /// How long a connection has lain free in all, while operations waited for one, since
+    /// the generator had not seen it yet.
+    unused: Nanos,
+    /// Up to where that is counted.
+    unused_to: Nanos,
     probes: Probes,
     /// What a probe's answer must be.
     probe_expects: Expected,
@@ -123,6 +131,8 @@ impl Clients {
             retries: SlotTree::default(),
             hedges: SlotQueue::new(),
             waiting: SlotQueue::new(),
+            unused: Nanos::ZERO,
+            unused_to: Nanos::ZERO,
             probes: Probes::new(monitors, plan.end),
             probe_expects: Expected::default(),
             attempts: Slab::new(),
@@ -285,16 +295,45 @@ impl Clients {
         while self.schedule.next_intended().is_some_and(|at| at <= now) {
             // Due, and not begun before the stop: scheduled and unfinished.
             if let Some(draft) = self.schedule.take() {
+                let lag = now.saturating_sub(draft.intended);
                 self.ledger.scheduled(draft.intended);
+                self.ledger.never_sent(draft.intended, lag);
+                self.ledger.unfinished(draft.intended, lag);
             }
         }
-        while let Some((since, _)) = self.waiting.pop_front() {
-            // It had no connection to the end: the wait was at least this long.
-            self.ledger.pool_wait(now.saturating_sub(since));
+        for slot in self.operations.slots().collect::<Vec<_>>() {
+            self.leave(slot, now);
+        }
+        for slot in self.attempts.slots().collect::<Vec<_>>() {
+            if let Some(attempt) = self.attempts.get(slot) {
+                self.ledger.attempt_unfinished(attempt.owner.class());
+            }
         }
         let report = wire.report();
         self.ledger
             .close(now, report, &mut |sample| wire.sample(sample));
+    }
+}
+
+/// What is under way when the books are closed.
+impl Clients {
+    /// An operation will not be seen to end.
+    fn leave(&mut self, slot: u32, now: Nanos) {
+        let Some(operation) = self.operations.get_mut(slot) else {
+            return;
+        };
+        operation.spent.turn(now, self.unused, Doing::Due);
+        if self.waiting.remove(slot).is_some() {
+            // It had no connection to the end: the wait was at least this long.
+            self.ledger.pool_wait(operation.spent.waited);
+        }
+        let (intended, times) = (operation.draft.intended, operation.spent.times);
+        if operation.held_up() {
+            self.ledger.never_sent(intended, times.generator);
+        }
+        let waited = operation.spent.to().saturating_sub(intended);
+        let waited = waited.saturating_sub(times.thinking);
+        self.ledger.unfinished(intended, waited);
     }
 }
 

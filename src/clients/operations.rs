@@ -3,6 +3,7 @@
 use super::Clients;
 use super::attempts::Owner;
 use super::ledger::Try;
+use super::spent::{Doing, Spent, Times};
 use super::wire::{StepRequest, Wire};
 use crate::model::{
     AttemptOutcome, ClientPolicy, FailureKind, Learnt, Next, Operation, Pass, Terminal,
@@ -31,12 +32,10 @@ pub(super) struct ActiveOperation {
     pub(super) step: usize,
     /// What the answers to its steps have brought so far.
     pub(super) learnt: Learnt,
-    /// How long its user has thought between its steps.
-    paused: Nanos,
+    /// Whose its time was so far.
+    pub(super) spent: Spent,
     /// Whether its last attempt found nobody to connect to.
     pub(super) unconnected: bool,
-    /// How long it waited for a connection before its first try.
-    waited: Nanos,
 }
 
 /// The attempts of an operation under way, by their slots: one, or a first try
@@ -76,9 +75,8 @@ impl ActiveOperation {
             resends: false,
             step: 0,
             learnt: Learnt::default(),
-            paused: Nanos::ZERO,
+            spent: Spent::new(draft.intended),
             unconnected: false,
-            waited: Nanos::ZERO,
         }
     }
 
@@ -97,6 +95,13 @@ impl ActiveOperation {
             which,
             retried: self.machine.retries_made() > 0,
         }
+    }
+
+    /// Whether nothing of it has been sent, and the generator is more to blame for that
+    /// than the limit of connections.
+    pub(super) fn held_up(&self) -> bool {
+        let times = &self.spent.times;
+        !self.tried && self.step == 0 && times.generator > times.connection_wait
     }
 
     /// Which try its next attempt is.
@@ -129,7 +134,12 @@ impl Clients {
             let now = self.now(wire);
             self.schedule.ended(now, Nanos::ZERO);
             let terminal = Terminal::ShedByBreaker;
-            return self.ledger.operation_ended(draft.intended, terminal, now);
+            let times = Times {
+                generator: now.saturating_sub(draft.intended),
+                ..Times::default()
+            };
+            let ledger = &mut self.ledger;
+            return ledger.operation_ended(draft.intended, terminal, now, &times);
         };
         let operation = ActiveOperation::new(draft, pass);
         let deadline = operation.machine.deadline(&self.policy);
@@ -167,6 +177,14 @@ impl Clients {
 
     /// The operation waits for a connection from `now` on.
     pub(super) fn wait(&mut self, slot: u32, now: Nanos) {
+        if self.waiting.is_empty() {
+            self.unused_to = self.unused_to.max(now);
+        }
+        if let Some(operation) = self.operations.get_mut(slot) {
+            let unused_before = self.unused;
+            let waits = Doing::AwaitsConnection { unused_before };
+            operation.spent.turn(now, self.unused, waits);
+        }
         self.waiting.push(slot, now);
         self.ledger.waiting(self.waiting.len());
     }
@@ -174,19 +192,25 @@ impl Clients {
     /// Gives connections that have come free to those who have waited longest.
     pub(super) fn serve_waiting<W: Wire>(&mut self, wire: &mut W) {
         while !self.waiting.is_empty() && wire.has_room() {
-            let Some((since, slot)) = self.waiting.pop_front() else {
+            let Some((_, slot)) = self.waiting.pop_front() else {
                 return;
             };
             self.ledger.waiting(self.waiting.len());
-            let waited = self.now(wire).saturating_sub(since);
-            self.ledger.pool_wait(waited);
-            if let Some(operation) = self.operations.get_mut(slot)
-                && !operation.tried
-                && operation.step == 0
-            {
-                operation.waited = waited;
+            let now = self.now(wire);
+            if let Some(operation) = self.operations.get_mut(slot) {
+                operation.spent.turn(now, self.unused, Doing::Due);
+                self.ledger.pool_wait(operation.spent.waited);
             }
             self.attempt(slot, wire);
+        }
+    }
+
+    /// A connection was free from `free` on, which was seen at `seen`: for so long none
+    /// of those who wait for one has waited because of their number.
+    pub(super) fn note_unused(&mut self, free: Nanos, seen: Nanos) {
+        if !self.waiting.is_empty() {
+            self.unused += seen.saturating_sub(free.max(self.unused_to));
+            self.unused_to = self.unused_to.max(seen);
         }
     }
 
@@ -203,9 +227,8 @@ impl Clients {
         }
         let which = operation.next_try();
         let starts = which == Try::First && operation.step == 0;
-        let lag = now
-            .saturating_sub(operation.draft.intended)
-            .saturating_sub(operation.waited);
+        operation.spent.turn(now, self.unused, Doing::Due);
+        let lag = operation.spent.times.generator;
         if which == Try::First {
             self.client.first_try();
             let hedge_at = operation.machine.hedge_at(now, &self.policy);
@@ -223,10 +246,13 @@ impl Clients {
     /// The operation's first try is unanswered for so long that another is made
     /// beside it: one that had to wait for a connection would come too late to help.
     pub(super) fn hedge<W: Wire>(&mut self, slot: u32, wire: &mut W) {
-        self.hedges.remove(slot);
+        let due = self.hedges.remove(slot);
         let now = self.now(wire);
         let room = self.waiting.is_empty() && wire.has_room();
         if room && self.client.grants_retry(now) {
+            if let (Some(operation), Some(due)) = (self.operations.get_mut(slot), due) {
+                operation.spent.turn(due, self.unused, Doing::Due);
+            }
             self.launch(Owner::Operation(slot), Try::Hedge, now, wire);
         }
     }
@@ -245,19 +271,24 @@ impl Clients {
         let another = operation.under_way.any();
         let machine = &mut operation.machine;
         match machine.on(now, outcome, another, &self.policy, &mut self.client) {
-            Next::AwaitOther => {}
-            Next::Retry(at) => {
+            Next::AwaitOther => operation.spent.turn(now, self.unused, Doing::InFlight),
+            Next::Retry(until) => {
+                let thinks = false;
+                let pauses = Doing::Pauses { until, thinks };
+                operation.spent.turn(now, self.unused, pauses);
                 self.give_up_attempts(slot, now, wire);
-                self.retries.push(slot, at);
+                self.retries.push(slot, until);
             }
             Next::Ended(Terminal::Succeeded)
                 if operation.step + 1 < wire.steps(&operation.draft) =>
             {
                 operation.go_on();
                 let pause = wire.pause(&operation.draft, operation.step);
-                operation.paused = operation.paused.saturating_add(pause);
+                let (until, thinks) = (now.saturating_add(pause), true);
+                let pauses = Doing::Pauses { until, thinks };
+                operation.spent.turn(now, self.unused, pauses);
                 self.give_up_attempts(slot, now, wire);
-                self.retries.push(slot, now.saturating_add(pause));
+                self.retries.push(slot, until);
             }
             Next::Ended(terminal) => self.end_operation(slot, terminal, now, wire),
         }
@@ -266,6 +297,13 @@ impl Clients {
     /// The deadline has come.
     pub(super) fn miss_deadline<W: Wire>(&mut self, slot: u32, wire: &mut W) {
         let now = self.now(wire);
+        if let Some(operation) = self.operations.get_mut(slot) {
+            let deadline = operation.machine.deadline(&self.policy);
+            operation.spent.turn(deadline, self.unused, Doing::Due);
+            if operation.under_way.any() {
+                self.note_unused(deadline, now);
+            }
+        }
         self.end_operation(slot, Terminal::MissedDeadline, now, wire);
     }
 
@@ -280,16 +318,22 @@ impl Clients {
 
     fn end_operation<W: Wire>(&mut self, slot: u32, terminal: Terminal, now: Nanos, wire: &mut W) {
         self.give_up_attempts(slot, now, wire);
-        let Some(operation) = self.operations.remove(slot) else {
+        let Some(mut operation) = self.operations.remove(slot) else {
             return;
         };
+        operation.spent.turn(now, self.unused, Doing::Due);
         self.client.ended(&operation.machine, terminal, now);
         self.deadlines.remove(slot);
         self.retries.remove(slot);
-        if let Some(since) = self.waiting.remove(slot) {
+        if self.waiting.remove(slot).is_some() {
             self.ledger.waiting(self.waiting.len());
             // It had none to the end: the wait was at least this long.
-            self.ledger.pool_wait(now.saturating_sub(since));
+            self.ledger.pool_wait(operation.spent.waited);
+        }
+        let intended = operation.draft.intended;
+        let times = &operation.spent.times;
+        if terminal == Terminal::MissedDeadline && operation.held_up() {
+            self.ledger.never_sent(intended, times.generator);
         }
         let rest = match terminal {
             Terminal::Failed(FailureKind::Connection) if operation.unconnected => REST,
@@ -297,8 +341,7 @@ impl Clients {
         };
         // A user is free when that was seen, not when it happened.
         self.schedule.ended(now.max(self.latest), rest);
-        let answered = now.saturating_sub(operation.paused);
-        self.ledger
-            .operation_ended(operation.draft.intended, terminal, answered);
+        let end = operation.spent.to();
+        self.ledger.operation_ended(intended, terminal, end, times);
     }
 }

@@ -166,6 +166,9 @@ pub struct AttemptEnd<C> {
     pub id: AttemptId,
     /// When it ended: for an answer, when the last byte had come.
     pub at: Nanos,
+    /// Since when the wire could have known, as far as it can tell: at `at` or earlier.
+    /// What passes from then on is the generator's time, and not the target's.
+    pub ready: Nanos,
     /// When the wire saw it, at `at` or later.
     pub seen: Nanos,
     /// How.

@@ -25,6 +25,12 @@ const WAKE: u64 = u64::MAX - 1;
 /// Events taken at a time: enough for one wake-up, few enough to look at the time between.
 const EVENTS_MAX: usize = 256;
 
+/// No time to wait.
+const AT_ONCE: Timespec = Timespec {
+    tv_sec: 0,
+    tv_nsec: 0,
+};
+
 /// What a wait brought.
 #[derive(Default)]
 pub(super) struct Ready {
@@ -129,19 +135,20 @@ impl Poller {
 
     /// Takes what is ready, and waits for nothing.
     pub(super) fn look(&mut self, ready: &mut Ready) -> Result<(), Errno> {
-        let at_once = Timespec {
-            tv_sec: 0,
-            tv_nsec: 0,
-        };
-        self.take(Some(&at_once), ready)
+        self.take(Some(&AT_ONCE), ready)
     }
 
-    fn take(&mut self, timeout: Option<&Timespec>, ready: &mut Ready) -> Result<(), Errno> {
+    fn take(&mut self, mut timeout: Option<&Timespec>, ready: &mut Ready) -> Result<(), Errno> {
         ready.events.clear();
         ready.events.reserve(EVENTS_MAX);
-        match epoll::wait(&self.epoll, spare_capacity(&mut ready.events), timeout) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error),
+        loop {
+            match epoll::wait(&self.epoll, spare_capacity(&mut ready.events), timeout) {
+                Ok(_) => break,
+                // Who was stopped in a wait is told nothing but this (signal(7)), though much
+                // may have come.
+                Err(Errno::INTR) => timeout = Some(&AT_ONCE),
+                Err(error) => return Err(error),
+            }
         }
         ready.woken = ready.events.iter().any(|event| event.data.u64() == WAKE);
         if ready.woken {

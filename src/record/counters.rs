@@ -89,6 +89,20 @@ counters! {
         /// Intended start of the first that ended without success, in
         /// nanoseconds since the load's zero plus one; zero where none did.
         first_failed_min,
+        /// Never sent, because the generator was late; they ended in one of the ways above.
+        never_sent,
+        /// Response times of all that ended, however, added up; the next four are its parts.
+        response_ns,
+        /// The target's part, with its network and accept queue.
+        target_ns,
+        /// Waiting for a connection.
+        connection_wait_ns,
+        /// Pauses before retries.
+        pause_ns,
+        /// The generator's part and its machine's.
+        generator_ns,
+        /// Pauses of users between steps, which are in no response time.
+        think_ns,
     }
 }
 
@@ -137,6 +151,15 @@ impl OperationCounters {
     pub const fn conserved(&self) -> bool {
         self.scheduled == self.ended().saturating_add(self.unfinished)
             && self.shed_by_breaker <= self.shed
+            && self.response_ns == self.owned_ns()
+    }
+
+    /// The parts of the response time, added up.
+    const fn owned_ns(&self) -> u64 {
+        self.target_ns
+            .saturating_add(self.connection_wait_ns)
+            .saturating_add(self.pause_ns)
+            .saturating_add(self.generator_ns)
     }
 }
 
@@ -190,6 +213,8 @@ counters! {
         /// Attempts given up because their operation had ended or another one
         /// of it was answered.
         cancelled,
+        /// Attempts under way when the observation stopped.
+        unfinished,
         /// Attempts under way at the end of the interval: a level, not a sum.
         in_flight,
         /// Operations (of monitors: probes) that ended with success in the interval.
@@ -242,13 +267,14 @@ impl AttemptCounters {
             .saturating_add(self.resends)
     }
 
-    /// Attempts that ended, however.
+    /// Attempts that ended, however, or were given up at the end of the observation.
     pub const fn ended(&self) -> u64 {
         self.responses
             .saturating_add(self.timeouts)
             .saturating_add(self.connection_errors)
             .saturating_add(self.protocol_errors)
             .saturating_add(self.cancelled)
+            .saturating_add(self.unfinished)
     }
 }
 
@@ -309,6 +335,9 @@ counters! {
         /// Time the threads were ready to run and had no processor, as the kernel
         /// counts it; zero where it does not tell.
         delayed_ns,
+        /// Time the threads were away: more than 5 ms late back from a wait, or as long in
+        /// one turn, as in a process that stands still.
+        away_ns,
         /// Operations that were due, whether or not one could be sent.
         scheduled,
         /// Bytes sent, heads and frames included, before any encryption.

@@ -169,6 +169,9 @@ impl Counters {
 pub enum Measure {
     /// Response time of succeeded operations, by intended start.
     Response,
+    /// As the response time, of operations that ended without success or not at all: up
+    /// to their end, or to that of the observation.
+    Unserved,
     /// Service time of attempts that were answered.
     Service,
     /// Send lag of first tries.
@@ -181,6 +184,7 @@ pub enum Measure {
 
 named!(Measure {
     Response = "response",
+    Unserved = "unserved",
     Service = "service",
     SendLag = "send_lag",
     PoolWait = "pool_wait",

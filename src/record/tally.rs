@@ -130,6 +130,7 @@ impl Observer for Tally {
                 Counters::Generator(counters) => {
                     counters.cpu_ns = 0;
                     counters.spin_ns = 0;
+                    counters.away_ns = 0;
                 }
                 _ => {}
             }

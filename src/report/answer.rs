@@ -6,7 +6,7 @@
 use super::figures::{
     NONE, count, maybe, number, percent, plural, seconds, story_span, watched, words,
 };
-use crate::analysis::{Findings, Validity, Verdict};
+use crate::analysis::{Findings, TimeSpent, Validity, Verdict};
 use crate::record::{Backend, printable};
 
 /// What is said beside a censored figure.
@@ -240,16 +240,19 @@ pub(super) fn measurement_line(findings: &Findings) -> String {
         Validity::Valid => "valid",
         Validity::Invalid => "invalid",
     };
+    let time = findings
+        .time_spent
+        .map_or_else(String::new, |spent| format!("; {}", time_line(&spent)));
     if findings.backend == Backend::Sim {
         return format!(
             "{validity}; simulated, without generator, network or machine (docs/SIMULATOR.md says \
-             what is modelled)"
+             what is modelled){time}"
         );
     }
     let lag = |value: Option<f64>| maybe(value, |us| format!("{} ms", number(us / 1e3)));
     format!(
         "{validity}; send lag p50 {}, p99 {}, max {}; generator threads at most {} busy; \
-         machine at most {} busy, {} stolen",
+         machine at most {} busy, {} stolen{time}",
         lag(measurement.send_lag_us.p50),
         lag(measurement.send_lag_us.p99),
         lag(measurement.send_lag_us.max),
@@ -257,6 +260,15 @@ pub(super) fn measurement_line(findings: &Findings) -> String {
         maybe(measurement.machine_busy_max, percent),
         maybe(measurement.machine_steal, percent),
     )
+}
+
+/// Where the time went that operations took.
+pub(super) fn time_line(spent: &TimeSpent) -> String {
+    let shares = spent.shares().into_iter();
+    let shares: Vec<_> = shares
+        .map(|(owner, share)| format!("{owner} {}", percent(share)))
+        .collect();
+    format!("where the time went: {}", shares.join(", "))
 }
 
 /// Where every operation went, as an equation.

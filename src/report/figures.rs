@@ -7,6 +7,8 @@ use crate::units::numbered;
 
 /// What stands for a figure that was not measured.
 pub(super) const NONE: &str = "–";
+/// What stands behind a percentile that is not the target's alone.
+pub(super) const MARK: &str = "*";
 
 /// A whole number with its thousands set apart: `20,123`.
 pub(super) fn count(value: u64) -> String {

@@ -9,7 +9,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 
 use super::answer::{incident_line, verdict_word};
 use super::{facts as provenance, failures};
-use crate::analysis::{EndedBy, ExpectationResult, Findings, Verdict};
+use crate::analysis::{EndedBy, ExpectationResult, Findings, Validity, Verdict};
 use crate::error::{Error, Result};
 use crate::record::printable;
 
@@ -81,7 +81,10 @@ fn sentences(findings: &Findings) -> String {
 
 fn status(expectation: &ExpectationResult, findings: &Findings) -> TestCaseStatus {
     let Some(passed) = expectation.passed else {
-        return unjudged(findings);
+        return unjudged(&match findings.measurement.validity {
+            Validity::Valid => expectation.observed.clone(),
+            Validity::Invalid => invalidity(findings),
+        });
     };
     if passed {
         return TestCaseStatus::success();
@@ -97,15 +100,13 @@ fn status(expectation: &ExpectationResult, findings: &Findings) -> TestCaseStatu
     status
 }
 
-fn unjudged(findings: &Findings) -> TestCaseStatus {
+fn invalidity(findings: &Findings) -> String {
     let reasons = findings.measurement.reasons.join(" ");
+    format!("the measurement is invalid, so nothing is judged. {reasons}")
+}
+
+fn unjudged(why: &str) -> TestCaseStatus {
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
-    status.set_message(
-        printable(&format!(
-            "the measurement is invalid, so nothing is judged. {reasons}"
-        ))
-        .trim_end()
-        .to_owned(),
-    );
+    status.set_message(printable(why).trim_end().to_owned());
     status
 }

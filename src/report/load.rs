@@ -7,23 +7,28 @@
 
 use std::fmt::Write as _;
 
-use super::answer::{verdict_reason, verdict_word};
+use super::answer::{self, verdict_reason, verdict_word};
 use super::failures as by_cause;
-use super::figures::maybe;
+use super::figures::{MARK, NONE, maybe, percent};
 use super::observed::Table;
 use super::steps as by_step;
 use super::text::{Paint, table};
-use crate::analysis::{Findings, Limiter, Totals, Validity, load_rates, series};
+use crate::analysis::{
+    Findings, Limiter, OverAll, Totals, Validity, lags, load_rates, over_all, series,
+};
 use crate::plan::{Drive, Pacing};
-use crate::record::{Histogram, OperationCounters, Record, printable};
+use crate::record::{Histogram, OperationCounters, Record, is_told, printable};
 use crate::units::{Nanos, counted};
 
-/// The percentiles shown, in per cent; the last is the largest value.
-const SPECTRUM: [f64; 8] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99, 100.0];
+/// The percentiles shown, in per cent.
+const SPECTRUM: [f64; 7] = [50.0, 75.0, 90.0, 95.0, 99.0, 99.9, 99.99];
 /// Columns at most.
 const WIDTH: usize = 120;
 /// Columns before what belongs to the line above.
 const INDENT: usize = 16;
+/// What a star says.
+const MARK_MEANS: &str = "*: more than a tenth of it is the generator's own lag, so it is not the \
+                          target's";
 
 /// The table, with a newline at its end.
 pub(crate) fn render(record: &Record, findings: &Findings) -> String {
@@ -43,18 +48,47 @@ pub(crate) fn render(record: &Record, findings: &Findings) -> String {
 pub(crate) fn line(record: &Record, findings: &Findings) -> String {
     let totals = Totals::over(&series(record).buckets);
     let headline = headline(record, &totals);
-    let at = |quantile| {
-        let response = totals.response.as_ref();
-        maybe(response.and_then(|it| it.told_quantile(quantile)), duration)
-    };
+    let at = |quantile| response(&totals, quantile);
     let validity = match findings.measurement.validity {
         Validity::Valid => String::new(),
         Validity::Invalid => format!("; INVALID: {}", findings.measurement.reasons.join(" ")),
     };
     let (p50, p99) = (at(0.5), at(0.99));
     let headline = headline.trim_end().trim_end_matches('.');
+    let star = if p50.contains(MARK) || p99.contains(MARK) {
+        format!(" ({MARK_MEANS})")
+    } else {
+        String::new()
+    };
     let word = verdict_word(findings).to_uppercase();
-    format!("{word}  {headline}; response time p50 {p50}, p99 {p99}{validity}\n")
+    format!("{word}  {headline}; response time p50 {p50}, p99 {p99}{star}{validity}\n")
+}
+
+/// A percentile of the response time, with a star where it is not the target's alone.
+fn response(totals: &Totals, quantile: f64) -> String {
+    let value = |it: &Option<Histogram>| it.as_ref()?.told_quantile(quantile);
+    maybe(value(&totals.response), |value| {
+        let star = if late(totals, quantile) { MARK } else { "" };
+        format!("{}{star}", duration(value))
+    })
+}
+
+/// Whether a percentile of the response time is not the target's alone.
+fn late(totals: &Totals, quantile: f64) -> bool {
+    let at = |it: &Option<Histogram>| it.as_ref()?.quantile(quantile);
+    lags(at(&totals.response), at(&totals.send_lag))
+}
+
+/// The same over all operations, with `>` where it is longer than a time.
+fn of_all(totals: &Totals, quantile: f64) -> String {
+    if !is_told(quantile, totals.operations.scheduled) {
+        return NONE.to_owned();
+    }
+    let star = if late(totals, quantile) { MARK } else { "" };
+    maybe(over_all(totals, quantile), |value| match value {
+        OverAll::Seen(value) => format!("{}{star}", duration(value)),
+        OverAll::Above(value) => format!("> {}{star}", duration(value)),
+    })
 }
 
 fn headline(record: &Record, totals: &Totals) -> String {
@@ -115,31 +149,61 @@ fn worst(operations: &OperationCounters) -> String {
     format!("{count} {way}")
 }
 
+/// The percentiles. Where operations failed, those of the ones that succeeded stand beside
+/// those of all.
 fn spectrum(totals: &Totals) -> String {
-    let mut text = format!(
-        "  {:<10} {:>14} {:>14}\n",
-        "latency", "response time", "service time"
-    );
-    let mut row = |name: &str, value: &dyn Fn(&Histogram) -> Option<Nanos>| {
+    let served = totals.succeeded_share().unwrap_or_default();
+    let all = served < 1.0;
+    let mut text = String::new();
+    let mut row = |name: &str, response: &str, over_all: &str, service: &str| {
+        let over_all = if all {
+            format!(" {over_all:>14}")
+        } else {
+            String::new()
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "  {name:<10} {response:>14}{over_all} {service:>14}");
+    };
+    row("latency", "response time", "over all", "service time");
+    for percent in SPECTRUM {
+        let quantile = percent / 100.0;
+        let service = totals.service.as_ref();
+        let service = maybe(service.and_then(|it| it.told_quantile(quantile)), duration);
+        let response = response(totals, quantile);
+        row(
+            &format!("p{percent}"),
+            &response,
+            &of_all(totals, quantile),
+            &service,
+        );
+    }
+    for (name, value) in [
+        ("max", Histogram::max as fn(&Histogram) -> Option<Nanos>),
+        ("mean", Histogram::mean),
+    ] {
         let [response, service] = [&totals.response, &totals.service]
             .map(|histogram| maybe(histogram.as_ref().and_then(value), duration));
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "  {name:<10} {response:>14} {service:>14}");
-    };
-    for percent in SPECTRUM {
-        if percent < 100.0 {
-            row(&format!("p{percent}"), &|it| {
-                it.told_quantile(percent / 100.0)
-            });
-        } else {
-            row("max", &Histogram::max);
-        }
+        row(name, &response, NONE, &service);
     }
-    row("mean", &Histogram::mean);
-    text.push_str(
-        "  response time: of succeeded operations, from the intended start; service time: of \
-         answered attempts, from the send\n\n",
+    let starred = text.contains(MARK);
+    let _ = writeln!(
+        text,
+        "  response time: of the {} that succeeded, from the intended start; service time: of \
+         answered attempts, from the send",
+        percent(served)
     );
+    if all {
+        let _ = writeln!(
+            text,
+            "  over all: {} have no response time, and rank behind those that have one: longer than \
+             (>) they were waited for",
+            percent(1.0 - served)
+        );
+    }
+    if starred {
+        let _ = writeln!(text, "  {MARK_MEANS}");
+    }
+    text.push('\n');
     text
 }
 
@@ -228,6 +292,11 @@ fn counts(totals: &Totals, findings: &Findings) -> String {
         "  conn. wait    p99 {} (time spent waiting for a free connection)",
         duration(waited.unwrap_or(Nanos::ZERO))
     );
+    if let Some(spent) = &findings.time_spent {
+        let line = answer::time_line(spent);
+        let shares = line.split_once(": ").map_or("", |(_, shares)| shares);
+        let _ = writeln!(text, "  time went to  {shares}");
+    }
     text
 }
 
@@ -251,15 +320,27 @@ fn generator(drive: Drive, findings: &Findings, totals: &Totals) -> String {
         told(lag.max)
     );
     let percent = |share| maybe(share, |share: f64| format!("{:.0} %", share * 100.0));
+    let away = measurement.generator_away.map_or_else(String::new, |away| {
+        format!(", away {} of it", percent(Some(away)))
+    });
     let _ = writeln!(
         text,
-        "  generator     {} busy, without a processor {} of the time, machine {} busy",
+        "  generator     {} busy, without a processor {} of the time{away}, machine {} busy",
         percent(measurement.generator_busy),
         percent(measurement.generator_delayed),
         percent(measurement.machine_busy_max)
     );
+    if measurement.never_sent > 0 {
+        let never = counted(measurement.never_sent, "operation");
+        let _ = writeln!(
+            text,
+            "{:INDENT$}{never} never sent, because the generator was late",
+            ""
+        );
+    }
     if drive.closed.is_some() && totals.operations.succeeded > 0 {
-        let _ = writeln!(text, "  limited by    {}", limiter(measurement.limiter()));
+        let limiter = limiter(measurement.limiter(), drive.pacing);
+        let _ = writeln!(text, "  limited by    {limiter}");
     }
     let _ = match measurement.validity {
         Validity::Valid => writeln!(text, "  validity      valid"),
@@ -287,15 +368,18 @@ fn verdict(findings: &Findings) -> String {
 }
 
 /// What a closed loop went as fast as.
-const fn limiter(limiter: Limiter) -> &'static str {
+const fn limiter(limiter: Limiter, pacing: Pacing) -> &'static str {
     match limiter {
         Limiter::Generator => {
             "the generator: its threads were busy; add --threads, or take the figure as a lower \
              bound"
         }
         Limiter::Machine => {
-            "this machine, perhaps: no processor was free, and what the generator waited for one \
-             is in the times above"
+            "this machine, perhaps: no processor was free, or the generator stood still for a while"
+        }
+        Limiter::Target if matches!(pacing, Pacing::Thrifty) => {
+            "the generator's ticks, perhaps: with thrifty pacing a connection carries one request a \
+             millisecond at most"
         }
         Limiter::Target => "the target, or the number of connections",
     }

@@ -170,6 +170,7 @@ impl Wire for FleetWire {
                 return Some(AttemptEnd {
                     id: carried.id,
                     at: self.now,
+                    ready: self.now,
                     seen: self.now,
                     how: End::Answered {
                         status: answer.status,

@@ -238,7 +238,7 @@ fn limits() -> Vec<Case> {
             "past the backlog's bound operations are shed, and who waits is unfinished",
             waits(6, 2),
             &[Silence],
-            "scheduled 6, shed 3, unfinished 3; first_tries 1, ended_badly 3",
+            "scheduled 6, shed 3, unfinished 3; first_tries 1, unfinished 1, ended_badly 3",
         ),
         case(
             "an open breaker sheds",
@@ -307,9 +307,11 @@ fn counts(samples: &[Sample]) -> String {
         }
     }
     let words = |rows: Vec<(&'static str, u64)>| {
-        // Levels and instants are no counts.
+        // Levels, instants and times are no counts.
         let counts = rows.into_iter().filter(|(name, value)| {
-            *value > 0 && !matches!(*name, "in_flight" | "first_failed_min")
+            *value > 0
+                && !matches!(*name, "in_flight" | "first_failed_min")
+                && !name.ends_with("_ns")
         });
         let words: Vec<_> = counts
             .map(|(name, value)| format!("{name} {value}"))

@@ -140,6 +140,7 @@ impl Sockets {
             return Read::Nothing;
         };
         let stream = &mut connection.stream;
+        self.came = None;
         let received = match &mut self.notes {
             None => stream.receive(&mut self.buffer),
             Some(notes) => stream

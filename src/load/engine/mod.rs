@@ -39,8 +39,24 @@ const BATCH: usize = 64;
 /// How long before an instant precise pacing begins to spin: longer than most
 /// wake-ups of a virtual machine's idle core take.
 const SPIN: Nanos = Nanos::from_micros(60);
+/// Longest wait: what is due at a known instant at the latest shows by how much it was
+/// missed, and so whether this process stood still.
+const WAIT_MOST: Nanos = Nanos::from_millis(20);
+/// Who was away for longer looks at what has come before judging what is overdue.
+const AWAY: Nanos = Nanos::from_millis(5);
 /// Width of the ticks on which thrifty pacing wakes up.
 const TICK: Nanos = Nanos::from_millis(1);
+
+/// How the sockets were waited for.
+#[derive(Debug, Clone, Copy)]
+enum Wait {
+    /// Not at all: it was looked which are ready.
+    None,
+    /// Until an instant, whatever they did.
+    Asleep { until: Nanos },
+    /// Until one was ready, or an instant.
+    Open { until: Nanos },
+}
 
 /// The first tick at or after an instant.
 const fn tick_after(instant: Nanos) -> Nanos {
@@ -112,7 +128,14 @@ impl Engine {
     fn generate(&mut self) -> Result<(), Errno> {
         let mut ready = Ready::default();
         loop {
-            let now = self.now();
+            let mut now = self.now();
+            if now.saturating_sub(self.sockets.polled) > AWAY {
+                // An answer that has come in time must not be found late.
+                self.sockets.poller.look(&mut ready)?;
+                self.sockets.away(self.sockets.polled, now);
+                self.serve_ready(Wait::None, &ready);
+                now = self.now();
+            }
             let more = self.serve_due(now);
             self.flush();
             self.settle(now);
@@ -122,38 +145,50 @@ impl Engine {
             let until = self.clients.next_instant();
             let now = self.now();
             let waits = !more && !self.sockets.more_to_read() && until > now;
-            match waits.then_some(until) {
-                Some(until) => self.pause(now, until, &mut ready)?,
-                None => self.sockets.poller.look(&mut ready)?,
-            }
-            self.sockets.note_wall_zero();
-            for (token, flags) in ready.sockets() {
-                self.sockets.on_socket(token, flags, &self.clients);
-                self.clients.take_ends(&mut self.sockets);
-                self.clients.serve_free_users(&mut self.sockets);
-                self.flush();
-            }
-            for (token, flags) in self.sockets.take_more_to_read() {
-                self.sockets.on_socket(token, flags, &self.clients);
-                self.clients.take_ends(&mut self.sockets);
-            }
-            self.flush();
+            let wait = if waits {
+                self.pause(now, until, &mut ready)?
+            } else {
+                self.sockets.poller.look(&mut ready)?;
+                Wait::None
+            };
+            self.serve_ready(wait, &ready);
             self.obey(&ready);
         }
     }
 
+    /// Serves the sockets that are ready.
+    fn serve_ready(&mut self, wait: Wait, ready: &Ready) {
+        self.sockets.heard(wait);
+        for (token, flags) in ready.sockets() {
+            self.sockets.on_socket(token, flags, &self.clients);
+            self.clients.take_ends(&mut self.sockets);
+            self.clients.serve_free_users(&mut self.sockets);
+            self.flush();
+        }
+        for (token, flags) in self.sockets.take_more_to_read() {
+            self.sockets.on_socket(token, flags, &self.clients);
+            self.clients.take_ends(&mut self.sockets);
+        }
+        self.flush();
+    }
+
     /// Waits for sockets and for `until`, as closely as the pacing asks.
-    fn pause(&mut self, now: Nanos, until: Nanos, ready: &mut Ready) -> Result<(), Errno> {
+    fn pause(&mut self, now: Nanos, until: Nanos, ready: &mut Ready) -> Result<Wait, Errno> {
+        let until = until.min(now.saturating_add(WAIT_MOST));
         let poller = &mut self.sockets.poller;
         match self.pacing {
-            Pacing::Balanced => poller.wait(until, ready),
-            Pacing::Precise if until.saturating_sub(now) > SPIN => {
-                poller.wait(until.saturating_sub(SPIN), ready)
-            }
-            Pacing::Precise => {
+            Pacing::Precise if until.saturating_sub(now) <= SPIN => {
                 poller.look(ready)?;
                 self.sockets.spun_since(now);
-                Ok(())
+                Ok(Wait::None)
+            }
+            Pacing::Balanced | Pacing::Precise => {
+                let until = match self.pacing {
+                    Pacing::Precise => until.saturating_sub(SPIN),
+                    _ => until,
+                };
+                poller.wait(until, ready)?;
+                Ok(Wait::Open { until })
             }
             Pacing::Thrifty => {
                 // Responses are harvested on ticks too, as long as any is awaited.
@@ -162,7 +197,9 @@ impl Engine {
                 } else {
                     until.min(Nanos(now.0 + 1))
                 };
-                poller.sleep(tick_after(until), ready)
+                let until = tick_after(until);
+                poller.sleep(until, ready)?;
+                Ok(Wait::Asleep { until })
             }
         }
     }

@@ -11,7 +11,7 @@ use rustix::event::epoll::EventFlags;
 
 use super::super::codec::Response;
 use super::super::connection::{Carried, Connection, Pool, Watched, token};
-use super::super::endpoint::Endpoint;
+use super::super::endpoint::{Address, Endpoint};
 use super::super::generator::{Setup, Update};
 use super::super::http2::StreamEnd;
 use super::super::poller::Poller;
@@ -19,15 +19,13 @@ use super::super::prepared::PreparedWork;
 use super::super::request::{self, Requests};
 use super::super::socket::{Fault, Notes};
 use super::super::stream::Stream;
-use super::Updates;
 use super::exchange::Exchange;
+use super::{AWAY, Updates, Wait};
 use crate::clients::{
     Asks, AttemptEnd, AttemptId, Class, End, NewFailure, Outgoing, Wire, WireReport,
 };
 use crate::clock::{self, Clock, RunDelay};
-use crate::model::{
-    CheckFailure, Content, Expected, FailureCause, Learnt, Pacing, example, time_left_ms,
-};
+use crate::model::{CheckFailure, Content, Expected, FailureCause, Learnt, example, time_left_ms};
 use crate::plan::{Draft, Slice};
 use crate::record::{FirstFailure, Sample};
 use crate::slots::Slab;
@@ -59,7 +57,11 @@ pub(super) struct Sockets {
     pub(super) again: Vec<(u64, EventFlags)>,
     /// The time that was read last.
     pub(super) latest: Nanos,
-    /// Room for what the kernel notes of bytes, where it is asked to.
+    /// When it was last heard which sockets are ready.
+    pub(super) polled: Nanos,
+    /// Since when those may have been ready, where the kernel does not note it.
+    ready_from: Nanos,
+    /// Room for what the kernel notes of bytes, where it can.
     pub(super) notes: Option<Notes>,
     /// Where zero lies on the wall clock, by which the kernel notes.
     pub(super) wall_zero: u64,
@@ -237,7 +239,9 @@ impl Sockets {
             ends: VecDeque::new(),
             again: Vec::new(),
             latest: Nanos::ZERO,
-            notes: (plan.load.drive.pacing == Pacing::Thrifty).then(Notes::new),
+            polled: Nanos::ZERO,
+            ready_from: Nanos::ZERO,
+            notes: noted(&setup.endpoint).then(Notes::new),
             wall_zero: 0,
             came: None,
             requests_max: u32::MAX,
@@ -267,16 +271,43 @@ impl Sockets {
         self.counted.spun = self.counted.spun.saturating_add(spun);
     }
 
-    /// Finds zero on the wall clock, where the kernel's notes are read by it.
-    pub(super) fn note_wall_zero(&mut self) {
-        if self.notes.is_some() {
-            self.wall_zero = self.clock.zero_on_the_wall();
+    /// It has been heard which sockets are ready, as the last thing of a wait.
+    pub(super) fn heard(&mut self, wait: Wait) {
+        let before = self.polled;
+        (self.polled, self.wall_zero) = self.clock.now_and_zero_on_the_wall();
+        self.latest = self.polled;
+        self.ready_from = match wait {
+            // They may have been ready since the last time.
+            Wait::None | Wait::Asleep { .. } => before,
+            Wait::Open { until } => until.min(self.polled),
+        };
+        if let Wait::Asleep { until } | Wait::Open { until } = wait {
+            self.away(until, self.polled);
         }
     }
 
-    /// An attempt has ended.
+    /// Nothing was looked at from `since` to `now`, though it should have been.
+    pub(super) fn away(&mut self, since: Nanos, now: Nanos) {
+        let away = now.saturating_sub(since);
+        if away > AWAY {
+            self.counted.away = self.counted.away.saturating_add(away);
+        }
+    }
+
+    /// An attempt has ended at `at`, which is earlier than `seen` where the kernel noted it.
     pub(super) fn end(&mut self, id: AttemptId, at: Nanos, seen: Nanos, how: End<Box<Content>>) {
-        self.ends.push_back(AttemptEnd { id, at, seen, how });
+        let ready = if at < seen {
+            at
+        } else {
+            at.min(self.ready_from)
+        };
+        self.ends.push_back(AttemptEnd {
+            id,
+            at,
+            ready,
+            seen,
+            how,
+        });
     }
 
     fn carry(&mut self, carried: Carried) {
@@ -418,6 +449,11 @@ impl Sockets {
             Class::Monitor => &mut self.monitors,
         }
     }
+}
+
+/// Whether the kernel notes when bytes come: of TCP, and not of what is encrypted.
+const fn noted(endpoint: &Endpoint) -> bool {
+    matches!(endpoint.address, Address::Tcp(_)) && endpoint.tls.is_none()
 }
 
 /// The end of an attempt with this response, and what was kept of it.

@@ -10,6 +10,7 @@ mod hostile;
 mod limits;
 mod operations;
 mod oracle;
+mod owners;
 mod pacing;
 mod published;
 mod queueing;

@@ -152,5 +152,76 @@ proptest! {
         );
         prop_assert_eq!(user.ended_well, operations.succeeded);
         prop_assert_eq!(user.ended_well + user.ended_badly, operations.ended());
+
+        // Nobody is late in virtual time, and each nanosecond has one owner.
+        prop_assert_eq!(operations.generator_ns, 0);
+        prop_assert_eq!(operations.never_sent, 0);
+        let owned = operations.target_ns + operations.connection_wait_ns + operations.pause_ns;
+        prop_assert_eq!(operations.response_ns, owned);
     }
+}
+
+/// What the clients' books say of all operations.
+fn operations(wire: &Script<'_>) -> OperationCounters {
+    let mut all = OperationCounters::default();
+    for sample in &wire.samples {
+        if let Counters::Operations(counters) = &sample.counters {
+            all.merge(counters);
+        }
+    }
+    all
+}
+
+proptest! {
+    /// What a slow carrier adds is the generator's: the target has what lies between each
+    /// send and its end, pauses are as long as they are stated, and the parts are the whole.
+    #[test]
+    fn each_nanosecond_has_one_owner_however_late_the_generator_is(
+        plan in plans(),
+        script in prop::collection::vec(replies(), 1..40),
+        delays in prop::collection::vec(prop_oneof![6 => Just(0), 1 => 0u64..300], 1..20),
+    ) {
+        let mut plan = plan;
+        plan.load.client.deadline = None;
+        plan.load.client.hedge_after = None;
+        plan.load.backlog = u32::MAX;
+        plan.drain = ms(3_600_000);
+        plan.monitors.clear();
+        let next = |number: u64| script[usize::try_from(number).unwrap() % script.len()];
+        let mut wire = Script::new(&plan, Box::new(next));
+        wire.delays = delays;
+        run(&plan, &mut wire);
+        let operations = operations(&wire);
+        prop_assert!(operations.conserved());
+        prop_assert_eq!(operations.unfinished, 0);
+        let target = wire.sent.iter().map(|sent| sent.over.unwrap().0 - sent.at.0);
+        prop_assert_eq!(operations.target_ns, target.sum::<u64>());
+        let pause = match plan.load.client.backoff {
+            Backoff::Fixed(pause) => pause.0,
+            _ => 0,
+        };
+        prop_assert_eq!(operations.pause_ns, count(&wire.sent, Try::Retry) * pause);
+        let owned = operations.target_ns + operations.connection_wait_ns + operations.pause_ns
+            + operations.generator_ns;
+        prop_assert_eq!(operations.response_ns, owned);
+    }
+}
+
+/// Of a wait for the one connection, what it lay unused is the generator's.
+#[test]
+fn a_connection_that_lies_unused_is_no_wait_for_a_connection() {
+    // Every turn comes 10 ms late, and an answer takes 1 ms.
+    let mut plan = plan(200.0, ms(500));
+    plan.load.connections = 1;
+    plan.drain = ms(3_600_000);
+    let spent = |delay| {
+        let mut wire = Script::new(&plan, Box::new(|_| Reply::Status(200)));
+        wire.delays = vec![delay];
+        run(&plan, &mut wire);
+        operations(&wire)
+    };
+    let (prompt, late) = (spent(0), spent(10));
+    assert_eq!((prompt.connection_wait_ns, prompt.generator_ns), (0, 0));
+    assert_eq!(late.target_ns, prompt.target_ns);
+    assert!(late.generator_ns > 5 * late.connection_wait_ns, "{late:?}");
 }

@@ -22,6 +22,8 @@ pub(super) struct Sent {
     /// The number of the operation; none for a probe.
     pub(super) operation: Option<u64>,
     pub(super) waits_until: Nanos,
+    /// When it was over: answered, lost, out of time, or of no use any more.
+    pub(super) over: Option<Nanos>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -31,10 +33,16 @@ struct UnderWay {
     /// Whether its connection has served before.
     kept: bool,
     operation: Option<u64>,
+    /// Its place among all that were sent.
+    number: usize,
+    until: Nanos,
 }
 
 pub(super) struct Script<'a> {
     now: Nanos,
+    /// By how many milliseconds each turn of the carrier comes late, over and over.
+    pub(super) delays: Vec<u64>,
+    turns: usize,
     next_reply: Box<dyn FnMut(u64) -> Reply + 'a>,
     connections: usize,
     keeps: bool,
@@ -57,6 +65,8 @@ impl<'a> Script<'a> {
         let mix = plan.load.mix.iter();
         Self {
             now: Nanos::ZERO,
+            delays: vec![0],
+            turns: 0,
             next_reply,
             connections: plan.load.connections as usize,
             keeps: !plan.load.drive.fresh_connections,
@@ -79,7 +89,15 @@ impl<'a> Script<'a> {
         users.filter(|it| it.class == Class::User).count()
     }
 
-    fn reply(&mut self, number: usize) {
+    /// It is that late; or later than it should be.
+    fn advance(&mut self, to: Nanos) {
+        let delay = self.delays[self.turns % self.delays.len()];
+        self.turns += 1;
+        self.now = self.now.max(to + ms(delay));
+    }
+
+    /// A reply that was there at `came` is taken.
+    fn reply(&mut self, came: Nanos, number: usize) {
         let (id, reply) = self.drawn[number];
         let carried = self.under_way.get(&id.slot);
         if carried.is_none_or(|carried| carried.id != id) {
@@ -92,6 +110,7 @@ impl<'a> Script<'a> {
             handed_over: true,
         };
         let how = match reply {
+            Reply::Status(_) | Reply::Late(..) if came >= carried.until => End::TooLate,
             Reply::Status(status) | Reply::Late(status, _) => {
                 self.kept += usize::from(self.keeps && carried.class == Class::User);
                 End::Answered {
@@ -104,11 +123,13 @@ impl<'a> Script<'a> {
             Reply::Garbage => lost(FailureCause::NotHttp, false),
             Reply::Silence => return,
         };
-        let now = self.now;
+        self.sent[number].over = Some(came.min(carried.until));
+        let answered = matches!(how, End::Answered { .. });
         self.ends.push_back(AttemptEnd {
             id,
-            at: now,
-            seen: now,
+            at: if answered { came } else { self.now },
+            ready: came,
+            seen: self.now,
             how,
         });
     }
@@ -139,6 +160,8 @@ impl Wire for Script<'_> {
                 class,
                 kept,
                 operation,
+                number: self.sent.len(),
+                until: outgoing.until,
             },
         );
         let of_operation = self.under_way.values();
@@ -153,6 +176,7 @@ impl Wire for Script<'_> {
             which: outgoing.which,
             operation,
             waits_until,
+            over: None,
         });
         let reply = (self.next_reply)(number as u64);
         self.drawn.push((outgoing.id, reply));
@@ -165,8 +189,10 @@ impl Wire for Script<'_> {
         self.replies.push(Reverse((self.now + after, number)));
     }
 
-    fn cancel(&mut self, attempt: AttemptId, _now: Nanos) {
-        assert_eq!(self.under_way.remove(&attempt.slot).unwrap().id, attempt);
+    fn cancel(&mut self, attempt: AttemptId, now: Nanos) {
+        let carried = self.under_way.remove(&attempt.slot).unwrap();
+        assert_eq!(carried.id, attempt);
+        self.sent[carried.number].over = Some(now.min(carried.until));
     }
 
     fn time_out(&mut self, attempt: AttemptId, now: Nanos) -> FailureCause {
@@ -220,12 +246,12 @@ pub(super) fn run(plan: &Plan, script: &mut Script<'_>) {
         }
         let reply = script.replies.peek().map_or(Nanos::MAX, |it| it.0.0);
         let next = clients.next_instant().min(reply);
-        script.now = script.now.max(next);
+        script.advance(next);
         clients.now(script);
         clients.settle(script.now, script);
         if reply <= script.now {
-            let Reverse((_, number)) = script.replies.pop().unwrap();
-            script.reply(number);
+            let Reverse((came, number)) = script.replies.pop().unwrap();
+            script.reply(came, number);
         } else if let Some((at, due)) = clients.earliest()
             && at <= script.now
         {

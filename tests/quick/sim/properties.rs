@@ -196,6 +196,8 @@ proptest! {
         prop_assert!(!reasons.iter().any(|it| it.contains("add up")), "{reasons:?}");
         prop_assert!(!found.warnings.iter().any(|it| it.contains("add up")));
         prop_assert!(found.conservation.scheduled > 0);
+        // It judges the owners of all time as well; and nobody here is a slow generator.
+        prop_assert_eq!(found.time_spent.map_or(0, |spent| spent.generator_ns), 0);
     }
 
     #[test]
