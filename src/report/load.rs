@@ -84,10 +84,12 @@ fn of_all(totals: &Totals, quantile: f64) -> String {
     if !is_told(quantile, totals.operations.scheduled) {
         return NONE.to_owned();
     }
-    let star = if late(totals, quantile) { MARK } else { "" };
+    let star = |quantile| if late(totals, quantile) { MARK } else { "" };
+    let served = totals.succeeded_share().unwrap_or(1.0);
     maybe(over_all(totals, quantile), |value| match value {
-        OverAll::Seen(value) => format!("{}{star}", duration(value)),
-        OverAll::Above(value) => format!("> {}{star}", duration(value)),
+        // It is a later percentile of those that succeeded.
+        OverAll::Seen(value) => format!("{}{}", duration(value), star(quantile / served)),
+        OverAll::Above(value) => format!("> {}{}", duration(value), star(quantile)),
     })
 }
 
@@ -189,7 +191,7 @@ fn spectrum(totals: &Totals) -> String {
     let _ = writeln!(
         text,
         "  response time: of the {} that succeeded, from the intended start; service time: of \
-         answered attempts, from the send",
+         answers, from the send",
         percent(served)
     );
     if all {

@@ -1,11 +1,11 @@
 //! Expectations, held and failed.
 
-use threadbare::analysis::{Verdict, findings};
+use threadbare::analysis::{Validity, Verdict, findings};
 use threadbare::model::{IncidentVerdict, SustainingEffect, Word};
 use threadbare::plan::{Bound, Expectation, Figure};
 use threadbare::units::Nanos;
 
-use super::builder::{GOOD, OUT, Run, expect, founding};
+use super::builder::{GOOD, OUT, Run, Second, expect, founding};
 
 /// An expectation with its result, what was seen and what was required.
 type Row = (Expectation, bool, &'static str, &'static str);
@@ -147,4 +147,27 @@ fn a_censored_figure_passes_only_a_lower_bound() {
         .collect();
     assert_eq!(passed, [Some(false), Some(true), Some(false)]);
     assert_eq!(found.expectations[0].observed, "> 39.996 s");
+}
+
+/// A p99 of 12 ms with a lag of 15 ms in it says nothing of the target, however small it is.
+#[test]
+fn an_expectation_on_a_figure_that_is_the_generators_is_not_judged() {
+    for (lag_us, passed, verdict) in [
+        (15_000, None, Verdict::Failed),
+        (1_000, Some(true), Verdict::Passed),
+    ] {
+        let second = Second { lag_us, ..GOOD };
+        let mut run = Run::steady().is(5, 100, second);
+        let phase = Some("baseline");
+        run.plan.expectations = vec![expect(Figure::ResponseP99, phase, Bound::AtMost(1.0))];
+        let found = findings(&run.record());
+        assert_eq!(found.measurement.validity, Validity::Valid);
+        let result = &found.expectations[0];
+        assert_eq!((result.passed, found.verdict), (passed, verdict));
+        assert_eq!(
+            result.observed.starts_with("not measured"),
+            passed.is_none()
+        );
+        assert_eq!(found.phases[0].response_ms.marked.p99, passed.is_none());
+    }
 }
