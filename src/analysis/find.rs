@@ -44,7 +44,7 @@ pub fn findings(record: &Record) -> Findings {
         baseline: baseline.as_ref().ok().map(shown),
         phases: stretches
             .iter()
-            .map(|stretch| phases::phase(&series, stretch))
+            .map(|stretch| phases::phase(record, &series, stretch))
             .collect(),
         exhaustion: exhaustion::windows(&series, observation),
         instances: (series.instances.len() + exhaustion::known(&series)) as u64,

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::capacity::InferredCapacity;
-use super::failures::{AcceptQueueFigures, Failures};
+use super::failures::{AcceptQueueFigures, FailureCount, Failures};
 use super::observed::{GaugeFigures, ProcessFigures};
 use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
 use crate::plan::{Cause, Story};
@@ -279,6 +279,9 @@ pub struct Phase {
     pub service_ms: Latency,
     /// Busy share of the whole machine; null where it was not read.
     pub machine_busy: Option<f64>,
+    /// Attempts that failed in it, by cause; only where some did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureCount>,
     /// The gauges of the user's target; only where there are some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gauges: Vec<GaugeFigures>,

@@ -56,7 +56,7 @@ mod validity;
 
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
-pub use failures::{AcceptQueueFigures, FailureExample, Failures};
+pub use failures::{AcceptQueueFigures, FailureCount, FailureExample, Failures};
 pub use find::findings;
 pub use findings::{
     ActionOutcome, ActionTaken, Baseline, Conservation, ExhaustionWindow, ExpectationResult,

@@ -8,14 +8,15 @@
 //! after the instant it was told), and the first action always does, because a
 //! baseline that holds the first failures of the incident is none.
 
-use super::amplification;
 use super::findings::Phase;
 use super::journal::Taken;
 use super::observation::Observation;
 use super::observed;
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
+use super::{amplification, failures};
 use crate::plan::{BASELINE, SurgeChange};
+use crate::record::Record;
 use crate::units::Nanos;
 
 /// An action this share of a bucket behind its edge counts as on the edge.
@@ -100,7 +101,7 @@ fn punctual(series: &Series) -> u64 {
 }
 
 /// The figures of a phase.
-pub(super) fn phase(series: &Series, stretch: &Stretch) -> Phase {
+pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phase {
     let totals = Totals::over(stretch.buckets(series));
     let seconds = stretch.to.saturating_sub(stretch.from).as_secs_f64();
     let operations = &totals.operations;
@@ -124,6 +125,7 @@ pub(super) fn phase(series: &Series, stretch: &Stretch) -> Phase {
         response_ms: latency(totals.response.as_ref()),
         service_ms: latency(totals.service.as_ref()),
         machine_busy: totals.machine_busy(),
+        failures: failures::between(record, stretch.from, stretch.to),
         gauges: observed::gauges(series, stretch.buckets(series)),
         processes: observed::processes(series, stretch.buckets(series)),
         saturation_inferred: None,

@@ -150,7 +150,7 @@ fn length(sample: &Sample) -> Nanos {
     sample.to.saturating_sub(sample.from)
 }
 
-fn middle(sample: &Sample) -> Nanos {
+pub(super) fn middle(sample: &Sample) -> Nanos {
     sample.from.saturating_add(Nanos(length(sample).0 / 2))
 }
 

@@ -79,7 +79,7 @@ pub(crate) use client::{AttemptOutcome, Client, FailureKind, Next, Operation, Te
 pub use client::{ClientPolicy, RetryOn, Retryable};
 pub use content::Content;
 pub use distribution::Distribution;
-pub use expectation::{Bound, Expectation, Figure, RecoveryRule, Unit, Word};
+pub use expectation::{Bound, Expectation, FailuresOf, Figure, RecoveryRule, Scope, Unit, Word};
 pub(crate) use failure::example;
 pub use failure::{FailureCause, Unanswered};
 pub(crate) use fleet::{

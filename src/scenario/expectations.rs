@@ -6,7 +6,7 @@ use std::iter;
 use super::file::{self, File, Limit};
 use super::leaf::Spanned;
 use super::meaning::Reader;
-use crate::model::{Bound, Expectation, Figure, Surge, Unit, Word};
+use crate::model::{Bound, Expectation, FailuresOf, Figure, Scope, SourceName, Surge, Unit, Word};
 use crate::plan::{BASELINE, Entry, surge_phases};
 use crate::units::{Nanos, Ratio};
 
@@ -35,6 +35,7 @@ pub(super) fn read(
             let figure = expectation.value.that.as_ref().map(|that| that.value.0);
             let phases = complete.then_some(&phases);
             phase(reader, expectation, figure, phases);
+            let of = which(reader, file, expectation, figure);
             let bound = bound(reader, expectation, figure);
             Some(Expectation {
                 that: figure?,
@@ -43,6 +44,7 @@ pub(super) fn read(
                     .r#in
                     .as_ref()
                     .map(|phase| phase.value.clone()),
+                of,
                 bound: bound?,
             })
         })
@@ -57,14 +59,14 @@ fn phase(
 ) {
     let Some(figure) = figure else { return };
     match &expectation.value.r#in {
-        Some(phase) if !figure.by_phase() => reader.report(
+        Some(phase) if figure.scope() == Scope::Incident => reader.report(
             phase,
             format!("`{}` is a figure of the whole incident", figure.word()),
             "no phase here",
             "remove `in`",
         ),
         Some(phase) => reader.known("phase", phase, &phase.value, phases),
-        None if figure.by_phase() => {
+        None if figure.scope() == Scope::Phase => {
             if let Some(that) = &expectation.value.that {
                 reader.report(
                     that,
@@ -79,6 +81,48 @@ fn phase(
         }
         None => {}
     }
+}
+
+/// Which failures are meant; only of these can a cause and a source be told.
+fn which(
+    reader: &mut Reader,
+    file: &File,
+    expectation: &Spanned<file::Expect>,
+    figure: Option<Figure>,
+) -> FailuresOf {
+    let file::Expect { cause, source, .. } = &expectation.value;
+    if let Some(figure) = figure.filter(|figure| *figure != Figure::Failures) {
+        let places = [
+            ("cause", cause.as_ref().map(|it| it.span.clone())),
+            ("source", source.as_ref().map(|it| it.span.clone())),
+        ];
+        for (key, span) in places {
+            let Some(span) = span else { continue };
+            reader.report(
+                &Spanned { value: (), span },
+                format!("`{}` has no `{key}`: only failures have one", figure.word()),
+                "not here",
+                format!("remove `{key}`, or write `that = \"failures\"`"),
+            );
+        }
+        return FailuresOf::default();
+    }
+    if let Some(source) = source {
+        let known = sources(file);
+        let known = known.iter().map(String::as_str).collect();
+        reader.known("source of failures", source, &source.value, Some(&known));
+    }
+    FailuresOf {
+        cause: cause.as_ref().map(|cause| cause.value.0),
+        source: source.as_ref().map(|source| source.value.as_str().into()),
+    }
+}
+
+/// Whose failures a run of this file counts.
+fn sources(_file: &File) -> Vec<String> {
+    [SourceName::User, SourceName::Monitor]
+        .map(|source| source.to_string())
+        .into()
 }
 
 fn bound(
@@ -133,6 +177,7 @@ fn bound(
 fn example(figure: Option<Figure>) -> String {
     match figure.map(|figure| (figure.unit(), figure)) {
         None | Some((Unit::Seconds, _)) => "`at_most = \"60s\"`".into(),
+        Some((Unit::Number, Figure::Failures)) => "`at_most = 0`".into(),
         Some((Unit::Share, _)) => "`at_most = \"50 %\"`".into(),
         Some((Unit::Number, _)) => "`at_least = 1`".into(),
         Some((Unit::Word, figure)) => format!("`is = \"{}\"`", figure.words()[0].text()),

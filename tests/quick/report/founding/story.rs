@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use threadbare::model::{
-    ClientPolicy, ClientsAction, FleetAction, FleetSpec, IdentitySpec, IncidentVerdict,
+    ClientPolicy, ClientsAction, FailuresOf, FleetAction, FleetSpec, IdentitySpec, IncidentVerdict,
     MonitorPolicy, Role, ServiceAction, Shape, Word,
 };
 use threadbare::plan::{
@@ -239,6 +239,7 @@ fn expectations() -> Vec<Expectation> {
     .map(|(that, phase, bound)| Expectation {
         that,
         phase: phase.map(str::to_owned),
+        of: FailuresOf::default(),
         bound,
     })
     .into()
