@@ -4,7 +4,6 @@ use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::{fmt, fs, io};
 
 use clap::{Args, ValueEnum};
@@ -16,7 +15,7 @@ use super::{Code, View};
 use crate::analysis::Verdict;
 use crate::error::{EXIT_FAILED, EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Work};
-use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Step, Template};
+use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Statuses, Step, Template};
 use crate::net::{AllowedHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan};
 use crate::record::StopCause;
@@ -88,7 +87,7 @@ pub(super) struct Arguments {
     #[arg(short = 'D', long, value_name = "FILE")]
     body_file: Option<PathBuf>,
     /// Statuses that are a success, such as `200,302` or `200..399` [default: any 2xx]
-    #[arg(long, value_name = "STATUSES", value_parser = statuses, conflicts_with = "file")]
+    #[arg(long, value_name = "STATUSES", conflicts_with = "file")]
     expect_status: Option<Statuses>,
     #[command(flatten)]
     client: ClientArguments,
@@ -184,25 +183,6 @@ struct Override {
     host: String,
     port: u16,
     address: IpAddr,
-}
-
-/// Statuses, as ranges.
-type Statuses = Arc<[RangeInclusive<u16>]>;
-
-fn statuses(text: &str) -> std::result::Result<Statuses, String> {
-    let status = |text: &str| -> Option<u16> {
-        let status = text.trim().parse().ok();
-        status.filter(|status| (100..=599).contains(status))
-    };
-    let ranges = text.split(',').map(|range| {
-        let (first, last) = range.split_once("..").unwrap_or((range, range));
-        let (first, last) = (status(first)?, status(last)?);
-        (first <= last).then_some(first..=last)
-    });
-    let ranges: Option<Vec<_>> = ranges.collect();
-    ranges
-        .map(Arc::from)
-        .ok_or_else(|| "write statuses from 100 to 599, such as 200,302 or 200..399".into())
 }
 
 fn override_of(text: &str) -> std::result::Result<Override, String> {
@@ -395,7 +375,8 @@ impl Arguments {
     }
 
     fn expected_statuses(&self) -> Vec<RangeInclusive<u16>> {
-        let given = self.expect_status.as_deref().map(<[_]>::to_vec);
+        let given = self.expect_status.as_ref();
+        let given = given.map(|statuses| statuses.ranges().to_vec());
         given.unwrap_or_else(|| Expected::default().statuses)
     }
 

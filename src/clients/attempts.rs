@@ -163,9 +163,9 @@ impl Clients {
         let service = now.saturating_sub(attempt.sent);
         self.ledger.answered(attempt.owner.class(), status, service);
         let class = attempt.owner.class();
-        let operation = match attempt.owner {
-            Owner::Operation(slot) => self.operations.get_mut(slot),
-            Owner::Probe { .. } => None,
+        let (operation, group) = match attempt.owner {
+            Owner::Operation(slot) => (self.operations.get_mut(slot), 0),
+            Owner::Probe { group, .. } => (None, group),
         };
         let mut failed = None;
         let mut check = None;
@@ -180,9 +180,10 @@ impl Clients {
             let outcome = judge(expected, status, retry_after, inside, &mut failed);
             check = failed.map(|failed| (failed, draft, step));
             outcome
-        } else {
-            let expected = &self.probe_expects;
+        } else if let Some(expected) = self.probe_expects.get(group) {
             judge(expected, status, retry_after, || Ok(()), &mut failed)
+        } else {
+            return;
         };
         let cause = match outcome {
             AttemptOutcome::Unexpected { status, .. } => Some(FailureCause::of_status(status)),

@@ -80,8 +80,8 @@ pub struct Clients {
     /// Operations that found no connection free, with the instant they did.
     waiting: SlotQueue,
     probes: Probes,
-    /// What a probe's answer must be.
-    probe_expects: Expected,
+    /// What the answer to a probe of each group must be.
+    probe_expects: Vec<Expected>,
 
     attempts: Slab<Attempt>,
     /// Timeouts of attempts by lane: the users', then each group of monitors'.
@@ -124,7 +124,7 @@ impl Clients {
             hedges: SlotQueue::new(),
             waiting: SlotQueue::new(),
             probes: Probes::new(monitors, plan.end),
-            probe_expects: Expected::default(),
+            probe_expects: monitors.iter().map(Expected::of_probe).collect(),
             attempts: Slab::new(),
             timeouts: (0..=monitors.len()).map(|_| SlotQueue::new()).collect(),
             next_serial: 0,

@@ -10,6 +10,7 @@ use std::ops::RangeInclusive;
 use regex::bytes::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use super::MonitorPolicy;
 use super::content::{Content, Unreadable};
 use super::cookies::Cookies;
 use crate::units::Nanos;
@@ -267,6 +268,16 @@ impl Expected {
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    /// What the answer to a probe of these monitors must be.
+    pub fn of_probe(monitor: &MonitorPolicy) -> Self {
+        let given = monitor.expect_status.as_ref();
+        given.map_or_else(Self::default, |statuses| Self {
+            statuses: statuses.ranges().to_vec(),
+            headers: Vec::new(),
+            body: Vec::new(),
+        })
     }
 
     /// Whether a status is one of those expected.

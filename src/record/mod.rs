@@ -18,6 +18,7 @@ mod alarms;
 mod counters;
 mod directory;
 mod event;
+mod failure_book;
 mod histogram;
 mod interval_log;
 mod lines;
@@ -37,6 +38,7 @@ pub use counters::{
 };
 pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};
 pub use event::{Event, FirstFailure, PAUSED, StopCause};
+pub(crate) use failure_book::FailureBook;
 pub use histogram::Histogram;
 pub(crate) use histogram::is_told;
 pub use interval_log::IntervalLog;

@@ -6,7 +6,10 @@ use std::iter;
 use super::file::{self, File, Limit};
 use super::leaf::Spanned;
 use super::meaning::Reader;
-use crate::model::{Bound, Expectation, FailuresOf, Figure, Scope, SourceName, Surge, Unit, Word};
+use crate::model::{
+    Action, Bound, Expectation, FailuresOf, Figure, ProxyAction, Scope, SourceName, Surge, Unit,
+    Word,
+};
 use crate::plan::{BASELINE, Entry, surge_phases};
 use crate::units::{Nanos, Ratio};
 
@@ -29,13 +32,14 @@ pub(super) fn read(
     let of_surges = surge_phases(surges.unwrap_or_default(), &names);
     let of_surges = of_surges.iter().map(String::as_str);
     let phases: BTreeSet<&str> = iter::once(BASELINE).chain(names).chain(of_surges).collect();
+    let sources = sources(file, timeline);
     file.expect
         .iter()
         .filter_map(|expectation| {
             let figure = expectation.value.that.as_ref().map(|that| that.value.0);
             let phases = complete.then_some(&phases);
             phase(reader, expectation, figure, phases);
-            let of = which(reader, file, expectation, figure);
+            let of = which(reader, &sources, expectation, figure);
             let bound = bound(reader, expectation, figure);
             Some(Expectation {
                 that: figure?,
@@ -86,7 +90,7 @@ fn phase(
 /// Which failures are meant; only of these can a cause and a source be told.
 fn which(
     reader: &mut Reader,
-    file: &File,
+    sources: &[String],
     expectation: &Spanned<file::Expect>,
     figure: Option<Figure>,
 ) -> FailuresOf {
@@ -108,8 +112,7 @@ fn which(
         return FailuresOf::default();
     }
     if let Some(source) = source {
-        let known = sources(file);
-        let known = known.iter().map(String::as_str).collect();
+        let known = sources.iter().map(String::as_str).collect();
         reader.known("source of failures", source, &source.value, Some(&known));
     }
     FailuresOf {
@@ -119,10 +122,34 @@ fn which(
 }
 
 /// Whose failures a run of this file counts.
-fn sources(_file: &File) -> Vec<String> {
-    [SourceName::User, SourceName::Monitor]
-        .map(|source| source.to_string())
-        .into()
+fn sources(file: &File, timeline: &[Option<Entry>]) -> Vec<String> {
+    let names = |each: &mut dyn Iterator<Item = &Option<Spanned<String>>>, of: fn(&str) -> _| {
+        let named = each.flatten().map(|name| of(&name.value));
+        named.collect::<Vec<SourceName>>()
+    };
+    let mut all = vec![
+        SourceName::User,
+        SourceName::Monitor,
+        SourceName::of_ready(),
+    ];
+    let mut hooks = file.hook.iter().map(|hook| &hook.value.name);
+    all.extend(names(&mut hooks, SourceName::of_hook));
+    let mut gauges = file.gauges.iter().map(|gauges| &gauges.value.name);
+    all.extend(names(&mut gauges, SourceName::of_gauges));
+    let mut proxies = file.proxy.iter().map(|proxy| &proxy.value.name);
+    all.extend(names(&mut proxies, SourceName::of_proxy));
+    all.extend(
+        timeline
+            .iter()
+            .flatten()
+            .filter_map(|entry| match &entry.action {
+                Action::Proxy(ProxyAction::Occupy { name, .. }) => {
+                    Some(SourceName::of_occupation(name))
+                }
+                _ => None,
+            }),
+    );
+    all.iter().map(SourceName::to_string).collect()
 }
 
 fn bound(

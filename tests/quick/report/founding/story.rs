@@ -200,6 +200,7 @@ pub(crate) fn plan() -> Plan {
             every_after_failure: Nanos::from_millis(20),
             overlap: true,
             timeout: Nanos::from_secs(1),
+            expect_status: None,
         }],
         timeline: actions()
             .into_iter()
