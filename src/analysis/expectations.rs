@@ -5,10 +5,11 @@
 //! watched past. An invalid measurement judges nothing.
 
 use std::collections::BTreeSet;
+use std::fmt::Write as _;
 
 use super::findings::{ActionOutcome, ExpectationResult, Findings, Phase, Validity};
 use super::observed;
-use crate::model::{ActionName, Word};
+use crate::model::{ActionName, FailureCause, FailuresOf, Word};
 use crate::plan::{Bound, Expectation, Figure, Unit};
 
 /// What a figure was seen to be.
@@ -36,14 +37,10 @@ pub(super) fn results(findings: &Findings, expected: &[Expectation]) -> Vec<Expe
 fn result(findings: &Findings, expectation: &Expectation) -> ExpectationResult {
     let unit = expectation.that.unit();
     let observed = observe(findings, expectation);
-    let name = expectation.that.word();
     let valid = findings.measurement.validity == Validity::Valid;
     let judged = valid && !matches!(observed, Observed::NotMeasured(_));
     ExpectationResult {
-        that: match &expectation.phase {
-            Some(phase) => format!("{name} in the phase `{phase}`"),
-            None => name.to_owned(),
-        },
+        that: named(expectation),
         passed: judged.then(|| holds(&observed, &expectation.bound)),
         observed: match observed {
             Observed::Number(value) => in_unit(value, unit),
@@ -61,6 +58,21 @@ fn result(findings: &Findings, expectation: &Expectation) -> ExpectationResult {
             Bound::Is(word) => word.text().to_owned(),
         },
     }
+}
+
+/// What is looked at, in words.
+fn named(expectation: &Expectation) -> String {
+    let mut name = expectation.that.word().to_owned();
+    if let Some(source) = &expectation.of.source {
+        let _ = write!(name, " of `{source}`");
+    }
+    if let Some(cause) = expectation.of.cause {
+        let _ = write!(name, " by `{}`", cause.word());
+    }
+    if let Some(phase) = &expectation.phase {
+        let _ = write!(name, " in the phase `{phase}`");
+    }
+    name
 }
 
 fn holds(observed: &Observed, bound: &Bound) -> bool {
@@ -105,17 +117,22 @@ fn observe(findings: &Findings, expectation: &Expectation) -> Observed {
                     && taken.outcome == Some(ActionOutcome::Rejected)
             })))
         }
+        Figure::Failures if expectation.phase.is_none() => {
+            let failures = findings.failures.iter();
+            let failures = failures.map(|it| (it.source.as_str(), it.cause, it.count));
+            Observed::Number(failed(failures, &expectation.of))
+        }
         by_phase => {
             let name = expectation.phase.as_deref().unwrap_or_default();
             let phase = findings.phases.iter().find(|phase| phase.name == name);
             phase.map_or(Observed::Absent("the phase was not seen"), |phase| {
-                of_phase(findings, phase, by_phase)
+                of_phase(findings, phase, by_phase, &expectation.of)
             })
         }
     }
 }
 
-fn of_phase(findings: &Findings, phase: &Phase, figure: Figure) -> Observed {
+fn of_phase(findings: &Findings, phase: &Phase, figure: Figure, of: &FailuresOf) -> Observed {
     let value = match figure {
         Figure::GoodputShare => {
             (phase.offered_per_s > 0.0).then(|| phase.goodput_per_s / phase.offered_per_s)
@@ -134,10 +151,27 @@ fn of_phase(findings: &Findings, phase: &Phase, figure: Figure) -> Observed {
             }
             p99
         }
+        Figure::Failures => {
+            let failures = phase.failures.iter();
+            let failures = failures.map(|it| (it.source.as_str(), it.cause, it.count));
+            Some(failed(failures, of))
+        }
         Figure::ExhaustedInstances => Some(exhausted(findings, phase) as f64),
         _ => None,
     };
     value.map_or(Observed::Absent("no value"), Observed::Number)
+}
+
+/// How many of these failures are meant.
+fn failed<'a>(
+    failures: impl Iterator<Item = (&'a str, FailureCause, u64)>,
+    of: &FailuresOf,
+) -> f64 {
+    let source = of.source().to_string();
+    let meant = failures.filter(|(whose, cause, _)| {
+        *whose == source && of.cause.is_none_or(|wanted| wanted == *cause)
+    });
+    meant.map(|(.., count)| count).sum::<u64>() as f64
 }
 
 /// How many instances have an exhaustion window that overlaps the phase.

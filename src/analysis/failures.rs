@@ -1,11 +1,16 @@
 //! Why attempts failed: each cause with how often, since when, and what it looked like.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::findings::Findings;
+use super::series::middle;
 use crate::model::{FailureCause, SourceName};
-use crate::record::{AcceptQueueCounters, Counters, Event, FailureCounters, FirstFailure, Record};
+use crate::record::{
+    AcceptQueueCounters, Counters, Event, FailureCounters, FirstFailure, Record, Sample,
+};
 use crate::units::Nanos;
 
 /// Attempts of one traffic class that failed for one cause.
@@ -22,6 +27,18 @@ pub struct Failures {
     pub first_s: f64,
     /// The first of each status that was not expected, or the first of all.
     pub examples: Vec<FailureExample>,
+}
+
+/// How many attempts of one source failed for one cause, in a phase.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FailureCount {
+    /// Whose attempts.
+    pub source: String,
+    /// Why they failed.
+    #[schemars(with = "String")]
+    pub cause: FailureCause,
+    /// How many.
+    pub count: u64,
 }
 
 /// What a failure looked like.
@@ -103,10 +120,41 @@ impl Findings {
     }
 }
 
-/// Failures of the record, users' first, the most frequent cause first.
+/// Failures of the record, users' first, then the monitors', of each source the most
+/// frequent cause first.
 pub(super) fn failures(record: &Record) -> Vec<Failures> {
-    let sources = [SourceName::User, SourceName::Monitor].into_iter();
-    sources.flat_map(|source| of(record, &source)).collect()
+    let counted = samples(record).map(|(sample, _)| &sample.source);
+    let sources: BTreeSet<&SourceName> = counted.collect();
+    let sources = sources.into_iter();
+    sources.flat_map(|source| of(record, source)).collect()
+}
+
+/// The samples that count failures.
+fn samples(record: &Record) -> impl Iterator<Item = (&Sample, &FailureCounters)> {
+    let samples = record.samples.iter();
+    samples.filter_map(|sample| match &sample.counters {
+        Counters::Failures(counters) => Some((sample, counters)),
+        _ => None,
+    })
+}
+
+/// Failures between two edges of the buckets, in the same order.
+pub(super) fn between(record: &Record, from: Nanos, to: Nanos) -> Vec<FailureCount> {
+    let mut all: BTreeMap<&SourceName, FailureCounters> = BTreeMap::new();
+    let inside = samples(record).filter(|(sample, _)| (from..to).contains(&middle(sample)));
+    for (sample, counters) in inside {
+        all.entry(&sample.source).or_default().merge(counters);
+    }
+    let each = all.into_iter().flat_map(|(source, counters)| {
+        let mut counts: Vec<_> = counters.iter().collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        counts.into_iter().map(|(cause, count)| FailureCount {
+            source: source.to_string(),
+            cause,
+            count,
+        })
+    });
+    each.collect()
 }
 
 fn of(record: &Record, source: &SourceName) -> Vec<Failures> {
@@ -138,14 +186,10 @@ fn counted(
 ) -> (FailureCounters, [Nanos; FailureCause::ALL.len()]) {
     let mut all = FailureCounters::default();
     let mut since = [Nanos::MAX; FailureCause::ALL.len()];
-    for sample in &record.samples {
-        if let Counters::Failures(counters) = &sample.counters
-            && sample.source == *source
-        {
-            all.merge(counters);
-            for (cause, _) in counters.iter() {
-                since[cause as usize] = since[cause as usize].min(sample.to);
-            }
+    for (sample, counters) in samples(record).filter(|(sample, _)| sample.source == *source) {
+        all.merge(counters);
+        for (cause, _) in counters.iter() {
+            since[cause as usize] = since[cause as usize].min(sample.to);
         }
     }
     (all, since)

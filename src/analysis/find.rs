@@ -10,7 +10,7 @@ use super::{
     capacity, conservation, exhaustion, expectations, failures, incident, journal, observation,
     phases, steps,
 };
-use super::{recovery, sentences, series, validity};
+use super::{recovery, sentences, series, validity, wire};
 use crate::record::{Record, Tallied};
 
 /// The version of the findings' format.
@@ -47,7 +47,7 @@ pub fn findings(record: &Record) -> Findings {
         baseline: baseline.as_ref().ok().map(shown),
         phases: stretches
             .iter()
-            .map(|stretch| phases::phase(&series, stretch))
+            .map(|stretch| phases::phase(record, &series, stretch))
             .collect(),
         exhaustion: exhaustion::windows(&series, observation),
         instances: (series.instances.len() + exhaustion::known(&series)) as u64,
@@ -134,6 +134,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         expectations: Vec::new(),
         failures: failures::failures(record),
         accept_queue: failures::accept_queue(record),
+        exchanged: wire::exchanged(record),
         scrape_failures: journal::scrape_failures(record),
         warnings: journal::warnings(record),
         sentences: Vec::new(),

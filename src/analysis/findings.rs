@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 
 use super::capacity::InferredCapacity;
 use super::ending::Ending;
-use super::failures::{AcceptQueueFigures, Failures};
+use super::failures::{AcceptQueueFigures, FailureCount, Failures};
 use super::observed::{GaugeFigures, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::steps::LoadStep;
+use super::wire::Exchanged;
 use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
 use crate::plan::{Cause, Story};
 use crate::record::{Backend, MachineFacts, is_told};
@@ -83,6 +84,9 @@ pub struct Findings {
     /// The accept queue of the port that was loaded; only where it is on this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept_queue: Option<AcceptQueueFigures>,
+    /// What went over the generator's connections; only where the record tells it.
+    #[serde(default, skip_serializing_if = "Exchanged::is_empty")]
+    pub exchanged: Exchanged,
     /// Gauges that could not be read, by source and cause.
     pub scrape_failures: Vec<ScrapeFailures>,
     /// What the run itself warned of, one sentence each.
@@ -313,8 +317,22 @@ pub struct Phase {
     pub time_spent: Option<TimeSpent>,
     /// Service time of answered attempts, in milliseconds.
     pub service_ms: Latency,
+    /// From the beginning of a users' connection until it was made, in milliseconds; only
+    /// where one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_ms: Option<Latency>,
+    /// From then until the two sides had agreed on encryption, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_ms: Option<Latency>,
+    /// From the send of an answered attempt to the first byte of its answer; only where
+    /// it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<Latency>,
     /// Busy share of the whole machine; null where it was not read.
     pub machine_busy: Option<f64>,
+    /// Attempts that failed in it, by cause; only where some did.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failures: Vec<FailureCount>,
     /// The gauges of the user's target; only where there are some.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gauges: Vec<GaugeFigures>,

@@ -57,11 +57,12 @@ mod totals;
 mod trigger;
 mod usl;
 mod validity;
+mod wire;
 
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
 pub use ending::{EndedBy, Ending};
-pub use failures::{AcceptQueueFigures, FailureExample, Failures};
+pub use failures::{AcceptQueueFigures, FailureCount, FailureExample, Failures};
 pub use find::findings;
 pub(crate) use find::load_findings;
 pub use findings::{
@@ -79,3 +80,4 @@ pub use steps::{LoadStep, StepLimiter};
 pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
 pub(crate) use totals::Totals;
 pub use usl::Usl;
+pub use wire::{Exchanged, StatusCount};

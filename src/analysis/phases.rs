@@ -8,7 +8,6 @@
 //! after the instant it was told), and the first action always does, because a
 //! baseline that holds the first failures of the incident is none.
 
-use super::amplification;
 use super::findings::{Latency, Phase};
 use super::journal::Taken;
 use super::observation::Observation;
@@ -16,7 +15,9 @@ use super::observed;
 use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
+use super::{amplification, failures, wire};
 use crate::plan::{BASELINE, SurgeChange};
+use crate::record::Record;
 use crate::units::Nanos;
 
 /// An action this share of a bucket behind its edge counts as on the edge.
@@ -101,11 +102,12 @@ fn punctual(series: &Series) -> u64 {
 }
 
 /// The figures of a phase.
-pub(super) fn phase(series: &Series, stretch: &Stretch) -> Phase {
+pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phase {
     let totals = Totals::over(stretch.buckets(series));
     let seconds = stretch.to.saturating_sub(stretch.from).as_secs_f64();
     let operations = &totals.operations;
     let fleet = &totals.fleet.counters;
+    let times = wire::times(record, stretch.from, stretch.to);
     Phase {
         name: stretch.name.clone(),
         from_s: stretch.from.as_secs_f64(),
@@ -129,7 +131,11 @@ pub(super) fn phase(series: &Series, stretch: &Stretch) -> Phase {
         over_all_ms: OverAllLatency::of(&totals),
         time_spent: TimeSpent::of(operations),
         service_ms: latency(totals.service.as_ref()),
+        connect_ms: times.connect,
+        tls_ms: times.tls,
+        first_byte_ms: times.first_byte,
         machine_busy: totals.machine_busy(),
+        failures: failures::between(record, stretch.from, stretch.to),
         gauges: observed::gauges(series, stretch.buckets(series)),
         processes: observed::processes(series, stretch.buckets(series)),
         saturation_inferred: None,

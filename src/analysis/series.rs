@@ -152,7 +152,7 @@ fn length(sample: &Sample) -> Nanos {
     sample.to.saturating_sub(sample.from)
 }
 
-fn middle(sample: &Sample) -> Nanos {
+pub(super) fn middle(sample: &Sample) -> Nanos {
     sample.from.saturating_add(Nanos(length(sample).0 / 2))
 }
 
@@ -212,7 +212,7 @@ impl Bucket {
             }
             Counters::Machine(counters) => self.machine.get_or_insert_default().merge(counters),
             // Of the whole run, and not of a bucket: `failures`.
-            Counters::Failures(_) | Counters::AcceptQueue(_) => {}
+            Counters::Failures(_) | Counters::Statuses(_) | Counters::AcceptQueue(_) => {}
             Counters::Gauges(counters) => {
                 let slot = slot(&mut self.gauges, &names.gauges, &sample.source);
                 if let Some(slot) = slot {
@@ -245,6 +245,8 @@ impl Bucket {
             Measure::SendLag => &mut self.send_lag,
             Measure::PoolWait => &mut self.pool_wait,
             Measure::QueueWait => &mut self.queue_wait,
+            // Phases have these as they are (`wire.rs`).
+            Measure::Connect | Measure::TlsHandshake | Measure::FirstByte => return None,
         })
     }
 

@@ -117,6 +117,7 @@ impl Arguments {
             .then(|| Tls::trusting(url.host(), self.cacert.as_deref()))
             .transpose()?;
         let read = fetch(url, address, tls.as_ref(), self.timeout)
+            .map_err(|failed| failed.words)
             .and_then(|bytes| read_page(&bytes, &|_| true));
         read.map_err(|cause| {
             let cause = printable(&cause).into_owned();
@@ -154,7 +155,7 @@ fn tell(name: &str, reading: &Reading, text: &mut String) {
                 )
             }
             Some(Ok(value)) => writeln!(text, "  {role:<8} {}", value.value),
-            Some(Err(cause)) => writeln!(text, "  {role:<8} –  {}", printable(cause)),
+            Some(Err(cause)) => writeln!(text, "  {role:<8} –  {}", printable(&cause.to_string())),
         };
     }
 }

@@ -4,7 +4,6 @@ use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::{fmt, fs, io};
 
 use clap::{Args, ValueEnum};
@@ -15,7 +14,7 @@ use super::offered::Offered;
 use super::{Code, View};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Work};
-use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Step, Template};
+use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Statuses, Step, Template};
 use crate::net::{AllowedHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan};
 use crate::units::Nanos;
@@ -86,8 +85,12 @@ pub(super) struct Arguments {
     #[arg(short = 'D', long, value_name = "FILE")]
     body_file: Option<PathBuf>,
     /// Statuses that are a success, such as `200,302` or `200..399` [default: any 2xx]
-    #[arg(long, value_name = "STATUSES", value_parser = statuses, conflicts_with = "file")]
+    #[arg(long, value_name = "STATUSES", conflicts_with = "file")]
     expect_status: Option<Statuses>,
+    /// Follow so many redirects of an operation at most, within the same scheme, host and port
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "file",
+          value_parser = clap::value_parser!(u32).range(..=50))]
+    follow: u32,
     #[command(flatten)]
     client: ClientArguments,
     /// Limit on operations that wait for a connection; one more is shed, and the
@@ -182,25 +185,6 @@ struct Override {
     host: String,
     port: u16,
     address: IpAddr,
-}
-
-/// Statuses, as ranges.
-type Statuses = Arc<[RangeInclusive<u16>]>;
-
-fn statuses(text: &str) -> std::result::Result<Statuses, String> {
-    let status = |text: &str| -> Option<u16> {
-        let status = text.trim().parse().ok();
-        status.filter(|status| (100..=599).contains(status))
-    };
-    let ranges = text.split(',').map(|range| {
-        let (first, last) = range.split_once("..").unwrap_or((range, range));
-        let (first, last) = (status(first)?, status(last)?);
-        (first <= last).then_some(first..=last)
-    });
-    let ranges: Option<Vec<_>> = ranges.collect();
-    ranges
-        .map(Arc::from)
-        .ok_or_else(|| "write statuses from 100 to 599, such as 200,302 or 200..399".into())
 }
 
 fn override_of(text: &str) -> std::result::Result<Override, String> {
@@ -353,7 +337,11 @@ impl Arguments {
             },
             ..Step::new(&method, target)
         };
-        Ok(HttpWork::single(name, step))
+        let mut work = HttpWork::single(name, step);
+        for operation in &mut work.operations {
+            operation.follow = self.follow;
+        }
+        Ok(work)
     }
 
     fn tls(&self, host: &str) -> Result<Tls> {
@@ -387,7 +375,8 @@ impl Arguments {
     }
 
     fn expected_statuses(&self) -> Vec<RangeInclusive<u16>> {
-        let given = self.expect_status.as_deref().map(<[_]>::to_vec);
+        let given = self.expect_status.as_ref();
+        let given = given.map(|statuses| statuses.ranges().to_vec());
         given.unwrap_or_else(|| Expected::default().statuses)
     }
 

@@ -187,26 +187,32 @@ impl Clients {
         let service = now.saturating_sub(attempt.sent);
         self.ledger.answered(attempt.owner.class(), status, service);
         let class = attempt.owner.class();
-        let operation = match attempt.owner {
-            Owner::Operation(slot) => self.operations.get_mut(slot),
-            Owner::Probe { .. } => None,
+        let (operation, group) = match attempt.owner {
+            Owner::Operation(slot) => (self.operations.get_mut(slot), 0),
+            Owner::Probe { group, .. } => (None, group),
         };
         let mut failed = None;
         let mut check = None;
         let outcome = if let Some(operation) = operation {
             let (draft, step) = (operation.draft, operation.step);
             let learnt = &mut operation.learnt;
+            let followed = wire.follows(&draft, step, status, content, learnt);
+            if followed == Ok(true) {
+                return self.follow(attempt.owner, now, wire);
+            }
             let inside = || match content {
                 Some(content) => wire.accepts(&draft, step, content, learnt),
                 None => Ok(()),
             };
             let expected = wire.expected(&draft, step);
             let outcome = judge(expected, status, retry_after, inside, &mut failed);
+            let failed = failed.or_else(|| followed.err());
             check = failed.map(|failed| (failed, draft, step));
             outcome
-        } else {
-            let expected = &self.probe_expects;
+        } else if let Some(expected) = self.probe_expects.get(group) {
             judge(expected, status, retry_after, || Ok(()), &mut failed)
+        } else {
+            return;
         };
         let cause = match outcome {
             AttemptOutcome::Unexpected { status, .. } => Some(FailureCause::of_status(status)),
@@ -218,7 +224,8 @@ impl Clients {
             let failure = NewFailure {
                 class,
                 cause,
-                status: Some(status).filter(|_| check.is_none()),
+                // Of one that failed a check the status was expected.
+                status: Some(status).filter(|_| cause != FailureCause::CheckFailed),
                 check,
                 at: now,
                 content,
@@ -226,6 +233,13 @@ impl Clients {
             self.count_failure(failure, wire);
         }
         self.tell_owner(attempt.owner, outcome, now, wire);
+    }
+
+    /// The answer to an attempt leads elsewhere: the operation asks there next.
+    fn follow<W: Wire>(&mut self, owner: Owner, now: Nanos, wire: &mut W) {
+        if let Owner::Operation(slot) = owner {
+            self.follow_redirect(slot, now, wire);
+        }
     }
 
     /// Counts a failure; the first of its kind is told with what was seen of it.

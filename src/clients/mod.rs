@@ -88,8 +88,8 @@ pub struct Clients {
     /// Up to where that is counted.
     unused_to: Nanos,
     probes: Probes,
-    /// What a probe's answer must be.
-    probe_expects: Expected,
+    /// What the answer to a probe of each group must be.
+    probe_expects: Vec<Expected>,
 
     attempts: Slab<Attempt>,
     /// Timeouts of attempts by lane: the users', then each group of monitors'.
@@ -134,7 +134,7 @@ impl Clients {
             unused: Nanos::ZERO,
             unused_to: Nanos::ZERO,
             probes: Probes::new(monitors, plan.end),
-            probe_expects: Expected::default(),
+            probe_expects: monitors.iter().map(Expected::of_probe).collect(),
             attempts: Slab::new(),
             timeouts: (0..=monitors.len()).map(|_| SlotQueue::new()).collect(),
             next_serial: 0,

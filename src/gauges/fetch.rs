@@ -7,9 +7,9 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use crate::model::GaugeUrl;
-use crate::net::Tls;
+use crate::model::{FailureCause, GaugeUrl};
 use crate::net::http::{self, HttpRequest};
+use crate::net::{Failed, Tls};
 use crate::units::Nanos;
 
 /// The longest page that is read; a large server's has some hundred kilobytes.
@@ -19,13 +19,13 @@ const BODY_MAX: usize = 8 * 1024 * 1024;
 ///
 /// # Errors
 ///
-/// The cause, in a clause that follows "failed to read the page: ".
+/// Why not; its words follow "failed to read the page: ".
 pub(crate) fn fetch(
     url: &GaugeUrl,
     address: SocketAddr,
     tls: Option<&Tls>,
     limit: Nanos,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, Failed> {
     let user = url.user();
     let user = user.map(|user| format!("Basic {}", BASE64_STANDARD.encode(user)));
     let mut headers = vec![("user-agent", "threadbare"), ("accept", "text/plain, */*")];
@@ -44,20 +44,28 @@ pub(crate) fn fetch(
     check_status(response.status)?;
     let coding = response.header("content-encoding");
     if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
-        return Err("the page is compressed, although no compression was requested".into());
+        return Err(unfit(
+            "the page is compressed, although no compression was requested",
+        ));
     }
     let too_long = "the page is longer than 8 MB; name a smaller one";
-    response.body.ok_or_else(|| too_long.into())
+    response.body.ok_or_else(|| unfit(too_long))
 }
 
-fn check_status(status: u16) -> Result<(), String> {
+/// An answer that is no page.
+pub(super) fn unfit(words: impl Into<String>) -> Failed {
+    Failed::new(FailureCause::CheckFailed, words)
+}
+
+fn check_status(status: u16) -> Result<(), Failed> {
     let hint = match status {
         200 => return Ok(()),
         401 | 403 => ": is a secret missing?",
         300..=399 => ", and no redirect is followed",
         _ => "",
     };
-    Err(format!("it answered with status {status}{hint}"))
+    let words = format!("it answered with status {status}{hint}");
+    Err(Failed::of_status(status, words))
 }
 
 #[cfg(test)]
@@ -74,7 +82,7 @@ mod tests {
             (404, "status 404"),
         ] {
             assert!(
-                check_status(status).unwrap_err().ends_with(told),
+                check_status(status).unwrap_err().words.ends_with(told),
                 "{status}"
             );
         }

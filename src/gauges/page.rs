@@ -21,7 +21,7 @@ pub(crate) fn read_page(bytes: &[u8], keep: &dyn Fn(&str) -> bool) -> Result<Pag
     let begin = text.trim_start_matches('\u{feff}').trim_start();
     let page = if begin.is_empty() {
         return Err("the page is empty".into());
-    } else if begin.starts_with('{') {
+    } else if begin.starts_with('{') && !prometheus::begins_quoted(begin) {
         puma::parse(begin).map_err(|what| format!("the page begins like JSON, but {what}"))?
     } else if begin.starts_with("# pxname,") {
         haproxy::parse(begin, keep)
@@ -55,6 +55,7 @@ mod tests {
         for (text, name) in [
             ("# HELP x\nx_busy 1\n", "x_busy"),
             (" {\"backlog\": 3}", "backlog"),
+            ("{\"executor.active\",pool=\"web\"} 3\n", "executor.active"),
             ("# pxname,svname,qcur\na,b,3\n", "qcur"),
             (
                 "<?xml version=\"1.0\"?><status><threadInfo maxThreads=\"4\"/></status>",

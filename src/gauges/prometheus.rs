@@ -1,4 +1,5 @@
-//! Prometheus' text exposition format, 0.0.4, and what `OpenMetrics` adds to it.
+//! Prometheus' text exposition format, 0.0.4, what `OpenMetrics` adds to it, and the
+//! quoted names of its version 1.0.0 (any UTF-8, as servers of Prometheus 3 send them).
 //!
 //! A parser of our own: it is a page of code, and what crates there are build an
 //! index of families and types with a regular expression engine beneath, while
@@ -36,23 +37,36 @@ pub(super) fn parse(text: &str, keep: &dyn Fn(&str) -> bool) -> Page {
     page
 }
 
-/// `name{label="text"} value timestamp # exemplar`; none where it is not kept.
+/// Whether a page begins like a series whose name is in quotes, and not like JSON.
+pub(super) fn begins_quoted(text: &str) -> bool {
+    let line = text.lines().next().unwrap_or_default();
+    line.starts_with('{') && line.len() <= LINE_MAX && sample(line, &|_| true).is_ok()
+}
+
+/// `name{label="text"} value timestamp # exemplar`, or with a name that needs quotes
+/// `{"name", "label"="text"} value`; none where it is not kept.
 fn sample(line: &str, keep: &dyn Fn(&str) -> bool) -> Result<Option<Series>, &'static str> {
     let end = line.find(|c: char| c == '{' || c.is_ascii_whitespace());
     let (name, mut rest) = line.split_at(end.ok_or("it has no value")?);
-    if !is_name(name) {
+    let mut name = name.to_owned();
+    if !name.is_empty() && !is_name(&name) {
         return Err("it does not begin with a metric's name");
     }
-    let mut series = Series::new(name, 0.0);
+    let mut series = Series::new("", 0.0);
     if let Some(inside) = rest.strip_prefix('{') {
-        rest = labels(inside, &mut series.labels)?;
+        rest = labels(inside, &mut name, &mut series.labels)?;
+    }
+    if name.is_empty() {
+        return Err("it does not begin with a metric's name");
     }
     let value = rest
         .split_ascii_whitespace()
         .next()
         .ok_or("it has no value")?;
     series.value = number(value).ok_or("its value is not a number")?;
-    Ok(keep(name).then_some(series))
+    let kept = keep(&name);
+    series.name = name;
+    Ok(kept.then_some(series))
 }
 
 fn is_name(name: &str) -> bool {
@@ -60,9 +74,11 @@ fn is_name(name: &str) -> bool {
     name.chars().all(inside) && name.starts_with(|c: char| !c.is_ascii_digit())
 }
 
-/// Reads labels up to the closing brace; gives what follows it.
+/// Reads labels up to the closing brace; gives what follows it. A text in quotes by
+/// itself is the metric's name, where it has none yet.
 fn labels<'a>(
     mut rest: &'a str,
+    name: &mut String,
     into: &mut Vec<(String, String)>,
 ) -> Result<&'a str, &'static str> {
     loop {
@@ -70,10 +86,24 @@ fn labels<'a>(
         if let Some(after) = rest.strip_prefix('}') {
             return Ok(after);
         }
-        let (label, after) = rest.split_once('=').ok_or("its labels do not close")?;
+        let (label, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            let (text, after) = unquoted(quoted)?;
+            (text, after.trim_start())
+        } else {
+            let end = rest.find('=').ok_or("its labels do not close")?;
+            (rest[..end].trim().to_owned(), &rest[end..])
+        };
+        let Some(after) = after.strip_prefix('=') else {
+            if !name.is_empty() || !after.starts_with([',', '}']) {
+                return Err("a label has no text");
+            }
+            *name = label;
+            rest = after;
+            continue;
+        };
         let quoted = after.trim_start().strip_prefix('"');
         let (text, after) = unquoted(quoted.ok_or("a label's text is not in quotes")?)?;
-        into.push((label.trim().to_owned(), text));
+        into.push((label, text));
         rest = after;
     }
 }
@@ -170,16 +200,43 @@ http_request_duration_seconds_bucket{le="0.05",} 24054 # {trace_id="KOO5S4vxi0o"
             "bad inf",
             "0bad 1",
             "{} 1",
+            "{\"a\" 1",
+            "{\"a\":1}",
+            "{\"a\",\"b\"} 1",
+            "a{\"b\"} 1",
+            "{\"\"} 1",
             "nan NaN",
         ];
         let page = all(&lines.join("\n"));
         assert_eq!(page.series.len(), 2);
         assert!(page.series[1].value.is_nan());
-        assert_eq!(page.malformed.count, 8);
+        assert_eq!(page.malformed.count, 13);
         assert_eq!(page.malformed.first, Some((2, "it has no value".into())));
         let long = format!("a{{b=\"{}\"}} 1\nc 2", "x".repeat(LINE_MAX));
         assert_eq!(all(&long).malformed.count, 1);
         assert_eq!(all(&long).series, [Series::new("c", 2.0)]);
+    }
+
+    #[test]
+    fn names_in_quotes_are_read() {
+        let page = all(concat!(
+            "{\"executor.active\",pool=\"web\"} 3\n",
+            "{ \"größe \\\"x\\\"\" , \"pool.name\" = \"a,b}\" } 4 1395066363000\n",
+            "{pool=\"web\",\"late name\"} 5\n",
+            "plain{\"label.x\"=\"y\"} 6\n",
+            "{\"alone\"} 7\n",
+        ));
+        assert_eq!(page.malformed, Malformed::default());
+        assert_eq!(
+            page.series,
+            [
+                Series::new("executor.active", 3.0).with("pool", "web"),
+                Series::new("größe \"x\"", 4.0).with("pool.name", "a,b}"),
+                Series::new("late name", 5.0).with("pool", "web"),
+                Series::new("plain", 6.0).with("label.x", "y"),
+                Series::new("alone", 7.0),
+            ]
+        );
     }
 
     #[test]

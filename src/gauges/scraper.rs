@@ -15,13 +15,13 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::{self, JoinHandle};
 
 use super::bin::Bin;
-use super::fetch::fetch;
+use super::fetch::{fetch, unfit};
 use super::page::read_page;
 use super::statsd::Statsd;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::model::{GaugePlace, GaugeSource, Malformed, Page, Reading, Value};
-use crate::net::Tls;
+use crate::model::{GaugePlace, GaugeSource, Malformed, Page, Reading, SourceName, Value};
+use crate::net::{Failed, Tls};
 use crate::record::{Event, GaugeCounters, Sample};
 use crate::units::{Nanos, counted};
 
@@ -50,6 +50,8 @@ pub enum GaugeUpdate {
     Sample(Sample),
     /// A reading failed, or something about the readings must be known.
     Event(Event),
+    /// A request for a page failed.
+    Failed(SourceName, Failed),
 }
 
 /// Whoever is told.
@@ -215,17 +217,33 @@ impl ScrapeLoop {
 
     fn read(&mut self, every: Nanos) {
         let read = match (&mut self.statsd, &self.scrape.source.place) {
-            (Some(statsd), _) => statsd.read(),
+            // Nothing was asked for, so no request failed.
+            (Some(statsd), _) => statsd.read().map_err(Failed::unsendable),
             (None, GaugePlace::Page(url)) => {
                 let limit = (every * PATIENCE.0 / PATIENCE.1).min(PATIENCE_MAX);
                 let roles = &self.scrape.source.roles;
                 fetch(url, self.scrape.address, self.scrape.tls.as_ref(), limit)
-                    .map_err(|cause| format!("failed to read the page: {cause}"))
-                    .and_then(|bytes| read_page(&bytes, &|name| roles.reads(name)))
+                    .map_err(|failed| Failed {
+                        words: format!("failed to read the page: {failed}"),
+                        ..failed
+                    })
+                    .and_then(|bytes| read_page(&bytes, &|name| roles.reads(name)).map_err(unfit))
             }
-            (None, GaugePlace::Statsd(_)) => Err("nothing listens for its datagrams".into()),
+            (None, GaugePlace::Statsd(_)) => {
+                Err(Failed::unsendable("nothing listens for its datagrams"))
+            }
         };
-        let told = read.and_then(|page| self.reading(&page));
+        let asked = self.statsd.is_none();
+        let told = read.and_then(|page| {
+            let read = self.reading(&page);
+            read.map_err(|cause| {
+                if asked {
+                    unfit(cause)
+                } else {
+                    Failed::unsendable(cause)
+                }
+            })
+        });
         let at = self.clock.now();
         let over = match &told {
             Ok(reading) => self.bin.add(at, |counters| add(counters, reading)),
@@ -234,9 +252,11 @@ impl ScrapeLoop {
         if let Some(sample) = over {
             (self.tell)(GaugeUpdate::Sample(sample));
         }
-        if let Err(cause) = told {
-            let source = self.scrape.source.name.as_str().into();
+        if let Err(failed) = told {
+            let name = self.scrape.source.name.as_str();
+            let (source, cause) = (name.into(), failed.words.clone());
             (self.tell)(GaugeUpdate::Event(Event::ScrapeFailed { source, cause }));
+            (self.tell)(GaugeUpdate::Failed(SourceName::of_gauges(name), failed));
         }
     }
 
@@ -255,7 +275,7 @@ impl ScrapeLoop {
         for (role, cause) in &mut self.never {
             let mut missing = reading.missing();
             if let Some((_, why)) = missing.find(|(missing, _)| missing == role) {
-                why.clone_into(cause);
+                *cause = why.to_string();
             }
         }
         let told = reading.each();
@@ -265,6 +285,11 @@ impl ScrapeLoop {
                 .any(|(own, value)| own == role && matches!(value, Some(Ok(_))))
         });
         if reading.holds() {
+            // The rest counts; what cannot be is told each time, and is no number.
+            if let Some(cause) = reading.unfit() {
+                let source = self.scrape.source.name.as_str().into();
+                (self.tell)(GaugeUpdate::Event(Event::ScrapeFailed { source, cause }));
+            }
             return Ok(reading);
         }
         let causes: Vec<_> = reading

@@ -1,8 +1,8 @@
 //! What a run may send to, how much and for how long: one rule, asked before anything is
 //! started, and by a dry run as by a run.
 //!
-//! Whatever a run sends anywhere counts: what clients, monitors and occupations send to
-//! the target, and what gauges are asked for, wherever each of them is.
+//! Whatever a run sends anywhere counts: what clients, monitors, occupations, ready checks
+//! and hooks send, and what gauges are asked for, wherever each of them is.
 
 use std::net::SocketAddr;
 
@@ -74,7 +74,7 @@ impl Admitted {
         );
         if sent > most {
             return Err(Error::usage(format!(
-                "the run could send {sent:.0} requests/s, retries, probes and gauges included, to \
+                "the run could send {sent:.0} requests/s, retries, probes, hooks and gauges included, to \
                  hosts that are not this machine, and {most:.0}/s is the bound; raise it \
                  explicitly with `rate_max` in [safety], or lower load.rate, or read gauges less \
                  often"

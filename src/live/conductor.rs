@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::gauges::{AcceptQueue, Sockets};
 use crate::load::{Address, Command, Generator, Setup, Update};
 use crate::plan::{Action, Plan, Timeline};
-use crate::record::{Event, Observer, Outcome, Recorder, Sample, StopCause};
+use crate::record::{Event, FailureBook, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::units::Nanos;
 
 /// Between the fleet's readiness and the load's zero: enough for every thread
@@ -105,6 +105,7 @@ impl Run<'_> {
         let plan = self.plan;
         let admitted = admit(plan, allowed)?;
         let sockets = Sockets::open(&admitted.scrapes)?;
+        let failures = Arc::new(FailureBook::default());
         let system = system::begin(&Start {
             plan,
             directory: self.recorder.directory(),
@@ -114,9 +115,11 @@ impl Run<'_> {
             interrupt: &self.interrupt,
             clock: self.clock,
             messages: &self.sender,
+            failures: &failures,
         })?;
         let destinations = system.destinations()?;
         self.clock = Clock::start_in(LEAD);
+        failures.begin(self.clock);
         for event in system.serving() {
             self.event(&event)?;
         }
@@ -143,12 +146,13 @@ impl Run<'_> {
         let generator = Generator::across(&setups, move |update| {
             let _ = updates.send(Message::Load(update));
         })?;
-        let mut reading = gauges::start(sockets, plan, self.clock, &self.sender);
+        let mut reading = gauges::start(sockets, plan, self.clock, &self.sender, &failures);
         let mut sampler = Sampler::start(
             self.clock,
             plan.interval,
             Arc::clone(&system),
             accept_queue,
+            failures,
             self.sender.clone(),
         );
         let actor = start_actor(Arc::clone(&system), self.clock, self.sender.clone());
@@ -165,8 +169,9 @@ impl Run<'_> {
                 told = written;
             }
         });
-        sampler.stop();
+        // What its last readings were refused is told with the last sample.
         reading.stop();
+        sampler.stop();
         let last = self.last_messages();
         let (events, undone) = system.stop();
         // What was armed and settled meanwhile is told before the end.

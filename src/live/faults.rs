@@ -8,10 +8,10 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
 
 use crate::error::{Error, Result};
-use crate::model::{Breakage, Front, HostPort, Proxied, ProxyAction, TargetSpec};
+use crate::model::{Breakage, Front, HostPort, Proxied, ProxyAction, SourceName, TargetSpec};
 use crate::plan::Plan;
 use crate::proxy::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
-use crate::record::{Event, Outcome};
+use crate::record::{Event, FailureBook, Outcome};
 use crate::sync::lock;
 use crate::target::{Addresses, Safeguard, Undo};
 use crate::units::{Nanos, counted};
@@ -32,6 +32,17 @@ pub(super) struct Faults {
     /// What acts; none once everything was undone and nothing may act any more.
     acting: Mutex<Option<Vec<Acting>>>,
     safeguard: Arc<dyn Safeguard>,
+    failures: Arc<FailureBook>,
+}
+
+/// What they begin with.
+pub(super) struct FaultsStart<'a> {
+    pub plan: &'a Plan,
+    pub spec: &'a TargetSpec,
+    pub addresses: &'a Addresses,
+    pub safeguard: Arc<dyn Safeguard>,
+    /// Where connections that fail are noted.
+    pub failures: &'a Arc<FailureBook>,
 }
 
 /// What acts now.
@@ -56,12 +67,14 @@ impl Faults {
     /// # Errors
     ///
     /// Where one cannot listen.
-    pub(super) fn begin(
-        plan: &Plan,
-        spec: &TargetSpec,
-        addresses: &Addresses,
-        safeguard: Arc<dyn Safeguard>,
-    ) -> Result<Self> {
+    pub(super) fn begin(begun: FaultsStart<'_>) -> Result<Self> {
+        let FaultsStart {
+            plan,
+            spec,
+            addresses,
+            safeguard,
+            failures,
+        } = begun;
         let sites = spec.sites.iter();
         let sites = sites.filter_map(|site| {
             let address = addresses.get(&site.url)?;
@@ -86,13 +99,14 @@ impl Faults {
                     return Err(Error::failed("a target serves nowhere".to_owned()));
                 }
             };
-            let proxy = Proxy::start(ProxySpec {
+            let spec = ProxySpec {
                 name: proxied.name.clone(),
                 mode: proxied.mode,
                 seed: plan.seed,
                 connections_max: CONNECTIONS_MAX,
                 ..ProxySpec::new(listen, to)
-            });
+            };
+            let proxy = Proxy::start_noting(spec, Arc::clone(failures));
             proxy.map_err(|cause| {
                 let sentence = format!("the proxy `{}`: {cause}", proxied.name);
                 Error::new(cause.kind(), sentence)
@@ -111,6 +125,7 @@ impl Faults {
             end: plan.end,
             acting: Mutex::new(Some(Vec::new())),
             safeguard,
+            failures: Arc::clone(failures),
         })
     }
 
@@ -170,7 +185,10 @@ impl Faults {
     ) -> Result<String> {
         self.bring(name, &format!("end the occupation `{name}`"), || {
             let sites = self.sites.iter();
-            let begun = sites.map(|(target, host)| Occupation::start(occupier(*target, host)));
+            let begun = sites.map(|(target, host)| {
+                let source = SourceName::of_occupation(name);
+                Occupation::start_noting(occupier(*target, host), source, self.failures.clone())
+            });
             begun.collect::<Result<_>>().map(ActingKind::Occupation)
         })
     }

@@ -9,7 +9,7 @@ use super::system::SystemUnderTest;
 use crate::clock::Clock;
 use crate::gauges::{AcceptQueue, Machine};
 use crate::model::SourceName;
-use crate::record::{Event, Sample};
+use crate::record::{Event, FailureBook, Sample};
 use crate::units::Nanos;
 
 /// The thread that samples; it ends with a last, shorter interval when dropped.
@@ -27,6 +27,7 @@ impl Sampler {
         interval: Nanos,
         system: Arc<dyn SystemUnderTest>,
         mut accept_queue: Option<AcceptQueue>,
+        failures: Arc<FailureBook>,
         messages: Sender<Message>,
     ) -> Self {
         let (stop, stopped) = mpsc::channel();
@@ -55,6 +56,7 @@ impl Sampler {
                 if to > from {
                     let queue = accept_queue.as_mut();
                     let queue = queue.and_then(|queue| queue.sample(from, to));
+                    tell_failures(&failures, from, to, &messages);
                     sample(&*system, &mut machine, queue, from, to, &messages);
                 }
                 if last {
@@ -82,6 +84,15 @@ impl Sampler {
 impl Drop for Sampler {
     fn drop(&mut self) {
         self.stop();
+    }
+}
+
+/// What failed in the interval, other than attempts of the load.
+fn tell_failures(failures: &FailureBook, from: Nanos, to: Nanos, messages: &Sender<Message>) {
+    let (samples, first) = failures.take(from, to);
+    let first = first.into_iter().map(Message::Event);
+    for message in first.chain(samples.into_iter().map(Message::Sample)) {
+        let _ = messages.send(message);
     }
 }
 

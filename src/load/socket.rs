@@ -22,6 +22,7 @@ use rustix::net::{
 
 use super::endpoint::Address;
 use crate::model::FailureCause;
+use crate::net::failed::{of_errno, of_tls};
 
 /// Why a connection cannot go on.
 #[derive(Debug)]
@@ -35,26 +36,9 @@ pub(super) enum Fault {
 impl Fault {
     /// Why attempts fail by it, on a connection that was made or was not.
     pub(super) const fn cause(&self, established: bool) -> FailureCause {
-        use FailureCause::{
-            ConnectTimedOut, NoDescriptor, NoPort, NotTls, QueueFull, Refused, Reset, Unreachable,
-        };
         match self {
-            Self::Tls(rustls::Error::InvalidMessage(
-                rustls::InvalidMessage::InvalidContentType,
-            )) => NotTls,
-            Self::Tls(_) => FailureCause::Tls,
-            Self::System(error) => match *error {
-                Errno::MFILE | Errno::NFILE => NoDescriptor,
-                Errno::ADDRNOTAVAIL => NoPort,
-                _ if established => Reset,
-                // Nobody listens on the path of a Unix socket, or nothing is there.
-                Errno::CONNREFUSED | Errno::NOENT => Refused,
-                // connect(2), of Unix sockets.
-                Errno::AGAIN => QueueFull,
-                Errno::TIMEDOUT => ConnectTimedOut,
-                Errno::CONNRESET | Errno::PIPE => Reset,
-                _ => Unreachable,
-            },
+            Self::System(error) => of_errno(*error, established),
+            Self::Tls(error) => of_tls(error),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{IncidentVerdict, SustainingEffect};
+use super::{FailureCause, IncidentVerdict, SourceName, SustainingEffect};
 use crate::named::named;
 use crate::units::{Nanos, Ratio};
 
@@ -43,6 +43,19 @@ pub enum Figure {
     ExhaustedInstances,
     /// Rollbacks that were refused.
     RejectedRollbacks,
+    /// Failed attempts, over the whole run or in a phase, of all causes or one.
+    Failures,
+}
+
+/// The stretch of a run that a figure is taken over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// The whole incident; it has no phase.
+    Incident,
+    /// One phase, which must be named.
+    Phase,
+    /// The whole run, or the phase that is named.
+    RunOrPhase,
 }
 
 /// What a figure's values are measured in; it decides how bounds are written.
@@ -74,6 +87,7 @@ named!(Figure {
     ResponseP99 = "response p99",
     ExhaustedInstances = "exhausted instances",
     RejectedRollbacks = "rejected rollbacks",
+    Failures = "failures",
 });
 
 impl Figure {
@@ -90,7 +104,8 @@ impl Figure {
             Self::AttemptsPerOperation
             | Self::QueueDepthMax
             | Self::ExhaustedInstances
-            | Self::RejectedRollbacks => Unit::Number,
+            | Self::RejectedRollbacks
+            | Self::Failures => Unit::Number,
             Self::IncidentVerdict | Self::Sustaining => Unit::Word,
         }
     }
@@ -108,18 +123,19 @@ impl Figure {
         }
     }
 
-    /// Whether it is kept by phase.
-    pub const fn by_phase(self) -> bool {
-        matches!(
-            self,
+    /// What it is a figure of.
+    pub const fn scope(self) -> Scope {
+        match self {
             Self::GoodputShare
-                | Self::ErrorShare
-                | Self::Saturation
-                | Self::AttemptsPerOperation
-                | Self::QueueDepthMax
-                | Self::ResponseP99
-                | Self::ExhaustedInstances
-        )
+            | Self::ErrorShare
+            | Self::Saturation
+            | Self::AttemptsPerOperation
+            | Self::QueueDepthMax
+            | Self::ResponseP99
+            | Self::ExhaustedInstances => Scope::Phase,
+            Self::Failures => Scope::RunOrPhase,
+            _ => Scope::Incident,
+        }
     }
 }
 
@@ -162,8 +178,33 @@ pub struct Expectation {
     pub that: Figure,
     /// In which phase, for figures that are kept by phase.
     pub phase: Option<String>,
+    /// Which failures, where it is about these.
+    #[serde(default, skip_serializing_if = "FailuresOf::is_all")]
+    pub of: FailuresOf,
     /// What it must be.
     pub bound: Bound,
+}
+
+/// Which failures are counted.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct FailuresOf {
+    /// Of one cause; none: of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<FailureCause>,
+    /// Whose; none: the users'.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source: Option<SourceName>,
+}
+
+impl FailuresOf {
+    fn is_all(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whose failures.
+    pub fn source(&self) -> SourceName {
+        self.source.clone().unwrap_or(SourceName::User)
+    }
 }
 
 /// What counts as impact, mitigation and recovery (docs/TERMS.md, "Incident clock").

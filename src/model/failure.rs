@@ -7,6 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::redact;
+use crate::named::Named;
 
 /// How an attempt without a usable answer is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +125,13 @@ causes! {
     WronglyAllowed "wrongly_allowed" None, "allowed, and should have been refused";
     /// The status was expected, and the rest of the answer was not.
     CheckFailed "check_failed" None, "failed a check of the answer";
+}
+
+impl Named for FailureCause {
+    fn all() -> Vec<(Self, &'static str)> {
+        let all = Self::ALL.iter();
+        all.map(|cause| (*cause, cause.word())).collect()
+    }
 }
 
 impl FailureCause {

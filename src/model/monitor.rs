@@ -6,6 +6,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Statuses;
 use crate::units::Nanos;
 
 /// How a group of like monitors probes.
@@ -13,8 +14,7 @@ use crate::units::Nanos;
 pub struct MonitorPolicy {
     /// What the group is called in reports.
     pub name: String,
-    /// The path that it requests with GET; a success is a 2xx answer. Its query is not
-    /// written.
+    /// The path that it requests with GET. Its query is not written.
     #[serde(serialize_with = "super::secret::path")]
     pub probe: String,
     /// Monitors in the group, spread evenly over the interval.
@@ -27,6 +27,9 @@ pub struct MonitorPolicy {
     pub overlap: bool,
     /// Limit on one probe.
     pub timeout: Nanos,
+    /// Statuses that are a success; none: any 2xx.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_status: Option<Statuses>,
 }
 
 /// One monitor: when it probes next.
@@ -109,6 +112,7 @@ mod tests {
             every_after_failure: Nanos::from_millis(20),
             overlap,
             timeout: Nanos::from_millis(500),
+            expect_status: None,
         }
     }
 

@@ -117,6 +117,7 @@ mod tests {
             every_after_failure: Nanos::from_millis(20),
             overlap,
             timeout: Nanos::from_millis(500),
+            expect_status: None,
         };
         Probes::new(&[policy], Nanos::from_millis(1000))
     }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Front, Hook, HostPort, HttpWork, Proxied, Url, secret};
+use super::{Front, Hook, HostPort, HttpWork, Proxied, Statuses, Url, secret};
 use crate::units::Nanos;
 
 /// The user's target.
@@ -80,14 +80,49 @@ pub struct Command {
 pub struct Ready {
     /// The method.
     pub method: String,
-    /// Where; an answer of 2xx or 3xx is a yes. The query is not written.
+    /// Where. The query is not written.
     #[serde(serialize_with = "super::url::without_query")]
     pub url: Url,
     /// How long a yes may be waited for.
     pub within: Nanos,
+    /// Statuses that mean yes; none: any 2xx or 3xx.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expect_status: Option<Statuses>,
+}
+
+impl Ready {
+    /// Whether an answer of this status is a yes.
+    pub fn means_yes(&self, status: u16) -> bool {
+        match &self.expect_status {
+            Some(statuses) => statuses.allow(status),
+            None => (200..=399).contains(&status),
+        }
+    }
 }
 
 impl TargetSpec {
+    /// Who is asked whether it serves: its ready check, or else each of its sites.
+    fn asked(&self) -> impl Iterator<Item = &Url> {
+        let sites = self.sites.iter().map(|site| &site.url);
+        let sites = sites.filter(|_| self.ready.is_none());
+        self.ready.iter().map(|ready| &ready.url).chain(sites)
+    }
+
+    /// The pause between two questions whether it serves: short on this machine, so that a
+    /// run begins at once, and long elsewhere, where each counts in the run's bounds.
+    pub(crate) fn asked_every(&self) -> Nanos {
+        if self.asked().all(Url::names_loopback) {
+            Nanos::from_millis(50)
+        } else {
+            Nanos::from_secs(1)
+        }
+    }
+
+    /// Questions a second at most whether it serves.
+    pub(crate) fn questions_max(&self) -> f64 {
+        self.asked().count() as f64 / self.asked_every().as_secs_f64()
+    }
+
     /// The hook of this name.
     pub fn hook(&self, name: &str) -> Option<&Hook> {
         self.hooks.iter().find(|hook| hook.name == name)

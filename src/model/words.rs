@@ -122,6 +122,33 @@ pub enum SourceName {
     Named(String),
 }
 
+impl SourceName {
+    /// Requests of a hook of this name.
+    pub fn of_hook(name: &str) -> Self {
+        Self::Named(format!("hook {name}"))
+    }
+
+    /// Requests for a page of gauges of this name.
+    pub fn of_gauges(name: &str) -> Self {
+        Self::Named(format!("gauges {name}"))
+    }
+
+    /// Connections of a proxy of this name to what is behind it.
+    pub fn of_proxy(name: &str) -> Self {
+        Self::Named(format!("proxy {name}"))
+    }
+
+    /// Connections of an occupation of this name.
+    pub fn of_occupation(name: &str) -> Self {
+        Self::Named(format!("occupation {name}"))
+    }
+
+    /// The ready check of the target, or where it has none the connections in its place.
+    pub fn of_ready() -> Self {
+        Self::Named("ready".into())
+    }
+}
+
 /// How the name of an instance begins.
 const INSTANCE: &str = "instance-";
 

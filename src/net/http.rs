@@ -4,26 +4,21 @@
 //! own, and bounds on the head and the body. A client that does more (redirects,
 //! pools, compression) would be more to bound. A redirect is a response like any
 //! other: the address that was checked is the only one that is sent to. Targets and
-//! header values may be secret, so no cause quotes them; and causes hold no figure
-//! that varies, so that the same failure is counted as one.
+//! header values may be secret, so no cause quotes them.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use hyper::header::{HeaderName, HeaderValue};
-use rustls::CertificateError;
 
+use super::failed::Failed;
 use super::framing::{BodyReader, Framing, FramingFields, RequestKind};
+use super::head::{self, HEAD_MAX, INTERIM_MAX};
 use super::tls::Tls;
 use crate::clock::Clock;
+use crate::model::FailureCause;
 use crate::units::Nanos;
 
-/// The longest head; servers allow 8 to 64 KiB.
-const HEAD_MAX: usize = 64 * 1024;
-/// Header fields at most; servers send a dozen.
-const FIELDS_MAX: usize = 100;
-/// Interim (1xx) responses before the real one at most.
-const INTERIM_MAX: usize = 16;
 /// Bytes read at a time.
 const PIECE: usize = 16 * 1024;
 
@@ -75,9 +70,9 @@ impl HttpResponse {
 ///
 /// # Errors
 ///
-/// Why there is none, in a clause.
-pub fn ask(request: &HttpRequest<'_>) -> Result<HttpResponse, String> {
-    let text = written(request)?;
+/// Why there is none.
+pub fn ask(request: &HttpRequest<'_>) -> Result<HttpResponse, Failed> {
+    let text = written(request).map_err(Failed::unsendable)?;
     let deadline = Deadline {
         clock: Clock::start(),
         limit: request.timeout,
@@ -86,7 +81,7 @@ pub fn ask(request: &HttpRequest<'_>) -> Result<HttpResponse, String> {
         .left()
         .and_then(|left| TcpStream::connect_timeout(&request.address, left.to_duration()));
     let mut stream = BoundedStream {
-        stream: stream.map_err(|cause| in_words(&cause))?,
+        stream: stream.map_err(|cause| Failed::of_io(&cause, FailureCause::ConnectTimedOut))?,
         deadline,
     };
     let to = RequestKind::from(request.method);
@@ -94,7 +89,10 @@ pub fn ask(request: &HttpRequest<'_>) -> Result<HttpResponse, String> {
         return exchange(&mut stream, &text, to, request.body_max);
     };
     let session = tls.session();
-    let mut session = session.map_err(|cause| format!("TLS failed: {cause}"))?;
+    let mut session =
+        session.map_err(|cause| Failed::new(FailureCause::Tls, format!("TLS failed: {cause}")))?;
+    let agreed = session.complete_io(&mut stream);
+    agreed.map_err(|cause| Failed::of_io(&cause, FailureCause::TlsTimedOut))?;
     let mut stream = rustls::Stream::new(&mut session, &mut stream);
     exchange(&mut stream, &text, to, request.body_max)
 }
@@ -103,10 +101,12 @@ pub fn ask(request: &HttpRequest<'_>) -> Result<HttpResponse, String> {
 ///
 /// # Errors
 ///
-/// Why not, in a clause.
-pub fn connects(address: SocketAddr, timeout: Nanos) -> Result<(), String> {
+/// Why not.
+pub fn connects(address: SocketAddr, timeout: Nanos) -> Result<(), Failed> {
     let connected = TcpStream::connect_timeout(&address, timeout.to_duration());
-    connected.map(drop).map_err(|cause| in_words(&cause))
+    connected
+        .map(drop)
+        .map_err(|cause| Failed::of_io(&cause, FailureCause::ConnectTimedOut))
 }
 
 /// The request's bytes.
@@ -205,63 +205,20 @@ impl Write for BoundedStream {
     }
 }
 
-/// What went wrong with a connection, in words that do not vary.
-fn in_words(cause: &io::Error) -> String {
-    let inner = cause.get_ref();
-    if let Some(cause) = inner.and_then(|inner| inner.downcast_ref::<rustls::Error>()) {
-        return tls_in_words(cause);
-    }
-    match cause.kind() {
-        io::ErrorKind::TimedOut => "no answer in time".into(),
-        io::ErrorKind::ConnectionRefused => "the connection was refused".into(),
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-            "the connection was reset".into()
-        }
-        _ => cause.to_string(),
-    }
-}
-
-/// The same of encryption; times of a certificate vary, and are left out.
-fn tls_in_words(cause: &rustls::Error) -> String {
-    let rustls::Error::InvalidCertificate(cause) = cause else {
-        return match cause {
-            rustls::Error::InvalidMessage(_) => {
-                "the server does not speak TLS; should its URL begin with http://?".into()
-            }
-            cause => format!("TLS failed: {cause}"),
-        };
-    };
-    let why = match cause {
-        // The latter where one who is trusted has the same name as who signed it.
-        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
-            "no trusted authority signed it; name a file with the certificate of the one that did \
-             as `ca`"
-                .into()
-        }
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "it is for another name than the URL's host".into()
-        }
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "it has expired".into()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "it is not valid yet".into()
-        }
-        cause => cause.to_string(),
-    };
-    format!("the server's certificate was not accepted: {why}")
-}
-
 fn exchange(
     stream: &mut (impl Read + Write),
     request: &[u8],
     to: RequestKind,
     body_max: usize,
-) -> Result<HttpResponse, String> {
+) -> Result<HttpResponse, Failed> {
     let sent = stream.write_all(request).and_then(|()| stream.flush());
-    sent.map_err(|cause| in_words(&cause))?;
     let mut bytes = Vec::new();
-    let (length, mut response, framing) = read_head(stream, &mut bytes, to)?;
+    let head = read_head(stream, &mut bytes, to);
+    // A server may answer before it has read everything, and close: that is its answer.
+    if let (Err(cause), Err(_)) = (&sent, &head) {
+        return Err(Failed::of_io(cause, FailureCause::RequestUnsent));
+    }
+    let (length, mut response, framing) = head?;
     bytes.drain(..length);
     let too_long = matches!(framing, Framing::Length(stated) if stated > body_max as u64);
     if !too_long {
@@ -275,14 +232,17 @@ fn read_head(
     stream: &mut impl Read,
     bytes: &mut Vec<u8>,
     to: RequestKind,
-) -> Result<(usize, HttpResponse, Framing), String> {
+) -> Result<(usize, HttpResponse, Framing), Failed> {
     let mut interim = 0;
     loop {
         match parse_head(bytes, to)? {
             Some((_, HttpResponse { status: 101, .. }, _)) => {
-                return Err("the server switches to another protocol".into());
+                return Err(FailureCause::Upgraded.into());
             }
-            Some((length, HttpResponse { status: ..200, .. }, _)) if interim < INTERIM_MAX => {
+            Some((_, HttpResponse { status: ..200, .. }, _)) if interim == INTERIM_MAX => {
+                return Err(FailureCause::InterimFlood.into());
+            }
+            Some((length, HttpResponse { status: ..200, .. }, _)) => {
                 bytes.drain(..length);
                 interim += 1;
                 continue;
@@ -291,14 +251,15 @@ fn read_head(
             None => {}
         }
         if bytes.len() > HEAD_MAX {
-            return Err("the head of the answer is longer than 64 kB".into());
+            return Err(FailureCause::HeadTooLarge.into());
         }
-        if fill(stream, bytes).map_err(|cause| in_words(&cause))? == 0 {
-            return Err(if bytes.is_empty() {
-                "the connection was closed without an answer".into()
-            } else {
-                "the connection was closed in the middle of the answer's head".into()
-            });
+        let (waits, ends) = if bytes.is_empty() && interim == 0 {
+            (FailureCause::NoAnswer, FailureCause::Closed)
+        } else {
+            (FailureCause::AnswerUnfinished, FailureCause::Truncated)
+        };
+        if fill(stream, bytes).map_err(|cause| Failed::of_io(&cause, waits))? == 0 {
+            return Err(ends.into());
         }
     }
 }
@@ -307,27 +268,26 @@ fn read_head(
 fn parse_head(
     bytes: &[u8],
     to: RequestKind,
-) -> Result<Option<(usize, HttpResponse, Framing)>, String> {
-    let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
-    let mut parsed = httparse::Response::new(&mut fields);
-    let length = match parsed.parse(bytes) {
-        Ok(httparse::Status::Complete(length)) => length,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(_) => return Err("the answer is not HTTP".into()),
-    };
-    let status = parsed.code.unwrap_or_default();
-    let framing = FramingFields::of(parsed.headers)
-        .response(to, status)
-        .map_err(|_| "the length of the answer is not a single number")?;
-    let fields = parsed.headers.iter();
-    let response = HttpResponse {
-        status,
-        headers: fields
-            .map(|field| (field.name.to_owned(), field.value.to_vec()))
-            .collect(),
-        body: None,
-    };
-    Ok(Some((length, response, framing)))
+) -> Result<Option<(usize, HttpResponse, Framing)>, FailureCause> {
+    // Nothing is no beginning of anything else.
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    head::read(bytes, |length, parsed| {
+        let status = parsed.code.unwrap_or_default();
+        let framing = FramingFields::of(parsed.headers)
+            .response(to, status)
+            .map_err(|_| FailureCause::BadLength)?;
+        let fields = parsed.headers.iter();
+        let response = HttpResponse {
+            status,
+            headers: fields
+                .map(|field| (field.name.to_owned(), field.value.to_vec()))
+                .collect(),
+            body: None,
+        };
+        Ok((length, response, framing))
+    })
 }
 
 /// Reads a body of which these bytes have come; none where it is too long.
@@ -336,11 +296,17 @@ fn read_body(
     mut bytes: Vec<u8>,
     mut reader: BodyReader,
     body_max: usize,
-) -> Result<Option<Vec<u8>>, String> {
+) -> Result<Option<Vec<u8>>, Failed> {
+    let endless = matches!(reader, BodyReader::UntilClose);
+    let waits = if endless {
+        FailureCause::AnswerEndless
+    } else {
+        FailureCause::AnswerUnfinished
+    };
     let mut body = Vec::new();
     loop {
         let read = reader.feed(&bytes, |data| body.extend_from_slice(data));
-        read.map_err(|_| "a chunk of the answer is damaged")?;
+        read.map_err(|_| FailureCause::BadChunk)?;
         if body.len() > body_max {
             return Ok(None);
         }
@@ -348,11 +314,11 @@ fn read_body(
             return Ok(Some(body));
         }
         bytes.clear();
-        if fill(stream, &mut bytes).map_err(|cause| in_words(&cause))? == 0 {
-            return match reader {
-                BodyReader::UntilClose => Ok(Some(body)),
-                _ => Err("the connection was closed in the middle of the answer".into()),
-            };
+        match fill(stream, &mut bytes) {
+            Ok(0) if endless => return Ok(Some(body)),
+            Ok(0) => return Err(FailureCause::Truncated.into()),
+            Ok(_) => {}
+            Err(cause) => return Err(Failed::of_io(&cause, waits)),
         }
     }
 }

@@ -6,11 +6,14 @@
 //! keep, and the client for what is sent once: ready checks, hooks, gauges.
 
 mod chunked;
+pub(crate) mod failed;
 pub(crate) mod framing;
+pub(crate) mod head;
 pub(crate) mod hosts;
 pub mod http;
 pub(crate) mod tls;
 
+pub use failed::Failed;
 #[cfg(feature = "testing")]
 pub use framing::FramingError;
 pub use framing::{BodyReader, Framing, FramingFields, RequestKind};

@@ -17,8 +17,8 @@ pub use crate::model::{
     RecoveryRule, Request, Story, Trigger, Unit, When,
 };
 use crate::model::{
-    AlertRule, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy, ProxyAction,
-    ReleasePolicy, Safety, TargetSpec,
+    AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy,
+    OperationKind, Origin, ProxyAction, ReleasePolicy, Safety, TargetAction, TargetSpec,
 };
 use crate::units::Nanos;
 
@@ -114,7 +114,8 @@ impl Default for Plan {
 
 impl Plan {
     /// The most requests a second that it can lead to: every operation with all
-    /// its steps and retries, every probe, every occupation, and every reading of gauges.
+    /// its steps and retries, every probe, every occupation, every reading of gauges, the
+    /// questions whether the target serves, and every request of a hook and of its undo.
     pub fn requests_max_per_second(&self) -> f64 {
         self.requests_max_to(true, |_| true)
     }
@@ -139,7 +140,8 @@ impl Plan {
         let rate = rates.fold(0.0, f64::max);
         let steps = self.target.as_ref().map_or(1, |target| {
             let kinds = target.work.operations.iter();
-            kinds.map(|kind| kind.steps.len()).max().unwrap_or(1)
+            let most = |kind: &OperationKind| kind.steps.len() * (1 + kind.follow as usize);
+            kinds.map(most).max().unwrap_or(1)
         });
         // `retries` of the timeline may allow more than the clients begin with.
         let retries = self.timeline.iter().filter_map(|entry| match entry.action {
@@ -160,7 +162,36 @@ impl Plan {
             }) => f64::from(connections) * f64::from(hold.requests_per_second()),
             _ => 0.0,
         });
-        rate * steps as f64 * tries + probes.sum::<f64>() + held.sum::<f64>() * sites as f64
+        let load =
+            rate * steps as f64 * tries + probes.sum::<f64>() + held.sum::<f64>() * sites as f64;
+        let load = load + self.calls_max();
+        let Some(target) = &self.target else {
+            return load;
+        };
+        // While it is restarted they come beside the load, and else before and after it.
+        match target.origin {
+            Origin::Command(_) => load + target.questions_max(),
+            _ => load.max(target.questions_max()),
+        }
+    }
+
+    /// Requests of hooks and of their undos, as if all came in one second.
+    fn calls_max(&self) -> f64 {
+        let Some(target) = &self.target else {
+            return 0.0;
+        };
+        let called = self
+            .timeline
+            .iter()
+            .filter_map(|entry| match &entry.action {
+                Action::Target(TargetAction::Hook { hook, .. }) => target.hook(hook),
+                _ => None,
+            });
+        let calls = called.flat_map(|hook| [Some(&hook.call), hook.undo.as_ref()]);
+        let requests = calls.flatten();
+        requests
+            .filter(|call| matches!(call.what, Called::Request { .. }))
+            .count() as f64
     }
 }
 

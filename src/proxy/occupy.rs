@@ -22,6 +22,9 @@ use tokio::time::MissedTickBehavior;
 
 use crate::error::{Error, Result};
 use crate::model::fault::Hold;
+use crate::model::{FailureCause, SourceName};
+use crate::net::Failed;
+use crate::record::FailureBook;
 use crate::sync::lock;
 use crate::units::{Nanos, counted};
 
@@ -112,6 +115,20 @@ impl Occupation {
     ///
     /// Where a number is out of its range, a path is none, or no thread can be started.
     pub fn start(occupier: Occupier) -> Result<Self> {
+        let source = SourceName::of_occupation(&occupier.host);
+        Self::start_noting(occupier, source, Arc::default())
+    }
+
+    /// The same, and notes which of its connections fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`Occupation::start`].
+    pub(crate) fn start_noting(
+        occupier: Occupier,
+        source: SourceName,
+        failures: Arc<FailureBook>,
+    ) -> Result<Self> {
         check(&occupier)?;
         let failed =
             |cause| Error::unfit(format!("failed to start the occupation's thread: {cause}"));
@@ -121,10 +138,14 @@ impl Occupation {
             .map_err(failed)?;
         let counts = Arc::<Mutex<OccupationCounters>>::default();
         let (stop, stopped) = oneshot::channel();
-        let told = Arc::clone(&counts);
+        let books = Books {
+            counts: Arc::clone(&counts),
+            source,
+            failures,
+        };
         let occupying = async move {
             for _ in 0..occupier.connections {
-                tokio::spawn(occupy(occupier.clone(), Arc::clone(&told)));
+                tokio::spawn(occupy(occupier.clone(), books.clone()));
             }
             tokio::select! {
                 _ = stopped => {}
@@ -211,29 +232,55 @@ fn check(occupier: &Occupier) -> Result<()> {
     Ok(())
 }
 
+/// Where connections are counted, and those that fail are noted.
+#[derive(Debug, Clone)]
+struct Books {
+    counts: Arc<Mutex<OccupationCounters>>,
+    source: SourceName,
+    failures: Arc<FailureBook>,
+}
+
+impl Books {
+    fn count(&self, count: impl FnOnce(&mut OccupationCounters)) {
+        count(&mut lock(&self.counts));
+    }
+
+    fn note(&self, failed: &Failed) {
+        self.failures.note(&self.source, failed);
+    }
+}
+
 /// Holds with one connection after the other, until the runtime ends.
-async fn occupy(occupier: Occupier, counts: Arc<Mutex<OccupationCounters>>) {
+async fn occupy(occupier: Occupier, books: Books) {
     let mut turns = tokio::time::interval(AGAIN_AFTER);
     turns.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         // At once after one that held for longer.
         turns.tick().await;
         let connected = tokio::time::timeout(CONNECT_MAX, connect(&occupier)).await;
-        let Ok(Ok(mut stream)) = connected else {
-            lock(&counts).unreachable += 1;
-            continue;
+        let connected = connected.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let mut stream = match connected {
+            Ok(stream) => stream,
+            Err(cause) => {
+                books.count(|counts| counts.unreachable += 1);
+                books.note(&Failed::of_io(&cause, FailureCause::ConnectTimedOut));
+                continue;
+            }
         };
-        {
-            let mut counts = lock(&counts);
+        books.count(|counts| {
             counts.opened += 1;
             counts.held += 1;
-        }
+        });
         let answered = hold(&occupier, &mut stream).await;
         drop(stream);
-        let mut counts = lock(&counts);
-        counts.held -= 1;
-        counts.answered += u64::from(answered);
-        counts.lost += u64::from(!answered);
+        books.count(|counts| {
+            counts.held -= 1;
+            counts.answered += u64::from(answered);
+            counts.lost += u64::from(!answered);
+        });
+        if !answered {
+            books.note(&FailureCause::Closed.into());
+        }
     }
 }
 

@@ -57,11 +57,12 @@ fn cut(whole: &str, most: usize) -> String {
 }
 
 fn what(failures: &Failures) -> String {
-    let probes = match failures.source.as_str() {
-        "monitor" => "probe: ",
-        _ => "",
-    };
-    format!("{probes}{}", failures.cause.clause())
+    let clause = failures.cause.clause();
+    match failures.source.as_str() {
+        "user" => clause.to_owned(),
+        "monitor" => format!("probe: {clause}"),
+        source => format!("{source}: {clause}"),
+    }
 }
 
 fn since(failures: &Failures) -> String {

@@ -6,7 +6,10 @@ use std::iter;
 use super::file::{self, File, Limit};
 use super::leaf::Spanned;
 use super::meaning::Reader;
-use crate::model::{Bound, Expectation, Figure, Surge, Unit, Word};
+use crate::model::{
+    Action, Bound, Expectation, FailuresOf, Figure, ProxyAction, Scope, SourceName, Surge, Unit,
+    Word,
+};
 use crate::plan::{BASELINE, Entry, surge_phases};
 use crate::units::{Nanos, Ratio};
 
@@ -29,12 +32,14 @@ pub(super) fn read(
     let of_surges = surge_phases(surges.unwrap_or_default(), &names);
     let of_surges = of_surges.iter().map(String::as_str);
     let phases: BTreeSet<&str> = iter::once(BASELINE).chain(names).chain(of_surges).collect();
+    let sources = sources(file, timeline);
     file.expect
         .iter()
         .filter_map(|expectation| {
             let figure = expectation.value.that.as_ref().map(|that| that.value.0);
             let phases = complete.then_some(&phases);
             phase(reader, expectation, figure, phases);
+            let of = which(reader, &sources, expectation, figure);
             let bound = bound(reader, expectation, figure);
             Some(Expectation {
                 that: figure?,
@@ -43,6 +48,7 @@ pub(super) fn read(
                     .r#in
                     .as_ref()
                     .map(|phase| phase.value.clone()),
+                of,
                 bound: bound?,
             })
         })
@@ -57,14 +63,14 @@ fn phase(
 ) {
     let Some(figure) = figure else { return };
     match &expectation.value.r#in {
-        Some(phase) if !figure.by_phase() => reader.report(
+        Some(phase) if figure.scope() == Scope::Incident => reader.report(
             phase,
             format!("`{}` is a figure of the whole incident", figure.word()),
             "no phase here",
             "remove `in`",
         ),
         Some(phase) => reader.known("phase", phase, &phase.value, phases),
-        None if figure.by_phase() => {
+        None if figure.scope() == Scope::Phase => {
             if let Some(that) = &expectation.value.that {
                 reader.report(
                     that,
@@ -79,6 +85,71 @@ fn phase(
         }
         None => {}
     }
+}
+
+/// Which failures are meant; only of these can a cause and a source be told.
+fn which(
+    reader: &mut Reader,
+    sources: &[String],
+    expectation: &Spanned<file::Expect>,
+    figure: Option<Figure>,
+) -> FailuresOf {
+    let file::Expect { cause, source, .. } = &expectation.value;
+    if let Some(figure) = figure.filter(|figure| *figure != Figure::Failures) {
+        let places = [
+            ("cause", cause.as_ref().map(|it| it.span.clone())),
+            ("source", source.as_ref().map(|it| it.span.clone())),
+        ];
+        for (key, span) in places {
+            let Some(span) = span else { continue };
+            reader.report(
+                &Spanned { value: (), span },
+                format!("`{}` has no `{key}`: only failures have one", figure.word()),
+                "not here",
+                format!("remove `{key}`, or write `that = \"failures\"`"),
+            );
+        }
+        return FailuresOf::default();
+    }
+    if let Some(source) = source {
+        let known = sources.iter().map(String::as_str).collect();
+        reader.known("source of failures", source, &source.value, Some(&known));
+    }
+    FailuresOf {
+        cause: cause.as_ref().map(|cause| cause.value.0),
+        source: source.as_ref().map(|source| source.value.as_str().into()),
+    }
+}
+
+/// Whose failures a run of this file counts.
+fn sources(file: &File, timeline: &[Option<Entry>]) -> Vec<String> {
+    let names = |each: &mut dyn Iterator<Item = &Option<Spanned<String>>>, of: fn(&str) -> _| {
+        let named = each.flatten().map(|name| of(&name.value));
+        named.collect::<Vec<SourceName>>()
+    };
+    let mut all = vec![
+        SourceName::User,
+        SourceName::Monitor,
+        SourceName::of_ready(),
+    ];
+    let mut hooks = file.hook.iter().map(|hook| &hook.value.name);
+    all.extend(names(&mut hooks, SourceName::of_hook));
+    let mut gauges = file.gauges.iter().map(|gauges| &gauges.value.name);
+    all.extend(names(&mut gauges, SourceName::of_gauges));
+    let mut proxies = file.proxy.iter().map(|proxy| &proxy.value.name);
+    all.extend(names(&mut proxies, SourceName::of_proxy));
+    all.extend(
+        timeline
+            .iter()
+            .flatten()
+            .filter_map(|entry| match &entry.action {
+                Action::Proxy(ProxyAction::Occupy { name, .. }) => {
+                    Some(SourceName::of_occupation(name))
+                }
+                _ => None,
+            }),
+    );
+    all.iter().map(SourceName::to_string).collect()
 }
 
 fn bound(
@@ -133,6 +204,7 @@ fn bound(
 fn example(figure: Option<Figure>) -> String {
     match figure.map(|figure| (figure.unit(), figure)) {
         None | Some((Unit::Seconds, _)) => "`at_most = \"60s\"`".into(),
+        Some((Unit::Number, Figure::Failures)) => "`at_most = 0`".into(),
         Some((Unit::Share, _)) => "`at_most = \"50 %\"`".into(),
         Some((Unit::Number, _)) => "`at_least = 1`".into(),
         Some((Unit::Word, figure)) => format!("`is = \"{}\"`", figure.words()[0].text()),

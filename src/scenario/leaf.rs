@@ -19,7 +19,7 @@ use super::quantities::{
 };
 use crate::model::{
     Backoff, BreakerPolicy, Distribution, ExpectedAnswer, GaugeUrl, HostPort, PRESETS, Preset,
-    QueuePolicy, RetryBudgetPolicy, Url,
+    QueuePolicy, RetryBudgetPolicy, Statuses, Url,
 };
 use crate::named::Named;
 use crate::units::{ClockTime, Nanos, Rate, UnitError};
@@ -218,6 +218,7 @@ quantities! {
     RequestLine = "request", "GET /items/7";
     HeaderLine = "header", "accept: application/json";
     Check = "check", "status 200..299";
+    Statuses = "statuses", "200,302";
     Capturing = "capture", "order = body /id";
 }
 

@@ -404,6 +404,7 @@ impl Reader {
                     .map_or(every, |every| every.0.0),
                 overlap: monitor.overlap,
                 timeout: monitor.timeout.0.0,
+                expect_status: monitor.expect_status.clone().map(|statuses| statuses.0),
             })
         });
         policies.collect()

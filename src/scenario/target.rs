@@ -247,6 +247,7 @@ fn ready(target: &file::Target, sites: &[Site]) -> Option<Ready> {
             (None, Some(_)) => Nanos::from_secs(30),
             (None, None) => Nanos::from_secs(5),
         },
+        expect_status: target.ready_status.clone().map(|statuses| statuses.0),
     })
 }
 

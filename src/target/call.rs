@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 use super::family::signal_group;
 use super::undo::{Safeguard, Undo};
 use crate::model::{Call, Called, ExpectedAnswer, Url, redact, secret};
-use crate::net::Tls;
 use crate::net::http::{self, HttpRequest, HttpResponse};
+use crate::net::{Failed, Tls};
 use crate::process;
 use crate::process::ProcessIdentity;
 use crate::record::{Outcome, open_to_append};
@@ -80,6 +80,8 @@ pub(super) struct Guarded<'a> {
     pub safeguard: &'a dyn Safeguard,
     /// Whether the run is being ended.
     pub ending: &'a (dyn Fn() -> bool + Sync),
+    /// Who is told of requests that fail.
+    pub failed: &'a (dyn Fn(&Failed) + Sync),
 }
 
 impl Plain {
@@ -167,7 +169,11 @@ impl Plain {
         self.keep(format!("== {}: {}", self.name, self.called()).as_bytes());
         let answered = match &self.what {
             CallKind::Command(words) => self.command(words, guarded),
-            CallKind::Request(request) => self.request(request),
+            CallKind::Request(request) => self.request(request, |failed| {
+                if let Some(guarded) = guarded {
+                    (guarded.failed)(failed);
+                }
+            }),
         };
         match answered {
             Ok((true, detail)) => Outcome::Applied { detail },
@@ -180,10 +186,11 @@ impl Plain {
     }
 
     /// Whether the answer is the expected one, and the answer in words.
-    fn request(&self, request: &Request) -> Result<(bool, String), String> {
-        let answer = request
-            .send(self.timeout)
-            .map_err(|cause| format!("failed to call {}: {cause}", self.called()))?;
+    fn request(&self, request: &Request, note: impl Fn(&Failed)) -> Result<(bool, String), String> {
+        let answer = request.send(self.timeout).map_err(|failed| {
+            note(&failed);
+            format!("failed to call {}: {failed}", self.called())
+        })?;
         // One that is longer is not needed: the status has been read.
         let body = answer.body.unwrap_or_default();
         self.keep(&body);
@@ -192,8 +199,11 @@ impl Plain {
         };
         let words = last_line(&String::from_utf8_lossy(&body));
         let told = format!("it answered {}{words}", answer.status);
+        if expected.contains(&answer.status) {
+            return Ok((true, told));
+        }
+        note(&Failed::of_status(answer.status, &*told));
         match answer.status {
-            status if expected.contains(&status) => Ok((true, told)),
             // It broke half-way, for all that is known: no refusal.
             500.. => Err(told),
             _ => Ok((false, told)),
@@ -292,13 +302,13 @@ impl Plain {
 }
 
 impl Request {
-    fn send(&self, timeout: Nanos) -> Result<HttpResponse, String> {
+    fn send(&self, timeout: Nanos) -> Result<HttpResponse, Failed> {
         let tls = self
             .url
             .encrypted
             .then(|| Tls::trusting(&self.url.host, self.ca.as_deref()))
             .transpose()
-            .map_err(|error| error.to_string())?;
+            .map_err(|error| Failed::unsendable(error.to_string()))?;
         let headers = self.headers.iter();
         let headers: Vec<_> = headers.map(|(name, value)| (&**name, &**value)).collect();
         http::ask(&HttpRequest {

@@ -20,14 +20,14 @@ use super::undo::{Safeguard, Undo};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{
-    Command, HookKind, Origin, ProcessFault, ProcessSelector, Ready, ServiceAction, TargetAction,
-    TargetSpec, Url,
+    Command, HookKind, Origin, ProcessFault, ProcessSelector, Ready, ServiceAction, SourceName,
+    TargetAction, TargetSpec, Url,
 };
-use crate::net::Tls;
 use crate::net::http::{self, HttpRequest};
+use crate::net::{Failed, Tls};
 use crate::process::proc::{self, Stat};
 use crate::process::{ProcessHandle, ProcessIdentity, last_words};
-use crate::record::{Event, Outcome, Sample, printable};
+use crate::record::{Event, FailureBook, Outcome, Sample, printable};
 use crate::units::Nanos;
 
 /// What the target's one source is called in the record.
@@ -40,8 +40,6 @@ const HOOKS_OUTPUT: &str = "hooks.log";
 const ASK_MAX: Nanos = Nanos::from_secs(1);
 /// Bytes of its answer that are read: none is needed.
 const READY_BODY_MAX: usize = 64 * 1024;
-/// The pause between two of them.
-const ASK_EVERY: Nanos = Nanos::from_millis(50);
 /// How long a command without a ready check may take until it can be reached.
 const START_WITHIN: Nanos = Nanos::from_secs(30);
 /// How long a target that runs already may take, without one.
@@ -61,6 +59,8 @@ pub(crate) struct Begin<'a> {
     pub binary: &'a Path,
     /// Who sees to it that everything is undone.
     pub safeguard: Arc<dyn Safeguard>,
+    /// Where requests that fail are noted.
+    pub failures: Arc<FailureBook>,
     /// Raised, it interrupts the set-up and everything that takes its time.
     pub stop: &'a Arc<AtomicBool>,
 }
@@ -74,6 +74,7 @@ pub(crate) struct Target {
     directory: PathBuf,
     binary: PathBuf,
     safeguard: Arc<dyn Safeguard>,
+    failures: Arc<FailureBook>,
     stop: Arc<AtomicBool>,
     ending: AtomicBool,
     /// Whether the end of what runs has been told, or is expected.
@@ -144,6 +145,7 @@ impl Target {
             directory: begin.directory.to_owned(),
             binary: begin.binary.to_owned(),
             safeguard: begin.safeguard,
+            failures: begin.failures,
             stop: Arc::clone(begin.stop),
             ending: AtomicBool::new(false),
             told: AtomicBool::new(false),
@@ -274,12 +276,12 @@ impl Target {
                     running: Some(running),
                     ..
                 } => {
-                    running.held().ended_within(ASK_EVERY);
+                    running.held().ended_within(self.spec.asked_every());
                 }
                 Runs::Attached(held) => {
-                    held.ended_within(ASK_EVERY);
+                    held.ended_within(self.spec.asked_every());
                 }
-                _ => std::thread::park_timeout(ASK_EVERY.to_duration()),
+                _ => std::thread::park_timeout(self.spec.asked_every().to_duration()),
             }
         }
     }
@@ -297,8 +299,10 @@ impl Target {
             return self.yes(ready);
         }
         for site in &self.spec.sites {
-            http::connects(self.address(&site.url)?, ASK_MAX)
-                .map_err(|cause| format!("{} cannot be reached: {cause}", site.url))?;
+            http::connects(self.address(&site.url)?, ASK_MAX).map_err(|failed| {
+                self.not_ready(&failed);
+                format!("{} cannot be reached: {failed}", site.url)
+            })?;
         }
         Ok("it accepts connections; without a `ready` check no more is known".into())
     }
@@ -316,12 +320,20 @@ impl Target {
             timeout: ASK_MAX,
             body_max: READY_BODY_MAX,
         });
-        let answer = answer.map_err(|cause| format!("{url} did not answer: {cause}"))?;
+        let answer = answer.map_err(|failed| {
+            self.not_ready(&failed);
+            format!("{url} did not answer: {failed}")
+        })?;
         let told = format!("{url} answered {}", answer.status);
-        match answer.status {
-            200..=399 => Ok(told),
-            _ => Err(told),
+        if ready.means_yes(answer.status) {
+            return Ok(told);
         }
+        self.not_ready(&Failed::of_status(answer.status, &*told));
+        Err(told)
+    }
+
+    fn not_ready(&self, failed: &Failed) {
+        self.failures.note(&SourceName::of_ready(), failed);
     }
 
     fn address(&self, url: &Url) -> std::result::Result<std::net::SocketAddr, String> {
@@ -572,10 +584,12 @@ impl Target {
                 Err(error) => return failed(&error.to_string()),
             }
         }
+        let source = SourceName::of_hook(name);
         let outcome = call.guarded(Guarded {
             binary: &self.binary,
             safeguard: &*self.safeguard,
             ending: &|| self.interrupted(),
+            failed: &|failed| self.failures.note(&source, failed),
         });
         match (&outcome, kind) {
             // Refused: nothing was changed, so there is nothing to undo.
@@ -644,7 +658,7 @@ impl Target {
                         detail,
                     };
                 }
-                Err(_) => std::thread::park_timeout(ASK_EVERY.to_duration()),
+                Err(_) => std::thread::park_timeout(self.spec.asked_every().to_duration()),
             }
         }
     }

@@ -77,5 +77,6 @@ pub(crate) fn monitor() -> MonitorPolicy {
         every_after_failure: ms(20),
         overlap: true,
         timeout: ms(500),
+        expect_status: None,
     }
 }

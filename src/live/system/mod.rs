@@ -18,7 +18,7 @@ use crate::error::Result;
 use crate::load::{Endpoint, Work};
 use crate::model::Action;
 use crate::plan::Plan;
-use crate::record::{Event, Outcome, Sample};
+use crate::record::{Event, FailureBook, Outcome, Sample};
 use crate::target::Addresses;
 use crate::units::Nanos;
 
@@ -73,6 +73,8 @@ pub(super) struct Start<'a> {
     pub interrupt: &'a Interrupt,
     pub clock: Clock,
     pub messages: &'a Sender<Message>,
+    /// Where requests that fail are noted, other than the load's.
+    pub failures: &'a Arc<FailureBook>,
 }
 
 /// Starts, holds or finds what the plan names; returns once it serves.

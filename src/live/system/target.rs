@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
-use super::super::faults::Faults;
+use super::super::faults::{Faults, FaultsStart};
 use super::super::message::Message;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
@@ -88,13 +88,21 @@ pub(super) fn begin(start: &Start<'_>, spec: &TargetSpec) -> Result<Arc<dyn Syst
     });
     let safeguard: Arc<dyn Safeguard> = undo_log.clone();
     // The proxies first: the target may need what is behind them to begin with.
-    let begun = Faults::begin(plan, spec, &addresses, safeguard.clone()).and_then(|faults| {
+    let begun = Faults::begin(FaultsStart {
+        plan,
+        spec,
+        addresses: &addresses,
+        safeguard: safeguard.clone(),
+        failures: start.failures,
+    })
+    .and_then(|faults| {
         let target = Target::begin(Begin {
             spec,
             addresses: addresses.clone(),
             directory: start.directory,
             binary: start.binary,
             safeguard,
+            failures: Arc::clone(start.failures),
             stop: start.interrupt.flag(),
         })?;
         Ok((faults, target))

@@ -7,22 +7,13 @@
 //! somebody looks into. Whatever comes, the answer is a response, a wish for more, or
 //! an error; never a panic.
 
-use std::mem::MaybeUninit;
-
 use crate::model::{Content, FailureCause};
 use crate::net::framing::{BodyReader, Framing, FramingFields, RequestKind, items};
+use crate::net::head::{self, HEAD_MAX, INTERIM_MAX};
 use crate::units::Nanos;
 
-/// Bytes of a response's head at most: as many as curl reads.
-const HEAD_MAX: usize = 300 * 1024;
-/// Header fields of a response that are read without allocating: servers send a dozen.
-const FIELDS_AT_FIRST: usize = 64;
-/// Header fields of a response at most: as many as curl reads.
-const FIELDS_MAX: usize = 5000;
 /// Bytes of a response that are kept to be shown where it may be a failure.
 const SEEN_MAX: usize = 512;
-/// Interim (1xx) responses before the real one at most.
-const INTERIM_MAX: u8 = 16;
 
 /// A whole response, as far as anybody cares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -306,59 +297,15 @@ fn blank_line(bytes: &[u8]) -> bool {
     })
 }
 
-/// How heads are read: what servers send and other clients take is taken. A field
-/// that goes on in the next line is unfolded (RFC 9112, section 5.2), blanks before a
-/// colon are dropped (section 5.1), and a line that is no field is passed over.
-fn parser() -> httparse::ParserConfig {
-    let mut parser = httparse::ParserConfig::default();
-    parser
-        .allow_obsolete_multiline_headers_in_responses(true)
-        .allow_spaces_after_header_name_in_responses(true)
-        .allow_multiple_spaces_in_response_status_delimiters(true)
-        .ignore_invalid_headers_in_responses(true);
-    parser
-}
-
-/// Why bytes are no head.
-fn not_http(bytes: &[u8]) -> FailureCause {
-    match bytes {
-        // Records of TLS: an alert, or a handshake (RFC 8446, section 5.1).
-        [0x15 | 0x16, 0x03, ..] => FailureCause::TlsInstead,
-        _ => FailureCause::NotHttp,
-    }
-}
-
 /// Parses a head: its length and what it says; none while it is not whole. Its
 /// fields go to `content`, where they are kept.
 fn parse_head(
     bytes: &[u8],
     content: Option<&mut Content>,
 ) -> Result<Option<(usize, Head)>, FailureCause> {
-    // Not filled beforehand: that would cost as much as the parsing itself.
-    let mut fields = [const { MaybeUninit::uninit() }; FIELDS_AT_FIRST];
-    let mut response = httparse::Response::new(&mut []);
-    match parser().parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
-        Ok(httparse::Status::Complete(length)) => read_fields(length, &response, content).map(Some),
-        Ok(httparse::Status::Partial) => Ok(None),
-        Err(httparse::Error::TooManyHeaders) => parse_many(bytes, content),
-        Err(_) => Err(not_http(bytes)),
-    }
-}
-
-/// As [`parse_head`], of a head with more fields than most.
-#[cold]
-fn parse_many(
-    bytes: &[u8],
-    content: Option<&mut Content>,
-) -> Result<Option<(usize, Head)>, FailureCause> {
-    let mut fields = vec![MaybeUninit::uninit(); FIELDS_MAX];
-    let mut response = httparse::Response::new(&mut []);
-    match parser().parse_response_with_uninit_headers(&mut response, bytes, &mut fields) {
-        Ok(httparse::Status::Complete(length)) => read_fields(length, &response, content).map(Some),
-        Ok(httparse::Status::Partial) => Ok(None),
-        Err(httparse::Error::TooManyHeaders) => Err(FailureCause::HeadTooLarge),
-        Err(_) => Err(not_http(bytes)),
-    }
+    head::read(bytes, |length, response| {
+        read_fields(length, response, content)
+    })
 }
 
 /// What a head of this length says.

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::net::head::FIELDS_MAX;
 
 /// Reads `bytes` in pieces of these sizes (the last for ever), then ends the connection.
 fn read(bytes: &[u8], pieces: &[usize], to_head: bool) -> Result<(Response, usize), FailureCause> {

@@ -10,6 +10,7 @@
 //! - [`exchange`]: what goes on on a connection, by its protocol
 //! - [`single`]: attempts one at a time on a connection of HTTP/1.1
 //! - [`streams`]: attempts as streams of HTTP/2 connections
+//! - [`times`]: what connections and answers take, apart
 
 mod events;
 mod exchange;
@@ -17,6 +18,7 @@ mod failures;
 mod single;
 mod sockets;
 mod streams;
+mod times;
 
 pub(super) use self::exchange::Exchange;
 
@@ -25,6 +27,7 @@ use std::sync::mpsc::Receiver;
 use rustix::io::Errno;
 
 use self::sockets::Sockets;
+pub(super) use self::times::Step;
 use super::generator::{Command, Setup, Update};
 use super::poller::{Poller, Ready};
 use super::prepared::PreparedWork;

@@ -69,6 +69,7 @@ impl Sockets {
         };
         connection.served = true;
         let class = connection.class;
+        self.times.first_byte(class, carried.waited(ended));
         let keep = reusable
             && response.keep_alive
             && connection.unsent.is_empty()
@@ -102,7 +103,13 @@ impl Sockets {
                 self.answered(slot, response, reusable);
                 false
             }
-            Ok(Progress::Incomplete) => true,
+            Ok(Progress::Incomplete) => {
+                let place = *attempt;
+                if let Some(place) = place {
+                    self.first_byte_came(place);
+                }
+                true
+            }
             Err(cause) => {
                 self.lose(slot, cause);
                 false

@@ -20,6 +20,7 @@ use super::super::request::{self, Requests};
 use super::super::socket::{Fault, Notes};
 use super::super::stream::Stream;
 use super::exchange::Exchange;
+use super::times::{Step, Times};
 use super::{AWAY, Updates, Wait};
 use crate::clients::{
     Asks, AttemptEnd, AttemptId, Class, End, NewFailure, Outgoing, Wire, WireReport,
@@ -75,6 +76,7 @@ pub(super) struct Sockets {
     pub(super) answers: Vec<(u32, u32, StreamEnd)>,
 
     delay: RunDelay,
+    pub(super) times: Times,
     pub(super) counted: WireReport,
     pub(super) buffer: Vec<u8>,
     pub(super) request: Vec<u8>,
@@ -120,6 +122,7 @@ impl Wire for Sockets {
             sent,
             until,
             handed_over: false,
+            first_byte: None,
         });
         self.begin(slot, id.slot, &asks);
     }
@@ -169,6 +172,19 @@ impl Wire for Sockets {
         self.requests.accepts(draft, step, content, learnt)
     }
 
+    fn follows(
+        &self,
+        draft: &Draft,
+        step: usize,
+        status: u16,
+        content: Option<&Box<Content>>,
+        learnt: &mut Learnt,
+    ) -> Result<bool, CheckFailure> {
+        let content = content.map(|content| &**content);
+        self.requests
+            .follows((draft, step), status, content, learnt)
+    }
+
     fn first_failure(&mut self, failure: NewFailure<'_, Box<Content>>) {
         let mut seen = failure.content.map_or_else(
             || example(&self.seen),
@@ -194,7 +210,8 @@ impl Wire for Sockets {
         self.counted.take()
     }
 
-    fn sample(&mut self, sample: Sample) {
+    fn sample(&mut self, mut sample: Sample) {
+        self.times.join(&mut sample);
         (self.updates)(Update::Sample(sample));
     }
 }
@@ -248,6 +265,7 @@ impl Sockets {
             unflushed: Vec::new(),
             answers: Vec::new(),
             delay: RunDelay::default(),
+            times: Times::default(),
             counted: WireReport::default(),
             buffer: vec![0; BUFFER_BYTES],
             request: Vec::new(),
@@ -345,6 +363,7 @@ impl Sockets {
 
     pub(super) fn connect(&mut self, class: Class) -> Result<u32, Fault> {
         debug_assert!(self.pool(class).may_open(), "the limit is a limit");
+        let begun = self.read_clock();
         let stream = Stream::connect(&self.endpoint)?;
         if self.notes.is_some() {
             stream.note_arrivals();
@@ -356,9 +375,13 @@ impl Sockets {
         self.pool(class).open += 1;
         let mut unsent = BytesMut::new();
         let exchange = Exchange::new(self.endpoint.protocol, self.requests_max, &mut unsent);
-        Ok(self
-            .connections
-            .insert(Connection::new(stream, serial, class, exchange, unsent)))
+        Ok(self.connections.insert(Connection::new(
+            stream,
+            serial,
+            class,
+            exchange,
+            (unsent, begun),
+        )))
     }
 
     /// Sends what a connection has to send, as far as the kernel takes it.
@@ -390,6 +413,9 @@ impl Sockets {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
+        if connection.established && connection.step != Step::Timed {
+            self.times.see(connection, self.clock.now());
+        }
         let sent = connection.unsent.is_empty() && !connection.stream.pending();
         let wanted = if connection.established && sent {
             Watched::Reading

@@ -7,7 +7,8 @@
 //! factor     = number | "-" factor | "(" expression ")" | metric
 //!            | ("sum" | "max" | "count") "(" metric ")"
 //! metric     = name [ "{" [ matcher { "," matcher } ] "}" ]
-//! matcher    = label ("=" | "!=") text
+//!            | "{" text { "," matcher } "}"         a name in quotes
+//! matcher    = (label | text) ("=" | "!=") text
 //! ```
 //!
 //! A metric with several series is their sum. `or` is what makes lists of
@@ -246,19 +247,40 @@ impl Metric {
 
 impl fmt::Display for Metric {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.name)?;
+        let plain = is_plain(&self.name);
+        if plain {
+            f.write_str(&self.name)?;
+        } else {
+            write!(f, "{{{}", quoted(&self.name))?;
+        }
         for (index, matcher) in self.matchers.iter().enumerate() {
             let sign = if matcher.equal { "=" } else { "!=" };
-            let text = matcher.text.replace('\\', "\\\\").replace('"', "\\\"");
-            let text = text.replace('\n', "\\n");
-            let before = if index == 0 { "{" } else { ", " };
-            write!(f, "{before}{}{sign}\"{text}\"", matcher.label)?;
+            let before = if plain && index == 0 { "{" } else { ", " };
+            let label = if is_plain(&matcher.label) {
+                matcher.label.clone()
+            } else {
+                quoted(&matcher.label)
+            };
+            write!(f, "{before}{label}{sign}{}", quoted(&matcher.text))?;
         }
-        if self.matchers.is_empty() {
+        if plain && self.matchers.is_empty() {
             return Ok(());
         }
         f.write_str("}")
     }
+}
+
+/// Whether a name can be written without quotes.
+fn is_plain(name: &str) -> bool {
+    let begins = |c: char| c.is_ascii_alphabetic() || matches!(c, '_' | ':');
+    let inside = |c: char| begins(c) || c.is_ascii_digit() || c == '.';
+    name != "or" && name.starts_with(begins) && name.chars().all(inside)
+}
+
+/// A text in quotes, as it is read back.
+fn quoted(text: &str) -> String {
+    let text = text.replace('\\', "\\\\").replace('"', "\\\"");
+    format!("\"{}\"", text.replace('\n', "\\n"))
 }
 
 impl fmt::Display for Expression {

@@ -21,6 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::units::Nanos;
 
 pub use address::GaugeUrl;
+use expression::Absent;
 pub(crate) use expression::Value;
 pub use expression::{Expression, ExpressionError};
 pub(crate) use page::{Malformed, Page, Series};
@@ -91,7 +92,7 @@ impl Roles {
     pub fn reading(&self, page: &Page) -> Reading {
         let read = |expression: &Option<Expression>| {
             let value = expression.as_ref()?.value(page);
-            Some(value.map_err(|absent| absent.to_string()).and_then(level))
+            Some(value.map_err(Unread::from).and_then(level))
         };
         Reading {
             busy: read(&self.busy),
@@ -101,10 +102,39 @@ impl Roles {
     }
 }
 
-/// A level is a number from zero on; what is below tells of a wrong expression.
-fn level(value: Value) -> Result<Value, String> {
+/// The highest level that is believed: no server has a thousand million workers or jobs.
+const LEVEL_MAX: f64 = 1e9;
+
+/// Why a role has no value on a page.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unread {
+    /// The page says nothing of it.
+    #[error(transparent)]
+    Absent(Absent),
+    /// What it says is no level: of workers and jobs there are none or some.
+    #[error("it is {0}")]
+    Unfit(&'static str),
+}
+
+impl From<Absent> for Unread {
+    fn from(absent: Absent) -> Self {
+        match absent {
+            Absent::NotANumber => Self::Unfit("not a number"),
+            absent @ Absent::Metric(_) => Self::Absent(absent),
+        }
+    }
+}
+
+/// A level is a number from zero on; what is below, or above all that there can be,
+/// tells of a wrong expression or a damaged page.
+fn level(value: Value) -> Result<Value, Unread> {
     if value.value < 0.0 {
-        return Err("it is below zero".into());
+        return Err(Unread::Unfit("below zero"));
+    }
+    if value.value > LEVEL_MAX {
+        return Err(Unread::Unfit(
+            "over 1,000,000,000, more than any server has",
+        ));
     }
     Ok(value)
 }
@@ -114,16 +144,16 @@ fn level(value: Value) -> Result<Value, String> {
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Reading {
     /// Workers that hold a job.
-    pub busy: Option<Result<Value, String>>,
+    pub busy: Option<Result<Value, Unread>>,
     /// Workers there are.
-    pub workers: Option<Result<Value, String>>,
+    pub workers: Option<Result<Value, Unread>>,
     /// Jobs that wait for a worker.
-    pub queue: Option<Result<Value, String>>,
+    pub queue: Option<Result<Value, Unread>>,
 }
 
 impl Reading {
     /// Each role with its name.
-    pub fn each(&self) -> [(&'static str, Option<&Result<Value, String>>); 3] {
+    pub fn each(&self) -> [(&'static str, Option<&Result<Value, Unread>>); 3] {
         [
             ("busy", self.busy.as_ref()),
             ("workers", self.workers.as_ref()),
@@ -139,10 +169,19 @@ impl Reading {
     }
 
     /// The roles that were asked for and have no value, with the cause.
-    pub fn missing(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn missing(&self) -> impl Iterator<Item = (&'static str, &Unread)> {
         self.each().into_iter().filter_map(|(role, value)| {
             let cause = value?.as_ref().err()?;
-            Some((role, cause.as_str()))
+            Some((role, cause))
         })
+    }
+
+    /// Of these, the roles of which the page says what cannot be, as a clause.
+    pub fn unfit(&self) -> Option<String> {
+        let unfit = self
+            .missing()
+            .filter(|(_, why)| matches!(why, Unread::Unfit(_)));
+        let causes: Vec<_> = unfit.map(|(role, why)| format!("{role}: {why}")).collect();
+        (!causes.is_empty()).then(|| causes.join("; "))
     }
 }

@@ -142,6 +142,9 @@ impl<'a> Parser<'a> {
         if self.rest.starts_with(|c: char| c.is_ascii_digit()) {
             return self.number();
         }
+        if self.rest.starts_with('{') {
+            return Ok(Node::Of(Fold::Sum, self.quoted_metric()?));
+        }
         let before = self.rest;
         let name = self.name();
         if name == "or" {
@@ -151,8 +154,12 @@ impl<'a> Parser<'a> {
         let fold = Fold::ALL.iter().find(|(_, own)| *own == name);
         match fold {
             Some((fold, _)) if self.takes("(") => {
-                let name = self.name();
-                let metric = self.metric(name)?;
+                let metric = if self.rest.trim_start().starts_with('{') {
+                    self.quoted_metric()?
+                } else {
+                    let name = self.name();
+                    self.metric(name)?
+                };
                 self.needs(")", "expected `)` here: sum, max and count take one metric")?;
                 Ok(Node::Of(*fold, metric))
             }
@@ -199,8 +206,28 @@ impl<'a> Parser<'a> {
         Ok(metric)
     }
 
+    /// A metric whose name is in quotes, and stands first in the braces.
+    fn quoted_metric(&mut self) -> Result<Metric, ExpressionError> {
+        self.needs("{", "expected `{` here")?;
+        let name = self.quoted()?;
+        if name.is_empty() {
+            return Err(self.wrong("a metric's name is not empty"));
+        }
+        let mut matchers = Vec::new();
+        while !self.takes("}") {
+            self.needs(",", "expected `,` or `}` after a name or a label's text")?;
+            matchers.push(self.matcher()?);
+        }
+        Ok(Metric { name, matchers })
+    }
+
     fn matcher(&mut self) -> Result<Matcher, ExpressionError> {
-        let label = self.name().to_owned();
+        self.space();
+        let label = if self.rest.starts_with(['"', '\'']) {
+            self.quoted()?
+        } else {
+            self.name().to_owned()
+        };
         if label.is_empty() {
             return Err(self.wrong("expected a label here, for example `{pool=\"x\"}`"));
         }

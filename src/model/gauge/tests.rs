@@ -75,9 +75,78 @@ fn what_a_page_does_not_say_is_absent_and_never_zero() {
     assert!(!reading.holds()); // a stated number alone is no reading
     assert_eq!(
         reading.missing().collect::<Vec<_>>(),
-        [("busy", "it is below zero")]
+        [("busy", &Unread::Unfit("below zero"))]
     );
     assert_eq!(reading.queue, None);
+}
+
+#[test]
+fn what_no_server_can_have_is_no_level() {
+    for (value, told) in [
+        (f64::INFINITY, Some("busy: it is not a number")),
+        (f64::NEG_INFINITY, Some("busy: it is not a number")),
+        (f64::NAN, Some("busy: it is not a number")),
+        (-0.5, Some("busy: it is below zero")),
+        (
+            1e300,
+            Some("busy: it is over 1,000,000,000, more than any server has"),
+        ),
+        (1e9, None),
+        (0.0, None),
+    ] {
+        let page = Page {
+            series: vec![Series::new("busy", value)],
+            malformed: Malformed::default(),
+        };
+        let roles = Roles {
+            busy: "busy".parse().ok(),
+            workers: None,
+            queue: "gone".parse().ok(),
+        };
+        let reading = roles.reading(&page);
+        assert_eq!(reading.unfit().as_deref(), told, "{value}");
+        assert_eq!(reading.holds(), told.is_none(), "{value}");
+    }
+}
+
+#[test]
+fn names_in_quotes_are_read_and_written() {
+    let page = Page {
+        series: vec![
+            Series::new("executor.active", 3.0).with("pool.name", "web"),
+            Series::new("größe \"x\"", 4.0),
+            Series::new("or", 5.0),
+        ],
+        malformed: Malformed::default(),
+    };
+    for (text, printed, expected) in [
+        ("{\"executor.active\"}", "executor.active", 3.0),
+        (
+            "{'executor.active', \"pool.name\"=\"web\"}",
+            "executor.active{pool.name=\"web\"}",
+            3.0,
+        ),
+        (
+            "max({\"größe \\\"x\\\"\"}) + {'or', l!=\"x\"}",
+            "max({\"größe \\\"x\\\"\"}) + {\"or\", l!=\"x\"}",
+            9.0,
+        ),
+    ] {
+        let expression: Expression = text.parse().unwrap();
+        assert_eq!(expression.to_string(), printed);
+        assert_eq!(printed.parse::<Expression>().unwrap(), expression);
+        let value = expression.value(&page).unwrap().value;
+        assert!((value - expected).abs() < 1e-9, "{text}: {value}");
+    }
+    for (text, told) in [
+        ("{}", "at character 2: expected a text in quotes"),
+        ("{\"\"}", "at character 4: a metric's name is not empty"),
+        ("{\"a\" b=\"c\"}", "at character 6: expected `,` or `}`"),
+        ("{\"a\"", "at character 5: expected `,` or `}`"),
+    ] {
+        let error = text.parse::<Expression>().unwrap_err().to_string();
+        assert!(error.starts_with(told), "{text}: {error}");
+    }
 }
 
 #[test]

@@ -20,6 +20,8 @@ use super::handle::Shared;
 use super::peer::{Over, Peer, Sides, flush, ready};
 use super::table::{RequestRules, Table};
 use crate::model::fault::{Ending, Mode, Pipe, Stream};
+use crate::model::{FailureCause, SourceName};
+use crate::net::Failed;
 use crate::proxy::http::{Exchange, ExchangeCounters, sooner};
 use crate::rng;
 use crate::units::Nanos;
@@ -324,6 +326,9 @@ impl Connection {
         };
         let counts = &self.shared.counts;
         counts.add(|counted| counted.unreachable += 1);
+        let failed = Failed::of_io(&cause, FailureCause::ConnectTimedOut);
+        let source = SourceName::of_proxy(&self.shared.name);
+        self.shared.failures.note(&source, &failed);
         self.target = Target::Unreachable;
         let Some(http) = &mut self.http else {
             return Some(Over::By(Ending::Reset));

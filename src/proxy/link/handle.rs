@@ -14,6 +14,7 @@ use super::table::{InjectedFault, Table};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::fault::{Mode, ProxyFault};
+use crate::record::FailureBook;
 
 /// Connections that a proxy carries at a time, unless told otherwise: each needs
 /// two file descriptors and 2 MiB at most.
@@ -67,6 +68,8 @@ pub(super) struct Shared {
     pub connections_max: u32,
     pub clock: Clock,
     pub counts: Counts,
+    /// Connections to what is behind it that failed.
+    pub failures: Arc<FailureBook>,
 }
 
 /// A proxy that serves, with a thread of its own, until it is dropped.
@@ -98,6 +101,15 @@ impl Proxy {
     ///
     /// Where the address cannot be listened on, or no thread can be started.
     pub fn start(spec: ProxySpec) -> Result<Self> {
+        Self::start_noting(spec, Arc::default())
+    }
+
+    /// The same, and notes which connections to what is behind it fail.
+    ///
+    /// # Errors
+    ///
+    /// As [`Proxy::start`].
+    pub(crate) fn start_noting(spec: ProxySpec, failures: Arc<FailureBook>) -> Result<Self> {
         let table = Table {
             epoch: 0,
             upstream: spec.to,
@@ -111,6 +123,7 @@ impl Proxy {
             connections_max: spec.connections_max,
             clock: Clock::start(),
             counts: Counts::default(),
+            failures,
         });
         let (orders, received) = mpsc::channel(ORDERS_MAX);
         let thread = run(Arc::clone(&shared), received, watched)?;

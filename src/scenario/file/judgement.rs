@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Figure, RecoveryRule};
+use crate::model::{FailureCause, Figure, RecoveryRule};
 use crate::scenario::leaf::{Spanned, Text, Word};
 use crate::scenario::quantities::{Positive, Share};
 use crate::units::Nanos;
@@ -55,6 +55,10 @@ pub(in crate::scenario) struct Expect {
     /// The figure.
     #[schemars(required)]
     pub(in crate::scenario) that: Option<Spanned<Word<Figure>>>,
+    /// For `failures`: those of this cause; without it, of all.
+    pub(in crate::scenario) cause: Option<Spanned<Word<FailureCause>>>,
+    /// For `failures`: whose; without it, the users'.
+    pub(in crate::scenario) source: Option<Spanned<String>>,
     /// The phase, for figures that are kept by phase; before the first entry it is "baseline".
     pub(in crate::scenario) r#in: Option<Spanned<String>>,
     /// It is at most this, in the figure's unit: "60s", "50 %" or a number.

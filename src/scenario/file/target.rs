@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PlacedText, text};
-use crate::model::{Distribution, FleetSpec, IdentitySpec, Url};
+use crate::model::{Distribution, FleetSpec, IdentitySpec, Statuses, Url};
 use crate::scenario::leaf::{QueueText, Spanned, Text};
 use crate::scenario::quantities::{Positive, ReadyCheck};
 use crate::units::Nanos;
@@ -37,6 +37,8 @@ pub(in crate::scenario) struct Target {
     /// How long the target may take until its ready check succeeds; by default 30s for a command, and
     /// 5s for what runs already.
     pub(in crate::scenario) ready_within: Option<Text<Positive>>,
+    /// Statuses of the ready check that mean yes; without it, any 2xx or 3xx.
+    pub(in crate::scenario) ready_status: Option<Text<Statuses>>,
     /// How long the command may take to end once it was asked to (SIGTERM);
     /// then it is killed.
     #[serde(default = "stop_within")]

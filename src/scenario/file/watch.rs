@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::text;
+use crate::model::Statuses;
 use crate::scenario::leaf::{Spanned, Text};
 use crate::scenario::quantities::{Condition, Positive, ProbePath};
 use crate::units::Nanos;
@@ -15,7 +16,7 @@ pub(in crate::scenario) struct Monitor {
     /// What the group is called in reports.
     #[schemars(required)]
     pub(in crate::scenario) name: Option<Spanned<String>>,
-    /// The path it requests with GET; a success is a 2xx answer.
+    /// The path it requests with GET.
     #[schemars(required)]
     pub(in crate::scenario) probe: Option<Text<ProbePath>>,
     /// Monitors in the group, spread evenly over the interval.
@@ -33,6 +34,8 @@ pub(in crate::scenario) struct Monitor {
     /// Limit on one probe.
     #[serde(default = "probe_timeout")]
     pub(in crate::scenario) timeout: Text<Positive>,
+    /// Statuses that are a success; without it, any 2xx.
+    pub(in crate::scenario) expect_status: Option<Text<Statuses>>,
 }
 
 const fn count() -> u32 {

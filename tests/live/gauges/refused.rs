@@ -50,7 +50,7 @@ fn cause(answer: ScriptedAnswer) -> String {
             Counters::Gauges(it) => (it.failed > 0 && it.busy().is_none()).then_some(()),
             _ => None,
         },
-        GaugeUpdate::Event(_) => None,
+        _ => None,
     });
     scraper.stop();
     assert!(!cause.contains("hidden"), "{cause}");
@@ -67,19 +67,19 @@ fn whatever_a_target_does_is_told_with_its_cause() {
     );
     let stated = "HTTP/1.1 200 OK\r\ncontent-length: 52428800\r\n\r\nx 1\n";
     let too_long = "failed to read the page: the page is longer than 8 MB; name a smaller one";
-    let closed = "failed to read the page: the connection was closed without an answer";
+    let closed = "failed to read the page: connection closed without an answer";
     for (answer, told) in [
         (ScriptedAnswer::text("").then(Then::Close), closed),
         (
             ScriptedAnswer::never(),
-            "failed to read the page: no answer in time",
+            "failed to read the page: connected and not answered in time",
         ),
         (ScriptedAnswer::text(stated).then(Then::Hang), too_long),
         (ScriptedAnswer::text(&endless).then(Then::Close), too_long),
         (ScriptedAnswer::text(&chunked), too_long),
         (
             ScriptedAnswer::text("220 smtp ready\r\n"),
-            "failed to read the page: the answer is not HTTP",
+            "failed to read the page: answer is not HTTP",
         ),
         (
             ScriptedAnswer::status(503),
@@ -99,6 +99,11 @@ fn whatever_a_target_does_is_told_with_its_cause() {
             page("other 1\n"),
             "none of the gauges could be read; busy: the page has no app_busy; queue: the \
              page has no app_queue",
+        ),
+        (
+            page("app_busy 1e300\n"),
+            "none of the gauges could be read; busy: it is over 1,000,000,000, more than any \
+             server has; queue: the page has no app_queue",
         ),
         (
             page("app_busy -1\n"),
@@ -183,7 +188,7 @@ fn a_source_that_hangs_holds_up_no_other() {
                 assert_eq!(sample.source, "app".into());
                 Some(())
             }
-            GaugeUpdate::Event(event) => panic!("{event:?}"),
+            other => panic!("{other:?}"),
         });
     }
     scraper.stop();

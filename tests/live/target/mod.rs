@@ -1,6 +1,7 @@
 //! A user's own service, with real processes: what is done to it is recorded and
 //! undone, whoever dies in between, and nothing is left behind.
 
+mod asked;
 mod hooks;
 mod refused;
 mod runs;

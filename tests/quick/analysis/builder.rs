@@ -1,7 +1,7 @@
 //! Builds records whose answers are known, second by second.
 
 use threadbare::analysis::{Findings, findings};
-use threadbare::model::{ClientsAction, FleetAction, ServiceAction};
+use threadbare::model::{ClientsAction, FailuresOf, FleetAction, ServiceAction};
 use threadbare::plan::{Action, Bound, Entry, Expectation, Figure, Plan, When};
 use threadbare::record::{
     AttemptCounters, Backend, Counters, Event, GeneratorCounters, Header, Histogram,
@@ -363,6 +363,7 @@ pub(crate) fn expect(that: Figure, phase: Option<&str>, bound: Bound) -> Expecta
     Expectation {
         that,
         phase: phase.map(str::to_owned),
+        of: FailuresOf::default(),
         bound,
     }
 }

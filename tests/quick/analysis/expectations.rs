@@ -1,8 +1,11 @@
 //! Expectations, held and failed.
 
 use threadbare::analysis::{Validity, Verdict, findings};
-use threadbare::model::{IncidentVerdict, SustainingEffect, Word};
+use threadbare::model::{
+    FailureCause, FailuresOf, IncidentVerdict, SourceName, SustainingEffect, Word,
+};
 use threadbare::plan::{Bound, Expectation, Figure};
+use threadbare::record::{Counters, FailureCounters, Sample};
 use threadbare::units::Nanos;
 
 use super::builder::{GOOD, OUT, Run, Second, expect, founding};
@@ -170,4 +173,104 @@ fn an_expectation_on_a_figure_that_is_the_generators_is_not_judged() {
         );
         assert_eq!(found.phases[0].response_ms.marked.p99, passed.is_none());
     }
+}
+/// So many failures in the second that begins then.
+fn failed(second: u64, source: SourceName, causes: &[(FailureCause, u64)]) -> Sample {
+    let mut counters = FailureCounters::default();
+    for (cause, count) in causes {
+        (0..*count).for_each(|_| counters.count(*cause));
+    }
+    Sample {
+        from: Nanos::from_secs(second),
+        to: Nanos::from_secs(second + 1),
+        source,
+        counters: Counters::Failures(counters),
+        histograms: Vec::new(),
+    }
+}
+
+#[test]
+fn expectations_speak_of_failures_by_cause_source_and_phase() {
+    use Bound::{AtLeast, AtMost};
+    use FailureCause::{NoAnswer, Refused, ServerError};
+
+    let of = |cause, source| FailuresOf { cause, source };
+    let monitor = || Some(SourceName::Monitor);
+    let rows = [
+        (of(None, None), None, AtMost(9.0), "failures", "10", false),
+        (
+            of(Some(NoAnswer), None),
+            None,
+            AtMost(7.0),
+            "failures by `no_answer`",
+            "7",
+            true,
+        ),
+        (
+            of(Some(Refused), monitor()),
+            None,
+            AtLeast(5.0),
+            "failures of `monitor` by `refused`",
+            "4",
+            false,
+        ),
+        // Not one: a count all the same.
+        (
+            of(Some(Refused), None),
+            None,
+            AtMost(0.0),
+            "failures by `refused`",
+            "0",
+            true,
+        ),
+        // Those of the bucket before the push, and of none after it.
+        (
+            of(Some(ServerError), None),
+            Some("baseline"),
+            AtLeast(3.0),
+            "failures by `server_error` in the phase `baseline`",
+            "2",
+            false,
+        ),
+        (
+            of(None, None),
+            Some("push"),
+            AtLeast(8.0),
+            "failures in the phase `push`",
+            "8",
+            true,
+        ),
+        (
+            of(None, monitor()),
+            Some("nap"),
+            AtMost(0.0),
+            "failures of `monitor` in the phase `nap`",
+            "the phase was not seen",
+            false,
+        ),
+    ];
+    let mut run = founding();
+    run.seconds.extend(vec![GOOD; 20]);
+    run.plan.end = Nanos::from_secs(120);
+    let expectations = rows.iter().map(|(of, phase, bound, ..)| Expectation {
+        of: of.clone(),
+        ..expect(Figure::Failures, *phase, bound.clone())
+    });
+    run.plan.expectations = expectations.collect();
+    // As it is written and read again.
+    let written = serde_json::to_string(&run.plan).unwrap();
+    run.plan = serde_json::from_str(&written).unwrap();
+    let mut record = run.record();
+    record.samples.extend([
+        failed(19, SourceName::User, &[(ServerError, 2)]),
+        failed(21, SourceName::User, &[(ServerError, 1), (NoAnswer, 7)]),
+        failed(30, SourceName::Monitor, &[(Refused, 4)]),
+    ]);
+    let found = findings(&record);
+    for ((_, _, _, that, observed, passed), result) in rows.iter().zip(&found.expectations) {
+        assert_eq!(result.that, *that);
+        assert_eq!(result.observed, *observed, "{that}");
+        assert_eq!(result.passed, Some(*passed), "{that}");
+    }
+    assert_eq!(found.expectations.len(), rows.len());
 }

@@ -1,7 +1,7 @@
 //! Every way in which a run can end, in every format and as an exit code.
 
 use threadbare::analysis::{self, EndedBy, Findings, Verdict};
-use threadbare::model::SourceName;
+use threadbare::model::{FailuresOf, SourceName};
 use threadbare::plan::{Bound, Expectation, Figure};
 use threadbare::record::{Counters, Event, Record, StopCause};
 use threadbare::report::{html, json, junit, markdown, text};
@@ -167,6 +167,7 @@ fn expect(record: &mut Record, bound: Bound) {
     record.header.plan.expectations = vec![Expectation {
         that: Figure::RejectedRollbacks,
         phase: None,
+        of: FailuresOf::default(),
         bound,
     }];
 }

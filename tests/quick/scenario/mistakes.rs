@@ -329,3 +329,52 @@ fn mistakes_in_new_actions_are_told() {
     assert!(scenario::parse("a", "a.toml", &format!("{SMALL}{surge}{expect}")).is_ok());
     assert!(told(expect).contains("there is no phase `surge`"));
 }
+
+#[test]
+fn expectations_of_failures_name_what_there_is() {
+    let expect = |that: &str, keys: &str| format!("[[expect]]\nthat = '{that}'\n{keys}\n");
+    for keys in [
+        "at_most = 0",
+        "cause = 'no_answer'\nat_least = 1",
+        "cause = 'refused'\nsource = 'monitor'\nin = 'baseline'\nat_most = 3",
+    ] {
+        let text = format!("{SMALL}{}", expect("failures", keys));
+        assert!(
+            scenario::parse("a", "a.toml", &text).is_ok(),
+            "{keys}: {}",
+            told(&expect("failures", keys))
+        );
+    }
+    for (that, keys, part) in [
+        (
+            "failures",
+            "cause = 'refussed'\nat_most = 0",
+            "did you mean `refused`?",
+        ),
+        (
+            "failures",
+            "source = 'monitors'\nat_most = 0",
+            "did you mean `monitor`?",
+        ),
+        ("failures", "at_most = '3 %'", "needs a bare number"),
+        (
+            "failures",
+            "in = 'later'\nat_most = 0",
+            "there is no phase `later`",
+        ),
+        ("failures", "cause = 'refused'", "add `at_most = 0`"),
+        (
+            "time to detect",
+            "cause = 'refused'\nat_most = '3s'",
+            "`time to detect` has no `cause`: only failures have one",
+        ),
+        (
+            "error share",
+            "in = 'baseline'\nsource = 'user'\nat_most = '3 %'",
+            "`error share` has no `source`",
+        ),
+    ] {
+        let text = told(&expect(that, keys));
+        assert!(text.contains(part), "{that} {keys}: {text}");
+    }
+}

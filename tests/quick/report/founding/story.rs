@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use threadbare::model::{
-    ClientPolicy, ClientsAction, FleetAction, FleetSpec, IdentitySpec, IncidentVerdict,
+    ClientPolicy, ClientsAction, FailuresOf, FleetAction, FleetSpec, IdentitySpec, IncidentVerdict,
     MonitorPolicy, Role, ServiceAction, Shape, Word,
 };
 use threadbare::plan::{
@@ -200,6 +200,7 @@ pub(crate) fn plan() -> Plan {
             every_after_failure: Nanos::from_millis(20),
             overlap: true,
             timeout: Nanos::from_secs(1),
+            expect_status: None,
         }],
         timeline: actions()
             .into_iter()
@@ -239,6 +240,7 @@ fn expectations() -> Vec<Expectation> {
     .map(|(that, phase, bound)| Expectation {
         that,
         phase: phase.map(str::to_owned),
+        of: FailuresOf::default(),
         bound,
     })
     .into()
