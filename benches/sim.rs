@@ -59,7 +59,7 @@ fn main() {
             "warm_up=0s",
             "interval=100ms",
             "end=500ms",
-            "drain=1s",
+            "drain=2s",
         ],
     );
 }

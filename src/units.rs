@@ -13,9 +13,10 @@ use serde::{Deserialize, Serialize};
 
 /// Why a text is not a quantity: what was expected, with an example.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{text}` is not {expected}")]
+#[error("{} is not {expected}", self.subject())]
 pub struct UnitError {
-    text: String,
+    /// None where it may hold a secret.
+    text: Option<String>,
     expected: &'static str,
 }
 
@@ -23,9 +24,22 @@ impl UnitError {
     /// An error that quotes `text` and says what was `expected` instead.
     pub fn new(text: &str, expected: &'static str) -> Self {
         Self {
-            text: text.to_owned(),
+            text: Some(text.to_owned()),
             expected,
         }
+    }
+
+    /// An error that quotes nothing, since the text may hold a secret.
+    pub const fn unquoted(expected: &'static str) -> Self {
+        Self {
+            text: None,
+            expected,
+        }
+    }
+
+    fn subject(&self) -> String {
+        let quoted = self.text.as_ref().map(|text| format!("`{text}`"));
+        quoted.unwrap_or_else(|| "this".into())
     }
 
     /// What would have been right, with an example.

@@ -6,7 +6,7 @@ use super::Code;
 use crate::error::{EXIT_PASSED, Error};
 
 /// Every preset: its name, what it is for, and its text.
-pub(super) const PRESETS: [(&str, &str, &str); 6] = [
+pub(super) const PRESETS: [(&str, &str, &str); 9] = [
     (
         "url",
         "any server that is already running, by its URL",
@@ -16,6 +16,11 @@ pub(super) const PRESETS: [(&str, &str, &str); 6] = [
         "gunicorn",
         "a Python application under gunicorn",
         include_str!("presets/gunicorn.toml"),
+    ),
+    (
+        "uvicorn",
+        "a FastAPI application under uvicorn, whose handlers run on a pool of threads",
+        include_str!("presets/uvicorn.toml"),
     ),
     (
         "puma",
@@ -37,6 +42,16 @@ pub(super) const PRESETS: [(&str, &str, &str); 6] = [
         "a service behind HAProxy, controlled through its admin socket",
         include_str!("presets/haproxy.toml"),
     ),
+    (
+        "slow-dependency",
+        "a service whose dependency becomes slow or silent, behind a fault proxy",
+        include_str!("presets/slow-dependency.toml"),
+    ),
+    (
+        "capacity",
+        "steps of load on a server by its URL, which show how much it can do",
+        include_str!("presets/capacity.toml"),
+    ),
 ];
 
 #[derive(Debug, Args)]
@@ -54,7 +69,7 @@ impl Arguments {
         let Some(wanted) = self.preset else {
             let lines = PRESETS
                 .iter()
-                .map(|(name, what, _)| format!("{name:<10} {what}\n"));
+                .map(|(name, what, _)| format!("{name:<16} {what}\n"));
             super::answer(lines.collect::<String>().as_bytes())?;
             return Ok(EXIT_PASSED);
         };
@@ -82,8 +97,29 @@ mod tests {
             let read = scenario::parse(name, &format!("{name}.toml"), text);
             let read = read.unwrap_or_else(|mistakes| panic!("{}", mistakes.render(false)));
             assert!(read.target.is_some(), "{name}");
-            assert!(!read.timeline.is_empty(), "{name}");
+            // What is done to it is in its timeline, or it is the load itself.
+            assert!(
+                !read.timeline.is_empty() || read.load.rate.len() > 1,
+                "{name}"
+            );
             assert!(!read.safety.abort_if.is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn every_preset_of_a_server_reads_its_gauges() {
+        for (name, _, text) in PRESETS {
+            let read = scenario::parse(name, &format!("{name}.toml"), text).unwrap();
+            // Of any server nobody knows what it publishes: the text says how to find out.
+            if ["url", "capacity"].contains(&name) {
+                assert!(text.contains("auges"), "{name}");
+                continue;
+            }
+            let [source] = read.gauges.as_slice() else {
+                panic!("{name} has {} sources of gauges", read.gauges.len());
+            };
+            assert!(source.roles.busy.is_some(), "{name}");
+            assert!(source.roles.workers.is_some(), "{name}");
         }
     }
 }

@@ -22,6 +22,7 @@ mod schema;
 mod simulate;
 mod sweep;
 mod target;
+mod variants;
 mod what_if;
 
 use std::borrow::Cow;

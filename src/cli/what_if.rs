@@ -1,4 +1,5 @@
-//! `threadbare what-if`: every corrective measure, tried on a scenario and ranked.
+//! `threadbare what-if`: every corrective measure, tried on a scenario and ranked; or,
+//! live, the variants that the user names, one after the other.
 
 use std::path::PathBuf;
 
@@ -6,6 +7,7 @@ use clap::Args;
 
 use super::chosen::Chosen;
 use super::simulate::Limits;
+use super::variants::{self, Variant};
 use super::{Code, View};
 use crate::error::EXIT_PASSED;
 use crate::record::StopCause;
@@ -14,7 +16,8 @@ use crate::run;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     threadbare what-if missing-await\n  \
-    threadbare what-if slow-database --seeds 10 --alone")]
+    threadbare what-if slow-database --seeds 10 --alone\n  \
+    threadbare what-if mine.toml --live --try 'no retries: load.client.retries=0'")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
@@ -30,10 +33,32 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
+    /// Run live, one after the other: the scenario as it is, and each variant
+    #[arg(long, requires = "variants", conflicts_with_all = ["seeds", "alone"])]
+    live: bool,
+    /// A variant to run live, as 'NAME: KEY=VALUE, KEY=VALUE'; may be repeated
+    #[arg(
+        long = "try",
+        id = "variants",
+        value_name = "VARIANT",
+        requires = "live"
+    )]
+    variants: Vec<Variant>,
+    /// Allow a host other than this machine to be loaded and broken, exactly as
+    /// the scenario's [safety] names it; may be repeated
+    #[arg(long, value_name = "HOST", requires = "live")]
+    allow_host: Vec<String>,
 }
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
+        if self.live {
+            let options = run::Options {
+                allowed: self.allow_host,
+                ..view.options(self.out)
+            };
+            return variants::run(&self.chosen, &self.variants, view, &options);
+        }
         let plan = self.chosen.plan(view, &[])?;
         let options = view.options(self.out);
         let bounds = self.limits.bounds();

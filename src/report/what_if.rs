@@ -121,18 +121,28 @@ pub(super) fn legend(what_if: &WhatIf) -> Vec<(String, String)> {
     let changes = alone.filter_map(|row| Some((row.measures.first()?, row.changes.first()?)));
     let changes = changes.map(|(name, change)| (name.clone(), change.clone()));
     let others = what_if.inapplicable.iter();
-    let others = others.map(|(name, why)| (name.clone(), format!("not tried: {why}")));
+    let others = others.map(|(name, why)| (name.clone(), format!("left out: {why}")));
     changes.chain(others).collect()
 }
 
 /// The table for a terminal.
 pub(crate) fn text(what_if: &WhatIf) -> String {
+    table(what_if, &heading(what_if))
+}
+
+/// The same of variants that were run live, once each.
+pub(crate) fn live_text(what_if: &WhatIf) -> String {
+    let heading = "Each variant was run live once, in this order. Of one run each, a small \
+                   difference may be chance.";
+    table(what_if, heading)
+}
+
+fn table(what_if: &WhatIf, heading: &str) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{}: what could have been different\n{}\n",
-        what_if.title,
-        heading(what_if)
+        "{}: what could have been different\n{heading}\n",
+        what_if.title
     );
     let rows = rows(what_if);
     let names = COLUMNS.map(|(name, _)| name.to_owned());

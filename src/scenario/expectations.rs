@@ -13,14 +13,14 @@ use crate::model::{
 use crate::plan::{BASELINE, Entry, surge_phases};
 use crate::units::{Nanos, Ratio};
 
-/// The expectations of the file; those with a mistake are left out. `surges`:
+/// The expectations of the file; none for one that has a mistake. `surges`:
 /// those of the load, where it could be read.
 pub(super) fn read(
     reader: &mut Reader,
     file: &File,
     timeline: &[Option<Entry>],
     surges: Option<&[Surge]>,
-) -> Vec<Expectation> {
+) -> Vec<Option<Expectation>> {
     let known = timeline.iter().flatten();
     let names: Vec<&str> = known.map(|entry| entry.phase.as_str()).collect();
     // With an entry that could not be read, nobody knows every phase.
@@ -35,7 +35,7 @@ pub(super) fn read(
     let sources = sources(file, timeline);
     file.expect
         .iter()
-        .filter_map(|expectation| {
+        .map(|expectation| {
             let figure = expectation.value.that.as_ref().map(|that| that.value.0);
             let phases = complete.then_some(&phases);
             phase(reader, expectation, figure, phases);

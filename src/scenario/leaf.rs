@@ -31,6 +31,16 @@ pub(super) struct Spanned<T> {
     pub(super) span: Range<usize>,
 }
 
+impl<T> Spanned<T> {
+    /// The place, for a message about it.
+    pub(super) fn at(&self) -> Spanned<()> {
+        Spanned {
+            value: (),
+            span: self.span.clone(),
+        }
+    }
+}
+
 impl<T> From<T> for Spanned<T> {
     fn from(value: T) -> Self {
         Self { value, span: 0..0 }
@@ -198,7 +208,7 @@ quantities! {
     Rate = "rate", "350/s";
     Share = "share", "45 %";
     ClockTime = "time of day", "16:30";
-    Moment = "moment", "16:30";
+    Moment = "moment", "18s";
     Distribution = "distribution", "exponential(mean 4ms)";
     QueuePolicy = "queue policy", "unbounded";
     Backoff = "back-off", "exponential 50ms..2s, full jitter";

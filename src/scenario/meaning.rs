@@ -13,7 +13,7 @@ use super::file::{self, File};
 use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
 use super::structure::{Fitted, Keys};
-use super::{expectations, gauges, proxies, target, timeline};
+use super::{contradictions, expectations, gauges, proxies, target, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
     Request, Shape, Story, surges,
@@ -23,6 +23,8 @@ use crate::units::{Nanos, Rate, counted};
 
 /// The longest run: a slip of the pen such as `"150h"` should not be waited for.
 const LONGEST: Nanos = Nanos::from_secs(24 * 3600);
+/// How long operations in flight are waited for after the end, unless clients wait longer.
+const DRAIN: Nanos = Nanos::from_secs(3);
 /// The most that is offered: past it one machine's generator is surely the limit.
 const RATE_MAX_PER_SECOND: f64 = 1e6;
 
@@ -149,6 +151,13 @@ impl Reader {
             _ => None,
         };
         let expectations = expectations::read(self, file, &timeline, surges.as_deref());
+        let known = contradictions::Known {
+            timeline: &timeline,
+            gauges: &gauges,
+            load: load.as_ref(),
+            surges: surges.as_deref(),
+        };
+        contradictions::read(self, file, &known, &expectations);
         Some(Plan {
             scenario: name.to_owned(),
             title: file.title.clone()?,
@@ -158,7 +167,7 @@ impl Reader {
             story: self.story,
             warm_up,
             end: self.end?,
-            drain: file.drain.value.0,
+            drain: drain(file),
             interval,
             fleet: match &target {
                 Some(_) => None,
@@ -175,7 +184,7 @@ impl Reader {
             timeline: timeline.into_iter().flatten().collect(),
             recovery: recovery(&file.recovery),
             safety: file.safety.bounds(),
-            expectations,
+            expectations: expectations.into_iter().flatten().collect(),
         })
     }
 
@@ -413,12 +422,12 @@ impl Reader {
     fn alerts(&mut self, alerts: &[file::Alert]) -> Vec<AlertRule> {
         self.unique("alert", alerts.iter().map(|alert| &alert.name));
         let rules = alerts.iter().filter_map(|alert| {
-            let condition = alert.when?.0;
+            let condition = alert.when.as_ref()?.value.0;
             Some(AlertRule {
                 name: alert.name.as_ref()?.value.clone(),
                 signal: condition.signal,
                 above: condition.above,
-                hold: alert.r#for?.0,
+                hold: alert.r#for.as_ref()?.value.0,
             })
         });
         rules.collect()
@@ -471,6 +480,14 @@ impl Reader {
         let message = format!("there is no {what} `{word}`");
         self.report(at, message, format!("unknown {what}"), suggest(word, known));
     }
+}
+
+/// How long operations in flight are waited for.
+fn drain(file: &File) -> Nanos {
+    let load = file.load.as_ref();
+    let patience = load.map_or(Nanos::ZERO, |load| load.value.client.patience());
+    let given = file.drain.as_ref().map(|drain| drain.value.0);
+    given.unwrap_or_else(|| DRAIN.max(patience))
 }
 
 /// The fleet that a file names, or the usual one.

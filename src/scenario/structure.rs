@@ -157,16 +157,18 @@ impl Structure {
             ("date or time", ["string"]) => "put it in quotes".into(),
             ("array", ["object"]) => format!("write [{0}], once, instead of [[{0}]]", place.path()),
             ("object", ["array"]) => format!("write [[{0}]] instead of [{0}]", place.path()),
-            _ => example(schema).map_or_else(
-                || format!("write {}", names.join(" or ")),
-                |example| {
-                    if place.in_array {
-                        format!("write it like `{example}`")
-                    } else {
-                        format!("write it like `{} = {example}`", place.key)
-                    }
-                },
-            ),
+            _ => with_unit(schema, value)
+                .or_else(|| example(schema))
+                .map_or_else(
+                    || format!("write {}", names.join(" or ")),
+                    |example| {
+                        if place.in_array {
+                            format!("write it like `{example}`")
+                        } else {
+                            format!("write it like `{} = {example}`", place.key)
+                        }
+                    },
+                ),
         };
         self.report(Mistake::new(
             place.span.clone(),
@@ -414,6 +416,23 @@ impl Structure {
         ));
         false
     }
+}
+
+/// A bare number with the unit that a text of this format most likely has.
+fn with_unit(schema: &Value, value: &DeValue<'_>) -> Option<String> {
+    let number = match value {
+        DeValue::Integer(number) => number.as_str(),
+        DeValue::Float(number) => number.as_str(),
+        _ => return None,
+    };
+    let unit = match schema["format"].as_str()? {
+        "duration" | "positive duration" | "moment" => "s",
+        "rate" => "/s",
+        "share" => " %",
+        _ => return None,
+    };
+    let fits = leaf::check(schema["format"].as_str()?, &format!("{number}{unit}"));
+    fits.ok().map(|()| format!("\"{number}{unit}\""))
 }
 
 /// Whether a rule of the schema is about this table: it asks for one word.

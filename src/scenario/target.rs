@@ -18,7 +18,7 @@ use crate::units::Nanos;
 
 /// The user's target that a file names; none where it is the fleet.
 pub(super) fn read(reader: &mut Reader, file: &File) -> Option<TargetSpec> {
-    let Some(placed) = other(file) else {
+    let Some(placed) = other(reader, file) else {
         of_the_fleet(reader, file);
         return None;
     };
@@ -51,24 +51,44 @@ fn here(folder: &Path) -> PathBuf {
 }
 
 /// Whether a file names the user's target.
-pub(super) fn names_one(file: &File) -> bool {
-    other(file).is_some()
+pub(super) fn names_one(reader: &Reader, file: &File) -> bool {
+    other(reader, file).is_some()
 }
 
-/// The target, where it is not the fleet.
-fn other(file: &File) -> Option<&Spanned<file::Target>> {
-    file.target.as_ref().filter(|target| {
-        let target = &target.value;
+/// Whether a file names a process of this machine as its target.
+pub(super) fn has_process(reader: &Reader, file: &File) -> bool {
+    other(reader, file).is_some_and(|target| is_a_process(reader, target))
+}
+
+/// The keys that name where the target serves, and those that name its process.
+const PLACES: &[&str] = &["url", "urls"];
+const PROCESSES: &[&str] = &["command", "pid", "port"];
+
+/// The target, where it is not the fleet; also where the key that names it was found
+/// wrong and taken out.
+fn other<'a>(reader: &Reader, file: &'a File) -> Option<&'a Spanned<file::Target>> {
+    file.target.as_ref().filter(|placed| {
+        let target = &placed.value;
         target.url.is_some()
             || target.urls.is_some()
-            || target.command.is_some()
-            || target.pid.is_some()
-            || target.port.is_some()
+            || is_a_process(reader, placed)
+            || reader.was_taken_out(placed, PLACES)
     })
+}
+
+/// Whether the target is a process of this machine, or may be one.
+fn is_a_process(reader: &Reader, placed: &Spanned<file::Target>) -> bool {
+    let target = &placed.value;
+    let named = target.command.is_some() || target.pid.is_some() || target.port.is_some();
+    named || reader.was_taken_out(placed, PROCESSES)
 }
 
 /// What only the user's target can have.
 fn of_the_fleet(reader: &mut Reader, file: &File) {
+    // What was taken out may have named another.
+    if reader.file_lacks("target") {
+        return;
+    }
     let Some(placed) = &file.load else { return };
     let load = &placed.value;
     if load.mix.is_none() && !reader.was_taken_out(placed, &["mix"]) {
@@ -82,14 +102,14 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
     }
     let by_mix = "the built-in fleet is loaded by `mix`, not by operations of your own";
     let only_a_target = [
-        (load.operation.as_ref().map(at), by_mix),
-        (load.operations.as_ref().map(at), by_mix),
+        (load.operation.as_ref().map(Spanned::at), by_mix),
+        (load.operations.as_ref().map(Spanned::at), by_mix),
         (
-            file.proxy.first().map(at),
+            file.proxy.first().map(Spanned::at),
             "proxies are for a target of your own",
         ),
         (
-            file.hook.first().map(at),
+            file.hook.first().map(Spanned::at),
             "hooks are for a target of your own",
         ),
     ];
@@ -117,20 +137,12 @@ fn of_somebody_else(reader: &mut Reader, file: &File) {
     }
 }
 
-/// The place of a value, for a message about it.
-fn at<T>(placed: &Spanned<T>) -> Spanned<()> {
-    Spanned {
-        value: (),
-        span: placed.span.clone(),
-    }
-}
-
 /// Reports a second target.
 fn one_target(reader: &mut Reader, placed: &Spanned<file::Target>) {
     let target = &placed.value;
     let mut urls = Vec::new();
-    urls.extend(target.url.as_ref().map(at));
-    urls.extend(target.urls.as_ref().map(at));
+    urls.extend(target.url.as_ref().map(Spanned::at));
+    urls.extend(target.urls.as_ref().map(Spanned::at));
     if let [_, second] = urls.as_slice() {
         let second = second.clone();
         reader.report(
@@ -141,9 +153,9 @@ fn one_target(reader: &mut Reader, placed: &Spanned<file::Target>) {
         );
     }
     let mut held = Vec::new();
-    held.extend(target.command.as_ref().map(at));
-    held.extend(target.pid.as_ref().map(at));
-    held.extend(target.port.as_ref().map(at));
+    held.extend(target.command.as_ref().map(Spanned::at));
+    held.extend(target.pid.as_ref().map(Spanned::at));
+    held.extend(target.port.as_ref().map(Spanned::at));
     if let Some(second) = held.get(1).cloned() {
         let message = "a target is found by one of `command`, `pid` and `port`";
         reader.report(&second, message, "second", "keep one of them");
@@ -376,7 +388,11 @@ fn call<T>(
 
 /// Reports entries of the timeline that cannot be done to this target.
 pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
-    let target = other(file).map(|target| &target.value);
+    let placed = other(reader, file);
+    let target = placed.map(|target| &target.value);
+    // What was taken out may be the process that an action needs.
+    let complete = !reader.file_lacks("target")
+        && placed.is_none_or(|placed| !reader.was_taken_out(placed, PROCESSES));
     let hooks = reader.names("hook", file.hook.iter().map(|hook| &hook.value.name));
     for (place, entry) in file.timeline.iter().zip(timeline) {
         let Some(entry) = entry else { continue };
@@ -384,7 +400,7 @@ pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>])
             let at = reader.key(place, &["hook"]);
             reader.known("hook", &at, hook, hooks.as_ref());
         }
-        if let Some((message, suggestion)) = misfit(&entry.action, target) {
+        if complete && let Some((message, suggestion)) = misfit(&entry.action, target) {
             reader.report(place, message, "not for this target", suggestion);
         }
     }

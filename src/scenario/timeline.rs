@@ -96,7 +96,7 @@ fn when(reader: &mut Reader, entry: &Spanned<file::Entry>) -> Option<When> {
                     entry,
                     "[[timeline]] lacks its time",
                     "incomplete",
-                    "add `at = \"16:30\"` or `after = \"rollback rejected\"`",
+                    "add `at = \"18s\"` or `after = \"rollback rejected\"`",
                 );
             }
             None
@@ -336,7 +336,7 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
                 &file.timeline[index],
                 "this rollback has nothing to roll back to: nothing is pushed before it",
                 "nothing to restore",
-                if super::target::names_one(file) {
+                if super::target::names_one(reader, file) {
                     "add an entry with `do = \"configure\"` before it, or call a [[hook]] with \
                      `as = \"rollback\"`"
                 } else {

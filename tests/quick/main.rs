@@ -18,6 +18,7 @@ mod architecture;
 mod clients;
 mod codec;
 mod directories;
+mod documents;
 mod failures;
 mod merged;
 mod old_runs;

@@ -18,3 +18,5 @@ mod clients;
 mod exhaustion;
 mod flask;
 mod gauges;
+mod presets;
+mod tutorial;

@@ -70,7 +70,7 @@ impl FromStr for GaugeUrl {
 
     fn from_str(text: &str) -> Result<Self, UnitError> {
         // The text itself may hold a password: no error quotes it.
-        read(text).ok_or_else(|| UnitError::new("what is written", EXPECTED))
+        read(text).ok_or_else(|| UnitError::unquoted(EXPECTED))
     }
 }
 

@@ -103,9 +103,13 @@ pub(crate) const PRESETS: [Preset; 16] = [
     },
     Preset {
         name: "node",
-        about: "prom-client: requests of the event loop",
-        busy: "nodejs_active_requests_total or nodejs_active_requests",
-        workers: "",
+        about: "the event loop's utilization: OpenTelemetry, or a line of your own",
+        // A mean since the reading before, from 0 to 1. Requests of libuv, which
+        // prom-client counts, are none while JavaScript blocks the loop.
+        busy: "nodejs_eventloop_utilization or nodejs_eventloop_utilization_ratio",
+        // One for each loop of the page.
+        workers: "count(nodejs_eventloop_utilization) \
+                  or count(nodejs_eventloop_utilization_ratio)",
         queue: "",
     },
     Preset {

@@ -222,6 +222,34 @@ fn a_default_counts_only_where_the_page_has_none_and_says_so() {
     assert!(!workers(&page).stated && (workers(&page).value - 10.0).abs() < 1e-9);
 }
 
+#[test]
+fn an_event_loop_is_a_worker_and_requests_of_libuv_are_none() {
+    let roles = Roles::of(Preset::of("node").unwrap());
+    let reading = |name, value| {
+        roles.reading(&Page {
+            series: vec![Series::new(name, value)],
+            malformed: Malformed::default(),
+        })
+    };
+    for name in [
+        "nodejs_eventloop_utilization",
+        "nodejs_eventloop_utilization_ratio",
+    ] {
+        let blocked = reading(name, 1.0);
+        let worker = |value: Option<Result<super::Value, super::Unread>>| {
+            let value = value.unwrap().unwrap();
+            assert!(!value.stated);
+            value.value
+        };
+        assert!((worker(blocked.busy) - 1.0).abs() < 1e-9, "{name}");
+        assert!((worker(blocked.workers) - 1.0).abs() < 1e-9, "{name}");
+    }
+    // What prom-client publishes while the loop is blocked says nothing of it.
+    let blocked = reading("nodejs_active_requests_total", 0.0);
+    assert!(matches!(blocked.busy, Some(Err(_))), "{blocked:?}");
+    assert!(matches!(blocked.workers, Some(Err(_))), "{blocked:?}");
+}
+
 /// Any expression, as text.
 fn texts() -> impl Strategy<Value = String> {
     let metric = (

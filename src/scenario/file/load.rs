@@ -11,7 +11,7 @@ use crate::model::{
 use crate::scenario::leaf::{Spanned, Text, Word};
 use crate::scenario::operations::{Operation, Values};
 use crate::scenario::quantities::{Moment, Positive};
-use crate::units::Rate;
+use crate::units::{Nanos, Rate};
 
 /// What users do: when, what and how patiently.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -152,6 +152,11 @@ impl Default for Client {
 }
 
 impl Client {
+    /// How long clients wait for an operation: at least, where there is no deadline.
+    pub(in crate::scenario) fn patience(&self) -> Nanos {
+        self.deadline.unwrap_or(self.timeout).0.0
+    }
+
     /// The policy that this says.
     pub(in crate::scenario) fn policy(&self) -> ClientPolicy {
         ClientPolicy {

@@ -62,9 +62,9 @@ pub(super) struct File {
     /// Figures begin after this duration.
     #[serde(default = "warm_up")]
     pub(super) warm_up: PlacedText<Nanos>,
-    /// After the end nothing is scheduled, and operations in flight have this long to finish.
-    #[serde(default = "drain")]
-    pub(super) drain: PlacedText<Nanos>,
+    /// After the end nothing is scheduled, and operations in flight have this long to finish; by
+    /// default 3s, or as long as clients wait (`deadline`, or else `timeout`) where that is longer.
+    pub(super) drain: Option<PlacedText<Nanos>>,
     /// Width of the buckets that figures are counted in, in whole milliseconds.
     #[serde(default = "interval")]
     pub(super) interval: PlacedText<Positive>,
@@ -113,10 +113,6 @@ const fn seed() -> u64 {
 
 fn warm_up() -> PlacedText<Nanos> {
     text("5s").into()
-}
-
-fn drain() -> PlacedText<Nanos> {
-    text("3s").into()
 }
 
 fn interval() -> PlacedText<Positive> {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::PlacedText;
 use crate::model;
 use crate::scenario::leaf::Text;
 use crate::scenario::quantities::{Positive, Share, StopCondition};
@@ -21,7 +22,7 @@ pub(in crate::scenario) struct Safety {
     pub(in crate::scenario) duration_max: Text<Positive>,
     /// When the run stops and everything is undone at once, such as
     /// "error share > 50 % for 30s".
-    pub(in crate::scenario) abort_if: Vec<Text<StopCondition>>,
+    pub(in crate::scenario) abort_if: Vec<PlacedText<StopCondition>>,
     /// The error share above which the baseline is not healthy, and nothing is injected.
     pub(in crate::scenario) baseline_errors: Text<Share>,
 }
@@ -42,7 +43,10 @@ impl Default for Safety {
 impl Safety {
     /// The bounds that this says.
     pub(in crate::scenario) fn bounds(&self) -> model::Safety {
-        let rules = self.abort_if.iter().map(|condition| condition.0.rule());
+        let rules = self
+            .abort_if
+            .iter()
+            .map(|condition| condition.value.0.rule());
         model::Safety {
             hosts: self.hosts.clone(),
             rate_max: self.rate_max.map(|rate| rate.0),

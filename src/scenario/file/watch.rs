@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text;
+use super::{PlacedText, text};
 use crate::model::Statuses;
 use crate::scenario::leaf::{Spanned, Text};
 use crate::scenario::quantities::{Condition, Positive, ProbePath};
@@ -68,8 +68,8 @@ pub(in crate::scenario) struct Alert {
     pub(in crate::scenario) name: Option<Spanned<String>>,
     /// `error share`, `probe failures` or `saturation`, then `>` and a share.
     #[schemars(required)]
-    pub(in crate::scenario) when: Option<Text<Condition>>,
+    pub(in crate::scenario) when: Option<PlacedText<Condition>>,
     /// It fires when that has held without a break for this long.
     #[schemars(required)]
-    pub(in crate::scenario) r#for: Option<Text<Nanos>>,
+    pub(in crate::scenario) r#for: Option<PlacedText<Nanos>>,
 }

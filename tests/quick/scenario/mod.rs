@@ -1,6 +1,7 @@
 //! Scenario files: the shipped ones hold, the schema is current, and mistakes
 //! are told all at once.
 
+mod contradictions;
 mod gauges;
 mod guide;
 mod large;

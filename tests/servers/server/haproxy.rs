@@ -1,11 +1,15 @@
 //! `HAProxy` in front of Gunicorn with as many threads as it lets requests through
 //! at a time (`maxconn`): what waits, waits in `HAProxy`.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use threadbare::model::GaugeSource;
 
 use super::{Class, Gunicorn, Process, Server, directory, free_ports, page};
+
+/// Its admin socket, in its directory.
+const ADMIN: &str = "admin.sock";
 
 pub(crate) struct HaProxy {
     process: Process,
@@ -20,7 +24,7 @@ impl HaProxy {
         let behind = Gunicorn::start(Class::Threads, maxconn, None);
         let [port, statistics] = free_ports();
         let config = format!(
-            "global\n  maxconn 200\ndefaults\n  mode http\n  timeout connect 5s\n  \
+            "global\n  maxconn 200\n  stats socket unix@{ADMIN} level admin\ndefaults\n  mode http\n  timeout connect 5s\n  \
              timeout client 60s\n  timeout server 60s\n  timeout queue 60s\n\
              frontend web\n  bind 127.0.0.1:{port}\n  default_backend app\n\
              frontend statistics\n  bind 127.0.0.1:{statistics}\n  \
@@ -38,6 +42,18 @@ impl HaProxy {
             maxconn,
             _behind: behind,
         }
+    }
+}
+
+impl HaProxy {
+    /// The port of its pages of statistics.
+    pub(crate) fn statistics(&self) -> u16 {
+        self.statistics
+    }
+
+    /// Its admin socket.
+    pub(crate) fn admin(&self) -> PathBuf {
+        self.process.path(ADMIN)
     }
 }
 

@@ -109,7 +109,12 @@ impl Process {
 
     /// What it has written.
     pub(crate) fn log(&self) -> String {
-        fs::read_to_string(self.directory.path().join("log")).unwrap_or_default()
+        fs::read_to_string(self.path("log")).unwrap_or_default()
+    }
+
+    /// A file of its directory.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
     }
 
     fn await_ready(&mut self, path: &str) {

@@ -107,6 +107,13 @@ impl Tomcat {
     }
 }
 
+impl Tomcat {
+    /// The port of its manager.
+    pub(crate) fn manager(&self) -> u16 {
+        self.manager
+    }
+}
+
 impl Server for Tomcat {
     fn process(&self) -> &Process {
         &self.process

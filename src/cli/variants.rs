@@ -1,0 +1,205 @@
+//! Variants of a scenario on a real target: each is run live, one after the other, and
+//! the table tells which setting helped.
+//!
+//! Each run asks by itself for a machine that is not busy, a target that is ready, and a
+//! baseline that is healthy before the first fault: what one run leaves behind is no part
+//! of the next. Where that is not so, the series ends with the reason.
+
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use super::chosen::Chosen;
+use super::{Code, View};
+use crate::analysis::{EndedBy, Outcome, Row, Validity, WhatIf};
+use crate::clock;
+use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
+use crate::plan::Plan;
+use crate::report;
+use crate::run;
+use crate::scenario::Setting;
+
+/// What is tried: its name, and what it changes.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Variant {
+    name: String,
+    settings: Vec<Setting>,
+}
+
+impl Variant {
+    /// The scenario as it is.
+    const fn unchanged() -> Self {
+        Self {
+            name: String::new(),
+            settings: Vec::new(),
+        }
+    }
+
+    /// What it changes, as it could be typed.
+    fn what(&self) -> String {
+        let settings = self.settings.iter();
+        let settings = settings.map(|setting| format!("{} = {}", setting.key(), setting.value()));
+        settings.collect::<Vec<_>>().join(", ")
+    }
+}
+
+impl FromStr for Variant {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        let wrong = "write a name and settings, such as 'no retries: load.client.retries=0'";
+        let (name, rest) = text.split_once(": ").ok_or(wrong)?;
+        let mut settings: Vec<String> = Vec::new();
+        for part in rest.split(',') {
+            let begins = part
+                .split_once('=')
+                .is_some_and(|(key, _)| !key.trim().contains(' '));
+            match settings.last_mut() {
+                // The comma is one of the value's own: "50 % of 100, pause 2s".
+                Some(last) if !begins => *last = format!("{last},{part}"),
+                _ => settings.push(part.trim().to_owned()),
+            }
+        }
+        let settings = settings.iter().map(|setting| setting.parse());
+        Ok(Self {
+            name: name.trim().to_owned(),
+            settings: settings.collect::<std::result::Result<_, _>>()?,
+        })
+    }
+}
+
+/// A variant that was run.
+struct Tried<'a> {
+    variant: &'a Variant,
+    outcome: Outcome,
+    /// Why its figures are not the target's; empty where they are.
+    invalid: String,
+}
+
+/// Runs the scenario as it is, then each variant, and prints the table.
+pub(super) fn run(
+    chosen: &Chosen,
+    variants: &[Variant],
+    view: &View,
+    options: &run::Options,
+) -> Code {
+    let unchanged = Variant::unchanged();
+    let variants: Vec<&Variant> = [&unchanged].into_iter().chain(variants).collect();
+    // A mistake in the last variant is reported before the first is run.
+    let plans = variants
+        .iter()
+        .map(|variant| chosen.plan(view, &variant.settings));
+    let plans: Vec<Plan> = plans.collect::<Result<_>>()?;
+    let parent = options.out.clone().unwrap_or_else(|| {
+        let stamp = clock::stamp(clock::wall_millis());
+        Path::new("reports").join(format!("what-if-{stamp}"))
+    });
+    let base = plans[0].clone();
+    let mut tried = Vec::new();
+    for (place, (variant, plan)) in variants.iter().zip(plans).enumerate() {
+        let name = if variant.name.is_empty() {
+            "unchanged"
+        } else {
+            &variant.name
+        };
+        super::tell(&format!("{} of {}: {name}", place + 1, variants.len()));
+        let findings = run::live(plan, &one(options, &parent, place))?;
+        if findings.ending.by == EndedBy::Interrupted {
+            return Ok(findings.exit_code());
+        }
+        let measurement = &findings.measurement;
+        tried.push(Tried {
+            variant,
+            outcome: Outcome::of(&findings),
+            invalid: match measurement.validity {
+                Validity::Valid => String::new(),
+                Validity::Invalid => measurement.reasons.join(" "),
+            },
+        });
+    }
+    let told = table(&base, &tried)?;
+    super::answer(report::what_if::live_text(&told).as_bytes())?;
+    super::answer(format!("\nRuns: {}\n", parent.display()).as_bytes())?;
+    let valid = told.inapplicable.is_empty();
+    Ok(if valid { EXIT_PASSED } else { EXIT_INVALID })
+}
+
+/// How a variant is run: into a directory of its own, with its verdict's line alone.
+fn one(options: &run::Options, parent: &Path, place: usize) -> run::Options {
+    let out: PathBuf = parent.join(place.to_string());
+    run::Options {
+        out: Some(out),
+        quiet: true,
+        ..options.clone()
+    }
+}
+
+/// The table; what was not measured validly is left out of it, with the reason.
+fn table(plan: &Plan, tried: &[Tried<'_>]) -> Result<WhatIf> {
+    let [unchanged, others @ ..] = tried else {
+        return Err(Error::failed("nothing was run"));
+    };
+    if !unchanged.invalid.is_empty() {
+        return Err(Error::unfit(format!(
+            "failed to measure the scenario as it is, so there is nothing to compare with: {}",
+            unchanged.invalid
+        )));
+    }
+    let base = std::slice::from_ref(&unchanged.outcome);
+    let row = |tried: &Tried<'_>| {
+        let what = tried.variant.what();
+        let named = [(tried.variant.name.as_str(), what.as_str())];
+        let named: &[(&str, &str)] = if what.is_empty() { &[] } else { &named };
+        let row = Row::of(named, std::slice::from_ref(&tried.outcome), base);
+        row.ok_or_else(|| Error::failed("a variant has no outcome"))
+    };
+    let (valid, invalid): (Vec<_>, Vec<_>) = others.iter().partition(|it| it.invalid.is_empty());
+    let left_out = invalid.iter().map(|tried| {
+        let why = format!("its measurement is invalid: {}", tried.invalid);
+        (tried.variant.name.clone(), why)
+    });
+    Ok(WhatIf {
+        scenario: plan.scenario.clone(),
+        title: plan.title.clone(),
+        seeds: vec![plan.seed],
+        base: row(unchanged)?,
+        alone: valid.into_iter().map(row).collect::<Result<_>>()?,
+        pairs: Vec::new(),
+        inapplicable: left_out.collect(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variant(text: &str) -> (String, String) {
+        let variant: Variant = text.parse().unwrap();
+        (variant.name.clone(), variant.what())
+    }
+
+    #[test]
+    fn a_variant_has_a_name_and_settings() {
+        for (text, name, what) in [
+            ("a: x=1", "a", "x = 1"),
+            (
+                "no retries: load.client.retries=0",
+                "no retries",
+                "load.client.retries = 0",
+            ),
+            ("b: x.0.y=1, z=two words", "b", "x.0.y = 1, z = two words"),
+            // commas of a value
+            (
+                "c: breaker=50 % of 100, pause 2s, x=1",
+                "c",
+                "breaker = 50 % of 100, pause 2s, x = 1",
+            ),
+            // signs of equality in a value
+            ("d: target.env.FLAGS=--a=b", "d", "target.env.FLAGS = --a=b"),
+        ] {
+            assert_eq!(variant(text), (name.into(), what.into()), "{text}");
+        }
+        for wrong in ["", "a", "x=1", "a: ", "a: x", "a: =1"] {
+            assert!(wrong.parse::<Variant>().is_err(), "{wrong}");
+        }
+    }
+}

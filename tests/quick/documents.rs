@@ -1,0 +1,78 @@
+//! Pages of docs/ that list things, held to the lists themselves.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+
+use threadbare::model::{Cause, SlowPart};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn page(name: &str) -> String {
+    fs::read_to_string(root().join(name)).unwrap()
+}
+
+/// The first cells of the table with this head.
+fn column<'a>(page: &'a str, head: &str) -> Vec<&'a str> {
+    let lines = page.lines().skip_while(|line| *line != head).skip(2);
+    let rows = lines.take_while(|line| line.starts_with('|'));
+    rows.map(|row| row.split('|').nth(1).unwrap().trim())
+        .collect()
+}
+
+/// The cause after this one, in the order of their declaration: another one does not
+/// compile until it stands here, and then is missed in the page.
+const fn following(cause: Cause) -> Option<Cause> {
+    match cause {
+        Cause::Push => Some(Cause::Slow(SlowPart::Application)),
+        Cause::Slow(SlowPart::Application) => Some(Cause::Slow(SlowPart::Database)),
+        Cause::Slow(SlowPart::Database) => Some(Cause::Slow(SlowPart::Identity)),
+        Cause::Slow(SlowPart::Identity) => Some(Cause::Pause),
+        Cause::Pause => Some(Cause::Kill),
+        Cause::Kill => Some(Cause::Limit),
+        Cause::Limit => Some(Cause::Fault),
+        Cause::Fault => Some(Cause::Occupation),
+        Cause::Occupation => Some(Cause::Surge),
+        Cause::Surge => None,
+    }
+}
+
+#[test]
+fn every_cause_of_an_incident_is_in_the_terms() {
+    let mut causes = vec![Cause::Push];
+    while let Some(next) = following(causes[causes.len() - 1]) {
+        causes.push(next);
+    }
+    // The three parts that can be slow share a row.
+    let mut names: Vec<&str> = causes
+        .iter()
+        .map(|cause| match cause {
+            Cause::Slow(_) => "slowdown of a part",
+            cause => cause.name(),
+        })
+        .collect();
+    names.dedup();
+    let terms = page("docs/TERMS.md");
+    assert_eq!(column(&terms, "| cause | begins with | ends with |"), names);
+}
+
+#[test]
+fn every_file_of_a_run_is_in_the_guide() {
+    let run = fs::read_dir(root().join("reports/sample-missing-await")).unwrap();
+    let files = run.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let guide = page("docs/SCENARIOS.md");
+    let listed = column(&guide, "| file | what it is |");
+    let listed: BTreeSet<&str> = listed
+        .iter()
+        .flat_map(|cell| cell.split(", "))
+        .map(|name| name.trim_matches('`'))
+        .collect();
+    for file in files {
+        assert!(
+            listed.contains(&*file),
+            "{file} is not in docs/SCENARIOS.md"
+        );
+    }
+}
