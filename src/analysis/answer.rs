@@ -199,8 +199,30 @@ impl Findings {
             (RunPart::Before, from, began),
             (RunPart::Incident, began, recovered.unwrap_or(to)),
         ];
-        parts.extend(recovered.map(|at| (RunPart::Recovered, at, to)));
         parts
+            .extend(recovered.map(|at| (RunPart::Recovered, at, self.lost_next(at).unwrap_or(to))));
+        parts
+    }
+
+    /// When service was lost, each time from its start to its end, in seconds.
+    pub fn lost_spans(&self) -> Vec<(f64, f64)> {
+        let end = self.seen_to_s();
+        let spans = self.incidents.iter().flat_map(|incident| {
+            let back = incident.back_early_s.or(incident.recovered_s);
+            let first = incident.impact_s.map(|from| (from, back.unwrap_or(end)));
+            let again = incident.relapses.iter();
+            let again = again.map(|it| (it.lost_s, it.back_s.unwrap_or(end)));
+            first.into_iter().chain(again).collect::<Vec<_>>()
+        });
+        spans.collect()
+    }
+
+    /// When service was lost for the first time from an instant on.
+    fn lost_next(&self, from: f64) -> Option<f64> {
+        let relapses = self.incidents.iter().flat_map(|it| &it.relapses);
+        let impacts = self.incidents.iter().filter_map(|it| it.impact_s);
+        let lost = relapses.map(|relapse| relapse.lost_s).chain(impacts);
+        lost.filter(|at| *at >= from).reduce(f64::min)
     }
 
     /// Until when the run was seen, in seconds.
@@ -229,7 +251,8 @@ impl Conservation {
 }
 
 impl ExhaustionWindow {
-    fn seconds(&self) -> f64 {
+    /// Its length.
+    pub(super) fn seconds(&self) -> f64 {
         self.to_s - self.from_s
     }
 }

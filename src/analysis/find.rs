@@ -5,13 +5,15 @@ use super::findings::{Baseline, Findings, Measurement, Validity, Verdict};
 use super::incident::Evidence;
 use super::journal::Taken;
 use super::owners::TimeSpent;
+use super::recovery::Service;
 use super::totals::Totals;
 use super::{
-    capacity, conservation, exhaustion, expectations, failures, incident, journal, observation,
-    phases, steps,
+    baseline, capacity, conservation, exhaustion, expectations, failures, incident, journal,
+    observation, observed, phases, sentences, series, steps, validity, wire,
 };
-use super::{recovery, sentences, series, validity, wire};
+use crate::model::SourceName;
 use crate::record::{Record, Tallied};
+use crate::units::Nanos;
 
 /// The version of the findings' format.
 const FORMAT: u32 = 1;
@@ -33,25 +35,33 @@ pub fn findings(record: &Record) -> Findings {
     let stretches = phases::stretches(&series, &cuts, observation);
     let measurement = validity::measurement(record, &series, &stretches, observation);
     let first = cuts.first().map(|first| first.at);
-    let baseline = recovery::baseline(&series, observation, first, &plan.recovery);
+    let baseline = baseline::until_lost(&series, observation, first, &plan.recovery);
     let evidence = Evidence {
         record,
         series: &series,
         observation,
         taken: &taken,
         surges: &surges,
+        stretches: &stretches,
         baseline: &baseline,
         valid: measurement.validity == Validity::Valid,
     };
+    let incidents = incident::incidents(&evidence);
     let mut findings = Findings {
-        baseline: baseline.as_ref().ok().map(shown),
+        baseline: evidence.service().as_ref().map(shown),
         phases: stretches
             .iter()
             .map(|stretch| phases::phase(record, &series, stretch))
             .collect(),
         exhaustion: exhaustion::windows(&series, observation),
+        gauge_gaps: observed::gaps(&series, observation, |source| {
+            let sources = plan.gauges.iter();
+            let mut own = sources.filter(|own| SourceName::from(own.name.as_str()) == *source);
+            own.next().map_or(Nanos::ZERO, |own| own.every)
+        }),
         instances: (series.instances.len() + exhaustion::known(&series)) as u64,
-        incident: incident::incident(&evidence),
+        incident: incident::main(&incidents),
+        incidents: incident::harmful(incidents),
         complete: observation.completed,
         conservation: conservation::conservation(&series),
         time_spent: {
@@ -130,12 +140,14 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         inferred_capacity: None,
         no_capacity: None,
         incident: super::Incident::default(),
+        incidents: Vec::new(),
         steady_state_returned: journal::steady_state(record),
         expectations: Vec::new(),
         failures: failures::failures(record),
         accept_queue: failures::accept_queue(record),
         exchanged: wire::exchanged(record),
         scrape_failures: journal::scrape_failures(record),
+        gauge_gaps: Vec::new(),
         warnings: journal::warnings(record),
         sentences: Vec::new(),
         verdict: Verdict::Invalid,
@@ -144,7 +156,8 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
     }
 }
 
-fn shown(baseline: &recovery::Baseline) -> Baseline {
+fn shown(service: &Service<'_>) -> Baseline {
+    let baseline = service.bounds().baseline;
     Baseline {
         from_s: baseline.from.as_secs_f64(),
         to_s: baseline.to.as_secs_f64(),
@@ -153,6 +166,8 @@ fn shown(baseline: &recovery::Baseline) -> Baseline {
         goodput_per_s: baseline.operations.succeeded as f64 / baseline.seconds(),
         error_share: baseline.error_share,
         response_p99_ms: super::totals::millis(baseline.p99),
+        response_p99_allowed_ms: Some(super::totals::millis(baseline.slow_above)),
+        smallest_loss: service.smallest_loss(),
     }
 }
 

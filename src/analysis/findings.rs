@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use super::capacity::InferredCapacity;
 use super::ending::Ending;
 use super::failures::{AcceptQueueFigures, FailureCount, Failures};
-use super::observed::{GaugeFigures, ProcessFigures};
+use super::harm::{AfterRecovery, Harm, Relapse};
+use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::steps::LoadStep;
 use super::wire::Exchanged;
@@ -71,8 +72,12 @@ pub struct Findings {
     /// Why a load of steps or a ramp showed no capacity.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub no_capacity: Option<String>,
-    /// The incident's clock and verdict.
+    /// The clock and verdict of the incident; of several, those of the worst that the run
+    /// itself began.
     pub incident: Incident,
+    /// Every incident in the order of time; only where somebody was harmed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub incidents: Vec<Incident>,
     /// Whether the user's target served again after everything had been
     /// undone; null where that was not checked.
     pub steady_state_returned: Option<bool>,
@@ -89,6 +94,9 @@ pub struct Findings {
     pub exchanged: Exchanged,
     /// Gauges that could not be read, by source and cause.
     pub scrape_failures: Vec<ScrapeFailures>,
+    /// When gauges of the user's target had no value, from the earliest of each source.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gauge_gaps: Vec<GaugeGap>,
     /// What the run itself warned of, one sentence each.
     pub warnings: Vec<String>,
     /// What a reader should know, one sentence each, the cause first.
@@ -189,6 +197,14 @@ pub struct Baseline {
     pub error_share: f64,
     /// 99th percentile of the response time, in milliseconds.
     pub response_p99_ms: f64,
+    /// The most that a p99 may be for service to count as back, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_p99_allowed_ms: Option<f64>,
+    /// The smallest share of the operations of a hold window at this load that would be
+    /// found lost if it failed: less cannot be told from chance. Null where not even all
+    /// of them would be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub smallest_loss: Option<f64>,
 }
 
 /// An action and its result.
@@ -286,6 +302,10 @@ pub struct Phase {
     pub offered_per_s: f64,
     /// Operations succeeded per second, by intended start.
     pub goodput_per_s: f64,
+    /// Operations that ended with success per second, by the instant at which they did.
+    /// Where a target is asked for more than it does, this is what it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_per_s: Option<f64>,
     /// Operations that ended without success / that ended; null where none ended.
     pub error_share: Option<f64>,
     /// Operations answered though they should have been refused.
@@ -407,11 +427,15 @@ pub struct Incident {
     pub trigger: Option<Cause>,
     /// When it did.
     pub trigger_s: Option<f64>,
+    /// All that acted in it, in the order in which it began, in the words of `trigger`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(with = "Vec<String>")]
+    pub causes: Vec<Cause>,
     /// When the last cause ended: the trigger is off.
     #[serde(default)]
     pub trigger_off_s: Option<f64>,
-    /// In the first bucket that was hit, the intended start of the first
-    /// operation that failed, at the earliest the trigger.
+    /// In the bucket from which on service was lost, the intended start of the first
+    /// operation that failed; within the trigger's own bucket at the earliest the trigger.
     /// The intended start of the first operation that failed is at most one bucket
     /// later, so every figure counted from here is an upper bound, by at most one bucket.
     pub impact_s: Option<f64>,
@@ -426,15 +450,20 @@ pub struct Incident {
     pub rollback_rejected_because: Option<String>,
     /// The first rollback that was applied after the push.
     pub rollback_applied_s: Option<f64>,
-    /// Goodput back at half of the baseline, for a hold window.
+    /// Goodput back at half of the baseline, for a hold window; null where it never was
+    /// below that.
     pub mitigated_s: Option<f64>,
     /// How long mitigation was waited for without success, from the impact.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mitigated_censored_after_s: Option<f64>,
+    /// When service was back, and stayed so, while a cause still acted; null where it was
+    /// not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub back_early_s: Option<f64>,
     /// The last action of the timeline.
     pub last_action_s: Option<f64>,
-    /// The start of the first hold window after the trigger was off that meets the
-    /// recovery rule.
+    /// The start of the first hold window after the trigger was off, and after the impact,
+    /// that meets the recovery rule.
     pub recovered_s: Option<f64>,
     /// How long recovery was waited for without success, from the trigger's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -477,6 +506,18 @@ pub struct Incident {
     pub undetermined_because: Option<String>,
     /// When service was lost again after it had recovered; null where it was not.
     pub relapsed_s: Option<f64>,
+    /// Each time that it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub relapses: Vec<Relapse>,
+    /// When service was back from the last relapse; null where it was not, or there was none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned_s: Option<f64>,
+    /// What users got from the impact on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harm: Option<Harm>,
+    /// What users got after service was back for good.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_recovery: Option<AfterRecovery>,
     /// What kept the incident going after the trigger was off: `retries`,
     /// `monitor_probes`, `zombie_work`, `cold_start` or `detached_tasks`.
     #[schemars(with = "Option<String>")]

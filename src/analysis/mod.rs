@@ -18,27 +18,35 @@
 //! | `observed` | what gauges and process of the user's target said |
 //! | `capacity`, `usl` | what such a target can do, where it publishes nothing |
 //! | `amplification` | who made the load, and what kept it going |
+//! | `baseline` | what service was like before anything was done |
+//! | `chance`, `bounds` | is it lost or back, allowing for chance |
 //! | `recovery` | when was service lost, and when was it back |
-//! | `incident` | the incident's clock and verdict |
+//! | `episodes` | which losses are an incident of their own, and which a relapse |
+//! | `incident`, `harm` | the clock and verdict of each incident, and its size |
 //! | `conservation` | does the record add up |
 //! | `validity` | was the generator the limit |
 //! | `failures` | why attempts failed |
 //! | `expectations` | did the run show what it was expected to show |
 //! | `answer` | the figures that every report leads with |
-//! | `sentences` | all of this in words |
+//! | `sentences`, `story`, `worn` | all of this in words |
 //! | `study`, `student` | what many simulated variants came to, and how sure that is |
 //! | `find` | the whole, in order |
 
 mod amplification;
 mod answer;
+mod baseline;
+mod bounds;
 mod capacity;
+mod chance;
 mod conservation;
 mod ending;
+mod episodes;
 mod exhaustion;
 mod expectations;
 mod failures;
 mod find;
 mod findings;
+mod harm;
 mod incident;
 mod journal;
 mod load;
@@ -51,6 +59,7 @@ mod sentences;
 mod series;
 mod spread;
 mod steps;
+mod story;
 mod student;
 mod study;
 mod totals;
@@ -58,6 +67,7 @@ mod trigger;
 mod usl;
 mod validity;
 mod wire;
+mod worn;
 
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
@@ -70,8 +80,9 @@ pub use findings::{
     Findings, Incident, Latency, Measurement, Phase, QueueDepth, ScrapeFailures, SendLag,
     SustainingShares, Validity, Verdict, summary_schema,
 };
+pub use harm::{AfterRecovery, Harm, Relapse};
 pub(crate) use load::load_rates;
-pub use observed::{GaugeFigures, ProcessFigures};
+pub use observed::{GaugeFigures, GaugeGap, ProcessFigures};
 pub use owners::{Marked, OverAllLatency, TimeSpent};
 pub(crate) use owners::{OverAll, lags, over_all};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};

@@ -6,10 +6,12 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::findings::Phase;
+use super::findings::{Findings, Phase};
+use super::observation::Observation;
 use super::series::{Bucket, Series, share};
 use crate::model::SourceName;
 use crate::record::{GaugeCounters, ProcessCounters, mean};
+use crate::units::Nanos;
 
 /// What a target's own gauges said in a phase: **point samples**, so means are
 /// over readings and what was between two readings is unknown.
@@ -37,6 +39,20 @@ pub struct GaugeFigures {
     pub queue: Option<f64>,
     /// Most jobs waiting at a reading.
     pub queue_max: Option<f64>,
+}
+
+/// A time in which the gauges of a source had no value: nothing is known of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct GaugeGap {
+    /// Whose gauges.
+    #[schemars(with = "String")]
+    pub source: SourceName,
+    /// Its start, on an edge of the buckets.
+    pub from_s: f64,
+    /// Its end, likewise.
+    pub to_s: f64,
+    /// Readings in it that failed.
+    pub failed: u64,
 }
 
 /// A watched process in a phase, with its descendants: **point samples**, but for
@@ -117,6 +133,92 @@ fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
     }
 }
 
+/// Intervals of reading without a reading that are no gap: one that came a little late
+/// leaves a bucket empty.
+const LATE: u64 = 2;
+
+/// The gaps of every source, from the end of the warm-up on. `every` is how often a source
+/// is read; zero where that is not known.
+pub(super) fn gaps(
+    series: &Series,
+    observation: Observation,
+    every: impl Fn(&SourceName) -> Nanos,
+) -> Vec<GaugeGap> {
+    let buckets = series.between(observation.from, observation.to);
+    let sources = series.gauges.iter().enumerate();
+    let all = sources.flat_map(|(place, source)| {
+        let tells = Roles::told(buckets.iter().filter_map(|it| read(it, place)));
+        let silent = every(source).max(series.interval).0.saturating_mul(LATE);
+        let mut gaps: Vec<Gap> = Vec::new();
+        for bucket in buckets {
+            let own = read(bucket, place);
+            if own.is_some_and(|own| Roles::told([own]) == tells && own.readings > 0) {
+                continue;
+            }
+            let (read, failed) = own.map_or((0, 0), |own| (own.readings, own.failed));
+            match gaps.last_mut() {
+                Some(gap) if gap.to == bucket.from => gap.to = bucket.to,
+                _ => gaps.push(Gap::from(bucket)),
+            }
+            if let Some(gap) = gaps.last_mut() {
+                gap.failed = gap.failed.saturating_add(failed);
+                gap.answered |= read > 0 || failed > 0;
+            }
+        }
+        gaps.retain(|gap| gap.answered || gap.to.saturating_sub(gap.from).0 >= silent);
+        let told = gaps.into_iter().map(|gap| GaugeGap {
+            source: source.clone(),
+            from_s: gap.from.as_secs_f64(),
+            to_s: gap.to.as_secs_f64(),
+            failed: gap.failed,
+        });
+        told.collect::<Vec<_>>()
+    });
+    all.collect()
+}
+
+/// A gap while it is put together.
+struct Gap {
+    from: Nanos,
+    to: Nanos,
+    failed: u64,
+    /// Whether it was tried to read in it.
+    answered: bool,
+}
+
+impl Gap {
+    const fn from(bucket: &Bucket) -> Self {
+        Self {
+            from: bucket.from,
+            to: bucket.to,
+            failed: 0,
+            answered: false,
+        }
+    }
+}
+
+/// Which levels readings told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+struct Roles {
+    busy: bool,
+    workers: bool,
+    queue: bool,
+}
+
+impl Roles {
+    fn told<'a>(all: impl IntoIterator<Item = &'a GaugeCounters>) -> Self {
+        all.into_iter().fold(Self::default(), |told, own| Self {
+            busy: told.busy || own.busy_readings > 0,
+            workers: told.workers || own.workers_readings > 0,
+            queue: told.queue || own.queue_readings > 0,
+        })
+    }
+}
+
+fn read(bucket: &Bucket, place: usize) -> Option<&GaugeCounters> {
+    bucket.gauges.get(place)?.as_ref()
+}
+
 /// How each process was in these buckets; those that were not read in any of
 /// them are left out.
 pub(super) fn processes(series: &Series, buckets: &[Bucket]) -> Vec<ProcessFigures> {
@@ -164,4 +266,21 @@ pub(super) fn queue_max(phase: &Phase) -> Option<f64> {
     let sockets = phase.processes.iter();
     let sockets = sockets.filter_map(|process| Some(process.listen_queue_max? as f64));
     told.reduce(f64::max).or_else(|| sockets.reduce(f64::max))
+}
+
+impl Findings {
+    /// For how many seconds of a phase the gauges of a source had no value.
+    pub fn unread_s(&self, source: &SourceName, phase: &Phase) -> f64 {
+        let gaps = self.gauge_gaps.iter().filter(|gap| gap.source == *source);
+        let within = gaps.map(|gap| gap.to_s.min(phase.to_s) - gap.from_s.max(phase.from_s));
+        within.fold(0.0, |sum, seconds| sum + seconds.max(0.0))
+    }
+
+    /// The most jobs that waited at a reading of a target's own gauges; none where none
+    /// told.
+    pub fn gauge_queue_max(&self) -> Option<f64> {
+        let gauges = self.phases.iter().flat_map(|phase| &phase.gauges);
+        let most = gauges.filter_map(|gauges| gauges.queue_max);
+        most.reduce(f64::max)
+    }
 }

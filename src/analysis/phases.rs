@@ -17,7 +17,7 @@ use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
 use super::{amplification, failures, wire};
 use crate::plan::{BASELINE, SurgeChange};
-use crate::record::Record;
+use crate::record::{AttemptCounters, Record};
 use crate::units::Nanos;
 
 /// An action this share of a bucket behind its edge counts as on the edge.
@@ -114,6 +114,7 @@ pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phas
         to_s: stretch.to.as_secs_f64(),
         offered_per_s: operations.scheduled as f64 / seconds,
         goodput_per_s: operations.succeeded as f64 / seconds,
+        completed_per_s: completed(&totals.users).map(|count| count as f64 / seconds),
         error_share: share(bad(operations), operations.ended()),
         wrongly_allowed: operations.failed_wrongly_allowed,
         attempts_per_operation: amplification::attempts_per_operation(&totals),
@@ -140,4 +141,10 @@ pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phas
         processes: observed::processes(series, stretch.buckets(series)),
         saturation_inferred: None,
     }
+}
+
+/// Operations that ended with success, by instant; none where nothing ended: older records
+/// do not tell.
+fn completed(users: &AttemptCounters) -> Option<u64> {
+    (users.ended_well > 0 || users.ended_badly > 0).then_some(users.ended_well)
 }

@@ -2,20 +2,23 @@
 //!
 //! Everything here lies on the intended-start axis: an operation delayed into
 //! the recovery counts against the instant at which its user began to wait.
-//! Windows slide by one bucket, which is the resolution of every answer.
+//! Both are judged over hold windows, which slide by one bucket: a window that is lost
+//! tells that service was lost in it, and one that is back that it is back from its
+//! start. `bounds` has the rule.
 //!
-//! Goodput is compared as a *share of the offered load*, not in operations per
-//! second: arrivals are random, and one second of 350/s offers anything from
-//! 300 to 400. A window must meet the rule as a whole, and its first bucket
-//! must meet it in goodput too; else a window could begin with the last bad
-//! buckets and thin them out with the good ones behind.
+//! The window is long, so that one second of few operations decides nothing, and an
+//! instant must be known to a bucket. A loss is dated to the bucket from which on more
+//! operations were hurt than is usual: the one from which their excess adds up to the
+//! most within the first window that is lost. A recovery is dated to the start of its
+//! window, whose first bucket must be back by itself too; else a window could begin with
+//! the last bad buckets and thin them out with the good ones behind.
 
+use super::baseline::Baseline;
+use super::bounds::{Bounds, Counts};
 use super::observation::Observation;
-use super::series::{Bucket, Series, bad, merge, share};
-use super::totals::Totals;
+use super::series::{Bucket, Series};
 use crate::plan::RecoveryRule;
-use crate::record::{Histogram, OperationCounters};
-use crate::units::{Nanos, Ratio, counted};
+use crate::units::Nanos;
 
 /// Load this much above the baseline's still counts as at the baseline: the
 /// same 5 % by which goodput may miss it.
@@ -25,278 +28,268 @@ const LOAD_TOLERANCE: f64 = 0.05;
 /// a thousand windows three lie outside.
 const CHANCE_DEVIATIONS: f64 = 3.0;
 
-/// Users' service before the first action or surge.
-#[derive(Debug, Clone, PartialEq)]
-pub(super) struct Baseline {
-    pub from: Nanos,
-    pub to: Nanos,
-    pub operations: OperationCounters,
-    pub goodput_share: f64,
-    pub error_share: f64,
-    pub p99: Nanos,
-}
-
-impl Baseline {
-    /// Its length in seconds, never zero.
-    pub(super) fn seconds(&self) -> f64 {
-        self.to.saturating_sub(self.from).as_secs_f64()
-    }
-
-    /// Operations scheduled per second.
-    pub(super) fn offered_per_s(&self) -> f64 {
-        self.operations.scheduled as f64 / self.seconds()
-    }
-}
-
-/// The baseline, from the end of the warm-up to the first action or surge.
-///
-/// # Errors
-///
-/// One sentence, where there is none.
-pub(super) fn baseline(
-    series: &Series,
-    observation: Observation,
-    first: Option<Nanos>,
-    rule: &RecoveryRule,
-) -> Result<Baseline, String> {
-    let until = first.map_or(observation.to, |at| series.edge_before(at));
-    let to = until.min(observation.to);
-    let totals = Totals::over(series.between(observation.from, to));
-    let operations = totals.operations;
-    let needed = rule.operations_min.max(1);
-    if operations.scheduled < needed {
-        return Err(format!(
-            "there is no baseline: {} between the warm-up and the first action, and {needed} are \
-             needed",
-            counted(operations.scheduled, "operation")
-        ));
-    }
-    let p99 = totals.response.and_then(|response| response.quantile(0.99));
-    let (Some(p99), Some(goodput_share)) = (p99, goodput_share(&operations)) else {
-        return Err("there is no baseline: no operation succeeded before the first action".into());
-    };
-    Ok(Baseline {
-        from: observation.from,
-        to,
-        operations,
-        goodput_share,
-        error_share: error_share(&operations).unwrap_or(0.0),
-        p99,
-    })
-}
-
-fn goodput_share(operations: &OperationCounters) -> Option<f64> {
-    share(operations.succeeded, operations.scheduled).filter(|share| *share > 0.0)
-}
-
-fn error_share(operations: &OperationCounters) -> Option<f64> {
-    share(bad(operations), operations.ended())
-}
-
 /// What users got, bucket by bucket, held against a baseline.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(super) struct Service<'a> {
-    series: &'a Series,
     buckets: &'a [Bucket],
-    baseline: &'a Baseline,
-    rule: &'a RecoveryRule,
+    /// What users got in all buckets before each, and after the last.
+    before: Vec<Counts>,
+    bounds: Bounds<'a>,
+    interval: Nanos,
     end: Nanos,
 }
 
+/// A loss of service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Loss {
+    /// The bucket from which on it is lost.
+    pub bucket: Nanos,
+    /// The intended start of the first operation that failed in that bucket; the bucket's
+    /// start where none did, or none is known.
+    pub first: Nanos,
+}
+
 impl<'a> Service<'a> {
-    /// The observed service of a run.
+    /// The observed service of a run, whose losses are looked for from the end of the
+    /// baseline on.
     pub(super) fn new(
         series: &'a Series,
         observation: Observation,
         baseline: &'a Baseline,
         rule: &'a RecoveryRule,
     ) -> Self {
+        let buckets = series.between(observation.from, observation.to);
+        let mut before = vec![Counts::default()];
+        before.extend(buckets.iter().scan(Counts::default(), |sum, bucket| {
+            *sum = *sum + Counts::of(bucket, baseline);
+            Some(*sum)
+        }));
         Self {
-            series,
-            buckets: series.between(observation.from, observation.to),
-            baseline,
-            rule,
+            buckets,
+            before,
+            bounds: Bounds::new(baseline, rule, buckets.len()),
+            interval: series.interval,
             end: observation.to,
         }
     }
 
+    /// Width of a bucket.
+    pub(super) const fn interval(&self) -> Nanos {
+        self.interval
+    }
+
+    pub(super) const fn bounds(&self) -> &Bounds<'a> {
+        &self.bounds
+    }
+
     /// The hold window, at least one bucket.
     pub(super) fn hold(&self) -> Nanos {
-        self.rule.hold.max(self.series.interval)
+        self.bounds.rule.hold.max(self.interval)
     }
 
-    /// The impact: in the first bucket that is hit, the intended start of the
-    /// first operation that failed. Where the record does not tell it (nothing
-    /// failed, but operations were still under way at the stop, or it is older
-    /// than this counter), the bucket's start; the trigger where that is later.
-    pub(super) fn impact(&self, trigger: Nanos) -> Option<Nanos> {
-        let from = self.series.edge_before(trigger);
-        let first = self.since(from).iter().find(|bucket| {
-            let operations = bucket.operations.unwrap_or_default();
-            operations.scheduled > 0
-                && !(self.goodput_at_least(&operations, self.rule.goodput)
-                    && self.errors_within(&operations))
-        });
-        first.map(|bucket| {
-            let failed = bucket.operations.and_then(|own| own.first_failed());
-            failed.unwrap_or(bucket.from).max(trigger)
+    /// The end of the last bucket that was observed.
+    pub(super) const fn end(&self) -> Nanos {
+        self.end
+    }
+
+    /// The smallest share of the operations of a hold window that would be found lost if it
+    /// failed.
+    pub(super) fn smallest_loss(&self) -> Option<f64> {
+        let baseline = self.bounds.baseline;
+        let length = baseline.to.saturating_sub(baseline.from).0.max(1);
+        let offered = u128::from(baseline.operations.scheduled) * u128::from(self.hold().0);
+        let window = u64::try_from(offered / u128::from(length)).unwrap_or(u64::MAX);
+        let operations = window.max(self.bounds.rule.operations_min);
+        self.bounds.smallest_loss(operations)
+    }
+
+    /// The first loss of service in the buckets that begin at or after `from`. The last
+    /// window may be shorter than the hold window, where no longer one was seen.
+    pub(super) fn lost(&self, from: Nanos) -> Option<Loss> {
+        let from = self.place(from);
+        let last = self.place(self.end.saturating_sub(self.hold())).max(from);
+        let starts = from..=last.min(self.buckets.len().checked_sub(1)?);
+        let mut windows = starts.map(|start| (start, self.cut_window(start)));
+        let (start, end) =
+            windows.find(|(start, end)| self.bounds.is_lost(&self.counts(*start, *end)))?;
+        let bucket = self.buckets.get(self.begins(start, end))?;
+        let failed = bucket.operations.and_then(|own| own.first_failed());
+        Some(Loss {
+            bucket: bucket.from,
+            first: failed.unwrap_or(bucket.from),
         })
     }
 
-    /// The start of the first hold window at or after `after` in which the
-    /// recovery rule holds; none where it was not seen.
-    pub(super) fn recovered(&self, after: Nanos) -> Option<Nanos> {
-        self.first_window(after, |window, totals| {
-            self.goodput_throughout(window, totals, self.rule.goodput)
-                && self.errors_within(totals)
-                && self.p99_within(window)
-        })
+    /// The bucket of a lost window with which the loss begins. Beside the loss a stray
+    /// failure before it is little, so the excess is added up twice: the second time above
+    /// half of what it was in the stretch that was found first. What comes before and is
+    /// more than chance belongs to it: a loss that begins in the middle of a bucket.
+    fn begins(&self, start: usize, end: usize) -> usize {
+        let allowed = self.bounds.allowed();
+        let (first, last) = self.worst(start, end, allowed);
+        let share = self.counts(first, last).hurt_share();
+        let (mut begin, _) = self.worst(first, last, allowed.max(share / 2.0));
+        while begin > start && !self.bounds.is_back(&self.counts(begin - 1, begin)) {
+            begin -= 1;
+        }
+        begin
     }
 
-    /// The start of the first hold window at or after `after` with half of the
-    /// baseline's goodput, or what the rule says instead.
-    pub(super) fn mitigated(&self, after: Nanos) -> Option<Nanos> {
-        self.first_window(after, |window, totals| {
-            self.goodput_throughout(window, totals, self.rule.mitigated)
-        })
-    }
-
-    /// When service was lost after `recovered` and stayed lost, in every
-    /// bucket, for a hold window.
-    pub(super) fn lost_again(&self, recovered: Nanos) -> Option<Nanos> {
-        let mut lost: Option<(Nanos, Nanos)> = None;
-        for bucket in self.since(recovered) {
-            lost = match lost {
-                _ if !self.is_lost(bucket) => None,
-                Some((from, to)) if to == bucket.from => Some((from, bucket.to)),
-                _ => Some((bucket.from, bucket.to)),
-            };
-            if let Some((from, to)) = lost
-                && to.saturating_sub(from) >= self.hold()
-            {
-                return Some(from);
+    /// The buckets within a window in which the operations that were hurt exceed the share
+    /// that is allowed by the most.
+    fn worst(&self, start: usize, end: usize, allowed: f64) -> (usize, usize) {
+        let (mut sum, mut most, mut begin) = (0.0, 0.0, start);
+        let mut found = (start, end);
+        for place in start..end {
+            if sum <= 0.0 {
+                (sum, begin) = (0.0, place);
+            }
+            sum += self.counts(place, place + 1).excess(allowed);
+            if sum > most {
+                (most, found) = (sum, (begin, place + 1));
             }
         }
-        None
+        found
+    }
+
+    /// The start of the first hold window at or after `after` in which service is back;
+    /// none where it was not seen.
+    pub(super) fn back(&self, after: Nanos) -> Option<Nanos> {
+        self.first_window(after, |counts| self.bounds.is_back(counts))
+    }
+
+    /// When goodput was first below half of the baseline's, or what the rule says instead,
+    /// between two instants.
+    pub(super) fn out(&self, from: Nanos, until: Nanos) -> Option<Nanos> {
+        let mut places = self.place(from)..self.place(until);
+        let out = places.find(|place| self.is_out(*place))?;
+        Some(self.buckets.get(out)?.from)
+    }
+
+    /// When goodput was at least that again, for a hold window.
+    pub(super) fn mitigated(&self, out: Nanos) -> Option<Nanos> {
+        let least = self.bounds.rule.mitigated;
+        self.first_window(out, |counts| self.bounds.goodput_within(counts, least))
+    }
+
+    /// Whether this bucket alone, or the hold window that begins with it, has less
+    /// goodput than counts as mitigated.
+    fn is_out(&self, place: usize) -> bool {
+        let is_out = |end| self.bounds.is_out(&self.counts(place, end));
+        is_out(place + 1) || self.window(place).is_some_and(is_out)
+    }
+
+    /// Stretches of buckets between two instants with less goodput than counts as
+    /// mitigated, each from its start to its end.
+    pub(super) fn outages(&self, from: Nanos, until: Nanos) -> Vec<(Nanos, Nanos)> {
+        let mut outages: Vec<(Nanos, Nanos)> = Vec::new();
+        let places = self.place(from)..self.place(until);
+        for place in places.filter(|place| self.bounds.is_out(&self.counts(*place, place + 1))) {
+            let bucket = &self.buckets[place];
+            match outages.last_mut() {
+                Some((_, to)) if *to == bucket.from => *to = bucket.to,
+                _ => outages.push((bucket.from, bucket.to)),
+            }
+        }
+        outages
+    }
+
+    /// How far a loss reaches that begins with a bucket: to the end of the one up to which
+    /// the excess of operations that were hurt adds up to the most.
+    pub(super) fn hurt_until(&self, from: Nanos, until: Nanos) -> Option<Nanos> {
+        let (start, end) = (self.place(from), self.place(until));
+        let allowed = self.bounds.allowed();
+        let sums = (start..end).scan(0.0, |sum, place| {
+            *sum += self.counts(place, place + 1).excess(allowed);
+            Some((place, *sum))
+        });
+        let (last, _) = sums.max_by(|(_, one), (_, other)| one.total_cmp(other))?;
+        Some(self.buckets.get(last)?.to)
+    }
+
+    /// What users got between two instants.
+    pub(super) fn between(&self, from: Nanos, until: Nanos) -> Counts {
+        let from = self.place(from);
+        self.counts(from, self.place(until).max(from))
     }
 
     /// Whether some hold window since `after` had no more load than the
     /// baseline; none where no whole window was seen.
     pub(super) fn load_back(&self, after: Nanos) -> Option<bool> {
-        let windows = self.since(after).iter().enumerate();
+        let windows = self.place(after)..self.buckets.len();
         windows
-            .filter_map(|(start, _)| self.window(self.since(after), start))
-            .map(|window| self.load_at_most_baseline(window))
+            .filter_map(|start| Some(self.counts(start, self.window(start)?)))
+            .map(|counts| self.load_at_most_baseline(&counts))
             .reduce(|any, one| any || one)
     }
 
     /// Whether the last hold window had no more load than the baseline and
     /// less goodput than counts as mitigated: stuck.
     pub(super) fn ends_stuck(&self) -> bool {
-        let last = self.since(self.end.saturating_sub(self.hold()));
-        let totals = total(last);
-        totals.scheduled > 0
-            && self.load_at_most_baseline(last)
-            && !self.goodput_at_least(&totals, self.rule.mitigated)
+        let last = self.last_window();
+        last.scheduled > 0
+            && self.load_at_most_baseline(&last)
+            && !self
+                .bounds
+                .goodput_within(&last, self.bounds.rule.mitigated)
     }
 
-    fn since(&self, from: Nanos) -> &'a [Bucket] {
-        let start = self.buckets.partition_point(|bucket| bucket.from < from);
-        self.buckets.get(start..).unwrap_or_default()
+    /// Whether the last hold window was lost, beyond chance.
+    pub(super) fn ends_lost(&self) -> bool {
+        self.bounds.is_lost(&self.last_window())
     }
 
-    fn first_window(
-        &self,
-        after: Nanos,
-        holds: impl Fn(&[Bucket], &OperationCounters) -> bool,
-    ) -> Option<Nanos> {
-        let buckets = self.since(after);
-        (0..buckets.len()).find_map(|start| {
-            let window = self.window_with_enough(buckets, start)?;
-            let from = window.first()?.from;
-            holds(window, &total(window)).then_some(from)
-        })
+    fn last_window(&self) -> Counts {
+        self.between(self.end.saturating_sub(self.hold()), self.end)
     }
 
-    /// The buckets of the hold window that begins with `start`; none where it
-    /// would reach past what was observed.
-    fn window<'b>(&self, buckets: &'b [Bucket], start: usize) -> Option<&'b [Bucket]> {
-        let rest = buckets.get(start..)?;
-        let to = rest.first()?.from.saturating_add(self.hold());
-        let length = rest.partition_point(|bucket| bucket.from < to);
-        (to <= self.end).then(|| rest.get(..length))?
+    /// The place of the first bucket at or after an instant.
+    fn place(&self, at: Nanos) -> usize {
+        self.buckets.partition_point(|bucket| bucket.from < at)
+    }
+
+    /// What users got from one bucket to before another.
+    fn counts(&self, start: usize, end: usize) -> Counts {
+        let at = |place: usize| self.before[place.min(self.buckets.len())];
+        at(end) - at(start)
+    }
+
+    fn first_window(&self, after: Nanos, holds: impl Fn(&Counts) -> bool) -> Option<Nanos> {
+        let mut starts = self.place(after)..self.buckets.len();
+        let found = starts.find(|start| {
+            let first = self.counts(*start, start + 1);
+            holds(&first)
+                && self
+                    .window_with_enough(*start)
+                    .is_some_and(|end| holds(&self.counts(*start, end)))
+        })?;
+        Some(self.buckets.get(found)?.from)
+    }
+
+    /// Where the hold window that begins with a bucket ends; none where that would be
+    /// past what was observed.
+    fn window(&self, start: usize) -> Option<usize> {
+        let to = self.buckets.get(start)?.from.saturating_add(self.hold());
+        (to <= self.end).then(|| self.place(to))
     }
 
     /// The same, made longer until it holds the operations that the rule asks for.
-    fn window_with_enough<'b>(&self, buckets: &'b [Bucket], start: usize) -> Option<&'b [Bucket]> {
-        let window = self.window(buckets, start)?;
-        let rest = buckets.get(start..)?;
-        let mut length = window.len();
-        let mut operations = total(window).scheduled;
-        while operations < self.rule.operations_min.max(1) {
-            operations = operations.saturating_add(rest.get(length)?.scheduled());
-            length += 1;
-        }
-        rest.get(..length)
+    fn window_with_enough(&self, start: usize) -> Option<usize> {
+        let end = self.window(start)?;
+        let needed = self.bounds.rule.operations_min.max(1);
+        let until = self.before.get(start)?.scheduled.saturating_add(needed);
+        let enough = self.before.partition_point(|sum| sum.scheduled < until);
+        Some(enough.max(end)).filter(|end| *end <= self.buckets.len())
     }
 
-    fn is_lost(&self, bucket: &Bucket) -> bool {
-        let operations = bucket.operations.unwrap_or_default();
-        operations.scheduled > 0
-            && !(self.goodput_at_least(&operations, self.rule.goodput)
-                && self.errors_within(&operations)
-                && self.p99_within(std::slice::from_ref(bucket)))
+    /// The same, cut where it would reach past what was observed.
+    fn cut_window(&self, start: usize) -> usize {
+        self.window_with_enough(start).unwrap_or(self.buckets.len())
     }
 
-    fn goodput_throughout(
-        &self,
-        window: &[Bucket],
-        totals: &OperationCounters,
-        least: Ratio,
-    ) -> bool {
-        let first = window.first().and_then(|bucket| bucket.operations);
-        self.goodput_at_least(totals, least)
-            && first.is_none_or(|first| self.goodput_at_least(&first, least))
-    }
-
-    /// Whether the goodput, scaled to the offered load, is at least this share
-    /// of the baseline's; so it is where nothing was offered.
-    fn goodput_at_least(&self, operations: &OperationCounters, least: Ratio) -> bool {
-        share(operations.succeeded, operations.scheduled)
-            .is_none_or(|share| share >= least.get() * self.baseline.goodput_share)
-    }
-
-    fn errors_within(&self, operations: &OperationCounters) -> bool {
-        error_share(operations)
-            .is_none_or(|share| share <= self.baseline.error_share + self.rule.error_margin.get())
-    }
-
-    fn p99_within(&self, window: &[Bucket]) -> bool {
-        let mut response: Option<Histogram> = None;
-        for bucket in window {
-            if let Some(histogram) = &bucket.response {
-                merge(&mut response, histogram);
-            }
-        }
-        let p99 = response.and_then(|response| response.quantile(0.99));
-        let base = self.baseline.p99;
-        let factor = Nanos::from_secs_f64(base.as_secs_f64() * self.rule.p99_factor);
-        let bound = factor.max(base.saturating_add(self.rule.p99_margin));
-        p99.is_none_or(|p99| p99 <= bound)
-    }
-
-    fn load_at_most_baseline(&self, window: &[Bucket]) -> bool {
-        let scheduled = total(window).scheduled as f64;
-        let expected = self.baseline.offered_per_s() * self.hold().as_secs_f64();
+    fn load_at_most_baseline(&self, counts: &Counts) -> bool {
+        let expected = self.bounds.baseline.offered_per_s() * self.hold().as_secs_f64();
         let chance = CHANCE_DEVIATIONS * expected.sqrt();
-        scheduled <= expected + chance.max(LOAD_TOLERANCE * expected)
+        counts.scheduled as f64 <= expected + chance.max(LOAD_TOLERANCE * expected)
     }
-}
-
-fn total(buckets: &[Bucket]) -> OperationCounters {
-    let mut total = OperationCounters::default();
-    for operations in buckets.iter().filter_map(|bucket| bucket.operations) {
-        total.merge(&operations);
-    }
-    total
 }

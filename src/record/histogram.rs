@@ -127,6 +127,21 @@ impl Histogram {
             .filter(|_| is_told(quantile, self.count()))
     }
 
+    /// How many values are longer than this one, to the histogram's precision.
+    pub(crate) fn above(&self, bound: Nanos) -> u64 {
+        match &self.0 {
+            Inner::Array(array) => array
+                .iter_recorded()
+                .filter(|it| it.value_iterated_to() > bound.0)
+                .map(|it| it.count_at_value())
+                .sum(),
+            Inner::List(list) => {
+                let above = list.iter().filter(|(value, _)| *value > bound.0);
+                above.map(|(_, times)| times).sum()
+            }
+        }
+    }
+
     /// The largest value, to the histogram's precision; none where it is empty.
     pub fn max(&self) -> Option<Nanos> {
         match &self.0 {
@@ -349,6 +364,9 @@ mod tests {
                 prop_assert_eq!(array.max(), form.max());
                 prop_assert_eq!(array.mean(), form.mean());
                 prop_assert_eq!(array.quantile(quantile), form.quantile(quantile));
+                let bound = array.quantile(quantile).unwrap_or(Nanos::ZERO);
+                prop_assert_eq!(array.above(bound), form.above(bound));
+                prop_assert!(form.above(bound) <= form.count());
                 prop_assert_eq!(array.encode(), form.encode());
             }
             let (mut one, mut other) = (array.clone(), list.clone());

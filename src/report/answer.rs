@@ -30,9 +30,16 @@ pub(super) fn verdict_reason(findings: &Findings) -> String {
 /// What the incident came to: `recovered by intervention, sustained by retries`.
 pub(super) fn incident_line(findings: &Findings) -> String {
     let verdict = words(findings.incident.verdict.word());
-    match findings.incident.sustaining {
+    let line = match findings.incident.sustaining {
         Some(effect) => format!("{verdict}, sustained by {}", words(effect.word())),
         None => verdict,
+    };
+    let all = &findings.incidents;
+    match all.iter().position(|it| *it == findings.incident) {
+        Some(place) if all.len() > 1 => {
+            format!("{line} (incident {} of {})", place + 1, all.len())
+        }
+        _ => line,
     }
 }
 
@@ -202,6 +209,13 @@ fn exhaustion(findings: &Findings) -> Figure {
     const LABEL: &str = "instances exhausted";
     const DEFINITION: &str = "an instance is exhausted in an unbroken window with saturation of \
                               at least 99 % and jobs waiting";
+    if findings
+        .exhaustion
+        .iter()
+        .any(|window| window.point_samples)
+    {
+        return exhausted_by_gauges(findings);
+    }
     if findings.instances == 0 {
         return Figure {
             label: LABEL,
@@ -222,6 +236,40 @@ fn exhaustion(findings: &Findings) -> Figure {
             maybe(findings.queue_depth_max(), count)
         ),
         definition: DEFINITION,
+    }
+}
+
+/// The same of a target's own gauges, which are no instances: the source that was exhausted
+/// for the longest.
+fn exhausted_by_gauges(findings: &Findings) -> Figure {
+    let mut sources: Vec<(String, f64, usize)> = Vec::new();
+    for window in &findings.exhaustion {
+        let name = window.instance.to_string();
+        let length = window.to_s - window.from_s;
+        match sources.iter_mut().find(|(known, ..)| *known == name) {
+            Some((_, all, count)) => {
+                *all += length;
+                *count += 1;
+            }
+            None => sources.push((name, length, 1)),
+        }
+    }
+    let longest = sources
+        .into_iter()
+        .max_by(|one, other| one.1.total_cmp(&other.1));
+    Figure {
+        label: "workers exhausted",
+        value: maybe(longest.as_ref(), |(_, all, _)| seconds(*all)),
+        note: longest.map_or_else(String::new, |(name, _, count)| {
+            format!(
+                "“{}”, {}, point samples; at most {} waiting",
+                printable(&name),
+                plural(count as u64, "interval"),
+                maybe(findings.gauge_queue_max(), number)
+            )
+        }),
+        definition: "by its own gauges the target had no free worker and jobs waiting, in \
+                     intervals with saturation of at least 99 %",
     }
 }
 

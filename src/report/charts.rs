@@ -223,6 +223,13 @@ impl<'a> Rows<'a> {
         let of = |value: fn(&Bucket) -> u64| {
             move |bucket: &Bucket| bucket.operations.map(|_| value(bucket))
         };
+        // What has not ended yet is neither: a line that falls to zero would say otherwise.
+        let ended = |value: fn(&Bucket) -> u64| {
+            move |bucket: &Bucket| {
+                let operations = bucket.operations?;
+                (operations.unfinished == 0).then(|| value(bucket))
+            }
+        };
         Chart {
             id: "operations",
             title: "Goodput and errors",
@@ -231,8 +238,8 @@ impl<'a> Rows<'a> {
             scale: "linear",
             stacked: false,
             lines: vec![
-                self.rate("goodput", "good", "area", of(Bucket::succeeded)),
-                self.rate("errors", "bad", "line", of(Bucket::bad)),
+                self.rate("goodput", "good", "area", ended(Bucket::succeeded)),
+                self.rate("errors", "bad", "line", ended(Bucket::bad)),
                 self.rate("offered", "neutral", "dashed", of(Bucket::scheduled)),
             ],
         }

@@ -15,12 +15,13 @@ use super::answer::{self, Figure};
 use super::charts::{Chart, Rows};
 use super::facts;
 use super::figures::{seconds, words};
+use super::incidents;
 use super::moments::{Moment, moments, troubles};
 use super::observed::{self, Table};
 use super::phase_table::{self, COLUMNS};
 use super::spread::{Spread, spreads};
 use super::what_if;
-use crate::analysis::{Findings, Phase, WhatIf, series};
+use crate::analysis::{Findings, Incident, Phase, WhatIf, series};
 use crate::error::{Error, Result};
 use crate::record::{Record, printable};
 
@@ -55,6 +56,7 @@ struct Page<'a> {
     phases: Vec<[String; 14]>,
     what_if: Option<Measures>,
     observed: Vec<Table>,
+    incidents: Option<Table>,
     spans: Vec<Figure>,
     exhaustion: Vec<(String, String)>,
     expectations: Vec<Expectation>,
@@ -74,8 +76,10 @@ struct Page<'a> {
 struct Strip {
     phases: Vec<StripPhase>,
     marks: Vec<StripMark>,
-    /// Where the trigger is on: left edge and width in per cent.
-    trigger: Option<(String, String)>,
+    /// Where a trigger is on: left edge and width in per cent.
+    triggers: Vec<(String, String)>,
+    /// Where service was lost, likewise.
+    lost: Vec<(String, String)>,
 }
 
 struct StripPhase {
@@ -116,7 +120,8 @@ struct Data<'a> {
     story: Option<DataStory>,
     phases: Vec<(f64, f64)>,
     marks: Vec<(f64, String, &'static str)>,
-    trigger: Option<(f64, f64)>,
+    triggers: Vec<(f64, f64)>,
+    lost: Vec<(f64, f64)>,
     at_s: &'a [f64],
     charts: &'a [Chart],
     spreads: &'a [Spread],
@@ -145,7 +150,7 @@ pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> R
     }
     let half = findings.interval_s / 2.0;
     let to_s = rows.at_s.last().map_or(1.0, |last| last + half);
-    let trigger = trigger(findings, to_s);
+    let triggers = triggers(findings, to_s);
     let data = Data {
         to_s,
         story: findings.story.map(|story| DataStory {
@@ -161,14 +166,15 @@ pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> R
             .iter()
             .map(|moment| (moment.at_s, moment.mark(), moment.class()))
             .collect(),
-        trigger,
+        triggers: triggers.clone(),
+        lost: findings.lost_spans(),
         at_s: &rows.at_s,
         charts: &charts,
         spreads: &spreads,
     };
     let data = embedded(&data)?;
     let mut page = page(record, findings, moments, data);
-    page.strip = strip(findings, &page.moments, trigger, to_s);
+    page.strip = strip(findings, &page.moments, &triggers, to_s);
     page.charts = &charts;
     page.spreads = &spreads;
     page.what_if = tried.map(|tried| Measures {
@@ -188,6 +194,12 @@ fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: St
         .map(|sentence| quoted(&printable(sentence)));
     // The licence asks to stand wherever the library does.
     let uplot = format!("/*!\n{}*/\n{UPLOT_SCRIPT}", UPLOT_LICENSE.trim_start());
+    let mut observed = observed::tables(findings);
+    let first = observed
+        .first()
+        .filter(|table| table.title == incidents::TITLE);
+    // It is what a reader must see first, before the charts.
+    let incidents = first.is_some().then(|| observed.remove(0));
     Page {
         title: printable(&findings.title).into_owned(),
         claim: printable(&findings.claim).into_owned(),
@@ -202,13 +214,15 @@ fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: St
         strip: Strip {
             phases: Vec::new(),
             marks: Vec::new(),
-            trigger: None,
+            triggers: Vec::new(),
+            lost: Vec::new(),
         },
         moments,
         charts: &[],
         spreads: &[],
         what_if: None,
-        observed: observed::tables(findings),
+        observed,
+        incidents,
         columns: COLUMNS,
         column_names: COLUMNS.map(|(above, below, _)| phase_table::name(above, below)),
         phases: findings.phases.iter().map(phase_table::cells).collect(),
@@ -228,13 +242,17 @@ fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: St
     }
 }
 
-/// From the trigger to its end, or to that of the run where it was never off.
-fn trigger(findings: &Findings, to_s: f64) -> Option<(f64, f64)> {
-    let from = findings.incident.trigger_s?;
-    Some((from, findings.incident.trigger_off_s.unwrap_or(to_s)))
+/// From each trigger to its end, or to that of the run where it was never off.
+fn triggers(findings: &Findings, to_s: f64) -> Vec<(f64, f64)> {
+    let all = match &findings.incidents[..] {
+        [] => std::slice::from_ref(&findings.incident),
+        all => all,
+    };
+    let acted = |it: &Incident| Some((it.trigger_s?, it.trigger_off_s.unwrap_or(to_s)));
+    all.iter().filter_map(acted).collect()
 }
 
-fn strip(findings: &Findings, moments: &[Moment], trigger: Option<(f64, f64)>, to_s: f64) -> Strip {
+fn strip(findings: &Findings, moments: &[Moment], triggers: &[(f64, f64)], to_s: f64) -> Strip {
     let percent = |at_s: f64| format!("{:.3}", 100.0 * (at_s / to_s).clamp(0.0, 1.0));
     let phase = |phase: &Phase| StripPhase {
         left: percent(phase.from_s),
@@ -242,6 +260,7 @@ fn strip(findings: &Findings, moments: &[Moment], trigger: Option<(f64, f64)>, t
         name: printable(&phase.name).into_owned(),
         span: format!("{}–{}", phase.from_s, seconds(phase.to_s)),
     };
+    let span = |(from, to): &(f64, f64)| (percent(*from), percent(to - from));
     let mark = |moment: &Moment| StripMark {
         left: percent(moment.at_s),
         mark: moment.mark(),
@@ -251,7 +270,8 @@ fn strip(findings: &Findings, moments: &[Moment], trigger: Option<(f64, f64)>, t
     Strip {
         phases: findings.phases.iter().map(phase).collect(),
         marks: moments.iter().map(mark).collect(),
-        trigger: trigger.map(|(from, to)| (percent(from), percent(to - from))),
+        triggers: triggers.iter().map(span).collect(),
+        lost: findings.lost_spans().iter().map(span).collect(),
     }
 }
 

@@ -9,8 +9,9 @@ use std::fmt::Write as _;
 use super::answer;
 use super::facts;
 use super::figures::{count, maybe, percent, plural, words};
+use super::incidents;
 use super::moments::{moments, troubles};
-use super::observed;
+use super::observed::{self, Table};
 use super::phase_table::{self, COLUMNS};
 use super::what_if;
 use crate::analysis::{Findings, WhatIf};
@@ -29,6 +30,10 @@ pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> S
         let _ = writeln!(text, "> **{}**\n", escaped(&banner));
     }
     summary(&mut text, findings);
+    let (incidents, observed): (Vec<_>, Vec<_>) = observed::tables(findings)
+        .into_iter()
+        .partition(|table| table.title == incidents::TITLE);
+    tables(&mut text, &incidents);
     impact(&mut text, findings);
     timeline(&mut text, record, findings);
     let (cause, followed) = findings
@@ -39,7 +44,7 @@ pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> S
     sustained(&mut text, findings);
     recovery(&mut text, findings, followed);
     figures(&mut text, findings);
-    observed(&mut text, findings);
+    tables(&mut text, &observed);
     if let Some(tried) = tried {
         measures(&mut text, tried);
     }
@@ -206,9 +211,9 @@ fn figures(text: &mut String, findings: &Findings) {
     }
 }
 
-/// Tables of the user's target.
-fn observed(text: &mut String, findings: &Findings) {
-    for table in observed::tables(findings) {
+/// Tables that not every run has.
+fn tables(text: &mut String, tables: &[Table]) {
+    for table in tables {
         section(text, table.title);
         let _ = writeln!(text, "{}\n", escaped(table.about));
         let _ = writeln!(text, "| {} |", table.columns.join(" | "));

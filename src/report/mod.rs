@@ -14,6 +14,7 @@ mod failures;
 mod figures;
 mod files;
 pub mod html;
+mod incidents;
 pub mod json;
 pub mod junit;
 pub(crate) mod load;

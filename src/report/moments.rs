@@ -5,7 +5,7 @@
 //! what followed what.
 
 use super::figures::seconds;
-use crate::analysis::{ActionOutcome, Findings};
+use crate::analysis::{ActionOutcome, Findings, Incident};
 use crate::model::ActionName;
 use crate::plan::Story;
 use crate::record::{Event, Record, StopCause, outcome_text, printable, signal_name, story_time};
@@ -211,37 +211,59 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
 }
 
 fn from_findings(findings: &Findings) -> Vec<Moment> {
-    let incident = &findings.incident;
-    let rows = [
+    let all = &findings.incidents;
+    let story = findings.story.as_ref();
+    if all.is_empty() {
+        return of_incident(story, &findings.incident, "");
+    }
+    let told = all.iter().enumerate().flat_map(|(place, incident)| {
+        let which = match all.len() {
+            1 => String::new(),
+            _ => format!(" (incident {})", place + 1),
+        };
+        of_incident(story, incident, &which)
+    });
+    told.collect()
+}
+
+fn of_incident(story: Option<&Story>, incident: &Incident, which: &str) -> Vec<Moment> {
+    const BACK: &str = "goodput, errors and p99 are back for the hold window that begins here";
+    let acts = |at_s: &f64| incident.trigger_off_s.is_none_or(|off| *at_s < off);
+    let early = incident.trigger.is_some() && incident.mitigated_s.is_some_and(|at| acts(&at));
+    let mitigated = if early {
+        "goodput is back at half of the baseline or more, by intended start; the cause acts still"
+    } else {
+        "goodput is back at half of the baseline or more"
+    };
+    let mut rows = vec![
         (
             incident.impact_s,
             Sort::Impact,
             "impact",
             "the first bucket in which users were affected",
         ),
+        (incident.mitigated_s, Sort::Recovery, "mitigated", mitigated),
         (
-            incident.mitigated_s,
+            incident.back_early_s,
             Sort::Recovery,
-            "mitigated",
-            "goodput is back at half of the baseline or more",
+            "back",
+            "goodput, errors and p99 are back, and the cause acts still",
         ),
-        (
-            incident.relapsed_s,
+        (incident.recovered_s, Sort::Recovery, "recovered", BACK),
+    ];
+    for relapse in &incident.relapses {
+        let lost = (
+            Some(relapse.lost_s),
             Sort::Impact,
             "relapsed",
             "service was lost again",
-        ),
-        (
-            incident.recovered_s,
-            Sort::Recovery,
-            "recovered",
-            "goodput, errors and p99 are back for the hold window that begins here",
-        ),
-    ];
+        );
+        rows.extend([lost, (relapse.back_s, Sort::Recovery, "back again", BACK)]);
+    }
     rows.into_iter()
         .filter_map(|(at_s, sort, what, detail)| {
             let at = Nanos::from_secs_f64(at_s?);
-            Some(moment(findings.story.as_ref(), at, sort, what, detail))
+            Some(moment(story, at, sort, &format!("{what}{which}"), detail))
         })
         .collect()
 }

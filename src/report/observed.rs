@@ -4,9 +4,9 @@
 //! Every row names its source, and every table says how its figures are known:
 //! point samples are no time integrals, and what is inferred was not measured.
 
-use super::figures::{NONE, count, maybe, number, percent, rate};
-use super::{failures, steps};
-use crate::analysis::{Estimate, Findings, GaugeFigures, Latency, ProcessFigures};
+use super::figures::{NONE, count, maybe, number, percent, rate, seconds};
+use super::{failures, incidents, steps};
+use crate::analysis::{Estimate, Findings, GaugeFigures, Latency, Phase, ProcessFigures};
 use crate::record::printable;
 
 /// A table as text: what it is called, what must be known of it, its heading,
@@ -28,6 +28,7 @@ pub(super) struct Table {
 /// The tables that there is something for.
 pub(super) fn tables(findings: &Findings) -> Vec<Table> {
     let all = [
+        incidents::table(findings),
         steps::table(findings),
         failures::table(findings),
         times(findings),
@@ -80,13 +81,14 @@ fn times(findings: &Findings) -> Table {
 }
 
 fn gauges(findings: &Findings) -> Table {
-    let row = |phase: &str, gauges: &GaugeFigures| {
+    let row = |phase: &Phase, gauges: &GaugeFigures| {
         let workers = maybe(gauges.workers, number);
         vec![
-            text(phase),
+            text(&phase.name),
             text(&gauges.source.to_string()),
             count(gauges.readings),
             count(gauges.failed),
+            seconds(findings.unread_s(&gauges.source, phase)),
             maybe(gauges.busy, number),
             maybe(gauges.busy_max, number),
             if gauges.workers_stated {
@@ -101,17 +103,19 @@ fn gauges(findings: &Findings) -> Table {
     };
     let rows = findings.phases.iter().flat_map(|phase| {
         let own = phase.gauges.iter();
-        own.map(move |gauges| row(&phase.name, gauges))
+        own.map(move |gauges| row(phase, gauges))
     });
     Table {
         title: "The target’s own gauges",
         about: "Point samples, averaged over the readings; what happened between two readings is \
-                unknown. * a number that was stated, not read.",
+                unknown. No value: how long a gauge was missing or could not be read. * a number \
+                that was stated, not read.",
         columns: vec![
             "phase",
             "source",
             "readings",
             "failed",
+            "no value",
             "busy",
             "busy max",
             "workers",

@@ -12,8 +12,9 @@ use super::answer::{
     measurement_line, verdict_reason, verdict_word,
 };
 use super::figures::words;
+use super::incidents;
 use super::moments::{Moment, Sort, moments};
-use super::observed;
+use super::observed::{self, Table};
 use super::phase_table::{self, COLUMNS};
 use crate::analysis::{Findings, Verdict};
 use crate::record::{Record, printable};
@@ -36,9 +37,15 @@ pub fn render(
     let mut text = String::new();
     head(&mut text, findings, paint);
     figures(&mut text, findings, paint);
+    let tables = observed::tables(findings);
+    // How many incidents there were comes before the words about one of them.
+    let (incidents, observed): (Vec<_>, Vec<_>) = tables
+        .into_iter()
+        .partition(|table| table.title == incidents::TITLE);
+    self::tables(&mut text, incidents, paint);
     list(&mut text, "Findings", &findings.sentences, paint);
     phases(&mut text, findings, paint);
-    observed(&mut text, findings, paint);
+    self::tables(&mut text, observed, paint);
     clock(&mut text, &moments(record, findings), paint);
     exhaustion(&mut text, findings, paint);
     expectations(&mut text, findings, paint);
@@ -198,9 +205,9 @@ fn exhaustion(text: &mut String, findings: &Findings, paint: Paint) {
     }
 }
 
-/// Tables of the user's target.
-fn observed(text: &mut String, findings: &Findings, paint: Paint) {
-    for table in observed::tables(findings) {
+/// Tables that not every run has.
+fn tables(text: &mut String, tables: Vec<Table>, paint: Paint) {
+    for table in tables {
         heading(text, table.title, paint);
         wrapped(text, "  ", table.about, |line| paint.dim(line));
         let heads = table.columns.iter().map(|head| (*head).to_owned());

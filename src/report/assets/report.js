@@ -43,7 +43,16 @@
     };
     ctx.save();
     data.phases.forEach(([from, to], place) => { if (place % 2) band(from, to, style("band")); });
-    if (data.trigger) band(data.trigger[0], data.trigger[1], style("trigger"));
+    for (const [from, to] of data.triggers) band(from, to, style("trigger"));
+    // Where service was lost: a bar along the top.
+    const bar = 4 * devicePixelRatio;
+    for (const [from, to] of data.lost) {
+      const left = Math.max(at(from), bbox.left);
+      const right = Math.min(at(to), bbox.left + bbox.width);
+      if (right <= left) continue;
+      ctx.fillStyle = style("bad");
+      ctx.fillRect(left, bbox.top, right - left, bar);
+    }
     ctx.restore();
   };
   const markLines = (u) => {

@@ -25,6 +25,9 @@ pub(crate) struct Second {
     pub(crate) shed: u64,
     pub(crate) unfinished: u64,
     pub(crate) response_ms: u64,
+    /// Of those that succeed: so many take `slow_ms` instead.
+    pub(crate) slow: u64,
+    pub(crate) slow_ms: u64,
     pub(crate) retries: u64,
     pub(crate) probes: u64,
     pub(crate) saturation: f64,
@@ -46,6 +49,8 @@ pub(crate) const GOOD: Second = Second {
     shed: 0,
     unfinished: 0,
     response_ms: 12,
+    slow: 0,
+    slow_ms: 300,
     retries: 0,
     probes: 10,
     saturation: 0.3,
@@ -217,7 +222,9 @@ pub(crate) fn samples_of(index: u64, second: &Second) -> Vec<Sample> {
         busy_ns: of(second.machine, 2 * SECOND),
         steal_ns: of(second.steal, 2 * SECOND),
     };
-    let response = values(succeeded, Nanos::from_millis(second.response_ms));
+    let slow = second.slow.min(succeeded);
+    let mut response = values(succeeded - slow, Nanos::from_millis(second.response_ms));
+    response.record_times(Nanos::from_millis(second.slow_ms), slow);
     let lag = values(second.offered, Nanos::from_micros(second.lag_us));
     let mut samples = vec![
         sample(
@@ -269,7 +276,7 @@ fn of(share: f64, whole: u64) -> u64 {
 }
 
 pub(crate) fn values(count: u64, value: Nanos) -> Histogram {
-    let mut histogram = Histogram::new();
+    let mut histogram = Histogram::small();
     histogram.record_times(value, count);
     histogram
 }

@@ -123,7 +123,7 @@ fn verdicts() -> Vec<(&'static str, Run)> {
             lasting().act(79.0, 79.1, MONITORS_ON, "", applied()),
         ),
         ("relapsed", pushed().is(75, 85, OUT)),
-        ("recovered_with_the_trigger", pushed().is(75, 84, OUT)), // less than a hold window
+        ("relapsed", pushed().is(75, 84, OUT)), // less than a hold window
         ("metastable", pushed().is(60, 100, OUT)),
         ("not_recovered", pushed().is(60, 100, bad)),
         ("no_impact", pushed().is(20, 60, GOOD)),

@@ -18,4 +18,5 @@ mod observed;
 mod phases;
 mod plan;
 mod properties;
+mod shapes;
 mod validity;

@@ -132,8 +132,9 @@ fn a_freeze_has_its_closed_form_and_costs_no_operation() {
     let incident = &found.incident;
     assert_eq!(incident.trigger.map(Cause::name), Some("pause"));
     assert_eq!(incident.trigger_off_s, Some(14.0));
-    // Everyone waited, and nobody in vain.
-    assert_eq!(incident.verdict.word(), "no_impact");
+    // Everyone waited, and nobody in vain: latency alone is an incident.
+    assert_eq!(incident.verdict.word(), "recovered_with_the_trigger");
+    assert!(incident.harm.unwrap().latency_alone);
 }
 
 #[test]
