@@ -53,6 +53,7 @@ mod totals;
 mod trigger;
 mod usl;
 mod validity;
+mod wider;
 
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};

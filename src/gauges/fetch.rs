@@ -7,13 +7,11 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::bounds::GAUGES;
 use crate::model::GaugeUrl;
 use crate::net::Tls;
 use crate::net::http::{self, HttpRequest};
 use crate::units::Nanos;
-
-/// The longest page that is read; a large server's has some hundred kilobytes.
-const BODY_MAX: usize = 8 * 1024 * 1024;
 
 /// The body of the page at `url`, asked of `address` within `limit`.
 ///
@@ -39,15 +37,14 @@ pub(crate) fn fetch(
         headers: &headers,
         body: "",
         timeout: limit,
-        body_max: BODY_MAX,
+        body_max: GAUGES.length_max(),
     })?;
     check_status(response.status)?;
     let coding = response.header("content-encoding");
     if coding.is_some_and(|coding| !coding.eq_ignore_ascii_case("identity")) {
         return Err("the page is compressed, although no compression was requested".into());
     }
-    let too_long = "the page is longer than 8 MB; name a smaller one";
-    response.body.ok_or_else(|| too_long.into())
+    response.body.ok_or_else(|| GAUGES.too_long())
 }
 
 fn check_status(status: u16) -> Result<(), String> {

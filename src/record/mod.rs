@@ -24,6 +24,7 @@ mod lines;
 mod memory;
 mod private;
 mod sample;
+mod samples;
 mod tally;
 mod text;
 
@@ -41,8 +42,9 @@ pub use histogram::Histogram;
 pub(crate) use histogram::is_told;
 pub use interval_log::IntervalLog;
 pub use memory::MemoryRecorder;
+pub(crate) use private::open_to_append;
 pub use private::{claim_directory, write_private};
-pub(crate) use private::{open_to_append, read_regular};
 pub use sample::{Counters, Measure, Observer, Sample};
+pub use samples::Samples;
 pub use tally::Tally;
 pub(crate) use text::{outcome_text, printable, signal_name, story_time};

@@ -15,10 +15,12 @@ mod simulated;
 
 mod analysis;
 mod architecture;
+mod bounds;
 mod clients;
 mod codec;
 mod directories;
 mod failures;
+mod memory;
 mod merged;
 mod old_runs;
 mod operations;
