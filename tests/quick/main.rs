@@ -7,6 +7,8 @@
 mod conformance;
 #[path = "../common/documented.rs"]
 mod documented;
+#[path = "../common/mutated.rs"]
+mod mutated;
 #[path = "../common/plan.rs"]
 mod plan;
 #[path = "../common/responses.rs"]
@@ -20,6 +22,7 @@ mod clients;
 mod codec;
 mod directories;
 mod failures;
+mod fuzzed;
 mod memory;
 mod merged;
 mod old_runs;
