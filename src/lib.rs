@@ -14,16 +14,16 @@
 //!
 //! | rank | modules |
 //! |---|---|
-//! | 0 | [`units`] |
+//! | 0 | [`units`], [`bounds`] |
 //! | 1 | `clock`, `rng`, [`error`], `slots`, `sync` |
-//! | 2 | [`model`], `process` |
+//! | 2 | [`model`], `process`, `files` |
 //! | 3 | [`plan`], `net` |
 //! | 4 | [`scenario`] |
 //! | 5 | [`record`] |
 //! | 6 | `clients` |
 //! | 7 | [`analysis`], `load`, `fleet`, `target`, `proxy`, `gauges`, [`sim`] |
 //! | 8 | [`report`], `ui`, `live`, `explore` |
-//! | 9 | `run` |
+//! | 9 | `run`, `readers` (for tests only) |
 //! | 10 | [`cli`] |
 //!
 //! Those with a link are what a user of the crate needs: from a scenario to a plan,
@@ -43,6 +43,7 @@
 )]
 
 pub mod analysis;
+pub mod bounds;
 pub mod cli;
 pub mod error;
 pub mod model;
@@ -53,6 +54,7 @@ pub mod scenario;
 pub mod sim;
 pub mod units;
 
+mod files;
 mod named;
 mod process;
 mod run;
@@ -96,6 +98,8 @@ pub mod net;
 mod proxy;
 #[cfg(feature = "testing")]
 pub mod proxy;
+#[cfg(feature = "testing")]
+pub mod readers;
 #[cfg(not(feature = "testing"))]
 mod rng;
 #[cfg(feature = "testing")]

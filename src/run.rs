@@ -17,13 +17,14 @@ use crate::model::secret;
 use crate::plan::Plan;
 use crate::record::{
     Backend, Event, Header, IntervalLog, Observer, Record, Recorder, Sample, StopCause, Tally,
-    claim_directory, read_regular, write_private,
+    claim_directory, write_private,
 };
 use crate::report;
 use crate::scenario::Setting;
 use crate::sim;
 use crate::ui;
 use crate::units::Nanos;
+use crate::{bounds, files};
 
 /// Where runs land unless `--out` says otherwise.
 const REPORTS: &str = "reports";
@@ -241,7 +242,7 @@ fn tried(directory: &Path) -> Result<Option<WhatIf>> {
     let wrong = |cause: &dyn std::fmt::Display| {
         Error::usage(format!("failed to read {}: {cause}", path.display()))
     };
-    match read_regular(&path) {
+    match files::read_regular(&path, &bounds::RUN_HEADER) {
         Ok(bytes) => serde_json::from_slice(&bytes)
             .map(Some)
             .map_err(|it| wrong(&it)),

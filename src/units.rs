@@ -277,10 +277,14 @@ impl fmt::Display for Nanos {
 #[serde(transparent)]
 pub struct Rate(f64);
 
+/// Events per second at most: no machine sends a thousandth of it.
+const RATE_MAX: f64 = 1e9;
+
 impl Rate {
-    /// So many events per second; none where the number is negative or not finite.
+    /// So many events per second; none where the number is negative, not finite or more
+    /// than a billion.
     pub fn per_second(value: f64) -> Option<Self> {
-        (value.is_finite() && value >= 0.0).then_some(Self(value))
+        (0.0..=RATE_MAX).contains(&value).then_some(Self(value))
     }
 
     /// Events per second.
@@ -308,7 +312,11 @@ impl FromStr for Rate {
             "h" => 3600.0,
             _ => return Err(error()),
         };
-        Self::per_second(number / per).ok_or_else(error)
+        let rate = number / per;
+        if rate > RATE_MAX {
+            return Err(UnitError::new(text, "a rate of at most 1000000000/s"));
+        }
+        Self::per_second(rate).ok_or_else(error)
     }
 }
 

@@ -123,16 +123,16 @@ impl Findings {
 /// Failures of the record, users' first, then the monitors', of each source the most
 /// frequent cause first.
 pub(super) fn failures(record: &Record) -> Vec<Failures> {
-    let counted = samples(record).map(|(sample, _)| &sample.source);
-    let sources: BTreeSet<&SourceName> = counted.collect();
-    let sources = sources.into_iter();
+    let counted = samples(record).map(|(sample, _)| sample.source);
+    let sources: BTreeSet<SourceName> = counted.collect();
+    let sources = sources.iter();
     sources.flat_map(|source| of(record, source)).collect()
 }
 
 /// The samples that count failures.
-fn samples(record: &Record) -> impl Iterator<Item = (&Sample, &FailureCounters)> {
+fn samples(record: &Record) -> impl Iterator<Item = (Sample, FailureCounters)> {
     let samples = record.samples.iter();
-    samples.filter_map(|sample| match &sample.counters {
+    samples.filter_map(|sample| match sample.counters {
         Counters::Failures(counters) => Some((sample, counters)),
         _ => None,
     })
@@ -140,15 +140,15 @@ fn samples(record: &Record) -> impl Iterator<Item = (&Sample, &FailureCounters)>
 
 /// Failures between two edges of the buckets, in the same order.
 pub(super) fn between(record: &Record, from: Nanos, to: Nanos) -> Vec<FailureCount> {
-    let mut all: BTreeMap<&SourceName, FailureCounters> = BTreeMap::new();
+    let mut all: BTreeMap<SourceName, FailureCounters> = BTreeMap::new();
     let inside = samples(record).filter(|(sample, _)| (from..to).contains(&middle(sample)));
     for (sample, counters) in inside {
-        all.entry(&sample.source).or_default().merge(counters);
+        all.entry(sample.source).or_default().merge(&counters);
     }
     let each = all.into_iter().flat_map(|(source, counters)| {
         let mut counts: Vec<_> = counters.iter().collect();
         counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        counts.into_iter().map(|(cause, count)| FailureCount {
+        counts.into_iter().map(move |(cause, count)| FailureCount {
             source: source.to_string(),
             cause,
             count,
@@ -187,7 +187,7 @@ fn counted(
     let mut all = FailureCounters::default();
     let mut since = [Nanos::MAX; FailureCause::ALL.len()];
     for (sample, counters) in samples(record).filter(|(sample, _)| sample.source == *source) {
-        all.merge(counters);
+        all.merge(&counters);
         for (cause, _) in counters.iter() {
             since[cause as usize] = since[cause as usize].min(sample.to);
         }

@@ -66,6 +66,7 @@ mod totals;
 mod trigger;
 mod usl;
 mod validity;
+mod wider;
 mod wire;
 mod worn;
 

@@ -90,7 +90,7 @@ pub(super) fn times(record: &Record, from: Nanos, to: Nanos) -> Times {
     let mut all: [Option<Histogram>; 3] = Default::default();
     for sample in inside {
         for (into, measure) in all.iter_mut().zip(MEASURES) {
-            take(into, sample, measure);
+            take(into, &sample, measure);
         }
     }
     let [connect, tls, first_byte] = all.map(|it| it.map(|it| latency(Some(&it))));

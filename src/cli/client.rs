@@ -13,8 +13,8 @@ pub(super) struct ClientArguments {
     /// Limit on an operation, from its intended start [default: none]
     #[arg(long, value_name = "TIME")]
     deadline: Option<Nanos>,
-    /// Attempts after the first
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    /// Attempts after the first, at most 100
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=100))]
     retries: u32,
     /// Pause before each retry: `none`, `100ms`, or for example
     /// `exponential 50ms..2s, full jitter`; also `factor 3` and `equal jitter`

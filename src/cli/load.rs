@@ -1,10 +1,9 @@
 //! `threadbare load`: a load on any HTTP server, and its result.
 
-use std::io::Read as _;
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::{fmt, fs, io};
+use std::{fmt, io};
 
 use clap::{Args, ValueEnum};
 use hyper::Uri;
@@ -18,7 +17,7 @@ use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Statuses, S
 use crate::net::{AllowedHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan};
 use crate::units::Nanos;
-use crate::{report, run, scenario};
+use crate::{bounds, files, report, run, scenario};
 
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
@@ -41,7 +40,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "FILE", conflicts_with_all = ["rate", "arrivals", "think"])]
     replay: Option<PathBuf>,
     /// Limit on connections; when all are in use, operations wait for one
-    #[arg(short, long, value_name = "N", default_value_t = 64)]
+    #[arg(short, long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     connections: u32,
     /// How long operations are scheduled; then those in flight are drained for the
     /// timeout and the pauses of their retries, or the deadline [default: 10s, or
@@ -52,7 +51,7 @@ pub(super) struct Arguments {
     #[arg(short = 'n', long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     operations: Option<u64>,
     /// Threads that share the load
-    #[arg(short, long, value_name = "N", default_value_t = 1)]
+    #[arg(short, long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(0..=1024))]
     threads: u32,
     /// How arrivals are spread
     #[arg(long, value_enum, default_value_t = Spread::Constant)]
@@ -95,7 +94,7 @@ pub(super) struct Arguments {
     client: ClientArguments,
     /// Limit on operations that wait for a connection; one more is shed, and the
     /// measurement is invalid
-    #[arg(long, value_name = "N", default_value_t = 100_000)]
+    #[arg(long, value_name = "N", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
     backlog: u32,
     /// Open a connection for each request
     #[arg(long)]
@@ -104,7 +103,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "disable_keepalive")]
     http2: bool,
     /// Limit on concurrent requests on each HTTP/2 connection
-    #[arg(long, value_name = "N", default_value_t = 32, requires = "http2")]
+    #[arg(long, value_name = "N", default_value_t = 32, requires = "http2", value_parser = clap::value_parser!(u32).range(0..=10_000))]
     streams: u32,
     /// Connect to this Unix socket instead of the URL's host
     #[arg(long, value_name = "FILE", conflicts_with = "resolve")]
@@ -143,10 +142,10 @@ pub(super) struct Arguments {
     latency_correction: bool,
 }
 
+/// Requests at a time at most: each is held in memory.
+const USERS_MAX: u32 = 1_000_000;
 /// How long operations are scheduled, unless something else says so.
 const DURATION: Nanos = Nanos::from_secs(10);
-/// Bytes of a file of recorded times at most: some five million of them.
-const RECORDING_MAX: u64 = 64 << 20;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -366,7 +365,7 @@ impl Arguments {
 
     fn body(&self) -> Result<Vec<u8>> {
         if let Some(file) = &self.body_file {
-            return fs::read(file).map_err(|cause| {
+            return files::read(file, &bounds::BODY).map_err(|cause| {
                 let file = file.display();
                 Error::usage(format!("failed to read the body from {file}: {cause}"))
             });
@@ -397,9 +396,17 @@ impl Arguments {
 
     fn plan(&self, host: &str, work: &HttpWork) -> Result<Plan> {
         let at_a_time = if self.http2 { self.streams } else { 1 };
+        let users = self.connections.saturating_mul(at_a_time);
+        if users > USERS_MAX {
+            return Err(Error::usage(format!(
+                "{} connections of {at_a_time} requests at a time are more than the {USERS_MAX} \
+                 that are held in memory; lower --connections or --streams",
+                self.connections
+            )));
+        }
         let replay = self.replay.as_deref().map(recorded).transpose()?;
         let closed = (self.rate.is_none() && replay.is_none()).then_some(ClosedLoop {
-            users: self.connections.saturating_mul(at_a_time),
+            users,
             think: self.think,
         });
         let end = self.end(replay.as_ref());
@@ -471,11 +478,6 @@ fn recorded(file: &Path) -> Result<Replay> {
             "failed to read the recorded times in {file}: {cause}"
         ))
     };
-    let mut bytes = Vec::new();
-    let opened = fs::File::open(file).map_err(|cause| wrong(&cause))?;
-    let read = opened.take(RECORDING_MAX + 1).read_to_end(&mut bytes);
-    if read.map_err(|cause| wrong(&cause))? as u64 > RECORDING_MAX {
-        return Err(wrong(&"it is longer than 64 MiB; split it"));
-    }
+    let bytes = files::read(file, &bounds::REPLAY).map_err(|cause| wrong(&cause))?;
     Replay::parse(&String::from_utf8_lossy(&bytes)).map_err(|cause| wrong(&cause))
 }

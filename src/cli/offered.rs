@@ -135,8 +135,13 @@ fn spike(text: &str) -> Result<Spike, String> {
 
 /// A rate at an end of a ramp, which may be zero.
 fn edge(text: &str) -> Result<Rate, String> {
-    let number = text.parse::<f64>().ok().and_then(Rate::per_second);
-    number.map_or_else(|| text.parse::<Rate>().map_err(|e| e.to_string()), Ok)
+    let number = text.parse::<f64>().ok();
+    if number.is_some_and(|number| number > 1e9) {
+        return Err("a rate must be at most 1000000000/s".into());
+    }
+    number
+        .and_then(Rate::per_second)
+        .map_or_else(|| text.parse::<Rate>().map_err(|e| e.to_string()), Ok)
 }
 
 /// A rate, with its unit or per second.
@@ -200,6 +205,8 @@ mod tests {
         for (text, part) in [
             ("0", "more than zero"),
             ("fast", "such as|for example"),
+            ("1e300", "at most 1000000000/s"),
+            ("1:1e300/s", "at most 1000000000/s"),
             ("1,", "for example"),
             ("10~20/1s", "at most its mean"),
             ("10~5", "1000~500/30s"),

@@ -13,10 +13,8 @@ use std::thread;
 use sha2::{Digest, Sha256};
 
 use super::wire::{self, Handler, Request, Response};
+use crate::bounds::LISTENER_CONNECTIONS_MAX;
 use crate::error::{Error, Result};
-
-/// Connections at a time: the conductor holds one, a person a few.
-const CONNECTIONS_MAX: usize = 64;
 
 /// Serves control requests that carry `token` on a free loopback port, from
 /// threads of their own; what `handler` gives none for is answered with 404.
@@ -39,7 +37,7 @@ pub(super) fn listen(
     });
     thread::Builder::new()
         .name("control".into())
-        .spawn(move || wire::serve(&listener, "control", CONNECTIONS_MAX, &guarded))
+        .spawn(move || wire::serve(&listener, "control", LISTENER_CONNECTIONS_MAX, &guarded))
         .map_err(|cause| Error::unfit(format!("failed to start a control thread: {cause}")))?;
     Ok(address)
 }

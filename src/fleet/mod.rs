@@ -20,6 +20,7 @@ mod control;
 mod database;
 mod handle;
 mod message;
+mod open;
 mod parts;
 mod wire;
 
@@ -27,5 +28,7 @@ mod wire;
 pub use handle::Process;
 pub use handle::{Fleet, Launch, StandaloneFleet, serve_alone};
 pub(crate) use parts::serve_part;
+#[cfg(feature = "testing")]
+pub(crate) use wire::read_control;
 
 use crate::sync::lock;

@@ -11,24 +11,25 @@
 use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use hyper::StatusCode;
 use serde::Serialize;
 
+use super::open::Open;
+use crate::bounds::{CONTROL, REQUEST_TIME_MAX};
+use crate::clock::Clock;
 use crate::net::{Framing, FramingFields, RequestKind};
 
 /// The longest head of a message: many times what any part sends.
 const HEAD_MAX: usize = 16 * 1024;
-/// The longest body of a request; gauges, which are longer, are answers.
-const REQUEST_BODY_MAX: usize = 64 * 1024;
 /// The longest body of an answer: an encoded histogram is a few kilobytes.
 const ANSWER_BODY_MAX: usize = 4 * 1024 * 1024;
 /// Headers at most; a browser sends about 20.
 const HEADERS_MAX: usize = 64;
-/// A connection on which nothing came for so long is closed.
+/// A connection on which nothing came for so long is closed; where there are too many,
+/// before that.
 const IDLE_MAX: Duration = Duration::from_mins(1);
 
 /// A request as it was read.
@@ -118,45 +119,50 @@ impl Response {
 /// What answers requests.
 pub(super) type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
 
-/// Serves forever, with a thread called `name` for each connection; past
-/// `connections_max` connections more are turned away with 503.
+/// Serves forever, with a thread called `name` for each connection. Past
+/// `connections_max` connections the one makes room that is idle for longest; where all
+/// are being answered, one more is turned away with 503.
 pub(super) fn serve(listener: &TcpListener, name: &str, connections_max: usize, handler: &Handler) {
-    let open = Arc::new(AtomicUsize::new(0));
+    let open = Arc::new(Open::new(connections_max));
     loop {
         let Ok((mut stream, _)) = listener.accept() else {
             // No free file descriptor: one may be free in a moment.
             thread::sleep(Duration::from_millis(10));
             continue;
         };
-        if open.fetch_add(1, Ordering::Relaxed) >= connections_max {
-            open.fetch_sub(1, Ordering::Relaxed);
+        let Some(id) = open.admit(&stream) else {
             let _ = Response::error(503, "too many connections").write(&mut stream);
             continue;
-        }
-        let (handler, counted) = (Arc::clone(handler), Arc::clone(&open));
+        };
+        let (handler, among) = (Arc::clone(handler), Arc::clone(&open));
         let spawned = thread::Builder::new().name(name.into()).spawn(move || {
             // A broken connection concerns its caller only.
-            let _ = converse(&mut stream, &handler);
-            counted.fetch_sub(1, Ordering::Relaxed);
+            let _ = converse(&mut stream, &handler, &|answering| {
+                among.answering(id, answering);
+            });
+            among.ended(id);
         });
         if spawned.is_err() {
-            open.fetch_sub(1, Ordering::Relaxed);
+            open.ended(id);
         }
     }
 }
 
-/// Answers the requests of one connection until it closes.
-fn converse(stream: &mut TcpStream, handler: &Handler) -> io::Result<()> {
+/// Answers the requests of one connection until it closes, and says when it begins and
+/// ends to answer one.
+fn converse(stream: &mut TcpStream, handler: &Handler, answering: &dyn Fn(bool)) -> io::Result<()> {
     stream.set_nodelay(true)?;
-    stream.set_read_timeout(Some(IDLE_MAX))?;
+    stream.set_write_timeout(Some(REQUEST_TIME_MAX))?;
     let mut buffer = Vec::new();
     loop {
         match read_request(stream, &mut buffer)? {
             Incoming::Closed => return Ok(()),
             Incoming::Unreadable(answer) => return answer.write(stream),
             Incoming::Request(request) => {
+                answering(true);
                 let answer = handler(&request);
                 answer.write(stream)?;
+                answering(false);
                 if answer.last {
                     std::process::exit(0);
                 }
@@ -176,6 +182,7 @@ enum Incoming {
 }
 
 fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
+    let mut begun = None;
     let (mut request, head, body) = loop {
         match parse_request(buffer) {
             Ok(Some(parsed)) => break parsed,
@@ -186,12 +193,12 @@ fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Inco
             Ok(None) => {}
             Err(answer) => return Ok(Incoming::Unreadable(answer)),
         }
-        if fill(stream, buffer)? == 0 {
+        if fill_in_time(stream, buffer, &mut begun)? == 0 {
             return Ok(Incoming::Closed);
         }
     };
     while buffer.len() < head + body {
-        if fill(stream, buffer)? == 0 {
+        if fill_in_time(stream, buffer, &mut begun)? == 0 {
             return Ok(Incoming::Closed);
         }
     }
@@ -228,10 +235,46 @@ fn parse_request(buffer: &[u8]) -> Result<Option<(Request, usize, usize)>, Respo
         Ok(_) => return Err(Response::error(411, "the body's length must be stated")),
         Err(_) => return Err(Response::error(400, "content-length is not a number")),
     };
-    if body > REQUEST_BODY_MAX {
-        return Err(Response::error(413, "the body is too long"));
+    if body > CONTROL.length_max() {
+        return Err(Response::error(
+            413,
+            &format!("the body: {}", CONTROL.too_long()),
+        ));
     }
     Ok(Some((request, head, body)))
+}
+
+/// Reads what a control listener is sent, request by request.
+#[cfg(feature = "testing")]
+pub(crate) fn read_control(mut bytes: &[u8]) {
+    while let Ok(Some((_, head, body))) = parse_request(bytes) {
+        let Some((request, rest)) = bytes.split_at_checked(head + body) else {
+            return;
+        };
+        let _ = serde_json::from_slice::<serde_json::Value>(&request[head..]);
+        bytes = rest;
+    }
+}
+
+/// As [`fill`], for a request that has to be there whole in a while from its first byte
+/// on; none has begun where there is no clock.
+fn fill_in_time(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    begun: &mut Option<Clock>,
+) -> io::Result<usize> {
+    if begun.is_none() && !buffer.is_empty() {
+        *begun = Some(Clock::start());
+    }
+    let left = match begun {
+        None => IDLE_MAX,
+        Some(clock) => REQUEST_TIME_MAX.saturating_sub(clock.now().to_duration()),
+    };
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    stream.set_read_timeout(Some(left))?;
+    fill(stream, buffer)
 }
 
 /// Reads what there is; zero at the end of the stream. A process that was stopped

@@ -7,13 +7,11 @@ use std::net::SocketAddr;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
+use crate::bounds::GAUGES;
 use crate::model::{FailureCause, GaugeUrl};
 use crate::net::http::{self, HttpRequest};
 use crate::net::{Failed, Tls};
 use crate::units::Nanos;
-
-/// The longest page that is read; a large server's has some hundred kilobytes.
-const BODY_MAX: usize = 8 * 1024 * 1024;
 
 /// The body of the page at `url`, asked of `address` within `limit`.
 ///
@@ -39,7 +37,7 @@ pub(crate) fn fetch(
         headers: &headers,
         body: "",
         timeout: limit,
-        body_max: BODY_MAX,
+        body_max: GAUGES.length_max(),
     })?;
     check_status(response.status)?;
     let coding = response.header("content-encoding");
@@ -48,8 +46,7 @@ pub(crate) fn fetch(
             "the page is compressed, although no compression was requested",
         ));
     }
-    let too_long = "the page is longer than 8 MB; name a smaller one";
-    response.body.ok_or_else(|| unfit(too_long))
+    response.body.ok_or_else(|| unfit(GAUGES.too_long()))
 }
 
 /// An answer that is no page.

@@ -4,11 +4,9 @@
 //! begins differently each time, and a setting could be wrong.
 
 use super::{haproxy, prometheus, puma, tomcat};
+use crate::bounds::GAUGES;
 use crate::model::Page;
 use crate::units::counted;
-
-/// Series kept of a page at most; the readings of a preset need a few.
-const SERIES_MAX: usize = 100_000;
 
 /// Reads a page of metrics in whatever format it comes; series whose name
 /// `keep` refuses are left out.
@@ -33,8 +31,8 @@ pub(crate) fn read_page(bytes: &[u8], keep: &dyn Fn(&str) -> bool) -> Result<Pag
     } else {
         prometheus::parse(begin, keep)
     };
-    if page.series.len() > SERIES_MAX {
-        return Err(format!("the page has more than {SERIES_MAX} series"));
+    if page.series.len() as u64 > GAUGES.entries_max() {
+        return Err(GAUGES.too_many());
     }
     if let (true, Some((line, what))) = (page.series.is_empty(), &page.malformed.first) {
         // Every line that could hold a value was read, and none was one.

@@ -7,10 +7,11 @@
 //! it cannot read, and tells how many there were: a page of which one line is
 //! malformed still says how many workers are busy.
 
+use crate::bounds::GAUGES_LINE;
 use crate::model::{Malformed, Page, Series};
 
-/// The longest line read; a series with forty labels has some 4,000 bytes.
-const LINE_MAX: usize = 64 * 1024;
+/// The longest line read.
+const LINE_MAX: usize = GAUGES_LINE.length_max();
 
 /// Reads a page; series whose name `keep` refuses are left out.
 pub(super) fn parse(text: &str, keep: &dyn Fn(&str) -> bool) -> Page {

@@ -5,6 +5,8 @@ use std::io::Read;
 
 use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
 
+use crate::bounds::CHECKED_BODY;
+
 /// What was kept of a response, to be judged or captured from.
 #[derive(Debug, Clone, Default)]
 pub struct Content {
@@ -17,7 +19,7 @@ pub struct Content {
 }
 
 /// Bytes of a body that are kept at most, before and after it is decoded.
-const BODY_MAX: usize = 1024 * 1024;
+const BODY_MAX: usize = CHECKED_BODY.length_max();
 
 /// Why a body cannot be looked into.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::bounds::REPLAY;
 use crate::units::Nanos;
 
 /// The latest time that a recording may hold: longer loads are none of a tester's.
@@ -33,6 +34,9 @@ pub enum ReplayError {
     /// There is no time in it.
     #[error("it has no times: write one for each operation, in seconds, each on a line")]
     Empty,
+    /// There are more than are held in memory.
+    #[error("{}", REPLAY.too_many())]
+    TooMany,
 }
 
 impl Replay {
@@ -41,7 +45,7 @@ impl Replay {
     ///
     /// # Errors
     ///
-    /// Where a line is something else, or no line is a time.
+    /// Where a line is something else, no line is a time, or there are too many.
     pub fn parse(text: &str) -> Result<Self, ReplayError> {
         let mut times = Vec::new();
         for (index, line) in text.lines().enumerate() {
@@ -54,6 +58,9 @@ impl Replay {
                 text: line.chars().take(40).flat_map(char::escape_debug).collect(),
             })?;
             times.push(time);
+            if times.len() as u64 > REPLAY.entries_max() {
+                return Err(ReplayError::TooMany);
+            }
         }
         if times.is_empty() {
             return Err(ReplayError::Empty);

@@ -18,4 +18,6 @@ pub use failed::Failed;
 pub use framing::FramingError;
 pub use framing::{BodyReader, Framing, FramingFields, RequestKind};
 pub use hosts::{AllowedHosts, is_loopback};
+#[cfg(feature = "testing")]
+pub(crate) use tls::read_pem;
 pub use tls::{Tls, TlsOptions};

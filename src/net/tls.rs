@@ -14,7 +14,9 @@ use rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
 };
 
+use crate::bounds::CERTIFICATES;
 use crate::error::{Error, Result};
+use crate::files;
 
 /// What a client trusts and who it says it is.
 #[derive(Debug, Clone, Default)]
@@ -57,12 +59,7 @@ impl Tls {
             None => builder.with_no_client_auth(),
             Some((chain, key)) => {
                 let chain = certificates(chain)?;
-                let key = PrivateKeyDer::from_pem_file(key).map_err(|cause| {
-                    Error::usage(format!(
-                        "failed to read a private key (PEM) from {}: {cause}",
-                        key.display()
-                    ))
-                })?;
+                let key = private_key(key)?;
                 builder.with_client_auth_cert(chain, key).map_err(unfit)?
             }
         };
@@ -116,6 +113,28 @@ fn roots(ca: Option<&Path>) -> Result<RootCertStore> {
     Ok(roots)
 }
 
+/// Reads certificates and a key, and trusts what can be trusted.
+#[cfg(feature = "testing")]
+pub(crate) fn read_pem(bytes: &[u8]) {
+    let mut roots = RootCertStore::empty();
+    let all = CertificateDer::pem_slice_iter(bytes).filter_map(std::result::Result::ok);
+    roots.add_parsable_certificates(all);
+    if let Ok(key) = PrivateKeyDer::from_pem_slice(bytes) {
+        let _ = ring::default_provider().key_provider.load_private_key(key);
+    }
+}
+
+fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
+    let unreadable = |cause: &dyn std::fmt::Display| {
+        Error::usage(format!(
+            "failed to read a private key (PEM) from {}: {cause}",
+            file.display()
+        ))
+    };
+    let bytes = files::read(file, &CERTIFICATES).map_err(|cause| unreadable(&cause))?;
+    PrivateKeyDer::from_pem_slice(&bytes).map_err(|cause| unreadable(&cause))
+}
+
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
     let unreadable = |cause: &dyn std::fmt::Display| {
         Error::usage(format!(
@@ -123,8 +142,9 @@ fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
             file.display()
         ))
     };
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(file)
-        .and_then(Iterator::collect)
+    let bytes = files::read(file, &CERTIFICATES).map_err(|cause| unreadable(&cause))?;
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+        .collect::<std::result::Result<_, _>>()
         .map_err(|cause| unreadable(&cause))?;
     if certificates.is_empty() {
         return Err(unreadable(&"it contains none"));

@@ -16,10 +16,11 @@
 
 use std::net::{IpAddr, SocketAddr, TcpListener as Bound};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Full, Limited};
+use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN, USER_AGENT};
 use hyper::server::conn::http1;
@@ -29,20 +30,16 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::runtime::Builder;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
+use tokio::task::AbortHandle;
 
 use super::proxies::{Draft, Proxies, Refusal, shown};
 use super::proxies::{add_fault, find_fault, remove_fault, update_fault};
+use crate::bounds::{HEAD_TIME_MAX, LISTENER_CONNECTIONS_MAX, PROXY_API, REQUEST_TIME_MAX};
 use crate::error::{Error, Result};
 
 /// The version of Toxiproxy whose API this is; clients ask for it.
 const VERSION: &str = "2.9.0";
-/// The longest body: a thousand proxies are 100 KB.
-const BODY_MAX: usize = 1024 * 1024;
-/// Connections at a time; one more waits.
-const CONNECTIONS_MAX: usize = 64;
-/// How long a client may take to send a request's head.
-const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 
 type ApiResponse = std::result::Result<(StatusCode, Value), Refusal>;
 
@@ -116,19 +113,26 @@ async fn serve(bound: Bound, proxies: Arc<Proxies>) {
     let Ok(listener) = TcpListener::from_std(bound) else {
         return; // outside a runtime only
     };
-    let free = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let mut open = Open::default();
     loop {
-        let Ok(slot) = Arc::clone(&free).acquire_owned().await else {
-            return; // it is never closed
-        };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(Duration::from_millis(10)).await;
             continue;
         };
         let _ = stream.set_nodelay(true);
         let proxies = Arc::clone(&proxies);
-        tokio::spawn(async move {
-            let answering = service_fn(move |request| answer(Arc::clone(&proxies), request));
+        let last = open.next_turn();
+        let (turns, own) = (Arc::clone(&open.turns), Arc::clone(&last));
+        let task = tokio::spawn(async move {
+            let answering = service_fn(move |request| {
+                let asked = answer(Arc::clone(&proxies), request);
+                let (turns, own) = (Arc::clone(&turns), Arc::clone(&own));
+                async move {
+                    let answer = asked.await;
+                    own.store(turns.fetch_add(1, Ordering::Relaxed), Ordering::Relaxed);
+                    answer
+                }
+            });
             let mut server = http1::Builder::new();
             server
                 .timer(TokioTimer::new())
@@ -137,8 +141,37 @@ async fn serve(bound: Bound, proxies: Arc<Proxies>) {
             let _ = server
                 .serve_connection(TokioIo::new(stream), answering)
                 .await;
-            drop(slot);
         });
+        open.admit(task.abort_handle(), last);
+    }
+}
+
+/// The connections that are open. Where there are too many, the one makes room whose last
+/// answer, or whose beginning where it had none, is longest ago: who opens connections and
+/// says nothing, or half of it, keeps nobody out.
+#[derive(Debug, Default)]
+struct Open {
+    /// Grows with every connection and every answer: an order, and no time.
+    turns: Arc<AtomicU64>,
+    connections: Vec<(AbortHandle, Arc<AtomicU64>)>,
+}
+
+impl Open {
+    /// The turn of a connection that begins.
+    fn next_turn(&self) -> Arc<AtomicU64> {
+        Arc::new(self.turns.fetch_add(1, Ordering::Relaxed).into())
+    }
+
+    fn admit(&mut self, task: AbortHandle, last: Arc<AtomicU64>) {
+        self.connections.retain(|(task, _)| !task.is_finished());
+        if self.connections.len() >= LISTENER_CONNECTIONS_MAX {
+            let places = self.connections.iter().enumerate();
+            let idlest = places.min_by_key(|(_, (_, last))| last.load(Ordering::Relaxed));
+            if let Some((place, _)) = idlest {
+                self.connections.swap_remove(place).0.abort();
+            }
+        }
+        self.connections.push((task, last));
     }
 }
 
@@ -149,9 +182,9 @@ async fn answer(
     let (head, body) = request.into_parts();
     let done = match stranger(&head.headers) {
         Some(refusal) => Err(refusal),
-        None => match Limited::new(body, BODY_MAX).collect().await {
-            Ok(body) => act(&proxies, &head.method, head.uri.path(), &body.to_bytes()),
-            Err(cause) => Err(Refusal::bad_body(cause)),
+        None => match whole(body).await {
+            Ok(body) => act(&proxies, &head.method, head.uri.path(), &body),
+            Err(refusal) => Err(refusal),
         },
     };
     let (status, body) = done.unwrap_or_else(|refusal| {
@@ -168,6 +201,23 @@ async fn answer(
     let json = hyper::header::HeaderValue::from_static("application/json");
     answer.headers_mut().insert(CONTENT_TYPE, json);
     Ok(answer)
+}
+
+/// The body, within its bounds.
+async fn whole(body: Incoming) -> std::result::Result<Bytes, Refusal> {
+    let limited = Limited::new(body, PROXY_API.length_max()).collect();
+    match tokio::time::timeout(REQUEST_TIME_MAX, limited).await {
+        Ok(Ok(body)) => Ok(body.to_bytes()),
+        Ok(Err(cause)) if cause.is::<LengthLimitError>() => Err(Refusal::new(
+            413,
+            format!("the body: {}", PROXY_API.too_long()),
+        )),
+        Ok(Err(cause)) => Err(Refusal::bad_body(cause)),
+        Err(_) => Err(Refusal::new(
+            408,
+            "the body did not come in time; send it at once",
+        )),
+    }
 }
 
 /// Why a request may come from another site's page.
@@ -251,6 +301,34 @@ fn act(proxies: &Proxies, method: &Method, path: &str, body: &[u8]) -> ApiRespon
             Err(Refusal::new(405, format!("{method} is not possible here")))
         }
         _ => Err(Refusal::new(404, "there is no such route")),
+    }
+}
+
+/// Reads a request: a line with method and path, and the body below it. What would open
+/// sockets is read and not carried out.
+#[cfg(feature = "testing")]
+pub(crate) fn read_api(bytes: &[u8]) {
+    use crate::model::fault::ProxyFault;
+    use crate::net::AllowedHosts;
+    let end = bytes.iter().position(|byte| *byte == b'\n');
+    let (line, body) = bytes.split_at(end.unwrap_or(bytes.len()));
+    let line = String::from_utf8_lossy(line);
+    let (method, path) = line.split_once(' ').unwrap_or((&line, ""));
+    let path = percent_decoded(path);
+    let _ = serde_json::from_slice::<Draft>(body);
+    let _ = serde_json::from_slice::<Vec<Draft>>(body);
+    let sent = serde_json::from_slice::<Value>(body).ok();
+    if let Some((sent, Ok(fault))) = sent.map(|sent| (sent.clone(), ProxyFault::read(&sent))) {
+        let _ = fault.updated(&sent);
+    }
+    let settings = super::Settings {
+        seed: 1,
+        connections_max: 1,
+        allowed: AllowedHosts::default(),
+    };
+    let proxies = Proxies::new(settings);
+    if let (Ok(method), true) = (method.parse(), method == "GET" || path.contains("toxics")) {
+        let _ = act(&proxies, &method, &path, body);
     }
 }
 

@@ -13,6 +13,8 @@ mod occupy;
 mod proxies;
 
 pub use api::Api;
+#[cfg(feature = "testing")]
+pub(crate) use api::read_api;
 pub(crate) use link::ProxyCounters;
 pub use link::{Proxy, ProxySpec};
 pub(crate) use occupy::OccupationCounters;

@@ -24,6 +24,11 @@ macro_rules! counters {
                 vec![$((stringify!($field), self.$field)),*]
             }
 
+            /// Gives every counter the next value, in order.
+            pub(super) fn fill(&mut self, next: &mut dyn FnMut() -> u64) {
+                $(self.$field = next();)*
+            }
+
             /// Merges one value into the counter of this name; false where there is none.
             pub fn merge_row(&mut self, name: &str, value: u64) -> bool {
                 match name {
@@ -304,6 +309,11 @@ impl FailureCounters {
     pub fn rows(&self) -> Vec<(&'static str, u64)> {
         let all = FailureCause::ALL.iter().zip(self.0);
         all.map(|(cause, count)| (cause.word(), count)).collect()
+    }
+
+    /// Gives every counter the next value, in order.
+    pub(super) fn fill(&mut self, next: &mut dyn FnMut() -> u64) {
+        self.0.fill_with(next);
     }
 
     /// Adds a value to the counter of this name; false where there is none.

@@ -7,21 +7,22 @@
 //! lost with it may show in every figure.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write as _};
+use std::io::{self, BufWriter, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
 use super::event::Line;
 use super::lines::{Damage, read_journal, read_latency, read_series};
-use super::private::{claim_directory, open_anew, read_regular, write_error, write_private};
+use super::private::{claim_directory, open_anew, write_error, write_private};
 use super::sample::log_header;
-use super::{Event, Sample};
+use super::{Event, Sample, Samples};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::model::redact;
 use crate::plan::Plan;
 use crate::units::Nanos;
+use crate::{bounds, files};
 
 /// The version of the run directory's format.
 pub const FORMAT: u32 = 1;
@@ -223,7 +224,7 @@ pub struct Record {
     /// Every event with its instant, in the order of the journal.
     pub events: Vec<(Nanos, Event)>,
     /// Every sample, in the order of the series.
-    pub samples: Vec<Sample>,
+    pub samples: Samples,
     /// When the load ended, where the samples of each source were merged into one that
     /// spans it; none where they lie in the plan's buckets, as in every directory.
     pub merged_to: Option<Nanos>,
@@ -237,20 +238,50 @@ impl Record {
     /// Where there is no run, its format is of another version, or its header is
     /// damaged.
     pub fn open(directory: &Path) -> Result<Self> {
-        let read = |name: &str| {
+        let unreadable = |name: &str, cause: io::Error| {
             let path = directory.join(name);
-            read_regular(&path).map_err(|cause| {
-                Error::usage(format!(
-                    "failed to read {}: {cause}; is this a run directory?",
-                    path.display()
-                ))
-            })
+            Error::usage(format!(
+                "failed to read {}: {cause}; is this a run directory?",
+                path.display()
+            ))
         };
-        let header = read_header(directory, &read(HEADER)?)?;
+        let file = |name: &str| {
+            let opened = files::open_regular(&directory.join(name));
+            opened.map_err(|cause| unreadable(name, cause))
+        };
+        let header = files::read_regular(&directory.join(HEADER), &bounds::RUN_HEADER);
+        let header = header.map_err(|cause| unreadable(HEADER, cause))?;
+        let header = read_header(directory, &header)?;
+        let files = [file(JOURNAL)?, file(SERIES)?, file(LATENCY)?];
+        Self::read(header, files).map_err(|(name, cause)| unreadable(name, cause))
+    }
+
+    /// The record whose files hold these bytes: header, journal, series, log of histograms.
+    ///
+    /// # Errors
+    ///
+    /// Where the header is damaged, or of another version.
+    #[cfg(feature = "testing")]
+    pub(crate) fn of_parts(
+        header: &[u8],
+        journal: &[u8],
+        series: &[u8],
+        latency: &[u8],
+    ) -> Result<Self> {
+        let header = read_header(Path::new(""), header)?;
+        Self::read(header, [journal, series, latency])
+            .map_err(|(_, cause)| Error::failed(cause.to_string()))
+    }
+
+    /// Reads journal, series and log of histograms; names the one that cannot be read.
+    fn read<R: Read>(
+        header: Header,
+        [journal, series, latency]: [R; 3],
+    ) -> std::result::Result<Self, (&'static str, io::Error)> {
         let mut damage = Damage::default();
-        let mut events = read_journal(&read(JOURNAL)?, &mut damage);
-        let mut samples = read_series(&read(SERIES)?, &mut damage);
-        read_latency(&read(LATENCY)?, &mut samples, &mut damage);
+        let mut events = read_journal(journal, &mut damage).map_err(|cause| (JOURNAL, cause))?;
+        let log = read_latency(latency, &mut damage).map_err(|cause| (LATENCY, cause))?;
+        let samples = read_series(series, log, &mut damage).map_err(|cause| (SERIES, cause))?;
         let told = damage.warnings().map(|text| Event::Warning { text });
         events.splice(..0, told.map(|event| (Nanos::ZERO, event)));
         Ok(Self {
@@ -375,7 +406,7 @@ mod tests {
         write(&directory);
         let record = Record::open(&directory).unwrap();
         assert_eq!(record.header, header());
-        assert_eq!(record.samples, samples());
+        assert_eq!(record.samples, samples().into());
         assert_eq!(record.events.len(), 2);
         assert!(record.complete());
     }
@@ -393,7 +424,8 @@ mod tests {
         let record = Record::open(&directory).unwrap();
         assert!(!record.complete());
         assert_eq!(record.events.len(), 1);
-        assert_eq!(record.samples[..5], samples()[..5]);
+        let read: Vec<Sample> = record.samples.iter().collect();
+        assert_eq!(read[..5], samples()[..5]);
     }
 
     #[test]

@@ -2,12 +2,17 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::io::Read as _;
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
+use flate2::read::ZlibDecoder;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2DeflateSerializer};
 use serde::{Deserialize, Serialize};
 
+use super::samples::{put, take};
+use crate::bounds::LINE;
 use crate::units::Nanos;
 
 /// The longest duration kept apart; longer ones count as this.
@@ -25,15 +30,19 @@ const LIST_MAX: usize = 4096;
 #[derive(Clone)]
 pub struct Histogram(Inner);
 
-/// The same values in two forms. An array that reaches to a second takes 170 kB
-/// whatever it holds, and a fleet of thousands, sampled for minutes, holds a
-/// million histograms of a few hundred values.
+/// The same values in three forms. An array that reaches to a second takes 170 kB
+/// whatever it holds, and a fleet of thousands, sampled for minutes, or a service, for a
+/// day, holds a million histograms of a few hundred values.
 #[derive(Clone)]
 enum Inner {
     /// Counts of all buckets up to the longest value: what is recorded into fast.
-    Array(hdrhistogram::Histogram<u64>),
+    Array(Box<hdrhistogram::Histogram<u64>>),
     /// Values, each the longest of its bucket, with how often, in any order.
     List(Vec<(u64, u64)>),
+    /// What is kept and not recorded into: from the shortest on, how many buckets past
+    /// the one before, and how often where that is not once. A byte or two for a value;
+    /// those who share it, share it.
+    Packed(Arc<[u8]>),
 }
 
 impl Default for Histogram {
@@ -64,7 +73,7 @@ pub(crate) fn is_told(quantile: f64, count: u64) -> bool {
 impl Histogram {
     /// An empty histogram; it grows to the values that it is given, once.
     pub fn new() -> Self {
-        Self(Inner::Array(array()))
+        Self(Inner::Array(Box::new(array())))
     }
 
     /// An empty histogram for a few hundred values, which takes the memory of
@@ -89,21 +98,37 @@ impl Histogram {
                     self.tidy();
                 }
             }
+            Inner::Packed(_) => {
+                self.0 = Inner::List(self.list());
+                self.record_times(Nanos(value), times);
+            }
         }
     }
 
     /// The same values in as little memory as they take: what is kept of a sample.
     pub(crate) fn packed(&self) -> Self {
-        let mut list = self.list();
-        list.shrink_to_fit();
-        Self(Inner::List(list))
+        if let Inner::Packed(_) = self.0 {
+            return self.clone();
+        }
+        let (mut bytes, mut last) = (Vec::new(), 0);
+        for (value, times) in self.list() {
+            let place = bucket(value);
+            let step = (place - last) << 1;
+            put(&mut bytes, step | u64::from(times != 1));
+            if times != 1 {
+                put(&mut bytes, times);
+            }
+            last = place;
+        }
+        Self(Inner::Packed(bytes.into()))
     }
 
     /// How many values it holds.
     pub fn count(&self) -> u64 {
         match &self.0 {
             Inner::Array(array) => array.len(),
-            Inner::List(list) => list.iter().map(|(_, times)| times).sum(),
+            Inner::List(list) => sum(list.iter().map(|(_, times)| *times)),
+            Inner::Packed(bytes) => sum(unpacked(bytes).map(|(_, times)| times)),
         }
     }
 
@@ -139,6 +164,10 @@ impl Histogram {
                 let above = list.iter().filter(|(value, _)| *value > bound.0);
                 above.map(|(_, times)| times).sum()
             }
+            Inner::Packed(bytes) => {
+                let above = unpacked(bytes).filter(|(value, _)| *value > bound.0);
+                sum(above.map(|(_, times)| times))
+            }
         }
     }
 
@@ -147,6 +176,7 @@ impl Histogram {
         match &self.0 {
             Inner::Array(array) => (!array.is_empty()).then(|| Nanos(array.max())),
             Inner::List(list) => list.iter().map(|(value, _)| Nanos(*value)).max(),
+            Inner::Packed(bytes) => unpacked(bytes).last().map(|(value, _)| Nanos(value)),
         }
     }
 
@@ -160,8 +190,23 @@ impl Histogram {
         match (&mut self.0, &other.0) {
             (Inner::Array(array), Inner::Array(other)) => {
                 array
-                    .add(other)
+                    .add(other.as_ref())
                     .expect("both have the same digits and grow");
+            }
+            (Inner::Array(array), Inner::Packed(bytes)) => {
+                for (value, times) in unpacked(bytes) {
+                    add(array, value, times);
+                }
+            }
+            (Inner::List(list), Inner::Packed(bytes)) => {
+                list.extend(unpacked(bytes));
+                if list.len() > LIST_MAX {
+                    self.tidy();
+                }
+            }
+            (Inner::Packed(_), _) => {
+                self.0 = Inner::List(self.list());
+                self.merge(other);
             }
             (Inner::Array(array), Inner::List(list)) => {
                 for (value, times) in list {
@@ -190,7 +235,7 @@ impl Histogram {
     pub fn subtract(&mut self, earlier: &Self) -> Result<(), hdrhistogram::SubtractionError> {
         let mut array = self.array().into_owned();
         array.subtract(earlier.array().as_ref())?;
-        self.0 = Inner::Array(array);
+        self.0 = Inner::Array(Box::new(array));
         Ok(())
     }
 
@@ -199,6 +244,7 @@ impl Histogram {
         match &mut self.0 {
             Inner::Array(array) => array.reset(),
             Inner::List(list) => list.clear(),
+            Inner::Packed(_) => self.0 = Inner::List(Vec::new()),
         }
     }
 
@@ -220,11 +266,11 @@ impl Histogram {
     /// Reads what [`Histogram::encode`] wrote; none where it is something else.
     pub fn decode(text: &str) -> Option<Self> {
         let bytes = BASE64_STANDARD.decode(text).ok()?;
-        let mut inner: hdrhistogram::Histogram<u64> = Deserializer::new()
-            .deserialize(&mut bytes.as_slice())
+        let plain = inflated(&bytes)?;
+        let inner: hdrhistogram::Histogram<u64> = Deserializer::new()
+            .deserialize(&mut plain.as_slice())
             .ok()?;
-        inner.auto(true);
-        Some(Self(Inner::Array(inner)).packed())
+        Some(Self(Inner::Array(Box::new(inner))).packed())
     }
 
     /// Its values as an array.
@@ -235,6 +281,13 @@ impl Histogram {
                 let mut array = array();
                 for (value, times) in list {
                     add(&mut array, *value, *times);
+                }
+                Cow::Owned(array)
+            }
+            Inner::Packed(bytes) => {
+                let mut array = array();
+                for (value, times) in unpacked(bytes) {
+                    add(&mut array, value, times);
                 }
                 Cow::Owned(array)
             }
@@ -261,6 +314,7 @@ impl Histogram {
                 list.retain(|(_, times)| *times > 0);
                 list
             }
+            Inner::Packed(bytes) => unpacked(bytes).collect(),
         }
     }
 
@@ -272,9 +326,14 @@ impl Histogram {
         if let Inner::List(list) = &self.0
             && list.len() > LIST_MAX / 2
         {
-            self.0 = Inner::Array(self.array().into_owned());
+            self.0 = Inner::Array(Box::new(self.array().into_owned()));
         }
     }
+}
+
+/// A damaged record may hold any number; a sum past the range stays at its end.
+fn sum(all: impl Iterator<Item = u64>) -> u64 {
+    all.fold(0, u64::saturating_add)
 }
 
 /// An empty array that grows.
@@ -297,6 +356,58 @@ const fn longest_alike(value: u64) -> u64 {
     let bits = u64::BITS - value.leading_zeros();
     let dropped = bits.saturating_sub(11);
     value | ((1 << dropped) - 1)
+}
+
+/// The place of a value's bucket among all buckets: 1024 for each power of two from
+/// 2048 on.
+const fn bucket(value: u64) -> u64 {
+    let bits = u64::BITS - value.leading_zeros();
+    let dropped = bits.saturating_sub(11);
+    dropped as u64 * 1024 + (value >> dropped)
+}
+
+/// The longest value of the bucket at this place.
+const fn longest_of(place: u64) -> u64 {
+    let dropped = (place / 1024).saturating_sub(1);
+    let leading = place - dropped * 1024;
+    // A place past the last bucket is none of ours; it stays in range.
+    let dropped = if dropped > 53 { 53 } else { dropped };
+    (leading << dropped) | ((1 << dropped) - 1)
+}
+
+/// The values of a packed histogram with how often each is in it, from the shortest.
+fn unpacked(mut bytes: &[u8]) -> impl Iterator<Item = (u64, u64)> {
+    let mut place = 0_u64;
+    std::iter::from_fn(move || {
+        let step = take(&mut bytes)?;
+        place = place.wrapping_add(step >> 1);
+        let times = if step & 1 == 0 { 1 } else { take(&mut bytes)? };
+        Some((longest_of(place), times))
+    })
+}
+
+/// The encoding without its compression, where it states no more than is there and is of
+/// no more digits than ours: nothing is allocated for what a line only claims.
+fn inflated(bytes: &[u8]) -> Option<Vec<u8>> {
+    /// Of the uncompressed encoding: cookie, length of the counts, offset, digits, lowest
+    /// and highest value, ratio.
+    const HEAD: usize = 40;
+    let (_cookie, rest) = bytes.split_at_checked(4)?;
+    let (stated, compressed) = rest.split_at_checked(4)?;
+    let stated = u32::from_be_bytes(stated.try_into().ok()?) as usize;
+    let compressed = compressed.get(..stated)?;
+    let mut plain = Vec::new();
+    let most = LINE.bytes + 1;
+    let read = ZlibDecoder::new(compressed)
+        .take(most)
+        .read_to_end(&mut plain);
+    read.ok().filter(|length| (*length as u64) < most)?;
+    let number = |at: usize| -> Option<usize> {
+        let four = plain.get(at..at + 4)?.try_into().ok()?;
+        Some(u32::from_be_bytes(four) as usize)
+    };
+    let fits = number(4)? <= plain.len().checked_sub(HEAD)? && number(12)? <= DIGITS.into();
+    fits.then_some(plain)
 }
 
 impl Serialize for Histogram {

@@ -4,14 +4,14 @@
 //! It grows with the run. What must run for days is added up instead, by the
 //! [`Tally`](super::Tally).
 
-use super::{Event, Header, Measure, Observer, Record, Sample};
+use super::{Event, Header, Measure, Observer, Record, Sample, Samples};
 use crate::units::Nanos;
 
 /// Keeps every event and sample.
 #[derive(Debug, Default)]
 pub struct MemoryRecorder {
     events: Vec<(Nanos, Event)>,
-    samples: Vec<Sample>,
+    samples: Samples,
     /// Of the histograms this one only; none: all.
     only: Option<Measure>,
 }

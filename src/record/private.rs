@@ -7,7 +7,7 @@
 //! before a byte is read, cut or written.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::io::{self, Write as _};
 use std::os::unix::fs::{
     DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _,
 };
@@ -17,6 +17,7 @@ use rustix::fs::OFlags;
 use rustix::process::geteuid;
 
 use crate::error::{Error, Result};
+use crate::files::check_regular;
 
 /// Opens a file to be written anew, readable by its owner only.
 ///
@@ -42,23 +43,6 @@ pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     )?;
     check_own(&file)?;
     Ok(file)
-}
-
-/// Reads a file whole, whoever owns it.
-///
-/// # Errors
-///
-/// Where it cannot be read, or is no regular file: a pipe or a device has no end.
-pub(crate) fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
-    let mut options = OpenOptions::new();
-    let mut file = options
-        .read(true)
-        .custom_flags(flags(OFlags::NONBLOCK))
-        .open(path)?;
-    check_regular(&file.metadata()?)?;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    Ok(bytes)
 }
 
 /// Writes a file of the run directory, readable by its owner only.
@@ -152,13 +136,6 @@ fn check_own(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-fn check_regular(found: &fs::Metadata) -> io::Result<()> {
-    if found.is_file() {
-        return Ok(());
-    }
-    Err(io::Error::other("it is no regular file"))
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Barrier;
@@ -192,12 +169,13 @@ mod tests {
         }
         assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "as it was");
         assert!(!root.path().join("none").exists());
-        assert!(read_regular(&pipe).is_err());
-        assert!(read_regular(Path::new("/dev/zero")).is_err());
+        let read = |path: &Path| crate::files::read_regular(path, &crate::bounds::UNDOS);
+        assert!(read(&pipe).is_err());
+        assert!(read(Path::new("/dev/zero")).is_err());
         // Its own file is written anew, and none of the old is left.
         write_private(&run, "own", b"longer").unwrap();
         write_private(&run, "own", b"new").unwrap();
-        assert_eq!(read_regular(&run.join("own")).unwrap(), b"new");
+        assert_eq!(read(&run.join("own")).unwrap(), b"new");
     }
 
     #[test]

@@ -151,6 +151,32 @@ impl Counters {
         }
     }
 
+    /// All that it holds as numbers, of each kind always as many.
+    pub(super) fn values(&self) -> Vec<u64> {
+        match self {
+            Self::Statuses(counters) => counters.values().collect(),
+            others => others.rows().into_iter().map(|(_, value)| value).collect(),
+        }
+    }
+
+    /// Gives every counter the next value, in the order of [`Counters::values`].
+    pub(super) fn fill(&mut self, next: &mut dyn FnMut() -> u64) {
+        match self {
+            Self::Operations(counters) => counters.fill(next),
+            Self::Attempts(counters) => counters.fill(next),
+            Self::Failures(counters) => counters.fill(next),
+            Self::Statuses(counters) => counters.fill(next),
+            Self::Generator(counters) => counters.fill(next),
+            Self::Instance(counters) => counters.fill(next),
+            Self::Balancer(counters) => counters.fill(next),
+            Self::Identity(counters) => counters.fill(next),
+            Self::Machine(counters) => counters.fill(next),
+            Self::AcceptQueue(counters) => counters.fill(next),
+            Self::Gauges(counters) => counters.fill(next),
+            Self::Process(counters) => counters.fill(next),
+        }
+    }
+
     /// Merges one value into the counter of this name; false where there is none.
     pub fn merge_row(&mut self, name: &str, value: u64) -> bool {
         match self {

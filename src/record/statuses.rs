@@ -68,6 +68,21 @@ impl StatusCounters {
         named.chain(others).collect()
     }
 
+    /// All that it holds as numbers, always as many.
+    pub(super) fn values(&self) -> impl Iterator<Item = u64> {
+        let kept = self.kept.into_iter();
+        let kept = kept.flat_map(|(status, count)| [status.into(), count]);
+        kept.chain([self.others])
+    }
+
+    /// What [`StatusCounters::values`] gave, one after the other.
+    pub(super) fn fill(&mut self, next: &mut dyn FnMut() -> u64) {
+        for kept in &mut self.kept {
+            *kept = (u16::try_from(next()).unwrap_or_default(), next());
+        }
+        self.others = next();
+    }
+
     /// Adds a value to the counter of this name; false where there is none.
     pub fn merge_row(&mut self, name: &str, value: u64) -> bool {
         if name == OTHERS {

@@ -86,7 +86,7 @@ impl Tally {
             slices: Record {
                 header: sliced,
                 events: self.events.clone(),
-                samples,
+                samples: samples.into(),
                 merged_to: None,
             },
             whole: Record {

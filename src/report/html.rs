@@ -31,6 +31,8 @@ const UPLOT_STYLE: &str = include_str!("assets/uPlot.min.css");
 const UPLOT_SCRIPT: &str = include_str!("assets/uPlot.iife.min.js");
 const UPLOT_LICENSE: &str = include_str!("assets/uPlot.LICENSE");
 
+/// Points of a line at most: more than any screen has columns.
+const POINTS_MAX: u64 = 3_000;
 /// Sentences that stand at the top; the others follow in a list.
 const LEAD: usize = 3;
 
@@ -140,16 +142,23 @@ struct DataStory {
 /// Never for findings that were read from a record; a failure is our mistake.
 pub fn render(record: &Record, findings: &Findings, tried: Option<&WhatIf>) -> Result<String> {
     let series = series(record);
-    let rows = Rows::new(&series);
-    let charts = rows.charts();
+    let shown = series.at_most(POINTS_MAX);
+    let rows = Rows::new(&shown);
+    let mut charts = rows.charts();
+    if shown.interval > series.interval {
+        for chart in &mut charts {
+            let points = format!(" Each point stands for {}.", shown.interval);
+            chart.about.push_str(&points);
+        }
+    }
     let spreads = spreads(&series, findings);
     let mut moments = moments(record, findings);
     for moment in &mut moments {
         moment.what = quoted(&moment.what);
         moment.detail = quoted(&moment.detail);
     }
-    let half = findings.interval_s / 2.0;
-    let to_s = rows.at_s.last().map_or(1.0, |last| last + half);
+    let last = shown.buckets.last();
+    let to_s = last.map_or(1.0, |last| last.to.as_secs_f64());
     let triggers = triggers(findings, to_s);
     let data = Data {
         to_s,

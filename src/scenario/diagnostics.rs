@@ -41,6 +41,16 @@ impl Mistake {
             suggestion: printable(suggestion.as_ref()),
         }
     }
+
+    /// A mistake at `span` that lies in another file: what is told of that one is shown as
+    /// it is, line by line.
+    pub(super) fn elsewhere(span: Range<usize>, message: &str, label: &str, told: &str) -> Self {
+        let lines: Vec<_> = told.lines().map(printable).collect();
+        Self {
+            suggestion: lines.join("\n"),
+            ..Self::new(span, message, label, "")
+        }
+    }
 }
 
 /// Every mistake of one scenario file, in the order of the file; there is at least one.

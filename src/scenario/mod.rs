@@ -34,6 +34,8 @@ mod timeline;
 mod wording;
 
 pub use diagnostics::{Diagnostics, Mistake};
+#[cfg(feature = "testing")]
+pub(crate) use operations::csv_values;
 pub use operations::{load_operations, operations, operations_schema};
 pub use parse::parse;
 pub use schema::schema;

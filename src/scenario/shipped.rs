@@ -1,14 +1,13 @@
 //! The scenarios that the binary carries, and the door through which commands
 //! open one: by its name or as a file.
 
-use std::fs;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::diagnostics::nearest;
 use super::parse;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
+use crate::{bounds, files};
 
 /// Every shipped scenario: its name and the text of its file.
 const SHIPPED: [(&str, &str); 4] = [
@@ -26,9 +25,6 @@ const SHIPPED: [(&str, &str); 4] = [
     ),
     ("surge", include_str!("../../scenarios/surge.toml")),
 ];
-
-/// A scenario is written by hand: a larger file is surely another one.
-const LARGEST_BYTES: u64 = 1 << 20;
 
 /// The scenarios that are embedded in the binary, by name, with their text.
 pub const fn shipped() -> &'static [(&'static str, &'static str)] {
@@ -90,19 +86,8 @@ pub(super) fn find(name_or_path: &str) -> Result<Found> {
 
 /// The text of a scenario file.
 pub(super) fn read(path: &Path) -> Result<String> {
-    let failed = |why: String| {
-        let path = path.to_string_lossy();
-        Error::usage(format!("failed to read {path:?}: {why}"))
-    };
-    let file = fs::File::open(path).map_err(|error| failed(error.to_string()))?;
-    let mut bytes = Vec::new();
-    file.take(LARGEST_BYTES + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| failed(error.to_string()))?;
-    if bytes.len() as u64 > LARGEST_BYTES {
-        return Err(failed("it is larger than 1 MiB".into()));
-    }
-    String::from_utf8(bytes).map_err(|_| failed("it is not UTF-8 text".into()))
+    files::read_text(path, &bounds::SCENARIO)
+        .map_err(|cause| Error::usage(format!("failed to read {}: {cause}", path.display())))
 }
 
 fn unknown(name: &str) -> Error {

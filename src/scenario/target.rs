@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::diagnostics::Mistake;
 use super::file::{self, File};
 use super::leaf::Spanned;
 use super::meaning::Reader;
@@ -289,12 +290,13 @@ fn work(reader: &mut Reader, file: &File, sites: &[Site]) -> HttpWork {
             match operations::load_operations(&path, false) {
                 Ok(work) => work,
                 Err(error) => {
-                    reader.report(
-                        other,
-                        format!("the operations in {} cannot be used", path.display()),
+                    let message = format!("the operations in {} cannot be used", path.display());
+                    reader.mistakes.push(Mistake::elsewhere(
+                        other.span.clone(),
+                        &message,
                         "has a mistake",
-                        error.to_string(),
-                    );
+                        &error.to_string(),
+                    ));
                     HttpWork::default()
                 }
             }

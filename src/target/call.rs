@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use super::family::signal_group;
 use super::undo::{Safeguard, Undo};
+use crate::bounds::HOOK_ANSWER;
 use crate::model::{Call, Called, ExpectedAnswer, Url, redact, secret};
 use crate::net::http::{self, HttpRequest, HttpResponse};
 use crate::net::{Failed, Tls};
@@ -23,8 +24,6 @@ use crate::process::ProcessIdentity;
 use crate::record::{Outcome, open_to_append};
 use crate::units::Nanos;
 
-/// Bytes of an answer that are kept: enough for any sentence.
-const BODY_MAX: usize = 64 * 1024;
 /// Characters of its last line that are told.
 const TOLD_MAX: usize = 200;
 
@@ -320,7 +319,7 @@ impl Request {
             headers: &headers,
             body: &self.body,
             timeout,
-            body_max: BODY_MAX,
+            body_max: HOOK_ANSWER.length_max(),
         })
     }
 }

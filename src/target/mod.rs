@@ -29,5 +29,7 @@ pub(crate) use carrier::carry_out_alone;
 pub(crate) use service::{Begin, Target};
 pub(crate) use undo::{Armed, Safeguard, Undo};
 pub(crate) use undos::Undos;
+#[cfg(feature = "testing")]
+pub(crate) use undos::read_undos;
 
 use crate::sync::lock;

@@ -17,6 +17,7 @@ use super::lock;
 use super::process::{Acting, Injector};
 use super::spawn::Running;
 use super::undo::{Safeguard, Undo};
+use crate::bounds::HOOK_ANSWER;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{
@@ -38,8 +39,6 @@ const OUTPUT: &str = "target.log";
 const HOOKS_OUTPUT: &str = "hooks.log";
 /// Limit on one question whether the target serves.
 const ASK_MAX: Nanos = Nanos::from_secs(1);
-/// Bytes of its answer that are read: none is needed.
-const READY_BODY_MAX: usize = 64 * 1024;
 /// How long a command without a ready check may take until it can be reached.
 const START_WITHIN: Nanos = Nanos::from_secs(30);
 /// How long a target that runs already may take, without one.
@@ -318,7 +317,7 @@ impl Target {
             headers: &[],
             body: "",
             timeout: ASK_MAX,
-            body_max: READY_BODY_MAX,
+            body_max: HOOK_ANSWER.length_max(),
         });
         let answer = answer.map_err(|failed| {
             self.not_ready(&failed);

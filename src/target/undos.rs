@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 
 use super::carrier::Carrier;
 use super::undo::{Armed, Undo};
+use crate::bounds::UNDOS;
 use crate::error::{Error, Result};
 use crate::model::redact;
 use crate::process::ProcessIdentity;
@@ -88,6 +89,14 @@ impl Content {
         if let (Some(undone), Some((_, slot))) = (line.undone, self.known.get_mut(&line.id)) {
             *slot = Some(undone);
         }
+    }
+}
+
+/// Reads a file of undos, and tells what they would do.
+#[cfg(feature = "testing")]
+pub(crate) fn read_undos(bytes: &[u8]) {
+    for (undo, _) in Content::read(bytes).known.values() {
+        let _ = undo.in_words();
     }
 }
 
@@ -344,6 +353,9 @@ pub(super) fn read_whole(file: &File) -> io::Result<Vec<u8>> {
     loop {
         match file.read_at(&mut part, bytes.len() as u64)? {
             0 => return Ok(bytes),
+            _ if bytes.len() as u64 > UNDOS.bytes => {
+                return Err(io::Error::other(UNDOS.too_long()));
+            }
             read => bytes.extend_from_slice(&part[..read]),
         }
     }

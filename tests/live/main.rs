@@ -28,6 +28,7 @@ mod hosts;
 mod http;
 mod https;
 mod incidents;
+mod kills;
 mod load;
 mod proxy;
 mod target;

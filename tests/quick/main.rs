@@ -7,6 +7,8 @@
 mod conformance;
 #[path = "../common/documented.rs"]
 mod documented;
+#[path = "../common/mutated.rs"]
+mod mutated;
 #[path = "../common/plan.rs"]
 mod plan;
 #[path = "../common/responses.rs"]
@@ -15,11 +17,14 @@ mod simulated;
 
 mod analysis;
 mod architecture;
+mod bounds;
 mod clients;
 mod codec;
 mod directories;
 mod documents;
 mod failures;
+mod fuzzed;
+mod memory;
 mod merged;
 mod old_runs;
 mod operations;

@@ -52,7 +52,9 @@ fn without_added(mut written: Value, old: &Value) -> Value {
 #[test]
 fn every_summary_is_written_as_it_was() {
     let folders = entries(&root().join("reports/long"));
-    let summaries: Vec<_> = folders.iter().flat_map(|folder| entries(folder)).collect();
+    // Beside them lie counts of kills and of fuzzing.
+    let folders = folders.iter().filter(|folder| folder.is_dir());
+    let summaries: Vec<_> = folders.flat_map(|folder| entries(folder)).collect();
     assert!(summaries.len() >= 45, "{summaries:?}");
     for path in summaries {
         let old = json(&path);

@@ -1,6 +1,5 @@
 //! What a file of operations means, and the mistakes that no schema can say.
 
-use std::fs;
 use std::path::Path;
 
 use super::super::diagnostics::{Mistake, suggest};
@@ -8,6 +7,8 @@ use super::super::leaf::{Spanned, Text};
 use super::file;
 use super::texts::{Capturing, Check, value_name};
 use super::values;
+use crate::bounds::{BODY, Bound, NAMED, VALUES};
+use crate::files;
 use crate::model::{Expected, HttpWork, OperationKind, Part, Rows, Step, Table, Template};
 
 /// What stands for the operation's own number.
@@ -21,6 +22,8 @@ pub(super) struct Reader<'a> {
     known: Vec<(String, Vec<String>)>,
     /// Whether a table was wrong, so that not every name is known.
     unsure: bool,
+    /// Bytes and cells of all files that were named so far.
+    named: (u64, u64),
 }
 
 impl<'a> Reader<'a> {
@@ -31,6 +34,7 @@ impl<'a> Reader<'a> {
             mistakes,
             known: Vec::new(),
             unsure: false,
+            named: (0, 0),
         }
     }
 
@@ -108,7 +112,8 @@ impl<'a> Reader<'a> {
             }
             (None, None, Some(csv)) => {
                 let path = self.folder.join(&csv.value);
-                let read = values::csv(&path);
+                let read = self.named_file(&path, &VALUES);
+                let read = read.and_then(|bytes| self.cells(values::csv(&bytes)?));
                 if let Err(cause) = &read {
                     self.report(
                         csv,
@@ -129,6 +134,27 @@ impl<'a> Reader<'a> {
                 None
             }
         }
+    }
+
+    /// What a file holds that the user's file names.
+    fn named_file(&mut self, path: &Path, bound: &Bound) -> Result<Vec<u8>, String> {
+        let bytes = files::read(path, bound).map_err(|cause| cause.to_string())?;
+        self.named.0 += bytes.len() as u64;
+        if self.named.0 > NAMED.bytes {
+            return Err(NAMED.too_long());
+        }
+        Ok(bytes)
+    }
+
+    /// The table of such a file, where it is not one cell too many.
+    fn cells(&mut self, table: (Vec<String>, Rows)) -> Result<(Vec<String>, Rows), String> {
+        if let Rows::Cells { cells, .. } = &table.1 {
+            self.named.1 += cells.len() as u64;
+        }
+        if self.named.1 > NAMED.entries_max() {
+            return Err(NAMED.too_many());
+        }
+        Ok(table)
     }
 
     fn step(&mut self, step: &file::Step, earlier: &mut Vec<String>) -> Option<Step> {
@@ -160,7 +186,7 @@ impl<'a> Reader<'a> {
             (Some(body), None) => self.template(body, &body.value, earlier),
             (None, Some(file)) => {
                 let path = self.folder.join(&file.value);
-                match fs::read(&path) {
+                match self.named_file(&path, &BODY) {
                     Ok(bytes) if bytes.is_empty() => Template::new(),
                     Ok(bytes) => vec![Part::Literal(bytes)],
                     Err(cause) => {

@@ -63,6 +63,16 @@ pub fn operations(path: &Path, text: &str) -> std::result::Result<HttpWork, Diag
     }
 }
 
+/// Reads the content of a file of values, and gives nothing of it.
+///
+/// # Errors
+///
+/// One sentence on what is wrong with it.
+#[cfg(feature = "testing")]
+pub(crate) fn csv_values(bytes: &[u8]) -> std::result::Result<(), String> {
+    values::csv(bytes).map(|_| ())
+}
+
 /// The operations of the file at this path.
 ///
 /// # Errors

@@ -1,24 +1,15 @@
 //! Tables of values, from lists, ranges and files.
 
-use std::fs;
-use std::path::Path;
-
+use crate::bounds::VALUES;
 use crate::model::Rows;
-
-/// The largest file of values: it is held in memory.
-const LARGEST_BYTES: u64 = 256 << 20;
 
 /// The columns and rows of a CSV file whose first line names the columns.
 ///
 /// # Errors
 ///
 /// One sentence on what is wrong with it.
-pub(super) fn csv(path: &Path) -> Result<(Vec<String>, Rows), String> {
-    let size = fs::metadata(path).map_err(|cause| cause.to_string())?.len();
-    if size > LARGEST_BYTES {
-        return Err("it is larger than 256 MiB".into());
-    }
-    let mut reader = csv::Reader::from_path(path).map_err(|cause| cause.to_string())?;
+pub(super) fn csv(bytes: &[u8]) -> Result<(Vec<String>, Rows), String> {
+    let mut reader = csv::Reader::from_reader(bytes);
     let headers = reader.headers().map_err(|cause| cause.to_string())?;
     let columns: Vec<String> = headers.iter().map(|name| name.trim().to_owned()).collect();
     let mut cells = Vec::new();
@@ -26,6 +17,9 @@ pub(super) fn csv(path: &Path) -> Result<(Vec<String>, Rows), String> {
     for record in reader.records() {
         let record = record.map_err(|cause| cause.to_string())?;
         cells.extend(record.iter().map(str::to_owned));
+        if cells.len() as u64 > VALUES.entries_max() {
+            return Err(VALUES.too_many());
+        }
     }
     if cells.is_empty() {
         return Err("it has no row below the columns' names".into());

@@ -1,9 +1,12 @@
 //! A fleet that serves by itself, steered through its control listener.
 
+use std::io::Write as _;
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use threadbare::bounds::LISTENER_CONNECTIONS_MAX;
 use threadbare::clock::Clock;
 use threadbare::fleet::{Launch, StandaloneFleet, serve_alone};
 
@@ -97,5 +100,33 @@ fn steer(alone: &StandaloneFleet) -> Vec<(String, u16, u16)> {
         Duration::from_secs(5),
     );
     results.push(("without a token".into(), strangers.unwrap().0, 401));
+    results.extend(crowded(alone, &headers));
+    results
+}
+
+/// Asks while connections are open that say nothing, or half of a request: they keep nobody
+/// out, however many they are.
+fn crowded(alone: &StandaloneFleet, headers: &[(&str, String)]) -> Vec<(String, u16, u16)> {
+    let mut open = Vec::new();
+    let mut results = Vec::new();
+    for (what, said) in [
+        ("connections that say nothing", ""),
+        ("half a head", "GET /gauges HT"),
+        (
+            "half a body",
+            "POST /push HTTP/1.1\r\nContent-Length: 9\r\n\r\n{",
+        ),
+    ] {
+        for _ in 0..3 * LISTENER_CONNECTIONS_MAX {
+            let mut stream = TcpStream::connect(alone.control).unwrap();
+            // It may have been closed already for the next.
+            let _ = stream.write_all(said.as_bytes());
+            open.push(stream);
+        }
+        let patience = Duration::from_secs(10);
+        let answer = ask(alone.control, "GET", "/gauges", headers, "", patience);
+        let status = answer.map_or(0, |(status, _)| status);
+        results.push((format!("beside {what}"), status, 200));
+    }
     results
 }

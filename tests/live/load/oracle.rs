@@ -136,7 +136,7 @@ fn intervals_and_threads_add_up_to_the_whole_run() {
             .samples
             .iter()
             .filter(|sample| sample.source == source)
-            .find_map(|sample| sample.histogram(measure))
+            .find_map(|sample| sample.histogram(measure).cloned())
             .unwrap();
         assert!(
             histogram.buckets().into_iter().eq(sum),

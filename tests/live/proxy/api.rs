@@ -1,9 +1,11 @@
 //! The API by hand: statuses, bodies, and who is refused.
 
+use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
+use threadbare::bounds::{LISTENER_CONNECTIONS_MAX, PROXY_API};
 use threadbare::net::AllowedHosts;
 use threadbare::proxy::{Api, Proxies, Settings};
 
@@ -317,4 +319,33 @@ fn reset_brings_everything_up_and_takes_every_fault() {
     assert_eq!(moved["toxics"][0]["type"], "slow_close");
     round(&mut connect(listen_of(&moved)));
     assert!(TcpStream::connect(listen_of(&created)).is_err());
+}
+
+#[test]
+fn connections_that_say_half_of_it_keep_nobody_out() {
+    let (api, _proxies) = api();
+    let mut open = Vec::new();
+    for said in [
+        "",
+        "GET /version HT",
+        "POST /populate HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n[",
+    ] {
+        for _ in 0..3 * LISTENER_CONNECTIONS_MAX {
+            let mut stream = connect(api.address());
+            // It may have been closed already for the next.
+            let _ = stream.write_all(said.as_bytes());
+            open.push(stream);
+        }
+        assert_eq!(ask(&api, "GET", "/version", &json!({})).0, 200, "{said}");
+    }
+    let long = " ".repeat(PROXY_API.length_max() + 1);
+    let (status, told) = ask_with(&api, "POST", "/populate", &long, &[]);
+    assert_eq!(status, 413);
+    assert!(
+        told["error"]
+            .as_str()
+            .unwrap()
+            .contains("longer than 1 MiB"),
+        "{told}"
+    );
 }

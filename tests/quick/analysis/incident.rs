@@ -43,20 +43,23 @@ fn the_founding_incident_has_the_clock_that_was_built_in() {
 fn the_impact_is_the_intended_start_of_the_first_operation_that_failed() {
     let mut record = Run::pushed_and_rolled_back().record();
     let failed = |counters: &OperationCounters| counters.failed() > 0;
-    let first = record.samples.iter_mut().find_map(|sample| {
-        let from = sample.from;
-        match &mut sample.counters {
-            Counters::Operations(counters) if failed(counters) => Some((from, counters)),
-            _ => None,
-        }
+    let early = record.samples.edit(|samples| {
+        let first = samples.iter_mut().find_map(|sample| {
+            let from = sample.from;
+            match &mut sample.counters {
+                Counters::Operations(counters) if failed(counters) => Some((from, counters)),
+                _ => None,
+            }
+        });
+        let (from, counters) = first.unwrap();
+        let (early, late) = (
+            from + Nanos::from_micros(123_456),
+            from + Nanos::from_millis(900),
+        );
+        counters.note_failed(late);
+        counters.note_failed(early);
+        early
     });
-    let (from, counters) = first.unwrap();
-    let (early, late) = (
-        from + Nanos::from_micros(123_456),
-        from + Nanos::from_millis(900),
-    );
-    counters.note_failed(late);
-    counters.note_failed(early);
     close(findings(&record).incident.impact_s, early.as_secs_f64());
 }
 

@@ -115,7 +115,7 @@ fn two_processes_of_an_instance_share_a_bucket() {
         .iter()
         .position(|s| s.source == SourceName::Instance(2) && s.from == Nanos(50 * SECOND))
         .unwrap();
-    let whole = record.samples.remove(place);
+    let whole = record.samples.iter().nth(place).unwrap();
     let half = |from: u64, to: u64, saturation: f64| Sample {
         from: Nanos(50 * SECOND + from * SECOND / 10),
         to: Nanos(50 * SECOND + to * SECOND / 10),
@@ -125,7 +125,9 @@ fn two_processes_of_an_instance_share_a_bucket() {
         )),
         ..whole.clone()
     };
-    record.samples.insert(place, half(0, 3, 1.0));
+    record
+        .samples
+        .edit(|samples| samples[place] = half(0, 3, 1.0));
     record.samples.push(half(8, 10, 0.5)); // the new process, read last
     let table = series(&record);
     let bucket = &table.buckets[50];

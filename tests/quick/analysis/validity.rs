@@ -74,11 +74,13 @@ fn what_the_breaker_shed_is_the_clients_doing_and_no_fault_of_the_generator() {
         let mut record = Run::steady()
             .is(50, 51, Second { shed: 5, ..GOOD })
             .record();
-        for sample in &mut record.samples {
-            if let Counters::Operations(counters) = &mut sample.counters {
-                counters.shed_by_breaker = counters.shed.min(by_breaker);
+        record.samples.edit(|samples| {
+            for sample in samples {
+                if let Counters::Operations(counters) = &mut sample.counters {
+                    counters.shed_by_breaker = counters.shed.min(by_breaker);
+                }
             }
-        }
+        });
         findings(&record)
     };
     let all = found(5);
@@ -96,11 +98,13 @@ fn what_the_breaker_shed_is_the_clients_doing_and_no_fault_of_the_generator() {
     );
     // More by the breaker than in all is no record of ours.
     let mut record = Run::steady().record();
-    for sample in &mut record.samples {
-        if let Counters::Operations(counters) = &mut sample.counters {
-            counters.shed_by_breaker = 1;
+    record.samples.edit(|samples| {
+        for sample in samples {
+            if let Counters::Operations(counters) = &mut sample.counters {
+                counters.shed_by_breaker = 1;
+            }
         }
-    }
+    });
     let reasons = findings(&record).measurement.reasons;
     assert!(reasons[0].contains("bug of threadbare"), "{reasons:?}");
 }
@@ -109,25 +113,26 @@ fn what_the_breaker_shed_is_the_clients_doing_and_no_fault_of_the_generator() {
 fn a_record_that_does_not_add_up_is_invalid() {
     let mut record = founding().record();
     assert_eq!(findings(&record).measurement.validity, Validity::Valid);
-    let lost = record
-        .samples
-        .iter_mut()
-        .find_map(|s| match &mut s.counters {
+    record.samples.edit(|samples| {
+        let lost = samples.iter_mut().find_map(|s| match &mut s.counters {
             Counters::Operations(counters) => Some(&mut counters.scheduled),
             _ => None,
         });
-    *lost.unwrap() += 1;
+        *lost.unwrap() += 1;
+    });
     let found = findings(&record);
     assert_eq!(found.verdict, Verdict::Invalid);
     assert!(found.measurement.reasons[0].contains("bug of threadbare"));
     let mut record = founding().record();
-    for sample in &mut record.samples {
-        if let Counters::Attempts(counters) = &mut sample.counters
-            && sample.from == Nanos(40 * SECOND)
-        {
-            counters.cancelled += 1;
+    record.samples.edit(|samples| {
+        for sample in samples {
+            if let Counters::Attempts(counters) = &mut sample.counters
+                && sample.from == Nanos(40 * SECOND)
+            {
+                counters.cancelled += 1;
+            }
         }
-    }
+    });
     assert!(findings(&record).measurement.reasons[0].contains("`user`"));
 }
 
@@ -184,10 +189,12 @@ fn what_was_not_measured_is_no_zero_and_not_valid() {
     close(found.measurement.generator_busy, 0.1);
     close(found.measurement.machine_steal, 0.0);
     let mut record = live();
-    for sample in &mut record.samples {
-        let histograms = &mut sample.histograms;
-        histograms.retain(|(measure, _)| *measure != Measure::SendLag);
-    }
+    record.samples.edit(|samples| {
+        for sample in samples {
+            let histograms = &mut sample.histograms;
+            histograms.retain(|(measure, _)| *measure != Measure::SendLag);
+        }
+    });
     let reasons = findings(&record).measurement.reasons;
     assert!(reasons[0].contains("lacks the send lag after"));
     for (source, what) in [
@@ -211,32 +218,35 @@ fn what_was_not_measured_is_no_zero_and_not_valid() {
     }
 }
 
-/// The counters of `instance-2` in one second.
-fn second_instance(record: &mut Record, second: u64) -> &mut InstanceCounters {
-    let sample = record
-        .samples
-        .iter_mut()
-        .find(|s| s.source == SourceName::Instance(2) && s.from == Nanos(second * SECOND));
-    match &mut sample.unwrap().counters {
-        Counters::Instance(counters) => counters,
-        other => panic!("{other:?}"),
-    }
+/// Changes the counters of `instance-2` in one second.
+fn second_instance(record: &mut Record, second: u64, change: impl FnOnce(&mut InstanceCounters)) {
+    record.samples.edit(|samples| {
+        let sample = samples
+            .iter_mut()
+            .find(|s| s.source == SourceName::Instance(2) && s.from == Nanos(second * SECOND));
+        match &mut sample.unwrap().counters {
+            Counters::Instance(counters) => change(counters),
+            other => panic!("{other:?}"),
+        }
+    });
 }
 
 #[test]
 fn jobs_that_do_not_add_up_are_invalid_unless_an_instance_was_killed() {
     let balanced = || {
         let mut record = Run::steady().record();
-        let counters = second_instance(&mut record, 40);
-        (counters.enqueued, counters.finished, counters.lost) = (100, 60, 7);
-        (counters.waiting, counters.running) = (30, 3); // a level: only the last counts
-        let counters = second_instance(&mut record, 99);
-        (counters.expired, counters.waiting, counters.running) = (28, 4, 1);
+        second_instance(&mut record, 40, |counters| {
+            (counters.enqueued, counters.finished, counters.lost) = (100, 60, 7);
+            (counters.waiting, counters.running) = (30, 3); // a level: only the last counts
+        });
+        second_instance(&mut record, 99, |counters| {
+            (counters.expired, counters.waiting, counters.running) = (28, 4, 1);
+        });
         record
     };
     assert_eq!(findings(&balanced()).measurement.validity, Validity::Valid);
     let mut record = balanced();
-    second_instance(&mut record, 40).finished -= 1;
+    second_instance(&mut record, 40, |counters| counters.finished -= 1);
     let found = findings(&record);
     assert_eq!(found.verdict, Verdict::Invalid);
     let reason = &found.measurement.reasons[0];

@@ -10,8 +10,9 @@ mod words;
 use source::sources;
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 27] = [
+const RANKS: [(&str, u32); 30] = [
     ("units", 0),
+    ("bounds", 0),
     ("clock", 1),
     ("rng", 1),
     ("error", 1),
@@ -20,6 +21,7 @@ const RANKS: [(&str, u32); 27] = [
     ("sync", 1),
     ("model", 2),
     ("process", 2),
+    ("files", 2),
     ("net", 3),
     ("plan", 3),
     ("scenario", 4),
@@ -37,12 +39,14 @@ const RANKS: [(&str, u32); 27] = [
     ("live", 8),
     ("explore", 8),
     ("run", 9),
+    ("readers", 9),
     ("cli", 10),
 ];
 
 /// Modules that are told everything: their results depend on their arguments alone.
-const PURE: [&str; 10] = [
-    "error", "rng", "units", "slots", "model", "plan", "clients", "analysis", "sim", "report",
+const PURE: [&str; 11] = [
+    "bounds", "error", "rng", "units", "slots", "model", "plan", "clients", "analysis", "sim",
+    "report",
 ];
 
 /// Where a pure module may open a door all the same, and why.

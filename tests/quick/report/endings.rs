@@ -227,11 +227,13 @@ fn left_broken(record: &mut Record) {
 
 /// Every operation failed.
 fn dead(record: &mut Record) {
-    for sample in &mut record.samples {
-        if let Counters::Operations(counters) = &mut sample.counters {
-            counters.failed_server_error += std::mem::take(&mut counters.succeeded);
+    record.samples.edit(|samples| {
+        for sample in samples {
+            if let Counters::Operations(counters) = &mut sample.counters {
+                counters.failed_server_error += std::mem::take(&mut counters.succeeded);
+            }
         }
-    }
+    });
 }
 
 fn ended(case: &Case) -> (Record, Findings) {

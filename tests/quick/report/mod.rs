@@ -59,11 +59,13 @@ fn worst() -> (Record, Findings) {
     incident.recovery_after_rollback_censored_after_s = Some(40.2);
     incident.rollback_rejected_because = Some(HOSTILE.into());
     HOSTILE.clone_into(&mut record.header.plan.source);
-    for sample in &mut record.samples {
-        if sample.source == SourceName::Instance(1) {
-            sample.source = HOSTILE.into();
+    record.samples.edit(|samples| {
+        for sample in samples {
+            if sample.source == SourceName::Instance(1) {
+                sample.source = HOSTILE.into();
+            }
         }
-    }
+    });
     record.events.push((
         Nanos::from_secs(60),
         Event::AlertFired {
@@ -346,7 +348,7 @@ fn watch(view: &mut impl Observer, record: &Record) {
     let mut samples = record.samples.iter().peekable();
     for (at, event) in &record.events {
         while let Some(sample) = samples.next_if(|sample| sample.to <= *at) {
-            view.sample(sample);
+            view.sample(&sample);
         }
         view.event(*at, event);
     }

@@ -152,7 +152,7 @@ fn what_a_worker_sleeps_on_goes_on_and_ends_at_the_latest_when_it_goes_on() {
         let response = record
             .samples
             .iter()
-            .filter_map(|it| it.histogram(Measure::Response));
+            .filter_map(|it| it.histogram(Measure::Response).cloned());
         let took = response.filter_map(|it| it.quantile(1.0)).max().unwrap();
         took.as_secs_f64()
     };

@@ -175,7 +175,7 @@ fn bytes(record: &Record) -> Vec<Vec<u8>> {
         recorder.event(*at, event).unwrap();
     }
     for sample in &record.samples {
-        recorder.sample(sample).unwrap();
+        recorder.sample(&sample).unwrap();
     }
     recorder.flush().unwrap();
     ["run.json", "journal.jsonl", "series.csv", "latency.hlog"]
@@ -204,10 +204,10 @@ proptest! {
     fn time_goes_one_way(plan in any_plan()) {
         let record = carried_out(&plan);
         prop_assert!(record.events.is_sorted_by_key(|(at, _)| *at));
-        let mut spans: BTreeMap<(&SourceName, &str), Vec<(Nanos, Nanos)>> = BTreeMap::new();
+        let mut spans: BTreeMap<(SourceName, &str), Vec<(Nanos, Nanos)>> = BTreeMap::new();
         for sample in &record.samples {
             prop_assert!(sample.from < sample.to);
-            let own = spans.entry((&sample.source, sample.counters.kind())).or_default();
+            let own = spans.entry((sample.source.clone(), sample.counters.kind())).or_default();
             own.push((sample.from, sample.to));
         }
         for ((source, kind), mut spans) in spans {

@@ -51,7 +51,7 @@ fn made_up() -> Record {
             plan: plan(),
         },
         events: story::events(),
-        samples,
+        samples: samples.into(),
         merged_to: None,
     }
 }

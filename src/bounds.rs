@@ -1,0 +1,316 @@
+//! Every bound on what is read from outside, in one place.
+//!
+//! Whatever is read has an end that is stated here: so many bytes, so many entries, so
+//! deep, so long. What reaches past it is refused with a sentence that says what it is,
+//! which bound, and what to do. The numbers are far beyond what a person writes or a
+//! server sends, and small enough that no file, device or peer fills the memory.
+//!
+//! Here are numbers and words only. Who reads is in the rooms: a file is read through
+//! `files`, which knows no other way than up to a bound. `docs/BOUNDS.md` has the table,
+//! held by a test.
+
+use std::fmt;
+use std::time::Duration;
+
+const KIB: u64 = 1024;
+const MIB: u64 = 1024 * KIB;
+const GIB: u64 = 1024 * MIB;
+
+/// How much of one thing is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bound {
+    /// What is read, with its article.
+    pub reader: &'static str,
+    /// Bytes of it at most.
+    pub bytes: u64,
+    /// What it consists of, and how many of them at most; none: as many as the bytes allow.
+    pub entries: Option<(u64, &'static str)>,
+    /// Tables, lists or objects within each other at most; none: nothing nests.
+    pub depth: Option<u32>,
+    /// How long reading it may take, as the table says it.
+    pub time: &'static str,
+    /// What to do about one that is larger.
+    pub instead: &'static str,
+}
+
+/// How deep JSON may nest: the bound of the library that reads it.
+const JSON_DEPTH: u32 = 128;
+/// How deep a scenario may nest: the bound of the library that reads it.
+const TOML_DEPTH: u32 = 80;
+/// Of a file that is read whole.
+const OF_A_FILE: &str = "10 s where it is a pipe";
+/// Of a file that this program wrote.
+const OF_A_RECORD: &str = "no pipe is read";
+
+/// How long a pipe that is named as a file may take to end.
+pub const PIPE_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// A scenario or a file of operations: written by hand.
+pub const SCENARIO: Bound = Bound {
+    reader: "a scenario or a file of operations",
+    bytes: MIB,
+    entries: None,
+    depth: Some(TOML_DEPTH),
+    time: OF_A_FILE,
+    instead: "it is written by hand, so name another file, or put its values into a `csv`",
+};
+
+/// A file of values: each cell takes some 50 bytes of memory.
+pub const VALUES: Bound = Bound {
+    reader: "a file of values (`csv`)",
+    bytes: 256 * MIB,
+    entries: Some((10_000_000, "cells")),
+    depth: None,
+    time: OF_A_FILE,
+    instead: "leave out columns that no request uses, or rows",
+};
+
+/// All files of values and bodies that one file names: a thousand small ones are as
+/// large as one.
+pub const NAMED: Bound = Bound {
+    reader: "all files of values and bodies that one file names, together",
+    bytes: 256 * MIB,
+    entries: Some((10_000_000, "cells")),
+    depth: None,
+    time: "that of each",
+    instead: "name fewer of them, or smaller ones",
+};
+
+/// Recorded times: a day at a hundred a second.
+pub const REPLAY: Bound = Bound {
+    reader: "a file of recorded times (`--replay`)",
+    bytes: 64 * MIB,
+    entries: Some((10_000_000, "times")),
+    depth: None,
+    time: OF_A_FILE,
+    instead: "split it, and replay one part after the other",
+};
+
+/// A body, which is sent from memory.
+pub const BODY: Bound = Bound {
+    reader: "a body (`body_file`, `-D`)",
+    bytes: 64 * MIB,
+    entries: None,
+    depth: None,
+    time: OF_A_FILE,
+    instead: "send a smaller one: it is held in memory",
+};
+
+/// Certificates or a key; the bundle of a system has a quarter of a mebibyte.
+pub const CERTIFICATES: Bound = Bound {
+    reader: "a file of certificates or of a key (PEM)",
+    bytes: 4 * MIB,
+    entries: None,
+    depth: None,
+    time: OF_A_FILE,
+    instead: "name a file with the certificates that are needed",
+};
+
+/// The plan within a record; bodies and values are not written.
+pub const RUN_HEADER: Bound = Bound {
+    reader: "`run.json` and `what-if.json` of a run",
+    bytes: 64 * MIB,
+    entries: None,
+    depth: Some(JSON_DEPTH),
+    time: OF_A_RECORD,
+    instead: "this is not the file that threadbare wrote there",
+};
+
+/// The journal of a run; what is past it is left out and reported.
+pub const JOURNAL: Bound = Bound {
+    reader: "`journal.jsonl` of a run",
+    bytes: GIB,
+    entries: Some((1_000_000, "events")),
+    depth: Some(JSON_DEPTH),
+    time: OF_A_RECORD,
+    instead: "the rest is left out",
+};
+
+/// The series of a run: a day of twenty sources has some two million samples.
+pub const SERIES: Bound = Bound {
+    reader: "`series.csv` of a run",
+    bytes: 16 * GIB,
+    entries: Some((20_000_000, "samples")),
+    depth: None,
+    time: OF_A_RECORD,
+    instead: "the rest is left out",
+};
+
+/// The log of histograms of a run.
+pub const LATENCY: Bound = Bound {
+    reader: "`latency.hlog` of a run",
+    bytes: 16 * GIB,
+    entries: Some((20_000_000, "histograms")),
+    depth: None,
+    time: OF_A_RECORD,
+    instead: "the rest is left out",
+};
+
+/// A line of those three, and a histogram when it is decompressed: the longest of ours
+/// has 300 kB.
+pub const LINE: Bound = Bound {
+    reader: "a line of a record, and a histogram of it when decompressed",
+    bytes: MIB,
+    entries: None,
+    depth: None,
+    time: OF_A_RECORD,
+    instead: "the line is left out",
+};
+
+/// The undos of a run, a few hundred bytes each.
+pub const UNDOS: Bound = Bound {
+    reader: "`undo.jsonl` of a run",
+    bytes: 64 * MIB,
+    entries: None,
+    depth: Some(JSON_DEPTH),
+    time: OF_A_RECORD,
+    instead: "this is not the file that threadbare wrote there",
+};
+
+/// A page of gauges; that of a large server has some hundred kilobytes.
+pub const GAUGES: Bound = Bound {
+    reader: "a page of gauges",
+    bytes: 8 * MIB,
+    entries: Some((100_000, "series")),
+    depth: Some(JSON_DEPTH),
+    time: "the timeout of its `[[gauges]]`",
+    instead: "name a smaller page, or one part of it",
+};
+
+/// A line of such a page: a series with forty labels has some 4,000 bytes.
+pub const GAUGES_LINE: Bound = Bound {
+    reader: "a line of a page of gauges",
+    bytes: 64 * KIB,
+    entries: None,
+    depth: None,
+    time: "that of its page",
+    instead: "the line is left out",
+};
+
+/// What a hook or a ready check answers: a few words of it are kept.
+pub const HOOK_ANSWER: Bound = Bound {
+    reader: "the answer to a hook over HTTP or to a ready check",
+    bytes: 64 * KIB,
+    entries: None,
+    depth: None,
+    time: "the timeout of the hook, 1 s for a check",
+    instead: "name a page with a shorter answer",
+};
+
+/// A body that is looked into, for a check or a capture, before and after it is decoded.
+pub const CHECKED_BODY: Bound = Bound {
+    reader: "the body of a response that is checked or captured from",
+    bytes: MIB,
+    entries: None,
+    depth: Some(JSON_DEPTH),
+    time: "the timeout of the attempt",
+    instead: "the operation has failed its check",
+};
+
+/// A request to the control listener of the fleet (`threadbare target`).
+pub const CONTROL: Bound = Bound {
+    reader: "a request to the control API of `threadbare target`",
+    bytes: 64 * KIB,
+    entries: Some((64, "header fields")),
+    depth: Some(JSON_DEPTH),
+    time: "5 s from its first byte",
+    instead: "send less at a time",
+};
+
+/// A request to the API of proxies: a thousand proxies have 100 kB.
+pub const PROXY_API: Bound = Bound {
+    reader: "a request to the proxies' API (Toxiproxy's)",
+    bytes: MIB,
+    entries: Some((100, "header fields")),
+    depth: Some(JSON_DEPTH),
+    time: "15 s for its head, 5 s for its body",
+    instead: "send less at a time",
+};
+
+/// How long a request to the control listener may take, and the body of one to the
+/// proxies' API.
+pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
+/// How long the head of a request to the proxies' API may take. It counts from the answer
+/// before it, and clients keep connections for a while.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
+/// Connections to one of the two listeners at a time; one more closes the connection
+/// that has been idle for longest.
+pub const LISTENER_CONNECTIONS_MAX: usize = 64;
+
+/// Every bound, in the order of the documentation.
+pub const ALL: [Bound; 18] = [
+    SCENARIO,
+    VALUES,
+    BODY,
+    NAMED,
+    REPLAY,
+    CERTIFICATES,
+    RUN_HEADER,
+    JOURNAL,
+    SERIES,
+    LATENCY,
+    LINE,
+    UNDOS,
+    GAUGES,
+    GAUGES_LINE,
+    HOOK_ANSWER,
+    CHECKED_BODY,
+    CONTROL,
+    PROXY_API,
+];
+
+impl Bound {
+    /// Why one with more bytes is not read, in a clause that follows "failed to read it: ".
+    pub fn too_long(&self) -> String {
+        let bytes = Bytes(self.bytes);
+        format!(
+            "it is longer than {bytes}, the bound of {}; {}",
+            self.reader, self.instead
+        )
+    }
+
+    /// Why one with more entries is not read, likewise.
+    pub fn too_many(&self) -> String {
+        let (most, entries) = self.entries.unwrap_or_default();
+        format!(
+            "it has more than {most} {entries}, the bound of {}; {}",
+            self.reader, self.instead
+        )
+    }
+
+    /// Entries at most.
+    pub fn entries_max(&self) -> u64 {
+        self.entries.map_or(u64::MAX, |(most, _)| most)
+    }
+
+    /// Bytes at most, as a length in memory.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "what does not fit is at its end"
+    )]
+    pub const fn length_max(&self) -> usize {
+        // No bound of what is held in memory is past the range of a 32-bit machine.
+        if self.bytes > usize::MAX as u64 {
+            usize::MAX
+        } else {
+            self.bytes as usize
+        }
+    }
+}
+
+/// A number of bytes in the largest unit that holds it whole.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes(pub u64);
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let units = [(GIB, "GiB"), (MIB, "MiB"), (KIB, "KiB")];
+        match units
+            .iter()
+            .find(|(size, _)| self.0 >= *size && self.0.is_multiple_of(*size))
+        {
+            Some((size, unit)) => write!(f, "{} {unit}", self.0 / size),
+            None => write!(f, "{} bytes", self.0),
+        }
+    }
+}
