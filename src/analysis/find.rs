@@ -7,7 +7,7 @@ use super::{
     capacity, conservation, exhaustion, expectations, failures, incident, journal, observation,
     phases,
 };
-use super::{recovery, sentences, series, validity};
+use super::{recovery, sentences, series, validity, wire};
 use crate::record::Record;
 
 /// The version of the findings' format.
@@ -98,6 +98,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         expectations: Vec::new(),
         failures: failures::failures(record),
         accept_queue: failures::accept_queue(record),
+        exchanged: wire::exchanged(record),
         scrape_failures: journal::scrape_failures(record),
         warnings: journal::warnings(record),
         sentences: Vec::new(),

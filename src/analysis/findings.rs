@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::capacity::InferredCapacity;
 use super::failures::{AcceptQueueFigures, FailureCount, Failures};
 use super::observed::{GaugeFigures, ProcessFigures};
+use super::wire::Exchanged;
 use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
 use crate::plan::{Cause, Story};
 use crate::record::{Backend, MachineFacts, is_told};
@@ -70,6 +71,9 @@ pub struct Findings {
     /// The accept queue of the port that was loaded; only where it is on this machine.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept_queue: Option<AcceptQueueFigures>,
+    /// What went over the generator's connections; only where the record tells it.
+    #[serde(default, skip_serializing_if = "Exchanged::is_empty")]
+    pub exchanged: Exchanged,
     /// Gauges that could not be read, by source and cause.
     pub scrape_failures: Vec<ScrapeFailures>,
     /// What the run itself warned of, one sentence each.
@@ -277,6 +281,17 @@ pub struct Phase {
     pub response_ms: Latency,
     /// Service time of answered attempts, in milliseconds.
     pub service_ms: Latency,
+    /// From the beginning of a users' connection until it was made, in milliseconds; only
+    /// where one was made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connect_ms: Option<Latency>,
+    /// From then until the two sides had agreed on encryption, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tls_ms: Option<Latency>,
+    /// From the send of an answered attempt to the first byte of its answer; only where
+    /// it was measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_byte_ms: Option<Latency>,
     /// Busy share of the whole machine; null where it was not read.
     pub machine_busy: Option<f64>,
     /// Attempts that failed in it, by cause; only where some did.

@@ -53,6 +53,7 @@ mod totals;
 mod trigger;
 mod usl;
 mod validity;
+mod wire;
 
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
@@ -70,3 +71,4 @@ pub(crate) use spread::bins;
 pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
 pub(crate) use totals::Totals;
 pub use usl::Usl;
+pub use wire::{Exchanged, StatusCount};

@@ -14,7 +14,7 @@ use super::observation::Observation;
 use super::observed;
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
-use super::{amplification, failures};
+use super::{amplification, failures, wire};
 use crate::plan::{BASELINE, SurgeChange};
 use crate::record::Record;
 use crate::units::Nanos;
@@ -106,6 +106,7 @@ pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phas
     let seconds = stretch.to.saturating_sub(stretch.from).as_secs_f64();
     let operations = &totals.operations;
     let fleet = &totals.fleet.counters;
+    let times = wire::times(record, stretch.from, stretch.to);
     Phase {
         name: stretch.name.clone(),
         from_s: stretch.from.as_secs_f64(),
@@ -124,6 +125,9 @@ pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phas
         queue_wait_ms: latency(totals.queue_wait.as_ref()),
         response_ms: latency(totals.response.as_ref()),
         service_ms: latency(totals.service.as_ref()),
+        connect_ms: times.connect,
+        tls_ms: times.tls,
+        first_byte_ms: times.first_byte,
         machine_busy: totals.machine_busy(),
         failures: failures::between(record, stretch.from, stretch.to),
         gauges: observed::gauges(series, stretch.buckets(series)),

@@ -210,7 +210,7 @@ impl Bucket {
             }
             Counters::Machine(counters) => self.machine.get_or_insert_default().merge(counters),
             // Of the whole run, and not of a bucket: `failures`.
-            Counters::Failures(_) | Counters::AcceptQueue(_) => {}
+            Counters::Failures(_) | Counters::Statuses(_) | Counters::AcceptQueue(_) => {}
             Counters::Gauges(counters) => {
                 let slot = slot(&mut self.gauges, &names.gauges, &sample.source);
                 if let Some(slot) = slot {
@@ -242,6 +242,8 @@ impl Bucket {
             Measure::SendLag => &mut self.send_lag,
             Measure::PoolWait => &mut self.pool_wait,
             Measure::QueueWait => &mut self.queue_wait,
+            // Phases have these as they are (`wire.rs`).
+            Measure::Connect | Measure::TlsHandshake | Measure::FirstByte => return None,
         })
     }
 

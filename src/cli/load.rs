@@ -89,6 +89,10 @@ pub(super) struct Arguments {
     /// Statuses that are a success, such as `200,302` or `200..399` [default: any 2xx]
     #[arg(long, value_name = "STATUSES", conflicts_with = "file")]
     expect_status: Option<Statuses>,
+    /// Follow so many redirects of an operation at most, within the same scheme, host and port
+    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "file",
+          value_parser = clap::value_parser!(u32).range(..=50))]
+    follow: u32,
     #[command(flatten)]
     client: ClientArguments,
     /// Limit on operations that wait for a connection; one more is shed, and the
@@ -341,7 +345,11 @@ impl Arguments {
             },
             ..Step::new(&method, target)
         };
-        Ok(HttpWork::single(name, step))
+        let mut work = HttpWork::single(name, step);
+        for operation in &mut work.operations {
+            operation.follow = self.follow;
+        }
+        Ok(work)
     }
 
     fn tls(&self, host: &str) -> Result<Tls> {

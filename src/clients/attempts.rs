@@ -172,12 +172,17 @@ impl Clients {
         let outcome = if let Some(operation) = operation {
             let (draft, step) = (operation.draft, operation.step);
             let learnt = &mut operation.learnt;
+            let followed = wire.follows(&draft, step, status, content, learnt);
+            if followed == Ok(true) {
+                return self.follow(attempt.owner, now, wire);
+            }
             let inside = || match content {
                 Some(content) => wire.accepts(&draft, step, content, learnt),
                 None => Ok(()),
             };
             let expected = wire.expected(&draft, step);
             let outcome = judge(expected, status, retry_after, inside, &mut failed);
+            let failed = failed.or_else(|| followed.err());
             check = failed.map(|failed| (failed, draft, step));
             outcome
         } else if let Some(expected) = self.probe_expects.get(group) {
@@ -195,7 +200,8 @@ impl Clients {
             let failure = NewFailure {
                 class,
                 cause,
-                status: Some(status).filter(|_| check.is_none()),
+                // Of one that failed a check the status was expected.
+                status: Some(status).filter(|_| cause != FailureCause::CheckFailed),
                 check,
                 at: now,
                 content,
@@ -203,6 +209,13 @@ impl Clients {
             self.count_failure(failure, wire);
         }
         self.tell_owner(attempt.owner, outcome, now, wire);
+    }
+
+    /// The answer to an attempt leads elsewhere: the operation asks there next.
+    fn follow<W: Wire>(&mut self, owner: Owner, now: Nanos, wire: &mut W) {
+        if let Owner::Operation(slot) = owner {
+            self.follow_redirect(slot, now, wire);
+        }
     }
 
     /// Counts a failure; the first of its kind is told with what was seen of it.

@@ -8,6 +8,7 @@ use super::buckets::{Buckets, whole_millis};
 use crate::model::{FailureCause, SourceName, Terminal, Unanswered};
 use crate::record::{
     AttemptCounters, Counters, FailureCounters, GeneratorCounters, Histogram, Measure, Sample,
+    StatusCounters,
 };
 use crate::units::Nanos;
 
@@ -80,6 +81,7 @@ impl WireReport {
 struct Attempts {
     counters: AttemptCounters,
     failures: FailureCounters,
+    statuses: StatusCounters,
     service: Histogram,
     in_flight: u64,
     started_before: u64,
@@ -87,8 +89,8 @@ struct Attempts {
 }
 
 impl Attempts {
-    /// Tells the interval's samples, that of failures where there were any; what is
-    /// in flight is carried over.
+    /// Tells the interval's samples, those of failures and of statuses where there were
+    /// any; what is in flight is carried over.
     fn close(&mut self, source: SourceName, from: Nanos, to: Nanos, emit: &mut dyn FnMut(Sample)) {
         let failures = std::mem::take(&mut self.failures);
         if failures != FailureCounters::default() {
@@ -97,6 +99,16 @@ impl Attempts {
                 to,
                 source: source.clone(),
                 counters: Counters::Failures(failures),
+                histograms: Vec::new(),
+            });
+        }
+        let statuses = std::mem::take(&mut self.statuses);
+        if statuses != StatusCounters::default() {
+            emit(Sample {
+                from,
+                to,
+                source: source.clone(),
+                counters: Counters::Statuses(statuses),
                 histograms: Vec::new(),
             });
         }
@@ -284,6 +296,7 @@ impl Ledger {
         let attempts = self.class(class);
         attempts.in_flight -= 1;
         attempts.service.record(service);
+        attempts.statuses.count(status);
         let counters = &mut attempts.counters;
         counters.responses += 1;
         counters.count_status(status);

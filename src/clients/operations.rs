@@ -113,8 +113,19 @@ impl ActiveOperation {
 
     fn go_on(&mut self) {
         self.step += 1;
+        self.learnt.redirected = None;
+        self.begin_again();
+    }
+
+    /// What comes next is a first try, whose retries count anew.
+    const fn begin_again(&mut self) {
         self.tried = false;
         self.machine.next_step();
+    }
+
+    /// Whether nothing was answered yet: neither an earlier step nor a redirect.
+    const fn begins(&self) -> bool {
+        self.step == 0 && self.learnt.redirected.is_none()
     }
 }
 
@@ -182,7 +193,7 @@ impl Clients {
             self.ledger.pool_wait(waited);
             if let Some(operation) = self.operations.get_mut(slot)
                 && !operation.tried
-                && operation.step == 0
+                && operation.begins()
             {
                 operation.waited = waited;
             }
@@ -202,7 +213,7 @@ impl Clients {
             return self.end_operation(slot, Terminal::MissedDeadline, now, wire);
         }
         let which = operation.next_try();
-        let starts = which == Try::First && operation.step == 0;
+        let starts = which == Try::First && operation.begins();
         let lag = now
             .saturating_sub(operation.draft.intended)
             .saturating_sub(operation.waited);
@@ -261,6 +272,19 @@ impl Clients {
             }
             Next::Ended(terminal) => self.end_operation(slot, terminal, now, wire),
         }
+    }
+
+    /// An answer at `now` has led the operation's step elsewhere: a request as any first.
+    pub(super) fn follow_redirect<W: Wire>(&mut self, slot: u32, now: Nanos, wire: &mut W) {
+        let Some(operation) = self.operations.get_mut(slot) else {
+            return;
+        };
+        if now >= operation.machine.deadline(&self.policy) {
+            return self.end_operation(slot, Terminal::MissedDeadline, now, wire);
+        }
+        operation.begin_again();
+        self.give_up_attempts(slot, now, wire);
+        self.retries.push(slot, now);
     }
 
     /// The deadline has come.

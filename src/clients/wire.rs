@@ -35,6 +35,22 @@ pub trait Wire {
     fn expected(&self, draft: &Draft, step: usize) -> &Expected;
     /// How long the user thinks before a step.
     fn pause(&self, draft: &Draft, step: usize) -> Nanos;
+    /// Where an answer leads and is followed, the operation's next request is in
+    /// `learnt`: true. False where the answer is to be judged.
+    ///
+    /// # Errors
+    ///
+    /// Why a redirect is not followed; it is then judged as any answer is.
+    fn follows(
+        &self,
+        _draft: &Draft,
+        _step: usize,
+        _status: u16,
+        _content: Option<&Self::Content>,
+        _learnt: &mut Learnt,
+    ) -> Result<bool, CheckFailure> {
+        Ok(false)
+    }
     /// Judges what was kept of an answer; what is to be captured of it is added to
     /// `learnt`.
     ///

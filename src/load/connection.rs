@@ -3,6 +3,7 @@
 use bytes::BytesMut;
 
 use super::codec::ResponseReader;
+use super::engine::Step;
 use super::http2::Session;
 use super::stream::Stream;
 use crate::clients::{AttemptId, Class};
@@ -22,6 +23,8 @@ pub(super) struct Carried {
     pub(super) until: Nanos,
     /// Whether the kernel has taken any byte of the request.
     pub(super) handed_over: bool,
+    /// When the first byte of its answer came, where that was before the last.
+    pub(super) first_byte: Option<Nanos>,
 }
 
 impl Carried {
@@ -33,7 +36,14 @@ impl Carried {
         sent: Nanos::ZERO,
         until: Nanos::ZERO,
         handed_over: false,
+        first_byte: None,
     };
+
+    /// How long the first byte of its answer took, which was whole at `ended`.
+    pub(super) fn waited(&self, ended: Nanos) -> Nanos {
+        let first = self.first_byte.unwrap_or(ended);
+        first.saturating_sub(self.sent)
+    }
 
     pub(super) const fn is_some(&self) -> bool {
         self.connection != u32::MAX
@@ -70,6 +80,8 @@ pub(super) struct Connection {
     pub(super) class: Class,
     /// Whether the TCP handshake is over.
     pub(super) established: bool,
+    /// How much of its beginning has been timed.
+    pub(super) step: Step,
     /// Whether it has carried a response: only then can it be a kept one gone stale.
     pub(super) served: bool,
     pub(super) watched: Watched,
@@ -79,18 +91,19 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) const fn new(
+    pub(super) fn new(
         stream: Stream,
         serial: u32,
         class: Class,
         exchange: Exchange,
-        unsent: BytesMut,
+        (unsent, begun): (BytesMut, Nanos),
     ) -> Self {
         Self {
             stream,
             serial,
             class,
             established: false,
+            step: Step::Begun(begun),
             served: false,
             watched: Watched::No,
             exchange,

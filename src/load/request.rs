@@ -3,9 +3,12 @@
 //! A request is mostly the same each time; so it is copied together from what
 //! surrounds its values, into a buffer that is used again.
 
+mod hops;
+
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use self::hops::Hops;
 use super::endpoint::{Endpoint, Protocol};
 use super::http2::{write_field, write_length};
 use crate::clients::StepRequest;
@@ -37,6 +40,8 @@ enum Piece {
     TimeLeft,
     /// The word for which attempt it is.
     Attempt,
+    /// Path and query that a redirect has led to.
+    Redirected,
     /// A value in a path or query: what a URL does not allow is escaped.
     InTarget(Part),
     /// A value in a header field, without what would end the line.
@@ -86,6 +91,10 @@ struct Inspected {
     step: Step,
     /// Whether its cookies are kept.
     cookies: bool,
+    /// Redirects that are followed at most.
+    follow: u32,
+    /// Path and query of the request.
+    target: Vec<Piece>,
 }
 
 /// The request of one step.
@@ -105,6 +114,8 @@ struct Form {
     chunked: bool,
     /// How long the user thinks before it.
     pause: Nanos,
+    /// The requests that redirects may lead to, where they are followed.
+    hops: Option<Box<Hops>>,
 }
 
 /// Whether doing it twice is the same as doing it once: RFC 9110, section 9.2.2.
@@ -155,21 +166,38 @@ impl Form {
             inspected: None,
             chunked: false,
             pause: Nanos::ZERO,
+            hops: None,
         }
     }
 
     /// A step of the user's own.
     fn of_step(kind: &OperationKind, step: &Step, host: &str, endpoint: &Endpoint) -> Self {
+        let target = pieces(&step.target, Piece::InTarget);
+        let hops = (kind.follow > 0).then(|| Box::new(Hops::of(kind, step, host, endpoint)));
+        Self {
+            hops,
+            ..Self::to(target, kind, step, host, endpoint)
+        }
+    }
+
+    /// The same to this target.
+    fn to(
+        target: Vec<Piece>,
+        kind: &OperationKind,
+        step: &Step,
+        host: &str,
+        endpoint: &Endpoint,
+    ) -> Self {
         let http2 = matches!(endpoint.protocol, Protocol::Http2 { .. });
         let chunked = step.chunked() && !http2;
         let headers = headers(step, host, chunked);
         let mut head = if http2 {
-            block(step, headers, endpoint.tls.is_some())
+            block(step, target.clone(), headers, endpoint.tls.is_some())
         } else {
-            head(step, headers)
+            head(step, target.clone(), headers)
         };
         if kind.cookies {
-            let target = pieces(&step.target, Piece::InTarget);
+            let target = target.clone();
             head.push(Piece::Cookies { target, http2 });
         }
         if !http2 {
@@ -181,14 +209,17 @@ impl Form {
             idempotent: idempotent(&step.method),
             to_head: step.method == "HEAD",
             expected: step.expected.clone(),
-            inspected: (step.looks_inside() || kind.cookies).then(|| {
+            inspected: (step.looks_inside() || kind.cookies || kind.follow > 0).then(|| {
                 Arc::new(Inspected {
                     step: step.clone(),
                     cookies: kind.cookies,
+                    follow: kind.follow,
+                    target,
                 })
             }),
             chunked,
             pause: step.pause,
+            hops: None,
         }
     }
 }
@@ -245,10 +276,10 @@ fn headers<'a>(step: &'a Step, host: &'a str, chunked: bool) -> Vec<(Cow<'a, str
 }
 
 /// A head as HTTP/1.1 writes it, up to the empty line.
-fn head(step: &Step, headers: Vec<(Cow<'_, str>, Vec<Piece>)>) -> Vec<Piece> {
+fn head(step: &Step, target: Vec<Piece>, headers: Vec<(Cow<'_, str>, Vec<Piece>)>) -> Vec<Piece> {
     let bytes = |text: &str| Piece::Bytes(text.as_bytes().to_vec());
     let mut head = vec![bytes(&step.method), bytes(" ")];
-    head.extend(pieces(&step.target, Piece::InTarget));
+    head.extend(target);
     head.push(bytes(" HTTP/1.1\r\n"));
     for (name, value) in headers {
         head.extend([bytes(&name), bytes(": ")]);
@@ -269,7 +300,12 @@ const OF_A_CONNECTION: [&str; 5] = [
 ];
 
 /// A field block as HTTP/2 writes it.
-fn block(step: &Step, headers: Vec<(Cow<'_, str>, Vec<Piece>)>, encrypted: bool) -> Vec<Piece> {
+fn block(
+    step: &Step,
+    target: Vec<Piece>,
+    headers: Vec<(Cow<'_, str>, Vec<Piece>)>,
+    encrypted: bool,
+) -> Vec<Piece> {
     let mut block = Vec::new();
     let mut field = |name: &str, value: Vec<Piece>| {
         let mut value = joined(value);
@@ -287,7 +323,7 @@ fn block(step: &Step, headers: Vec<(Cow<'_, str>, Vec<Piece>)>, encrypted: bool)
     let same = |text: &str| vec![Piece::Bytes(text.as_bytes().to_vec())];
     field(":method", same(&step.method));
     field(":scheme", same(if encrypted { "https" } else { "http" }));
-    field(":path", pieces(&step.target, Piece::InTarget));
+    field(":path", target);
     for (name, value) in headers {
         let name = name.to_ascii_lowercase();
         if name == "host" {
@@ -314,6 +350,9 @@ pub(super) struct Requests {
     /// Of the fleet, the tokens of the users that each entry chooses from.
     tokens: Vec<Vec<String>>,
     tables: Arc<[Table]>,
+    /// Whether requests are encrypted, and to which host and port: what redirects may
+    /// not lead away from.
+    origin: (bool, Arc<str>),
     body: Vec<u8>,
     text: Vec<u8>,
 }
@@ -326,7 +365,11 @@ impl Requests {
             let forms = steps.map(|step| Form::of_step(kind, step, host, endpoint));
             forms.collect()
         });
-        Self::new(entries.collect(), Vec::new(), work.tables.clone().into())
+        let origin = (endpoint.tls.is_some(), host.into());
+        Self {
+            origin,
+            ..Self::new(entries.collect(), Vec::new(), work.tables.clone().into())
+        }
     }
 
     /// Requests to the fleet at `host`, each entry of the mix with its users' tokens.
@@ -346,11 +389,12 @@ impl Requests {
         )
     }
 
-    const fn new(entries: Vec<Vec<Form>>, tokens: Vec<Vec<String>>, tables: Arc<[Table]>) -> Self {
+    fn new(entries: Vec<Vec<Form>>, tokens: Vec<Vec<String>>, tables: Arc<[Table]>) -> Self {
         Self {
             entries,
             tokens,
             tables,
+            origin: (false, "".into()),
             body: Vec::new(),
             text: Vec::new(),
         }
@@ -360,6 +404,16 @@ impl Requests {
         &self.entries[usize::from(draft.entry)][step]
     }
 
+    /// The form of a request, which may be one that a redirect has led to.
+    fn form_of(&self, request: &StepRequest<'_>) -> &Form {
+        let form = self.form(request.draft, request.step);
+        match (&request.learnt.redirected, &form.hops) {
+            (Some(redirected), Some(hops)) if redirected.keeps => &hops.same,
+            (Some(_), Some(hops)) => &hops.get,
+            _ => form,
+        }
+    }
+
     /// Steps of an operation.
     pub(super) fn steps(&self, draft: &Draft) -> usize {
         self.entries[usize::from(draft.entry)].len()
@@ -367,7 +421,7 @@ impl Requests {
 
     /// Writes a request as HTTP/1.1 does over what is in `bytes`.
     pub(super) fn write(&mut self, request: &StepRequest<'_>, now: Nanos, bytes: &mut Vec<u8>) {
-        let chunked = self.form(request.draft, request.step).chunked;
+        let chunked = self.form_of(request).chunked;
         let body = self.write_fields(request, now, bytes);
         if !chunked {
             return bytes.extend_from_slice(body);
@@ -393,7 +447,7 @@ impl Requests {
         let mut text = std::mem::take(&mut self.text);
         head.clear();
         body.clear();
-        let form = self.form(request.draft, request.step);
+        let form = self.form_of(request);
         for piece in &form.body {
             self.piece(piece, asking, 0, &mut text, &mut body);
         }
@@ -424,6 +478,10 @@ impl Requests {
             }
             Piece::TimeLeft => write_number(asking.request.left_ms(asking.now), out),
             Piece::Attempt => out.extend_from_slice(asking.request.attempt().as_bytes()),
+            Piece::Redirected => {
+                let redirected = asking.request.learnt.redirected.as_deref();
+                out.extend_from_slice(redirected.map_or(b"/", |it| &it.target));
+            }
             Piece::InTarget(part) => self.value(part, asking, |bytes| write_escaped(bytes, out)),
             Piece::InField(part) => self.value(part, asking, |bytes| {
                 let allowed = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
@@ -727,6 +785,7 @@ mod tests {
                 name: "all".into(),
                 weight: 1,
                 cookies: false,
+                follow: 0,
                 steps: vec![Step {
                     method: "POST".into(),
                     target: vec![

@@ -38,6 +38,7 @@ mod queue;
 pub(crate) mod redact;
 #[cfg(feature = "testing")]
 pub mod redact;
+mod redirect;
 mod release;
 mod replay;
 mod retry_budget;
@@ -102,6 +103,7 @@ pub use process_fault::{Limits, ProcessFault, ProcessSelector};
 pub use proxied::{Breakage, Front, HostPort, Proxied};
 pub(crate) use queue::Queue;
 pub use queue::{Order, QueuePolicy};
+pub use redirect::{FollowFrom, NotFollowed, Redirected};
 pub use release::ReleasePolicy;
 pub(crate) use release::{Document, KNOWN_SETTINGS, Refusal, Release, Settings};
 pub use replay::Replay;

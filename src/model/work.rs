@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use super::MonitorPolicy;
 use super::content::{Content, Unreadable};
 use super::cookies::Cookies;
+use super::redirect::{NotFollowed, Redirected};
 use crate::units::Nanos;
 
 use crate::named::named;
@@ -90,8 +91,16 @@ pub struct OperationKind {
     /// Whether its requests send the cookies that its earlier answers set.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub cookies: bool,
+    /// Redirects of each step that are followed at most; zero: none is.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub follow: u32,
     /// Its requests, one after the other; the operation fails with the first that does.
     pub steps: Vec<Step>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_zero(value: &u32) -> bool {
+    *value == 0
 }
 
 /// One request of an operation.
@@ -225,6 +234,8 @@ pub struct Learnt {
     pub captured: Vec<String>,
     /// Its cookies.
     pub cookies: Cookies,
+    /// Where a redirect has led its present step.
+    pub redirected: Option<Box<Redirected>>,
 }
 
 /// Which check of an answer failed.
@@ -240,6 +251,8 @@ pub enum CheckFailure {
     Body(usize),
     /// There is nothing to capture for this index.
     Capture(usize),
+    /// It leads elsewhere, and is not followed.
+    Redirect(NotFollowed),
 }
 
 /// What an answer must be for a step to succeed.
@@ -301,6 +314,7 @@ impl HttpWork {
                 name,
                 weight: 1,
                 cookies: false,
+                follow: 0,
                 steps: vec![step],
             }],
         }
@@ -312,6 +326,7 @@ impl Learnt {
     pub const NONE: Self = Self {
         captured: Vec::new(),
         cookies: Cookies::NONE,
+        redirected: None,
     };
 }
 
@@ -428,6 +443,7 @@ impl Step {
             CheckFailure::Body(index) => {
                 format!("the body does not contain `{}`", self.expected.body[index])
             }
+            CheckFailure::Redirect(why) => why.clause().into(),
             CheckFailure::Capture(index) => {
                 format!("nothing to capture from {}", self.captures[index])
             }

@@ -17,8 +17,8 @@ pub use crate::model::{
     RecoveryRule, Request, Story, Trigger, Unit, When,
 };
 use crate::model::{
-    AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy, Origin,
-    ProxyAction, ReleasePolicy, Safety, TargetAction, TargetSpec,
+    AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy,
+    OperationKind, Origin, ProxyAction, ReleasePolicy, Safety, TargetAction, TargetSpec,
 };
 use crate::units::Nanos;
 
@@ -140,7 +140,8 @@ impl Plan {
         let rate = rates.fold(0.0, f64::max);
         let steps = self.target.as_ref().map_or(1, |target| {
             let kinds = target.work.operations.iter();
-            kinds.map(|kind| kind.steps.len()).max().unwrap_or(1)
+            let most = |kind: &OperationKind| kind.steps.len() * (1 + kind.follow as usize);
+            kinds.map(most).max().unwrap_or(1)
         });
         // `retries` of the timeline may allow more than the clients begin with.
         let retries = self.timeline.iter().filter_map(|entry| match entry.action {

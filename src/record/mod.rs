@@ -25,6 +25,7 @@ mod lines;
 mod memory;
 mod private;
 mod sample;
+mod statuses;
 mod tally;
 mod text;
 
@@ -46,5 +47,6 @@ pub use memory::MemoryRecorder;
 pub use private::{claim_directory, write_private};
 pub(crate) use private::{open_to_append, read_regular};
 pub use sample::{Counters, Measure, Observer, Sample};
+pub use statuses::StatusCounters;
 pub use tally::Tally;
 pub(crate) use text::{outcome_text, printable, signal_name, story_time};

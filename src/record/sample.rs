@@ -3,7 +3,7 @@
 use super::{
     AcceptQueueCounters, AttemptCounters, BalancerCounters, Event, FailureCounters, GaugeCounters,
     GeneratorCounters, Histogram, IdentityCounters, InstanceCounters, MachineCounters,
-    OperationCounters, ProcessCounters,
+    OperationCounters, ProcessCounters, StatusCounters,
 };
 use crate::model::SourceName;
 use crate::named::named;
@@ -67,6 +67,8 @@ pub enum Counters {
     Attempts(AttemptCounters),
     /// Failed attempts of one traffic class, by cause.
     Failures(FailureCounters),
+    /// Answers to attempts of one traffic class, by status.
+    Statuses(StatusCounters),
     /// The generator itself.
     Generator(GeneratorCounters),
     /// One instance.
@@ -92,6 +94,7 @@ impl Counters {
             Self::Operations(_) => "operations",
             Self::Attempts(_) => "attempts",
             Self::Failures(_) => "failures",
+            Self::Statuses(_) => "statuses",
             Self::Generator(_) => "generator",
             Self::Instance(_) => "instance",
             Self::Balancer(_) => "balancer",
@@ -109,6 +112,7 @@ impl Counters {
             "operations" => Self::Operations(OperationCounters::default()),
             "attempts" => Self::Attempts(AttemptCounters::default()),
             "failures" => Self::Failures(FailureCounters::default()),
+            "statuses" => Self::Statuses(StatusCounters::default()),
             "generator" => Self::Generator(GeneratorCounters::default()),
             "instance" => Self::Instance(InstanceCounters::default()),
             "balancer" => Self::Balancer(BalancerCounters::default()),
@@ -135,6 +139,7 @@ impl Counters {
             Self::Operations(counters) => counters.rows(),
             Self::Attempts(counters) => counters.rows(),
             Self::Failures(counters) => counters.rows(),
+            Self::Statuses(counters) => counters.rows(),
             Self::Generator(counters) => counters.rows(),
             Self::Instance(counters) => counters.rows(),
             Self::Balancer(counters) => counters.rows(),
@@ -152,6 +157,7 @@ impl Counters {
             Self::Operations(counters) => counters.merge_row(name, value),
             Self::Attempts(counters) => counters.merge_row(name, value),
             Self::Failures(counters) => counters.merge_row(name, value),
+            Self::Statuses(counters) => counters.merge_row(name, value),
             Self::Generator(counters) => counters.merge_row(name, value),
             Self::Instance(counters) => counters.merge_row(name, value),
             Self::Balancer(counters) => counters.merge_row(name, value),
@@ -177,6 +183,12 @@ pub enum Measure {
     PoolWait,
     /// Time jobs waited for a worker.
     QueueWait,
+    /// From the beginning of a users' connection until it was made.
+    Connect,
+    /// From then until the two sides had agreed on encryption.
+    TlsHandshake,
+    /// From the send of a users' attempt that was answered to its answer's first byte.
+    FirstByte,
 }
 
 named!(Measure {
@@ -185,6 +197,9 @@ named!(Measure {
     SendLag = "send_lag",
     PoolWait = "pool_wait",
     QueueWait = "queue_wait",
+    Connect = "connect",
+    TlsHandshake = "tls",
+    FirstByte = "first_byte",
 });
 
 impl Measure {

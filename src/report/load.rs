@@ -9,9 +9,9 @@ use std::fmt::Write as _;
 
 use super::failures as by_cause;
 use super::figures::maybe;
-use crate::analysis::{Findings, Limiter, Totals, Validity, load_rates, series};
+use crate::analysis::{Findings, Latency, Limiter, Totals, Validity, load_rates, series};
 use crate::plan::{Drive, Pacing};
-use crate::record::{Histogram, OperationCounters, Record};
+use crate::record::{AttemptCounters, Histogram, OperationCounters, Record};
 use crate::units::{Nanos, counted};
 
 /// The percentiles shown, in per cent; the last is the largest value.
@@ -136,27 +136,65 @@ fn spectrum(totals: &Totals) -> String {
     text
 }
 
-fn counts(totals: &Totals, findings: &Findings) -> String {
-    let (attempts, generator) = (&totals.users, &totals.generator.counters);
+/// Answers by class, each with its statuses where that says more than 200.
+fn statuses(attempts: &AttemptCounters, findings: &Findings) -> String {
+    let own = |class: u16| {
+        let all = findings.exchanged.statuses.iter();
+        let own = all.filter(move |it| it.status / 100 == class);
+        own.map(|it| format!("{}: {}", it.status, it.count))
+            .collect::<Vec<_>>()
+    };
     let classes = [
         (2, attempts.status_2xx),
         (3, attempts.status_3xx),
         (4, attempts.status_4xx),
         (5, attempts.status_5xx),
     ];
-    let statuses: Vec<String> = classes
-        .into_iter()
-        .map(|(class, count)| {
-            let own = attempts.statuses().filter(|(it, _)| it / 100 == class);
-            let own: Vec<_> = own.map(|(it, count)| format!("{it}: {count}")).collect();
-            if own.is_empty() {
-                format!("{class}xx {count}")
-            } else {
-                format!("{class}xx {count} ({})", own.join(", "))
-            }
-        })
-        .collect();
-    let mut text = format!("  statuses      {}\n", statuses.join(", "));
+    let told = classes.into_iter().map(|(class, count)| {
+        let own = own(class);
+        match own.as_slice() {
+            [] => format!("{class}xx {count}"),
+            [only] if only.starts_with("200:") => format!("{class}xx {count}"),
+            own => format!("{class}xx {count} ({})", own.join(", ")),
+        }
+    });
+    let unknown = (6..=9).flat_map(own);
+    told.chain(unknown).collect::<Vec<_>>().join(", ")
+}
+
+/// What connecting, encryption and the first byte of an answer took, where connections
+/// were made.
+fn times(findings: &Findings) -> String {
+    let mut text = String::new();
+    let phase = findings.phases.first();
+    let line = |name: &str, latency: Option<Latency>, about: &str| {
+        let Some(latency) = latency else {
+            return String::new();
+        };
+        let at = |ms: Option<f64>| maybe(ms, |ms| duration(Nanos::from_secs_f64(ms / 1e3)));
+        let (p50, p99, max) = (at(latency.p50), at(latency.told_p99()), at(latency.max));
+        format!("  {name:<13} p50 {p50}, p99 {p99}, max {max} ({about})\n")
+    };
+    if let Some(phase) = phase {
+        text += &line("connect", phase.connect_ms, "until a connection was made");
+        text += &line(
+            "TLS",
+            phase.tls_ms,
+            "from then until encryption was agreed on",
+        );
+        text += &line(
+            "first byte",
+            phase.first_byte_ms,
+            "of the answer, from the send",
+        );
+    }
+    text
+}
+
+fn counts(totals: &Totals, findings: &Findings) -> String {
+    let (attempts, generator) = (&totals.users, &totals.generator.counters);
+    let statuses = statuses(attempts, findings);
+    let mut text = format!("  statuses      {statuses}\n");
     let failed: Vec<String> = failures(&totals.operations)
         .into_iter()
         .filter(|(_, count)| *count > 0)
@@ -199,7 +237,7 @@ fn counts(totals: &Totals, findings: &Findings) -> String {
         "  conn. wait    p99 {} (time spent waiting for a free connection)",
         duration(waited.unwrap_or(Nanos::ZERO))
     );
-    text
+    text + &times(findings)
 }
 
 fn generator(drive: Drive, findings: &Findings, totals: &Totals) -> String {

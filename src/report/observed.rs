@@ -6,7 +6,7 @@
 
 use super::failures;
 use super::figures::{NONE, count, maybe, number, percent, rate};
-use crate::analysis::{Estimate, Findings, GaugeFigures, ProcessFigures};
+use crate::analysis::{Estimate, Findings, GaugeFigures, Latency, ProcessFigures};
 use crate::record::printable;
 
 /// A table as text: what it is called, what must be known of it, its heading,
@@ -29,6 +29,7 @@ pub(super) struct Table {
 pub(super) fn tables(findings: &Findings) -> Vec<Table> {
     let all = [
         failures::table(findings),
+        times(findings),
         gauges(findings),
         processes(findings),
         inferred(findings),
@@ -39,6 +40,42 @@ pub(super) fn tables(findings: &Findings) -> Vec<Table> {
 
 fn text(text: &str) -> String {
     printable(text).into_owned()
+}
+
+fn times(findings: &Findings) -> Table {
+    // Without connections that were made the service time says it all.
+    let made = findings.phases.iter();
+    let made = made.filter(|phase| phase.connect_ms.is_some() || phase.tls_ms.is_some());
+    let rows = made.map(|phase| {
+        let cells = |latency: Option<Latency>| {
+            let p50 = latency.and_then(|it| it.p50);
+            let p99 = latency.and_then(|it| it.told_p99());
+            [maybe(p50, number), maybe(p99, number)]
+        };
+        let opened = phase.connect_ms.map(|it| it.count);
+        let mut row = vec![text(&phase.name), maybe(opened, count)];
+        row.extend(cells(phase.connect_ms));
+        row.extend(cells(phase.tls_ms));
+        row.extend(cells(phase.first_byte_ms));
+        row
+    });
+    Table {
+        title: "Connecting, encryption and the first byte",
+        about: "In milliseconds: until a connection was made, from then until encryption was \
+                agreed on, and from the send of an answered attempt to its answer’s first byte.",
+        columns: vec![
+            "phase",
+            "connections",
+            "connect p50",
+            "p99",
+            "TLS p50",
+            "p99",
+            "first byte p50",
+            "p99",
+        ],
+        texts: 1,
+        rows: rows.collect(),
+    }
 }
 
 fn gauges(findings: &Findings) -> Table {

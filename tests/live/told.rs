@@ -10,7 +10,7 @@ use threadbare::model::{Role, SourceName};
 use threadbare::plan::Plan;
 use threadbare::record::{
     AttemptCounters, Counters, FailureCounters, FirstFailure, GeneratorCounters, Histogram,
-    Measure, OperationCounters, Sample,
+    Measure, OperationCounters, Sample, StatusCounters,
 };
 use threadbare::units::Nanos;
 
@@ -47,6 +47,8 @@ pub(crate) struct GeneratorRecord {
     pub(crate) failures: Vec<FirstFailure>,
     /// Failures by cause, of users and monitors.
     pub(crate) causes: FailureCounters,
+    /// Answers by status, likewise.
+    statuses: StatusCounters,
     pub(crate) warnings: Vec<String>,
     pub(crate) load_ended: usize,
     pub(crate) user: AttemptCounters,
@@ -107,6 +109,7 @@ impl GeneratorRecord {
                     self.generator.merge(counters);
                 }
                 (Counters::Failures(counters), _) => self.causes.merge(counters),
+                (Counters::Statuses(counters), _) => self.statuses.merge(counters),
                 other => panic!("an unexpected sample: {other:?}"),
             }
         }
@@ -147,6 +150,11 @@ impl GeneratorRecord {
         let counted = [&self.user, &self.monitor]
             .map(|it| it.timeouts + it.connection_errors + it.protocol_errors);
         assert_eq!(unanswered, counted.iter().sum::<u64>());
+        // Every answer has its status, and no other.
+        let statuses = self.statuses.each().into_iter();
+        let answered: u64 = statuses.map(|(_, count)| count).sum();
+        let responses = self.user.responses + self.monitor.responses;
+        assert_eq!(answered + self.statuses.others(), responses);
         for source in [SourceName::User, SourceName::Monitor] {
             let (mut started, mut ended, mut from) = (0, 0, Nanos::ZERO);
             let mut in_flight = 0;

@@ -140,7 +140,7 @@ impl Sockets {
                         let reusable = all && (drained || self.nothing_follows(slot));
                         return self.answered(slot, response, reusable);
                     }
-                    Ok(Progress::Incomplete) => {}
+                    Ok(Progress::Incomplete) => self.begins(slot),
                     Err(cause) => return self.lose(slot, cause),
                 },
                 Exchange::Two(_) => {
@@ -155,6 +155,18 @@ impl Sockets {
         }
         if let Some(connection) = self.connections.get(slot) {
             self.again.push((token(slot, connection.serial), flags));
+        }
+    }
+
+    /// Part of the answer to the attempt under way has come.
+    fn begins(&mut self, slot: u32) {
+        let exchange = self.connections.get(slot).map(|found| &found.exchange);
+        if let Some(Exchange::One {
+            attempt: Some(place),
+            ..
+        }) = exchange
+        {
+            self.first_byte_came(*place);
         }
     }
 

@@ -8,17 +8,20 @@
 //! - [`events`]: what sockets say
 //! - [`failures`]: how attempts fail
 //! - [`streams`]: attempts as streams of HTTP/2 connections
+//! - [`times`]: what connections and answers take, apart
 
 mod events;
 mod failures;
 mod sockets;
 mod streams;
+mod times;
 
 use std::sync::mpsc::Receiver;
 
 use rustix::io::Errno;
 
 use self::sockets::Sockets;
+pub(super) use self::times::Step;
 use super::generator::{Command, Setup, Update};
 use super::poller::{Poller, Ready};
 use super::prepared::PreparedWork;

@@ -20,6 +20,7 @@ use super::super::request::{self, Requests};
 use super::super::socket::{Fault, Notes};
 use super::super::stream::Stream;
 use super::Updates;
+use super::times::{Step, Times};
 use crate::clients::{
     Asks, AttemptEnd, AttemptId, Class, End, NewFailure, Outgoing, Try, Wire, WireReport,
 };
@@ -72,6 +73,7 @@ pub(super) struct Sockets {
     pub(super) answers: Vec<(u32, u32, StreamEnd)>,
 
     delay: RunDelay,
+    pub(super) times: Times,
     pub(super) counted: WireReport,
     pub(super) buffer: Vec<u8>,
     pub(super) request: Vec<u8>,
@@ -117,6 +119,7 @@ impl Wire for Sockets {
             sent,
             until,
             handed_over: false,
+            first_byte: None,
         });
         let (to_head, keep) = self.reading(&asks);
         match self
@@ -191,6 +194,19 @@ impl Wire for Sockets {
         self.requests.accepts(draft, step, content, learnt)
     }
 
+    fn follows(
+        &self,
+        draft: &Draft,
+        step: usize,
+        status: u16,
+        content: Option<&Box<Content>>,
+        learnt: &mut Learnt,
+    ) -> Result<bool, CheckFailure> {
+        let content = content.map(|content| &**content);
+        self.requests
+            .follows((draft, step), status, content, learnt)
+    }
+
     fn first_failure(&mut self, failure: NewFailure<'_, Box<Content>>) {
         let mut seen = failure.content.map_or_else(
             || example(&self.seen),
@@ -216,7 +232,8 @@ impl Wire for Sockets {
         self.counted.take()
     }
 
-    fn sample(&mut self, sample: Sample) {
+    fn sample(&mut self, mut sample: Sample) {
+        self.times.join(&mut sample);
         (self.updates)(Update::Sample(sample));
     }
 }
@@ -268,6 +285,7 @@ impl Sockets {
             unflushed: Vec::new(),
             answers: Vec::new(),
             delay: RunDelay::default(),
+            times: Times::default(),
             counted: WireReport::default(),
             buffer: vec![0; BUFFER_BYTES],
             request: Vec::new(),
@@ -363,6 +381,7 @@ impl Sockets {
 
     fn connect(&mut self, class: Class) -> Result<u32, Fault> {
         debug_assert!(self.pool(class).may_open(), "the limit is a limit");
+        let begun = self.read_clock();
         let stream = Stream::connect(&self.endpoint)?;
         if self.notes.is_some() {
             stream.note_arrivals();
@@ -383,9 +402,13 @@ impl Sockets {
                 Exchange::Two(Box::new(Session::new(streams, most, &mut unsent)))
             }
         };
-        Ok(self
-            .connections
-            .insert(Connection::new(stream, serial, class, exchange, unsent)))
+        Ok(self.connections.insert(Connection::new(
+            stream,
+            serial,
+            class,
+            exchange,
+            (unsent, begun),
+        )))
     }
 
     /// Sends the request of the attempt under way on an HTTP/1.1 connection, as far
@@ -453,6 +476,9 @@ impl Sockets {
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
+        if connection.established && connection.step != Step::Timed {
+            self.times.see(connection, self.clock.now());
+        }
         let sent = connection.unsent.is_empty() && !connection.stream.pending();
         let wanted = if connection.established && sent {
             Watched::Reading
@@ -504,6 +530,7 @@ impl Sockets {
         };
         connection.served = true;
         let class = connection.class;
+        self.times.first_byte(class, carried.waited(ended));
         let keep = reusable
             && response.keep_alive
             && connection.unsent.is_empty()

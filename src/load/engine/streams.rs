@@ -123,6 +123,7 @@ impl Sockets {
     fn take_answer(&mut self, slot: u32, place: u32, end: StreamEnd) {
         let now = self.read_clock();
         let (response, content) = match end {
+            StreamEnd::Began => return self.first_byte_came(place),
             StreamEnd::Response {
                 response,
                 content,
@@ -153,6 +154,8 @@ impl Sockets {
         }
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.served = true;
+            let class = connection.class;
+            self.times.first_byte(class, carried.waited(ended));
         }
         self.end(carried.id, ended, now, answer(response, content));
     }

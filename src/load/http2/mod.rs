@@ -444,6 +444,9 @@ impl Session {
         };
         let stream = &mut self.streams[index];
         if stream.status == 0 {
+            if !ended {
+                answers.push((stream.place, stream.id, StreamEnd::Began));
+            }
             let status = Fields::new(block).status()?;
             match status {
                 101 => return Err(FailureCause::Upgraded),

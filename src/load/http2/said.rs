@@ -11,6 +11,8 @@ use crate::model::Content;
 /// What a server made of a request.
 #[derive(Debug)]
 pub(in super::super) enum StreamEnd {
+    /// None yet: the first of the answer has come, and there is more.
+    Began,
     /// A whole response.
     Response {
         /// Its status and what it asks for.

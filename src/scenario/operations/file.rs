@@ -60,6 +60,11 @@ pub(in crate::scenario) struct Operation {
     /// Whether its requests send the cookies that its earlier answers set.
     #[serde(default)]
     pub(super) cookies: bool,
+    /// Redirects of each step that are followed at most, within the same scheme, host
+    /// and port.
+    #[serde(default)]
+    #[schemars(range(max = 50))]
+    pub(super) follow: u32,
     /// Its requests, in order; it fails with the first of them that does.
     #[schemars(required, length(min = 1))]
     pub(super) step: Option<Vec<Step>>,

@@ -60,6 +60,7 @@ impl<'a> Reader<'a> {
                 name: operation.name.clone().unwrap_or_default(),
                 weight: operation.weight,
                 cookies: operation.cookies,
+                follow: operation.follow,
                 steps: steps.collect(),
             });
         }

@@ -5,4 +5,6 @@ mod answers;
 mod causes;
 mod curl;
 mod frames;
+mod redirects;
 mod sites;
+mod times;

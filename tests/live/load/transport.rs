@@ -183,10 +183,20 @@ fn tls_is_spoken_to_a_server_that_is_trusted() {
     let (server, address) = Published::tcp("127.0.0.1", authority.server(false));
     let url = format!("https://localhost:{}/", address.port());
     let ca = authority.path("ca.pem");
-    assert_all_succeeded(&table(&url, &["-n", "50", "-c", "2", "--cacert", &ca]), 50);
+    let encrypted = table(&url, &["-n", "50", "-c", "2", "--cacert", &ca]);
+    assert_all_succeeded(&encrypted, 50);
+    for row in [
+        "  connect       p50 ",
+        "  TLS           p50 ",
+        "  first byte    p50 ",
+    ] {
+        assert!(encrypted.contains(row), "{row}: {encrypted}");
+    }
     let first = server.requests().len();
     let flags = ["-n", "50", "-c", "2", "--http2", "--insecure"];
-    assert_all_succeeded(&table(&url, &flags), 50);
+    let encrypted = table(&url, &flags);
+    assert_all_succeeded(&encrypted, 50);
+    assert!(encrypted.contains("  TLS           p50 "), "{encrypted}");
     let requests = server.requests();
     assert!(
         requests[..first]
