@@ -28,7 +28,7 @@
 //! | `failures` | why attempts failed |
 //! | `expectations` | did the run show what it was expected to show |
 //! | `answer` | the figures that every report leads with |
-//! | `sentences`, `story`, `worn` | all of this in words |
+//! | `sentences`, `story`, `sized`, `worn` | all of this in words |
 //! | `study`, `student` | what many simulated variants came to, and how sure that is |
 //! | `find` | the whole, in order |
 
@@ -57,6 +57,7 @@ mod phases;
 mod recovery;
 mod sentences;
 mod series;
+mod sized;
 mod spread;
 mod steps;
 mod story;

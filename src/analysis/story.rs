@@ -5,22 +5,16 @@
 //! and the sentences after these are of the one that the run is judged by.
 
 use super::expectations::decimal;
-use super::findings::{ActionOutcome, ActionTaken, Baseline, Incident, Phase};
+use super::findings::{ActionOutcome, ActionTaken, Incident, Phase};
 use super::harm::{Harm, Relapse};
 use super::sentences::{Teller, percent};
+use super::sized::{SAME_LOAD, Sized, same_load};
 use crate::model::{ActionName, IncidentVerdict};
 use crate::plan::Cause;
 use crate::units::counted;
 
-/// Goodput below this share of the baseline's is called an outage: fewer than half of
-/// the users are served, which is also the default bound of "mitigated".
-const OUTAGE_BELOW: f64 = 0.5;
 /// Goodput at this share of the baseline's explains no late recovery: something was slow.
 const UNHURT_FROM: f64 = 0.995;
-/// Outages that fill this share of a time are one.
-const UNBROKEN: f64 = 0.9;
-/// Load that differs by more than this share makes rates of goodput no comparison.
-const SAME_LOAD: f64 = 0.1;
 /// Incidents, and relapses of one, that are told; the findings list them all.
 const TOLD_MOST: usize = 8;
 
@@ -488,110 +482,6 @@ impl<'a> Teller<'a> {
             "The incident's verdict is undetermined: {because}."
         ))
     }
-}
-
-/// Harm beside what was usual.
-struct Sized<'a> {
-    harm: &'a Harm,
-    baseline: &'a Baseline,
-    /// Whether its length is worth telling.
-    part: bool,
-}
-
-impl Sized<'_> {
-    fn is_outage(&self) -> bool {
-        let usual = self.baseline.goodput_per_s / self.baseline.offered_per_s;
-        let share = self.harm.goodput_per_s / self.harm.offered_per_s / usual;
-        share < OUTAGE_BELOW
-    }
-
-    fn seconds(&self) -> String {
-        decimal(self.harm.to_s - self.harm.from_s, 1)
-    }
-
-    fn verb(&self) -> &'static str {
-        match (self.harm.latency_alone, self.is_outage()) {
-            (true, _) => "slowed service",
-            (false, true) if self.is_broken() => "caused outages",
-            (false, true) => "caused an outage",
-            (false, false) => "degraded service",
-        }
-    }
-
-    /// Whether service was out several times and not throughout.
-    fn is_broken(&self) -> bool {
-        let length = self.harm.to_s - self.harm.from_s;
-        self.harm.outages > 1 && self.harm.outages_s < UNBROKEN * length
-    }
-
-    /// The verb, and for how long where that is worth telling.
-    fn verb_of(&self) -> String {
-        let verb = self.verb();
-        match (self.part, self.is_outage() && !self.is_broken()) {
-            (false, _) => verb.into(),
-            (true, true) => format!("{verb} of {} s", self.seconds()),
-            (true, false) => format!("{verb} for {} s", self.seconds()),
-        }
-    }
-
-    fn noun(&self) -> String {
-        let noun = match (self.harm.latency_alone, self.is_outage()) {
-            (true, _) => "operations were slow",
-            (false, true) if self.is_broken() => "outages",
-            (false, true) => "an outage",
-            (false, false) => "degraded service",
-        };
-        let of = if self.is_outage() && !self.is_broken() {
-            "of"
-        } else {
-            "for"
-        };
-        let length = if self.part {
-            format!(" {of} {} s", self.seconds())
-        } else {
-            String::new()
-        };
-        let rates = self.rates();
-        format!("{noun}{length}{}", rates.replacen(':', ";", 1))
-    }
-
-    fn rates(&self) -> String {
-        let (harm, baseline) = (self.harm, self.baseline);
-        if harm.latency_alone {
-            let p99 = harm.response_p99_ms.map_or_else(
-                || "more than one in a hundred operations took too long".into(),
-                |p99| {
-                    let before = decimal(baseline.response_p99_ms, 1);
-                    format!("p99 went from {before} ms to {} ms", decimal(p99, 1))
-                },
-            );
-            let succeeded = 1.0 - harm.error_share.unwrap_or(0.0);
-            return format!(
-                ": {p99}, and {} of the operations succeeded",
-                percent(succeeded)
-            );
-        }
-        let before = baseline.offered_per_s;
-        let failed = percent(harm.error_share.unwrap_or(0.0));
-        let goodput = if same_load(harm.offered_per_s, baseline) {
-            format!(
-                "goodput went from {:.0}/s to {:.0}/s",
-                baseline.goodput_per_s, harm.goodput_per_s
-            )
-        } else {
-            format!(
-                "goodput was {:.0}/s of {:.0}/s offered ({:.0}/s of {before:.0}/s before)",
-                harm.goodput_per_s, harm.offered_per_s, baseline.goodput_per_s
-            )
-        };
-        format!(": {goodput}, and {failed} of the operations ended without success")
-    }
-}
-
-/// Whether so many operations per second are as many as in the baseline.
-fn same_load(offered_per_s: f64, baseline: &Baseline) -> bool {
-    let before = baseline.offered_per_s;
-    (offered_per_s - before).abs() <= SAME_LOAD * before
 }
 
 /// `once`, `twice`, `7 times`.
