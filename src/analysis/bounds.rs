@@ -75,6 +75,12 @@ impl Counts {
         self.scheduled.saturating_sub(self.succeeded)
     }
 
+    /// Whether what was slow is a state, and no pause of the machine.
+    fn slow_lasts(&self) -> bool {
+        self.slow_buckets as f64 > SLOW_BUCKETS * self.buckets as f64
+            || self.slow as f64 >= SLOW_AT_ONCE * self.succeeded as f64
+    }
+
     fn hurt(&self) -> f64 {
         self.failed().saturating_add(self.slow) as f64
     }
@@ -211,9 +217,7 @@ impl<'a> Bounds<'a> {
 
     /// Whether operations were slow, beyond the bound and chance.
     pub(super) fn is_slow(&self, counts: &Counts) -> bool {
-        let lasts = counts.slow_buckets as f64 > SLOW_BUCKETS * counts.buckets as f64
-            || counts.slow as f64 >= SLOW_AT_ONCE * counts.succeeded as f64;
-        lasts && self.latency(counts).is_beyond(self.chance)
+        counts.slow_lasts() && self.latency(counts).is_beyond(self.chance)
     }
 
     /// Whether service was lost.
@@ -225,7 +229,7 @@ impl<'a> Bounds<'a> {
     pub(super) fn is_back(&self, counts: &Counts) -> bool {
         self.goodput(counts, self.rule.goodput).is_within()
             && self.errors(counts).is_within()
-            && self.latency(counts).is_within()
+            && (!counts.slow_lasts() || self.latency(counts).is_within())
     }
 
     /// Whether goodput was at least this share of the baseline's, as far as chance lets

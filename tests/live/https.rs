@@ -213,9 +213,15 @@ fn one_page_is_read_under_https_where_its_certificate_fits() {
         // no file of certificates
         (
             server.url("/metrics"),
+            &["--cacert", "README.md"],
+            2,
+            "failed to read certificates (PEM) from README.md: it contains none",
+        ),
+        (
+            server.url("/metrics"),
             &["--cacert", "/dev/null"],
             2,
-            "failed to read certificates (PEM) from /dev/null: it contains none",
+            "failed to read certificates (PEM) from /dev/null: it is no regular file",
         ),
         // another machine, which nobody named
         (

@@ -91,6 +91,7 @@ impl Drop for Terminal {
 }
 
 #[test]
+#[ignore = "takes five minutes: ./test --long"]
 fn every_command_of_the_tutorial_does_what_the_page_says() {
     let _alone = alone();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));

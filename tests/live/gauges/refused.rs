@@ -66,7 +66,8 @@ fn whatever_a_target_does_is_told_with_its_cause() {
         long.len()
     );
     let stated = "HTTP/1.1 200 OK\r\ncontent-length: 52428800\r\n\r\nx 1\n";
-    let too_long = "failed to read the page: the page is longer than 8 MB; name a smaller one";
+    let too_long = "failed to read the page: it is longer than 8 MiB, the bound of a page of \
+                    gauges; name a smaller page, or one part of it";
     let closed = "failed to read the page: connection closed without an answer";
     for (answer, told) in [
         (ScriptedAnswer::text("").then(Then::Close), closed),

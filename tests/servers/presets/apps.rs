@@ -1,20 +1,6 @@
 //! The applications that presets are run on: well with `MY_SETTING=good`, and with
 //! `broken` they keep a worker busy for longer than users wait.
 
-pub(super) const WSGI: &str = r#"
-import os
-import time
-
-BROKEN = os.environ["MY_SETTING"] == "broken"
-
-
-def app(environ, start_response):
-    if BROKEN and environ["PATH_INFO"] == "/":
-        time.sleep(2)
-    start_response("200 OK", [("content-type", "text/plain"), ("content-length", "3")])
-    return [b"ok\n"]
-"#;
-
 pub(super) const RACK: &str = r#"
 broken = ENV["MY_SETTING"] == "broken"
 
