@@ -5,7 +5,7 @@
 //! baseline that is healthy before the first fault: what one run leaves behind is no part
 //! of the next. Where that is not so, the series ends with the reason.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
 use super::chosen::Chosen;
@@ -102,7 +102,10 @@ pub(super) fn run(
             &variant.name
         };
         super::tell(&format!("{} of {}: {name}", place + 1, variants.len()));
-        let findings = run::live(plan, &one(options, &parent, place))?;
+        let findings = run::live(
+            plan,
+            &one(options, &parent.join(place.to_string()), chosen, variant),
+        )?;
         if findings.ending.by == EndedBy::Interrupted {
             return Ok(findings.exit_code());
         }
@@ -123,14 +126,32 @@ pub(super) fn run(
     Ok(if valid { EXIT_PASSED } else { EXIT_INVALID })
 }
 
-/// How a variant is run: into a directory of its own, with its verdict's line alone.
-fn one(options: &run::Options, parent: &Path, place: usize) -> run::Options {
-    let out: PathBuf = parent.join(place.to_string());
+/// How a variant is run: into a directory of its own, with its verdict's line alone. What
+/// makes it again is a run of its own too.
+fn one(options: &run::Options, out: &Path, chosen: &Chosen, variant: &Variant) -> run::Options {
     run::Options {
-        out: Some(out),
+        out: Some(out.to_owned()),
         quiet: true,
+        command: command(chosen, variant, &options.allowed),
         ..options.clone()
     }
+}
+
+/// The words of a command that runs this variant alone.
+fn command(chosen: &Chosen, variant: &Variant, allowed: &[String]) -> Vec<String> {
+    let seed = chosen.seed.iter();
+    let seed = seed.flat_map(|seed| ["--seed".to_owned(), seed.to_string()]);
+    let settings = chosen.set.iter().chain(&variant.settings);
+    let settings = settings.flat_map(|setting| ["--set".to_owned(), setting.to_string()]);
+    let hosts = allowed.iter();
+    let hosts = hosts.flat_map(|host| ["--allow-host".to_owned(), host.clone()]);
+    ["threadbare", "run", &chosen.scenario]
+        .into_iter()
+        .map(str::to_owned)
+        .chain(seed)
+        .chain(settings)
+        .chain(hosts)
+        .collect()
 }
 
 /// The table; what was not measured validly is left out of it, with the reason.
@@ -175,6 +196,22 @@ mod tests {
     fn variant(text: &str) -> (String, String) {
         let variant: Variant = text.parse().unwrap();
         (variant.name.clone(), variant.what())
+    }
+
+    #[test]
+    fn a_variant_is_made_again_by_a_run_of_its_own() {
+        let chosen = Chosen {
+            scenario: "mine.toml".into(),
+            seed: Some(3),
+            set: vec!["end=20s".parse().unwrap()],
+        };
+        let variant = "no retries: load.client.retries=0".parse().unwrap();
+        let words = command(&chosen, &variant, &["shop.test".into()]);
+        assert_eq!(
+            words.join(" "),
+            "threadbare run mine.toml --seed 3 --set end=20s --set load.client.retries=0 \
+             --allow-host shop.test"
+        );
     }
 
     #[test]
