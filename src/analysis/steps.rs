@@ -21,8 +21,6 @@ use crate::units::Nanos;
 const PARTS_MAX: u64 = 10;
 /// … each of so many buckets at least.
 const PART_BUCKETS_MIN: u64 = 2;
-/// Rows at most: more is a chart's to show.
-const ROWS_MAX: usize = 48;
 
 /// A part of the load with one rate, or a part of a ramp.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -79,7 +77,7 @@ pub(super) fn steps(
     capacity: Option<&InferredCapacity>,
 ) -> Vec<LoadStep> {
     let parts = parts(record, series.interval);
-    if parts.len() < 2 || parts.len() > ROWS_MAX {
+    if parts.len() < 2 {
         return Vec::new();
     }
     let steps = parts.into_iter().map(|part| {
