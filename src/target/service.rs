@@ -6,7 +6,7 @@
 //! push that it takes back.
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use super::addresses::Addresses;
@@ -46,6 +46,9 @@ const REACH_WITHIN: Nanos = Nanos::from_secs(5);
 /// How long the steady state is waited for once everything was undone.
 const STEADY_WITHIN: Nanos = Nanos::from_secs(5);
 
+/// Why a wait for the target ended with the run.
+const INTERRUPTED: &str = "the run was ended before it was ready";
+
 /// What a target begins with.
 pub(crate) struct Begin<'a> {
     /// What it is.
@@ -80,6 +83,10 @@ pub(crate) struct Target {
     told: AtomicBool,
     /// Held by each call of a hook, and by the undo: it comes after them.
     calls: RwLock<()>,
+    /// How many restarts wait for what runs: one that waits until the target is ready
+    /// makes way for them. A target that its clients hold exhausted would else keep its
+    /// own rollback waiting.
+    next: AtomicU32,
     runs: Mutex<Runs>,
     /// The process that is held now; apart from `runs`, which is locked for as
     /// long as a restart takes, so that gauges are read meanwhile.
@@ -149,6 +156,7 @@ impl Target {
             ending: AtomicBool::new(false),
             told: AtomicBool::new(false),
             calls: RwLock::default(),
+            next: AtomicU32::new(0),
             acting: Mutex::default(),
             hooked: Mutex::default(),
             books: Mutex::default(),
@@ -235,7 +243,10 @@ impl Target {
                 return Ok(());
             };
             if self.interrupted() {
-                return Err("the set-up was interrupted".into());
+                return Err(INTERRUPTED.into());
+            }
+            if self.next.load(Ordering::Acquire) > 0 {
+                return Err(format!("the next action came before it was ready: {last}"));
             }
             if let Runs::Started {
                 running: Some(running),
@@ -484,14 +495,16 @@ impl Target {
     }
 
     /// Ends the command and starts it again as `next` says, given what it is
-    /// now and what it was before.
+    /// now and what it was before; waits until it serves, or the next action comes.
     fn release(
         &self,
         tell: &dyn Fn(Event),
         next: impl FnOnce(&Command, &mut Vec<Command>) -> std::result::Result<Command, String>,
     ) -> Outcome {
         let failed = |reason: String| Outcome::Failed { reason };
+        self.next.fetch_add(1, Ordering::AcqRel);
         let mut runs = lock(&self.runs);
+        self.next.fetch_sub(1, Ordering::AcqRel);
         let Runs::Started {
             running, earlier, ..
         } = &mut *runs
@@ -525,12 +538,13 @@ impl Target {
         self.told.store(false, Ordering::Release);
         let source = SOURCE.into();
         tell(Event::Serving { source, pid });
-        match self.serves(&mut runs) {
-            Ok(()) => Outcome::Applied {
-                detail: format!("process {pid} serves"),
-            },
-            Err(reason) => failed(reason),
-        }
+        // What was to run runs. Whether it serves is another matter: one that does not has
+        // changed the target all the same, and what follows is its doing.
+        let detail = match self.serves(&mut runs) {
+            Ok(()) => format!("process {pid} serves"),
+            Err(reason) => format!("process {pid} was started and does not serve: {reason}"),
+        };
+        Outcome::Applied { detail }
     }
 
     fn forget_processes(&self) {

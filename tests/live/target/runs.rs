@@ -107,6 +107,62 @@ fn a_command_is_awaited_watched_pushed_rolled_back_and_ended() {
 }
 
 #[test]
+fn a_push_that_is_never_ready_makes_way_for_its_rollback_and_is_the_cause() {
+    let _alone = alone();
+    let timeline = r#"
+        [[timeline]]
+        at = "2s"
+        do = "configure"
+        env = { BROKEN = "yes", HEALTH = "503" }
+        phase = "push"
+        [[timeline]]
+        at = "4s"
+        do = "rollback"
+    "#;
+    let text = command(free_port(), "ready = \"GET /health\"", "6s", timeline);
+    let case = Case::new(&text);
+    let output = case.run();
+    let [push, rollback] = [0, 1].map(|entry| case.outcome(entry));
+    assert_eq!(push["outcome"], "applied", "{}", said(&output));
+    let detail = push["detail"].as_str().unwrap();
+    assert!(
+        detail.contains("the next action came before it was ready"),
+        "{detail}"
+    );
+    assert_eq!(rollback["outcome"], "applied", "{}", said(&output));
+    let incident = &case.summary()["incident"];
+    let instant = |name: &str| incident[name].as_f64().unwrap();
+    assert!((2.0..2.5).contains(&instant("trigger_s")), "{incident}");
+    assert!(
+        (4.0..6.0).contains(&instant("rollback_applied_s")),
+        "{incident}"
+    );
+}
+
+#[test]
+fn a_push_whose_process_ends_at_once_is_the_cause_of_what_follows() {
+    let _alone = alone();
+    let timeline = r#"
+        [[timeline]]
+        at = "2s"
+        do = "configure"
+        args = ["no-such-file.py"]
+        phase = "push"
+        [[timeline]]
+        at = "4s"
+        do = "rollback"
+    "#;
+    let text = command(free_port(), "ready = \"GET /health\"", "6s", timeline);
+    let case = Case::new(&text);
+    let output = case.run();
+    let detail = case.outcome(0)["detail"].to_string();
+    assert!(detail.contains("exit status: 2"), "{}", said(&output));
+    let incident = &case.summary()["incident"];
+    assert!((2.0..2.5).contains(&incident["trigger_s"].as_f64().unwrap()));
+    assert!(case.phase("rollback", "goodput_per_s").as_f64().unwrap() > 30.0);
+}
+
+#[test]
 fn a_command_that_ends_in_the_run_is_a_recorded_datum() {
     let _alone = alone();
     let end = r#"

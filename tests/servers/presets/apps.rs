@@ -10,6 +10,20 @@ run lambda { |env|
 }
 "#;
 
+pub(super) const WSGI: &str = r#"
+import os
+import time
+
+BROKEN = os.environ["MY_SETTING"] == "broken"
+
+
+def app(environ, start_response):
+    if BROKEN and environ["PATH_INFO"] == "/":
+        time.sleep(2)
+    start_response("200 OK", [("content-type", "text/plain"), ("content-length", "3")])
+    return [b"ok\n"]
+"#;
+
 /// With the lines that the preset wants in it.
 pub(super) fn fastapi(wanted: &str) -> String {
     format!(
