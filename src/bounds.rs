@@ -116,6 +116,19 @@ pub const RUN_HEADER: Bound = Bound {
     instead: "this is not the file that threadbare wrote there",
 };
 
+/// A baseline: of each run a few hundred histograms.
+pub const BASELINE: Bound = Bound {
+    reader: "a baseline",
+    bytes: 64 * MIB,
+    entries: None,
+    depth: Some(JSON_DEPTH),
+    time: OF_A_RECORD,
+    instead: "this is not the file that `threadbare baseline accept` wrote",
+};
+
+/// Runs of one side of a comparison at most: each is read whole.
+pub const SET_RUNS_MAX: usize = 200;
+
 /// The journal of a run; what is past it is left out and reported.
 pub const JOURNAL: Bound = Bound {
     reader: "`journal.jsonl` of a run",
@@ -238,7 +251,7 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 pub const LISTENER_CONNECTIONS_MAX: usize = 64;
 
 /// Every bound, in the order of the documentation.
-pub const ALL: [Bound; 18] = [
+pub const ALL: [Bound; 19] = [
     SCENARIO,
     VALUES,
     BODY,
@@ -246,6 +259,7 @@ pub const ALL: [Bound; 18] = [
     REPLAY,
     CERTIFICATES,
     RUN_HEADER,
+    BASELINE,
     JOURNAL,
     SERIES,
     LATENCY,

@@ -24,7 +24,8 @@
 //! | 7 | [`analysis`], `load`, `fleet`, `target`, `proxy`, `gauges`, [`sim`] |
 //! | 8 | [`report`], `ui`, `live`, `explore` |
 //! | 9 | `run`, `readers` (for tests only) |
-//! | 10 | [`cli`] |
+//! | 10 | `compare` |
+//! | 11 | [`cli`] |
 //!
 //! Those with a link are what a user of the crate needs: from a scenario to a plan,
 //! from a plan to a simulated run, from a run directory to findings and reports.
@@ -54,6 +55,7 @@ pub mod scenario;
 pub mod sim;
 pub mod units;
 
+mod compare;
 mod files;
 mod named;
 mod process;

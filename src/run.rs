@@ -132,10 +132,7 @@ fn simulate_into(
     options: &Options,
 ) -> Result<(StopCause, Findings)> {
     let interrupt = live::Interrupt::listen(|| {})?;
-    let mut kept = Recording {
-        recorder: Recorder::create(directory, header)?,
-        failed: Ok(()),
-    };
+    let mut kept = Recording::create(directory, header)?;
     let mut progress = ui::Simulation::new(&header.plan, options.live_width, options.quiet);
     let simulated = sim::simulate(&header.plan, bounds, &mut kept, &mut |reached, events| {
         progress.reached(io::stderr(), reached, events);
@@ -144,7 +141,7 @@ fn simulate_into(
             .map(|signal| StopCause::Interrupted { signal })
     })?;
     progress.clear(io::stderr());
-    kept.failed.and_then(|()| kept.recorder.flush())?;
+    kept.end()?;
     let (record, findings) = read_own(directory)?;
     let written = write_files(directory, &record, &findings);
     let there = written.is_ok().then_some(directory);
@@ -162,6 +159,20 @@ struct Recording {
     failed: Result<()>,
 }
 
+impl Recording {
+    fn create(directory: &Path, header: &Header) -> Result<Self> {
+        Ok(Self {
+            recorder: Recorder::create(directory, header)?,
+            failed: Ok(()),
+        })
+    }
+
+    /// Sees everything to the kernel; what failed first.
+    fn end(mut self) -> Result<()> {
+        self.failed.and_then(|()| self.recorder.flush())
+    }
+}
+
 impl Observer for Recording {
     fn event(&mut self, at: Nanos, event: &Event) {
         if self.failed.is_ok() {
@@ -176,8 +187,8 @@ impl Observer for Recording {
     }
 }
 
-/// Offers a plan's load to the user's target, and keeps of it what does
-/// not grow with the run: one sample for each source.
+/// Offers a plan's load to the user's target, and keeps of it what does not grow with the
+/// run: one sample for each source; in a run directory everything, where one is wanted.
 ///
 /// # Errors
 ///
@@ -197,15 +208,30 @@ pub(crate) fn load(
     );
     let file = options.histograms.as_deref();
     let log = file.map(|file| interval_log(file, &header)).transpose()?;
-    let mut watching = ((ui::Aside::new(view), Tally::new(&header.plan)), log);
+    let directory = options.out.as_deref();
+    let kept = directory.map(|directory| Recording::create(directory, &header));
+    let kept = kept.transpose()?;
+    let mut watching = (
+        ((ui::Aside::new(view), Tally::new(&header.plan)), log),
+        kept,
+    );
     live::offer(&header.plan, endpoint, work, &mut watching)?;
-    let ((view, tally), log) = watching;
+    let (((view, tally), log), kept) = watching;
     drop(view);
+    kept.map_or(Ok(()), Recording::end)?;
     if let (Some(file), Some(log)) = (file, log) {
         log.end().map_err(|cause| histograms_error(file, &cause))?;
     }
     let tallied = tally.into_records(header);
-    let findings = analysis::load_findings(&tallied);
+    let findings = match directory {
+        // In the whole record every bucket is there.
+        Some(directory) => {
+            let (record, findings) = read_own(directory)?;
+            write_files(directory, &record, &findings)?;
+            findings
+        }
+        None => analysis::load_findings(&tallied),
+    };
     Ok((tallied.whole, findings))
 }
 

@@ -293,6 +293,16 @@ impl Rate {
     }
 }
 
+/// The whole part of a number: nought of a negative one, the most there is of a greater.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a cast of a float saturates"
+)]
+pub(crate) const fn whole(value: f64) -> u64 {
+    value as u64
+}
+
 const RATE_EXPECTED: &str = "a rate with its unit (/s, /min, /h), for example \"350/s\"";
 
 impl FromStr for Rate {

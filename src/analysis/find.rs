@@ -8,7 +8,7 @@ use super::owners::TimeSpent;
 use super::recovery::Service;
 use super::totals::Totals;
 use super::{
-    baseline, capacity, conservation, exhaustion, expectations, failures, incident, journal,
+    baseline, capacity, conservation, exhaustion, expectations, failures, incident, journal, kinds,
     observation, observed, phases, sentences, series, steps, validity, wire,
 };
 use crate::model::SourceName;
@@ -53,6 +53,7 @@ pub fn findings(record: &Record) -> Findings {
             .iter()
             .map(|stretch| phases::phase(record, &series, stretch))
             .collect(),
+        kinds: kinds::kinds(record, &series, observation),
         exhaustion: exhaustion::windows(&series, observation),
         gauge_gaps: observed::gaps(&series, observation, |source| {
             let sources = plan.gauges.iter();
@@ -94,7 +95,13 @@ pub fn findings(record: &Record) -> Findings {
     findings
         .warnings
         .extend(observation.cut_short(record.load_end()));
-    findings.expectations = expectations::results(&findings, &plan.expectations);
+    findings.expectations = expectations::results(&expectations::Seen {
+        record,
+        series: &series,
+        observation,
+        stretches: &stretches,
+        findings: &findings,
+    });
     findings.verdict = verdict(&findings);
     findings.ending = Ending::of(record, &findings);
     findings.sentences = sentences::sentences(&findings);
@@ -106,12 +113,33 @@ pub fn findings(record: &Record) -> Findings {
 pub(crate) fn load_findings(tallied: &Tallied) -> Findings {
     let whole = findings(&tallied.whole);
     let sliced = findings(&tallied.slices);
+    let whole = with_windows(whole, &sliced, &tallied.whole);
     Findings {
         steps: sliced.steps,
         inferred_capacity: sliced.inferred_capacity,
         no_capacity: sliced.no_capacity,
         ..whole
     }
+}
+
+/// What was expected of windows, which only the slices can tell, in place of what was
+/// found of them in one bucket.
+fn with_windows(mut whole: Findings, sliced: &Findings, record: &Record) -> Findings {
+    let expected = &record.header.plan.expectations;
+    let mut any = false;
+    let results = whole.expectations.iter_mut().zip(&sliced.expectations);
+    for ((own, of_slices), expectation) in results.zip(expected) {
+        if expectation.window.is_some() {
+            *own = of_slices.clone();
+            any = true;
+        }
+    }
+    if any {
+        whole.verdict = verdict(&whole);
+        whole.ending = Ending::of(record, &whole);
+        whole.sentences = sentences::sentences(&whole);
+    }
+    whole
 }
 
 /// What is known without any computation.
@@ -134,6 +162,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         conservation: super::Conservation::default(),
         time_spent: None,
         phases: Vec::new(),
+        kinds: Vec::new(),
         exhaustion: Vec::new(),
         instances: 0,
         steps: Vec::new(),

@@ -12,6 +12,7 @@ use super::capacity::InferredCapacity;
 use super::ending::Ending;
 use super::failures::{AcceptQueueFigures, FailureCount, Failures};
 use super::harm::{AfterRecovery, Harm, Relapse};
+use super::kinds::KindFigures;
 use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::steps::LoadStep;
@@ -58,6 +59,10 @@ pub struct Findings {
     pub time_spent: Option<TimeSpent>,
     /// The run in phases, from the baseline on.
     pub phases: Vec<Phase>,
+    /// Each kind of operation over the whole run, warm-up left out; only where there are
+    /// several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<KindFigures>,
     /// When which instance was exhausted.
     pub exhaustion: Vec<ExhaustionWindow>,
     /// How many instances were read; of the user's target, how many sources of
@@ -290,7 +295,7 @@ const fn is_false(value: &bool) -> bool {
 }
 
 /// A stretch of the run between two actions or surges.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Phase {
     /// Its name.
     pub name: String,
@@ -547,13 +552,28 @@ pub struct SustainingShares {
 pub struct ExpectationResult {
     /// The figure, with its phase.
     pub that: String,
-    /// Whether it held; null where the measurement is invalid, or the figure is not the
-    /// target's alone.
+    /// Whether it held; null where that was not measured: the measurement is invalid, the
+    /// figure is not the target's alone, has too few values, or its window was not reached.
     pub passed: Option<bool>,
     /// What was observed, as text with its unit; `> 40 s` where it is censored.
     pub observed: String,
+    /// The same as a number: seconds, a share of 1, per second, or a count; null where it
+    /// is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
     /// What was required, as text with its unit.
     pub required: String,
+    /// How far the observed figure is from the bound, as text with its unit: `+` is room
+    /// that is left, `-` what it missed by; only where both are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<String>,
+    /// The start of the window that it was taken over, on an edge of the buckets; only
+    /// where it was a window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_s: Option<f64>,
+    /// Its end, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_s: Option<f64>,
 }
 
 /// The JSON schema of `summary.json`, as it is committed in `docs/summary.schema.json`.

@@ -55,6 +55,20 @@ pub(super) struct Stretch {
 }
 
 impl Stretch {
+    /// All that is judged of a run.
+    pub(super) fn whole(observation: Observation) -> Self {
+        Self {
+            name: String::new(),
+            from: observation.from,
+            to: observation.to,
+        }
+    }
+
+    /// Its length, in seconds.
+    pub(super) fn seconds(&self) -> f64 {
+        self.to.saturating_sub(self.from).as_secs_f64()
+    }
+
     /// Its buckets.
     pub(super) fn buckets<'a>(&self, series: &'a Series) -> &'a [Bucket] {
         series.between(self.from, self.to)
@@ -97,14 +111,14 @@ pub(super) fn stretches(
         .collect()
 }
 
-fn punctual(series: &Series) -> u64 {
+pub(super) fn punctual(series: &Series) -> u64 {
     series.interval.0 / PUNCTUAL_DIVISOR
 }
 
 /// The figures of a phase.
 pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phase {
     let totals = Totals::over(stretch.buckets(series));
-    let seconds = stretch.to.saturating_sub(stretch.from).as_secs_f64();
+    let seconds = stretch.seconds();
     let operations = &totals.operations;
     let fleet = &totals.fleet.counters;
     let times = wire::times(record, stretch.from, stretch.to);

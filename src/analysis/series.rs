@@ -192,6 +192,8 @@ impl Bucket {
     fn take(&mut self, sample: &Sample, names: &Names) {
         let length = length(sample).0;
         match &sample.counters {
+            // One kind of operations, which are in the whole as well: `kinds`.
+            Counters::Operations(_) if sample.source != SourceName::User => return,
             Counters::Operations(counters) => {
                 self.operations.get_or_insert_default().merge(counters);
             }

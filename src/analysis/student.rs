@@ -26,6 +26,12 @@ pub(super) fn quantile(freedom: usize) -> f64 {
     (freedom as f64).sqrt() * low.tan()
 }
 
+/// The probability that |t| is at least this, with so many degrees of freedom, from 1 on.
+pub(super) fn beyond(t: f64, freedom: usize) -> f64 {
+    let angle = (t.abs() / (freedom as f64).sqrt()).atan();
+    (1.0 - within(angle, freedom)).clamp(0.0, 1.0)
+}
+
 /// The probability that |t| is at most √freedom × tan(angle).
 fn within(angle: f64, freedom: usize) -> f64 {
     let (sine, cosine) = angle.sin_cos();

@@ -18,6 +18,10 @@ pub(super) struct Chosen {
     /// timeline.3.at=20s (lists count from 0); may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(super) set: Vec<Setting>,
+    /// Apply the settings of one of the scenario's profiles, such as `ci`: shorter, with the
+    /// same verdict
+    #[arg(long, value_name = "NAME")]
+    pub(super) profile: Option<String>,
 }
 
 impl Chosen {
@@ -25,7 +29,8 @@ impl Chosen {
     pub(super) fn plan(&self, view: &View, more: &[Setting]) -> Result<Plan> {
         let settings = [self.set.as_slice(), more].concat();
         let colour = view.color(&std::io::stderr());
-        let plan = scenario::load_with(&self.scenario, &settings, colour)?;
+        let plan =
+            scenario::load_profile(&self.scenario, self.profile.as_deref(), &settings, colour)?;
         let seed = self.seed.unwrap_or(plan.seed);
         Ok(Plan { seed, ..plan })
     }

@@ -9,13 +9,14 @@ use clap::{Args, ValueEnum};
 use hyper::Uri;
 
 use super::client::ClientArguments;
+use super::gated::Gated;
 use super::offered::Offered;
-use super::{Code, View};
+use super::{Code, View, ci};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Work};
 use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Statuses, Step, Template};
 use crate::net::{AllowedHosts, Tls, TlsOptions};
-use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan};
+use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, kinds};
 use crate::units::Nanos;
 use crate::{bounds, files, report, run, scenario};
 
@@ -130,6 +131,14 @@ pub(super) struct Arguments {
     /// Seed of every random stream
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    /// What must hold, such as 'p99 <= 50ms', 'error share <= 0.1 %' or
+    /// 'p99 from 10s to the end <= 80ms'; may be repeated (docs/EXPECTATIONS.md)
+    #[arg(long, value_name = "EXPECTATION")]
+    expect: Vec<String>,
+    /// Write a run directory, which `report`, `compare` and `trend` read: every interval,
+    /// histograms, the page [default: nothing is written]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
     /// Print the summary as JSON instead of the table
     #[arg(long)]
     json: bool,
@@ -137,6 +146,8 @@ pub(super) struct Arguments {
     /// `HdrHistogram`
     #[arg(long, value_name = "FILE")]
     hdr: Option<PathBuf>,
+    #[command(flatten)]
+    gated: Gated,
     /// Accepted for users of other tools; always on
     #[arg(long)]
     latency_correction: bool,
@@ -155,10 +166,13 @@ Examples:
   threadbare load http://127.0.0.1:8080/ -R 1000~500/30s -d 2min
   threadbare load http://127.0.0.1:8080/ --replay times.txt
   threadbare load http://127.0.0.1:8080/ -R 500 --file shop.toml    operations of several steps
+  threadbare load http://127.0.0.1:8080/ -R 500 --expect 'p99 <= 50ms' --expect 'error share <= 0.1 %'
+  threadbare load http://127.0.0.1:8080/ -R 500 -d 60s --out reports/load-1    a run to compare
   threadbare load https://localhost:8443/ --http2 -c 4 --streams 32 --cacert ca.pem
 
-Exit codes: 0 measured, 1 nothing succeeded or failed to run, 2 wrong usage,
-3 environment unfit, 97 measurement invalid, 130/143 interrupted.";
+Exit codes: 0 measured, and what was expected held; 1 nothing succeeded or failed to run,
+2 wrong usage, 3 environment unfit, 97 measurement invalid, 99 an expectation failed,
+130/143 interrupted.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum Spread {
@@ -209,13 +223,28 @@ fn override_of(text: &str) -> std::result::Result<Override, String> {
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let (endpoint, host, work) = self.request(view)?;
-        let plan = self.plan(&host, &work)?;
+        let mut plan = self.plan(&host, &work)?;
+        let color = view.color(&io::stderr());
+        let expected = self.expect.iter();
+        let expected = expected.map(|text| scenario::expectation(text, &plan.kinds, color));
+        plan.expectations = expected.collect::<Result<_>>()?;
         let quiet = view.quiet || self.json;
         let options = run::Options {
             quiet,
             histograms: self.hdr.clone(),
-            ..view.options(None)
+            ..view.options(self.out.clone())
         };
+        if self.gated.is_wanted() {
+            return self.gated.run(&plan, view, &options, &mut |plan, options| {
+                let work = Work::Http {
+                    host: host.clone(),
+                    work: work.clone(),
+                };
+                let (record, findings) = run::load(plan, endpoint.clone(), work, options)?;
+                super::answer(report::load::line(&record, &findings).as_bytes())?;
+                Ok(findings)
+            });
+        }
         let (record, findings) = run::load(plan, endpoint, Work::Http { host, work }, &options)?;
         let answer = if self.json {
             report::json::render(&findings)?
@@ -225,6 +254,11 @@ impl Arguments {
             report::load::render(&record, &findings)
         };
         super::answer(answer.as_bytes())?;
+        if let Some(directory) = self.out.as_deref().filter(|_| !quiet) {
+            let page = directory.join("report.html");
+            super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;
+        }
+        ci::tell_run(&findings)?;
         Ok(findings.exit_code())
     }
 
@@ -413,10 +447,10 @@ impl Arguments {
         Ok(Plan {
             scenario: "load".into(),
             title: {
-                let names = work.operations.iter().map(|kind| kind.name.as_str());
-                let names: Vec<_> = names.collect();
+                let names: Vec<_> = work.names().collect();
                 format!("{host}: {}", names.join(", "))
             },
+            kinds: kinds(work.names().map(str::to_owned).collect()),
             seed: self.seed,
             end,
             drain: self.client.longest(),

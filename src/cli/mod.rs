@@ -3,10 +3,15 @@
 //! Arguments are parsed here and mean something in the subcommand's file; the
 //! work itself is done by the rooms below.
 
+mod ab;
+mod baseline;
 mod check;
 mod chosen;
+mod ci;
 mod client;
+mod compare;
 mod completions;
+mod gated;
 mod gauges;
 mod init;
 mod list;
@@ -98,6 +103,12 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Load any HTTP server, at a rate or in a closed loop, and measure
     Load(Box<load::Arguments>),
+    /// Hold two runs, or two sets of runs, against each other: did it get worse?
+    Compare(compare::Arguments),
+    /// Run a base and a candidate in turns, and tell whether it got worse
+    Ab(ab::Arguments),
+    /// Accept runs as what later ones are compared with
+    Baseline(baseline::Arguments),
     /// Find every mistake in a scenario file; runs nothing
     Check(check::Arguments),
     /// List the scenarios that come with threadbare, and what each claims
@@ -204,6 +215,9 @@ pub fn main() -> i32 {
         Command::WhatIf(arguments) => arguments.run(view),
         Command::Sweep(arguments) => arguments.run(view),
         Command::Load(arguments) => arguments.run(view),
+        Command::Compare(arguments) => arguments.run(view),
+        Command::Ab(arguments) => arguments.run(view),
+        Command::Baseline(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(view),
         Command::List => list::run(),
         Command::Recover(arguments) => arguments.run(),

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::chosen::Chosen;
-use super::{Code, View};
+use super::gated::Gated;
+use super::{Code, View, ci};
 use crate::error::EXIT_PASSED;
 use crate::live;
 use crate::report;
@@ -14,7 +15,8 @@ use crate::run;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     threadbare run missing-await\n  \
-    threadbare run mine.toml --dry-run")]
+    threadbare run mine.toml --dry-run\n  \
+    threadbare run missing-await --repeat 5 --baseline main")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
@@ -29,6 +31,8 @@ pub(super) struct Arguments {
     /// run would refuse is refused
     #[arg(long, conflicts_with = "out")]
     dry_run: bool,
+    #[command(flatten)]
+    gated: Gated,
 }
 
 impl Arguments {
@@ -44,7 +48,11 @@ impl Arguments {
             allowed: self.allow_host,
             ..view.options(self.out)
         };
+        if self.gated.is_wanted() {
+            return self.gated.run(&plan, view, &options, &mut run::live);
+        }
         let findings = run::live(plan, &options)?;
+        ci::tell_run(&findings)?;
         Ok(findings.exit_code())
     }
 }

@@ -201,6 +201,7 @@ mod tests {
     #[test]
     fn a_variant_is_made_again_by_a_run_of_its_own() {
         let chosen = Chosen {
+            profile: None,
             scenario: "mine.toml".into(),
             seed: Some(3),
             set: vec!["end=20s".parse().unwrap()],

@@ -7,11 +7,13 @@ use std::collections::VecDeque;
 
 use super::spent::Times;
 use crate::model::{FailureKind, SourceName, Terminal};
+use crate::plan::Draft;
 use crate::record::{Counters, Histogram, Measure, OperationCounters, Sample};
 use crate::units::Nanos;
 
-#[derive(Debug, Default)]
-struct Bucket {
+/// Operations of one kind.
+#[derive(Debug, Clone, Default)]
+struct Part {
     counters: OperationCounters,
     response: Histogram,
     /// Of those that did not succeed.
@@ -19,11 +21,19 @@ struct Bucket {
     under_way: u64,
 }
 
+/// One part for each kind of operation, which make the whole when it leaves.
+#[derive(Debug)]
+struct Bucket {
+    parts: Vec<Part>,
+}
+
 /// The buckets that have not left yet.
 #[derive(Debug)]
 pub(super) struct Buckets {
     interval: Nanos,
     end: Nanos,
+    /// Kinds of operation that have figures of their own; one where there is only one.
+    kinds: usize,
     /// Index of the first bucket kept; bucket i starts at i × interval.
     first: u64,
     /// None: has left already, ahead of its elders.
@@ -32,35 +42,35 @@ pub(super) struct Buckets {
 
 impl Buckets {
     /// Buckets on the grid of `interval` from zero to `end`, where the last is cut short.
-    pub(super) const fn new(interval: Nanos, end: Nanos) -> Self {
+    pub(super) fn new(interval: Nanos, end: Nanos, kinds: usize) -> Self {
         Self {
             interval,
             end,
+            kinds: kinds.max(1),
             first: 0,
             kept: VecDeque::new(),
         }
     }
 
-    /// An operation was scheduled for this instant.
-    pub(super) fn scheduled(&mut self, intended: Nanos) {
-        let bucket = self.at(intended);
-        bucket.counters.scheduled += 1;
-        bucket.under_way += 1;
+    /// An operation was scheduled.
+    pub(super) fn scheduled(&mut self, draft: &Draft) {
+        let part = self.at(draft);
+        part.counters.scheduled += 1;
+        part.under_way += 1;
     }
 
-    /// An operation scheduled for `intended` has ended so at `end`; `times`: the parts
-    /// of its time.
-    pub(super) fn ended(&mut self, intended: Nanos, terminal: Terminal, end: Nanos, times: &Times) {
-        let bucket = self.at(intended);
-        bucket.under_way -= 1;
-        let counters = &mut bucket.counters;
-        let response = end.saturating_sub(intended + times.thinking);
+    /// An operation has ended so at `end`; `times`: the parts of its time.
+    pub(super) fn ended(&mut self, draft: &Draft, terminal: Terminal, end: Nanos, times: &Times) {
+        let part = self.at(draft);
+        part.under_way -= 1;
+        let counters = &mut part.counters;
+        let response = end.saturating_sub(draft.intended + times.thinking);
         add(counters, response, times);
         if terminal == Terminal::Succeeded {
-            bucket.response.record(response);
+            part.response.record(response);
         } else {
-            bucket.unserved.record(response);
-            counters.note_failed(intended);
+            part.unserved.record(response);
+            counters.note_failed(draft.intended);
         }
         let counter = match terminal {
             Terminal::Succeeded => &mut counters.succeeded,
@@ -81,15 +91,14 @@ impl Buckets {
         *counter += 1;
     }
 
-    /// An operation that was scheduled for `intended` has been waited for so long, and
-    /// will not end.
-    pub(super) fn unfinished(&mut self, intended: Nanos, waited: Nanos) {
-        self.at(intended).unserved.record(waited);
+    /// An operation has been waited for so long, and will not end.
+    pub(super) fn unfinished(&mut self, draft: &Draft, waited: Nanos) {
+        self.at(draft).unserved.record(waited);
     }
 
     /// An operation was not sent, because the generator was late.
-    pub(super) fn never_sent(&mut self, intended: Nanos) {
-        self.at(intended).counters.never_sent += 1;
+    pub(super) fn never_sent(&mut self, draft: &Draft) {
+        self.at(draft).counters.never_sent += 1;
     }
 
     /// Lets the buckets go that lie before `now`, whose operations have all
@@ -103,9 +112,8 @@ impl Buckets {
                 break;
             }
             let place = self.place(index);
-            let ready = |bucket: &mut Bucket| bucket.under_way == 0;
-            if let Some(bucket) = self.kept[place].take_if(ready) {
-                emit(self.sample(index, &bucket, Nanos::MAX));
+            if let Some(bucket) = self.kept[place].take_if(|bucket| bucket.is_final()) {
+                self.tell(index, bucket, Nanos::MAX, emit);
             }
         }
         while matches!(self.kept.front(), Some(None)) {
@@ -119,8 +127,10 @@ impl Buckets {
         self.extend(now.min(self.end));
         for (index, bucket) in (self.first..).zip(std::mem::take(&mut self.kept)) {
             let Some(mut bucket) = bucket else { continue };
-            bucket.counters.unfinished = std::mem::take(&mut bucket.under_way);
-            emit(self.sample(index, &bucket, now));
+            for part in &mut bucket.parts {
+                part.counters.unfinished = std::mem::take(&mut part.under_way);
+            }
+            self.tell(index, bucket, now, emit);
         }
     }
 
@@ -133,30 +143,64 @@ impl Buckets {
         usize::try_from(index - self.first).expect("as many buckets as fit in memory")
     }
 
-    fn at(&mut self, intended: Nanos) -> &mut Bucket {
-        let index = intended.0 / self.interval.0;
-        self.extend(Nanos(intended.0 + 1));
+    fn at(&mut self, draft: &Draft) -> &mut Part {
+        let index = draft.intended.0 / self.interval.0;
+        self.extend(Nanos(draft.intended.0 + 1));
         let place = self.place(index);
-        self.kept[place]
-            .as_mut()
-            .expect("a bucket leaves after its last operation")
+        let bucket = self.kept[place].as_mut();
+        let bucket = bucket.expect("a bucket leaves after its last operation");
+        let kind = usize::from(draft.entry).min(bucket.parts.len() - 1);
+        &mut bucket.parts[kind]
     }
 
     /// Makes every bucket that starts before `to`, so that empty ones are told as well.
     fn extend(&mut self, to: Nanos) {
         while self.interval * (self.first + self.kept.len() as u64) < to {
-            self.kept.push_back(Some(Bucket::default()));
+            let parts = vec![Part::default(); self.kinds];
+            self.kept.push_back(Some(Bucket { parts }));
         }
     }
 
-    /// The sample of a bucket, cut off at the stop where it reaches past it.
-    fn sample(&self, index: u64, bucket: &Bucket, stop: Nanos) -> Sample {
-        debug_assert!(bucket.counters.conserved(), "{:?}", bucket.counters);
+    /// Tells a bucket as a whole, and where there are several kinds each of them; cut off
+    /// at the stop where it reaches past it.
+    fn tell(&self, index: u64, bucket: Bucket, stop: Nanos, emit: &mut dyn FnMut(Sample)) {
         let (from, to) = self.bounds(index);
+        let to = to.min(whole_millis(from, stop));
+        if bucket.parts.len() > 1 {
+            for (place, part) in bucket.parts.iter().enumerate() {
+                if part.counters.scheduled > 0 {
+                    emit(part.sample(from, to, SourceName::of_kind(place)));
+                }
+            }
+        }
+        emit(bucket.whole().sample(from, to, SourceName::User));
+    }
+}
+
+impl Bucket {
+    fn is_final(&self) -> bool {
+        self.parts.iter().all(|part| part.under_way == 0)
+    }
+
+    fn whole(self) -> Part {
+        let mut parts = self.parts.into_iter();
+        let mut whole = parts.next().unwrap_or_default();
+        for part in parts {
+            whole.counters.merge(&part.counters);
+            whole.response.merge(&part.response);
+            whole.unserved.merge(&part.unserved);
+        }
+        whole
+    }
+}
+
+impl Part {
+    fn sample(&self, from: Nanos, to: Nanos, source: SourceName) -> Sample {
+        debug_assert!(self.counters.conserved(), "{:?}", self.counters);
         let mut histograms = Vec::new();
         for (measure, histogram) in [
-            (Measure::Response, &bucket.response),
-            (Measure::Unserved, &bucket.unserved),
+            (Measure::Response, &self.response),
+            (Measure::Unserved, &self.unserved),
         ] {
             if !histogram.is_empty() {
                 histograms.push((measure, histogram.packed()));
@@ -164,9 +208,9 @@ impl Buckets {
         }
         Sample {
             from,
-            to: to.min(whole_millis(from, stop)),
-            source: SourceName::User,
-            counters: Counters::Operations(bucket.counters),
+            to,
+            source,
+            counters: Counters::Operations(self.counters),
             histograms,
         }
     }
@@ -196,13 +240,24 @@ mod tests {
         Nanos::from_millis(value)
     }
 
+    fn draft(intended: u64, entry: u16) -> Draft {
+        Draft {
+            intended: ms(intended),
+            entry,
+            subject: 0,
+            user: 0,
+            number: 0,
+            chance: 0,
+        }
+    }
+
     /// All of its time was the target's.
     fn ended(buckets: &mut Buckets, intended: u64, terminal: Terminal, end: u64) {
         let times = Times {
             target: ms(end - intended),
             ..Times::default()
         };
-        buckets.ended(ms(intended), terminal, ms(end), &times);
+        buckets.ended(&draft(intended, 0), terminal, ms(end), &times);
     }
 
     fn counters(sample: &Sample) -> OperationCounters {
@@ -214,10 +269,10 @@ mod tests {
 
     #[test]
     fn a_bucket_leaves_once_and_whole() {
-        let mut buckets = Buckets::new(ms(100), ms(250));
+        let mut buckets = Buckets::new(ms(100), ms(250), 1);
         let mut left = Vec::new();
         for at in [10, 110, 120] {
-            buckets.scheduled(ms(at));
+            buckets.scheduled(&draft(at, 0));
         }
         ended(&mut buckets, 110, Terminal::Succeeded, 150);
         buckets.settle(ms(199), ms(260), &mut |sample| left.push(sample));
@@ -227,7 +282,7 @@ mod tests {
         assert_eq!(left.len(), 0); // one more may be scheduled at 150
         buckets.settle(ms(205), ms(210), &mut |sample| left.push(sample));
         assert_eq!(left.len(), 1); // the second, ahead of the first
-        buckets.scheduled(ms(210));
+        buckets.scheduled(&draft(210, 0));
         ended(&mut buckets, 10, Terminal::Shed, 206);
         buckets.settle(ms(249), Nanos::MAX, &mut |sample| left.push(sample));
         buckets.close(ms(240), &mut |sample| left.push(sample));
@@ -248,7 +303,7 @@ mod tests {
 
     #[test]
     fn empty_buckets_are_told_and_the_last_is_cut_short() {
-        let mut buckets = Buckets::new(ms(100), ms(250));
+        let mut buckets = Buckets::new(ms(100), ms(250), 1);
         let mut left = Vec::new();
         buckets.settle(ms(400), Nanos::MAX, &mut |sample| left.push(sample));
         let spans: Vec<_> = left.iter().map(|sample| (sample.from, sample.to)).collect();
@@ -257,5 +312,36 @@ mod tests {
             [(ms(0), ms(100)), (ms(100), ms(200)), (ms(200), ms(250))]
         );
         buckets.close(ms(400), &mut |_| panic!("all have left"));
+    }
+
+    #[test]
+    fn kinds_are_told_one_by_one_and_add_up_to_the_whole() {
+        let mut buckets = Buckets::new(ms(100), ms(100), 3);
+        let mut left = Vec::new();
+        for (at, kind) in [(10, 0), (20, 2), (30, 2)] {
+            buckets.scheduled(&draft(at, kind));
+        }
+        let of_target = |millis| Times {
+            target: ms(millis),
+            ..Times::default()
+        };
+        buckets.ended(&draft(10, 0), Terminal::Succeeded, ms(15), &of_target(5));
+        buckets.ended(&draft(20, 2), Terminal::TimedOut, ms(70), &of_target(50));
+        buckets.close(ms(90), &mut |sample| left.push(sample));
+        let told: Vec<_> = left
+            .iter()
+            .map(|sample| (sample.source.to_string(), counters(sample).scheduled))
+            .collect();
+        let named = |name: &str, count| (name.to_owned(), count);
+        assert_eq!(
+            told,
+            [named("kind 1", 1), named("kind 3", 2), named("user", 3)]
+        );
+        let whole = counters(&left[2]);
+        assert_eq!(
+            (whole.succeeded, whole.timed_out, whole.unfinished),
+            (1, 1, 1)
+        );
+        assert_eq!(left[2].histogram(Measure::Unserved).unwrap().count(), 1);
     }
 }

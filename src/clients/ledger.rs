@@ -7,6 +7,7 @@
 use super::buckets::{Buckets, whole_millis};
 use super::spent::Times;
 use crate::model::{FailureCause, SourceName, Terminal, Unanswered};
+use crate::plan::Draft;
 use crate::record::{
     AttemptCounters, Counters, FailureCounters, GeneratorCounters, Histogram, Measure, Sample,
     StatusCounters,
@@ -143,6 +144,17 @@ fn taken<const N: usize>(histograms: [(Measure, &mut Histogram); N]) -> Vec<(Mea
     copies
 }
 
+/// By what is counted apart.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Axis {
+    /// Width of an interval.
+    pub interval: Nanos,
+    /// When the load ends.
+    pub end: Nanos,
+    /// Kinds of operation that have figures of their own.
+    pub kinds: usize,
+}
+
 /// What is counted, on both time axes.
 #[derive(Debug)]
 pub(super) struct Ledger {
@@ -164,11 +176,16 @@ pub(super) struct Ledger {
 impl Ledger {
     /// An empty ledger; `cpu` and `delayed`: processor time that the thread has used,
     /// and waited for, before the load.
-    pub(super) fn new(interval: Nanos, end: Nanos, cpu: Nanos, delayed: Nanos) -> Self {
+    pub(super) fn new(axis: Axis, cpu: Nanos, delayed: Nanos) -> Self {
+        let Axis {
+            interval,
+            end,
+            kinds,
+        } = axis;
         Self {
             interval,
             from: Nanos::ZERO,
-            buckets: Buckets::new(interval, end),
+            buckets: Buckets::new(interval, end, kinds),
             user: Attempts::default(),
             monitor: Attempts::default(),
             generator: GeneratorCounters::default(),
@@ -262,32 +279,32 @@ impl Ledger {
         }
     }
 
-    /// An operation was scheduled for this instant.
-    pub(super) fn scheduled(&mut self, intended: Nanos) {
-        self.buckets.scheduled(intended);
+    /// An operation was scheduled.
+    pub(super) fn scheduled(&mut self, draft: &Draft) {
+        self.buckets.scheduled(draft);
         self.generator.scheduled += 1;
     }
 
-    /// An operation scheduled for `intended` has ended so; `times`: the parts of its time.
+    /// An operation has ended so; `times`: the parts of its time.
     pub(super) fn operation_ended(
         &mut self,
-        intended: Nanos,
+        draft: &Draft,
         terminal: Terminal,
         end: Nanos,
         times: &Times,
     ) {
-        self.buckets.ended(intended, terminal, end, times);
+        self.buckets.ended(draft, terminal, end, times);
         self.ended(Class::User, terminal == Terminal::Succeeded);
     }
 
     /// An operation is under way at the stop, and has been waited for so long.
-    pub(super) fn unfinished(&mut self, intended: Nanos, waited: Nanos) {
-        self.buckets.unfinished(intended, waited);
+    pub(super) fn unfinished(&mut self, draft: &Draft, waited: Nanos) {
+        self.buckets.unfinished(draft, waited);
     }
 
     /// An operation was not sent, because the generator was late by so much.
-    pub(super) fn never_sent(&mut self, intended: Nanos, lag: Nanos) {
-        self.buckets.never_sent(intended);
+    pub(super) fn never_sent(&mut self, draft: &Draft, lag: Nanos) {
+        self.buckets.never_sent(draft);
         self.send_lag(lag);
     }
 
@@ -382,7 +399,15 @@ mod tests {
     #[test]
     fn an_interval_holds_what_happened_in_it_and_levels_are_carried_over() {
         let ms = Nanos::from_millis;
-        let mut ledger = Ledger::new(ms(100), ms(1000), ms(1), ms(2));
+        let mut ledger = Ledger::new(
+            Axis {
+                interval: ms(100),
+                end: ms(1000),
+                kinds: 1,
+            },
+            ms(1),
+            ms(2),
+        );
         ledger.attempt_started(Class::User, Try::First);
         ledger.attempt_started(Class::User, Try::Retry);
         ledger.waiting(7);

@@ -28,7 +28,7 @@ mod spent;
 mod wire;
 
 use self::attempts::Attempt;
-use self::ledger::Ledger;
+use self::ledger::{Axis, Ledger};
 pub use self::ledger::{Class, Try, WireReport};
 use self::operations::ActiveOperation;
 use self::spent::Doing;
@@ -68,8 +68,7 @@ pub struct Clients {
     client: Client,
     /// Operations that may wait for a connection at a time.
     backlog: usize,
-    interval: Nanos,
-    end: Nanos,
+    axis: Axis,
     drained: Nanos,
     /// Whether the load has ended.
     load_ended: bool,
@@ -113,6 +112,11 @@ impl Clients {
         // A stream of its own for the pauses, so that retries draw nothing from the
         // schedule, and slices do not pause in step.
         let jitter = rng::stream(plan.seed, &format!("jitter {}", slice.index));
+        let axis = Axis {
+            interval: plan.interval,
+            end: plan.end,
+            kinds: plan.kinds.len(),
+        };
         Self {
             policy: plan.load.client.clone(),
             client: Client::new(&plan.load.client, jitter),
@@ -121,8 +125,7 @@ impl Clients {
                 Some(_) => usize::MAX,
                 None => part(slice, plan.load.backlog),
             },
-            interval: plan.interval,
-            end: plan.end,
+            axis,
             drained: plan.end.saturating_add(plan.drain),
             load_ended: false,
             schedule: Schedule::new(plan, choices, slice),
@@ -139,7 +142,7 @@ impl Clients {
             timeouts: (0..=monitors.len()).map(|_| SlotQueue::new()).collect(),
             next_serial: 0,
             latest: Nanos::ZERO,
-            ledger: Ledger::new(plan.interval, plan.end, Nanos::ZERO, Nanos::ZERO),
+            ledger: Ledger::new(axis, Nanos::ZERO, Nanos::ZERO),
             noted: Vec::new(),
         }
     }
@@ -147,7 +150,7 @@ impl Clients {
     /// The load begins: processor time that was used before is not the load's.
     pub fn begin<W: Wire>(&mut self, wire: &mut W) {
         let before = wire.report();
-        self.ledger = Ledger::new(self.interval, self.end, before.cpu, before.delayed);
+        self.ledger = Ledger::new(self.axis, before.cpu, before.delayed);
     }
 
     /// What is due first, and when. Of things due together, an end comes before a start.
@@ -232,7 +235,7 @@ impl Clients {
         if self.load_ended {
             self.drained
         } else {
-            self.end
+            self.axis.end
         }
     }
 
@@ -262,7 +265,7 @@ impl Clients {
 
     /// Whether the load ends now: once, when the last operation has been scheduled.
     pub fn load_ends(&mut self, now: Nanos) -> bool {
-        let last = now >= self.end || self.schedule.exhausted();
+        let last = now >= self.axis.end || self.schedule.exhausted();
         let ends = !self.load_ended && last && self.schedule.next_intended().is_none();
         self.load_ended |= ends;
         ends
@@ -296,9 +299,9 @@ impl Clients {
             // Due, and not begun before the stop: scheduled and unfinished.
             if let Some(draft) = self.schedule.take() {
                 let lag = now.saturating_sub(draft.intended);
-                self.ledger.scheduled(draft.intended);
-                self.ledger.never_sent(draft.intended, lag);
-                self.ledger.unfinished(draft.intended, lag);
+                self.ledger.scheduled(&draft);
+                self.ledger.never_sent(&draft, lag);
+                self.ledger.unfinished(&draft, lag);
             }
         }
         for slot in self.operations.slots().collect::<Vec<_>>() {
@@ -327,13 +330,13 @@ impl Clients {
             // It had no connection to the end: the wait was at least this long.
             self.ledger.pool_wait(operation.spent.waited);
         }
-        let (intended, times) = (operation.draft.intended, operation.spent.times);
+        let (draft, times) = (&operation.draft, operation.spent.times);
         if operation.held_up() {
-            self.ledger.never_sent(intended, times.generator);
+            self.ledger.never_sent(draft, times.generator);
         }
-        let waited = operation.spent.to().saturating_sub(intended);
+        let waited = operation.spent.to().saturating_sub(draft.intended);
         let waited = waited.saturating_sub(times.thinking);
-        self.ledger.unfinished(intended, waited);
+        self.ledger.unfinished(draft, waited);
     }
 }
 

@@ -140,7 +140,7 @@ impl Clients {
         let Some(draft) = self.schedule.take() else {
             return;
         };
-        self.ledger.scheduled(draft.intended);
+        self.ledger.scheduled(&draft);
         let Some(pass) = self.admit(wire) else {
             let now = self.now(wire);
             self.schedule.ended(now, Nanos::ZERO);
@@ -150,7 +150,7 @@ impl Clients {
                 ..Times::default()
             };
             let ledger = &mut self.ledger;
-            return ledger.operation_ended(draft.intended, terminal, now, &times);
+            return ledger.operation_ended(&draft, terminal, now, &times);
         };
         let operation = ActiveOperation::new(draft, pass);
         let deadline = operation.machine.deadline(&self.policy);
@@ -357,10 +357,10 @@ impl Clients {
             // It had none to the end: the wait was at least this long.
             self.ledger.pool_wait(operation.spent.waited);
         }
-        let intended = operation.draft.intended;
+        let draft = &operation.draft;
         let times = &operation.spent.times;
         if terminal == Terminal::MissedDeadline && operation.held_up() {
-            self.ledger.never_sent(intended, times.generator);
+            self.ledger.never_sent(draft, times.generator);
         }
         let rest = match terminal {
             Terminal::Failed(FailureKind::Connection) if operation.unconnected => REST,
@@ -369,6 +369,6 @@ impl Clients {
         // A user is free when that was seen, not when it happened.
         self.schedule.ended(now.max(self.latest), rest);
         let end = operation.spent.to();
-        self.ledger.operation_ended(intended, terminal, end, times);
+        self.ledger.operation_ended(draft, terminal, end, times);
     }
 }

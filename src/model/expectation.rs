@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{FailureCause, IncidentVerdict, SourceName, SustainingEffect};
+use super::{FailureCause, IncidentVerdict, SourceName, SustainingEffect, Window};
 use crate::named::named;
 use crate::units::{Nanos, Ratio};
 
@@ -37,8 +37,38 @@ pub enum Figure {
     AttemptsPerOperation,
     /// Largest queue depth over all instances, by phase.
     QueueDepthMax,
-    /// p99 of the response time in seconds, by phase.
+    /// Operations scheduled per second.
+    OfferedRate,
+    /// Operations succeeded per second, by intended start.
+    Goodput,
+    /// p50 of the response time of succeeded operations in seconds.
+    ResponseP50,
+    /// p90 likewise.
+    ResponseP90,
+    /// p99 likewise.
     ResponseP99,
+    /// p99.9 likewise.
+    ResponseP999,
+    /// p99 of the response time over all operations, the failed as at least their wait.
+    OverAllP99,
+    /// p50 of the service time of answered attempts in seconds.
+    ServiceP50,
+    /// p90 likewise.
+    ServiceP90,
+    /// p99 likewise.
+    ServiceP99,
+    /// p99.9 likewise.
+    ServiceP999,
+    /// p99 of the time from the send to the first byte of the answer, in seconds.
+    FirstByteP99,
+    /// p99 of the time until a connection was made, in seconds.
+    ConnectP99,
+    /// p99 of the time that jobs waited for a worker, in seconds.
+    QueueWaitP99,
+    /// Share of the busy worker-time for callers who had gone.
+    ZombieShare,
+    /// Operations that were answered though they should have been refused.
+    WronglyAllowed,
     /// Instances with an exhaustion window that overlaps the phase.
     ExhaustedInstances,
     /// Rollbacks that were refused.
@@ -47,15 +77,15 @@ pub enum Figure {
     Failures,
 }
 
-/// The stretch of a run that a figure is taken over.
+/// What a figure is taken over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// The whole incident; it has no phase.
+    /// The whole incident; it has no window.
     Incident,
-    /// One phase, which must be named.
+    /// Any window, a phase, or the whole run.
+    Window,
+    /// A phase or the whole run.
     Phase,
-    /// The whole run, or the phase that is named.
-    RunOrPhase,
 }
 
 /// What a figure's values are measured in; it decides how bounds are written.
@@ -65,6 +95,8 @@ pub enum Unit {
     Seconds,
     /// A share of 1.
     Share,
+    /// So many per second.
+    PerSecond,
     /// A bare number.
     Number,
     /// A word.
@@ -84,7 +116,22 @@ named!(Figure {
     Saturation = "saturation",
     AttemptsPerOperation = "attempts per operation",
     QueueDepthMax = "queue depth",
+    OfferedRate = "offered rate",
+    Goodput = "goodput",
+    ResponseP50 = "response p50",
+    ResponseP90 = "response p90",
     ResponseP99 = "response p99",
+    ResponseP999 = "response p99.9",
+    OverAllP99 = "response p99 over all",
+    ServiceP50 = "service p50",
+    ServiceP90 = "service p90",
+    ServiceP99 = "service p99",
+    ServiceP999 = "service p99.9",
+    FirstByteP99 = "first byte p99",
+    ConnectP99 = "connect p99",
+    QueueWaitP99 = "queue wait p99",
+    ZombieShare = "zombie share",
+    WronglyAllowed = "wrongly allowed",
     ExhaustedInstances = "exhausted instances",
     RejectedRollbacks = "rejected rollbacks",
     Failures = "failures",
@@ -99,9 +146,24 @@ impl Figure {
             | Self::RecoveryAfterLastAction
             | Self::TimeToDetect
             | Self::TimeToRecover
-            | Self::ResponseP99 => Unit::Seconds,
-            Self::GoodputShare | Self::ErrorShare | Self::Saturation => Unit::Share,
+            | Self::ResponseP50
+            | Self::ResponseP90
+            | Self::ResponseP99
+            | Self::ResponseP999
+            | Self::OverAllP99
+            | Self::ServiceP50
+            | Self::ServiceP90
+            | Self::ServiceP99
+            | Self::ServiceP999
+            | Self::FirstByteP99
+            | Self::ConnectP99
+            | Self::QueueWaitP99 => Unit::Seconds,
+            Self::GoodputShare | Self::ErrorShare | Self::Saturation | Self::ZombieShare => {
+                Unit::Share
+            }
+            Self::OfferedRate | Self::Goodput => Unit::PerSecond,
             Self::AttemptsPerOperation
+            | Self::WronglyAllowed
             | Self::QueueDepthMax
             | Self::ExhaustedInstances
             | Self::RejectedRollbacks
@@ -123,19 +185,37 @@ impl Figure {
         }
     }
 
-    /// What it is a figure of.
+    /// What it is taken over.
     pub const fn scope(self) -> Scope {
         match self {
-            Self::GoodputShare
-            | Self::ErrorShare
-            | Self::Saturation
-            | Self::AttemptsPerOperation
-            | Self::QueueDepthMax
-            | Self::ResponseP99
-            | Self::ExhaustedInstances => Scope::Phase,
-            Self::Failures => Scope::RunOrPhase,
-            _ => Scope::Incident,
+            Self::RecoveryAfterRollback
+            | Self::RecoveryAfterTriggerOff
+            | Self::RecoveryAfterLastAction
+            | Self::TimeToDetect
+            | Self::TimeToRecover
+            | Self::IncidentVerdict
+            | Self::Sustaining
+            | Self::RejectedRollbacks => Scope::Incident,
+            Self::Failures => Scope::Phase,
+            _ => Scope::Window,
         }
+    }
+
+    /// Whether each kind of operation has its own.
+    pub const fn is_by_kind(self) -> bool {
+        matches!(
+            self,
+            Self::GoodputShare
+                | Self::ErrorShare
+                | Self::OfferedRate
+                | Self::Goodput
+                | Self::ResponseP50
+                | Self::ResponseP90
+                | Self::ResponseP99
+                | Self::ResponseP999
+                | Self::OverAllP99
+                | Self::WronglyAllowed
+        )
     }
 }
 
@@ -176,8 +256,14 @@ impl Word {
 pub struct Expectation {
     /// What is looked at.
     pub that: Figure,
-    /// In which phase, for figures that are kept by phase.
+    /// In which phase; none: over the window, or else the whole run.
     pub phase: Option<String>,
+    /// Over which window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<Window>,
+    /// Of which kind of operation; none: of all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Which failures, where it is about these.
     #[serde(default, skip_serializing_if = "FailuresOf::is_all")]
     pub of: FailuresOf,

@@ -122,6 +122,12 @@ pub struct MixEntry {
 }
 
 impl MixEntry {
+    /// What it is called: its request, who makes it, and whether that is to be refused.
+    pub fn name(&self) -> String {
+        let refused = if self.refused { ", refused" } else { "" };
+        format!("{} as {}{refused}", self.request.word(), self.role.word())
+    }
+
     /// What the answer's status must be.
     pub fn expected(&self) -> Expected {
         if self.refused {

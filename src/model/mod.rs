@@ -56,6 +56,7 @@ mod story;
 mod surge;
 mod target;
 mod url;
+mod window;
 mod words;
 mod work;
 
@@ -120,6 +121,7 @@ pub use story::Story;
 pub(crate) use surge::{Surge, surges};
 pub use target::{Command, Origin, Ready, Site, TargetSpec};
 pub use url::Url;
+pub use window::{Anchor, Moment, Point, Window};
 pub use words::{IncidentVerdict, SourceName, SustainingEffect};
 pub use work::{
     CheckFailure, Expected, HttpWork, Learnt, OperationKind, Part, Pattern, RowOrder, Rows, Source,

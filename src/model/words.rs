@@ -123,6 +123,18 @@ pub enum SourceName {
 }
 
 impl SourceName {
+    /// Users' operations of the kind at this place of the plan's.
+    pub fn of_kind(place: usize) -> Self {
+        Self::Named(format!("{KIND}{}", place + 1))
+    }
+
+    /// The place of the kind of operation that it is; none where it is another source.
+    pub fn kind(&self) -> Option<usize> {
+        let Self::Named(name) = self else { return None };
+        let number: usize = name.strip_prefix(KIND)?.parse().ok()?;
+        number.checked_sub(1)
+    }
+
     /// Requests of a hook of this name.
     pub fn of_hook(name: &str) -> Self {
         Self::Named(format!("hook {name}"))
@@ -149,6 +161,8 @@ impl SourceName {
     }
 }
 
+/// How the name of a kind of operation begins.
+const KIND: &str = "kind ";
 /// How the name of an instance begins.
 const INSTANCE: &str = "instance-";
 

@@ -306,6 +306,11 @@ impl Expected {
 }
 
 impl HttpWork {
+    /// What its kinds of operation are called.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.operations.iter().map(|kind| kind.name.as_str())
+    }
+
     /// Operations of one kind and one step.
     pub fn single(name: String, step: Step) -> Self {
         Self {

@@ -64,6 +64,9 @@ pub struct Plan {
     pub release: ReleasePolicy,
     /// What users do.
     pub load: Load,
+    /// The kinds of operation that have figures of their own; empty where there is one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub kinds: Vec<String>,
     /// What monitors do.
     pub monitors: Vec<MonitorPolicy>,
     /// Gauges of the user's target.
@@ -101,6 +104,7 @@ impl Default for Plan {
             target: None,
             release: ReleasePolicy::default(),
             load: Load::default(),
+            kinds: Vec::new(),
             monitors: Vec::new(),
             gauges: Vec::new(),
             alerts: Vec::new(),
@@ -109,6 +113,18 @@ impl Default for Plan {
             safety: Safety::default(),
             expectations: Vec::new(),
         }
+    }
+}
+
+/// Kinds of operation that have figures of their own at most: each is counted in every
+/// bucket.
+const KINDS_MAX: usize = 100;
+
+/// The kinds of these names, where there are several, and not too many to tell apart.
+pub(crate) fn kinds(names: Vec<String>) -> Vec<String> {
+    match names.len() {
+        2..=KINDS_MAX => names,
+        _ => Vec::new(),
     }
 }
 

@@ -72,6 +72,11 @@ impl Header {
     }
 }
 
+/// Whether a directory holds the record of a run, complete or not.
+pub(crate) fn holds_run(directory: &Path) -> bool {
+    directory.join(HEADER).is_file()
+}
+
 /// The machine a run was made on.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct MachineFacts {

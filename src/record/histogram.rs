@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use super::samples::{put, take};
 use crate::bounds::LINE;
-use crate::units::Nanos;
+use crate::units::{Nanos, whole};
 
 /// The longest duration kept apart; longer ones count as this.
 const LONGEST: Nanos = Nanos::from_secs(3600);
@@ -65,9 +65,15 @@ impl PartialEq for Histogram {
 
 /// Whether so many values tell a quantile: [`Histogram::told_quantile`].
 pub(crate) fn is_told(quantile: f64, count: u64) -> bool {
-    /// Samples in which even the largest value lies below the quantile.
-    const DOUBT: f64 = 0.05;
     quantile.powf(count as f64) <= DOUBT
+}
+
+/// Samples in which even the largest value lies below the quantile.
+const DOUBT: f64 = 0.05;
+
+/// How many values tell a quantile at least.
+pub(crate) fn told_from(quantile: f64) -> u64 {
+    whole((DOUBT.ln() / quantile.ln()).ceil())
 }
 
 impl Histogram {

@@ -38,11 +38,12 @@ pub use counters::{
     GeneratorCounters, IdentityCounters, InstanceCounters, MachineCounters, OperationCounters,
     ProcessCounters,
 };
+pub(crate) use directory::holds_run;
 pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};
 pub use event::{Event, FirstFailure, PAUSED, StopCause};
 pub(crate) use failure_book::FailureBook;
 pub use histogram::Histogram;
-pub(crate) use histogram::is_told;
+pub(crate) use histogram::{is_told, told_from};
 pub use interval_log::IntervalLog;
 pub use memory::MemoryRecorder;
 pub(crate) use private::open_to_append;

@@ -6,7 +6,7 @@
 use super::figures::{
     NONE, count, maybe, number, percent, plural, seconds, story_span, watched, words,
 };
-use crate::analysis::{Findings, TimeSpent, Validity, Verdict};
+use crate::analysis::{ExpectationResult, Findings, TimeSpent, Validity, Verdict};
 use crate::record::{Backend, printable};
 
 /// What is said beside a censored figure.
@@ -399,5 +399,22 @@ pub(super) fn expectation_sign(passed: Option<bool>) -> &'static str {
         Some(true) => "✓",
         Some(false) => "✗",
         None => NONE,
+    }
+}
+
+/// What was looked at, with the window that it was taken over.
+pub(super) fn expectation_named(expectation: &ExpectationResult) -> String {
+    match (expectation.from_s, expectation.to_s) {
+        (Some(from), Some(to)) => format!("{} ({from:.1}–{to:.1} s)", expectation.that),
+        _ => expectation.that.clone(),
+    }
+}
+
+/// What was required, and how much room was left.
+pub(super) fn expectation_required(expectation: &ExpectationResult) -> String {
+    let required = words(&expectation.required);
+    match &expectation.margin {
+        Some(margin) => format!("required: {required}; margin {margin}"),
+        None => format!("required: {required}"),
     }
 }

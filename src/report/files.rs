@@ -2,13 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{html, json, junit, markdown};
+use super::{ci, html, json, junit, markdown};
 use crate::analysis::{Findings, WhatIf};
 use crate::error::{Error, Result};
 use crate::record::{Record, write_private};
 
-/// Writes `report.html`, `summary.json`, `postmortem.md` and `junit.xml` into
-/// the run directory, with what corrective measures were found to change where
+/// Writes `report.html`, `summary.json`, `postmortem.md`, `junit.xml` and
+/// `benchmark.json` into the run directory, with what corrective measures were found to change where
 /// that was tried, readable by their owner only, and returns where
 /// `report.html` lies. Files of an earlier report are replaced.
 ///
@@ -26,6 +26,7 @@ pub fn write_all(
         ("summary.json", json::render(findings)?),
         ("postmortem.md", markdown::render(record, findings, what_if)),
         ("junit.xml", junit::render(findings)?),
+        ("benchmark.json", ci::benchmark(findings)?),
         // Last, since its presence tells that the answer is whole.
         ("report.html", html::render(record, findings, what_if)?),
     ];

@@ -14,7 +14,7 @@ use sha2::{Digest as _, Sha256};
 use super::answer::{self, Figure};
 use super::charts::{Chart, Rows};
 use super::facts;
-use super::figures::{seconds, words};
+use super::figures::{NONE, seconds, words};
 use super::incidents;
 use super::moments::{Moment, moments, troubles};
 use super::observed::{self, Table};
@@ -104,6 +104,7 @@ struct Expectation {
     that: String,
     observed: String,
     required: String,
+    margin: String,
 }
 
 /// What corrective measures were found to change.
@@ -293,9 +294,13 @@ fn expectations(findings: &Findings) -> Vec<Expectation> {
             Some(false) => "failed",
             None => "invalid",
         },
-        that: quoted(&printable(&expectation.that)),
+        that: quoted(&printable(&answer::expectation_named(expectation))),
         observed: quoted(&printable(&words(&expectation.observed))),
         required: quoted(&printable(&words(&expectation.required))),
+        margin: expectation
+            .margin
+            .clone()
+            .unwrap_or_else(|| NONE.to_owned()),
     })
     .collect()
 }

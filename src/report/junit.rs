@@ -7,7 +7,7 @@
 
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 
-use super::answer::{incident_line, verdict_word};
+use super::answer::{expectation_required, incident_line, verdict_word};
 use super::{facts as provenance, failures};
 use crate::analysis::{EndedBy, ExpectationResult, Findings, Validity, Verdict};
 use crate::error::{Error, Result};
@@ -92,8 +92,9 @@ fn status(expectation: &ExpectationResult, findings: &Findings) -> TestCaseStatu
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_message(
         printable(&format!(
-            "observed: {}; required: {}",
-            expectation.observed, expectation.required
+            "observed: {}; {}",
+            expectation.observed,
+            expectation_required(expectation)
         ))
         .into_owned(),
     );

@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use super::answer::{self, verdict_reason, verdict_word};
 use super::failures as by_cause;
 use super::figures::{MARK, NONE, maybe, percent};
+use super::kinds as by_kind;
 use super::observed::Table;
 use super::steps as by_step;
 use super::text::{Paint, table};
@@ -39,6 +40,8 @@ pub(crate) fn render(record: &Record, findings: &Findings) -> String {
         steps(findings),
         counts(&totals, findings),
         generator(record.header.plan.load.drive, findings, &totals),
+        kinds(findings),
+        expectations(findings),
         verdict(findings),
     ]
     .concat()
@@ -394,6 +397,42 @@ fn generator(drive: Drive, findings: &Findings, totals: &Totals) -> String {
         let _ = writeln!(text, "  warning       {warning}");
     }
     text
+}
+
+/// Each kind of operation, where there are several.
+fn kinds(findings: &Findings) -> String {
+    let Table {
+        columns,
+        texts,
+        rows,
+        ..
+    } = by_kind::table(findings);
+    let mut text = String::new();
+    if rows.is_empty() {
+        return text;
+    }
+    text.push('\n');
+    let heading = columns.into_iter().map(str::to_owned).collect();
+    let rows = [vec![heading], rows].concat();
+    table(&mut text, rows, texts, 1, Paint(false));
+    text.push('\n');
+    text
+}
+
+/// What was expected, a line each.
+fn expectations(findings: &Findings) -> String {
+    let lines = findings.expectations.iter().map(|expectation| {
+        let sign = answer::expectation_sign(expectation.passed);
+        format!(
+            "  expected      {sign} {}: {} ({})\n",
+            answer::expectation_named(expectation),
+            expectation.observed,
+            answer::expectation_required(expectation)
+        )
+    });
+    lines
+        .map(|line| printable(line.trim_end()).into_owned() + "\n")
+        .collect()
 }
 
 /// How it ended, and what makes it again.

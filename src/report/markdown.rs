@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use super::answer;
 use super::facts;
-use super::figures::{count, maybe, percent, plural, words};
+use super::figures::{NONE, count, maybe, percent, plural, words};
 use super::incidents;
 use super::moments::{moments, troubles};
 use super::observed::{self, Table};
@@ -198,15 +198,16 @@ fn figures(text: &mut String, findings: &Findings) {
     if findings.expectations.is_empty() {
         return;
     }
-    text.push_str("\n| | figure | observed | required |\n|---|---|---|---|\n");
+    text.push_str("\n| | figure | observed | required | margin |\n|---|---|---|---|---|\n");
     for expectation in &findings.expectations {
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {} |",
+            "| {} | {} | {} | {} | {} |",
             answer::expectation_sign(expectation.passed),
-            escaped(&expectation.that),
+            escaped(&answer::expectation_named(expectation)),
             escaped(&words(&expectation.observed)),
-            escaped(&words(&expectation.required))
+            escaped(&words(&expectation.required)),
+            expectation.margin.as_deref().unwrap_or(NONE)
         );
     }
 }

@@ -8,6 +8,8 @@
 
 mod answer;
 mod charts;
+pub(crate) mod ci;
+pub(crate) mod compare;
 pub mod dry_run;
 mod facts;
 mod failures;
@@ -17,11 +19,13 @@ pub mod html;
 mod incidents;
 pub mod json;
 pub mod junit;
+mod kinds;
 pub(crate) mod load;
 pub mod markdown;
 mod moments;
 mod observed;
 mod phase_table;
+pub(crate) mod repeated;
 mod spread;
 mod steps;
 pub(crate) mod sweep;

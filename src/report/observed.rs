@@ -5,7 +5,7 @@
 //! point samples are no time integrals, and what is inferred was not measured.
 
 use super::figures::{NONE, count, maybe, number, percent, rate, seconds};
-use super::{failures, incidents, steps};
+use super::{failures, incidents, kinds, steps};
 use crate::analysis::{Estimate, Findings, GaugeFigures, Latency, Phase, ProcessFigures};
 use crate::record::printable;
 
@@ -30,6 +30,7 @@ pub(super) fn tables(findings: &Findings) -> Vec<Table> {
     let all = [
         incidents::table(findings),
         steps::table(findings),
+        kinds::table(findings),
         failures::table(findings),
         times(findings),
         gauges(findings),

@@ -8,8 +8,8 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use super::answer::{
-    self, conservation_line, exhaustion_by_instance, expectation_sign, incident_line,
-    measurement_line, verdict_reason, verdict_word,
+    self, conservation_line, exhaustion_by_instance, expectation_named, expectation_required,
+    expectation_sign, incident_line, measurement_line, verdict_reason, verdict_word,
 };
 use super::figures::words;
 use super::incidents;
@@ -225,7 +225,7 @@ fn expectations(text: &mut String, findings: &Findings, paint: Paint) {
     let width = findings
         .expectations
         .iter()
-        .map(|expectation| printable(&expectation.that).chars().count())
+        .map(|expectation| printable(&expectation_named(expectation)).chars().count())
         .max()
         .unwrap_or(0)
         .min(60);
@@ -238,10 +238,10 @@ fn expectations(text: &mut String, findings: &Findings, paint: Paint) {
         };
         let _ = writeln!(
             text,
-            "  {sign} {:<width$}  {}  (required: {})",
-            printable(&expectation.that),
+            "  {sign} {:<width$}  {}  ({})",
+            printable(&expectation_named(expectation)),
             printable(&words(&expectation.observed)),
-            printable(&words(&expectation.required))
+            printable(&expectation_required(expectation))
         );
     }
 }
@@ -320,23 +320,23 @@ impl Paint {
         }
     }
 
-    fn bold(self, text: &str) -> String {
+    pub(super) fn bold(self, text: &str) -> String {
         self.with("1", text)
     }
 
-    fn dim(self, text: &str) -> String {
+    pub(super) fn dim(self, text: &str) -> String {
         self.with("2", text)
     }
 
-    fn green(self, text: &str) -> String {
+    pub(super) fn green(self, text: &str) -> String {
         self.with("32", text)
     }
 
-    fn red(self, text: &str) -> String {
+    pub(super) fn red(self, text: &str) -> String {
         self.with("31", text)
     }
 
-    fn yellow(self, text: &str) -> String {
+    pub(super) fn yellow(self, text: &str) -> String {
         self.with("33", text)
     }
 }

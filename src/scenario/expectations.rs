@@ -2,27 +2,160 @@
 
 use std::collections::BTreeSet;
 use std::iter;
+use std::ops::Range;
 
+use super::diagnostics::{Diagnostics, Mistake, suggest};
 use super::file::{self, File, Limit};
 use super::leaf::Spanned;
 use super::meaning::Reader;
+use super::statement::{self, Statement, Stretch};
+use crate::error::{Error, Result};
 use crate::model::{
     Action, Bound, Expectation, FailuresOf, Figure, ProxyAction, Scope, SourceName, Surge, Unit,
     Word,
 };
 use crate::plan::{BASELINE, Entry, surge_phases};
-use crate::units::{Nanos, Ratio};
 
-/// The expectations of the file; none for one that has a mistake. `surges`:
-/// those of the load, where it could be read.
+/// What the file was found to mean, as far as it could be read.
+pub(super) struct Known<'a> {
+    pub timeline: &'a [Option<Entry>],
+    /// Those of the load.
+    pub surges: Option<&'a [Surge]>,
+    /// The names of the kinds of operation.
+    pub kinds: Option<&'a [String]>,
+}
+
+/// An expectation of the command line: a statement with its bound, of a load that has
+/// these kinds of operation.
+///
+/// # Errors
+///
+/// Wrong usage, with the place of the mistake.
+pub(crate) fn expectation(text: &str, kinds: &[String], color: bool) -> Result<Expectation> {
+    read_alone(text, kinds).map_err(|mistake| {
+        let told = Diagnostics::new("--expect", text, vec![mistake]);
+        Error::usage(told.render(color))
+    })
+}
+
+fn read_alone(text: &str, kinds: &[String]) -> std::result::Result<Expectation, Mistake> {
+    let statement = statement::read(text)?;
+    fits(&statement)?;
+    kind_is_known(&statement, kinds)?;
+    let whole = || 0..text.len();
+    let Some(bound) = statement.bound else {
+        let (figure, value) = (
+            statement.figure.word(),
+            statement::example(statement.figure),
+        );
+        let sign = match statement.figure.unit() {
+            Unit::Word => "is",
+            _ => "<=",
+        };
+        return Err(Mistake::new(
+            whole(),
+            "this has no bound",
+            "incomplete",
+            format!("write it like `{figure} {sign} {value}`"),
+        ));
+    };
+    let known = [BASELINE];
+    let (phase, window) = match statement.window {
+        Stretch::Unsaid | Stretch::Whole => (None, None),
+        Stretch::Phase(name, span) if !known.contains(&name.as_str()) => {
+            let message = format!("a load has no phase `{name}`");
+            return Err(Mistake::new(
+                span,
+                message,
+                "unknown phase",
+                suggest(&name, &known),
+            ));
+        }
+        Stretch::Phase(name, _) => (Some(name), None),
+        Stretch::Window(window, _) => (None, Some(window)),
+    };
+    Ok(Expectation {
+        that: statement.figure,
+        phase,
+        window,
+        kind: statement.kind.map(|(name, _)| name),
+        of: FailuresOf::default(),
+        bound,
+    })
+}
+
+/// Reports what the figure cannot be taken over.
+fn fits(statement: &Statement) -> std::result::Result<(), Mistake> {
+    let figure = statement.figure;
+    let span = match &statement.window {
+        Stretch::Phase(_, span) | Stretch::Window(_, span) => Some(span.clone()),
+        _ => None,
+    };
+    if let Some(span) = span.clone()
+        && figure.scope() == Scope::Incident
+    {
+        return Err(Mistake::new(
+            span,
+            format!("`{}` is a figure of the whole incident", figure.word()),
+            "no phase here",
+            "remove it",
+        ));
+    }
+    if let Stretch::Window(_, span) = &statement.window
+        && figure.scope() == Scope::Phase
+    {
+        return Err(Mistake::new(
+            span.clone(),
+            format!(
+                "`{}` is counted over a phase or the whole run",
+                figure.word()
+            ),
+            "no window here",
+            "name a phase, as in `in baseline`, or remove it",
+        ));
+    }
+    match &statement.kind {
+        Some((_, span)) if !figure.is_by_kind() => Err(Mistake::new(
+            span.clone(),
+            format!("`{}` is not counted by kind of operation", figure.word()),
+            "not here",
+            "remove `of` and the name",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn kind_is_known(statement: &Statement, kinds: &[String]) -> std::result::Result<(), Mistake> {
+    match &statement.kind {
+        Some((name, span)) if !kinds.contains(name) => {
+            let known: Vec<&str> = kinds.iter().map(String::as_str).collect();
+            let help = match known.as_slice() {
+                [] | [_] => "remove `of` and the name: there is one kind of operation".into(),
+                _ => suggest(name, &known),
+            };
+            let message = format!("there is no operation `{name}`");
+            Err(Mistake::new(
+                span.clone(),
+                message,
+                "unknown operation",
+                help,
+            ))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The expectations of the file; none for one that has a mistake.
 pub(super) fn read(
     reader: &mut Reader,
     file: &File,
-    timeline: &[Option<Entry>],
-    surges: Option<&[Surge]>,
+    known: &Known<'_>,
 ) -> Vec<Option<Expectation>> {
-    let known = timeline.iter().flatten();
-    let names: Vec<&str> = known.map(|entry| entry.phase.as_str()).collect();
+    let Known {
+        timeline, surges, ..
+    } = *known;
+    let entries = timeline.iter().flatten();
+    let names: Vec<&str> = entries.map(|entry| entry.phase.as_str()).collect();
     // With an entry that could not be read, nobody knows every phase.
     let nameless = |entry| reader.was_taken_out(entry, &["phase"]);
     let complete = names.len() == timeline.len()
@@ -36,18 +169,22 @@ pub(super) fn read(
     file.expect
         .iter()
         .map(|expectation| {
-            let figure = expectation.value.that.as_ref().map(|that| that.value.0);
+            let said = statement(reader, expectation, known.kinds);
+            let figure = said.as_ref().map(|said| said.figure);
             let phases = complete.then_some(&phases);
-            phase(reader, expectation, figure, phases);
+            let stretch = stretch(reader, expectation, said.as_ref(), phases);
             let of = which(reader, &sources, expectation, figure);
-            let bound = bound(reader, expectation, figure);
+            let bound = bound(reader, expectation, said.as_ref());
+            let (phase, window) = match stretch {
+                Stretch::Unsaid | Stretch::Whole => (None, None),
+                Stretch::Phase(name, _) => (Some(name), None),
+                Stretch::Window(window, _) => (None, Some(window)),
+            };
             Some(Expectation {
                 that: figure?,
-                phase: expectation
-                    .value
-                    .r#in
-                    .as_ref()
-                    .map(|phase| phase.value.clone()),
+                phase,
+                window,
+                kind: said?.kind.map(|(name, _)| name),
                 of,
                 bound: bound?,
             })
@@ -55,36 +192,83 @@ pub(super) fn read(
         .collect()
 }
 
-fn phase(
+/// What `that` says.
+fn statement(
     reader: &mut Reader,
     expectation: &Spanned<file::Expect>,
-    figure: Option<Figure>,
+    kinds: Option<&[String]>,
+) -> Option<Statement> {
+    let that = expectation.value.that.as_ref()?;
+    let said = statement::read(&that.value).and_then(|said| {
+        fits(&said)?;
+        if let Some(kinds) = kinds {
+            kind_is_known(&said, kinds)?;
+        }
+        Ok(said)
+    });
+    said.map_err(|mistake| {
+        let span = within(that, &mistake.span);
+        reader.mistakes.push(Mistake { span, ..mistake });
+    })
+    .ok()
+}
+
+/// Where something of a text stands in the file: its quotes are one byte each, where it has
+/// nothing that is written otherwise than it reads.
+fn within(that: &Spanned<String>, place: &Range<usize>) -> Range<usize> {
+    let plain = that.span.len() == that.value.len() + 2;
+    let begin = that.span.start + 1;
+    if plain {
+        begin + place.start..begin + place.end
+    } else {
+        that.span.clone()
+    }
+}
+
+/// What the figure is taken over: by `that` or by `in`.
+fn stretch(
+    reader: &mut Reader,
+    expectation: &Spanned<file::Expect>,
+    said: Option<&Statement>,
     phases: Option<&BTreeSet<&str>>,
-) {
-    let Some(figure) = figure else { return };
-    match &expectation.value.r#in {
-        Some(phase) if figure.scope() == Scope::Incident => reader.report(
-            phase,
-            format!("`{}` is a figure of the whole incident", figure.word()),
+) -> Stretch {
+    let Some(said) = said else {
+        return Stretch::Unsaid;
+    };
+    let Some(given) = &expectation.value.r#in else {
+        let that = expectation.value.that.as_ref();
+        let named = match &said.window {
+            Stretch::Phase(name, span) => vec![(name.as_str(), span)],
+            Stretch::Window(window, span) => window.phases().map(|it| (it, span)).collect(),
+            _ => Vec::new(),
+        };
+        for (name, span) in named {
+            let place = Spanned {
+                value: (),
+                span: that.map_or_else(|| span.clone(), |that| within(that, span)),
+            };
+            reader.known("phase", &place, name, phases);
+        }
+        return said.window.clone();
+    };
+    if said.window != Stretch::Unsaid {
+        reader.report(
+            given,
+            "`that` says already what the figure is taken over",
+            "second",
+            "remove `in`",
+        );
+    } else if said.figure.scope() == Scope::Incident {
+        reader.report(
+            given,
+            format!("`{}` is a figure of the whole incident", said.figure.word()),
             "no phase here",
             "remove `in`",
-        ),
-        Some(phase) => reader.known("phase", phase, &phase.value, phases),
-        None if figure.scope() == Scope::Phase => {
-            if let Some(that) = &expectation.value.that {
-                reader.report(
-                    that,
-                    format!(
-                        "`{}` is reported by phase, and no phase is given",
-                        figure.word()
-                    ),
-                    "in which phase?",
-                    format!("add `in = \"{BASELINE}\"`, or another phase"),
-                );
-            }
-        }
-        None => {}
+        );
+    } else {
+        reader.known("phase", given, &given.value, phases);
     }
+    Stretch::Phase(given.value.clone(), given.span.clone())
 }
 
 /// Which failures are meant; only of these can a cause and a source be told.
@@ -155,20 +339,25 @@ fn sources(file: &File, timeline: &[Option<Entry>]) -> Vec<String> {
 fn bound(
     reader: &mut Reader,
     expectation: &Spanned<file::Expect>,
-    figure: Option<Figure>,
+    said: Option<&Statement>,
 ) -> Option<Bound> {
     let file::Expect {
         at_most,
         at_least,
         is,
+        that,
         ..
     } = &expectation.value;
-    match (at_most, at_least, is) {
-        (Some(most), None, None) => limit(reader, most, figure?).map(Bound::AtMost),
-        (None, Some(least), None) => limit(reader, least, figure?).map(Bound::AtLeast),
-        (None, None, Some(is)) => word(reader, is, figure?).map(Bound::Is),
-        (None, None, None) => {
-            if !reader.was_taken_out(expectation, &["at_most", "at_least", "is"]) {
+    let figure = said.map(|said| said.figure);
+    let said = said.and_then(|said| said.bound.clone());
+    match (at_most, at_least, is, said) {
+        (Some(most), None, None, None) => limit(reader, most, figure?).map(Bound::AtMost),
+        (None, Some(least), None, None) => limit(reader, least, figure?).map(Bound::AtLeast),
+        (None, None, Some(is), None) => word(reader, is, figure?).map(Bound::Is),
+        (None, None, None, Some(bound)) => Some(bound),
+        (None, None, None, None) => {
+            let unread = that.is_some() && figure.is_none();
+            if !unread && !reader.was_taken_out(expectation, &["at_most", "at_least", "is"]) {
                 reader.report(
                     expectation,
                     "[[expect]] lacks its bound",
@@ -179,15 +368,15 @@ fn bound(
             None
         }
         _ => {
-            let mut spans = [
+            let spans = [
                 at_most.as_ref().map(|bound| bound.span.clone()),
                 at_least.as_ref().map(|bound| bound.span.clone()),
                 is.as_ref().map(|bound| bound.span.clone()),
             ];
-            spans.sort_by_key(|span| span.as_ref().map(|span| span.start));
+            let last = spans.into_iter().flatten().max_by_key(|span| span.start);
             let last = Spanned {
                 value: (),
-                span: spans[2].clone().unwrap_or_default(),
+                span: last.unwrap_or_default(),
             };
             reader.report(
                 &last,
@@ -200,32 +389,34 @@ fn bound(
     }
 }
 
-/// How a bound of the figure is written.
+/// How a bound of the figure is written as a key.
 fn example(figure: Option<Figure>) -> String {
-    match figure.map(|figure| (figure.unit(), figure)) {
-        None | Some((Unit::Seconds, _)) => "`at_most = \"60s\"`".into(),
-        Some((Unit::Number, Figure::Failures)) => "`at_most = 0`".into(),
-        Some((Unit::Share, _)) => "`at_most = \"50 %\"`".into(),
-        Some((Unit::Number, _)) => "`at_least = 1`".into(),
-        Some((Unit::Word, figure)) => format!("`is = \"{}\"`", figure.words()[0].text()),
+    match figure {
+        None => "`at_most = \"60s\"`".into(),
+        Some(Figure::Failures) => "`at_most = 0`".into(),
+        Some(figure) => {
+            let value = statement::example(figure);
+            match figure.unit() {
+                Unit::Seconds => "`at_most = \"60s\"`".into(),
+                Unit::Share => "`at_most = \"50 %\"`".into(),
+                Unit::PerSecond => format!("`at_least = \"{value}\"`"),
+                Unit::Number => format!("`at_least = {value}`"),
+                Unit::Word => format!("`is = \"{value}\"`"),
+            }
+        }
     }
 }
 
 /// A bound as a number in the figure's unit: seconds, a share of 1, or itself.
 fn limit(reader: &mut Reader, limit: &Spanned<Limit>, figure: Figure) -> Option<f64> {
     let number = match (figure.unit(), &limit.value) {
-        (Unit::Seconds, Limit::Text(text)) => text.parse().ok().map(Nanos::as_secs_f64),
-        (Unit::Share, Limit::Text(text)) => text.parse().ok().map(Ratio::get),
         (Unit::Number, Limit::Number(number)) => Some(*number),
+        (Unit::Number, Limit::Text(_)) => None,
+        (_, Limit::Text(text)) => statement::value(figure, text),
         _ => None,
     };
     if number.is_none() {
-        let unit = match figure.unit() {
-            Unit::Seconds => "a duration",
-            Unit::Share => "a share in percent",
-            Unit::Number => "a bare number",
-            Unit::Word => "a word",
-        };
+        let unit = statement::needs(figure);
         reader.report(
             limit,
             format!("`{}` needs {unit}, and this is not one", figure.word()),

@@ -16,9 +16,9 @@ use super::structure::{Fitted, Keys};
 use super::{contradictions, expectations, gauges, proxies, target, timeline};
 use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
-    Request, Shape, Story, surges,
+    Request, Shape, Story, TargetSpec, surges,
 };
-use crate::plan::Plan;
+use crate::plan::{Plan, kinds};
 use crate::units::{Nanos, Rate, counted};
 
 /// The longest run: a slip of the pen such as `"150h"` should not be waited for.
@@ -150,7 +150,16 @@ impl Reader {
             (Some(load), Some(end)) => Some(surges(load, warm_up, end)),
             _ => None,
         };
-        let expectations = expectations::read(self, file, &timeline, surges.as_deref());
+        let names = load.as_ref().map(|load| kinds_of(target.as_ref(), load));
+        let expectations = expectations::read(
+            self,
+            file,
+            &expectations::Known {
+                timeline: &timeline,
+                surges: surges.as_deref(),
+                kinds: names.as_deref(),
+            },
+        );
         let known = contradictions::Known {
             timeline: &timeline,
             gauges: &gauges,
@@ -158,7 +167,9 @@ impl Reader {
             surges: surges.as_deref(),
         };
         contradictions::read(self, file, &known, &expectations);
+        let load = load?;
         Some(Plan {
+            kinds: kinds(names.unwrap_or_default()),
             scenario: name.to_owned(),
             title: file.title.clone()?,
             claim: file.claim.clone()?,
@@ -177,7 +188,7 @@ impl Reader {
             release: ReleasePolicy {
                 require_tests: file.release.require_tests,
             },
-            load: load?,
+            load,
             monitors,
             gauges,
             alerts,
@@ -479,6 +490,14 @@ impl Reader {
     pub(super) fn unknown<T>(&mut self, what: &str, at: &Spanned<T>, word: &str, known: &[&str]) {
         let message = format!("there is no {what} `{word}`");
         self.report(at, message, format!("unknown {what}"), suggest(word, known));
+    }
+}
+
+/// The names of the kinds of operation.
+fn kinds_of(target: Option<&TargetSpec>, load: &Load) -> Vec<String> {
+    match target {
+        Some(target) => target.work.names().map(str::to_owned).collect(),
+        None => load.mix.iter().map(MixEntry::name).collect(),
     }
 }
 

@@ -28,16 +28,19 @@ mod quantities;
 mod schema;
 mod settings;
 mod shipped;
+mod statement;
 mod structure;
 mod target;
 mod timeline;
 mod wording;
 
 pub use diagnostics::{Diagnostics, Mistake};
+pub(crate) use expectations::expectation;
 #[cfg(feature = "testing")]
 pub(crate) use operations::csv_values;
 pub use operations::{load_operations, operations, operations_schema};
 pub use parse::parse;
 pub use schema::schema;
-pub use settings::{Setting, load_with};
+pub use settings::{Setting, load_profile, load_with};
 pub use shipped::{load, shipped};
+pub use statement::short_figures;

@@ -9,6 +9,7 @@ use std::str::FromStr;
 
 use toml::{Table, Value};
 
+use super::diagnostics::suggest;
 use super::parse;
 use super::shipped;
 use crate::error::{Error, Result};
@@ -75,15 +76,35 @@ impl fmt::Display for Setting {
 /// As [`super::load`], for the file as it stands and for what the settings make
 /// of it.
 pub fn load_with(name_or_path: &str, settings: &[Setting], colour: bool) -> Result<Plan> {
+    load_profile(name_or_path, None, settings, colour)
+}
+
+/// The same with the settings of one of the file's profiles before these.
+///
+/// # Errors
+///
+/// As [`load_with`]; wrong usage, where there is no such profile.
+pub fn load_profile(
+    name_or_path: &str,
+    profile: Option<&str>,
+    settings: &[Setting],
+    colour: bool,
+) -> Result<Plan> {
     let file = shipped::find(name_or_path)?;
     let as_it_stands = file.open(colour)?;
-    if settings.is_empty() {
+    if settings.is_empty() && profile.is_none() {
         return Ok(as_it_stands);
     }
     let mut table: Table = file
         .text
         .parse()
         .map_err(|error| Error::usage(format!("failed to read {}: {error}", file.path)))?;
+    let of_profile = profile.map(|name| of_profile(&table, name, &file.path));
+    let settings = &[
+        of_profile.transpose()?.unwrap_or_default(),
+        settings.to_vec(),
+    ]
+    .concat();
     for setting in settings {
         set(&mut table, setting).map_err(Error::usage)?;
     }
@@ -91,6 +112,25 @@ pub fn load_with(name_or_path: &str, settings: &[Setting], colour: bool) -> Resu
     let path = format!("{} --set {}", file.path, written.join(" --set "));
     parse::parse_in(&file.folder, &file.name, &path, &table.to_string())
         .map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
+}
+
+/// The settings of a profile.
+fn of_profile(table: &Table, name: &str, path: &str) -> Result<Vec<Setting>> {
+    let profiles = table.get("profile").and_then(Value::as_table);
+    let found = profiles.and_then(|profiles| profiles.get(name));
+    let Some(found) = found.and_then(Value::as_array) else {
+        let names = profiles.map(|it| it.keys().map(String::as_str).collect::<Vec<_>>());
+        let help = match names.unwrap_or_default().as_slice() {
+            [] => "add [profile] with a list of settings".to_owned(),
+            names => suggest(name, names),
+        };
+        return Err(Error::usage(format!(
+            "{path} has no profile `{name}`; {help}"
+        )));
+    };
+    let texts = found.iter().map(|it| it.as_str().unwrap_or_default());
+    let settings = texts.map(|text| text.parse().map_err(Error::usage));
+    settings.collect()
 }
 
 fn set(table: &mut Table, setting: &Setting) -> std::result::Result<(), String> {

@@ -5,6 +5,7 @@ use threadbare::explore::sweep;
 use threadbare::plan::Plan;
 use threadbare::scenario;
 use threadbare::sim::Bounds;
+use threadbare::units::Nanos;
 
 use crate::simulated;
 
@@ -30,8 +31,28 @@ fn verdicts(name: &str, settings: &[&str]) -> Vec<String> {
 
 #[test]
 fn every_shipped_scenario_meets_what_it_declares_with_five_seeds() {
+    meet(|name| scenario::load(name, false).unwrap());
+}
+
+#[test]
+fn every_shipped_scenario_has_a_profile_of_under_a_minute_with_the_same_verdict() {
+    meet(|name| {
+        let plan = scenario::load_profile(name, Some("ci"), &[], false).unwrap();
+        let longest = plan.end + plan.drain;
+        assert!(longest < Nanos::from_secs(60), "{name}: {longest}");
+        plan
+    });
+    let unknown = scenario::load_profile("surge", Some("cii"), &[], false).unwrap_err();
+    assert!(
+        unknown.to_string().contains("did you mean `ci`?"),
+        "{unknown}"
+    );
+}
+
+/// Every shipped scenario shows what it declares, its verdict among it.
+fn meet(plan: impl Fn(&str) -> Plan) {
     for (name, _) in scenario::shipped() {
-        let plan = scenario::load(name, false).unwrap();
+        let plan = plan(name);
         for seed in 1..=5 {
             let found = simulated(Plan {
                 seed,

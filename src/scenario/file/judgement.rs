@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
-use crate::model::{FailureCause, Figure, RecoveryRule};
+use crate::model::{FailureCause, RecoveryRule};
 use crate::scenario::leaf::{Spanned, Text, Word};
 use crate::scenario::quantities::{Positive, Share};
 use crate::units::Nanos;
@@ -52,14 +52,15 @@ impl Default for Recovery {
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in crate::scenario) struct Expect {
-    /// The figure.
+    /// The figure, and with it where wanted its window and its bound, as in
+    /// "response p99 in the 10 s before trigger <= 50ms" (docs/EXPECTATIONS.md).
     #[schemars(required)]
-    pub(in crate::scenario) that: Option<Spanned<Word<Figure>>>,
+    pub(in crate::scenario) that: Option<Spanned<String>>,
     /// For `failures`: those of this cause; without it, of all.
     pub(in crate::scenario) cause: Option<Spanned<Word<FailureCause>>>,
     /// For `failures`: whose; without it, the users'.
     pub(in crate::scenario) source: Option<Spanned<String>>,
-    /// The phase, for figures that are kept by phase; before the first entry it is "baseline".
+    /// The phase; before the first entry it is "baseline". Without a phase and a window: the whole run.
     pub(in crate::scenario) r#in: Option<Spanned<String>>,
     /// It is at most this, in the figure's unit: "60s", "50 %" or a number.
     pub(in crate::scenario) at_most: Option<Spanned<Limit>>,

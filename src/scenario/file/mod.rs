@@ -15,6 +15,8 @@ mod safety;
 mod target;
 mod watch;
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -105,6 +107,11 @@ pub(super) struct File {
     /// What the run is expected to show.
     #[serde(default)]
     pub(super) expect: Vec<Spanned<Expect>>,
+    /// Settings by name, which `--profile NAME` applies as `--set` would: a shorter run for
+    /// CI, a smaller one for a laptop.
+    #[serde(default)]
+    #[expect(dead_code, reason = "`settings` reads it before the file is read")]
+    pub(super) profile: BTreeMap<String, Vec<String>>,
 }
 
 const fn seed() -> u64 {

@@ -368,6 +368,8 @@ pub(crate) fn close(observed: Option<f64>, expected: f64) {
 
 pub(crate) fn expect(that: Figure, phase: Option<&str>, bound: Bound) -> Expectation {
     Expectation {
+        window: None,
+        kind: None,
         that,
         phase: phase.map(str::to_owned),
         of: FailuresOf::default(),

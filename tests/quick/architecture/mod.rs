@@ -10,7 +10,7 @@ mod words;
 use source::sources;
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 30] = [
+const RANKS: [(&str, u32); 31] = [
     ("units", 0),
     ("bounds", 0),
     ("clock", 1),
@@ -40,7 +40,8 @@ const RANKS: [(&str, u32); 30] = [
     ("explore", 8),
     ("run", 9),
     ("readers", 9),
-    ("cli", 10),
+    ("compare", 10),
+    ("cli", 11),
 ];
 
 /// Modules that are told everything: their results depend on their arguments alone.

@@ -165,6 +165,8 @@ const CASES: &[Case] = &[
 
 fn expect(record: &mut Record, bound: Bound) {
     record.header.plan.expectations = vec![Expectation {
+        window: None,
+        kind: None,
         that: Figure::RejectedRollbacks,
         phase: None,
         of: FailuresOf::default(),

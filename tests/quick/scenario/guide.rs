@@ -32,9 +32,15 @@ fn the_guide_is_right_and_complete() {
         let path = format!("{}/docs/{name}", env!("CARGO_MANIFEST_DIR"));
         std::fs::read_to_string(path).unwrap()
     };
-    let pages = ["TARGETS.md", "LOAD.md", "PROXY.md", "TERMS.md"]
-        .map(page)
-        .concat()
+    let pages = [
+        "TARGETS.md",
+        "LOAD.md",
+        "PROXY.md",
+        "TERMS.md",
+        "EXPECTATIONS.md",
+    ]
+    .map(page)
+    .concat()
         + &guide;
     let schema: serde_json::Value = serde_json::from_str(&scenario::schema()).unwrap();
     let mut keys = Vec::new();

@@ -76,7 +76,7 @@ do = "rolback"
 at = "21s"
 
 [[expect]]
-that = "goodput"
+that = "godput"
 at_most = true
 "#;
 

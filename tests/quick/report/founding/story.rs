@@ -238,6 +238,8 @@ fn expectations() -> Vec<Expectation> {
         ),
     ]
     .map(|(that, phase, bound)| Expectation {
+        window: None,
+        kind: None,
         that,
         phase: phase.map(str::to_owned),
         of: FailuresOf::default(),

@@ -1,0 +1,275 @@
+//! How far a figure of the candidate is from that of the base, and how surely that is known.
+
+use rand::RngExt as _;
+
+use super::blocks::{Block, FIGURES, Pool, Values};
+use super::{Digest, Options};
+use crate::model::Unit;
+use crate::plan::Figure;
+use crate::record::Backend;
+use crate::rng;
+use crate::units::whole;
+
+/// Draws of blocks.
+pub(super) const DRAWS: usize = 1000;
+/// Blocks of a side at least.
+pub(super) const BLOCKS_MIN: usize = 8;
+/// Runs of a side that are drawn whole, at least.
+pub(super) const RUNS_MIN: usize = 3;
+/// What single runs cannot show: how much a figure of the same plan differs from run to run
+/// on the same machine, as a share of it (a standard deviation). Runs in turns show it, and
+/// sets do. Measured: docs/CI.md.
+pub(super) const BETWEEN_RUNS: f64 = 0.02;
+
+/// How the differences were found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Way {
+    /// Runs of the same seed in pairs.
+    PairsOfRuns,
+    /// Runs of two sets.
+    Runs,
+    /// Blocks of runs with the same arrivals, in pairs.
+    PairsOfBlocks,
+    /// Blocks of each side.
+    Blocks,
+}
+
+/// A difference.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Difference {
+    pub base: f64,
+    pub candidate: f64,
+    /// The candidate's less the base's: of a share as it is, else of the logarithms.
+    pub estimate: f64,
+    /// Its standard error.
+    pub error: f64,
+    /// Degrees of freedom of the error.
+    pub freedom: usize,
+}
+
+/// The two sides.
+pub(super) struct Sides<'a> {
+    pub base: &'a [Digest],
+    pub candidate: &'a [Digest],
+    pub way: Way,
+}
+
+impl<'a> Sides<'a> {
+    pub(super) fn new(base: &'a [Digest], candidate: &'a [Digest]) -> Self {
+        let paired = base.len() == candidate.len()
+            && base.iter().zip(candidate).all(|(a, b)| a.pairs_with(b));
+        let way = match base.len().min(candidate.len()) {
+            RUNS_MIN.. if paired => Way::PairsOfRuns,
+            RUNS_MIN.. => Way::Runs,
+            _ if paired => Way::PairsOfBlocks,
+            _ => Way::Blocks,
+        };
+        Self {
+            base,
+            candidate,
+            way,
+        }
+    }
+
+    /// Whether runs of the same plan differ by more than their seeds: a machine is noisy.
+    pub(super) fn noisy(&self) -> bool {
+        let runs = self.base.iter().chain(self.candidate);
+        runs.map(|run| run.backend).any(|it| it == Backend::Live)
+    }
+
+    /// All blocks of a stretch, of both sides.
+    pub(super) fn pools(&self, stretch: &str) -> (Pool<'a>, Pool<'a>) {
+        let pool = |side: &'a [Digest]| Pool::new(blocks(side, stretch));
+        (pool(self.base), pool(self.candidate))
+    }
+
+    /// The differences of the figures of a stretch, in the order of [`FIGURES`]; why there
+    /// is none.
+    pub(super) fn differences(
+        &self,
+        stretch: &str,
+        options: &Options,
+    ) -> Vec<Result<Difference, String>> {
+        let (base, candidate) = self.pools(stretch);
+        match self.way {
+            Way::PairsOfRuns | Way::Runs => {
+                let each = |side: &[Digest]| -> Vec<Values> {
+                    let pools = side.iter().map(|run| {
+                        let pool = Pool::new(blocks(std::slice::from_ref(run), stretch));
+                        pool.values(&pool.whole())
+                    });
+                    pools.collect()
+                };
+                let (a, b) = (each(self.base), each(self.candidate));
+                let whole = (
+                    base.values(&base.whole()),
+                    candidate.values(&candidate.whole()),
+                );
+                of_runs(self.way == Way::PairsOfRuns, (&a, &b), &whole)
+            }
+            Way::PairsOfBlocks | Way::Blocks => {
+                let least = base.len().min(candidate.len());
+                if least < BLOCKS_MIN {
+                    let why = format!(
+                        "{least} intervals are too few, {BLOCKS_MIN} are needed: run longer"
+                    );
+                    return vec![Err(why); FIGURES.len()];
+                }
+                let paired = self.way == Way::PairsOfBlocks && base.len() == candidate.len();
+                let noisy = self.noisy();
+                of_blocks((paired, noisy), &base, &candidate, stretch, options)
+            }
+        }
+    }
+}
+
+fn blocks<'a>(side: &'a [Digest], stretch: &str) -> Vec<&'a Block> {
+    let stretches = side.iter().filter_map(|run| run.stretch(stretch));
+    stretches.flat_map(|blocks| &blocks.blocks).collect()
+}
+
+/// A value on the axis of differences.
+fn on_axis(figure: Figure, value: Option<f64>) -> Option<f64> {
+    match figure.unit() {
+        Unit::Share => value,
+        _ => value.filter(|value| *value > 0.0).map(f64::ln),
+    }
+}
+
+fn of_runs(
+    paired: bool,
+    (base, candidate): (&[Values], &[Values]),
+    whole: &(Values, Values),
+) -> Vec<Result<Difference, String>> {
+    let each = FIGURES.iter().enumerate().map(|(place, figure)| {
+        let values = |side: &[Values]| -> Option<Vec<f64>> {
+            let values = side.iter().map(|values| on_axis(*figure, values[place]));
+            values.collect()
+        };
+        let none = || "not every run has a value".to_owned();
+        let (a, b) = (
+            values(base).ok_or_else(none)?,
+            values(candidate).ok_or_else(none)?,
+        );
+        let (estimate, error, freedom) = if paired {
+            let differences: Vec<f64> = a.iter().zip(&b).map(|(a, b)| b - a).collect();
+            let (mean, variance) = moments(&differences);
+            let count = differences.len();
+            (mean, (variance / count as f64).sqrt(), count - 1)
+        } else {
+            welch(&a, &b)
+        };
+        Ok(Difference {
+            base: whole.0[place].ok_or_else(none)?,
+            candidate: whole.1[place].ok_or_else(none)?,
+            estimate,
+            error,
+            freedom,
+        })
+    });
+    each.collect()
+}
+
+/// Mean and variance of a sample.
+fn moments(values: &[f64]) -> (f64, f64) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    (mean, squares / (count - 1.0).max(1.0))
+}
+
+/// Welch's difference of two means: estimate, error, degrees of freedom.
+fn welch(a: &[f64], b: &[f64]) -> (f64, f64, usize) {
+    let ((mean_a, variance_a), (mean_b, variance_b)) = (moments(a), moments(b));
+    let (part_a, part_b) = (variance_a / a.len() as f64, variance_b / b.len() as f64);
+    let sum = part_a + part_b;
+    let below = part_a.powi(2) / (a.len() - 1) as f64 + part_b.powi(2) / (b.len() - 1) as f64;
+    let freedom = if below > 0.0 {
+        sum.powi(2) / below
+    } else {
+        (a.len() + b.len() - 2) as f64
+    };
+    (
+        mean_b - mean_a,
+        sum.sqrt(),
+        usize::try_from(whole(freedom)).unwrap_or(usize::MAX).max(1),
+    )
+}
+
+/// Draws blocks with replacement, those of the same arrivals together.
+fn of_blocks(
+    (paired, noisy): (bool, bool),
+    base: &Pool<'_>,
+    candidate: &Pool<'_>,
+    stretch: &str,
+    options: &Options,
+) -> Vec<Result<Difference, String>> {
+    let mut random = rng::stream(options.seed, &format!("comparison {stretch}"));
+    let mut draw = |count: usize| {
+        let mut weights = vec![0u32; count];
+        for _ in 0..count {
+            weights[random.random_range(0..count)] += 1;
+        }
+        weights
+    };
+    let (whole_a, whole_b) = (
+        base.values(&base.whole()),
+        candidate.values(&candidate.whole()),
+    );
+    let draws: Vec<(Values, Values)> = (0..DRAWS)
+        .map(|_| {
+            let weights = draw(base.len());
+            let other = if paired {
+                weights.clone()
+            } else {
+                draw(candidate.len())
+            };
+            (base.values(&weights), candidate.values(&other))
+        })
+        .collect();
+    let (count_a, count_b) = (base.len(), candidate.len());
+    // The spread of draws of m blocks is that of samples of m less one.
+    let narrow = count_a.min(count_b) as f64;
+    let widen = (narrow / (narrow - 1.0)).sqrt();
+    let each = FIGURES.iter().enumerate().map(|(place, figure)| {
+        let none = || "not every run has a value".to_owned();
+        let difference = |a: &Values, b: &Values| {
+            Some(on_axis(*figure, b[place])? - on_axis(*figure, a[place])?)
+        };
+        let estimate = difference(&whole_a, &whole_b).ok_or_else(none)?;
+        let differences: Vec<f64> = draws.iter().filter_map(|(a, b)| difference(a, b)).collect();
+        // Of a figure that is nought in many a draw nothing is known.
+        if differences.len() * 10 < DRAWS * 9 {
+            return Err("it is zero for much of the run".to_owned());
+        }
+        let within = moments(&differences).1.sqrt() * widen;
+        let between = if noisy {
+            between_runs(*figure, whole_a[place].unwrap_or_default())
+        } else {
+            0.0
+        };
+        Ok(Difference {
+            base: whole_a[place].ok_or_else(none)?,
+            candidate: whole_b[place].ok_or_else(none)?,
+            estimate,
+            error: within.hypot(between),
+            freedom: if paired {
+                count_a - 1
+            } else {
+                count_a + count_b - 2
+            },
+        })
+    });
+    each.collect()
+}
+
+/// The allowance for what differs from run to run, of two single runs.
+fn between_runs(figure: Figure, base: f64) -> f64 {
+    let share = BETWEEN_RUNS * std::f64::consts::SQRT_2;
+    match figure {
+        // Exactly what was scheduled and succeeded, or proportions of it.
+        Figure::Goodput | Figure::AttemptsPerOperation => 0.0,
+        Figure::ErrorShare => share * base,
+        _ => share,
+    }
+}
