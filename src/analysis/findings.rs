@@ -58,6 +58,9 @@ pub struct Findings {
     pub time_spent: Option<TimeSpent>,
     /// The run in phases, from the baseline on.
     pub phases: Vec<Phase>,
+    /// All phases as one, `whole run`; only where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_run: Option<Box<Phase>>,
     /// When which instance was exhausted.
     pub exhaustion: Vec<ExhaustionWindow>,
     /// How many instances were read; of the user's target, how many sources of
