@@ -35,3 +35,4 @@ mod scenario;
 mod scenarios;
 mod sim;
 mod simulate_command;
+mod trend;
