@@ -338,7 +338,8 @@ fn read_header(directory: &Path, bytes: &[u8]) -> Result<Header> {
     let Format { format } = serde_json::from_str(&text).map_err(unreadable)?;
     if format != FORMAT {
         return Err(Error::usage(format!(
-            "{} is a run of format {format}, and this version reads format {FORMAT}",
+            "{} is a run of format {format}, and this version reads format {FORMAT}; use the \
+             version of threadbare that wrote it",
             directory.display()
         )));
     }

@@ -16,7 +16,8 @@
 //! at again: less than a window. Joining two stretches joins their sums, so taking
 //! divisions back reads no run either; it goes over the divisions alone. The state is
 //! exact: asked after each run it answers as if it had been given the series anew, which
-//! is where it differs from arXiv 2505.06758.
+//! Otava's does not always (its `test_incremental_otava` expects a change that is none of
+//! the whole series).
 
 use super::divide::divide;
 use super::moments::Moments;

@@ -12,7 +12,7 @@ use super::figure::{Direction, NamedFigure, Reading, Unit};
 use super::moments::Moments;
 use super::stored::{Origin, RunVerdict, StoredRun};
 use crate::named::named;
-use crate::record::{Backend, MachineFacts};
+use crate::record::{Backend, MachineFacts, printable};
 
 /// Runs below which nothing is said. Three on each side of a change are the fewest that
 /// show how much either side scatters; at a significance of 0.001 they tell a change of
@@ -242,7 +242,7 @@ impl Candidate {
         Some(LeftOut {
             run: self.run.clone(),
             why,
-            reason,
+            reason: printable(&reason).into_owned(),
         })
     }
 
@@ -374,7 +374,7 @@ fn beside(before: &Origin, after: &Origin) -> Vec<String> {
     ];
     let differ = facts.into_iter().filter(|(_, one, other)| one != other);
     let mut differ: Vec<String> = differ
-        .map(|(what, one, other)| format!("{what} {one} → {other}"))
+        .map(|(what, one, other)| printable(&format!("{what} {one} → {other}")).into_owned())
         .collect();
     let keys = before.plan.differing(&after.plan);
     if !keys.is_empty() {

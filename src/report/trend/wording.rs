@@ -111,11 +111,15 @@ pub(super) fn change(change: &Change, unit: Unit) -> String {
 pub(super) fn notes(trend: &Trend) -> Vec<String> {
     let mut notes = Vec::new();
     if let Some(least) = trend.least_change {
-        notes.push(format!(
-            "With this spread, the means of two halves of these runs would have to differ by \
-             {} % to be shown.",
-            significant(least * 100.0)
-        ));
+        let percent = significant(least * 100.0);
+        notes.push(if least > trend.magnitude {
+            format!(
+                "With this spread, the means of two halves of these runs would have to differ \
+                 by {percent} % to be shown."
+            )
+        } else {
+            format!("A difference of {percent} % between two halves of these runs would be shown.")
+        });
     }
     let unlike = trend.left_out.iter();
     let unlike = unlike.filter(|it| matches!(it.why, WhyLeftOut::Plan | WhyLeftOut::Machine));

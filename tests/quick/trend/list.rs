@@ -124,6 +124,7 @@ fn a_run_that_cannot_be_read_says_so_and_stops_nothing() {
     }
     for problem in [
         "later is a run of format 2, and this version reads format 1",
+        "use the version of threadbare that wrote it",
         "summary.json: it is damaged in line 3",
         "damaged` writes it again",
     ] {
