@@ -129,6 +129,26 @@ pub const BASELINE: Bound = Bound {
 /// Runs of one side of a comparison at most: each is read whole.
 pub const SET_RUNS_MAX: usize = 200;
 
+/// What was found in a run: some tens of kilobytes, a few for each phase.
+pub const SUMMARY: Bound = Bound {
+    reader: "`summary.json` of a run",
+    bytes: 64 * MIB,
+    entries: None,
+    depth: Some(JSON_DEPTH),
+    time: OF_A_RECORD,
+    instead: "this is not the file that threadbare wrote there",
+};
+
+/// The runs that are listed, or looked at together: years of several a day.
+pub const RUNS: Bound = Bound {
+    reader: "the headers and summaries of a set of runs (`runs`, `trend`), together",
+    bytes: GIB,
+    entries: Some((10_000, "runs")),
+    depth: None,
+    time: OF_A_RECORD,
+    instead: "name fewer of them: a folder with less, or a pattern such as 'reports/main-*'",
+};
+
 /// The journal of a run; what is past it is left out and reported.
 pub const JOURNAL: Bound = Bound {
     reader: "`journal.jsonl` of a run",
@@ -251,7 +271,7 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 pub const LISTENER_CONNECTIONS_MAX: usize = 64;
 
 /// Every bound, in the order of the documentation.
-pub const ALL: [Bound; 19] = [
+pub const ALL: [Bound; 21] = [
     SCENARIO,
     VALUES,
     BODY,
@@ -260,6 +280,8 @@ pub const ALL: [Bound; 19] = [
     CERTIFICATES,
     RUN_HEADER,
     BASELINE,
+    SUMMARY,
+    RUNS,
     JOURNAL,
     SERIES,
     LATENCY,

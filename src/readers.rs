@@ -15,7 +15,7 @@ use crate::{analysis, fleet, gauges, net, proxy, report, scenario, target};
 pub type Reader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const READERS: [Reader; 13] = [
+pub const READERS: [Reader; 14] = [
     ("scenario", scenario_file),
     ("operations", operations),
     ("values", values),
@@ -25,6 +25,7 @@ pub const READERS: [Reader; 13] = [
     ("journal", journal),
     ("series", series),
     ("latency", latency),
+    ("summary", summary),
     ("undos", undos),
     ("gauges", page),
     ("control", control),
@@ -98,6 +99,17 @@ fn told(record: crate::error::Result<Record>) {
     if let Ok(record) = record {
         let findings = analysis::findings(&record);
         let _ = report::text::render(&record, &findings, None, false);
+    }
+}
+
+/// `summary.json`, and every figure of it.
+pub fn summary(bytes: &[u8]) {
+    if let Ok(findings) = analysis::trend::read_summary(within(bytes, &bounds::SUMMARY)) {
+        for (name, ..) in analysis::trend::figures() {
+            if let Ok(figure) = name.parse::<analysis::trend::NamedFigure>() {
+                let _ = figure.read(&findings);
+            }
+        }
     }
 }
 

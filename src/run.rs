@@ -1,6 +1,8 @@
 //! Hands a plan to one backend, and its record to analysis and report; nobody
 //! else knows both.
 
+mod stored;
+
 use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -25,6 +27,8 @@ use crate::sim;
 use crate::ui;
 use crate::units::Nanos;
 use crate::{bounds, files};
+
+pub(crate) use stored::{directories, runs, trend};
 
 /// Where runs land unless `--out` says otherwise.
 const REPORTS: &str = "reports";

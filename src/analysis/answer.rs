@@ -123,6 +123,16 @@ impl Findings {
         }
     }
 
+    /// The whole run as one phase; none where it has several and its summary is of an older
+    /// version, or nothing was seen of it.
+    pub fn whole(&self) -> Option<&Phase> {
+        match (&self.whole_run, &self.phases[..]) {
+            (Some(whole), _) => Some(whole),
+            (None, [only]) => Some(only),
+            _ => None,
+        }
+    }
+
     /// The phases in which something can come of the trigger: all where there was none.
     pub(super) fn phases_since_trigger(&self) -> impl DoubleEndedIterator<Item = &Phase> {
         let trigger = self.incident.trigger_s.unwrap_or(0.0);

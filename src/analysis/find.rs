@@ -16,7 +16,7 @@ use crate::record::{Record, Tallied};
 use crate::units::Nanos;
 
 /// The version of the findings' format.
-const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 1;
 
 /// What a record shows. Pure and total: the same record gives the same
 /// findings, and a record that is cut off, empty or damaged gives fewer.
@@ -54,6 +54,8 @@ pub fn findings(record: &Record) -> Findings {
             .map(|stretch| phases::phase(record, &series, stretch))
             .collect(),
         kinds: kinds::kinds(record, &series, observation),
+        whole_run: phases::whole(&stretches)
+            .map(|stretch| Box::new(phases::phase(record, &series, &stretch))),
         exhaustion: exhaustion::windows(&series, observation),
         gauge_gaps: observed::gaps(&series, observation, |source| {
             let sources = plan.gauges.iter();
@@ -163,6 +165,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         time_spent: None,
         phases: Vec::new(),
         kinds: Vec::new(),
+        whole_run: None,
         exhaustion: Vec::new(),
         instances: 0,
         steps: Vec::new(),

@@ -63,6 +63,9 @@ pub struct Findings {
     /// several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<KindFigures>,
+    /// All phases as one, `whole run`; only where there are several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub whole_run: Option<Box<Phase>>,
     /// When which instance was exhausted.
     pub exhaustion: Vec<ExhaustionWindow>,
     /// How many instances were read; of the user's target, how many sources of

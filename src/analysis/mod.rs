@@ -31,6 +31,7 @@
 //! | `sentences`, `story`, `sized`, `worn` | all of this in words |
 //! | `study`, `student` | what many simulated variants came to, and how sure that is |
 //! | `find` | the whole, in order |
+//! | `trend/` | where over many runs a figure changed |
 
 mod amplification;
 mod answer;
@@ -67,6 +68,7 @@ mod story;
 mod student;
 mod study;
 mod totals;
+pub mod trend;
 mod trigger;
 mod usl;
 mod validity;

@@ -22,6 +22,8 @@ use crate::units::Nanos;
 
 /// An action this share of a bucket behind its edge counts as on the edge.
 const PUNCTUAL_DIVISOR: u64 = 10;
+/// The name of all phases together.
+const WHOLE_RUN: &str = "whole run";
 
 /// Where a phase begins, and its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -113,6 +115,16 @@ pub(super) fn stretches(
 
 pub(super) fn punctual(series: &Series) -> u64 {
     series.interval.0 / PUNCTUAL_DIVISOR
+}
+
+/// All of them as one; none where there are not several.
+pub(super) fn whole(stretches: &[Stretch]) -> Option<Stretch> {
+    let (first, last) = (stretches.first()?, stretches.last()?);
+    (stretches.len() > 1).then(|| Stretch {
+        name: WHOLE_RUN.to_owned(),
+        from: first.from,
+        to: last.to,
+    })
 }
 
 /// The figures of a phase.

@@ -14,10 +14,15 @@ const HALVINGS: u32 = 53;
 
 /// The 97.5 % quantile of Student's t with so many degrees of freedom, from 1 on.
 pub(super) fn quantile(freedom: usize) -> f64 {
+    reach(CONFIDENCE, freedom)
+}
+
+/// How far from zero |t| is at most with this probability.
+pub(super) fn reach(probability: f64, freedom: usize) -> f64 {
     let (mut low, mut high) = (0.0, FRAC_PI_2);
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
-        if within(middle, freedom) < CONFIDENCE {
+        if within(middle, freedom) < probability {
             low = middle;
         } else {
             high = middle;
@@ -26,7 +31,7 @@ pub(super) fn quantile(freedom: usize) -> f64 {
     (freedom as f64).sqrt() * low.tan()
 }
 
-/// The probability that |t| is at least this, with so many degrees of freedom, from 1 on.
+/// The probability that |t| is more than this; t may be infinite.
 pub(super) fn beyond(t: f64, freedom: usize) -> f64 {
     let angle = (t.abs() / (freedom as f64).sqrt()).atan();
     (1.0 - within(angle, freedom)).clamp(0.0, 1.0)
@@ -52,7 +57,7 @@ fn within(angle: f64, freedom: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::quantile;
+    use super::{beyond, quantile};
 
     /// NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, column 0.975.
     #[test]
@@ -79,6 +84,10 @@ mod tests {
         ] {
             let found = quantile(freedom);
             assert!((found - published).abs() < 0.000_51, "{freedom}: {found}");
+        }
+        for freedom in [1, 2, 9, 30] {
+            assert!((beyond(-quantile(freedom), freedom) - 0.05).abs() < 1e-12);
+            assert!(beyond(f64::INFINITY, freedom) < 1e-12);
         }
         // The normal distribution's, in the limit.
         assert!((quantile(10_000) - 1.960_201).abs() < 1e-6);

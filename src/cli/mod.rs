@@ -23,10 +23,12 @@ mod proxy;
 mod recover;
 mod report;
 mod run;
+mod runs;
 mod schema;
 mod simulate;
 mod sweep;
 mod target;
+mod trend;
 mod variants;
 mod what_if;
 
@@ -70,6 +72,8 @@ Examples:
   threadbare init --preset gunicorn      a scenario for a server of your own
   threadbare recover reports/RUN         undo what a killed run left behind
   threadbare report reports/RUN          report an earlier run again
+  threadbare runs                        the runs that lie in reports/, newest first
+  threadbare trend --figure 'error share'    where over many runs did it change?
   threadbare gauges http://127.0.0.1:9100/metrics    read the gauges of a server
   threadbare target                      only the fleet, for curl or another load generator
   threadbare proxy --listen 127.0.0.1:9000 --to 127.0.0.1:8000    break connections to a server
@@ -120,6 +124,10 @@ enum Command {
     Init(init::Arguments),
     /// Report an earlier run again, complete or not; runs nothing
     Report(report::Arguments),
+    /// List the runs that lie in a folder, the newest first
+    Runs(runs::Arguments),
+    /// Find where over many runs a figure changed
+    Trend(trend::Arguments),
     /// Start only the fleet, for curl or another load generator
     Target(target::Arguments),
     /// Start a fault proxy in front of a server or its database, and break what passes
@@ -223,6 +231,8 @@ pub fn main() -> i32 {
         Command::Recover(arguments) => arguments.run(),
         Command::Init(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(view),
+        Command::Runs(arguments) => arguments.run(view),
+        Command::Trend(arguments) => arguments.run(view),
         Command::Target(arguments) => arguments.run(),
         Command::Proxy(arguments) => arguments.run(view),
         Command::Occupy(arguments) => arguments.run(view),

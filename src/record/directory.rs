@@ -70,11 +70,25 @@ impl Header {
             plan,
         }
     }
+
+    /// Reads what a run says of itself, and nothing else of it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Record::open`].
+    pub(crate) fn read(directory: &Path) -> Result<Self> {
+        let bytes = files::read_regular(&directory.join(HEADER), &bounds::RUN_HEADER);
+        let bytes = bytes.map_err(|cause| unreadable(directory, HEADER, &cause))?;
+        read_header(directory, &bytes)
+    }
 }
 
-/// Whether a directory holds the record of a run, complete or not.
-pub(crate) fn holds_run(directory: &Path) -> bool {
-    directory.join(HEADER).is_file()
+fn unreadable(directory: &Path, name: &str, cause: &io::Error) -> Error {
+    let path = directory.join(name);
+    Error::usage(format!(
+        "failed to read {}: {cause}; is this a run directory?",
+        path.display()
+    ))
 }
 
 /// The machine a run was made on.
@@ -90,7 +104,8 @@ pub struct MachineFacts {
     pub kernel: String,
 }
 
-const HEADER: &str = "run.json";
+/// The file that makes a directory one of a run.
+pub(crate) const HEADER: &str = "run.json";
 pub(super) const JOURNAL: &str = "journal.jsonl";
 pub(super) const SERIES: &str = "series.csv";
 pub(super) const LATENCY: &str = "latency.hlog";
@@ -243,22 +258,13 @@ impl Record {
     /// Where there is no run, its format is of another version, or its header is
     /// damaged.
     pub fn open(directory: &Path) -> Result<Self> {
-        let unreadable = |name: &str, cause: io::Error| {
-            let path = directory.join(name);
-            Error::usage(format!(
-                "failed to read {}: {cause}; is this a run directory?",
-                path.display()
-            ))
-        };
         let file = |name: &str| {
             let opened = files::open_regular(&directory.join(name));
-            opened.map_err(|cause| unreadable(name, cause))
+            opened.map_err(|cause| unreadable(directory, name, &cause))
         };
-        let header = files::read_regular(&directory.join(HEADER), &bounds::RUN_HEADER);
-        let header = header.map_err(|cause| unreadable(HEADER, cause))?;
-        let header = read_header(directory, &header)?;
+        let header = Header::read(directory)?;
         let files = [file(JOURNAL)?, file(SERIES)?, file(LATENCY)?];
-        Self::read(header, files).map_err(|(name, cause)| unreadable(name, cause))
+        Self::read(header, files).map_err(|(name, cause)| unreadable(directory, name, &cause))
     }
 
     /// The record whose files hold these bytes: header, journal, series, log of histograms.
@@ -332,7 +338,8 @@ fn read_header(directory: &Path, bytes: &[u8]) -> Result<Header> {
     let Format { format } = serde_json::from_str(&text).map_err(unreadable)?;
     if format != FORMAT {
         return Err(Error::usage(format!(
-            "{} is a run of format {format}, and this version reads format {FORMAT}",
+            "{} is a run of format {format}, and this version reads format {FORMAT}; use the \
+             version of threadbare that wrote it",
             directory.display()
         )));
     }

@@ -38,7 +38,7 @@ pub use counters::{
     GeneratorCounters, IdentityCounters, InstanceCounters, MachineCounters, OperationCounters,
     ProcessCounters,
 };
-pub(crate) use directory::holds_run;
+pub(crate) use directory::HEADER;
 pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};
 pub use event::{Event, FirstFailure, PAUSED, StopCause};
 pub(crate) use failure_book::FailureBook;

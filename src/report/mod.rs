@@ -30,6 +30,7 @@ mod spread;
 mod steps;
 pub(crate) mod sweep;
 pub mod text;
+pub(crate) mod trend;
 pub(crate) mod what_if;
 
 pub use files::write_all;

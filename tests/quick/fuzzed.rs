@@ -43,6 +43,7 @@ fn seeds(reader: &str) -> Vec<Vec<u8>> {
     let sample = match reader {
         "header" => "run.json",
         "journal" => "journal.jsonl",
+        "summary" => "summary.json",
         _ => return seeds,
     };
     seeds.extend(fs::read(place("reports/sample-missing-await").join(sample)));

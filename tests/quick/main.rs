@@ -37,3 +37,4 @@ mod scenario;
 mod scenarios;
 mod sim;
 mod simulate_command;
+mod trend;

@@ -12,6 +12,8 @@ fn a_full_disk_under_the_output_is_an_exit_code() {
         (&["man"], [1, 1]),
         (&["completions", "bash"], [1, 1]),
         (&["run", "missing-await", "--dry-run"], [1, 1]),
+        (&["runs", "reports"], [1, 1]),
+        (&["trend", "reports"], [1, 1]),
         (&["gauges", "--list"], [1, 2]),
         // Wrong usage stays wrong usage.
         (&["check", "no-such-scenario"], [2, 2]),
