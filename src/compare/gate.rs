@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use super::sets::{digest, runs};
 use crate::analysis::compare::{Comparison, Options, compare};
-use crate::analysis::{Findings, RepeatedExpectation, repeated};
+use crate::analysis::{Findings, RepeatedExpectation, Validity, repeated};
 use crate::clock;
-use crate::error::{EXIT_EXPECTATION, EXIT_PASSED, Error, Result};
+use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::plan::Plan;
 use crate::record::write_private;
 use crate::report;
@@ -89,6 +89,7 @@ fn several(
     let mut found: Vec<Findings> = Vec::new();
     let mut places = Vec::new();
     let mut results = Vec::new();
+    let mut left_out = 0;
     for number in 0..gate.repeat {
         let out = directory.join(format!("run-{:02}", number + 1));
         let plan = Plan {
@@ -107,7 +108,13 @@ fn several(
             plan.seed
         ))?;
         let expected = plan.expectations.clone();
-        found.push(one(plan, &options)?);
+        let findings = one(plan, &options)?;
+        if findings.measurement.validity == Validity::Invalid {
+            // It says nothing of the target, so the next seed takes its place.
+            left_out += 1;
+            continue;
+        }
+        found.push(findings);
         places.push(out);
         results = repeated(&expected, &found);
         let settled = !results.is_empty() && results.iter().all(|it| it.passed.is_some());
@@ -121,13 +128,24 @@ fn several(
     if !gate.options.quiet {
         say(&report::repeated::text(&results, gate.options.color))?;
     }
-    Ok((code(&found, &results), places))
+    if left_out > 0 {
+        say(&format!(
+            "  {left_out} of {} runs are left out: their measurement is invalid\n",
+            left_out + found.len()
+        ))?;
+    }
+    let settled = results.iter().all(|it| it.passed.is_some());
+    let code = match code(&found, &results) {
+        _ if found.is_empty() || (left_out > 0 && !settled) => EXIT_INVALID,
+        code => code,
+    };
+    Ok((code, places))
 }
 
 /// What is expected over several runs decides; else each run's own ending.
 fn code(found: &[Findings], results: &[RepeatedExpectation]) -> i32 {
     let own = found.iter().map(Findings::exit_code);
-    // An invalid run, or one that failed to run, is told as such.
+    // One that failed to run is told as such.
     let worst = own
         .filter(|code| ![EXIT_PASSED, EXIT_EXPECTATION].contains(code))
         .max();

@@ -83,6 +83,24 @@ impl<'a> Sides<'a> {
         (pool(self.base), pool(self.candidate))
     }
 
+    /// Why a figure of a stretch is not to be told; none where it is. Of runs that are taken
+    /// whole each must tell it.
+    pub(super) fn untold(&self, stretch: &str, figure: Figure) -> Option<String> {
+        let runs = self.base.iter().chain(self.candidate);
+        match self.way {
+            Way::PairsOfRuns | Way::Runs => {
+                let pools = runs.map(|run| Pool::new(blocks(std::slice::from_ref(run), stretch)));
+                pools.into_iter().find_map(|pool| pool.untold(figure))
+            }
+            Way::PairsOfBlocks | Way::Blocks => {
+                let (base, candidate) = self.pools(stretch);
+                [base, candidate]
+                    .iter()
+                    .find_map(|pool| pool.untold(figure))
+            }
+        }
+    }
+
     /// The differences of the figures of a stretch, in the order of [`FIGURES`]; why there
     /// is none.
     pub(super) fn differences(
@@ -101,11 +119,7 @@ impl<'a> Sides<'a> {
                     pools.collect()
                 };
                 let (a, b) = (each(self.base), each(self.candidate));
-                let whole = (
-                    base.values(&base.whole()),
-                    candidate.values(&candidate.whole()),
-                );
-                of_runs(self.way == Way::PairsOfRuns, (&a, &b), &whole)
+                of_runs(self.way == Way::PairsOfRuns, (&a, &b))
             }
             Way::PairsOfBlocks | Way::Blocks => {
                 let least = base.len().min(candidate.len());
@@ -136,10 +150,17 @@ fn on_axis(figure: Figure, value: Option<f64>) -> Option<f64> {
     }
 }
 
+/// A value from the axis of differences.
+fn off_axis(figure: Figure, value: f64) -> f64 {
+    match figure.unit() {
+        Unit::Share => value,
+        _ => value.exp(),
+    }
+}
+
 fn of_runs(
     paired: bool,
     (base, candidate): (&[Values], &[Values]),
-    whole: &(Values, Values),
 ) -> Vec<Result<Difference, String>> {
     let each = FIGURES.iter().enumerate().map(|(place, figure)| {
         let values = |side: &[Values]| -> Option<Vec<f64>> {
@@ -159,9 +180,11 @@ fn of_runs(
         } else {
             welch(&a, &b)
         };
+        // The means that the difference is one of.
+        let [base, candidate] = [&a, &b].map(|side| off_axis(*figure, moments(side).0));
         Ok(Difference {
-            base: whole.0[place].ok_or_else(none)?,
-            candidate: whole.1[place].ok_or_else(none)?,
+            base,
+            candidate,
             estimate,
             error,
             freedom,

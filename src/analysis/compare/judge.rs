@@ -226,9 +226,7 @@ fn of_stretch(
     let rows = FIGURES.iter().zip(differences);
     let rows = rows.filter(|(figure, _)| looked_at(*(*figure), stretch));
     rows.map(|(figure, difference)| {
-        let untold = [&base, &candidate]
-            .into_iter()
-            .find_map(|it| it.untold(*figure));
+        let untold = sides.untold(stretch, *figure);
         let moved = (base.lag(*figure) - candidate.lag(*figure)).abs();
         let difference = match untold {
             Some(why) => Err(why),

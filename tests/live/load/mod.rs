@@ -6,6 +6,7 @@ mod conformance;
 mod control;
 mod descriptors;
 mod drive;
+mod gate;
 mod hostile;
 mod limits;
 mod operations;

@@ -1,0 +1,226 @@
+//! A load as a gate: what is expected of it, the run that it leaves, repetition, a baseline,
+//! and two servers in turns.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::station::Station;
+use crate::run::alone;
+use crate::server::{ScriptedAnswer, Server};
+
+fn threadbare(folder: &Path, words: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_threadbare"))
+        .args(words)
+        .current_dir(folder)
+        .output()
+        .unwrap()
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
+}
+
+/// As many workers as are needed, each this long at an answer.
+fn answering_after(millis: u64) -> (Server, String) {
+    let station = Arc::new(Station::new(64));
+    let server = Server::start(move |_| {
+        station.visit(|| Duration::from_millis(millis));
+        ScriptedAnswer::status(200)
+    });
+    let url = format!("http://{}/", server.address());
+    (server, url)
+}
+
+#[test]
+fn an_expectation_that_fails_is_told_with_its_margin_and_exits_with_99() {
+    let _alone = alone();
+    let (_server, url) = answering_after(20);
+    let folder = tempfile::tempdir().unwrap();
+    let load = |expected: &str| {
+        let words = ["load", &url, "-R", "100", "-d", "4s", "--json", "--expect"];
+        let output = threadbare(folder.path(), &[&words[..], &[expected]].concat());
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), summary["expectations"][0].clone())
+    };
+    let (code, held) = load("p50 <= 1s");
+    assert_eq!(
+        (code, &held["passed"]),
+        (Some(0), &Value::from(true)),
+        "{held}"
+    );
+    let (code, missed) = load("p50 <= 5ms");
+    assert_eq!(
+        (code, &missed["passed"]),
+        (Some(99), &Value::from(false)),
+        "{missed}"
+    );
+    assert!(
+        missed["margin"].as_str().unwrap().starts_with('-'),
+        "{missed}"
+    );
+    let (code, window) = load("p50 from 1s to 3s <= 1s");
+    assert_eq!(
+        (code, &window["from_s"], &window["to_s"]),
+        (Some(0), &1.0.into(), &3.0.into())
+    );
+    // The window is not within what is observed, so nothing is measured in it.
+    let (code, beyond) = load("p50 from 3s to 9s <= 1s");
+    assert_eq!(
+        (code, &beyond["passed"]),
+        (Some(99), &Value::Null),
+        "{beyond}"
+    );
+    assert!(
+        beyond["observed"]
+            .as_str()
+            .unwrap()
+            .starts_with("not measured: ")
+    );
+}
+
+#[test]
+fn a_load_leaves_a_run_of_each_second_and_of_each_kind_of_operation() {
+    let _alone = alone();
+    let server = Server::start(|request| {
+        ScriptedAnswer::status(if request.text.starts_with("GET /buy ") {
+            500
+        } else {
+            200
+        })
+    });
+    let url = format!("http://{}/", server.address());
+    let folder = tempfile::tempdir().unwrap();
+    let kinds = "[[operation]]\nname = \"look\"\nweight = 3\n[[operation.step]]\nrequest = \"GET /\"\n\
+                 [[operation]]\nname = \"buy\"\n[[operation.step]]\nrequest = \"GET /buy\"\n";
+    std::fs::write(folder.path().join("shop.toml"), kinds).unwrap();
+    let words = [
+        "load",
+        &url,
+        "-R",
+        "100",
+        "-d",
+        "5s",
+        "--file",
+        "shop.toml",
+        "--out",
+        "run",
+    ];
+    let expected = ["--expect", "error share of look <= 0 %"];
+    let output = threadbare(folder.path(), &[&words[..], &expected].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let run = folder.path().join("run");
+    let summary = std::fs::read(run.join("summary.json")).unwrap();
+    let summary: Value = serde_json::from_slice(&summary).unwrap();
+    let kinds = summary["kinds"].as_array().unwrap();
+    let names: Vec<&Value> = kinds.iter().map(|kind| &kind["kind"]).collect();
+    assert_eq!(names, ["look", "buy"]);
+    assert_eq!(
+        (&kinds[0]["error_share"], &kinds[1]["error_share"]),
+        (&0.0.into(), &1.0.into())
+    );
+    let count = |kind: usize| kinds[kind]["operations"].as_u64().unwrap();
+    assert_eq!(
+        count(0) + count(1),
+        summary["conservation"]["scheduled"].as_u64().unwrap()
+    );
+    assert_eq!(summary["interval_s"], 1.0);
+    assert!(run.join("report.html").is_file());
+    let again = threadbare(folder.path(), &["report", "run", "--quiet"]);
+    assert_eq!(again.status.code(), Some(0), "{}", said(&again));
+}
+
+#[test]
+fn repetition_judges_by_the_interval_and_a_baseline_by_the_difference() {
+    let _alone = alone();
+    let (_fast, fast) = answering_after(10);
+    let (_slow, slow) = answering_after(30);
+    let folder = tempfile::tempdir().unwrap();
+    let words = [
+        "load", &fast, "-R", "60", "-d", "8s", "--repeat", "5", "--out", "set",
+    ];
+    let output = threadbare(
+        folder.path(),
+        &[&words[..], &["--expect", "p50 <= 1s"]].concat(),
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    // Three that are valid are enough for what is so clear.
+    let told = std::fs::read(folder.path().join("set/repeated.json")).unwrap();
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!(told[0]["observed"].as_array().unwrap().len(), 3, "{told}");
+    assert!(told[0]["high"].as_f64() < Some(1.0), "{told}");
+    let output = threadbare(
+        folder.path(),
+        &["baseline", "accept", "set/run-*", "--as", "main"],
+    );
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let against = |url: &str, out: &str| {
+        let words = [
+            "load",
+            url,
+            "-R",
+            "60",
+            "-d",
+            "10s",
+            "--quiet",
+            "--baseline",
+            "main",
+        ];
+        threadbare(folder.path(), &[&words[..], &["--out", out]].concat())
+    };
+    let output = against(&slow, "slow");
+    assert_eq!(output.status.code(), Some(99), "{}", said(&output));
+    assert!(
+        said(&output).contains("WORSE  worse: response p50"),
+        "{}",
+        said(&output)
+    );
+    assert!(folder.path().join("slow/comparison.html").is_file());
+}
+
+#[test]
+fn two_servers_in_turns_are_told_apart() {
+    let _alone = alone();
+    let (_fast, fast) = answering_after(10);
+    let (_slow, slow) = answering_after(14);
+    let folder = tempfile::tempdir().unwrap();
+    let words = [
+        "ab",
+        &fast,
+        &slow,
+        "-R",
+        "60",
+        "-d",
+        "3s",
+        "--warm-up",
+        "1s",
+        "--rounds",
+        "4",
+    ];
+    let output = threadbare(folder.path(), &[&words[..], &["--out", "ab"]].concat());
+    assert_eq!(output.status.code(), Some(99), "{}", said(&output));
+    let comparison = std::fs::read(folder.path().join("ab/comparison.json")).unwrap();
+    let comparison: Value = serde_json::from_slice(&comparison).unwrap();
+    assert_eq!(comparison["method"]["unit"], "runs");
+    assert_eq!(comparison["method"]["paired"], true);
+    assert_eq!(
+        comparison["base"]["seeds"],
+        comparison["candidate"]["seeds"]
+    );
+    assert_eq!(
+        comparison["figures"][0]["verdict"],
+        "worse",
+        "{}",
+        said(&output)
+    );
+    let order = said(&output);
+    let place = |text: &str| {
+        order
+            .find(text)
+            .unwrap_or_else(|| panic!("{text}: {order}"))
+    };
+    assert!(place("round 2 of 4, candidate") < place("round 2 of 4, base"));
+}
