@@ -224,3 +224,110 @@ fn two_servers_in_turns_are_told_apart() {
     };
     assert!(place("round 2 of 4, candidate") < place("round 2 of 4, base"));
 }
+
+/// Runs a line of a build server's job as its shell would, on this server.
+fn as_a_job(folder: &Path, line: &str, url: &str, variables: &[(&str, &str)]) -> Output {
+    let line = line
+        .replace("http://127.0.0.1:8080/", url)
+        .replace("-d 20s", "-d 2s")
+        .replace("p99 <= 50ms", "p50 <= 5ms");
+    let program = Path::new(env!("CARGO_BIN_EXE_threadbare"));
+    let path = std::env::var("PATH").unwrap();
+    Command::new("bash")
+        .args(["-e", "-c", &line])
+        .current_dir(folder)
+        .env(
+            "PATH",
+            format!("{}:{path}", program.parent().unwrap().display()),
+        )
+        .env("GITHUB_ACTION_PATH", env!("CARGO_MANIFEST_DIR"))
+        .env("THREADBARE", program)
+        .envs(variables.iter().copied())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_jobs_of_the_page_fail_a_build_and_tell_the_reviewer() {
+    let _alone = alone();
+    let (_server, url) = answering_after(20);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let read = |name: &str| std::fs::read_to_string(root.join(name)).unwrap();
+    let page = read("docs/CI.md");
+    let find = |begin: &str| {
+        let mut lines = page.lines().map(str::trim);
+        lines
+            .find_map(|line| line.strip_prefix(begin))
+            .unwrap()
+            .to_owned()
+    };
+
+    let folder = tempfile::tempdir().unwrap();
+    let action = read("action.yml");
+    let (_, script) = action.split_once("      run: |\n").unwrap();
+    let summary = folder.path().join("summary.md");
+    let arguments = find("arguments: ").replace("http://127.0.0.1:8080/", &url);
+    let arguments = arguments
+        .replace("-d 20s", "-d 2s")
+        .replace("p99 <= 50ms", "p50 <= 5ms");
+    let variables = [
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_STEP_SUMMARY", summary.to_str().unwrap()),
+        ("ARGUMENTS", arguments.as_str()),
+    ];
+    let output = as_a_job(folder.path(), script, &url, &variables);
+    assert_eq!(output.status.code(), Some(99), "{}", said(&output));
+    assert!(
+        said(&output).contains("::error title=load%3A response p50::"),
+        "{}",
+        said(&output)
+    );
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(summary.starts_with("### ❌ load: failed"), "{summary}");
+    assert!(folder.path().join("reports/run/junit.xml").is_file());
+
+    let folder = tempfile::tempdir().unwrap();
+    let output = as_a_job(
+        folder.path(),
+        &find("- threadbare").replace(" load", "threadbare load"),
+        &url,
+        &[("GITLAB_CI", "true")],
+    );
+    assert_eq!(output.status.code(), Some(99), "{}", said(&output));
+    for name in ["reports/run/junit.xml", "gl-code-quality-report.json"] {
+        assert!(folder.path().join(name).is_file(), "{name}");
+    }
+
+    let recipe = page
+        .lines()
+        .find_map(|line| line.strip_prefix('\t'))
+        .unwrap();
+    let output = as_a_job(folder.path(), recipe, &url, &[]);
+    assert_eq!(output.status.code(), Some(99), "{}", said(&output));
+}
+
+#[test]
+fn a_job_that_meets_its_time_limit_says_that_its_report_is_partial() {
+    let _alone = alone();
+    let (_server, url) = answering_after(10);
+    let folder = tempfile::tempdir().unwrap();
+    let summary = folder.path().join("summary.md");
+    let mut job = Command::new(env!("CARGO_BIN_EXE_threadbare"))
+        .args(["load", &url, "-R", "60", "-d", "60s", "--out", "run"])
+        .current_dir(folder.path())
+        .env("GITHUB_STEP_SUMMARY", &summary)
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    // Some intervals have been recorded.
+    let series = folder.path().join("run/series.csv");
+    let long = || std::fs::metadata(&series).is_ok_and(|file| file.len() > 6_000);
+    crate::run::wait_until(Duration::from_secs(30), "the run has begun", long);
+    let pid = rustix::process::Pid::from_child(&job);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(job.wait().unwrap().code(), Some(143));
+    let summary = std::fs::read_to_string(summary).unwrap();
+    assert!(summary.contains("(partial: "), "{summary}");
+    assert!(folder.path().join("run/report.html").is_file());
+}
