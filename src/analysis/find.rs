@@ -174,6 +174,7 @@ fn shown(service: &Service<'_>) -> Baseline {
 /// Invalid judges nothing; a run that was cut off has not shown what it was to show, and
 /// one in which nothing succeeded has passed only where that was expected.
 fn verdict(findings: &Findings) -> Verdict {
+        response_p99_marked: baseline.p99_marked,
     if findings.measurement.validity == Validity::Invalid {
         return Verdict::Invalid;
     }

@@ -226,6 +226,9 @@ fn steps(findings: &Findings) -> String {
     table(&mut text, rows, texts, 1, Paint(false));
     if let Some(sentence) = findings.capacity_sentence() {
         let _ = writeln!(text, "  {sentence}");
+    if text.contains(MARK) {
+        let _ = writeln!(text, "  {MARK_MEANS}");
+    }
     }
     text.push('\n');
     text

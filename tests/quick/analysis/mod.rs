@@ -15,6 +15,7 @@ mod contract;
 mod expectations;
 mod incident;
 mod observed;
+mod marked;
 mod phases;
 mod plan;
 mod properties;
