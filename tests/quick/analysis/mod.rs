@@ -13,6 +13,7 @@ mod awaited;
 mod builder;
 mod contract;
 mod expectations;
+mod gauges;
 mod incident;
 mod observed;
 mod marked;
