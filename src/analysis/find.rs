@@ -8,7 +8,7 @@ use super::owners::TimeSpent;
 use super::recovery::Service;
 use super::totals::Totals;
 use super::{
-    baseline, capacity, conservation, exhaustion, expectations, failures, incident, journal,
+    baseline, capacity, conservation, exhaustion, expectations, failures, incident, journal, load,
     observation, observed, phases, sentences, series, steps, validity, wire,
 };
 use crate::model::SourceName;
@@ -106,12 +106,20 @@ pub fn findings(record: &Record) -> Findings {
 pub(crate) fn load_findings(tallied: &Tallied) -> Findings {
     let whole = findings(&tallied.whole);
     let sliced = findings(&tallied.slices);
-    Findings {
+    let mut findings = Findings {
         steps: sliced.steps,
         inferred_capacity: sliced.inferred_capacity,
         no_capacity: sliced.no_capacity,
         ..whole
+    };
+    // The sum counts what came after the load as well.
+    let end = tallied.whole.load_end();
+    if let Some(completed) = load::completed_per_s(&tallied.slices, end) {
+        for phase in &mut findings.phases {
+            phase.completed_per_s = Some(completed);
+        }
     }
+    findings
 }
 
 /// What is known without any computation.
@@ -166,6 +174,7 @@ fn shown(service: &Service<'_>) -> Baseline {
         goodput_per_s: baseline.operations.succeeded as f64 / baseline.seconds(),
         error_share: baseline.error_share,
         response_p99_ms: super::totals::millis(baseline.p99),
+        response_p99_marked: baseline.p99_marked,
         response_p99_allowed_ms: Some(super::totals::millis(baseline.slow_above)),
         smallest_loss: service.smallest_loss(),
     }
@@ -174,7 +183,6 @@ fn shown(service: &Service<'_>) -> Baseline {
 /// Invalid judges nothing; a run that was cut off has not shown what it was to show, and
 /// one in which nothing succeeded has passed only where that was expected.
 fn verdict(findings: &Findings) -> Verdict {
-        response_p99_marked: baseline.p99_marked,
     if findings.measurement.validity == Validity::Invalid {
         return Verdict::Invalid;
     }

@@ -145,6 +145,6 @@ pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phas
 
 /// Operations that ended with success, by instant; none where nothing ended: older records
 /// do not tell.
-fn completed(users: &AttemptCounters) -> Option<u64> {
+pub(super) fn completed(users: &AttemptCounters) -> Option<u64> {
     (users.ended_well > 0 || users.ended_badly > 0).then_some(users.ended_well)
 }
