@@ -24,6 +24,12 @@ pub trait Wire {
     fn cancel(&mut self, attempt: AttemptId, now: Nanos);
     /// The attempt's time is over. As [`Wire::cancel`], and what it was waiting for.
     fn time_out(&mut self, attempt: AttemptId, now: Nanos) -> FailureCause;
+    /// For how long so far it was the generator that kept an attempt from going on: its
+    /// connection was ready for the next step, and nobody had looked. It is waited for as
+    /// much longer.
+    fn held_up(&self, _attempt: AttemptId) -> Nanos {
+        Nanos::ZERO
+    }
     /// The next end that the clients have not been told of.
     fn next_end(&mut self) -> Option<AttemptEnd<Self::Content>>;
 
@@ -187,6 +193,8 @@ pub struct AttemptEnd<C> {
     pub ready: Nanos,
     /// When the wire saw it, at `at` or later.
     pub seen: Nanos,
+    /// For how long before `ready` the generator held it up, as [`Wire::held_up`] has it.
+    pub held: Nanos,
     /// How.
     pub how: End<C>,
 }

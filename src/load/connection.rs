@@ -17,8 +17,12 @@ pub(super) struct Carried {
     /// Its stream on an HTTP/2 connection.
     pub(super) stream: u32,
     pub(super) sent: Nanos,
-    /// When it times out.
+    /// When it times out, unless it is held up.
     pub(super) until: Nanos,
+    /// For how long its connection had been held up before it.
+    pub(super) held_before: Nanos,
+    /// For how long it was held up, once it is carried no more.
+    pub(super) held: Nanos,
     /// Whether the kernel has taken any byte of the request.
     pub(super) handed_over: bool,
     /// When the first byte of its answer came, where that was before the last.
@@ -33,6 +37,8 @@ impl Carried {
         stream: 0,
         sent: Nanos::ZERO,
         until: Nanos::ZERO,
+        held_before: Nanos::ZERO,
+        held: Nanos::ZERO,
         handed_over: false,
         first_byte: None,
     };
@@ -40,7 +46,12 @@ impl Carried {
     /// How long the first byte of its answer took, which was whole at `ended`.
     pub(super) fn waited(&self, ended: Nanos) -> Nanos {
         let first = self.first_byte.unwrap_or(ended);
-        first.saturating_sub(self.sent)
+        first.saturating_sub(self.sent.saturating_add(self.held))
+    }
+
+    /// Whether an answer that was whole then comes too late.
+    pub(super) fn too_late(&self, ended: Nanos) -> bool {
+        ended >= self.until.saturating_add(self.held)
     }
 
     pub(super) const fn is_some(&self) -> bool {
@@ -68,6 +79,12 @@ pub(super) struct Connection {
     pub(super) established: bool,
     /// How much of its beginning has been timed.
     pub(super) step: Step,
+    /// When it was last looked at, while it is being made.
+    pub(super) looked_at: Nanos,
+    /// For how long its making was held up: it could go on, and nobody had looked.
+    pub(super) held: Nanos,
+    /// The same of the present look, which what ends now was not held up by.
+    pub(super) held_now: Nanos,
     /// Whether it has carried a response: only then can it be a kept one gone stale.
     pub(super) served: bool,
     pub(super) watched: Watched,
@@ -90,6 +107,9 @@ impl Connection {
             class,
             established: false,
             step: Step::Begun(begun),
+            looked_at: begun,
+            held: Nanos::ZERO,
+            held_now: Nanos::ZERO,
             served: false,
             watched: Watched::No,
             exchange,

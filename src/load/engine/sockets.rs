@@ -61,7 +61,7 @@ pub(super) struct Sockets {
     /// When it was last heard which sockets are ready.
     pub(super) polled: Nanos,
     /// Since when those may have been ready, where the kernel does not note it.
-    ready_from: Nanos,
+    pub(super) ready_from: Nanos,
     /// Room for what the kernel notes of bytes, where it can.
     pub(super) notes: Option<Notes>,
     /// Where zero lies on the wall clock, by which the kernel notes.
@@ -112,7 +112,11 @@ impl Wire for Sockets {
                 self.warn_of(&fault);
                 self.note_fault(&fault);
                 let end = lost(fault.cause(false), false, false);
-                return self.end(id, sent, sent, end);
+                let carried = Carried {
+                    id,
+                    ..Carried::NONE
+                };
+                return self.end(&carried, sent, sent, end);
             }
         };
         self.carry(Carried {
@@ -121,6 +125,8 @@ impl Wire for Sockets {
             stream: 0,
             sent,
             until,
+            held_before: self.held_of(slot),
+            held: Nanos::ZERO,
             handed_over: false,
             first_byte: None,
         });
@@ -140,6 +146,11 @@ impl Wire for Sockets {
         let cause = self.waited_for(id);
         self.cancel(id, now);
         cause
+    }
+
+    fn held_up(&self, id: AttemptId) -> Nanos {
+        let carried = self.carried(id.slot).filter(|it| it.id == id);
+        carried.map_or(Nanos::ZERO, |carried| self.held_since(carried))
     }
 
     fn next_end(&mut self) -> Option<AttemptEnd<Box<Content>>> {
@@ -313,17 +324,24 @@ impl Sockets {
     }
 
     /// An attempt has ended at `at`, which is earlier than `seen` where the kernel noted it.
-    pub(super) fn end(&mut self, id: AttemptId, at: Nanos, seen: Nanos, how: End<Box<Content>>) {
+    pub(super) fn end(
+        &mut self,
+        carried: &Carried,
+        at: Nanos,
+        seen: Nanos,
+        how: End<Box<Content>>,
+    ) {
         let ready = if at < seen {
             at
         } else {
             at.min(self.ready_from)
         };
         self.ends.push_back(AttemptEnd {
-            id,
+            id: carried.id,
             at,
             ready,
             seen,
+            held: carried.held,
             how,
         });
     }
@@ -344,9 +362,10 @@ impl Sockets {
 
     /// The attempt in this slot is carried no more: how it was.
     pub(super) fn drop_carried(&mut self, attempt: u32) -> Option<Carried> {
+        let held = self.held_since(self.carried(attempt)?);
         let carried = self.carried.get_mut(attempt as usize)?;
         let was = std::mem::replace(carried, Carried::NONE);
-        was.is_some().then_some(was)
+        Some(Carried { held, ..was })
     }
 
     /// Of the response to a request: whether it has no body whatever it says, and
@@ -414,7 +433,9 @@ impl Sockets {
             return;
         };
         if connection.established && connection.step != Step::Timed {
-            self.times.see(connection, self.clock.now());
+            let held = connection.held.saturating_add(connection.held_now);
+            self.times
+                .see(connection, self.clock.now().saturating_sub(held));
         }
         let sent = connection.unsent.is_empty() && !connection.stream.pending();
         let wanted = if connection.established && sent {
