@@ -1,8 +1,10 @@
 //! What the clients need of whatever carries their requests.
 
+use std::sync::Arc;
+
 use super::ledger::{Class, Try, WireReport};
 use crate::model::{
-    CheckFailure, Expected, FIRST_TRY, FailureCause, Learnt, Standing, time_left_ms,
+    CheckFailure, Elsewhere, Expected, FIRST_TRY, FailureCause, Learnt, Standing, time_left_ms,
 };
 use crate::plan::Draft;
 use crate::record::Sample;
@@ -121,6 +123,14 @@ impl Asks<'_> {
         match self {
             Self::Step(_) => Class::User,
             Self::Probe { .. } => Class::Monitor,
+        }
+    }
+
+    /// Where it goes, if a redirect has led it elsewhere.
+    pub fn elsewhere(&self) -> Option<&Arc<Elsewhere>> {
+        match self {
+            Self::Step(request) => request.learnt.redirected.as_ref()?.elsewhere.as_ref(),
+            Self::Probe { .. } => None,
         }
     }
 }

@@ -1,10 +1,13 @@
 //! Connections, how attempts are carried on them, and the pools they are kept in.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 
 use super::engine::{Exchange, Step};
 use super::stream::Stream;
 use crate::clients::{AttemptId, Class};
+use crate::model::Elsewhere;
 use crate::slots::SlotQueue;
 use crate::units::Nanos;
 
@@ -75,6 +78,8 @@ pub(super) struct Connection {
     /// Tells it from others that had its slot: events of those are stale.
     pub(super) serial: u32,
     pub(super) class: Class,
+    /// Where it leads, if a redirect has led there.
+    pub(super) elsewhere: Option<Arc<Elsewhere>>,
     /// Whether the TCP handshake is over.
     pub(super) established: bool,
     /// How much of its beginning has been timed.
@@ -97,7 +102,7 @@ impl Connection {
     pub(super) fn new(
         stream: Stream,
         serial: u32,
-        class: Class,
+        (class, elsewhere): (Class, Option<Arc<Elsewhere>>),
         exchange: Exchange,
         (unsent, begun): (BytesMut, Nanos),
     ) -> Self {
@@ -105,6 +110,7 @@ impl Connection {
             stream,
             serial,
             class,
+            elsewhere,
             established: false,
             step: Step::Begun(begun),
             looked_at: begun,
@@ -145,6 +151,8 @@ pub(super) struct Pool {
     pub(super) open: usize,
     /// Those that take another request, the longest unused first.
     pub(super) idle: SlotQueue,
+    /// The same of those that lead elsewhere.
+    pub(super) idle_elsewhere: Vec<u32>,
 }
 
 impl Pool {
@@ -153,6 +161,7 @@ impl Pool {
             limit,
             open: 0,
             idle: SlotQueue::new(),
+            idle_elsewhere: Vec::new(),
         }
     }
 
@@ -161,8 +170,21 @@ impl Pool {
         self.open < self.limit
     }
 
-    /// Whether an attempt would find a connection, kept or new.
+    /// Whether an attempt would find a connection, kept or new: one that leads to another
+    /// origin makes room for it.
     pub(super) const fn has_room(&self) -> bool {
-        !self.idle.is_empty() || self.may_open()
+        !self.idle.is_empty() || !self.idle_elsewhere.is_empty() || self.may_open()
+    }
+
+    /// The connection that is unused for longest, of those to elsewhere first.
+    pub(super) fn longest_unused(&self) -> Option<u32> {
+        let elsewhere = self.idle_elsewhere.first().copied();
+        elsewhere.or_else(|| self.idle.front().map(|(_, slot)| slot))
+    }
+
+    /// A connection is unused no more, or gone.
+    pub(super) fn forget(&mut self, slot: u32) {
+        self.idle.remove(slot);
+        self.idle_elsewhere.retain(|unused| *unused != slot);
     }
 }

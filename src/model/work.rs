@@ -306,6 +306,11 @@ impl Expected {
 }
 
 impl HttpWork {
+    /// Whether any of its operations follows redirects.
+    pub fn follows(&self) -> bool {
+        self.operations.iter().any(|kind| kind.follow > 0)
+    }
+
     /// Operations of one kind and one step.
     pub fn single(name: String, step: Step) -> Self {
         Self {

@@ -9,8 +9,8 @@ use super::super::faults::{Faults, FaultsStart};
 use super::super::message::Message;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
-use crate::load::{Address, Endpoint, Protocol, Work};
-use crate::model::{Action, Site, TargetAction, TargetSpec};
+use crate::load::{Address, Endpoint, Protocol, Redirects, Work};
+use crate::model::{Action, Site, TargetAction, TargetSpec, Url};
 use crate::net::{Failed, Tls};
 use crate::record::{Event, FailureBook, Outcome, Sample};
 use crate::sync::lock;
@@ -143,6 +143,7 @@ impl GuardedTarget {
                     .then(|| Tls::trusting(&url.host, self.spec.ca.as_deref()))
                     .transpose()?,
                 protocol: Protocol::Http1,
+                redirects: self.redirects(url)?,
             },
             work: Work::Http {
                 host: url.authority.clone(),
@@ -150,6 +151,20 @@ impl GuardedTarget {
             },
             weight: site.weight,
         })
+    }
+}
+
+impl GuardedTarget {
+    /// Where redirects may lead besides, where any is followed.
+    fn redirects(&self, url: &Url) -> Result<Option<Redirects>> {
+        let hosts = self.addresses.redirects();
+        let redirects = hosts.map(|hosts| {
+            Ok(Redirects {
+                hosts: hosts.clone(),
+                tls: Tls::trusting(&url.host, self.spec.ca.as_deref())?,
+            })
+        });
+        redirects.transpose()
     }
 }
 

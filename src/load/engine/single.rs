@@ -74,10 +74,11 @@ impl Sockets {
             && response.keep_alive
             && connection.unsent.is_empty()
             && !self.fresh_connections;
-        if keep {
-            self.pool(class).idle.push(slot, now);
-        } else {
-            self.close(slot);
+        let elsewhere = connection.elsewhere.is_some();
+        match (keep, elsewhere) {
+            (true, false) => self.pool(class).idle.push(slot, now),
+            (true, true) => self.pool(class).idle_elsewhere.push(slot),
+            (false, _) => self.close(slot),
         }
         self.end(&carried, ended, now, answer(response, content));
     }

@@ -5,6 +5,7 @@
 //! handshake waits for the target. So the timeout bounds the handshakes too.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Buf as _, BytesMut};
 use rustix::event::epoll::EventFlags;
@@ -26,7 +27,9 @@ use crate::clients::{
     Asks, AttemptEnd, AttemptId, Class, End, NewFailure, Outgoing, Wire, WireReport,
 };
 use crate::clock::{self, Clock, RunDelay};
-use crate::model::{CheckFailure, Content, Expected, FailureCause, Learnt, example, time_left_ms};
+use crate::model::{
+    CheckFailure, Content, Elsewhere, Expected, FailureCause, Learnt, example, time_left_ms,
+};
 use crate::plan::{Draft, Slice};
 use crate::record::{FirstFailure, Sample};
 use crate::slots::Slab;
@@ -106,7 +109,7 @@ impl Wire for Sockets {
             until,
             asks,
         } = outgoing;
-        let slot = match self.take_connection(asks.class(), which, sent) {
+        let slot = match self.take_connection(&asks, which, sent) {
             Ok(slot) => slot,
             Err(fault) => {
                 self.warn_of(&fault);
@@ -202,7 +205,8 @@ impl Wire for Sockets {
             |content| example(&content.seen(failure.status)),
         );
         if let Some((check, draft, step)) = failure.check {
-            let check = self.requests.check_in_words(&draft, step, check);
+            let content = failure.content.map(|content| &**content);
+            let check = self.requests.check_in_words((&draft, step), check, content);
             seen = format!("{check}; {seen}");
         }
         let failure = FirstFailure {
@@ -380,10 +384,21 @@ impl Sockets {
         }
     }
 
-    pub(super) fn connect(&mut self, class: Class) -> Result<u32, Fault> {
+    /// Opens a connection to the endpoint, or to where a redirect has led.
+    pub(super) fn connect(
+        &mut self,
+        class: Class,
+        elsewhere: Option<&Arc<Elsewhere>>,
+    ) -> Result<u32, Fault> {
         debug_assert!(self.pool(class).may_open(), "the limit is a limit");
         let begun = self.read_clock();
-        let stream = Stream::connect(&self.endpoint)?;
+        let stream = match elsewhere {
+            None => Stream::connect(&self.endpoint.address, self.endpoint.tls.as_ref())?,
+            Some(elsewhere) => {
+                let (address, tls) = self.endpoint.of_redirect(elsewhere)?;
+                Stream::connect(&address, tls.as_ref())?
+            }
+        };
         if self.notes.is_some() {
             stream.note_arrivals();
         }
@@ -397,7 +412,7 @@ impl Sockets {
         Ok(self.connections.insert(Connection::new(
             stream,
             serial,
-            class,
+            (class, elsewhere.cloned()),
             exchange,
             (unsent, begun),
         )))
@@ -474,7 +489,7 @@ impl Sockets {
         };
         let pool = self.pool(connection.class);
         pool.open -= 1;
-        pool.idle.remove(slot);
+        pool.forget(slot);
         self.counted.connections_open -= 1;
         connection.stream.reset();
     }
@@ -490,6 +505,13 @@ impl Sockets {
         }
     }
 
+    pub(super) const fn pool_of(&self, class: Class) -> &Pool {
+        match class {
+            Class::User => &self.users,
+            Class::Monitor => &self.monitors,
+        }
+    }
+
     pub(super) const fn pool(&mut self, class: Class) -> &mut Pool {
         match class {
             Class::User => &mut self.users,
@@ -500,7 +522,8 @@ impl Sockets {
 
 /// Whether the kernel notes when bytes come: of TCP, and not of what is encrypted.
 const fn noted(endpoint: &Endpoint) -> bool {
-    matches!(endpoint.address, Address::Tcp(_)) && endpoint.tls.is_none()
+    let plain = endpoint.tls.is_none() || endpoint.redirects.is_some();
+    matches!(endpoint.address, Address::Tcp(_)) && plain
 }
 
 /// The end of an attempt with this response, and what was kept of it.
