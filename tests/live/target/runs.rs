@@ -5,7 +5,7 @@ use std::fs;
 use super::{Case, command, free_port, leftovers, on, said, url};
 use crate::founding::pids;
 use crate::rig::alive;
-use crate::run::alone;
+use crate::run::{alone, threadbare};
 use crate::server::{ScriptedAnswer, Server, Then};
 
 #[test]
@@ -255,4 +255,26 @@ fn nothing_is_injected_into_what_is_broken_already() {
     );
     assert!(!case.folder.path().join("deployed").exists());
     assert!(case.events("action_started").is_empty());
+}
+
+#[test]
+fn a_variant_that_cannot_be_run_ends_the_series_and_not_its_table() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let case = Case::new(&on(&url(&server), "3s", ""));
+    let nobody = format!("gone: target.url=http://127.0.0.1:{}", free_port());
+    let output = threadbare()
+        .arg("what-if")
+        .arg(case.folder.path().join("case.toml"))
+        .args(["--live", "--try", &nobody, "--quiet", "--out"])
+        .arg(case.folder.path().join("tried"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        table.contains("unchanged") && table.contains("Runs: "),
+        "{table}"
+    );
+    assert!(!table.contains("gone"), "{table}");
 }
