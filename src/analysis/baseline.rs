@@ -17,6 +17,8 @@ pub(super) struct Baseline {
     pub goodput_share: f64,
     pub error_share: f64,
     pub p99: Nanos,
+    /// Whether that is not the target's alone.
+    pub p99_marked: bool,
     /// What takes longer is slow: the bound that a p99 must keep.
     pub slow_above: Nanos,
     /// Of those that succeeded: slow.
@@ -59,6 +61,7 @@ fn baseline(
             counted(operations.scheduled, "operation")
         ));
     }
+    let marked = totals.marked();
     let p99 = totals.response.and_then(|response| response.quantile(0.99));
     let goodput_share = share(operations.succeeded, operations.scheduled);
     let (Some(p99), Some(goodput_share)) = (p99, goodput_share.filter(|share| *share > 0.0)) else {
@@ -72,6 +75,7 @@ fn baseline(
         goodput_share,
         error_share: share(bad(&operations), operations.ended()).unwrap_or(0.0),
         p99,
+        p99_marked: marked.p99,
         slow_above,
         slow: buckets.iter().fold(0, |sum, bucket| {
             sum.saturating_add(slow(bucket, slow_above))

@@ -9,7 +9,7 @@ use super::recovery::Service;
 use super::totals::Totals;
 use super::{
     baseline, capacity, conservation, exhaustion, expectations, failures, incident, journal, kinds,
-    observation, observed, phases, sentences, series, steps, validity, wire,
+    load, observation, observed, phases, sentences, series, steps, validity, wire,
 };
 use crate::model::SourceName;
 use crate::record::{Record, Tallied};
@@ -116,12 +116,20 @@ pub(crate) fn load_findings(tallied: &Tallied) -> Findings {
     let whole = findings(&tallied.whole);
     let sliced = findings(&tallied.slices);
     let whole = with_windows(whole, &sliced, &tallied.whole);
-    Findings {
+    let mut findings = Findings {
         steps: sliced.steps,
         inferred_capacity: sliced.inferred_capacity,
         no_capacity: sliced.no_capacity,
         ..whole
+    };
+    // The sum counts what came after the load as well.
+    let end = tallied.whole.load_end();
+    if let Some(completed) = load::completed_per_s(&tallied.slices, end) {
+        for phase in &mut findings.phases {
+            phase.completed_per_s = Some(completed);
+        }
     }
+    findings
 }
 
 /// What was expected of windows, which only the slices can tell, in place of what was
@@ -198,6 +206,7 @@ fn shown(service: &Service<'_>) -> Baseline {
         goodput_per_s: baseline.operations.succeeded as f64 / baseline.seconds(),
         error_share: baseline.error_share,
         response_p99_ms: super::totals::millis(baseline.p99),
+        response_p99_marked: baseline.p99_marked,
         response_p99_allowed_ms: Some(super::totals::millis(baseline.slow_above)),
         smallest_loss: service.smallest_loss(),
     }

@@ -205,6 +205,9 @@ pub struct Baseline {
     pub error_share: f64,
     /// 99th percentile of the response time, in milliseconds.
     pub response_p99_ms: f64,
+    /// Whether more of it is the generator's own lag than may be overlooked; only where it is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub response_p99_marked: bool,
     /// The most that a p99 may be for service to count as back, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub response_p99_allowed_ms: Option<f64>,
@@ -293,7 +296,7 @@ const fn is_zero(value: &u64) -> bool {
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
-const fn is_false(value: &bool) -> bool {
+pub(super) const fn is_false(value: &bool) -> bool {
     !*value
 }
 
@@ -402,6 +405,11 @@ pub struct Latency {
 }
 
 impl Latency {
+    /// The 99th percentile, where it is not marked.
+    pub fn own_p99(&self) -> Option<f64> {
+        self.p99.filter(|_| !self.marked.p99)
+    }
+
     /// The 99th percentile, where there are values enough to tell it.
     pub fn told_p99(&self) -> Option<f64> {
         self.p99.filter(|_| is_told(0.99, self.count))

@@ -4,6 +4,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::findings::is_false;
+
 /// What users got from the start of a loss on. Rates are of the stretch from `from_s` to
 /// `to_s`, up to which more operations were hurt than is usual, within the phase of the
 /// impact; counts are of the time until service was back, or the end.
@@ -22,6 +24,9 @@ pub struct Harm {
     /// 99th percentile of the response time of those that succeeded, in milliseconds; null
     /// where too few did.
     pub response_p99_ms: Option<f64>,
+    /// Whether more of it is the generator's own lag than may be overlooked; only where it is.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub response_p99_marked: bool,
     /// Whether operations were slow and no more failed than the bounds allow.
     pub latency_alone: bool,
     /// Operations that did not succeed until service was back, or the end.

@@ -276,6 +276,7 @@ impl Story<'_> {
             offered_per_s: operations.scheduled as f64 / length,
             goodput_per_s: operations.succeeded as f64 / length,
             error_share: share(bad(operations), operations.ended()),
+            response_p99_marked: totals.marked().p99,
             response_p99_ms: totals
                 .response
                 .and_then(|response| response.told_quantile(0.99))

@@ -12,7 +12,7 @@ use super::findings::{Latency, Phase};
 use super::journal::Taken;
 use super::observation::Observation;
 use super::observed;
-use super::owners::{Marked, OverAllLatency, TimeSpent};
+use super::owners::{OverAllLatency, TimeSpent};
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
 use super::{amplification, failures, wire};
@@ -152,7 +152,7 @@ pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phas
         queue_depth: totals.queue_depth(),
         queue_wait_ms: latency(totals.queue_wait.as_ref()),
         response_ms: Latency {
-            marked: Marked::of(totals.response.as_ref(), totals.send_lag.as_ref()),
+            marked: totals.marked(),
             ..latency(totals.response.as_ref())
         },
         over_all_ms: OverAllLatency::of(&totals),
@@ -171,6 +171,6 @@ pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phas
 
 /// Operations that ended with success, by instant; none where nothing ended: older records
 /// do not tell.
-fn completed(users: &AttemptCounters) -> Option<u64> {
+pub(super) fn completed(users: &AttemptCounters) -> Option<u64> {
     (users.ended_well > 0 || users.ended_badly > 0).then_some(users.ended_well)
 }

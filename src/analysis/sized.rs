@@ -13,6 +13,10 @@ const UNBROKEN: f64 = 0.9;
 /// Load that differs by more than this share makes rates of goodput no comparison.
 pub(super) const SAME_LOAD: f64 = 0.1;
 
+/// In the place of a p99 that is not the target's.
+pub(super) const NOT_MEASURED: &str =
+    "p99 was not measured, since more than a tenth of it is the generator's own lag";
+
 /// Harm beside what was usual.
 pub(super) struct Sized<'a> {
     pub(super) harm: &'a Harm,
@@ -81,13 +85,15 @@ impl Sized<'_> {
     pub(super) fn rates(&self) -> String {
         let (harm, baseline) = (self.harm, self.baseline);
         if harm.latency_alone {
-            let p99 = harm.response_p99_ms.map_or_else(
-                || "more than one in a hundred operations took too long".into(),
-                |p99| {
+            let marked = harm.response_p99_marked || baseline.response_p99_marked;
+            let p99 = match harm.response_p99_ms {
+                None => "more than one in a hundred operations took too long".into(),
+                Some(_) if marked => NOT_MEASURED.into(),
+                Some(p99) => {
                     let before = decimal(baseline.response_p99_ms, 1);
                     format!("p99 went from {before} ms to {} ms", decimal(p99, 1))
-                },
-            );
+                }
+            };
             let succeeded = 1.0 - harm.error_share.unwrap_or(0.0);
             return format!(
                 ": {p99}, and {} of the operations succeeded",

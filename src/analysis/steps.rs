@@ -147,7 +147,10 @@ fn step(part: Part, buckets: &[Bucket], capacity: Option<&InferredCapacity>) -> 
         offered_per_s: totals.operations.scheduled as f64 / seconds,
         completed_per_s: totals.users.responses as f64 / seconds,
         succeeded_share: totals.succeeded_share(),
-        response_ms: told_latency(totals.response.as_ref()),
+        response_ms: Latency {
+            marked: totals.marked(),
+            ..told_latency(totals.response.as_ref())
+        },
         in_flight: buckets
             .iter()
             .rev()

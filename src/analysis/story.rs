@@ -8,7 +8,7 @@ use super::expectations::decimal;
 use super::findings::{ActionOutcome, ActionTaken, Incident, Phase};
 use super::harm::{Harm, Relapse};
 use super::sentences::{Teller, percent};
-use super::sized::{SAME_LOAD, Sized, same_load};
+use super::sized::{NOT_MEASURED, SAME_LOAD, Sized, same_load};
 use crate::model::{ActionName, IncidentVerdict};
 use crate::plan::Cause;
 use crate::units::counted;
@@ -96,6 +96,7 @@ impl<'a> Teller<'a> {
                 phase.goodput_per_s, phase.offered_per_s
             ));
         };
+        let marked = phase.response_ms.marked.p99 || baseline.response_p99_marked;
         let p99 = phase.response_ms.told_p99();
         let bound = baseline.response_p99_allowed_ms;
         let slow = p99.zip(bound).is_some_and(|(p99, bound)| p99 > bound);
@@ -104,10 +105,14 @@ impl<'a> Teller<'a> {
         } else {
             "hurt users by no more than the bounds allow"
         };
-        let p99 = p99.map_or_else(String::new, |p99| {
-            let before = decimal(baseline.response_p99_ms, 1);
-            format!(", p99 {before} ms before and {} ms after", decimal(p99, 1))
-        });
+        let p99 = match p99 {
+            None => String::new(),
+            Some(_) if marked => format!(", {NOT_MEASURED}"),
+            Some(p99) => {
+                let before = decimal(baseline.response_p99_ms, 1);
+                format!(", p99 {before} ms before and {} ms after", decimal(p99, 1))
+            }
+        };
         let failed = phase.error_share.filter(|share| *share > 0.0);
         let failed = failed.map_or_else(String::new, |share| {
             format!(
@@ -142,11 +147,15 @@ impl<'a> Teller<'a> {
         let completed = self.completed_per_s().map_or_else(String::new, |per_s| {
             format!(" Answers came at {}/s.", decimal(per_s, 1))
         });
+        let within = if baseline.response_p99_marked {
+            format!("; {NOT_MEASURED}")
+        } else {
+            let p99 = decimal(baseline.response_p99_ms, 1);
+            format!(", 99 % of them within {p99} ms")
+        };
         Some(format!(
-            "Of {:.0} operations per second {:.0} succeeded, 99 % of them within {} ms.{completed}",
-            baseline.offered_per_s,
-            baseline.goodput_per_s,
-            decimal(baseline.response_p99_ms, 1)
+            "Of {:.0} operations per second {:.0} succeeded{within}.{completed}",
+            baseline.offered_per_s, baseline.goodput_per_s,
         ))
     }
 
@@ -317,13 +326,12 @@ impl<'a> Teller<'a> {
             let share = percent(share);
             return format!(": in the phase `{name}` goodput was {share} of the baseline's");
         }
-        let before = self
-            .findings
-            .baseline
-            .map(|baseline| baseline.response_p99_ms);
-        let slow = phase.response_ms.told_p99().zip(before);
-        slow.map_or_else(String::new, |(p99, before)| {
-            let (p99, before) = (decimal(p99, 1), decimal(before, 1));
+        let slow = phase.response_ms.told_p99().zip(self.findings.baseline);
+        slow.map_or_else(String::new, |(p99, baseline)| {
+            if phase.response_ms.marked.p99 || baseline.response_p99_marked {
+                return format!(": in the phase `{name}` {NOT_MEASURED}");
+            }
+            let (p99, before) = (decimal(p99, 1), decimal(baseline.response_p99_ms, 1));
             format!(": in the phase `{name}` p99 was {p99} ms ({before} ms before)")
         })
     }

@@ -23,7 +23,8 @@ pub struct Outcome {
     pub lost: u64,
     /// Operations that were scheduled.
     pub scheduled: u64,
-    /// p99 of the response time before the first action or surge, in milliseconds.
+    /// p99 of the response time before the first action or surge, in milliseconds; none
+    /// where too much of it is the generator's.
     pub calm_p99_ms: Option<f64>,
     /// Busy worker-time share before the first action or surge.
     pub calm_saturation: Option<f64>,
@@ -42,7 +43,7 @@ impl Outcome {
                 .recovery_after_trigger_off_censored_after_s,
             lost: all.lost(),
             scheduled: all.scheduled,
-            calm_p99_ms: calm.and_then(|phase| phase.response_ms.p99),
+            calm_p99_ms: calm.and_then(|phase| phase.response_ms.own_p99()),
             calm_saturation: calm.and_then(|phase| phase.saturation),
         }
     }

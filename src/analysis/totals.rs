@@ -70,6 +70,11 @@ impl Totals {
         }
     }
 
+    /// Which percentiles of the response time are not the target's alone.
+    pub(super) fn marked(&self) -> Marked {
+        Marked::of(self.response.as_ref(), self.send_lag.as_ref())
+    }
+
     /// Operations succeeded / scheduled; none where none was scheduled.
     pub(crate) fn succeeded_share(&self) -> Option<f64> {
         share(self.operations.succeeded, self.operations.scheduled)

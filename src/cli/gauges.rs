@@ -11,8 +11,8 @@ use clap::Args;
 use super::{Code, some_time};
 use crate::error::{EXIT_PASSED, EXIT_UNFIT, Error, Result};
 use crate::gauges::{fetch, read_page};
-use crate::model::{Expression, GaugeUrl, PRESETS, Page, Preset, Reading, Roles};
-use crate::net::{AllowedHosts, Tls};
+use crate::model::{Expression, FailureCause, GaugeUrl, PRESETS, Page, Preset, Reading, Roles};
+use crate::net::{AllowedHosts, Failed, Tls};
 use crate::record::printable;
 use crate::units::{Nanos, counted};
 
@@ -117,13 +117,24 @@ impl Arguments {
             .then(|| Tls::trusting(url.host(), self.cacert.as_deref()))
             .transpose()?;
         let read = fetch(url, address, tls.as_ref(), self.timeout)
-            .map_err(|failed| failed.words)
+            .map_err(|failed| told(&failed))
             .and_then(|bytes| read_page(&bytes, &|_| true));
         read.map_err(|cause| {
             let cause = printable(&cause).into_owned();
             Error::unfit(format!("failed to read {}: {cause}", self.url))
         })
     }
+}
+
+/// Why a page could not be read, with the cause by which such failures are counted, where
+/// the words do not say it.
+fn told(failed: &Failed) -> String {
+    let cause = failed.cause.map(FailureCause::clause);
+    let cause = cause.filter(|clause| !failed.words.contains(clause));
+    cause.map_or_else(
+        || failed.words.clone(),
+        |clause| format!("{}; counted as: {clause}", failed.words),
+    )
 }
 
 /// Tells of every preset of which the page has something; whether there is one.

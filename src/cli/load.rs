@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
-use std::{fmt, io};
+use std::{fmt, io, iter};
 
 use clap::{Args, ValueEnum};
 use hyper::Uri;
@@ -13,9 +13,9 @@ use super::gated::Gated;
 use super::offered::Offered;
 use super::{Code, View, ci};
 use crate::error::{Error, Result};
-use crate::load::{Address, Endpoint, Protocol, Work};
+use crate::load::{Address, Endpoint, Protocol, Redirects, Work};
 use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Statuses, Step, Template};
-use crate::net::{AllowedHosts, Tls, TlsOptions};
+use crate::net::{AllowedHosts, KnownHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, kinds};
 use crate::units::Nanos;
 use crate::{bounds, files, report, run, scenario};
@@ -87,7 +87,8 @@ pub(super) struct Arguments {
     /// Statuses that are a success, such as `200,302` or `200..399` [default: any 2xx]
     #[arg(long, value_name = "STATUSES", conflicts_with = "file")]
     expect_status: Option<Statuses>,
-    /// Follow so many redirects of an operation at most, within the same scheme, host and port
+    /// Follow so many redirects of an operation at most, to this machine and to hosts that
+    /// are allowed; never from https to http
     #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "file",
           value_parser = clap::value_parser!(u32).range(..=50))]
     follow: u32,
@@ -320,6 +321,7 @@ impl Arguments {
             } else {
                 Protocol::Http1
             },
+            redirects: self.redirects(host, &work)?,
         };
         Ok((endpoint, authority.as_str().to_owned(), work))
     }
@@ -395,6 +397,21 @@ impl Arguments {
             Some(given) => allowed.choose(host, &[SocketAddr::new(given.address, port)]),
             None => allowed.resolve(host, port),
         }
+    }
+
+    /// Where redirects may lead besides: over one protocol on TCP, and where any is followed.
+    fn redirects(&self, host: &str, work: &HttpWork) -> Result<Option<Redirects>> {
+        if self.http2 || self.unix_socket.is_some() || !work.follows() {
+            return Ok(None);
+        }
+        let allowed = AllowedHosts::of_command_line(self.allow_host.clone());
+        let given = self.resolve.iter();
+        let given = given.map(|given| (given.host.clone(), given.port, given.address));
+        let given: Vec<_> = given.collect();
+        Ok(Some(Redirects {
+            hosts: KnownHosts::look_up(allowed, iter::once(host), &given),
+            tls: self.tls(host)?,
+        }))
     }
 
     fn body(&self) -> Result<Vec<u8>> {

@@ -1,6 +1,6 @@
 //! `threadbare occupy`: holding the workers of any server.
 
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -8,9 +8,11 @@ use clap::{Args, ValueEnum};
 use super::{Code, View};
 use crate::error::{EXIT_PASSED, Error};
 use crate::live::Interrupt;
+use crate::model::SourceName;
 use crate::model::fault::Hold;
 use crate::net::AllowedHosts;
 use crate::proxy::{Occupation, Occupier};
+use crate::record::FailureBook;
 use crate::units::{Nanos, counted};
 
 /// How often the connections that are held are reported.
@@ -72,7 +74,9 @@ enum How {
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let target = self.target.clone();
-        let occupation = Occupation::start(Occupier {
+        let source = SourceName::of_occupation(&target);
+        let failures = Arc::<FailureBook>::default();
+        let occupier = Occupier {
             target: AllowedHosts::of_command_line(self.allow_host).resolve_text(&self.target)?,
             host: self.target,
             hold: match self.hold {
@@ -85,7 +89,9 @@ impl Arguments {
             connections: self.connections,
             every: self.every,
             duration: self.duration,
-        })?;
+        };
+        let noted = Arc::clone(&failures);
+        let occupation = Occupation::start_noting(occupier, source.clone(), noted)?;
         let (ended, end) = mpsc::channel::<()>();
         let interrupt = Interrupt::listen(move || drop(ended))?;
         while !occupation.ended() && interrupt.signal().is_none() {
@@ -97,7 +103,8 @@ impl Arguments {
             let _ = end.recv_timeout(TELL_EVERY);
         }
         let counters = occupation.undo();
-        super::answer(format!("{counters}\n").as_bytes())?;
+        let failed = failures.lines(&source);
+        super::answer(format!("{counters}\n{failed}").as_bytes())?;
         if counters.opened == 0 && counters.unreachable > 0 && interrupt.signal().is_none() {
             return Err(Error::unfit(format!(
                 "{target} could not be reached, so no worker was held; does it listen there?"

@@ -105,7 +105,10 @@ impl Arguments {
         drop(api);
         if !view.quiet {
             let mut told = String::new();
-            proxies.each(|proxy| told.push_str(&in_words(proxy.name(), &proxy.counters())));
+            proxies.each(|proxy| {
+                told.push_str(&in_words(proxy.name(), &proxy.counters()));
+                told.push_str(&proxies.failures(proxy.name()));
+            });
             super::answer(told.as_bytes())?;
         }
         Ok(128 + interrupt.signal().unwrap_or_default())

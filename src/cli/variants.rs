@@ -3,7 +3,8 @@
 //!
 //! Each run asks by itself for a machine that is not busy, a target that is ready, and a
 //! baseline that is healthy before the first fault: what one run leaves behind is no part
-//! of the next. Where that is not so, the series ends with the reason.
+//! of the next. Where that is not so, the series ends with the reason, after the table of
+//! those that were run: minutes of load are not lost with the one that could not be.
 
 use std::path::Path;
 use std::str::FromStr;
@@ -102,13 +103,18 @@ pub(super) fn run(
             &variant.name
         };
         super::tell(&format!("{} of {}: {name}", place + 1, variants.len()));
-        let findings = run::live(
-            plan,
-            &one(options, &parent.join(place.to_string()), chosen, variant),
-        )?;
-        if findings.ending.by == EndedBy::Interrupted {
-            return Ok(findings.exit_code());
-        }
+        let options = one(options, &parent.join(place.to_string()), chosen, variant);
+        let findings = match run::live(plan, &options) {
+            Ok(findings) if findings.ending.by == EndedBy::Interrupted => {
+                show(&base, &tried, &parent)?;
+                return Ok(findings.exit_code());
+            }
+            Ok(findings) => findings,
+            Err(error) => {
+                show(&base, &tried, &parent)?;
+                return Err(error);
+            }
+        };
         let measurement = &findings.measurement;
         tried.push(Tried {
             variant,
@@ -119,11 +125,19 @@ pub(super) fn run(
             },
         });
     }
-    let told = table(&base, &tried)?;
+    let valid = show(&base, &tried, &parent)?;
+    Ok(if valid { EXIT_PASSED } else { EXIT_INVALID })
+}
+
+/// Prints the table of those that were run, where any was; whether all of it is valid.
+fn show(base: &Plan, tried: &[Tried<'_>], parent: &Path) -> Result<bool> {
+    if tried.is_empty() {
+        return Ok(true);
+    }
+    let told = table(base, tried)?;
     super::answer(report::what_if::live_text(&told).as_bytes())?;
     super::answer(format!("\nRuns: {}\n", parent.display()).as_bytes())?;
-    let valid = told.inapplicable.is_empty();
-    Ok(if valid { EXIT_PASSED } else { EXIT_INVALID })
+    Ok(told.inapplicable.is_empty())
 }
 
 /// How a variant is run: into a directory of its own, with its verdict's line alone. What

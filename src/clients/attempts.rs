@@ -3,6 +3,7 @@
 use super::Clients;
 use super::judge::judge;
 use super::ledger::{Class, Try};
+use super::operations::UnderWay;
 use super::spent::Doing;
 use super::wire::{Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, Wire};
 use crate::model::{AttemptOutcome, FailureCause, Unanswered};
@@ -54,8 +55,10 @@ pub(super) struct Attempt {
     which: Try,
     serial: u32,
     sent: Nanos,
-    /// When it times out.
+    /// When it times out, unless the generator holds it up.
     until: Nanos,
+    /// For how long that has.
+    held: Nanos,
 }
 
 impl Clients {
@@ -75,6 +78,7 @@ impl Clients {
             serial,
             sent,
             until,
+            held: Nanos::ZERO,
         });
         if let Owner::Operation(operation) = owner
             && let Some(operation) = self.operations.get_mut(operation)
@@ -127,17 +131,20 @@ impl Clients {
             at,
             ready,
             seen,
+            held,
             how,
         } = end;
-        let current = self.attempts.get(id.slot);
+        let current = self.attempts.get_mut(id.slot);
         let Some(attempt) = current.filter(|attempt| attempt.serial == id.serial) else {
             return;
         };
+        attempt.held = held;
+        let attempt = *attempt;
         let over = match how {
-            End::TooLate => attempt.until,
+            End::TooLate => attempt.until.saturating_add(held),
             _ => ready,
         };
-        self.attempt_over(attempt.owner, over, seen);
+        self.attempt_over(&attempt, over, seen);
         self.see(seen, wire);
         match how {
             End::Answered {
@@ -162,11 +169,12 @@ impl Clients {
 
     /// An attempt was over at `over`, which was seen at `seen`. What was between is not
     /// the target's time: nor that of operations that waited for the connection.
-    fn attempt_over(&mut self, owner: Owner, over: Nanos, seen: Nanos) {
-        if let Owner::Operation(slot) = owner
+    fn attempt_over(&mut self, attempt: &Attempt, over: Nanos, seen: Nanos) {
+        if let Owner::Operation(slot) = attempt.owner
             && let Some(operation) = self.operations.get_mut(slot)
         {
             operation.spent.turn(over, self.unused, Doing::Due);
+            operation.spent.held_up(attempt.held);
             self.note_unused(over, seen);
         }
     }
@@ -184,7 +192,7 @@ impl Clients {
         let Some(attempt) = self.remove(slot) else {
             return;
         };
-        let service = now.saturating_sub(attempt.sent);
+        let service = now.saturating_sub(attempt.sent.saturating_add(attempt.held));
         self.ledger.answered(attempt.owner.class(), status, service);
         let class = attempt.owner.class();
         let (operation, group) = match attempt.owner {
@@ -378,15 +386,37 @@ impl Clients {
         }
     }
 
-    /// The attempt under way has run into its timeout.
+    /// The attempt under way has run into its timeout, unless the generator held it up
+    /// meanwhile: then it has as much time left.
     pub(super) fn time_out<W: Wire>(&mut self, slot: u32, wire: &mut W) {
         let now = self.now(wire);
-        if let Some(attempt) = self.attempts.get(slot) {
-            let serial = attempt.serial;
-            self.attempt_over(attempt.owner, attempt.until, now);
-            let cause = wire.time_out(AttemptId { slot, serial }, now);
-            self.failed(slot, cause, now, wire);
+        let Some(attempt) = self.attempts.get_mut(slot) else {
+            return;
+        };
+        let serial = attempt.serial;
+        let id = AttemptId { slot, serial };
+        let held = wire.held_up(id);
+        let longer = held > attempt.held;
+        attempt.held = held;
+        let attempt = *attempt;
+        let until = attempt.until.saturating_add(held);
+        if longer {
+            let lane = &mut self.timeouts[attempt.owner.lane()];
+            lane.remove(slot);
+            return lane.push(slot, until);
         }
+        self.attempt_over(&attempt, until, now);
+        let cause = wire.time_out(id, now);
+        self.failed(slot, cause, now, wire);
+    }
+
+    /// For how long the generator has held up what is under way for an operation.
+    pub(super) fn held_up<W: Wire>(&self, under_way: &UnderWay, wire: &W) -> Nanos {
+        let held = under_way.slots().filter_map(|slot| {
+            let serial = self.attempts.get(slot)?.serial;
+            Some(wire.held_up(AttemptId { slot, serial }))
+        });
+        held.max().unwrap_or(Nanos::ZERO)
     }
 
     /// Nobody waits for an attempt any more: what may still come belongs to nobody.

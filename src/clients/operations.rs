@@ -59,6 +59,10 @@ impl UnderWay {
         self.0.iter().any(Option::is_some)
     }
 
+    pub(super) fn slots(&self) -> impl Iterator<Item = u32> {
+        self.0.iter().filter_map(|slot| *slot)
+    }
+
     fn take(&mut self) -> Option<u32> {
         self.0.iter_mut().find_map(Option::take)
     }
@@ -324,9 +328,12 @@ impl Clients {
     /// The deadline has come.
     pub(super) fn miss_deadline<W: Wire>(&mut self, slot: u32, wire: &mut W) {
         let now = self.now(wire);
+        let operation = self.operations.get(slot);
+        let held = operation.map(|operation| self.held_up(&operation.under_way, wire));
         if let Some(operation) = self.operations.get_mut(slot) {
             let deadline = operation.machine.deadline(&self.policy);
             operation.spent.turn(deadline, self.unused, Doing::Due);
+            operation.spent.held_up(held.unwrap_or_default());
             if operation.under_way.any() {
                 self.note_unused(deadline, now);
             }

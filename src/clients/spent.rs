@@ -73,6 +73,14 @@ impl Spent {
         }
     }
 
+    /// Of the time of an attempt so much was the generator's: it could go on, and nobody
+    /// had seen that.
+    pub(super) fn held_up(&mut self, held: Nanos) {
+        let own = held.min(self.times.target);
+        self.times.target = self.times.target - own;
+        self.times.generator += own;
+    }
+
     fn pass(&mut self, now: Nanos, unused: Nanos) {
         let passed = now.saturating_sub(self.to);
         self.to = self.to.max(now);
@@ -144,6 +152,21 @@ mod tests {
             generator: ms(2 + 3 + 1 + 4),
         };
         assert_eq!(spent.times, expected);
+    }
+
+    #[test]
+    fn an_attempt_that_was_held_up_is_the_generators_for_as_long() {
+        let mut spent = Spent::new(ms(0));
+        spent.turn(ms(0), ms(0), Doing::InFlight);
+        spent.turn(ms(30), ms(0), Doing::Due);
+        spent.held_up(ms(20));
+        assert_eq!(
+            (spent.times.target, spent.times.generator),
+            (ms(10), ms(20))
+        );
+        // No more than there was.
+        spent.held_up(ms(20));
+        assert_eq!((spent.times.target, spent.times.generator), (ms(0), ms(30)));
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What the clients need of whatever carries their requests.
 
+use std::sync::Arc;
+
 use super::ledger::{Class, Try, WireReport};
 use crate::model::{
-    CheckFailure, Expected, FIRST_TRY, FailureCause, Learnt, Standing, time_left_ms,
+    CheckFailure, Elsewhere, Expected, FIRST_TRY, FailureCause, Learnt, Standing, time_left_ms,
 };
 use crate::plan::Draft;
 use crate::record::Sample;
@@ -24,6 +26,12 @@ pub trait Wire {
     fn cancel(&mut self, attempt: AttemptId, now: Nanos);
     /// The attempt's time is over. As [`Wire::cancel`], and what it was waiting for.
     fn time_out(&mut self, attempt: AttemptId, now: Nanos) -> FailureCause;
+    /// For how long so far it was the generator that kept an attempt from going on: its
+    /// connection was ready for the next step, and nobody had looked. It is waited for as
+    /// much longer.
+    fn held_up(&self, _attempt: AttemptId) -> Nanos {
+        Nanos::ZERO
+    }
     /// The next end that the clients have not been told of.
     fn next_end(&mut self) -> Option<AttemptEnd<Self::Content>>;
 
@@ -117,6 +125,14 @@ impl Asks<'_> {
             Self::Probe { .. } => Class::Monitor,
         }
     }
+
+    /// Where it goes, if a redirect has led it elsewhere.
+    pub fn elsewhere(&self) -> Option<&Arc<Elsewhere>> {
+        match self {
+            Self::Step(request) => request.learnt.redirected.as_ref()?.elsewhere.as_ref(),
+            Self::Probe { .. } => None,
+        }
+    }
 }
 
 /// The request of one step of an operation: its values come from here.
@@ -187,6 +203,8 @@ pub struct AttemptEnd<C> {
     pub ready: Nanos,
     /// When the wire saw it, at `at` or later.
     pub seen: Nanos,
+    /// For how long before `ready` the generator held it up, as [`Wire::held_up`] has it.
+    pub held: Nanos,
     /// How.
     pub how: End<C>,
 }

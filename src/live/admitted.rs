@@ -100,9 +100,11 @@ fn leaves(scrape: &Scrape) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
-    use crate::model::Roles;
-    use crate::units::Nanos;
+    use crate::model::{HttpWork, Origin, Roles, Shape, Site, Step, TargetSpec};
+    use crate::units::{Nanos, Rate};
 
     fn gauges(url: &str, every: Nanos) -> GaugeSource {
         GaugeSource {
@@ -123,6 +125,36 @@ mod tests {
         // An address of the documentation's network (RFC 5737): nothing is sent to it.
         plan.safety.hosts = vec!["192.0.2.1".into()];
         plan
+    }
+
+    /// Operations on this machine that follow redirects, and another host that they may
+    /// lead to.
+    #[test]
+    fn redirects_count_as_if_they_led_to_what_is_allowed() {
+        for (follow, rate, refused) in [(0, 100.0, false), (1, 20.0, false), (1, 30.0, true)] {
+            let mut plan = plan(Nanos::from_secs(10), Vec::new());
+            let rate = Shape::Constant(Rate::per_second(rate).unwrap());
+            plan.load.rate = vec![(Nanos::ZERO, rate)];
+            let mut work = HttpWork::single("GET /".into(), Step::new("GET", "/"));
+            work.operations[0].follow = follow;
+            plan.target = Some(TargetSpec {
+                sites: vec![Site {
+                    url: "http://127.0.0.1:8000".parse().unwrap(),
+                    weight: 1,
+                }],
+                origin: Origin::Elsewhere,
+                ready: None,
+                hooks: Vec::new(),
+                proxies: Vec::new(),
+                work,
+                folder: PathBuf::new(),
+                ca: None,
+            });
+            let admitted = admit(&plan, &["192.0.2.1".to_owned()]);
+            assert_eq!(admitted.is_err(), refused, "{follow}");
+            // A host that only one side allows is not led to.
+            assert!(admit(&plan, &[]).is_ok());
+        }
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! Connections, how attempts are carried on them, and the pools they are kept in.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 
 use super::engine::{Exchange, Step};
 use super::stream::Stream;
 use crate::clients::{AttemptId, Class};
+use crate::model::Elsewhere;
 use crate::slots::SlotQueue;
 use crate::units::Nanos;
 
@@ -17,8 +20,12 @@ pub(super) struct Carried {
     /// Its stream on an HTTP/2 connection.
     pub(super) stream: u32,
     pub(super) sent: Nanos,
-    /// When it times out.
+    /// When it times out, unless it is held up.
     pub(super) until: Nanos,
+    /// For how long its connection had been held up before it.
+    pub(super) held_before: Nanos,
+    /// For how long it was held up, once it is carried no more.
+    pub(super) held: Nanos,
     /// Whether the kernel has taken any byte of the request.
     pub(super) handed_over: bool,
     /// When the first byte of its answer came, where that was before the last.
@@ -33,6 +40,8 @@ impl Carried {
         stream: 0,
         sent: Nanos::ZERO,
         until: Nanos::ZERO,
+        held_before: Nanos::ZERO,
+        held: Nanos::ZERO,
         handed_over: false,
         first_byte: None,
     };
@@ -40,7 +49,12 @@ impl Carried {
     /// How long the first byte of its answer took, which was whole at `ended`.
     pub(super) fn waited(&self, ended: Nanos) -> Nanos {
         let first = self.first_byte.unwrap_or(ended);
-        first.saturating_sub(self.sent)
+        first.saturating_sub(self.sent.saturating_add(self.held))
+    }
+
+    /// Whether an answer that was whole then comes too late.
+    pub(super) fn too_late(&self, ended: Nanos) -> bool {
+        ended >= self.until.saturating_add(self.held)
     }
 
     pub(super) const fn is_some(&self) -> bool {
@@ -64,10 +78,18 @@ pub(super) struct Connection {
     /// Tells it from others that had its slot: events of those are stale.
     pub(super) serial: u32,
     pub(super) class: Class,
+    /// Where it leads, if a redirect has led there.
+    pub(super) elsewhere: Option<Arc<Elsewhere>>,
     /// Whether the TCP handshake is over.
     pub(super) established: bool,
     /// How much of its beginning has been timed.
     pub(super) step: Step,
+    /// When it was last looked at, while it is being made.
+    pub(super) looked_at: Nanos,
+    /// For how long its making was held up: it could go on, and nobody had looked.
+    pub(super) held: Nanos,
+    /// The same of the present look, which what ends now was not held up by.
+    pub(super) held_now: Nanos,
     /// Whether it has carried a response: only then can it be a kept one gone stale.
     pub(super) served: bool,
     pub(super) watched: Watched,
@@ -80,7 +102,7 @@ impl Connection {
     pub(super) fn new(
         stream: Stream,
         serial: u32,
-        class: Class,
+        (class, elsewhere): (Class, Option<Arc<Elsewhere>>),
         exchange: Exchange,
         (unsent, begun): (BytesMut, Nanos),
     ) -> Self {
@@ -88,8 +110,12 @@ impl Connection {
             stream,
             serial,
             class,
+            elsewhere,
             established: false,
             step: Step::Begun(begun),
+            looked_at: begun,
+            held: Nanos::ZERO,
+            held_now: Nanos::ZERO,
             served: false,
             watched: Watched::No,
             exchange,
@@ -125,6 +151,8 @@ pub(super) struct Pool {
     pub(super) open: usize,
     /// Those that take another request, the longest unused first.
     pub(super) idle: SlotQueue,
+    /// The same of those that lead elsewhere.
+    pub(super) idle_elsewhere: Vec<u32>,
 }
 
 impl Pool {
@@ -133,6 +161,7 @@ impl Pool {
             limit,
             open: 0,
             idle: SlotQueue::new(),
+            idle_elsewhere: Vec::new(),
         }
     }
 
@@ -141,8 +170,21 @@ impl Pool {
         self.open < self.limit
     }
 
-    /// Whether an attempt would find a connection, kept or new.
+    /// Whether an attempt would find a connection, kept or new: one that leads to another
+    /// origin makes room for it.
     pub(super) const fn has_room(&self) -> bool {
-        !self.idle.is_empty() || self.may_open()
+        !self.idle.is_empty() || !self.idle_elsewhere.is_empty() || self.may_open()
+    }
+
+    /// The connection that is unused for longest, of those to elsewhere first.
+    pub(super) fn longest_unused(&self) -> Option<u32> {
+        let elsewhere = self.idle_elsewhere.first().copied();
+        elsewhere.or_else(|| self.idle.front().map(|(_, slot)| slot))
+    }
+
+    /// A connection is unused no more, or gone.
+    pub(super) fn forget(&mut self, slot: u32) {
+        self.idle.remove(slot);
+        self.idle_elsewhere.retain(|unused| *unused != slot);
     }
 }

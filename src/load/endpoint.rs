@@ -4,7 +4,9 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::net::Tls;
+use super::socket::Fault;
+use crate::model::Elsewhere;
+use crate::net::{KnownHosts, Tls};
 
 /// What a socket connects to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,6 +65,31 @@ pub struct Endpoint {
     pub tls: Option<Tls>,
     /// What is spoken.
     pub protocol: Protocol,
+    /// Where redirects may lead besides; none: nowhere else.
+    pub redirects: Option<Redirects>,
+}
+
+/// Where redirects may lead, besides where requests go, and by what: over HTTP/1.1 on TCP.
+#[derive(Debug, Clone)]
+pub struct Redirects {
+    /// The hosts.
+    pub hosts: KnownHosts,
+    /// How https is encrypted, whichever server it names.
+    pub tls: Tls,
+}
+
+impl Endpoint {
+    /// What sockets connect to for a request that a redirect has led elsewhere, and how
+    /// they are encrypted.
+    ///
+    /// # Errors
+    ///
+    /// Where no server can have that name.
+    pub(super) fn of_redirect(&self, to: &Elsewhere) -> Result<(Address, Option<Tls>), Fault> {
+        let tls = self.redirects.as_ref().filter(|_| to.origin.encrypted);
+        let tls = tls.map(|redirects| redirects.tls.to(&to.origin.host));
+        Ok((Address::Tcp(to.address), tls.transpose()?))
+    }
 }
 
 impl From<SocketAddr> for Endpoint {
@@ -72,6 +99,7 @@ impl From<SocketAddr> for Endpoint {
             address: Address::Tcp(address),
             tls: None,
             protocol: Protocol::Http1,
+            redirects: None,
         }
     }
 }

@@ -21,8 +21,8 @@
 //! - **end**: the last byte of the response read. Read after the timeout or
 //!   the deadline, it is too late, even if the kernel had it in time.
 //!
-//! What it deliberately does not do: follow redirects, keep cookies, look into
-//! answers that nobody asked it to, or panic over anything a target does. A target that refuses, hangs,
+//! What it deliberately does not do: look into answers that nobody asked it to, ask a
+//! resolver, or panic over anything a target does. A target that refuses, hangs,
 //! sends garbage or two answers to one request is a recorded outcome; but an
 //! answer too many that comes before the next request is sent is dropped with
 //! its connection, and one that comes after is taken for that request's:
@@ -44,5 +44,5 @@ mod tls;
 #[cfg(feature = "testing")]
 pub use codec::{Progress, Response, ResponseReader};
 pub use endpoint::Endpoint;
-pub(crate) use endpoint::{Address, Protocol};
+pub(crate) use endpoint::{Address, Protocol, Redirects};
 pub use generator::{Command, Generator, Identities, Setup, Update, Work};

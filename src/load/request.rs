@@ -13,9 +13,11 @@ use super::endpoint::{Endpoint, Protocol};
 use super::http2::{write_field, write_length};
 use crate::clients::StepRequest;
 use crate::model::{
-    ATTEMPT_HEADER, CheckFailure, Content, Expected, HttpWork, Learnt, OperationKind, Part,
-    RowOrder, Rows, Step, TIME_LEFT_HEADER, Table, Template,
+    ATTEMPT_HEADER, CheckFailure, Content, Elsewhere, Expected, HttpOrigin, HttpWork, Learnt,
+    NotFollowed, OperationKind, Part, RowOrder, Rows, Step, TIME_LEFT_HEADER, Table, Template,
+    host_of,
 };
+use crate::net::KnownHosts;
 use crate::plan::{Draft, MixEntry, Request};
 use crate::units::Nanos;
 
@@ -42,6 +44,8 @@ enum Piece {
     Attempt,
     /// Path and query that a redirect has led to.
     Redirected,
+    /// Host and port that a redirect has led to.
+    RedirectedHost,
     /// A value in a path or query: what a URL does not allow is escaped.
     InTarget(Part),
     /// A value in a header field, without what would end the line.
@@ -172,11 +176,12 @@ impl Form {
 
     /// A step of the user's own.
     fn of_step(kind: &OperationKind, step: &Step, host: &str, endpoint: &Endpoint) -> Self {
+        let host = Piece::Bytes(host.as_bytes().to_vec());
         let target = pieces(&step.target, Piece::InTarget);
-        let hops = (kind.follow > 0).then(|| Box::new(Hops::of(kind, step, host, endpoint)));
+        let hops = (kind.follow > 0).then(|| Box::new(Hops::of(kind, step, &host, endpoint)));
         Self {
             hops,
-            ..Self::to(target, kind, step, host, endpoint)
+            ..Self::to(target, kind, step, &host, endpoint)
         }
     }
 
@@ -185,7 +190,7 @@ impl Form {
         target: Vec<Piece>,
         kind: &OperationKind,
         step: &Step,
-        host: &str,
+        host: &Piece,
         endpoint: &Endpoint,
     ) -> Self {
         let http2 = matches!(endpoint.protocol, Protocol::Http2 { .. });
@@ -247,14 +252,15 @@ fn joined(pieces: Vec<Piece>) -> Vec<Piece> {
 
 /// The header fields of a request, its host first: what the user did not name,
 /// among it the length of a body, or of none where one is expected, then the rest.
-fn headers<'a>(step: &'a Step, host: &'a str, chunked: bool) -> Vec<(Cow<'a, str>, Vec<Piece>)> {
+fn headers<'a>(step: &'a Step, host: &Piece, chunked: bool) -> Vec<(Cow<'a, str>, Vec<Piece>)> {
     let given = |name: &str| {
         let mut headers = step.headers.iter();
         headers.find(|(given, _)| given.eq_ignore_ascii_case(name))
     };
     let same = |text: &str| vec![Piece::Bytes(text.as_bytes().to_vec())];
     let mut headers: Vec<(Cow<'_, str>, Vec<Piece>)> = Vec::new();
-    let host = given("host").map_or_else(|| same(host), |(_, value)| pieces(value, Piece::InField));
+    let given_host = given("host").map(|(_, value)| pieces(value, Piece::InField));
+    let host = given_host.unwrap_or_else(|| vec![host.clone()]);
     headers.push(("host".into(), host));
     if given("user-agent").is_none() {
         headers.push(("user-agent".into(), same(AGENT)));
@@ -350,9 +356,10 @@ pub(super) struct Requests {
     /// Of the fleet, the tokens of the users that each entry chooses from.
     tokens: Vec<Vec<String>>,
     tables: Arc<[Table]>,
-    /// Whether requests are encrypted, and to which host and port: what redirects may
-    /// not lead away from.
-    origin: (bool, Arc<str>),
+    /// Where operations begin.
+    origin: HttpOrigin,
+    /// Where redirects may lead besides.
+    redirects: Option<KnownHosts>,
     body: Vec<u8>,
     text: Vec<u8>,
 }
@@ -365,9 +372,10 @@ impl Requests {
             let forms = steps.map(|step| Form::of_step(kind, step, host, endpoint));
             forms.collect()
         });
-        let origin = (endpoint.tls.is_some(), host.into());
+        let redirects = endpoint.redirects.as_ref();
         Self {
-            origin,
+            origin: HttpOrigin::named(endpoint.tls.is_some(), host).unwrap_or_default(),
+            redirects: redirects.map(|redirects| redirects.hosts.clone()),
             ..Self::new(entries.collect(), Vec::new(), work.tables.clone().into())
         }
     }
@@ -394,7 +402,8 @@ impl Requests {
             entries,
             tokens,
             tables,
-            origin: (false, "".into()),
+            origin: HttpOrigin::default(),
+            redirects: None,
             body: Vec::new(),
             text: Vec::new(),
         }
@@ -408,8 +417,7 @@ impl Requests {
     fn form_of(&self, request: &StepRequest<'_>) -> &Form {
         let form = self.form(request.draft, request.step);
         match (&request.learnt.redirected, &form.hops) {
-            (Some(redirected), Some(hops)) if redirected.keeps => &hops.same,
-            (Some(_), Some(hops)) => &hops.get,
+            (Some(redirected), Some(hops)) => hops.form(redirected),
             _ => form,
         }
     }
@@ -482,6 +490,11 @@ impl Requests {
                 let redirected = asking.request.learnt.redirected.as_deref();
                 out.extend_from_slice(redirected.map_or(b"/", |it| &it.target));
             }
+            Piece::RedirectedHost => {
+                let elsewhere = elsewhere(asking.request.learnt);
+                let authority = elsewhere.map_or("", |it| it.origin.authority.as_str());
+                out.extend_from_slice(authority.as_bytes());
+            }
             Piece::InTarget(part) => self.value(part, asking, |bytes| write_escaped(bytes, out)),
             Piece::InField(part) => self.value(part, asking, |bytes| {
                 let allowed = |byte: &u8| *byte >= b' ' && *byte != 0x7f;
@@ -500,14 +513,15 @@ impl Requests {
             }
             Piece::Cookies { target, http2 } => {
                 let cookies = &asking.request.learnt.cookies;
-                if cookies.is_empty() {
+                let encrypted = self.cookies_encrypted(asking.request.learnt);
+                let Some(encrypted) = encrypted.filter(|_| !cookies.is_empty()) else {
                     return;
-                }
+                };
                 text.clear();
                 for piece in target {
                     self.piece(piece, asking, body_length, &mut Vec::new(), text);
                 }
-                let field = cookies.field(text);
+                let field = cookies.field(text, encrypted);
                 if field.is_empty() {
                     return;
                 }
@@ -589,19 +603,49 @@ impl Requests {
         let Some(inspected) = &self.form(draft, step).inspected else {
             return Ok(());
         };
-        if inspected.cookies {
-            for field in content.all("set-cookie") {
-                learnt.cookies.set(field);
-            }
-        }
+        self.take_cookies(inspected, content, learnt);
         inspected.step.accepts(content, &mut learnt.captured)
     }
 
+    /// Keeps the cookies that an answer sets, where they are kept and are the operation's.
+    fn take_cookies(&self, inspected: &Inspected, content: &Content, learnt: &mut Learnt) {
+        let encrypted = self.cookies_encrypted(learnt);
+        if let Some(encrypted) = encrypted.filter(|_| inspected.cookies) {
+            for field in content.all("set-cookie") {
+                learnt.cookies.set(field, encrypted);
+            }
+        }
+    }
+
+    /// Whether the operation's cookies would be sent encrypted; none where it has been led
+    /// to another host, which has no part in them.
+    fn cookies_encrypted(&self, learnt: &Learnt) -> Option<bool> {
+        let origin = elsewhere(learnt).map_or(&self.origin, |elsewhere| &elsewhere.origin);
+        let same = origin.host.eq_ignore_ascii_case(&self.origin.host);
+        same.then_some(origin.encrypted)
+    }
+
     /// Which check of an answer failed, in words.
-    pub(super) fn check_in_words(&self, draft: &Draft, step: usize, check: CheckFailure) -> String {
+    pub(super) fn check_in_words(
+        &self,
+        (draft, step): (&Draft, usize),
+        check: CheckFailure,
+        content: Option<&Content>,
+    ) -> String {
+        if let CheckFailure::Redirect(NotFollowed::NotAllowed) = check
+            && let Some(location) = content.and_then(|it| it.header("location"))
+            && let Some((host, redirects)) = host_of(location).zip(self.redirects.as_ref())
+        {
+            return redirects.refusal(&host);
+        }
         let inspected = self.form(draft, step).inspected.as_ref();
         inspected.map_or_else(String::new, |it| it.step.check_in_words(check))
     }
+}
+
+/// Where a redirect has led an operation, if not where it began.
+fn elsewhere(learnt: &Learnt) -> Option<&Elsewhere> {
+    learnt.redirected.as_ref()?.elsewhere.as_deref()
 }
 
 /// The row of a table that an operation has drawn.
@@ -833,7 +877,7 @@ mod tests {
         work.operations[0].cookies = true;
         let mut learnt = Learnt::default();
         for field in set {
-            learnt.cookies.set(field.as_bytes());
+            learnt.cookies.set(field.as_bytes(), false);
         }
         let endpoint = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
         let draft = draft(0);

@@ -2,9 +2,10 @@
 
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use super::endpoint::Endpoint;
+use super::endpoint::Address;
 use super::socket::{self, Fault, Notes};
 use super::tls::TlsStream;
+use crate::net::Tls;
 
 #[derive(Debug)]
 pub(super) enum Stream {
@@ -14,9 +15,9 @@ pub(super) enum Stream {
 
 impl Stream {
     /// Begins a connection; its handshakes may still be under way.
-    pub(super) fn connect(endpoint: &Endpoint) -> Result<Self, Fault> {
-        let socket = socket::begin_connect(&endpoint.address)?;
-        Ok(match &endpoint.tls {
+    pub(super) fn connect(address: &Address, tls: Option<&Tls>) -> Result<Self, Fault> {
+        let socket = socket::begin_connect(address)?;
+        Ok(match tls {
             None => Self::Plain(socket),
             Some(tls) => Self::Tls(Box::new(TlsStream::begin(tls, socket)?)),
         })

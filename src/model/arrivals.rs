@@ -1,7 +1,7 @@
 //! When operations are due: the arrival process.
 //!
 //! One pure function carries every shape. A unit-rate process gives cumulated
-//! counts (1, 2, 3 … for constant, a sum of Exp(1) gaps for Poisson), and the
+//! counts (0.5, 1.5, 2.5 … for constant, a sum of Exp(1) gaps for Poisson), and the
 //! inverse of the integrated rate curve maps each count to its instant. So a
 //! change of rate needs no second generator, and the same seed gives the same
 //! instants whatever the target does (Çinlar, *Introduction to Stochastic
@@ -78,7 +78,12 @@ impl Arrivals {
             pieces: pieces.collect(),
             piece: 0,
             integral: 0.0,
-            count: 0.0,
+            count: match process {
+                // Each in the middle of its gap: so what is asked for is what is due, and
+                // no edge of a bucket or a step falls on one.
+                ArrivalProcess::Constant => -0.5,
+                ArrivalProcess::Poisson => 0.0,
+            },
             until,
             rng,
         }
@@ -161,9 +166,17 @@ mod tests {
     #[test]
     fn constant_arrivals_are_exact() {
         let at = arrivals(ArrivalProcess::Constant, &at_start(constant(1000.0)), 10);
-        assert_eq!(at.len(), 9_999); // the 10,000th is due at the end, which is excluded
+        assert_eq!(at.len(), 10_000);
         for (index, at) in at.iter().enumerate() {
-            assert_eq!(*at, Nanos::from_millis(index as u64 + 1));
+            assert_eq!(*at, Nanos::from_micros(index as u64 * 1_000 + 500));
+        }
+        for (per_second, secs, count) in [(20.0, 1, 20), (1.0, 1, 1), (1.5, 1, 1), (0.4, 1, 0)] {
+            let at = arrivals(
+                ArrivalProcess::Constant,
+                &at_start(constant(per_second)),
+                secs,
+            );
+            assert_eq!(at.len(), count, "{per_second}/s");
         }
     }
 
@@ -180,9 +193,10 @@ mod tests {
                 .filter(|t| (Nanos::from_secs(from)..Nanos::from_secs(to)).contains(t))
                 .count()
         };
-        assert!((99..=100).contains(&between(0, 10)));
-        assert!(between(10, 20) <= 1); // the hundredth falls on the edge
-        assert!((999..=1000).contains(&between(20, 30)));
+        assert_eq!(
+            [between(0, 10), between(10, 20), between(20, 30)],
+            [100, 0, 1_000]
+        );
     }
 
     #[test]
@@ -207,8 +221,8 @@ mod tests {
                 let expected = integral(instant.as_secs_f64());
                 let count = at.partition_point(|at| *at <= instant) as f64;
                 // Whether one that is due at the very instant is in, rounding decides.
-                let exact = expected.fract() > 1e-6 && expected.fract() < 1.0 - 1e-6;
-                let right = (0.0..1.0).contains(&(expected - count));
+                let exact = (expected.fract() - 0.5).abs() > 1e-6;
+                let right = (-0.5..0.5).contains(&(expected - count));
                 assert!(!exact || right, "{shape:?} {instant}: {count} {expected}");
             }
         }

@@ -1,8 +1,8 @@
 //! The cookies of one operation: what its answers set, its later requests send.
 //!
 //! As a browser would on one host (RFC 6265), without what needs more than one:
-//! domains are not compared, since an operation speaks to one host only, and every
-//! cookie ends with its operation.
+//! domains are not compared, since only those of the operation's own host are kept and
+//! sent, and every cookie ends with its operation.
 
 /// A cookie that was set.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -11,6 +11,8 @@ struct Cookie {
     value: Vec<u8>,
     /// The paths that it is sent to begin with this.
     path: Vec<u8>,
+    /// Whether it is sent encrypted only.
+    secure: bool,
 }
 
 /// The cookies of an operation.
@@ -26,8 +28,9 @@ impl Cookies {
     /// None.
     pub const NONE: Self = Self(Vec::new());
 
-    /// Takes the value of a `Set-Cookie` field; one that is no cookie is passed over.
-    pub fn set(&mut self, field: &[u8]) {
+    /// Takes the value of a `Set-Cookie` field, which came encrypted or not; one that is no
+    /// cookie is passed over.
+    pub fn set(&mut self, field: &[u8], encrypted: bool) {
         let mut parts = field.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
         let pair = parts.next().unwrap_or_default();
         let Some((name, value)) = split(pair, b'=') else {
@@ -37,13 +40,16 @@ impl Cookies {
             return;
         }
         let mut path = b"/".to_vec();
-        let mut ended = false;
+        let (mut ended, mut secure) = (false, false);
         for attribute in parts {
             let (key, value) = split(attribute, b'=').unwrap_or((attribute, b""));
             if key.eq_ignore_ascii_case(b"path") && value.starts_with(b"/") {
                 path = value.to_vec();
             } else if key.eq_ignore_ascii_case(b"max-age") {
                 ended = value == b"0" || value.starts_with(b"-");
+            } else if key.eq_ignore_ascii_case(b"secure") {
+                // Over http it could never be sent back, and is taken as if it had not said so.
+                secure = encrypted;
             }
         }
         self.0
@@ -53,6 +59,7 @@ impl Cookies {
                 name: name.to_vec(),
                 value: value.to_vec(),
                 path,
+                secure,
             });
         }
     }
@@ -62,10 +69,12 @@ impl Cookies {
         self.0.is_empty()
     }
 
-    /// The value of the `Cookie` field of a request for a path; empty where it has none.
-    pub fn field(&self, path: &[u8]) -> Vec<u8> {
+    /// The value of the `Cookie` field of a request for a path, which is encrypted or not;
+    /// empty where it has none.
+    pub fn field(&self, path: &[u8], encrypted: bool) -> Vec<u8> {
         let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
-        let sent = self.0.iter().filter(|cookie| within(path, &cookie.path));
+        let fits = |cookie: &&Cookie| within(path, &cookie.path) && (encrypted || !cookie.secure);
+        let sent = self.0.iter().filter(fits);
         let pairs = sent.map(|cookie| [&cookie.name, b"=".as_slice(), &cookie.value].concat());
         pairs.collect::<Vec<_>>().join(b"; ".as_slice())
     }
@@ -89,9 +98,9 @@ mod tests {
     fn sent(fields: &[&str], path: &str) -> String {
         let mut cookies = Cookies::default();
         for field in fields {
-            cookies.set(field.as_bytes());
+            cookies.set(field.as_bytes(), false);
         }
-        String::from_utf8(cookies.field(path.as_bytes())).unwrap()
+        String::from_utf8(cookies.field(path.as_bytes(), false)).unwrap()
     }
 
     #[test]
@@ -120,6 +129,17 @@ mod tests {
             (&["", "=x", "word", "a\u{7}=1"], "/", ""),
         ] {
             assert_eq!(sent(fields, path), expected, "{fields:?} {path}");
+        }
+    }
+
+    #[test]
+    fn what_came_encrypted_and_is_secure_is_never_sent_plain() {
+        for (encrypted, plain) in [(true, "b=2"), (false, "a=1; b=2")] {
+            let mut cookies = Cookies::default();
+            cookies.set(b"a=1; Secure", encrypted);
+            cookies.set(b"b=2", encrypted);
+            assert_eq!(cookies.field(b"/", false), plain.as_bytes());
+            assert_eq!(cookies.field(b"/", true), b"a=1; b=2");
         }
     }
 

@@ -104,7 +104,7 @@ pub use process_fault::{Limits, ProcessFault, ProcessSelector};
 pub use proxied::{Breakage, Front, HostPort, Proxied};
 pub(crate) use queue::Queue;
 pub use queue::{Order, QueuePolicy};
-pub use redirect::{FollowFrom, NotFollowed, Redirected};
+pub use redirect::{Elsewhere, FollowFrom, HttpOrigin, NotFollowed, Redirected, host_of};
 pub use release::ReleasePolicy;
 pub(crate) use release::{Document, KNOWN_SETTINGS, Refusal, Release, Settings};
 pub use replay::Replay;

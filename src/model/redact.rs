@@ -76,6 +76,8 @@ const BEGINNINGS: [&str; 18] = [
     "xoxp-",
     "ya29.",
 ];
+/// What a usage says for the value of any setting, after `<KEY=`.
+const VALUES_ASKED_FOR: [&str; 2] = ["VALUE>", "A..B>"];
 /// Characters of such a key at least: shorter ones are words.
 const KEY_MIN: usize = 16;
 /// Programs with a short flag for a password, and whether its value is a word of its own.
@@ -256,8 +258,12 @@ fn secrets(text: &str) -> Vec<Secret> {
     found.retain(|secret| {
         let value = &text[secret.place.clone()];
         // What was left out already stays so.
-        let rest = &text[secret.place.start..];
-        !value.is_empty() && !rest.starts_with(LEFT_OUT) && !rest.starts_with(LEFT_OUT_OF_URL)
+        let (before, rest) = text.split_at(secret.place.start);
+        let asked_for = |value: &str| before.ends_with("<KEY=") && rest.starts_with(value);
+        !value.is_empty()
+            && !rest.starts_with(LEFT_OUT)
+            && !rest.starts_with(LEFT_OUT_OF_URL)
+            && !VALUES_ASKED_FOR.iter().any(|value| asked_for(value))
     });
     found.sort_by_key(|secret| (secret.place.start, std::cmp::Reverse(secret.place.end)));
     let mut apart: Vec<Secret> = Vec::new();

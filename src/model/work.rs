@@ -311,6 +311,11 @@ impl HttpWork {
         self.operations.iter().map(|kind| kind.name.as_str())
     }
 
+    /// Whether any of its operations follows redirects.
+    pub fn follows(&self) -> bool {
+        self.operations.iter().any(|kind| kind.follow > 0)
+    }
+
     /// Operations of one kind and one step.
     pub fn single(name: String, step: Step) -> Self {
         Self {

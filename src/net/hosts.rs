@@ -7,7 +7,8 @@
 //! have been named by the user, exactly as it is written where it is used.
 //!
 //! [`AllowedHosts::choose`] decides and is pure; [`AllowedHosts::resolve`] asks the
-//! system's resolver and hands over what it said. No redirect is ever followed.
+//! system's resolver and hands over what it said. Where an answer leads is followed by the
+//! generator alone, and only to hosts that were looked up before ([`super::KnownHosts`]).
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
@@ -102,8 +103,14 @@ impl AllowedHosts {
         }
     }
 
+    /// Those that are named everywhere.
+    pub(super) fn named(&self) -> impl Iterator<Item = &str> {
+        let hosts = self.command_line.iter().map(String::as_str);
+        hosts.filter(|host| self.missing(host).is_none())
+    }
+
     /// Where a host still has to be named; none where it is named everywhere.
-    fn missing(&self, host: &str) -> Option<String> {
+    pub(super) fn missing(&self, host: &str) -> Option<String> {
         let names = |hosts: &[String]| hosts.iter().any(|named| named == host);
         let on_line = format!("with --allow-host {host}");
         let in_file = format!("in the scenario, as [safety] hosts = [\"{host}\"]");
@@ -137,7 +144,7 @@ pub fn is_loopback(address: IpAddr) -> bool {
 }
 
 /// A host without the brackets of an IPv6 address.
-fn bare(host: &str) -> Result<&str> {
+pub(super) fn bare(host: &str) -> Result<&str> {
     let inside = host.strip_prefix('[').and_then(|it| it.strip_suffix(']'));
     let bare = inside.unwrap_or(host);
     // Whatever could end a host in a URL, or in a line of a request, is part of none.

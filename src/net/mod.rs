@@ -11,6 +11,7 @@ pub(crate) mod framing;
 pub(crate) mod head;
 pub(crate) mod hosts;
 pub mod http;
+mod known;
 pub(crate) mod tls;
 
 pub use failed::Failed;
@@ -18,6 +19,7 @@ pub use failed::Failed;
 pub use framing::FramingError;
 pub use framing::{BodyReader, Framing, FramingFields, RequestKind};
 pub use hosts::{AllowedHosts, is_loopback};
+pub use known::KnownHosts;
 #[cfg(feature = "testing")]
 pub(crate) use tls::read_pem;
 pub use tls::{Tls, TlsOptions};

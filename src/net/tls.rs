@@ -91,6 +91,18 @@ impl Tls {
         Self::new(server, false, &options)
     }
 
+    /// The same to another server.
+    ///
+    /// # Errors
+    ///
+    /// Where the name can be no server's.
+    pub fn to(&self, server: &str) -> std::result::Result<Self, rustls::Error> {
+        let named = ServerName::try_from(server.to_owned());
+        let server = named.map_err(|_| rustls::Error::General("no name of a server".into()))?;
+        let config = Arc::clone(&self.config);
+        Ok(Self { config, server })
+    }
+
     /// The client's end of a connection, before its handshake.
     ///
     /// # Errors

@@ -114,6 +114,7 @@ impl Occupation {
     /// # Errors
     ///
     /// Where a number is out of its range, a path is none, or no thread can be started.
+    #[cfg(feature = "testing")]
     pub fn start(occupier: Occupier) -> Result<Self> {
         let source = SourceName::of_occupation(&occupier.host);
         Self::start_noting(occupier, source, Arc::default())

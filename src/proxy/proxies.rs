@@ -5,15 +5,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{Proxy, ProxySpec};
 use crate::error::Error;
+use crate::model::SourceName;
 use crate::model::fault::{FaultError, Mode, ProxyFault};
 use crate::net::AllowedHosts;
+use crate::record::FailureBook;
 
 /// Proxies at most: each has a thread.
 const PROXIES_MAX: usize = 64;
@@ -106,6 +108,7 @@ type Named = BTreeMap<String, Proxy>;
 pub struct Proxies {
     settings: Settings,
     named: Mutex<Named>,
+    failures: Arc<FailureBook>,
 }
 
 impl Proxies {
@@ -114,7 +117,13 @@ impl Proxies {
         Self {
             settings,
             named: Mutex::default(),
+            failures: Arc::default(),
         }
+    }
+
+    /// Why connections of the proxy of this name failed: a line for each cause.
+    pub(crate) fn failures(&self, name: &str) -> String {
+        self.failures.lines(&SourceName::of_proxy(name))
     }
 
     /// Creates a proxy, and gives where it listens.
@@ -131,7 +140,7 @@ impl Proxies {
         if named.len() == PROXIES_MAX {
             return Err(too_many());
         }
-        let proxy = Proxy::start(self.spec(draft)?)?;
+        let proxy = self.start(self.spec(draft)?)?;
         let address = proxy.address();
         named.insert(draft.name.clone(), proxy);
         Ok(address)
@@ -197,7 +206,7 @@ impl Proxies {
         if same_listen(spec.listen, proxy.address()) {
             return adapt(proxy, &spec);
         }
-        let moved = Proxy::start(spec)?;
+        let moved = self.start(spec)?;
         for fault in proxy.faults() {
             moved.inject(fault)?;
         }
@@ -239,7 +248,7 @@ impl Proxies {
                 proxy.mode() == spec.mode && same_listen(spec.listen, proxy.address())
             })
         });
-        let started = started.into_iter().map(Proxy::start);
+        let started = started.into_iter().map(|spec| self.start(spec));
         let started = started.collect::<Result<Vec<Proxy>, Error>>()?;
         let up = adapted.iter().filter(|spec| spec.enabled);
         raise(up.map(|spec| &own[&spec.name]))?;
@@ -250,6 +259,10 @@ impl Proxies {
             own.insert(proxy.name().to_owned(), proxy);
         }
         Ok(drafts.iter().map(|draft| draft.name.clone()).collect())
+    }
+
+    fn start(&self, spec: ProxySpec) -> crate::error::Result<Proxy> {
+        Proxy::start_noting(spec, Arc::clone(&self.failures))
     }
 
     fn spec(&self, draft: &Draft) -> ApiResult<ProxySpec> {

@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
-use super::{Counters, Event, FailureCounters, FirstFailure, Sample};
+use super::{Counters, Event, FailureCounters, FirstFailure, Sample, printable};
 use crate::clock::Clock;
 use crate::model::{FailureCause, SourceName};
 use crate::net::Failed;
@@ -60,6 +60,27 @@ impl FailureBook {
             status,
             example: seen.cloned().unwrap_or_default(),
         });
+    }
+
+    /// What of this source was noted and not taken: a line for each cause, the most
+    /// frequent first, with the first example of what was seen.
+    pub(crate) fn lines(&self, source: &SourceName) -> String {
+        let open = lock(&self.0);
+        let counts = open.counts.get(source).into_iter();
+        let mut counts: Vec<_> = counts.flat_map(FailureCounters::iter).collect();
+        counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let lines = counts.into_iter().map(|(cause, count)| {
+            let mut first = open.first.iter();
+            let first = first.find(|first| first.source == *source && first.cause == cause);
+            let seen = first.map_or("", |first| first.example.as_str());
+            let seen = if seen.is_empty() {
+                String::new()
+            } else {
+                format!(", at first: {}", printable(seen))
+            };
+            format!("  {count} failed: {}{seen}\n", cause.clause())
+        });
+        lines.collect()
     }
 
     /// What was noted since it was last taken, for the interval that is over.

@@ -35,7 +35,7 @@ const MARK_MEANS: &str = "*: more than a tenth of it is the generator's own lag,
 pub(crate) fn render(record: &Record, findings: &Findings) -> String {
     let totals = Totals::over(&series(record).buckets);
     [
-        headline(record, &totals),
+        headline(record, findings, &totals),
         spectrum(&totals),
         steps(findings),
         counts(&totals, findings),
@@ -50,7 +50,7 @@ pub(crate) fn render(record: &Record, findings: &Findings) -> String {
 /// The answer in one line, with a newline at its end.
 pub(crate) fn line(record: &Record, findings: &Findings) -> String {
     let totals = Totals::over(&series(record).buckets);
-    let headline = headline(record, &totals);
+    let headline = headline(record, findings, &totals);
     let at = |quantile| response(&totals, quantile);
     let validity = match findings.measurement.validity {
         Validity::Valid => String::new(),
@@ -96,7 +96,7 @@ fn of_all(totals: &Totals, quantile: f64) -> String {
     })
 }
 
-fn headline(record: &Record, totals: &Totals) -> String {
+fn headline(record: &Record, findings: &Findings, totals: &Totals) -> String {
     let OperationCounters {
         scheduled,
         succeeded,
@@ -114,7 +114,9 @@ fn headline(record: &Record, totals: &Totals) -> String {
         );
     }
     let share = 100.0 * share;
-    let Some(rates) = load_rates(record, &totals.operations) else {
+    let mut phases = findings.phases.iter();
+    let completed = phases.find_map(|phase| phase.completed_per_s);
+    let Some(rates) = load_rates(record, &totals.operations, completed) else {
         return format!(
             "{succeeded} of {scheduled} ({share:.2} %) operations succeeded in {:.0} ms: too \
              short for a rate\n\n",
@@ -127,7 +129,7 @@ fn headline(record: &Record, totals: &Totals) -> String {
     format!(
         "{:.1} operations/s succeeded, {:.1}/s offered, over {seconds:.1} s: {succeeded} of \
          {scheduled} ({share:.2} %){all}\n\n",
-        rates.goodput_per_s, rates.offered_per_s
+        rates.succeeded_per_s, rates.offered_per_s
     )
 }
 
@@ -227,6 +229,9 @@ fn steps(findings: &Findings) -> String {
     let heading = columns.into_iter().map(str::to_owned).collect();
     let rows = [vec![heading], rows].concat();
     table(&mut text, rows, texts, 1, Paint(false));
+    if text.contains(MARK) {
+        let _ = writeln!(text, "  {MARK_MEANS}");
+    }
     if let Some(sentence) = findings.capacity_sentence() {
         let _ = writeln!(text, "  {sentence}");
     }

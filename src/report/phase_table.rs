@@ -26,7 +26,7 @@ pub(super) fn cells(phase: &Phase) -> [String; 14] {
 }
 
 /// A number, with a star where it is not the target's alone.
-fn marked(value: f64, marked: bool) -> String {
+pub(super) fn marked(value: f64, marked: bool) -> String {
     let star = if marked { MARK } else { "" };
     format!("{}{star}", number(value))
 }

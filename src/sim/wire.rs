@@ -172,6 +172,7 @@ impl Wire for FleetWire {
                     at: self.now,
                     ready: self.now,
                     seen: self.now,
+                    held: Nanos::ZERO,
                     how: End::Answered {
                         status: answer.status,
                         retry_after: answer.retry_after,

@@ -7,12 +7,14 @@ use std::net::SocketAddr;
 
 use crate::error::Result;
 use crate::model::{TargetSpec, Url};
-use crate::net::{AllowedHosts, is_loopback};
+use crate::net::{AllowedHosts, KnownHosts, is_loopback};
 
 /// The addresses of every host that a run may send to, each checked.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Addresses {
     known: Vec<(String, u16, SocketAddr)>,
+    /// Where redirects may lead, where any is followed.
+    redirects: Option<KnownHosts>,
 }
 
 impl Addresses {
@@ -32,7 +34,16 @@ impl Addresses {
                 addresses.known.push((host.to_owned(), port, address));
             }
         }
+        if target.work.follows() {
+            let own = target.sites.iter().map(|site| site.url.host.as_str());
+            addresses.redirects = Some(KnownHosts::look_up(allowed.clone(), own, &[]));
+        }
         Ok(addresses)
+    }
+
+    /// Where redirects of the load may lead; none where none is followed.
+    pub(crate) const fn redirects(&self) -> Option<&KnownHosts> {
+        self.redirects.as_ref()
     }
 
     /// The address of a URL that was admitted.
@@ -50,8 +61,11 @@ impl Addresses {
 
     /// Whether any of them is not this machine's.
     pub(crate) fn leave_this_machine(&self) -> bool {
-        self.known
-            .iter()
-            .any(|(_, _, address)| !is_loopback(address.ip()))
+        let redirects = self.redirects.as_ref();
+        redirects.is_some_and(KnownHosts::leave_this_machine)
+            || self
+                .known
+                .iter()
+                .any(|(_, _, address)| !is_loopback(address.ip()))
     }
 }

@@ -153,26 +153,28 @@ impl Plain {
         }
     }
 
-    /// Calls, and waits for the answer; for whoever undoes a run that is dead.
-    pub(super) fn carry_out(&self) -> Outcome {
-        self.outcome(None)
+    /// The hook's name.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Calls, and waits for the answer; for whoever undoes a run that is dead. `failed`
+    /// hears why a request had no usable answer.
+    pub(super) fn carry_out(&self, failed: &dyn Fn(&Failed)) -> Outcome {
+        self.outcome(None, failed)
     }
 
     /// The same within a run: a command ends with it.
     pub(super) fn guarded(&self, guarded: Guarded<'_>) -> Outcome {
-        self.outcome(Some(guarded))
+        self.outcome(Some(guarded), guarded.failed)
     }
 
-    fn outcome(&self, guarded: Option<Guarded<'_>>) -> Outcome {
+    fn outcome(&self, guarded: Option<Guarded<'_>>, failed: &dyn Fn(&Failed)) -> Outcome {
         // What follows in the log is this call's.
         self.keep(format!("== {}: {}", self.name, self.called()).as_bytes());
         let answered = match &self.what {
             CallKind::Command(words) => self.command(words, guarded),
-            CallKind::Request(request) => self.request(request, |failed| {
-                if let Some(guarded) = guarded {
-                    (guarded.failed)(failed);
-                }
-            }),
+            CallKind::Request(request) => self.request(request, failed),
         };
         match answered {
             Ok((true, detail)) => Outcome::Applied { detail },
@@ -185,7 +187,7 @@ impl Plain {
     }
 
     /// Whether the answer is the expected one, and the answer in words.
-    fn request(&self, request: &Request, note: impl Fn(&Failed)) -> Result<(bool, String), String> {
+    fn request(&self, request: &Request, note: &dyn Fn(&Failed)) -> Result<(bool, String), String> {
         let answer = request.send(self.timeout).map_err(|failed| {
             note(&failed);
             format!("failed to call {}: {failed}", self.called())
@@ -455,16 +457,20 @@ mod tests {
             ..plain_command(words)
         };
         let patience = Nanos::from_secs(10);
-        let refused = call(&["sh", "-c", "echo schema is newer >&2; exit 3"], patience).carry_out();
+        let refused =
+            call(&["sh", "-c", "echo schema is newer >&2; exit 3"], patience).carry_out(&|_| {});
         let reason = "it exited with 3 and its last output was: schema is newer".to_owned();
         let check = "test".to_owned();
         assert_eq!(refused, Outcome::Rejected { check, reason });
-        let hung = call(&["sleep", "60"], Nanos::from_millis(100)).carry_out();
+        let hung = call(&["sleep", "60"], Nanos::from_millis(100)).carry_out(&|_| {});
         assert!(matches!(hung, Outcome::Failed { reason } if reason.contains("did not end")));
         // Where its output cannot be kept it is carried out all the same.
         let nowhere = plain_command(&["true"]).with_log(Path::new("/no/such/folder/log"));
-        assert!(matches!(nowhere.carry_out(), Outcome::Applied { .. }));
-        let gone = call(&["/no/such/tool"], patience).carry_out();
+        assert!(matches!(
+            nowhere.carry_out(&|_| {}),
+            Outcome::Applied { .. }
+        ));
+        let gone = call(&["/no/such/tool"], patience).carry_out(&|_| {});
         assert!(matches!(gone, Outcome::Failed { reason } if reason.contains("failed to start")));
     }
 }

@@ -5,6 +5,7 @@
 //! outlive: a second Ctrl-C ends the conductor and not this. That process shares the lock
 //! of the file of undos and writes down what came of it, and then the lock is free.
 
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::process::CommandExt as _;
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::undo::{Armed, Undo, done};
 use super::undos::{Content, Line, UndoResult, read_whole, write_line};
 use crate::error::{Error, Result};
+use crate::net::Failed;
 use crate::process::ProcessIdentity;
 use crate::record::Outcome;
 
@@ -44,17 +46,23 @@ impl Carrier {
     ///
     /// A call of the user's tools is carried out by a process of its own. Everything else
     /// can be done twice, and is done here.
-    pub(crate) fn carry_out(&self, armed: &Armed) -> Outcome {
+    /// `failed` hears why a request had no usable answer.
+    pub(crate) fn carry_out(&self, armed: &Armed, failed: &dyn Fn(&Failed)) -> Outcome {
         match (&self.binary, &armed.undo) {
             (Some(binary), Undo::Call(_)) => self
-                .by_another(binary, armed)
+                .by_another(binary, armed, failed)
                 // It could not be started, and has not begun.
-                .unwrap_or_else(|_| armed.undo.carry_out()),
-            _ => armed.undo.carry_out(),
+                .unwrap_or_else(|_| armed.undo.carry_out_noting(failed)),
+            _ => armed.undo.carry_out_noting(failed),
         }
     }
 
-    fn by_another(&self, binary: &Path, armed: &Armed) -> io::Result<Outcome> {
+    fn by_another(
+        &self,
+        binary: &Path,
+        armed: &Armed,
+        note: &dyn Fn(&Failed),
+    ) -> io::Result<Outcome> {
         let errand = serde_json::to_string(&Errand {
             by: self.by.to_owned(),
             armed: armed.clone(),
@@ -85,6 +93,9 @@ impl Carrier {
         };
         let content = Content::read(&read_whole(&self.file)?);
         let written = content.known.get(&armed.id).and_then(|(_, it)| it.clone());
+        if let Some(failed) = written.as_ref().and_then(UndoResult::failed) {
+            note(&failed);
+        }
         Ok(match (code, written) {
             (0 | 1, Some(UndoResult { outcome, .. })) => outcome,
             // It could not be written down, on a full disk for example.
@@ -109,12 +120,17 @@ pub(crate) fn carry_out_alone() -> Result<bool> {
     let read = io::stdin().lock().read_to_string(&mut text);
     read.map_err(|cause| failed(&cause))?;
     let errand: Errand = serde_json::from_str(&text).map_err(|cause| failed(&cause))?;
-    let outcome = errand.armed.undo.carry_out();
+    let noted = RefCell::default();
+    let note = |failed: &Failed| *noted.borrow_mut() = Some(failed.clone());
+    let outcome = errand.armed.undo.carry_out_noting(&note);
+    let noted: Option<Failed> = noted.take();
     let line = Line {
         id: errand.armed.id,
         undone: Some(UndoResult {
             by: errand.by,
             outcome: outcome.clone(),
+            cause: noted.as_ref().and_then(|failed| failed.cause),
+            status: noted.and_then(|failed| failed.status),
         }),
         ..Line::default()
     };

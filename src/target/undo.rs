@@ -11,6 +11,8 @@ use super::call::Plain;
 use super::family::end_command;
 use super::limits::{self, Before};
 use crate::error::Result;
+use crate::model::SourceName;
+use crate::net::Failed;
 use crate::process::ProcessIdentity;
 use crate::record::Outcome;
 
@@ -34,6 +36,14 @@ pub(crate) enum Undo {
 }
 
 impl Undo {
+    /// Under which source its failures are counted: that of the hook which it undoes.
+    pub(crate) fn source(&self) -> Option<SourceName> {
+        match self {
+            Self::Call(call) => Some(SourceName::of_hook(call.name())),
+            _ => None,
+        }
+    }
+
     /// What it does, in words.
     pub(crate) fn in_words(&self) -> String {
         let pids = |ids: &[u32]| {
@@ -66,6 +76,11 @@ impl Undo {
 
     /// Carries it out. What is gone already needs no undoing.
     pub(crate) fn carry_out(&self) -> Outcome {
+        self.carry_out_noting(&|_| {})
+    }
+
+    /// The same; `failed` hears why a request had no usable answer.
+    pub(crate) fn carry_out_noting(&self, failed: &dyn Fn(&Failed)) -> Outcome {
         match self {
             Self::Continue(processes) => go_on(processes),
             Self::Restore(before) => match limits::restore(before) {
@@ -75,7 +90,7 @@ impl Undo {
                 }),
                 Err(cause) => done(Some(cause), String::new),
             },
-            Self::Call(call) => call.carry_out(),
+            Self::Call(call) => call.carry_out(failed),
             Self::EndGroup(leader) => end_group(*leader),
             Self::WithTheRun(_) => done(None, || "it ended with the run".into()),
             Self::Told(_) => done(None, String::new),

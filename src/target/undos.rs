@@ -22,7 +22,8 @@ use super::carrier::Carrier;
 use super::undo::{Armed, Undo};
 use crate::bounds::UNDOS;
 use crate::error::{Error, Result};
-use crate::model::redact;
+use crate::model::{FailureCause, redact};
+use crate::net::Failed;
 use crate::process::ProcessIdentity;
 use crate::record::{Outcome, open_to_append};
 
@@ -51,6 +52,27 @@ pub(super) struct UndoResult {
     pub by: String,
     #[serde(flatten)]
     pub outcome: Outcome,
+    /// Why a request had no usable answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<FailureCause>,
+    /// The status that was not expected, where that is the cause.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<u16>,
+}
+
+impl UndoResult {
+    /// Why a request had no usable answer, where it had none.
+    pub(super) fn failed(&self) -> Option<Failed> {
+        let words = match &self.outcome {
+            Outcome::Applied { detail } => detail,
+            Outcome::Rejected { reason, .. } | Outcome::Failed { reason } => reason,
+        };
+        self.cause.map(|cause| Failed {
+            cause: Some(cause),
+            status: self.status,
+            words: words.clone(),
+        })
+    }
 }
 
 /// What a file of undos says.
@@ -237,6 +259,8 @@ impl Undos {
         let undone = UndoResult {
             by: self.by.to_owned(),
             outcome: outcome.clone(),
+            cause: None,
+            status: None,
         };
         if let Some((_, slot)) = self.content.known.get_mut(&id) {
             *slot = Some(undone.clone());
@@ -294,7 +318,7 @@ impl Undos {
     /// Carries one out: what came of it, and whether that could be written down.
     pub(crate) fn carry_out(&mut self, armed: &Armed) -> (Outcome, Result<()>) {
         let outcome = match self.carrier() {
-            Ok(carrier) => carrier.carry_out(armed),
+            Ok(carrier) => carrier.carry_out(armed, &|_| {}),
             // Without it, it is undone all the same.
             Err(_) => armed.undo.carry_out(),
         };

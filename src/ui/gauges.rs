@@ -82,17 +82,25 @@ impl Gauges {
         whole
     }
 
-    /// Ends the window being filled; none where it holds nothing.
+    /// Whether what happened at an instant belongs below the window being filled, whose
+    /// last sample is still to come. Without any for two windows, none is awaited.
+    pub(super) fn awaited_before(&self, at: Nanos) -> bool {
+        let to = Nanos((self.current + 1).saturating_mul(self.width.0));
+        self.filling.holds() && (to..to.saturating_add(self.width * 2)).contains(&at)
+    }
+
+    /// Ends the window being filled; none where it holds nothing, or too little of its time
+    /// for a rate.
     pub(super) fn close(&mut self) -> Option<Window> {
         let from = Nanos(self.current.saturating_mul(self.width.0));
         let to = from.saturating_add(self.width);
         self.current += 1;
         let filled = std::mem::take(&mut self.filling);
-        if !filled.users_read && !filled.gauges_read {
+        let covered = filled.to.saturating_sub(from).min(self.width);
+        if !filled.holds() || covered < self.width / 2 {
             return None;
         }
-        let covered = filled.to.saturating_sub(from).min(self.width);
-        let seconds = covered.max(Nanos::from_millis(1)).as_secs_f64();
+        let seconds = covered.as_secs_f64();
         let users = &filled.users;
         let ended = users.ended_well + users.ended_badly;
         let read = filled.gauges_read.then_some(());
@@ -111,6 +119,10 @@ impl Gauges {
 }
 
 impl Filling {
+    const fn holds(&self) -> bool {
+        self.users_read || self.gauges_read
+    }
+
     fn add(&mut self, sample: &Sample) {
         self.to = self.to.max(sample.to);
         match &sample.counters {
@@ -129,6 +141,61 @@ impl Filling {
                 self.gauges_read = true;
             }
             _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::GeneratorCounters;
+
+    const fn ms(value: u64) -> Nanos {
+        Nanos::from_millis(value)
+    }
+
+    /// What users did and the generator scheduled from one instant to another.
+    fn fill(gauges: &mut Gauges, from: u64, to: u64, scheduled: u64) -> Vec<Window> {
+        let users = Counters::Attempts(AttemptCounters {
+            ended_well: scheduled,
+            ..AttemptCounters::default()
+        });
+        let generator = Counters::Generator(GeneratorCounters {
+            scheduled,
+            ..GeneratorCounters::default()
+        });
+        let sources = [
+            (SourceName::User, users),
+            (SourceName::Generator, generator),
+        ];
+        let samples = sources.map(|(source, counters)| Sample {
+            from: ms(from),
+            to: ms(to),
+            source,
+            counters,
+            histograms: Vec::new(),
+        });
+        samples
+            .iter()
+            .filter_map(|sample| gauges.take(sample))
+            .collect()
+    }
+
+    #[test]
+    fn a_sliver_of_a_window_has_no_rate() {
+        for (cut, told) in [
+            (1, None),
+            (499, None),
+            (500, Some("100")),
+            (900, Some("100")),
+        ] {
+            let mut gauges = Gauges::new(&Plan::default());
+            assert_eq!(fill(&mut gauges, 0, 1_000, 100), []);
+            let whole = fill(&mut gauges, 1_000, 1_000 + cut, cut.div_ceil(10));
+            let rate = |window: &Window| format!("{:.0}", window.offered);
+            assert_eq!(rate(&whole[0]), "100");
+            let last = gauges.close().as_ref().map(rate);
+            assert_eq!(last.as_deref(), told, "{cut} ms");
         }
     }
 }

@@ -5,6 +5,7 @@
 //! it. Both write to whatever they are given and ignore that it cannot be
 //! written to: a closed terminal must not end a run.
 
+use std::collections::VecDeque;
 use std::io::Write;
 
 use super::gauges::{Gauges, Window};
@@ -44,11 +45,13 @@ impl Observer for Quiet {
     fn sample(&mut self, _sample: &Sample) {}
 }
 
-/// One plain line per second, and one for everything that happens.
+/// One plain line per second, and one for everything that happens, in the order of time.
 #[derive(Debug)]
 pub struct Lines<W> {
     out: W,
     teller: Teller,
+    /// What happened after a second whose line is still to come.
+    after: VecDeque<(Nanos, String)>,
 }
 
 impl<W: Write> Lines<W> {
@@ -57,6 +60,7 @@ impl<W: Write> Lines<W> {
         Self {
             out,
             teller: Teller::new(plan),
+            after: VecDeque::new(),
         }
     }
 
@@ -64,6 +68,16 @@ impl<W: Write> Lines<W> {
         if let Some(line) = line {
             let _ = writeln!(self.out, "{line}");
             let _ = self.out.flush();
+        }
+    }
+
+    /// What waited for the line of a second, and waits for none any more.
+    fn catch_up(&mut self) {
+        let gauges = &self.teller.gauges;
+        let waits = |(at, _): &(Nanos, String)| gauges.awaited_before(*at);
+        let ready = self.after.iter().take_while(|event| !waits(event)).count();
+        for (_, line) in self.after.drain(..ready).collect::<Vec<_>>() {
+            self.line(Some(line));
         }
     }
 }
@@ -74,13 +88,16 @@ impl<W: Write> Observer for Lines<W> {
             let last = self.teller.last();
             self.line(last);
         }
-        let line = self.teller.event(at, event);
-        self.line(line);
+        if let Some(line) = self.teller.event(at, event) {
+            self.after.push_back((at, line));
+        }
+        self.catch_up();
     }
 
     fn sample(&mut self, sample: &Sample) {
         let line = self.teller.sample(sample);
         self.line(line);
+        self.catch_up();
     }
 }
 

@@ -17,7 +17,7 @@ use tempfile::TempDir;
 
 /// An authority's certificate in `folder`/ca.pem, and a server that it vouches for as
 /// `localhost`.
-fn authority(folder: &Path) -> ServerConfig {
+pub(crate) fn authority(folder: &Path) -> ServerConfig {
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let issuer = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
@@ -36,14 +36,14 @@ fn authority(folder: &Path) -> ServerConfig {
 }
 
 /// A server under https, and the request lines that it has read.
-struct Server {
+pub(crate) struct Server {
     port: u16,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     /// Serves until the test ends, with a thread for each connection.
-    fn start(config: ServerConfig) -> Self {
+    pub(crate) fn start(config: ServerConfig) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let (config, seen) = (Arc::new(config), Arc::new(Mutex::new(Vec::new())));
@@ -57,11 +57,11 @@ impl Server {
         Self { port, seen }
     }
 
-    fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("https://localhost:{}{path}", self.port)
     }
 
-    fn saw(&self, line: &str) -> bool {
+    pub(crate) fn saw(&self, line: &str) -> bool {
         let line = format!("{line} HTTP/1.1");
         self.seen.lock().unwrap().contains(&line)
     }

@@ -212,7 +212,7 @@ const SHAPES: [&str; 8] = [
 ];
 
 /// What is no secret, and stays as it is.
-const HARMLESS: [&str; 23] = [
+const HARMLESS: [&str; 25] = [
     "http://127.0.0.1:8080/users/@me",
     "http://[::1]:80/a;csv",
     "postgres://db:5432/shop",
@@ -236,6 +236,9 @@ const HARMLESS: [&str; 23] = [
     "a == b, token == d",
     "std::fs::read",
     "--password",
+    // A usage, which says what it asks for.
+    "Usage: threadbare run --set <KEY=VALUE> <SCENARIO>",
+    "for '--axis <KEY=A..B>': it has no end",
 ];
 
 #[test]

@@ -114,7 +114,7 @@ fn every_command_of_the_tutorial_does_what_the_page_says() {
         let output = shell(line, folder.path()).output().unwrap();
         let text = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert_eq!(output.status.code(), Some(*code), "{line}\n{text}");
-        said.push(text);
+        said.push((line, text));
     }
     let verdict = |run: &str| -> Value {
         summary(&folder.path().join(run)).unwrap()["incident"]["verdict"].clone()
@@ -130,7 +130,10 @@ fn every_command_of_the_tutorial_does_what_the_page_says() {
     let found = summary(&folder.path().join("reports/no-retries")).unwrap();
     assert!(found["incident"]["recovery_after_trigger_off_s"].is_f64());
     // The table: every variant has a row, and the scenario as it is never came back.
-    let table = said.last().unwrap();
+    let (_, table) = said
+        .iter()
+        .find(|(line, _)| line.contains("--live"))
+        .unwrap();
     let row = |name: &str| {
         let mut rows = table
             .lines()

@@ -9,10 +9,10 @@ use super::super::faults::{Faults, FaultsStart};
 use super::super::message::Message;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
-use crate::load::{Address, Endpoint, Protocol, Work};
-use crate::model::{Action, Site, TargetAction, TargetSpec};
-use crate::net::Tls;
-use crate::record::{Event, Outcome, Sample};
+use crate::load::{Address, Endpoint, Protocol, Redirects, Work};
+use crate::model::{Action, Site, TargetAction, TargetSpec, Url};
+use crate::net::{Failed, Tls};
+use crate::record::{Event, FailureBook, Outcome, Sample};
 use crate::sync::lock;
 use crate::target::{Addresses, Armed, Begin, Safeguard, Target, Undo, Undos};
 use crate::units::{Nanos, counted};
@@ -32,6 +32,7 @@ struct UndoLog {
     undos: Mutex<Undos>,
     /// The conductor, which outlives all who arm; where it does not, nobody reads.
     messages: Mutex<Sender<Message>>,
+    failures: Arc<FailureBook>,
 }
 
 impl UndoLog {
@@ -53,13 +54,17 @@ impl Safeguard for UndoLog {
     fn carry_out(&self, id: u64, undo: &Undo) -> Outcome {
         // Not under the lock: it may take its time, and others arm meanwhile.
         let carrier = lock(&self.undos).carrier();
+        let source = undo.source();
+        let note = |failed: &Failed| {
+            if let Some(source) = &source {
+                self.failures.note(source, failed);
+            }
+        };
+        let undo = undo.clone();
         let outcome = match carrier {
-            Ok(carrier) => carrier.carry_out(&Armed {
-                id,
-                undo: undo.clone(),
-            }),
+            Ok(carrier) => carrier.carry_out(&Armed { id, undo }, &note),
             // Without it, it is undone all the same.
-            Err(_) => undo.carry_out(),
+            Err(_) => undo.carry_out_noting(&note),
         };
         self.settle(id, &outcome);
         outcome
@@ -85,6 +90,7 @@ pub(super) fn begin(start: &Start<'_>, spec: &TargetSpec) -> Result<Arc<dyn Syst
     let undo_log = Arc::new(UndoLog {
         undos: Mutex::new(undos),
         messages: Mutex::new(start.messages.clone()),
+        failures: Arc::clone(start.failures),
     });
     let safeguard: Arc<dyn Safeguard> = undo_log.clone();
     // The proxies first: the target may need what is behind them to begin with.
@@ -137,6 +143,7 @@ impl GuardedTarget {
                     .then(|| Tls::trusting(&url.host, self.spec.ca.as_deref()))
                     .transpose()?,
                 protocol: Protocol::Http1,
+                redirects: self.redirects(url)?,
             },
             work: Work::Http {
                 host: url.authority.clone(),
@@ -144,6 +151,20 @@ impl GuardedTarget {
             },
             weight: site.weight,
         })
+    }
+}
+
+impl GuardedTarget {
+    /// Where redirects may lead besides, where any is followed.
+    fn redirects(&self, url: &Url) -> Result<Option<Redirects>> {
+        let hosts = self.addresses.redirects();
+        let redirects = hosts.map(|hosts| {
+            Ok(Redirects {
+                hosts: hosts.clone(),
+                tls: Tls::trusting(&url.host, self.spec.ca.as_deref())?,
+            })
+        });
+        redirects.transpose()
     }
 }
 

@@ -43,14 +43,13 @@ impl Sockets {
         if current.is_none_or(|connection| connection.serial != serial) {
             return;
         }
-        if !self.write(slot, flags, clients) {
-            return;
-        }
-        if flags.intersects(ENDING | EventFlags::IN) {
+        self.look_at(slot);
+        if self.write(slot, flags, clients) && flags.intersects(ENDING | EventFlags::IN) {
             self.read(slot, flags);
             // What was read may have called for an answer by the protocol itself.
             self.watch(slot);
         }
+        self.looked_at(slot, serial);
     }
 
     /// Whether a connection had more to read than a turn allowed.

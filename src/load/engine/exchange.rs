@@ -1,6 +1,8 @@
 //! What goes on on a connection, by its protocol. This is the one place that tells the
 //! protocols apart: [`super::single`] and [`super::streams`] carry attempts on them.
 
+use std::sync::Arc;
+
 use bytes::BytesMut;
 
 use super::super::codec::ResponseReader;
@@ -11,7 +13,7 @@ use super::super::socket::Fault;
 use super::events::Rest;
 use super::sockets::Sockets;
 use crate::clients::{Asks, Class, Clients, Try};
-use crate::model::FailureCause;
+use crate::model::{Elsewhere, FailureCause};
 use crate::units::Nanos;
 
 /// What goes on on a connection.
@@ -102,29 +104,53 @@ impl Sockets {
     /// HTTP/2's, as long as more may be opened, one that nobody else uses.
     pub(super) fn take_connection(
         &mut self,
-        class: Class,
+        asks: &Asks<'_>,
         which: Try,
         now: Nanos,
     ) -> Result<u32, Fault> {
+        let class = asks.class();
         if let Protocol::Http1 = self.endpoint.protocol {
+            let elsewhere = asks.elsewhere();
             let kept = match which {
                 Try::Resend => None,
-                Try::First | Try::Retry | Try::Hedge => self.pool(class).idle.pop_back(),
+                Try::First | Try::Retry | Try::Hedge => self.take_kept(class, elsewhere),
             };
-            return kept.map_or_else(|| self.connect(class), Ok);
+            if let Some(kept) = kept {
+                return Ok(kept);
+            }
+            if !self.pool(class).may_open()
+                && let Some(unused) = self.pool(class).longest_unused()
+            {
+                self.close(unused);
+            }
+            return self.connect(class, elsewhere);
         }
         let may_open = self.pool(class).may_open();
         let Some((_, kept)) = self.pool(class).idle.front() else {
-            let slot = self.connect(class)?;
+            let slot = self.connect(class, None)?;
             self.pool(class).idle.push(slot, now);
             return Ok(slot);
         };
         if may_open && self.connections.get(kept).is_some_and(Connection::busy) {
-            let slot = self.connect(class)?;
+            let slot = self.connect(class, None)?;
             self.pool(class).idle.push(slot, now);
             return Ok(slot);
         }
         Ok(kept)
+    }
+
+    /// The warmest kept connection that leads where it is to lead.
+    fn take_kept(&mut self, class: Class, elsewhere: Option<&Arc<Elsewhere>>) -> Option<u32> {
+        if elsewhere.is_none() {
+            return self.pool(class).idle.pop_back();
+        }
+        let leads = |slot: &u32| {
+            let connection = self.connections.get(*slot);
+            connection.is_some_and(|found| found.elsewhere.as_ref() == elsewhere)
+        };
+        let unused = &self.pool_of(class).idle_elsewhere;
+        let place = unused.iter().rposition(leads)?;
+        Some(self.pool(class).idle_elsewhere.remove(place))
     }
 
     /// What goes on on a connection, as long as it is there.

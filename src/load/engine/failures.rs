@@ -36,10 +36,10 @@ impl Sockets {
         let ended = cause.counted() == Some(Unanswered::Connection);
         let may_be_stale = connection.served && ended;
         let (cause, attempts) = connection.exchange.abandon(cause, &mut self.seen);
-        self.close(slot);
         for (place, answering) in attempts {
             self.lose_attempt(place, cause, (may_be_stale, answering), now);
         }
+        self.close(slot);
     }
 
     /// An attempt's connection or stream can no longer answer it; `answering`: the
@@ -57,7 +57,7 @@ impl Sockets {
         };
         if let Some(carried) = self.drop_carried(place) {
             let end = lost(cause, stale && !answering, carried.handed_over);
-            self.end(carried.id, now, now, end);
+            self.end(&carried, now, now, end);
         }
     }
 

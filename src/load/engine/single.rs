@@ -59,10 +59,10 @@ impl Sockets {
             return;
         };
         let ended = self.ended_at(&carried, now);
-        if ended >= carried.until {
+        if carried.too_late(ended) {
             // What may still come on its connection belongs to nobody.
             self.close(slot);
-            return self.end(carried.id, now, now, End::TooLate);
+            return self.end(&carried, now, now, End::TooLate);
         }
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
@@ -74,12 +74,13 @@ impl Sockets {
             && response.keep_alive
             && connection.unsent.is_empty()
             && !self.fresh_connections;
-        if keep {
-            self.pool(class).idle.push(slot, now);
-        } else {
-            self.close(slot);
+        let elsewhere = connection.elsewhere.is_some();
+        match (keep, elsewhere) {
+            (true, false) => self.pool(class).idle.push(slot, now),
+            (true, true) => self.pool(class).idle_elsewhere.push(slot),
+            (false, _) => self.close(slot),
         }
-        self.end(carried.id, ended, now, answer(response, content));
+        self.end(&carried, ended, now, answer(response, content));
     }
 
     /// Takes bytes that came for the attempt under way; false where the connection has

@@ -5,6 +5,7 @@
 //! handshake waits for the target. So the timeout bounds the handshakes too.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 
 use bytes::{Buf as _, BytesMut};
 use rustix::event::epoll::EventFlags;
@@ -26,7 +27,9 @@ use crate::clients::{
     Asks, AttemptEnd, AttemptId, Class, End, NewFailure, Outgoing, Wire, WireReport,
 };
 use crate::clock::{self, Clock, RunDelay};
-use crate::model::{CheckFailure, Content, Expected, FailureCause, Learnt, example, time_left_ms};
+use crate::model::{
+    CheckFailure, Content, Elsewhere, Expected, FailureCause, Learnt, example, time_left_ms,
+};
 use crate::plan::{Draft, Slice};
 use crate::record::{FirstFailure, Sample};
 use crate::slots::Slab;
@@ -61,7 +64,7 @@ pub(super) struct Sockets {
     /// When it was last heard which sockets are ready.
     pub(super) polled: Nanos,
     /// Since when those may have been ready, where the kernel does not note it.
-    ready_from: Nanos,
+    pub(super) ready_from: Nanos,
     /// Room for what the kernel notes of bytes, where it can.
     pub(super) notes: Option<Notes>,
     /// Where zero lies on the wall clock, by which the kernel notes.
@@ -106,13 +109,17 @@ impl Wire for Sockets {
             until,
             asks,
         } = outgoing;
-        let slot = match self.take_connection(asks.class(), which, sent) {
+        let slot = match self.take_connection(&asks, which, sent) {
             Ok(slot) => slot,
             Err(fault) => {
                 self.warn_of(&fault);
                 self.note_fault(&fault);
                 let end = lost(fault.cause(false), false, false);
-                return self.end(id, sent, sent, end);
+                let carried = Carried {
+                    id,
+                    ..Carried::NONE
+                };
+                return self.end(&carried, sent, sent, end);
             }
         };
         self.carry(Carried {
@@ -121,6 +128,8 @@ impl Wire for Sockets {
             stream: 0,
             sent,
             until,
+            held_before: self.held_of(slot),
+            held: Nanos::ZERO,
             handed_over: false,
             first_byte: None,
         });
@@ -140,6 +149,11 @@ impl Wire for Sockets {
         let cause = self.waited_for(id);
         self.cancel(id, now);
         cause
+    }
+
+    fn held_up(&self, id: AttemptId) -> Nanos {
+        let carried = self.carried(id.slot).filter(|it| it.id == id);
+        carried.map_or(Nanos::ZERO, |carried| self.held_since(carried))
     }
 
     fn next_end(&mut self) -> Option<AttemptEnd<Box<Content>>> {
@@ -191,7 +205,8 @@ impl Wire for Sockets {
             |content| example(&content.seen(failure.status)),
         );
         if let Some((check, draft, step)) = failure.check {
-            let check = self.requests.check_in_words(&draft, step, check);
+            let content = failure.content.map(|content| &**content);
+            let check = self.requests.check_in_words((&draft, step), check, content);
             seen = format!("{check}; {seen}");
         }
         let failure = FirstFailure {
@@ -313,17 +328,24 @@ impl Sockets {
     }
 
     /// An attempt has ended at `at`, which is earlier than `seen` where the kernel noted it.
-    pub(super) fn end(&mut self, id: AttemptId, at: Nanos, seen: Nanos, how: End<Box<Content>>) {
+    pub(super) fn end(
+        &mut self,
+        carried: &Carried,
+        at: Nanos,
+        seen: Nanos,
+        how: End<Box<Content>>,
+    ) {
         let ready = if at < seen {
             at
         } else {
             at.min(self.ready_from)
         };
         self.ends.push_back(AttemptEnd {
-            id,
+            id: carried.id,
             at,
             ready,
             seen,
+            held: carried.held,
             how,
         });
     }
@@ -344,9 +366,10 @@ impl Sockets {
 
     /// The attempt in this slot is carried no more: how it was.
     pub(super) fn drop_carried(&mut self, attempt: u32) -> Option<Carried> {
+        let held = self.held_since(self.carried(attempt)?);
         let carried = self.carried.get_mut(attempt as usize)?;
         let was = std::mem::replace(carried, Carried::NONE);
-        was.is_some().then_some(was)
+        Some(Carried { held, ..was })
     }
 
     /// Of the response to a request: whether it has no body whatever it says, and
@@ -361,10 +384,21 @@ impl Sockets {
         }
     }
 
-    pub(super) fn connect(&mut self, class: Class) -> Result<u32, Fault> {
+    /// Opens a connection to the endpoint, or to where a redirect has led.
+    pub(super) fn connect(
+        &mut self,
+        class: Class,
+        elsewhere: Option<&Arc<Elsewhere>>,
+    ) -> Result<u32, Fault> {
         debug_assert!(self.pool(class).may_open(), "the limit is a limit");
         let begun = self.read_clock();
-        let stream = Stream::connect(&self.endpoint)?;
+        let stream = match elsewhere {
+            None => Stream::connect(&self.endpoint.address, self.endpoint.tls.as_ref())?,
+            Some(elsewhere) => {
+                let (address, tls) = self.endpoint.of_redirect(elsewhere)?;
+                Stream::connect(&address, tls.as_ref())?
+            }
+        };
         if self.notes.is_some() {
             stream.note_arrivals();
         }
@@ -378,7 +412,7 @@ impl Sockets {
         Ok(self.connections.insert(Connection::new(
             stream,
             serial,
-            class,
+            (class, elsewhere.cloned()),
             exchange,
             (unsent, begun),
         )))
@@ -414,7 +448,9 @@ impl Sockets {
             return;
         };
         if connection.established && connection.step != Step::Timed {
-            self.times.see(connection, self.clock.now());
+            let held = connection.held.saturating_add(connection.held_now);
+            self.times
+                .see(connection, self.clock.now().saturating_sub(held));
         }
         let sent = connection.unsent.is_empty() && !connection.stream.pending();
         let wanted = if connection.established && sent {
@@ -453,7 +489,7 @@ impl Sockets {
         };
         let pool = self.pool(connection.class);
         pool.open -= 1;
-        pool.idle.remove(slot);
+        pool.forget(slot);
         self.counted.connections_open -= 1;
         connection.stream.reset();
     }
@@ -469,6 +505,13 @@ impl Sockets {
         }
     }
 
+    pub(super) const fn pool_of(&self, class: Class) -> &Pool {
+        match class {
+            Class::User => &self.users,
+            Class::Monitor => &self.monitors,
+        }
+    }
+
     pub(super) const fn pool(&mut self, class: Class) -> &mut Pool {
         match class {
             Class::User => &mut self.users,
@@ -479,7 +522,8 @@ impl Sockets {
 
 /// Whether the kernel notes when bytes come: of TCP, and not of what is encrypted.
 const fn noted(endpoint: &Endpoint) -> bool {
-    matches!(endpoint.address, Address::Tcp(_)) && endpoint.tls.is_none()
+    let plain = endpoint.tls.is_none() || endpoint.redirects.is_some();
+    matches!(endpoint.address, Address::Tcp(_)) && plain
 }
 
 /// The end of an attempt with this response, and what was kept of it.

@@ -135,7 +135,7 @@ impl Sockets {
             StreamEnd::Refused(said) => {
                 self.seen = said.into_bytes();
                 if let Some(carried) = self.drop_carried(place) {
-                    self.end(carried.id, now, now, End::Unprocessed);
+                    self.end(&carried, now, now, End::Unprocessed);
                 }
                 return;
             }
@@ -149,15 +149,15 @@ impl Sockets {
             return;
         };
         let ended = self.ended_at(&carried, now);
-        if ended >= carried.until {
-            return self.end(carried.id, now, now, End::TooLate);
+        if carried.too_late(ended) {
+            return self.end(&carried, now, now, End::TooLate);
         }
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.served = true;
             let class = connection.class;
             self.times.first_byte(class, carried.waited(ended));
         }
-        self.end(carried.id, ended, now, answer(response, content));
+        self.end(&carried, ended, now, answer(response, content));
     }
 
     /// Tells the server that nobody waits for a stream any more. A connection

@@ -5,7 +5,7 @@
 //! between is the wire's to tell. It is counted here, without allocating, and leaves
 //! once an interval with the generator's sample. Monitors are not in it.
 
-use super::super::connection::Connection;
+use super::super::connection::{Carried, Connection};
 use super::sockets::Sockets;
 use crate::clients::Class;
 use crate::record::{Counters, Histogram, Measure, Sample};
@@ -77,7 +77,46 @@ impl Times {
     }
 }
 
+/// A connection is held up while it is being made, and could go on, and nobody looks. What
+/// is under way on it waits for the generator then, and not for the target.
 impl Sockets {
+    /// A connection that is ready is looked at: it may have been ready for a while.
+    pub(super) fn look_at(&mut self, slot: u32) {
+        let connection = self.connections.get(slot);
+        if connection.is_none_or(|found| found.step == Step::Timed) {
+            return;
+        }
+        let now = self.read_clock();
+        if let Some(connection) = self.connections.get_mut(slot) {
+            let ready = self.ready_from.max(connection.looked_at);
+            connection.held_now = now.saturating_sub(ready);
+            connection.looked_at = now;
+        }
+    }
+
+    /// The look is over. What goes on was held up; what has ended knows by itself since when
+    /// it was ready.
+    pub(super) fn looked_at(&mut self, slot: u32, serial: u32) {
+        if let Some(connection) = self.connections.get_mut(slot)
+            && connection.serial == serial
+        {
+            let held_now = std::mem::take(&mut connection.held_now);
+            connection.held = connection.held.saturating_add(held_now);
+        }
+    }
+
+    /// For how long a connection has been held up.
+    pub(super) fn held_of(&self, slot: u32) -> Nanos {
+        let connection = self.connections.get(slot);
+        connection.map_or(Nanos::ZERO, |connection| connection.held)
+    }
+
+    /// The same since an attempt on it began.
+    pub(super) fn held_since(&self, carried: &Carried) -> Nanos {
+        self.held_of(carried.connection)
+            .saturating_sub(carried.held_before)
+    }
+
     /// The first byte of an attempt's answer has come, or a later one.
     pub(super) fn first_byte_came(&mut self, place: u32) {
         let now = self.read_clock();

@@ -1,18 +1,31 @@
 //! The requests that redirects lead to, and whether one is followed.
 
-use super::{Asking, Endpoint, Form, Piece, Requests};
+use std::sync::Arc;
+
+use super::{Asking, Endpoint, Form, Piece, Protocol, Requests};
 use crate::clients::{StepRequest, Try};
-use crate::model::{CheckFailure, Content, FollowFrom, Learnt, OperationKind, Step, Template};
+use crate::model::{
+    CheckFailure, Content, Elsewhere, FollowFrom, HttpOrigin, Learnt, NotFollowed, OperationKind,
+    Redirected, Step, Template,
+};
 use crate::plan::Draft;
 use crate::units::Nanos;
 
 /// The requests that redirects may lead to.
 #[derive(Debug, Clone)]
 pub(super) struct Hops {
+    here: Hop,
+    /// The same at another origin, where any is led to.
+    elsewhere: Option<Hop>,
+}
+
+/// Those to one origin.
+#[derive(Debug, Clone)]
+struct Hop {
     /// The same, with its method and body.
-    pub(super) same: Form,
+    same: Form,
     /// A GET without a body.
-    pub(super) get: Form,
+    get: Form,
 }
 
 /// Fields that say something of a body, which a GET has none of.
@@ -23,20 +36,40 @@ const OF_A_BODY: [&str; 5] = [
     "transfer-encoding",
     "expect",
 ];
+/// Fields that are meant for one origin, which no other is told: as curl has it.
+const OF_AN_ORIGIN: [&str; 3] = ["authorization", "cookie", "host"];
 
 impl Hops {
-    pub(super) fn of(kind: &OperationKind, step: &Step, host: &str, endpoint: &Endpoint) -> Self {
+    pub(super) fn of(kind: &OperationKind, step: &Step, host: &Piece, endpoint: &Endpoint) -> Self {
+        let elsewhere = endpoint.redirects.is_some() && endpoint.protocol == Protocol::Http1;
+        Self {
+            here: Hop::of(kind, step, host, endpoint),
+            elsewhere: elsewhere.then(|| {
+                let step = without(step, &OF_AN_ORIGIN);
+                Hop::of(kind, &step, &Piece::RedirectedHost, endpoint)
+            }),
+        }
+    }
+
+    pub(super) fn form(&self, redirected: &Redirected) -> &Form {
+        let elsewhere = self.elsewhere.as_ref();
+        let elsewhere = elsewhere.filter(|_| redirected.elsewhere.is_some());
+        let hop = elsewhere.unwrap_or(&self.here);
+        if redirected.keeps {
+            &hop.same
+        } else {
+            &hop.get
+        }
+    }
+}
+
+impl Hop {
+    fn of(kind: &OperationKind, step: &Step, host: &Piece, endpoint: &Endpoint) -> Self {
         let target = || vec![Piece::Redirected];
-        let headers = step.headers.iter();
-        let kept = headers.filter(|(name, _)| {
-            let mut of_a_body = OF_A_BODY.iter();
-            !of_a_body.any(|own| name.eq_ignore_ascii_case(own))
-        });
         let get = Step {
             method: "GET".into(),
-            headers: kept.cloned().collect(),
             body: Template::new(),
-            ..step.clone()
+            ..without(step, &OF_A_BODY)
         };
         Self {
             same: Form::to(target(), kind, step, host, endpoint),
@@ -45,9 +78,19 @@ impl Hops {
     }
 }
 
+/// A step without these header fields.
+fn without(step: &Step, fields: &[&str]) -> Step {
+    let left_out = |name: &str| fields.iter().any(|own| name.eq_ignore_ascii_case(own));
+    let headers = step.headers.iter().filter(|(name, _)| !left_out(name));
+    Step {
+        headers: headers.cloned().collect(),
+        ..step.clone()
+    }
+}
+
 impl Requests {
-    /// Whether an answer leads elsewhere within the origin and is followed: then the next
-    /// request is in `learnt`.
+    /// Whether an answer leads elsewhere and is followed: then the next request is in
+    /// `learnt`.
     pub(in crate::load) fn follows(
         &self,
         (draft, step): (&Draft, usize),
@@ -84,23 +127,31 @@ impl Requests {
                 }
             }
         }
+        let elsewhere = before.and_then(|before| before.elsewhere.as_ref());
         let asked = FollowFrom {
-            encrypted: self.origin.0,
-            authority: &self.origin.1,
+            origin: elsewhere.map_or(&self.origin, |elsewhere| &elsewhere.origin),
+            elsewhere,
             target: &target,
             method: &inspected.step.method,
             kept: before.is_none_or(|before| before.keeps),
             hops: before.map_or(0, |before| before.hops),
             most: inspected.follow,
         };
-        let next = asked.follow(status, content.header("location"));
+        let location = content.header("location");
+        let next = asked.follow(status, location, |origin| self.admit(origin));
         let next = next.map_err(CheckFailure::Redirect)?;
-        if inspected.cookies {
-            for field in content.all("set-cookie") {
-                learnt.cookies.set(field);
-            }
-        }
+        self.take_cookies(inspected, content, learnt);
         learnt.redirected = Some(Box::new(next));
         Ok(true)
+    }
+
+    /// Another origin at its address; none where that is where operations begin.
+    fn admit(&self, origin: HttpOrigin) -> Result<Option<Arc<Elsewhere>>, NotFollowed> {
+        if origin.is(&self.origin) {
+            return Ok(None);
+        }
+        let redirects = self.redirects.as_ref().ok_or(NotFollowed::OneOrigin)?;
+        let address = redirects.address(&origin.host, origin.port)?;
+        Ok(Some(Arc::new(Elsewhere { origin, address })))
     }
 }

@@ -100,6 +100,7 @@ impl Proxy {
     /// # Errors
     ///
     /// Where the address cannot be listened on, or no thread can be started.
+    #[cfg(feature = "testing")]
     pub fn start(spec: ProxySpec) -> Result<Self> {
         Self::start_noting(spec, Arc::default())
     }

@@ -60,8 +60,8 @@ pub(in crate::scenario) struct Operation {
     /// Whether its requests send the cookies that its earlier answers set.
     #[serde(default)]
     pub(super) cookies: bool,
-    /// Redirects of each step that are followed at most, within the same scheme, host
-    /// and port.
+    /// Redirects of each step that are followed at most, to this machine and to hosts that
+    /// are allowed; never from https to http.
     #[serde(default)]
     #[schemars(range(max = 50))]
     pub(super) follow: u32,

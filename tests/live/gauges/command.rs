@@ -77,6 +77,22 @@ fn what_is_wrong_is_said_in_a_sentence() {
         text.contains("?token=***: the page is HTML, not metrics"),
         "{text}"
     );
+    // With the cause by which such failures are counted, once.
+    for (status, told) in [
+        (
+            503,
+            "?token=***: it answered with status 503; counted as: server error (5xx)\n",
+        ),
+        (
+            302,
+            "no redirect is followed; counted as: unexpected redirect (3xx)\n",
+        ),
+    ] {
+        let server = Server::start(move |_| ScriptedAnswer::status(status));
+        let (code, text) = gauges(&server, &[]);
+        assert_eq!(code, Some(3));
+        assert!(text.ends_with(told), "{text}");
+    }
     let (code, text) = gauges(&server, &["--preset", "pumma"]);
     assert_eq!(code, Some(2));
     assert!(text.contains("did you mean `puma`?"), "{text}");

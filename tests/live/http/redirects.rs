@@ -1,4 +1,4 @@
-//! Redirects, followed as `curl -L` follows them, and no further than the origin.
+//! Redirects, followed as `curl -L` follows them.
 
 use super::curl::{curl, load, own};
 use crate::server::{Request, ScriptedAnswer, Server};
@@ -76,8 +76,8 @@ fn server() -> Server {
             Some(0) => end(line),
             Some(left) => redirect(302, &format!("/again/{}", left - 1)),
             None if path == "/loop" => redirect(302, "/loop"),
-            None if path == "/elsewhere" => redirect(302, "http://127.0.0.2:1/x"),
-            None if path == "/encrypted" => redirect(302, &format!("https://{host}/x")),
+            None if path == "/elsewhere" => redirect(302, "http://192.0.2.1:1/x"),
+            None if path == "/foreign" => redirect(302, "ftp://127.0.0.1/x"),
             None if path == "/nowhere" => {
                 ScriptedAnswer::text("HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n")
             }
@@ -86,12 +86,12 @@ fn server() -> Server {
     })
 }
 
-fn redirect(status: u16, location: &str) -> ScriptedAnswer {
+pub(super) fn redirect(status: u16, location: &str) -> ScriptedAnswer {
     let text = format!("HTTP/1.1 {status} Go\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n");
     ScriptedAnswer::text(&text)
 }
 
-fn end(line: &str) -> ScriptedAnswer {
+pub(super) fn end(line: &str) -> ScriptedAnswer {
     // What answers HEAD has no body.
     let body = if line.starts_with("HEAD ") { "" } else { "end" };
     ScriptedAnswer::text(&format!(
@@ -166,12 +166,13 @@ fn what_is_not_followed_has_failed_and_says_why() {
         (
             "/elsewhere",
             1,
-            "it leads to another scheme, host or port, and is not followed",
+            "it leads to 192.0.2.1, which is not this machine's loopback; if you may use it, \
+             allow it with --allow-host 192.0.2.1",
         ),
         (
-            "/encrypted",
+            "/foreign",
             1,
-            "it leads to another scheme, host or port, and is not followed",
+            "it leads to neither http nor https, or names a user",
         ),
         ("/nowhere", 1, "it does not say where it leads"),
     ] {

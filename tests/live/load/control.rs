@@ -111,8 +111,8 @@ fn retries_can_be_changed_under_way() {
     let generator = start(&setup(&plan, server.address()), updates);
     generator.command(Command::Act(ClientsAction::Retries { retries: 0 }));
     let told = GeneratorRecord::gather(&plan, &receiver);
-    assert_eq!((told.user.first_tries, told.user.retries), (99, 0));
-    assert_eq!(told.operations.failed_server_error, 99);
+    assert_eq!((told.user.first_tries, told.user.retries), (100, 0));
+    assert_eq!(told.operations.failed_server_error, 100);
 }
 
 #[test]

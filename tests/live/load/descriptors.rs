@@ -44,7 +44,7 @@ fn limited() {
     };
     setrlimit(Resource::Nofile, limit).unwrap();
     let told = run(&plan, server.address());
-    assert_eq!(told.operations.scheduled, 99);
+    assert_eq!(told.operations.scheduled, 100);
     assert!(
         told.operations.failed_connection > 40,
         "{:?}",

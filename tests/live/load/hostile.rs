@@ -19,10 +19,10 @@ fn a_dead_target_gives_failures_and_no_rate() {
     let told = run(&plan, address);
     assert_eq!(
         (told.operations.scheduled, told.operations.failed_connection),
-        (99, 99)
+        (100, 100)
     );
-    assert_eq!((told.user.first_tries, told.user.retries), (99, 198));
-    assert_eq!((told.user.connection_errors, told.user.responses), (297, 0));
+    assert_eq!((told.user.first_tries, told.user.retries), (100, 200));
+    assert_eq!((told.user.connection_errors, told.user.responses), (300, 0));
     assert!(told.histogram("user", Measure::Response).is_empty());
 }
 
@@ -88,12 +88,12 @@ fn hostile_answers_are_outcomes() {
         let told = run(&plan(50.0, ms(300)), server.address());
         assert_eq!(
             (told.operations.scheduled, count(&told)),
-            (14, 14),
+            (15, 15),
             "{name}: {told:?}"
         );
         if name == "twice" {
             // Nothing that comes after a surplus can be trusted.
-            assert_eq!(server.connections(), 14);
+            assert_eq!(server.connections(), 15);
         }
     }
 }
@@ -103,12 +103,12 @@ fn a_refusal_is_a_success_where_it_is_due_and_a_hole_where_it_is_missing() {
     let mut plan = plan(100.0, ms(300));
     plan.load.mix[0].refused = true;
     let strict = Server::start(|_| ScriptedAnswer::status(403));
-    assert_eq!(run(&plan, strict.address()).operations.succeeded, 29);
+    assert_eq!(run(&plan, strict.address()).operations.succeeded, 30);
     let lax = Server::start(|_| ScriptedAnswer::status(200));
     let told = run(&plan, lax.address());
     assert_eq!(
         (told.operations.failed_wrongly_allowed, told.user.status_2xx),
-        (29, 29)
+        (30, 30)
     );
 }
 
@@ -118,7 +118,7 @@ fn a_server_that_closes_idle_connections_breaks_nothing() {
     let told = run(&plan(100.0, ms(500)), server.address());
     assert_eq!(
         (told.operations.scheduled, told.operations.succeeded),
-        (49, 49)
+        (50, 50)
     );
 }
 
@@ -135,13 +135,13 @@ fn a_request_on_a_stale_connection_is_sent_once_more_where_that_is_safe() {
     let told = run(&plan, server.address());
     assert_eq!(
         (told.operations.scheduled, told.operations.succeeded),
-        (19, 19)
+        (20, 20)
     );
     assert_eq!(
         (told.user.first_tries, told.user.resends, told.user.retries),
-        (19, 18, 0)
+        (20, 19, 0)
     );
-    assert_eq!(told.user.connection_errors, 18);
+    assert_eq!(told.user.connection_errors, 19);
 
     // An update may have been carried out already: it is the client's to decide.
     plan.load.mix = vec![entry(Request::UpdateTask)];
@@ -149,10 +149,10 @@ fn a_request_on_a_stale_connection_is_sent_once_more_where_that_is_safe() {
     let told = run(&plan, server.address());
     assert_eq!(
         (told.user.resends, told.operations.failed_connection),
-        (0, 9)
+        (0, 10)
     );
     assert_eq!(
         (told.operations.succeeded, told.user.connection_errors),
-        (10, 9)
+        (10, 10)
     );
 }

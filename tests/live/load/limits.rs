@@ -19,12 +19,12 @@ fn timeouts_and_retries_are_counted_exactly() {
     let told = run(&plan, server.address());
     assert_eq!(
         (told.operations.scheduled, told.operations.timed_out),
-        (29, 29)
+        (30, 30)
     );
-    assert_eq!((told.user.first_tries, told.user.retries), (29, 58));
-    assert_eq!((told.user.timeouts, told.user.ended()), (87, 87));
+    assert_eq!((told.user.first_tries, told.user.retries), (30, 60));
+    assert_eq!((told.user.timeouts, told.user.ended()), (90, 90));
     // Each had a connection to itself: what may still come on one belongs to nobody.
-    assert_eq!(told.generator.connections_opened, 87);
+    assert_eq!(told.generator.connections_opened, 90);
 }
 
 #[test]
@@ -39,11 +39,11 @@ fn the_deadline_ends_an_operation_and_its_attempt() {
     // Attempts at 0, 200 and 400 ms; the third is given up at 500 ms.
     assert_eq!(
         (told.operations.scheduled, told.operations.missed_deadline),
-        (29, 29)
+        (30, 30)
     );
     assert_eq!(
         (told.user.retries, told.user.timeouts, told.user.cancelled),
-        (58, 58, 29)
+        (60, 60, 30)
     );
     assert_eq!(told.operations.unfinished, 0);
 }
@@ -57,7 +57,7 @@ fn past_the_pool_operations_wait_and_past_the_backlog_they_are_shed() {
     plan.load.backlog = 3;
     plan.load.client.timeout = ms(60_000);
     let told = run(&plan, server.address());
-    assert_eq!((told.operations.scheduled, told.operations.shed), (29, 24));
+    assert_eq!((told.operations.scheduled, told.operations.shed), (30, 25));
     assert_eq!((told.operations.unfinished, told.user.started()), (5, 2));
     assert_eq!(told.generator.backlog_max, 3);
     assert_eq!(server.connections(), 2);
@@ -69,9 +69,9 @@ fn those_who_wait_are_served_in_order() {
     let mut plan = plan(200.0, ms(200));
     plan.load.connections = 1;
     let told = run(&plan, server.address());
-    assert_eq!(told.operations.succeeded, 39);
+    assert_eq!(told.operations.succeeded, 40);
     assert_eq!(server.connections(), 1);
-    // 39 × 20 ms of work arrive within 200 ms: the last waits for nearly all of it.
+    // 40 × 20 ms of work arrive within 200 ms: the last waits for nearly all of it.
     let waited = told.quantile_ms("generator", Measure::PoolWait, 1.0);
     assert!((500.0..1_500.0).contains(&waited), "{waited}");
     // None of it is the generator's own lag.

@@ -174,7 +174,7 @@ fn every_fault_at_once_is_accounted_for() {
     plan.load.client.retries = 1;
     let told = run(&plan, server.address());
     let all = &told.operations;
-    assert_eq!(all.scheduled, 449);
+    assert_eq!(all.scheduled, 450);
     // The control: nothing of this was spared.
     for (way, count) in [
         ("succeeded", all.succeeded),

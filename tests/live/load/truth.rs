@@ -32,7 +32,7 @@ fn a_healthy_target_is_measured_as_it_is() {
     let told = run(&plan, server.address());
     assert_eq!(
         (told.operations.scheduled, told.operations.succeeded),
-        (199, 199)
+        (200, 200)
     );
     assert_eq!(
         (
@@ -40,10 +40,10 @@ fn a_healthy_target_is_measured_as_it_is() {
             told.user.status_2xx,
             told.user.started()
         ),
-        (199, 199, 199)
+        (200, 200, 200)
     );
     assert_eq!((told.load_ended, told.generator.threads > 0), (1, true));
-    assert_eq!(server.requests().len(), 199);
+    assert_eq!(server.requests().len(), 200);
     let buckets: Vec<_> = told
         .buckets()
         .iter()
@@ -133,7 +133,7 @@ fn a_frozen_target_is_charged_with_every_operation_that_it_kept_waiting() {
     generator.join().unwrap();
     assert_eq!(
         (told.operations.scheduled, told.operations.succeeded),
-        (1_999, 1_999)
+        (2_000, 2_000)
     );
     let response = told.histogram("user", Measure::Response);
     assert!(

@@ -1,12 +1,12 @@
 //! `threadbare proxy` and `threadbare occupy` as their user meets them.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Output, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::peers::{connect, round};
+use super::peers::{connect, end_of, round};
 use crate::echo::echo;
 
 fn threadbare(arguments: &[&str]) -> Command {
@@ -30,10 +30,10 @@ impl Drop for Guarded {
     }
 }
 
-#[test]
-fn it_tells_where_it_is_and_what_it_did() {
-    let to = echo().to_string();
-    let arguments = ["proxy", "--listen", "127.0.0.1:0", "--to", &to];
+/// A proxy to this address that is used, and then ended by Ctrl-C: what it said first, and
+/// what at the end.
+fn used(to: &str, use_it: impl FnOnce(SocketAddr)) -> (Vec<String>, String) {
+    let arguments = ["proxy", "--listen", "127.0.0.1:0", "--to", to];
     let child = threadbare(&arguments)
         .args(["--api", "127.0.0.1:0"])
         .stdout(Stdio::piped())
@@ -49,24 +49,58 @@ fn it_tells_where_it_is_and_what_it_did() {
         assert!(out.read_line(&mut line).unwrap() > 0, "{lines:?}");
         lines.push(line);
     }
-    let address = lines[0].split(' ').next().unwrap().parse().unwrap();
+    use_it(lines[0].split(' ').next().unwrap().parse().unwrap());
+    let pid = Pid::from_raw(child.0.id().try_into().unwrap()).unwrap();
+    kill_process(pid, Signal::INT).unwrap();
+    assert_eq!(child.0.wait().unwrap().code(), Some(130));
+    let mut told = String::new();
+    out.read_to_string(&mut told).unwrap();
+    (lines, told)
+}
+
+#[test]
+fn it_tells_where_it_is_and_what_it_did() {
+    let (lines, told) = used(&echo().to_string(), |address| {
+        round(&mut connect(address));
+    });
     assert!(lines[1].starts_with("Toxiproxy's API is at http://127.0.0.1:"));
     assert!(
         lines
             .iter()
             .any(|line| line.contains("/proxies/proxy/toxics"))
     );
-    let mut stream = connect(address);
-    round(&mut stream);
-    let pid = Pid::from_raw(child.0.id().try_into().unwrap()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
-    assert_eq!(child.0.wait().unwrap().code(), Some(130));
-    let mut told = String::new();
-    out.read_to_string(&mut told).unwrap();
     assert_eq!(
         told,
         "proxy: 1 connection, 1 byte to the target, 1 byte to clients\n"
     );
+}
+
+/// A port on which nobody listens.
+fn nobody() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn what_could_not_be_reached_is_told_with_its_cause() {
+    let (_, told) = used(&nobody(), |address| {
+        for _ in 0..2 {
+            // It is closed once the other side was refused.
+            end_of(&mut connect(address));
+        }
+    });
+    assert!(
+        told.ends_with("\n  2 failed: connection refused\n"),
+        "{told}"
+    );
+    let output = threadbare(&["occupy", &nobody(), "-c", "1", "-d", "50ms", "--quiet"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    let told = String::from_utf8(output.stdout).unwrap();
+    let failed = "0 connections opened, 1 failed; 0 closed by the server, 0 requests answered\n  \
+                  1 failed: connection refused\n";
+    assert_eq!(told, failed);
 }
 
 #[test]

@@ -122,3 +122,35 @@ fn hooks_ready_checks_gauges_proxies_and_occupations_say_why_they_failed() {
     let readings = case.events("scrape_failed").len() as u64;
     assert_eq!(has("gauges app", "refused"), readings);
 }
+
+#[test]
+fn an_undo_that_is_refused_counts_under_its_hook_with_its_cause() {
+    let _alone = alone();
+    let server = Server::start(|request| match request.line().split(' ').nth(1) {
+        Some("/back") => ScriptedAnswer::status(503),
+        _ => ScriptedAnswer::status(200),
+    });
+    let url = url(&server);
+    let rest = format!(
+        r#"
+        [[hook]]
+        name = "toggle"
+        request = "POST {url}/on"
+        undo = {{ request = "POST {url}/back" }}
+        [[timeline]]
+        at = "1s"
+        do = "hook"
+        hook = "toggle"
+        "#
+    );
+    let case = Case::new(&on(&url, "2s", &rest));
+    let output = case.run();
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let expected = ("hook toggle".into(), "server_error".into(), 1);
+    assert_eq!(told(&case.summary()), [expected]);
+    let undos = std::fs::read_to_string(case.directory().join("undo.jsonl")).unwrap();
+    assert!(
+        undos.contains("\"cause\":\"server_error\",\"status\":503"),
+        "{undos}"
+    );
+}

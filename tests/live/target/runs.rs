@@ -5,7 +5,7 @@ use std::fs;
 use super::{Case, command, free_port, leftovers, on, said, url};
 use crate::founding::pids;
 use crate::rig::alive;
-use crate::run::alone;
+use crate::run::{alone, threadbare};
 use crate::server::{ScriptedAnswer, Server, Then};
 
 #[test]
@@ -16,7 +16,7 @@ fn a_url_is_loaded_recorded_and_reported_without_gauges_that_nobody_read() {
     let case = Case::new(&on(&url(&server), "2s", monitor));
     let output = case.run();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert_eq!(case.summary()["conservation"]["succeeded"], 199);
+    assert_eq!(case.summary()["conservation"]["succeeded"], 200);
     for figure in ["saturation", "zombie_share"] {
         assert!(case.phase("baseline", figure).is_null(), "{figure}");
     }
@@ -46,10 +46,9 @@ fn several_urls_share_the_load_by_their_weights_exactly() {
     let output = case.run();
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
     let counts = servers.each_ref().map(|server| server.requests().len());
-    // One every 10 ms, from 10 ms on: 199 before the end, and three of every four
-    // are the first's.
-    assert_eq!(counts, [150, 49]);
-    assert_eq!(case.summary()["conservation"]["succeeded"], 199);
+    // One every 10 ms: 200, and three of every four are the first's.
+    assert_eq!(counts, [150, 50]);
+    assert_eq!(case.summary()["conservation"]["succeeded"], 200);
 }
 
 #[test]
@@ -256,4 +255,26 @@ fn nothing_is_injected_into_what_is_broken_already() {
     );
     assert!(!case.folder.path().join("deployed").exists());
     assert!(case.events("action_started").is_empty());
+}
+
+#[test]
+fn a_variant_that_cannot_be_run_ends_the_series_and_not_its_table() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let case = Case::new(&on(&url(&server), "3s", ""));
+    let nobody = format!("gone: target.url=http://127.0.0.1:{}", free_port());
+    let output = threadbare()
+        .arg("what-if")
+        .arg(case.folder.path().join("case.toml"))
+        .args(["--live", "--try", &nobody, "--quiet", "--out"])
+        .arg(case.folder.path().join("tried"))
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let table = String::from_utf8_lossy(&output.stdout);
+    assert!(
+        table.contains("unchanged") && table.contains("Runs: "),
+        "{table}"
+    );
+    assert!(!table.contains("gone"), "{table}");
 }

@@ -13,7 +13,7 @@ use super::builder::{Run, SECOND, admit, applied, close, expect, sample, values}
 
 /// What one second of a load on the user's target was.
 #[derive(Debug, Clone, Copy)]
-struct Second {
+pub(super) struct Second {
     /// Asked for.
     asked: u64,
     /// Answered.
@@ -25,7 +25,7 @@ struct Second {
 }
 
 /// A record of a load on the user's target.
-fn record(run: Run, seconds: &[Second]) -> Record {
+pub(super) fn record(run: Run, seconds: &[Second]) -> Record {
     let mut record = run.record();
     record.samples.clear();
     record.header.plan.fleet = None;
@@ -81,7 +81,7 @@ fn record(run: Run, seconds: &[Second]) -> Record {
 }
 
 /// Two readings of a server with four workers.
-fn gauges(busy: u64, queue: u64) -> GaugeCounters {
+pub(super) fn gauges(busy: u64, queue: u64) -> GaugeCounters {
     GaugeCounters {
         readings: 2,
         busy_readings: 2,
@@ -96,14 +96,18 @@ fn gauges(busy: u64, queue: u64) -> GaugeCounters {
     }
 }
 
-const CALM: Second = Second {
+pub(super) const CALM: Second = Second {
     asked: 6,
     answered: 6,
     in_flight: 2,
     service_ms: 300,
 };
 
-fn with(mut record: Record, source: &str, each: impl Fn(u64) -> Option<Counters>) -> Record {
+pub(super) fn with(
+    mut record: Record,
+    source: &str,
+    each: impl Fn(u64) -> Option<Counters>,
+) -> Record {
     for index in 0..record.header.plan.end.0 / SECOND {
         if let Some(counters) = each(index) {
             record

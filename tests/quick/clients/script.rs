@@ -42,6 +42,8 @@ pub(super) struct Script<'a> {
     now: Nanos,
     /// By how many milliseconds each turn of the carrier comes late, over and over.
     pub(super) delays: Vec<u64>,
+    /// For how long it holds up each attempt while its connection is made.
+    pub(super) held: Nanos,
     turns: usize,
     next_reply: Box<dyn FnMut(u64) -> Reply + 'a>,
     connections: usize,
@@ -66,6 +68,7 @@ impl<'a> Script<'a> {
         Self {
             now: Nanos::ZERO,
             delays: vec![0],
+            held: Nanos::ZERO,
             turns: 0,
             next_reply,
             connections: plan.load.connections as usize,
@@ -110,7 +113,7 @@ impl<'a> Script<'a> {
             handed_over: true,
         };
         let how = match reply {
-            Reply::Status(_) | Reply::Late(..) if came >= carried.until => End::TooLate,
+            Reply::Status(_) | Reply::Late(..) if came >= carried.until + self.held => End::TooLate,
             Reply::Status(status) | Reply::Late(status, _) => {
                 self.kept += usize::from(self.keeps && carried.class == Class::User);
                 End::Answered {
@@ -130,6 +133,7 @@ impl<'a> Script<'a> {
             at: if answered { came } else { self.now },
             ready: came,
             seen: self.now,
+            held: self.held,
             how,
         });
     }
@@ -198,6 +202,10 @@ impl Wire for Script<'_> {
     fn time_out(&mut self, attempt: AttemptId, now: Nanos) -> FailureCause {
         self.cancel(attempt, now);
         FailureCause::NoAnswer
+    }
+
+    fn held_up(&self, _: AttemptId) -> Nanos {
+        self.held
     }
 
     fn next_end(&mut self) -> Option<AttemptEnd<()>> {

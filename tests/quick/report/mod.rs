@@ -359,7 +359,11 @@ fn progress_in_a_log() {
     let record = founding::record();
     let mut out = Vec::new();
     watch(&mut Lines::new(&mut out, &founding::plan()), &record);
-    insta::assert_snapshot!(String::from_utf8(out).unwrap());
+    let text = String::from_utf8(out).unwrap();
+    let seconds = text.lines().map(|line| line.split_once(" s").unwrap().0);
+    let seconds: Vec<f64> = seconds.map(|text| text.trim().parse().unwrap()).collect();
+    assert!(seconds.is_sorted(), "{text}");
+    insta::assert_snapshot!(text);
 }
 
 #[test]

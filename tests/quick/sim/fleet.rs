@@ -304,7 +304,8 @@ fn time_left_that_is_told_ends_the_work_for_nobody() {
 #[test]
 fn a_job_whose_time_is_over_goes_to_no_verification_and_no_database() {
     let late = |propagate_deadline| {
-        let plan = with(&one_worker(2.0, Nanos::from_secs(5)), |fleet| {
+        // The last is due 250 ms before the fifth second: what follows sees its job end.
+        let plan = with(&one_worker(2.0, ms(5_200)), |fleet| {
             fleet.application = "constant(250ms)".parse().unwrap();
             fleet.identity.latency = "constant(50ms)".parse().unwrap();
             fleet.propagate_deadline = propagate_deadline;

@@ -1,5 +1,11 @@
 //! A generator that stands still: stopped with its whole group.
 
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::thread;
+
+use rustix::net::listen;
+
 use super::{Load, Summary, server, wait};
 
 /// Stopped for so long after so long, and over again.
@@ -100,4 +106,52 @@ fn for_longer_than_the_deadline() {
     assert!(summary.own_by_target() > 10.0, "{}", summary.json);
     let missed = summary.number("/conservation/missed_deadline");
     assert!(summary.number("/measurement/never_sent") > missed / 2.0);
+}
+
+/// A server whose accept queue holds one connection until so long after it was started, and
+/// that answers at once from then on. A connection that finds the queue full tries again
+/// after a second (tcp(7)), and is made then.
+fn accepts_after(millis: u64) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    listen(&listener, 0).unwrap();
+    thread::spawn(move || {
+        wait(millis);
+        listen(&listener, 64).unwrap();
+        for mut connection in listener.incoming().flatten() {
+            thread::spawn(move || {
+                let mut bytes = [0; 1024];
+                while connection.read(&mut bytes).is_ok_and(|read| read > 0) {
+                    let _ = connection.write_all(b"HTTP/1.1 204 No Content\r\n\r\n");
+                }
+            });
+        }
+    });
+    address
+}
+
+/// A connection that was made meanwhile waited for the generator from then on: its time is
+/// the generator's, in the owners, the service, the connecting and the timeout.
+#[test]
+fn while_connections_were_made() {
+    let address = accepts_after(300);
+    let flags = "-c 8 -n 8 -d 6s --timeout 1500ms";
+    let load = Load::of(&[], &format!("http://{address}/"), flags);
+    wait(500);
+    load.stand_still(2_500);
+    let summary = load.end();
+    // Made after a second, of which it stood still for half, and seen two seconds later.
+    assert!(summary.own_by_target() > 1.5, "{}", summary.json);
+    assert_eq!(
+        summary.json["conservation"]["succeeded"], 8,
+        "{}",
+        summary.json
+    );
+    summary.serves_within(1_400.0);
+    let connecting = summary.number("/phases/0/connect_ms/max");
+    assert!(
+        connecting > 300.0 && connecting < 1_400.0,
+        "{}",
+        summary.json
+    );
 }

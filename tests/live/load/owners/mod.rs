@@ -31,9 +31,12 @@ struct Load(Child);
 impl Load {
     /// `wrapper`: a command that is given the load's command, or none.
     fn start(wrapper: &[&str], server: &Server, flags: &str) -> Self {
-        let url = format!("http://{}/", server.address());
+        Self::of(wrapper, &format!("http://{}/", server.address()), flags)
+    }
+
+    fn of(wrapper: &[&str], url: &str, flags: &str) -> Self {
         let mut words = wrapper.to_vec();
-        words.extend([env!("CARGO_BIN_EXE_threadbare"), "load", &url, "--json"]);
+        words.extend([env!("CARGO_BIN_EXE_threadbare"), "load", url, "--json"]);
         words.extend(flags.split(' '));
         let child = Command::new(words[0])
             .args(&words[1..])
