@@ -103,11 +103,14 @@ fn intervals_hold_the_truth_in_19_of_20() {
     ] {
         for (name, share) in coverage(workers, candidate, truth, paired, 1_000) {
             println!("{what}, {name}: {:.1} %", share * 100.0);
-            told.push((what, name, share));
+            told.push((what, name, share, paired));
         }
     }
-    for (what, name, share) in told {
-        assert!((0.93..=0.97).contains(&share), "{what}, {name}: {share}");
+    for (what, name, share, paired) in told {
+        // The same seed draws the same services, longer by a share: of the difference of a
+        // pair little but the rounding of histograms is left, which the draws have as well.
+        let most = if paired { 1.0 } else { 0.97 };
+        assert!((0.93..=most).contains(&share), "{what}, {name}: {share}");
     }
 }
 
