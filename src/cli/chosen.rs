@@ -5,7 +5,7 @@ use clap::Args;
 use super::View;
 use crate::error::Result;
 use crate::plan::Plan;
-use crate::scenario::{self, Setting};
+use crate::scenario::{self, Changes, Setting};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Chosen {
@@ -22,6 +22,10 @@ pub(super) struct Chosen {
     /// same verdict
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
+    /// Expect this too, such as 'p99 in the 10 s before trigger <= 50ms'; may be repeated
+    /// (docs/EXPECTATIONS.md)
+    #[arg(long, value_name = "EXPECTATION")]
+    pub(super) expect: Vec<String>,
 }
 
 impl Chosen {
@@ -29,8 +33,12 @@ impl Chosen {
     pub(super) fn plan(&self, view: &View, more: &[Setting]) -> Result<Plan> {
         let settings = [self.set.as_slice(), more].concat();
         let colour = view.color(&std::io::stderr());
-        let plan =
-            scenario::load_profile(&self.scenario, self.profile.as_deref(), &settings, colour)?;
+        let changes = Changes {
+            profile: self.profile.as_deref(),
+            settings: &settings,
+            expected: &self.expect,
+        };
+        let plan = scenario::load_changed(&self.scenario, &changes, colour)?;
         let seed = self.seed.unwrap_or(plan.seed);
         Ok(Plan { seed, ..plan })
     }

@@ -141,7 +141,7 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Print the summary as JSON instead of the table
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["repeat", "baseline"])]
     json: bool,
     /// Write the histograms of each interval to this file, as an interval log of
     /// `HdrHistogram`

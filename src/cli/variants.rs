@@ -155,6 +155,8 @@ fn one(options: &run::Options, out: &Path, chosen: &Chosen, variant: &Variant) -
 fn command(chosen: &Chosen, variant: &Variant, allowed: &[String]) -> Vec<String> {
     let seed = chosen.seed.iter();
     let seed = seed.flat_map(|seed| ["--seed".to_owned(), seed.to_string()]);
+    let profile = chosen.profile.iter();
+    let profile = profile.flat_map(|name| ["--profile".to_owned(), name.clone()]);
     let settings = chosen.set.iter().chain(&variant.settings);
     let settings = settings.flat_map(|setting| ["--set".to_owned(), setting.to_string()]);
     let hosts = allowed.iter();
@@ -163,6 +165,7 @@ fn command(chosen: &Chosen, variant: &Variant, allowed: &[String]) -> Vec<String
         .into_iter()
         .map(str::to_owned)
         .chain(seed)
+        .chain(profile)
         .chain(settings)
         .chain(hosts)
         .collect()
@@ -215,7 +218,8 @@ mod tests {
     #[test]
     fn a_variant_is_made_again_by_a_run_of_its_own() {
         let chosen = Chosen {
-            profile: None,
+            profile: Some("ci".into()),
+            expect: Vec::new(),
             scenario: "mine.toml".into(),
             seed: Some(3),
             set: vec!["end=20s".parse().unwrap()],
@@ -224,7 +228,7 @@ mod tests {
         let words = command(&chosen, &variant, &["shop.test".into()]);
         assert_eq!(
             words.join(" "),
-            "threadbare run mine.toml --seed 3 --set end=20s --set load.client.retries=0 \
+            "threadbare run mine.toml --seed 3 --profile ci --set end=20s --set load.client.retries=0 \
              --allow-host shop.test"
         );
     }

@@ -41,6 +41,6 @@ pub(crate) use operations::csv_values;
 pub use operations::{load_operations, operations, operations_schema};
 pub use parse::parse;
 pub use schema::schema;
-pub use settings::{Setting, load_profile, load_with};
+pub use settings::{Changes, Setting, load_changed, load_with};
 pub use shipped::{load, shipped};
 pub use statement::short_figures;

@@ -5,6 +5,7 @@
 //! mistake in one is shown in its place in the text that it leads to.
 
 use std::fmt;
+use std::iter;
 use std::str::FromStr;
 
 use toml::{Table, Value};
@@ -76,23 +77,38 @@ impl fmt::Display for Setting {
 /// As [`super::load`], for the file as it stands and for what the settings make
 /// of it.
 pub fn load_with(name_or_path: &str, settings: &[Setting], colour: bool) -> Result<Plan> {
-    load_profile(name_or_path, None, settings, colour)
+    let changes = Changes {
+        settings,
+        ..Changes::default()
+    };
+    load_changed(name_or_path, &changes, colour)
 }
 
-/// The same with the settings of one of the file's profiles before these.
+/// What the command line changes of a scenario.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Changes<'a> {
+    /// The profile of the file whose settings come first.
+    pub profile: Option<&'a str>,
+    /// Settings.
+    pub settings: &'a [Setting],
+    /// What is expected besides, in one line each.
+    pub expected: &'a [String],
+}
+
+/// A scenario with these changes; opened as [`super::load`] does.
 ///
 /// # Errors
 ///
 /// As [`load_with`]; wrong usage, where there is no such profile.
-pub fn load_profile(
-    name_or_path: &str,
-    profile: Option<&str>,
-    settings: &[Setting],
-    colour: bool,
-) -> Result<Plan> {
+pub fn load_changed(name_or_path: &str, changes: &Changes<'_>, colour: bool) -> Result<Plan> {
+    let Changes {
+        profile,
+        settings,
+        expected,
+    } = *changes;
     let file = shipped::find(name_or_path)?;
     let as_it_stands = file.open(colour)?;
-    if settings.is_empty() && profile.is_none() {
+    if settings.is_empty() && profile.is_none() && expected.is_empty() {
         return Ok(as_it_stands);
     }
     let mut table: Table = file
@@ -108,10 +124,30 @@ pub fn load_profile(
     for setting in settings {
         set(&mut table, setting).map_err(Error::usage)?;
     }
-    let written: Vec<String> = settings.iter().map(ToString::to_string).collect();
-    let path = format!("{} --set {}", file.path, written.join(" --set "));
+    expect(&mut table, expected);
+    let written = settings.iter().map(|setting| format!(" --set {setting}"));
+    let expected = expected.iter().map(|text| format!(" --expect '{text}'"));
+    let path: String = iter::once(file.path.clone())
+        .chain(written)
+        .chain(expected)
+        .collect();
     parse::parse_in(&file.folder, &file.name, &path, &table.to_string())
         .map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
+}
+
+/// Puts expectations to those of the file.
+fn expect(table: &mut Table, expected: &[String]) {
+    if expected.is_empty() {
+        return;
+    }
+    let list = table.entry("expect");
+    let list = list.or_insert_with(|| Value::Array(Vec::new()));
+    if let Value::Array(list) = list {
+        list.extend(expected.iter().map(|text| {
+            let that = ("that".to_owned(), Value::String(text.clone()));
+            Value::Table(iter::once(that).collect())
+        }));
+    }
 }
 
 /// The settings of a profile.

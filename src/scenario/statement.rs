@@ -4,12 +4,14 @@
 //! instead. The words are those of `Figure` and `Moment`; docs/EXPECTATIONS.md is made
 //! from them.
 //!
-//!     statement = figure ["of" kind] [window] [("<=" | ">=" | "is") value]
-//!     window    = "in" phase | "in hold" | "in the whole run"
-//!               | "in the" duration ("before" | "after") event
-//!               | "from" instant "to" instant
-//!     instant   = event [("+" | "-") duration] | duration
-//!     event     = "the start" | "the end" | a moment | a phase
+//! ```text
+//! statement = figure ["of" kind] [window] [("<=" | ">=" | "is") value]
+//! window    = "in" phase | "in hold" | "in the whole run"
+//!           | "in the" duration ("before" | "after") event
+//!           | "from" instant "to" instant
+//! instant   = event [("+" | "-") duration] | duration
+//! event     = "the start" | "the end" | a moment | a phase
+//! ```
 
 use std::ops::Range;
 

@@ -157,6 +157,30 @@ fn the_command_line_reads_the_same_and_refuses_before_anything_is_sent() {
     }
 }
 
+#[test]
+fn a_scenario_is_expected_to_do_more_on_the_command_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let simulate = |expected: &str, out: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_threadbare"));
+        let words = [
+            "simulate", "surge", "--expect", expected, "--out", out, "--quiet",
+        ];
+        command.args(words).current_dir(folder.path());
+        command.output().unwrap()
+    };
+    let held = simulate("goodput in the 5s before trigger >= 1/s", "held");
+    assert_eq!(held.status.code(), Some(0), "{held:?}");
+    let missed = simulate(
+        "attempts per operation in the 5s after trigger <= 0",
+        "missed",
+    );
+    assert_eq!(missed.status.code(), Some(99), "{missed:?}");
+    let mistaken = simulate("goodputt >= 1/s", "mistaken");
+    assert_eq!(mistaken.status.code(), Some(2));
+    let told = String::from_utf8(mistaken.stderr).unwrap();
+    assert!(told.contains("did you mean `goodput`?"), "{told}");
+}
+
 /// `THREADBARE_UPDATE=1 cargo test --test quick expectations` writes it anew.
 #[test]
 fn the_page_has_the_tables_of_the_code() {

@@ -37,16 +37,23 @@ fn every_shipped_scenario_meets_what_it_declares_with_five_seeds() {
 #[test]
 fn every_shipped_scenario_has_a_profile_of_under_a_minute_with_the_same_verdict() {
     meet(|name| {
-        let plan = scenario::load_profile(name, Some("ci"), &[], false).unwrap();
+        let plan = scenario::load_changed(name, &profile("ci"), false).unwrap();
         let longest = plan.end + plan.drain;
         assert!(longest < Nanos::from_secs(60), "{name}: {longest}");
         plan
     });
-    let unknown = scenario::load_profile("surge", Some("cii"), &[], false).unwrap_err();
+    let unknown = scenario::load_changed("surge", &profile("cii"), false).unwrap_err();
     assert!(
         unknown.to_string().contains("did you mean `ci`?"),
         "{unknown}"
     );
+}
+
+fn profile(name: &str) -> scenario::Changes<'_> {
+    scenario::Changes {
+        profile: Some(name),
+        ..scenario::Changes::default()
+    }
 }
 
 /// Every shipped scenario shows what it declares, its verdict among it.

@@ -164,7 +164,7 @@ fn repetition_judges_by_the_interval_and_a_baseline_by_the_difference() {
             "-R",
             "60",
             "-d",
-            "10s",
+            "8s",
             "--quiet",
             "--baseline",
             "main",
