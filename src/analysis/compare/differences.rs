@@ -83,22 +83,21 @@ impl<'a> Sides<'a> {
         (pool(self.base), pool(self.candidate))
     }
 
-    /// Why a figure of a stretch is not to be told; none where it is. Of runs that are taken
-    /// whole each must tell it.
-    pub(super) fn untold(&self, stretch: &str, figure: Figure) -> Option<String> {
-        let runs = self.base.iter().chain(self.candidate);
-        match self.way {
+    /// Why figures of a stretch are not to be told, in the order of [`FIGURES`]; none where
+    /// they are. Of runs that are taken whole each must tell it.
+    pub(super) fn untold(&self, stretch: &str) -> [Option<String>; FIGURES.len()] {
+        let pools: Vec<Pool<'_>> = match self.way {
             Way::PairsOfRuns | Way::Runs => {
-                let pools = runs.map(|run| Pool::new(blocks(std::slice::from_ref(run), stretch)));
-                pools.into_iter().find_map(|pool| pool.untold(figure))
+                let runs = self.base.iter().chain(self.candidate);
+                runs.map(|run| Pool::new(blocks(std::slice::from_ref(run), stretch)))
+                    .collect()
             }
             Way::PairsOfBlocks | Way::Blocks => {
                 let (base, candidate) = self.pools(stretch);
-                [base, candidate]
-                    .iter()
-                    .find_map(|pool| pool.untold(figure))
+                vec![base, candidate]
             }
-        }
+        };
+        FIGURES.map(|figure| pools.iter().find_map(|pool| pool.untold(figure)))
     }
 
     /// The differences of the figures of a stretch, in the order of [`FIGURES`]; why there

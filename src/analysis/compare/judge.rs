@@ -223,10 +223,9 @@ fn of_stretch(
 ) -> Vec<FigureComparison> {
     let (base, candidate) = sides.pools(stretch);
     let differences = sides.differences(stretch, options);
-    let rows = FIGURES.iter().zip(differences);
-    let rows = rows.filter(|(figure, _)| looked_at(*(*figure), stretch));
-    rows.map(|(figure, difference)| {
-        let untold = sides.untold(stretch, *figure);
+    let rows = FIGURES.iter().zip(differences).zip(sides.untold(stretch));
+    let rows = rows.filter(|((figure, _), _)| looked_at(**figure, stretch));
+    rows.map(|((figure, difference), untold)| {
         let moved = (base.lag(*figure) - candidate.lag(*figure)).abs();
         let difference = match untold {
             Some(why) => Err(why),
