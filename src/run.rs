@@ -312,9 +312,9 @@ pub(crate) fn what_if(
     let findings = analysis::findings(&record);
     let page = report::write_all(&directory, &record, &findings, Some(&tried))?;
     if !options.quiet {
-        say(&report::what_if::text(&tried))?;
+        say(report::what_if::text(&tried))?;
     }
-    say(&format!("\nReport: {}\n", page.display()))?;
+    say(format!("\nReport: {}\n", page.display()))?;
     Ok(cause)
 }
 
@@ -363,9 +363,9 @@ pub(crate) fn sweep(
         report::sweep::html(&sweep)?.as_bytes(),
     )?;
     if !options.quiet {
-        say(&report::sweep::text(&sweep))?;
+        say(report::sweep::text(&sweep))?;
     }
-    say(&format!(
+    say(format!(
         "\nReport: {}\n",
         directory.join("sweep.html").display()
     ))
@@ -386,11 +386,19 @@ fn explored<T>(
     found
 }
 
-/// Prints an answer.
-fn say(text: &str) -> Result<()> {
-    io::stdout()
-        .write_all(text.as_bytes())
-        .map_err(|cause| Error::failed(format!("failed to print the answer: {cause}")))
+/// Prints an answer, or a part of one. Who has closed the other end has seen enough of it.
+///
+/// # Errors
+///
+/// Where it cannot be printed, for example because the disk is full.
+pub(crate) fn say(text: impl AsRef<[u8]>) -> Result<()> {
+    let mut out = io::stdout();
+    match out.write_all(text.as_ref()).and_then(|()| out.flush()) {
+        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::failed(format!(
+            "failed to print the answer: {cause}"
+        ))),
+        _ => Ok(()),
+    }
 }
 
 /// Reads a run directory, prints the answer and writes its reports again. What cannot be
@@ -417,7 +425,7 @@ fn tell(
     findings: &Findings,
     options: &Options,
 ) -> Result<()> {
-    say(&if options.quiet {
+    say(if options.quiet {
         report::text::verdict(findings)
     } else {
         report::text::render(record, findings, directory, options.color)

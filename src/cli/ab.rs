@@ -97,7 +97,10 @@ impl Arguments {
             )
         };
         super::answer(answer.as_bytes())?;
-        compare::write(&directory, &comparison)?;
+        let page = compare::write(&directory, &comparison)?;
+        if !view.quiet {
+            super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;
+        }
         ci::tell_comparison(&comparison)?;
         Ok(self.judged.code(&comparison))
     }

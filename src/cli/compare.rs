@@ -81,7 +81,10 @@ impl Arguments {
         };
         super::answer(answer.as_bytes())?;
         if let Some(directory) = &self.out {
-            compare::write(directory, &comparison)?;
+            let page = compare::write(directory, &comparison)?;
+            if !self.json && !view.quiet {
+                super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;
+            }
         }
         ci::tell_comparison(&comparison)?;
         Ok(self.judged.code(&comparison))

@@ -64,7 +64,10 @@ impl Gated {
             )
         };
         super::answer(text.as_bytes())?;
-        compare::write(&gated.directory, comparison)?;
+        let page = compare::write(&gated.directory, comparison)?;
+        if !view.quiet {
+            super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;
+        }
         ci::tell_comparison(comparison)?;
         Ok(match gated.code {
             EXIT_PASSED => self.judged.code(comparison),

@@ -40,7 +40,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::error::{EXIT_FAILED, EXIT_PASSED, EXIT_USAGE, Error, Result};
+use crate::error::{EXIT_FAILED, EXIT_PASSED, EXIT_USAGE, Result};
 use crate::fleet;
 use crate::model::redact;
 use crate::target::carry_out_alone;
@@ -171,17 +171,9 @@ fn some_time(text: &str) -> std::result::Result<Nanos, String> {
     }
 }
 
-/// Prints an answer. Who has closed the other end has seen enough of it.
+/// Prints an answer.
 fn answer(text: &[u8]) -> Result<()> {
-    match io::stdout()
-        .write_all(text)
-        .and_then(|()| io::stdout().flush())
-    {
-        Err(cause) if cause.kind() != io::ErrorKind::BrokenPipe => Err(Error::failed(format!(
-            "failed to print the answer: {cause}"
-        ))),
-        _ => Ok(()),
-    }
+    crate::run::say(text)
 }
 
 /// Says something beside the answer. Nobody may be able to hear it: then it is not said.

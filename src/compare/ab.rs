@@ -1,6 +1,5 @@
 //! A base and a candidate in turns, in one go: the noise of the machine hits both.
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::sets::digest;
@@ -99,7 +98,7 @@ fn pair(
     }
     let mut found = Vec::new();
     for (side, plan) in order {
-        say(&format!("round {round} of {}, {side}: ", turns.rounds))?;
+        run::say(format!("round {round} of {}, {side}: ", turns.rounds))?;
         let out = directory.join(format!("round-{round:02}-{side}"));
         let plan = Plan {
             // The same arrivals for both, and others in each round.
@@ -126,13 +125,6 @@ fn pair(
         (Some(base), Some(candidate)) => Ok(Ok((base, candidate))),
         _ => Err(Error::failed("a round without two runs".to_owned())),
     }
-}
-
-fn say(text: &str) -> Result<()> {
-    let mut out = io::stdout();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|cause| Error::failed(format!("failed to print the answer: {cause}")))
 }
 
 #[cfg(test)]

@@ -1,6 +1,5 @@
 //! A run as a gate: several times with other seeds, and held against a baseline.
 
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::sets::{digest, runs};
@@ -101,7 +100,7 @@ fn several(
             quiet: true,
             ..gate.options.clone()
         };
-        say(&format!(
+        run::say(format!(
             "run {} of {}, seed {}: ",
             number + 1,
             gate.repeat,
@@ -126,10 +125,10 @@ fn several(
         .map_err(|cause| Error::failed(format!("failed to write {REPEATED}: {cause}")))?;
     write_private(directory, REPEATED, text.as_bytes())?;
     if !gate.options.quiet {
-        say(&report::repeated::text(&results, gate.options.color))?;
+        run::say(report::repeated::text(&results, gate.options.color))?;
     }
     if left_out > 0 {
-        say(&format!(
+        run::say(format!(
             "  {left_out} of {} runs are left out: their measurement is invalid\n",
             left_out + found.len()
         ))?;
@@ -154,11 +153,4 @@ fn code(found: &[Findings], results: &[RepeatedExpectation]) -> i32 {
         None if results.iter().all(|it| it.passed == Some(true)) => EXIT_PASSED,
         None => EXIT_EXPECTATION,
     }
-}
-
-fn say(text: &str) -> Result<()> {
-    let mut out = io::stdout();
-    out.write_all(text.as_bytes())
-        .and_then(|()| out.flush())
-        .map_err(|cause| Error::failed(format!("failed to print the answer: {cause}")))
 }

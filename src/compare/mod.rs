@@ -5,8 +5,7 @@ mod baseline;
 mod gate;
 mod sets;
 
-use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::analysis::compare::{Comparison, Options, compare};
 use crate::error::{Error, Result};
@@ -44,12 +43,13 @@ pub(crate) fn json(comparison: &Comparison) -> Result<String> {
         .map_err(|cause| Error::failed(format!("failed to write the comparison: {cause}")))
 }
 
-/// Writes a comparison in every format into a directory, which may be there.
+/// Writes a comparison in every format into a directory, which may be there; where its page
+/// lies.
 ///
 /// # Errors
 ///
 /// Where it cannot be written.
-pub(crate) fn write(directory: &Path, comparison: &Comparison) -> Result<()> {
+pub(crate) fn write(directory: &Path, comparison: &Comparison) -> Result<PathBuf> {
     std::fs::create_dir_all(directory).map_err(|cause| {
         Error::failed(format!("failed to make {}: {cause}", directory.display()))
     })?;
@@ -69,8 +69,5 @@ pub(crate) fn write(directory: &Path, comparison: &Comparison) -> Result<()> {
         JUNIT,
         report::compare::junit(comparison)?.as_bytes(),
     )?;
-    let page = directory.join(PAGE);
-    io::stdout()
-        .write_all(format!("\nReport: {}\n", page.display()).as_bytes())
-        .map_err(|cause| Error::failed(format!("failed to print the answer: {cause}")))
+    Ok(directory.join(PAGE))
 }

@@ -123,7 +123,7 @@ fn build_servers_are_told_in_their_own_forms() {
     let folder = runs();
     let mut command = Command::new(env!("CARGO_BIN_EXE_threadbare"));
     let output = command
-        .args(["compare", "main-1", "slow", "--json"])
+        .args(["compare", "main-1", "slow", "--json", "--out", "told"])
         .current_dir(folder.path())
         .env("GITHUB_STEP_SUMMARY", folder.path().join("summary.md"))
         .env("GITHUB_ACTIONS", "true")
