@@ -263,18 +263,21 @@ fn haproxys_page_tells_sessions_and_its_queue() {
             ("\"GET /\"", "\"GET /sleep?ms=5\""),
         ],
     );
+    // Nothing is sent to a server that drains: HAProxy answers 503 by itself. From when the
+    // hook's command has done it, which on a cold disk takes seconds, to those who may try
+    // again after the server was taken back.
+    let refused = "error share from impact + 300ms to take back - 3s >= 90 %";
+    let text = format!("{text}\n[[expect]]\nthat = \"{refused}\"\n");
     let settings = [
         "warm_up=1s",
-        "end=18s",
+        "end=24s",
         "timeline.0.at=6s",
-        "timeline.1.at=10s",
+        "timeline.1.at=16s",
     ];
     let run = run(tempfile::tempdir().unwrap(), &text, &settings, &[]);
     run.assert_sound();
     assert_eq!(run.output.status.code(), Some(0));
     assert_eq!(gauges(&run, "baseline")["workers"], 4.0);
-    // Nothing is sent to a server that drains: HAProxy answers 503 by itself.
-    assert!(run.figure("drain", "error_share") > 0.9);
     assert_eq!(run.summary["failures"][0]["cause"], "server_error");
 }
 
