@@ -8,6 +8,9 @@ use crate::plan::RecoveryRule;
 use crate::record::OperationCounters;
 use crate::units::{Nanos, counted};
 
+/// Standard deviations of the dispersion of independent failures that pass for chance.
+const CHANCE_DEVIATIONS: f64 = 3.0;
+
 /// Users' service before the first action or surge.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Baseline {
@@ -23,6 +26,9 @@ pub(super) struct Baseline {
     pub slow_above: Nanos,
     /// Of those that succeeded: slow.
     pub slow: u64,
+    /// How many of those that failed count as one, since they fail together: 1 where they
+    /// fail independently of each other.
+    pub burst: f64,
 }
 
 impl Baseline {
@@ -80,7 +86,35 @@ fn baseline(
         slow: buckets.iter().fold(0, |sum, bucket| {
             sum.saturating_add(slow(bucket, slow_above))
         }),
+        // Where nothing was done, nothing tells a burst of failures from a loss of service.
+        burst: first.map_or(1.0, |_| burst(buckets, &operations)),
     })
+}
+
+/// By what factor the failures of the buckets vary more than those of a service whose
+/// operations fail independently of each other: Pearson's chi-square over its degrees of
+/// freedom (McCullagh and Nelder, "Generalized Linear Models", 4.5). 1 where chance explains
+/// it.
+fn burst(buckets: &[Bucket], whole: &OperationCounters) -> f64 {
+    let failed = |own: &OperationCounters| own.scheduled.saturating_sub(own.succeeded) as f64;
+    let fails = failed(whole) / whole.scheduled.max(1) as f64;
+    let own = buckets.iter().filter_map(|bucket| bucket.operations);
+    let own = own.filter(|own| own.scheduled > 0);
+    let (mut freedom, mut sum) = (-1.0, 0.0);
+    for own in own {
+        let expected = fails * own.scheduled as f64;
+        freedom += 1.0;
+        sum += (failed(&own) - expected).powi(2) / (expected * (1.0 - fails));
+    }
+    let factor = sum / freedom;
+    // The statistic's own variance, where few are expected.
+    let expected = failed(whole) / (freedom + 1.0);
+    let chance = ((2.0 + 1.0 / expected) / freedom).sqrt();
+    if freedom > 0.0 && factor > 1.0 + CHANCE_DEVIATIONS * chance {
+        factor
+    } else {
+        1.0
+    }
 }
 
 /// The same; where nothing was done, it ends with the first loss of service, if enough of

@@ -18,7 +18,7 @@ use super::baseline::{Baseline, slow};
 use super::chance;
 use super::series::{Bucket, bad};
 use crate::plan::RecoveryRule;
-use crate::units::Ratio;
+use crate::units::{Ratio, whole};
 
 /// Of a p99's operations, one in a hundred is longer.
 const SLOW_SHARE: f64 = 0.01;
@@ -132,6 +132,8 @@ struct Sign {
     of: u64,
     usual: (u64, u64),
     allowed: f64,
+    /// How many of them count as one, since they come together.
+    burst: f64,
 }
 
 impl Sign {
@@ -139,9 +141,16 @@ impl Sign {
         self.of > 0 && self.hit as f64 > (self.allowed + ROUNDING) * self.of as f64
     }
 
+    /// A count, as so many independent events: both tests below are of such.
+    fn independent(&self, count: u64) -> u64 {
+        whole(count as f64 / self.burst)
+    }
+
     /// The chance that the baseline's own service shows as much.
     fn chance(&self) -> f64 {
-        chance::same_share(self.hit, self.of, self.usual.0, self.usual.1)
+        let [hit, of, usual, usual_of] =
+            [self.hit, self.of, self.usual.0, self.usual.1].map(|count| self.independent(count));
+        chance::same_share(hit, of, usual, usual_of)
     }
 
     fn is_within(&self) -> bool {
@@ -152,7 +161,11 @@ impl Sign {
     fn is_beyond(&self, chance: f64) -> bool {
         self.is_over()
             && self.chance() < chance
-            && chance::binomial(self.hit, self.of, self.allowed) < chance
+            && chance::binomial(
+                self.independent(self.hit),
+                self.independent(self.of),
+                self.allowed,
+            ) < chance
     }
 }
 
@@ -185,6 +198,7 @@ impl<'a> Bounds<'a> {
                 usual.scheduled,
             ),
             allowed: 1.0 - least.get() * self.baseline.goodput_share,
+            burst: self.baseline.burst,
         }
     }
 
@@ -195,6 +209,7 @@ impl<'a> Bounds<'a> {
             of: counts.ended,
             usual: (bad(usual), usual.ended()),
             allowed: self.baseline.error_share + self.rule.error_margin.get(),
+            burst: self.baseline.burst,
         }
     }
 
@@ -204,6 +219,7 @@ impl<'a> Bounds<'a> {
             of: counts.succeeded,
             usual: (self.baseline.slow, self.baseline.operations.succeeded),
             allowed: SLOW_SHARE,
+            burst: 1.0,
         }
     }
 

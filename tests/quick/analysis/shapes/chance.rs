@@ -24,11 +24,14 @@ struct Healthy {
     slow: f64,
     /// Seconds of baseline.
     baseline: u64,
+    /// How many fail at once, where one fails.
+    together: u64,
 }
 
-/// So many of `of`, each with this chance.
-fn some(rng: &mut StdRng, of: u64, chance: f64) -> u64 {
-    (0..of).filter(|_| rng.random::<f64>() < chance).count() as u64
+/// So many of `of`, each with this chance, and `together` at once.
+fn some(rng: &mut StdRng, of: u64, chance: f64, together: u64) -> u64 {
+    let groups = (0..of / together).filter(|_| rng.random::<f64>() < chance);
+    groups.count() as u64 * together
 }
 
 /// A run of such a service; `worse` is the chance that one more operation fails.
@@ -37,11 +40,12 @@ fn run(healthy: Healthy, seed: u64, worse: impl Fn(usize) -> f64) -> Findings {
     let mut run: Run = pushed();
     run.plan.warm_up = Nanos::from_secs(20 - healthy.baseline);
     for (second, own) in run.seconds.iter_mut().enumerate() {
-        let failed = some(&mut rng, healthy.offered, healthy.fails + worse(second));
+        let fails = healthy.fails + worse(second);
+        let failed = some(&mut rng, healthy.offered, fails, healthy.together);
         *own = Second {
             offered: healthy.offered,
             failed,
-            slow: some(&mut rng, healthy.offered - failed, healthy.slow),
+            slow: some(&mut rng, healthy.offered - failed, healthy.slow, 1),
             ..GOOD
         };
     }
@@ -50,18 +54,22 @@ fn run(healthy: Healthy, seed: u64, worse: impl Fn(usize) -> f64) -> Findings {
 
 #[test]
 fn at_least_99_of_100_healthy_runs_have_no_incident() {
-    for (offered, fails, slow, baseline) in [
-        (350, 0.007, 0.004, 15),
-        (100, 0.03, 0.0, 15),
-        (100, 0.007, 0.008, 2),
-        (20, 0.007, 0.004, 15),
-        (20, 0.05, 0.0, 12),
+    for (offered, fails, slow, baseline, together) in [
+        (350, 0.007, 0.004, 15, 1),
+        (100, 0.03, 0.0, 15, 1),
+        (100, 0.007, 0.008, 2, 1),
+        (20, 0.007, 0.004, 15, 1),
+        (20, 0.05, 0.0, 12, 1),
+        // A pool that is rebuilt now and then fails a few seconds' worth at once.
+        (350, 0.02, 0.0, 15, 25),
+        (100, 0.05, 0.0, 15, 10),
     ] {
         let healthy = Healthy {
             offered,
             fails,
             slow,
             baseline,
+            together,
         };
         let runs = (0..RUNS).map(|seed| run(healthy, seed, |_| 0.0));
         let words = runs.map(|found| found.incident.verdict.word());
@@ -77,18 +85,26 @@ fn a_dip_of_a_stated_size_is_found_where_it_is() {
         fails: 0.007,
         slow: 0.0,
         baseline: 15,
+        together: 1,
     };
-    // Operations a second, the share that fails more than usual, for how many seconds.
-    for (offered, share, seconds) in [
-        (350, 1.0, 1),
-        (350, 0.3, 2),
-        (350, 0.1, 6),
-        (350, 0.04, 20),
-        (20, 1.0, 4),
-        (20, 0.3, 20),
+    // Operations a second, the share that fails more than usual, for how many seconds, and
+    // how many of them at once.
+    for (offered, share, seconds, together) in [
+        (350, 1.0, 1, 1),
+        (350, 0.3, 2, 1),
+        (350, 0.1, 6, 1),
+        (350, 0.04, 20, 1),
+        (20, 1.0, 4, 1),
+        (20, 0.3, 20, 1),
+        (350, 1.0, 4, 25),
+        (350, 0.3, 10, 25),
     ] {
         let runs = (0..DIPS).map(|seed| {
-            run(healthy(offered), seed, |second| {
+            let healthy = Healthy {
+                together,
+                ..healthy(offered)
+            };
+            run(healthy, seed, |second| {
                 if (30..30 + seconds).contains(&second) {
                     share
                 } else {
@@ -114,6 +130,7 @@ fn what_could_not_have_been_found_is_said() {
             fails: 0.0,
             slow: 0.0,
             baseline: 15,
+            together: 1,
         };
         run(healthy, 1, |_| 0.0)
             .baseline
