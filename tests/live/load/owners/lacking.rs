@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use super::{Load, Summary, server};
-use crate::server::{ScriptedAnswer, Server};
+use crate::server::{ScriptedAnswer, Server, Then};
 
 /// Set in the process that has a network of its own.
 const INSIDE: &str = "THREADBARE_TEST_FEW_PORTS";
@@ -24,6 +24,37 @@ fn too_few_descriptors() {
         summary.is_invalid().adds_up();
         assert!(count(&summary, "no_descriptor") > 0, "{}", summary.json);
         assert!(summary.reasons().contains("file descriptor"));
+    }
+}
+
+/// Each look-up of a name takes two seconds: a library in front of the system's. Names are
+/// looked up before the load begins, and not again where each operation connects anew.
+#[test]
+fn a_slow_resolver() {
+    const SLOW: &str = "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <netdb.h>\n\
+        #include <unistd.h>\n\
+        typedef int look(const char *, const char *, const struct addrinfo *, struct addrinfo **);\n\
+        int getaddrinfo(const char *n, const char *s, const struct addrinfo *h, struct addrinfo **r) {\n\
+        write(2, \"looked up\\n\", 10); sleep(2);\n\
+        return ((look *)dlsym(RTLD_NEXT, \"getaddrinfo\"))(n, s, h, r); }\n";
+    let folder = tempfile::tempdir().unwrap();
+    let (source, library) = (folder.path().join("slow.c"), folder.path().join("slow.so"));
+    std::fs::write(&source, SLOW).unwrap();
+    let built = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status();
+    assert!(built.unwrap().success());
+    let preload = format!("LD_PRELOAD={}", library.display());
+    let server = Server::start(|_| ScriptedAnswer::status(200).then(Then::Close));
+    let url = format!("http://localhost:{}/", server.address().port());
+    for flags in ["-R 100 -d 2s", "-c 4 -d 1s"] {
+        let load = Load::of(&["env", &preload], &url, flags);
+        let (summary, error) = load.end_with_error();
+        assert!(error.contains("looked up"), "{error}");
+        assert_eq!(summary.code, Some(0), "{}", summary.json);
+        summary.adds_up();
+        summary.serves_within(100.0);
     }
 }
 

@@ -3,9 +3,6 @@
 //! Each test harms the generator or its machine and not the server, which answers as fast
 //! as ever. Then the run is invalid, or the percentiles are marked, or they are still those
 //! of the server; and the target's part of the time stays what the server's is.
-//!
-//! Not injected: a slow resolver, which needs a system of its own; names are looked up
-//! before the load begins, so that no response time holds it.
 
 mod away;
 mod lacking;
@@ -61,14 +58,17 @@ impl Load {
     }
 
     fn end(self) -> Summary {
+        self.end_with_error().0
+    }
+
+    /// What it answered, and what it wrote to standard error.
+    fn end_with_error(self) -> (Summary, String) {
         let output = self.0.wait_with_output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout);
-        let error = String::from_utf8_lossy(&output.stderr);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
         let json = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}{error}"));
-        Summary {
-            json,
-            code: output.status.code(),
-        }
+        let code = output.status.code();
+        (Summary { json, code }, error)
     }
 }
 
