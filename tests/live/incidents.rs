@@ -183,12 +183,13 @@ fn a_gradual_restart_recovers_and_a_wide_one_does_worse() {
     assert!(wide.summary["incident"]["recovered_s"].is_null());
 }
 
+/// As a build server runs it; `./test --long` runs it at its full length, with five seeds.
 #[test]
 fn the_shipped_scenario_meets_its_expectations_from_any_folder() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let output = threadbare()
-        .args(["run", "missing-await", "--out", "run"])
+        .args(["run", "missing-await", "--profile", "ci", "--out", "run"])
         .current_dir(folder.path())
         .output()
         .unwrap();
