@@ -305,17 +305,26 @@ pub(crate) fn what_if(
         ..options.clone()
     };
     let (cause, _) = simulate_into(&directory, &header, bounds, &quiet)?;
-    let text = serde_json::to_string_pretty(&tried)
-        .map_err(|cause| Error::failed(format!("failed to write {WHAT_IF}: {cause}")))?;
-    write_private(&directory, WHAT_IF, text.as_bytes())?;
-    let record = Record::open(&directory)?;
-    let findings = analysis::findings(&record);
-    let page = report::write_all(&directory, &record, &findings, Some(&tried))?;
+    let page = with_table(&directory, &tried)?;
     if !options.quiet {
         say(report::what_if::text(&tried))?;
     }
     say(format!("\nReport: {}\n", page.display()))?;
     Ok(cause)
+}
+
+/// Puts a table into a run directory, and into its reports; where the page is.
+///
+/// # Errors
+///
+/// Where there is no run, or a file cannot be written.
+pub(crate) fn with_table(directory: &Path, tried: &WhatIf) -> Result<PathBuf> {
+    let text = serde_json::to_string_pretty(tried)
+        .map_err(|cause| Error::failed(format!("failed to write {WHAT_IF}: {cause}")))?;
+    write_private(directory, WHAT_IF, text.as_bytes())?;
+    let record = Record::open(directory)?;
+    let findings = analysis::findings(&record);
+    report::write_all(directory, &record, &findings, Some(tried))
 }
 
 /// Maps a scenario over one or two parameters, into a directory of its own.

@@ -161,13 +161,17 @@ impl Row {
     }
 }
 
-/// Every corrective measure, alone and in pairs, tried on one scenario.
+/// Every corrective measure, alone and in pairs, tried on one scenario; or the variants that
+/// the user named, run live.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct WhatIf {
     /// The scenario's short name.
     pub scenario: String,
     /// What it is about.
     pub title: String,
+    /// Whether they were run live; left out where they were simulated.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub live: bool,
     /// Seeds that each was tried with.
     pub seeds: Vec<u64>,
     /// The scenario as it is.

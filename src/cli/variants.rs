@@ -1,12 +1,12 @@
-//! Variants of a scenario on a real target: each is run live, one after the other, and
-//! the table tells which setting helped.
+//! Variants of a scenario on a real target: each is run live with each seed, one after the
+//! other, and the table tells which setting helped.
 //!
 //! Each run asks by itself for a machine that is not busy, a target that is ready, and a
 //! baseline that is healthy before the first fault: what one run leaves behind is no part
 //! of the next. Where that is not so, the series ends with the reason, after the table of
 //! those that were run: minutes of load are not lost with the one that could not be.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::chosen::Chosen;
@@ -32,6 +32,15 @@ impl Variant {
         Self {
             name: String::new(),
             settings: Vec::new(),
+        }
+    }
+
+    /// Its name.
+    fn shown(&self) -> &str {
+        if self.name.is_empty() {
+            "unchanged"
+        } else {
+            &self.name
         }
     }
 
@@ -68,23 +77,40 @@ impl FromStr for Variant {
     }
 }
 
-/// A variant that was run.
-struct Tried<'a> {
-    variant: &'a Variant,
+/// A variant that was run with a seed.
+struct Tried {
+    /// Its place among the variants; the scenario as it is has the first.
+    variant: usize,
+    seed: u64,
+    /// Its run directory.
+    directory: PathBuf,
     outcome: Outcome,
     /// Why its figures are not the target's; empty where they are.
     invalid: String,
 }
 
-/// Runs the scenario as it is, then each variant, and prints the table.
+/// A series of runs: the scenario as it is and each variant, with each seed.
+struct Series<'a> {
+    variants: &'a [Variant],
+    scenario: String,
+    title: String,
+    tried: Vec<Tried>,
+    parent: PathBuf,
+}
+
+/// Runs the scenario as it is and each variant, a seed after the other, and prints the
+/// table. All with one seed come before the next: what the machine does meanwhile falls on
+/// all of them.
 pub(super) fn run(
     chosen: &Chosen,
     variants: &[Variant],
+    seeds: u64,
     view: &View,
     options: &run::Options,
 ) -> Code {
-    let unchanged = Variant::unchanged();
-    let variants: Vec<&Variant> = [&unchanged].into_iter().chain(variants).collect();
+    let variants: Vec<Variant> = std::iter::once(Variant::unchanged())
+        .chain(variants.iter().cloned())
+        .collect();
     // A mistake in the last variant is reported before the first is run.
     let plans = variants
         .iter()
@@ -94,55 +120,153 @@ pub(super) fn run(
         let stamp = clock::stamp(clock::wall_millis());
         Path::new("reports").join(format!("what-if-{stamp}"))
     });
-    let base = plans[0].clone();
-    let mut tried = Vec::new();
-    for (place, (variant, plan)) in variants.iter().zip(plans).enumerate() {
-        let name = if variant.name.is_empty() {
-            "unchanged"
+    let mut series = Series {
+        variants: &variants,
+        scenario: plans[0].scenario.clone(),
+        title: plans[0].title.clone(),
+        tried: Vec::new(),
+        parent,
+    };
+    for more in 0..seeds {
+        for (place, plan) in plans.iter().enumerate() {
+            let plan = Plan {
+                seed: plan.seed.wrapping_add(more),
+                ..plan.clone()
+            };
+            let name = variants[place].shown();
+            let number = more * plans.len() as u64 + place as u64 + 1;
+            let all = seeds * plans.len() as u64;
+            super::tell(&format!("{number} of {all}: {name}, seed {}", plan.seed));
+            if let Some(code) = series.try_one(chosen, place, plan, seeds > 1, options)? {
+                return Ok(code);
+            }
+        }
+    }
+    let valid = series.show()?;
+    Ok(if valid { EXIT_PASSED } else { EXIT_INVALID })
+}
+
+impl Series<'_> {
+    /// Runs a variant with a seed; the exit code where the series ends with it.
+    fn try_one(
+        &mut self,
+        chosen: &Chosen,
+        place: usize,
+        plan: Plan,
+        several: bool,
+        options: &run::Options,
+    ) -> Result<Option<i32>> {
+        let seed = plan.seed;
+        let name = if several {
+            format!("{place}-seed-{seed}")
         } else {
-            &variant.name
+            place.to_string()
         };
-        super::tell(&format!("{} of {}: {name}", place + 1, variants.len()));
-        let options = one(options, &parent.join(place.to_string()), chosen, variant);
+        let directory = self.parent.join(name);
+        let variant = &self.variants[place];
+        let options = one(options, &directory, chosen, (variant, seed));
         let findings = match run::live(plan, &options) {
             Ok(findings) if findings.ending.by == EndedBy::Interrupted => {
-                show(&base, &tried, &parent)?;
-                return Ok(findings.exit_code());
+                self.show()?;
+                return Ok(Some(findings.exit_code()));
             }
             Ok(findings) => findings,
             Err(error) => {
-                show(&base, &tried, &parent)?;
+                self.show()?;
                 return Err(error);
             }
         };
         let measurement = &findings.measurement;
-        tried.push(Tried {
-            variant,
+        self.tried.push(Tried {
+            variant: place,
+            seed,
+            directory,
             outcome: Outcome::of(&findings),
             invalid: match measurement.validity {
                 Validity::Valid => String::new(),
                 Validity::Invalid => measurement.reasons.join(" "),
             },
         });
+        Ok(None)
     }
-    let valid = show(&base, &tried, &parent)?;
-    Ok(if valid { EXIT_PASSED } else { EXIT_INVALID })
-}
 
-/// Prints the table of those that were run, where any was; whether all of it is valid.
-fn show(base: &Plan, tried: &[Tried<'_>], parent: &Path) -> Result<bool> {
-    if tried.is_empty() {
-        return Ok(true);
+    /// Prints the table of those that were run, where any was, and puts it into the report
+    /// of the scenario as it is; whether all of it is valid.
+    fn show(&self) -> Result<bool> {
+        if self.tried.is_empty() {
+            return Ok(true);
+        }
+        let told = self.table()?;
+        let place = self.valid(0).next().map(|it| it.directory.as_path());
+        let report = place
+            .map(|place| run::with_table(place, &told))
+            .transpose()?;
+        super::answer(report::what_if::text(&told).as_bytes())?;
+        let report = report.map(|page| format!("Report: {}\n", page.display()));
+        let runs = format!("\nRuns: {}\n", self.parent.display());
+        super::answer((runs + &report.unwrap_or_default()).as_bytes())?;
+        Ok(told.inapplicable.is_empty())
     }
-    let told = table(base, tried)?;
-    super::answer(report::what_if::live_text(&told).as_bytes())?;
-    super::answer(format!("\nRuns: {}\n", parent.display()).as_bytes())?;
-    Ok(told.inapplicable.is_empty())
+
+    /// The valid runs of a variant.
+    fn valid(&self, variant: usize) -> impl Iterator<Item = &Tried> {
+        let own = self.tried.iter();
+        own.filter(move |it| it.variant == variant && it.invalid.is_empty())
+    }
+
+    /// The table; what was not measured validly is left out of it, with the reason.
+    fn table(&self) -> Result<WhatIf> {
+        let base: Vec<&Tried> = self.valid(0).collect();
+        let Some(base_row) = self.row(0, &base) else {
+            let why = self.tried.first().map(|it| it.invalid.as_str());
+            return Err(Error::unfit(format!(
+                "failed to measure the scenario as it is, so there is nothing to compare with: {}",
+                why.unwrap_or_default()
+            )));
+        };
+        let left_out = self.tried.iter().filter(|it| !it.invalid.is_empty());
+        let left_out = left_out.map(|it| {
+            let name = format!("{}, seed {}", self.variants[it.variant].shown(), it.seed);
+            (name, format!("its measurement is invalid: {}", it.invalid))
+        });
+        Ok(WhatIf {
+            scenario: self.scenario.clone(),
+            title: self.title.clone(),
+            live: true,
+            seeds: base.iter().map(|it| it.seed).collect(),
+            base: base_row,
+            alone: (1..self.variants.len())
+                .filter_map(|variant| self.row(variant, &base))
+                .collect(),
+            pairs: Vec::new(),
+            inapplicable: left_out.collect(),
+        })
+    }
+
+    /// A variant's row, of the seeds that were measured validly with it and without it;
+    /// none where there is no such seed.
+    fn row(&self, variant: usize, base: &[&Tried]) -> Option<Row> {
+        let pairs = base.iter().filter_map(|without| {
+            let with = self.valid(variant).find(|it| it.seed == without.seed)?;
+            Some((with.outcome.clone(), without.outcome.clone()))
+        });
+        let (with, without): (Vec<_>, Vec<_>) = pairs.unzip();
+        let own = &self.variants[variant];
+        let what = own.what();
+        let named = [(own.name.as_str(), what.as_str())];
+        let named: &[(&str, &str)] = if variant == 0 { &[] } else { &named };
+        Row::of(named, &with, &without)
+    }
 }
 
 /// How a variant is run: into a directory of its own, with its verdict's line alone. What
 /// makes it again is a run of its own too.
-fn one(options: &run::Options, out: &Path, chosen: &Chosen, variant: &Variant) -> run::Options {
+fn one(
+    options: &run::Options,
+    out: &Path,
+    chosen: &Chosen,
+    variant: (&Variant, u64),
+) -> run::Options {
     run::Options {
         out: Some(out.to_owned()),
         quiet: true,
@@ -151,10 +275,9 @@ fn one(options: &run::Options, out: &Path, chosen: &Chosen, variant: &Variant) -
     }
 }
 
-/// The words of a command that runs this variant alone.
-fn command(chosen: &Chosen, variant: &Variant, allowed: &[String]) -> Vec<String> {
-    let seed = chosen.seed.iter();
-    let seed = seed.flat_map(|seed| ["--seed".to_owned(), seed.to_string()]);
+/// The words of a command that runs this variant alone, with this seed.
+fn command(chosen: &Chosen, (variant, seed): (&Variant, u64), allowed: &[String]) -> Vec<String> {
+    let seed = ["--seed".to_owned(), seed.to_string()];
     let profile = chosen.profile.iter();
     let profile = profile.flat_map(|name| ["--profile".to_owned(), name.clone()]);
     let settings = chosen.set.iter().chain(&variant.settings);
@@ -169,41 +292,6 @@ fn command(chosen: &Chosen, variant: &Variant, allowed: &[String]) -> Vec<String
         .chain(settings)
         .chain(hosts)
         .collect()
-}
-
-/// The table; what was not measured validly is left out of it, with the reason.
-fn table(plan: &Plan, tried: &[Tried<'_>]) -> Result<WhatIf> {
-    let [unchanged, others @ ..] = tried else {
-        return Err(Error::failed("nothing was run"));
-    };
-    if !unchanged.invalid.is_empty() {
-        return Err(Error::unfit(format!(
-            "failed to measure the scenario as it is, so there is nothing to compare with: {}",
-            unchanged.invalid
-        )));
-    }
-    let base = std::slice::from_ref(&unchanged.outcome);
-    let row = |tried: &Tried<'_>| {
-        let what = tried.variant.what();
-        let named = [(tried.variant.name.as_str(), what.as_str())];
-        let named: &[(&str, &str)] = if what.is_empty() { &[] } else { &named };
-        let row = Row::of(named, std::slice::from_ref(&tried.outcome), base);
-        row.ok_or_else(|| Error::failed("a variant has no outcome"))
-    };
-    let (valid, invalid): (Vec<_>, Vec<_>) = others.iter().partition(|it| it.invalid.is_empty());
-    let left_out = invalid.iter().map(|tried| {
-        let why = format!("its measurement is invalid: {}", tried.invalid);
-        (tried.variant.name.clone(), why)
-    });
-    Ok(WhatIf {
-        scenario: plan.scenario.clone(),
-        title: plan.title.clone(),
-        seeds: vec![plan.seed],
-        base: row(unchanged)?,
-        alone: valid.into_iter().map(row).collect::<Result<_>>()?,
-        pairs: Vec::new(),
-        inapplicable: left_out.collect(),
-    })
 }
 
 #[cfg(test)]
@@ -225,7 +313,7 @@ mod tests {
             set: vec!["end=20s".parse().unwrap()],
         };
         let variant = "no retries: load.client.retries=0".parse().unwrap();
-        let words = command(&chosen, &variant, &["shop.test".into()]);
+        let words = command(&chosen, (&variant, 3), &["shop.test".into()]);
         assert_eq!(
             words.join(" "),
             "threadbare run mine.toml --seed 3 --profile ci --set end=20s --set load.client.retries=0 \

@@ -13,18 +13,22 @@ use crate::error::EXIT_PASSED;
 use crate::record::StopCause;
 use crate::run;
 
+/// Seeds of a simulated variant.
+const SEEDS: u64 = 5;
+
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     threadbare what-if missing-await\n  \
     threadbare what-if slow-database --seeds 10 --alone\n  \
-    threadbare what-if mine.toml --live --try 'no retries: load.client.retries=0'")]
+    threadbare what-if mine.toml --live --seeds 3 --try 'no retries: load.client.retries=0'")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
-    /// Number of seeds for each variant, beginning with the scenario's own
-    #[arg(long, value_name = "NUMBER", default_value_t = 5,
+    /// Number of seeds for each variant, beginning with the scenario's own [default: 5; with
+    /// --live 1]
+    #[arg(long, value_name = "NUMBER",
           value_parser = clap::value_parser!(u64).range(1..=1000))]
-    seeds: u64,
+    seeds: Option<u64>,
     /// Try only single measures, no pairs
     #[arg(long)]
     alone: bool,
@@ -34,7 +38,7 @@ pub(super) struct Arguments {
     #[command(flatten)]
     limits: Limits,
     /// Run live, one after the other: the scenario as it is, and each variant
-    #[arg(long, requires = "variants", conflicts_with_all = ["seeds", "alone"])]
+    #[arg(long, requires = "variants", conflicts_with = "alone")]
     live: bool,
     /// A variant to run live, as 'NAME: KEY=VALUE, KEY=VALUE'; may be repeated
     #[arg(
@@ -57,12 +61,14 @@ impl Arguments {
                 allowed: self.allow_host,
                 ..view.options(self.out)
             };
-            return variants::run(&self.chosen, &self.variants, view, &options);
+            let seeds = self.seeds.unwrap_or(1);
+            return variants::run(&self.chosen, &self.variants, seeds, view, &options);
         }
         let plan = self.chosen.plan(view, &[])?;
         let options = view.options(self.out);
         let bounds = self.limits.bounds();
-        match run::what_if(&plan, self.seeds, !self.alone, bounds, &options)? {
+        let seeds = self.seeds.unwrap_or(SEEDS);
+        match run::what_if(&plan, seeds, !self.alone, bounds, &options)? {
             StopCause::Interrupted { signal } => Ok(128 + signal),
             _ => Ok(EXIT_PASSED),
         }

@@ -105,6 +105,7 @@ pub(crate) fn what_if(
     Ok(WhatIf {
         scenario: plan.scenario.clone(),
         title: plan.title.clone(),
+        live: false,
         seeds,
         base,
         alone: rows,

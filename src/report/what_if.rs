@@ -107,6 +107,9 @@ pub(super) fn rows(what_if: &WhatIf) -> Vec<[String; 7]> {
 
 /// What stands above the table.
 pub(super) fn heading(what_if: &WhatIf) -> String {
+    if what_if.live {
+        return live_heading(what_if.seeds.len() as u64);
+    }
     format!(
         "Each measure alone, then the pairs that lose less than either of the two, ranked by \
          operations lost; simulated with {} each. Interventions that would begin after the \
@@ -125,19 +128,22 @@ pub(super) fn legend(what_if: &WhatIf) -> Vec<(String, String)> {
     changes.chain(others).collect()
 }
 
+fn live_heading(seeds: u64) -> String {
+    if seeds == 1 {
+        "Each variant was run live once, in this order. Of one run each, a small difference may \
+         be chance: --seeds runs more."
+            .to_owned()
+    } else {
+        format!(
+            "Each variant was run live with {}, in this order.",
+            plural(seeds, "seed")
+        )
+    }
+}
+
 /// The table for a terminal.
 pub(crate) fn text(what_if: &WhatIf) -> String {
-    table(what_if, &heading(what_if))
-}
-
-/// The same of variants that were run live, once each.
-pub(crate) fn live_text(what_if: &WhatIf) -> String {
-    let heading = "Each variant was run live once, in this order. Of one run each, a small \
-                   difference may be chance.";
-    table(what_if, heading)
-}
-
-fn table(what_if: &WhatIf, heading: &str) -> String {
+    let heading = heading(what_if);
     let mut text = String::new();
     let _ = writeln!(
         text,

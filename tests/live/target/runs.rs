@@ -278,3 +278,34 @@ fn a_variant_that_cannot_be_run_ends_the_series_and_not_its_table() {
     );
     assert!(!table.contains("gone"), "{table}");
 }
+
+#[test]
+fn variants_are_run_with_several_seeds_and_their_table_is_in_the_report() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let every_other_fails = Server::start(|request| {
+        ScriptedAnswer::status(if request.index % 2 == 0 { 200 } else { 500 })
+    });
+    let case = Case::new(&on(&url(&server), "3s", ""));
+    let tried = case.folder.path().join("tried");
+    let half = format!("half: target.url={}", url(&every_other_fails));
+    let output = threadbare()
+        .arg("what-if")
+        .arg(case.folder.path().join("case.toml"))
+        .args(["--live", "--seeds", "2", "--try", &half, "--quiet", "--out"])
+        .arg(&tried)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    let read = |name: &str| fs::read_to_string(tried.join(name)).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&read("0-seed-1/what-if.json")).unwrap();
+    assert_eq!(told["seeds"], serde_json::json!([1, 2]), "{told}");
+    let row = &told["alone"][0];
+    assert!(row["lost"]["min"].as_f64() > Some(0.0), "{row}");
+    assert!(row["saved"]["half_width"].is_number(), "{row}");
+    for name in ["report.html", "postmortem.md"] {
+        let page = read(&format!("0-seed-1/{name}"));
+        assert!(page.contains("run live with 2 seeds"), "{name}");
+    }
+    assert!(tried.join("1-seed-2/report.html").is_file());
+}
