@@ -8,7 +8,7 @@ use super::findings::{Conservation, ExhaustionWindow, Findings, Incident, Measur
 use super::validity::DELAYED_MOST;
 use crate::error::EXIT_FAILED;
 use crate::model::SourceName;
-use crate::plan::Cause;
+use crate::plan::{Cause, Figure};
 
 /// A closed loop whose generator or machine is busier than this was limited by it.
 const LIMITING: f64 = 0.90;
@@ -189,9 +189,11 @@ impl Findings {
         self.ending.exit_code.unwrap_or(EXIT_FAILED)
     }
 
-    /// Whether no operation succeeded, and nobody had said what to expect.
+    /// Whether no operation succeeded, and nobody had said how many were to.
     pub fn nothing_succeeded(&self) -> bool {
-        self.expectations.is_empty() && self.conservation.succeeded == 0
+        let of_success = |that: &str| OF_SUCCESS.iter().any(|it| that.starts_with(it.word()));
+        let mut expectations = self.expectations.iter();
+        self.conservation.succeeded == 0 && !expectations.any(|it| of_success(&it.that))
     }
 
     /// The run in parts, each with its start and end in seconds.
@@ -240,6 +242,14 @@ impl Findings {
         self.phases.last().map_or(0.0, |phase| phase.to_s)
     }
 }
+
+/// Figures that tell how many operations succeed, or that none does.
+const OF_SUCCESS: [Figure; 4] = [
+    Figure::ErrorShare,
+    Figure::Goodput,
+    Figure::Failures,
+    Figure::IncidentVerdict,
+];
 
 impl Incident {
     /// Whether what ended the trigger was a rollback.

@@ -12,10 +12,11 @@ use super::findings::{ActionOutcome, ExpectationResult, Findings, Latency, Phase
 use super::observation::Observation;
 use super::phases::{self, Stretch};
 use super::series::Series;
-use super::{kinds, observed, windows};
+use super::{failures, kinds, observed, windows};
 use crate::model::{ActionName, FailureCause, FailuresOf, Word};
 use crate::plan::{Bound, Expectation, Figure, Unit};
 use crate::record::{Record, is_told, told_from};
+use crate::units::Nanos;
 
 /// What was seen of a run.
 pub(super) struct Seen<'a> {
@@ -170,8 +171,10 @@ fn observe(seen: &Seen<'_>, expectation: &Expectation) -> Reading {
                     && taken.outcome == Some(ActionOutcome::Rejected)
             })))
         }
+        // Also those whose operations were still waited for after the end of what is observed.
         Figure::Failures if expectation.phase.is_none() => {
-            let failures = findings.failures.iter();
+            let failures = failures::between(seen.record, seen.observation.from, Nanos::MAX);
+            let failures = failures.iter();
             let failures = failures.map(|it| (it.source.as_str(), it.cause, it.count));
             Observed::Number(failed(failures, &expectation.of))
         }

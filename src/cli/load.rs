@@ -467,6 +467,11 @@ impl Arguments {
                 let names: Vec<_> = work.names().collect();
                 format!("{host}: {}", names.join(", "))
             },
+            requests: if self.http2 {
+                format!("{} over HTTP/2", work.digest())
+            } else {
+                work.digest()
+            },
             kinds: kinds(work.names().map(str::to_owned).collect()),
             seed: self.seed,
             end,

@@ -82,6 +82,7 @@ impl Arguments {
             window: self.window.into(),
             significance: self.significance,
             magnitude: self.magnitude.get(),
+            ..Sensitivity::default()
         };
         let scenario = self.scenario.as_deref();
         let trend = run::trend(

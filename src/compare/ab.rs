@@ -41,8 +41,7 @@ pub(crate) fn ab(turns: &Turns<'_>) -> Result<(Comparison, PathBuf)> {
         Path::new("reports").join(format!("ab-{stamp}"))
     });
     let judged = Options {
-        // Each look has its part of the chance of a false alarm.
-        alarm: turns.judged.alarm / f64::from(looks(turns.rounds)),
+        looks: looks(turns.rounds),
         ..turns.judged
     };
     let (mut base, mut candidate) = (Vec::new(), Vec::new());

@@ -9,6 +9,7 @@ use std::ops::RangeInclusive;
 
 use regex::bytes::Regex;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 
 use super::MonitorPolicy;
 use super::content::{Content, Unreadable};
@@ -314,6 +315,24 @@ impl HttpWork {
     /// Whether any of its operations follows redirects.
     pub fn follows(&self) -> bool {
         self.operations.iter().any(|kind| kind.follow > 0)
+    }
+
+    /// A digest of what is asked and expected: sixteen hexadecimal digits that differ where
+    /// kinds, weights, methods, paths, bodies or expected answers do. Values of headers are no
+    /// part of it: tokens change from run to run.
+    pub fn digest(&self) -> String {
+        let mut work = self.clone();
+        let steps = work.operations.iter_mut().flat_map(|kind| &mut kind.steps);
+        for (_, value) in steps.flat_map(|step| &mut step.headers) {
+            value.clear();
+        }
+        let text = serde_json::to_vec(&work).unwrap_or_default();
+        let bytes = Sha256::digest(&text);
+        bytes
+            .iter()
+            .take(8)
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// Operations of one kind and one step.

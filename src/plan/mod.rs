@@ -64,6 +64,10 @@ pub struct Plan {
     pub release: ReleasePolicy,
     /// What users do.
     pub load: Load,
+    /// A digest of what users ask of the target, which is not written itself; empty for the
+    /// fleet, whose requests are in its mix.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub requests: String,
     /// The kinds of operation that have figures of their own; empty where there is one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<String>,
@@ -104,6 +108,7 @@ impl Default for Plan {
             target: None,
             release: ReleasePolicy::default(),
             load: Load::default(),
+            requests: String::new(),
             kinds: Vec::new(),
             monitors: Vec::new(),
             gauges: Vec::new(),

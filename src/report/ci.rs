@@ -12,9 +12,9 @@ use super::answer::{
 use super::compare;
 use super::figures::words;
 use crate::analysis::compare::{Comparison, ComparisonVerdict};
-use crate::analysis::{Findings, Verdict};
+use crate::analysis::{Findings, Validity, Verdict};
 use crate::error::{Error, Result};
-use crate::record::printable;
+use crate::record::{is_told, printable};
 
 /// Sentences of a run that a summary has.
 const SENTENCES: usize = 3;
@@ -192,7 +192,7 @@ struct Benchmark {
     extra: String,
 }
 
-/// The figures of a run of which less is better.
+/// The figures of a run of which less is better; none of a run that is partial or invalid.
 ///
 /// # Errors
 ///
@@ -209,10 +209,22 @@ pub(crate) fn benchmark(findings: &Findings) -> Result<String> {
             });
         }
     };
+    // Who keeps a history of it takes each value for the target's.
+    if !findings.complete || findings.measurement.validity == Validity::Invalid {
+        return pretty(&all);
+    }
     for phase in &findings.phases {
         let name = |what: &str| format!("{}: {what} in {}", findings.scenario, phase.name);
-        put(name("response p50"), "ms", phase.response_ms.p50);
-        put(name("response p99"), "ms", phase.response_ms.told_p99());
+        let response = &phase.response_ms;
+        let p50 = response
+            .p50
+            .filter(|_| is_told(0.5, response.count) && !response.marked.p50);
+        put(name("response p50"), "ms", p50);
+        put(
+            name("response p99"),
+            "ms",
+            response.told_p99().filter(|_| !response.marked.p99),
+        );
         put(
             name("error share"),
             "%",

@@ -28,7 +28,7 @@ const COLUMNS: [&str; 7] = [
     "base",
     "candidate",
     "difference",
-    "95 % interval",
+    "interval",
     "matters from",
     "verdict",
 ];
@@ -116,11 +116,25 @@ const NANOS_FROM: u64 = 100_000;
 /// Characters of a value that are shown.
 const LONGEST: usize = 40;
 
-/// A value of a plan, shortened where it is long. What is counted in nanoseconds, and no
-/// number of bytes or seed is that large by chance, is a duration.
+/// Keys that count something, and may be as large as a duration is in nanoseconds.
+const COUNTS: [&str; 9] = [
+    "backlog",
+    "bytes",
+    "capacity",
+    "connections",
+    "operations",
+    "seed",
+    "users",
+    "weight",
+    "count",
+];
+
+/// A value of a plan, shortened where it is long. A large whole number is a duration in
+/// nanoseconds, but for what is counted.
 fn value(key: &str, value: &Value) -> String {
-    let other = key.ends_with("bytes") || key == "seed";
-    if let Some(nanos) = value.as_u64().filter(|it| *it >= NANOS_FROM && !other) {
+    let last = key.rsplit(['.', '_']).next().unwrap_or(key);
+    let counted = COUNTS.contains(&last);
+    if let Some(nanos) = value.as_u64().filter(|it| *it >= NANOS_FROM && !counted) {
         return Nanos(nanos).to_string();
     }
     let text = match value {
@@ -237,11 +251,14 @@ fn method(comparison: &Comparison) -> String {
         draws => format!(", {draws} draws with seed {}", method.seed),
     };
     format!(
-        "{}{between}; {} and {} {}{draws}; false alarms in the whole table at most {:.0} % (Holm).",
+        "{}{between}; {} and {} {}{draws}; {} % confidence intervals; false alarms in the whole \
+         table at most {:.0} % (Holm).",
         method.sentence,
         method.base_units,
         method.candidate_units,
         method.unit,
+        // 95, or 98.75 for one of four looks.
+        (method.confidence * 1e4).round() / 100.0,
         method.alarm * 100.0
     )
 }
@@ -281,7 +298,7 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
         comparison.verdict.words(),
         markdown(&comparison.reason)
     );
-    text.push_str("\n| figure | base | candidate | difference | 95 % interval | verdict |\n");
+    text.push_str("\n| figure | base | candidate | difference | interval | verdict |\n");
     text.push_str("|---|---|---|---|---|---|\n");
     for row in most_moved(comparison) {
         let [name, base, candidate, difference, interval, _, verdict] = cells(row);
@@ -309,7 +326,7 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
 /// A figure in one line.
 pub(super) fn row(row: &FigureComparison) -> String {
     let [name, base, candidate, difference, interval, _, verdict] = cells(row);
-    format!("{name}: {base} → {candidate}, {difference} (95 %: {interval}): {verdict}")
+    format!("{name}: {base} → {candidate}, {difference} ({interval}): {verdict}")
 }
 
 /// The comparison as a build server reads it: a test case for each figure.

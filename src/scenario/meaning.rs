@@ -169,6 +169,9 @@ impl Reader {
         contradictions::read(self, file, &known, &expectations);
         let load = load?;
         Some(Plan {
+            requests: target
+                .as_ref()
+                .map_or_else(String::new, |it| it.work.digest()),
             kinds: kinds(names.unwrap_or_default()),
             scenario: name.to_owned(),
             title: file.title.clone()?,

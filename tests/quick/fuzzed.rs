@@ -96,7 +96,7 @@ fn every_reader_has_a_fuzz_target() {
 }
 
 #[test]
-#[ignore = "takes hours: ./test --long"]
+#[ignore = "takes half an hour, built for release: ./test --long"]
 fn every_reader_survives_a_million_mutations() {
     let path = place("reports/long/fuzz.json");
     let known = fs::read_to_string(&path).ok();

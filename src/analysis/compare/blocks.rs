@@ -89,6 +89,14 @@ pub(super) const FIGURES: [Figure; 11] = [
     Figure::AttemptsPerOperation,
 ];
 
+/// Figures of the whole incident, of which a run has one value.
+pub(super) const INCIDENT: [Figure; 4] = [
+    Figure::RecoveryAfterRollback,
+    Figure::RecoveryAfterTriggerOff,
+    Figure::TimeToDetect,
+    Figure::TimeToRecover,
+];
+
 /// Of a percentile: of which time, and at which quantile.
 pub(super) const fn percentile(figure: Figure) -> Option<(Timed, f64)> {
     Some(match figure {
@@ -254,6 +262,24 @@ impl<'a> Pool<'a> {
             }
             _ => 0.0,
         }
+    }
+
+    /// Of a figure that is a share of a count, or made of one: how many of how many. Of
+    /// goodput those that did not succeed, of attempts those that were retries.
+    pub(super) fn counts(&self, figure: Figure) -> Option<(u64, u64)> {
+        let sum = |of: fn(&Block) -> u64| self.blocks.iter().map(|block| of(block)).sum::<u64>();
+        Some(match figure {
+            Figure::ErrorShare => (sum(|it| it.bad), sum(|it| it.ended)),
+            Figure::Goodput => (
+                sum(|it| it.scheduled.saturating_sub(it.succeeded)),
+                sum(|it| it.scheduled),
+            ),
+            Figure::AttemptsPerOperation => (
+                sum(|it| it.attempts.saturating_sub(it.first_tries)),
+                sum(|it| it.first_tries),
+            ),
+            _ => return None,
+        })
     }
 
     /// Operations that were scheduled, of all blocks.

@@ -1,6 +1,6 @@
 //! What two runs did differently, key by key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -109,11 +109,21 @@ pub(super) fn obstacles(base: &[Digest], candidate: &[Digest]) -> Vec<String> {
             ));
         }
         let (a, b) = (first.schedule(), other.schedule());
-        for (key, value) in &a {
-            if b.get(key) != Some(value) {
+        let keys: BTreeSet<&String> = a.keys().chain(b.keys()).collect();
+        // A run of an earlier version does not say what was requested.
+        let silent = |key: &str| key == "requests" && !(a.contains_key(key) && b.contains_key(key));
+        for key in keys {
+            if a.get(key) != b.get(key) && !silent(key) {
                 reasons.push(format!("{name} had another load: `{key}` differs"));
             }
         }
+    }
+    let succeeded = |run: &Digest| {
+        let whole = run.stretch("").into_iter().flat_map(|whole| &whole.blocks);
+        whole.map(|block| block.succeeded).sum::<u64>() > 0
+    };
+    if !base.iter().any(succeeded) {
+        reasons.push("nothing succeeded in the base, so there is nothing to compare".to_owned());
     }
     reasons.sort();
     reasons.dedup();

@@ -18,8 +18,14 @@ pub(super) const BLOCKS_MIN: usize = 8;
 pub(super) const RUNS_MIN: usize = 3;
 /// What single runs cannot show: how much a figure of the same plan differs from run to run
 /// on the same machine, as a share of it (a standard deviation). Runs in turns show it, and
-/// sets do. Measured: docs/CI.md.
-pub(super) const BETWEEN_RUNS: f64 = 0.02;
+/// sets do. Of runs one after the other 0.4 % was measured beside a program that is busy half
+/// the time (docs/CI.md); a machine of another day differs more.
+pub(super) const BETWEEN_RUNS: f64 = 0.01;
+
+/// Up to here a count is too small for its own draws to show how it scatters.
+const COUNTED_FEW: u64 = 10;
+/// Up to this share of operations that are lost, goodput is what the schedule made it.
+const LOST_FEW: f64 = 0.1;
 
 /// How the differences were found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +83,87 @@ impl<'a> Sides<'a> {
         runs.map(|run| run.backend).any(|it| it == Backend::Live)
     }
 
+    /// Whether the runs of one side were made before those of the other, so that what a
+    /// machine does from one time to the next is no part of what they show.
+    fn apart(&self) -> bool {
+        let ends = |side: &[Digest]| {
+            let times = || side.iter().map(|run| run.started_wall_ms);
+            Some((times().min()?, times().max()?))
+        };
+        match (ends(self.base), ends(self.candidate)) {
+            (Some((a, b)), Some((c, d))) => b < c || d < a,
+            _ => false,
+        }
+    }
+
+    /// Whether there is an allowance for what differs from run to run.
+    pub(super) fn allows(&self) -> bool {
+        let several = matches!(self.way, Way::PairsOfRuns | Way::Runs);
+        self.noisy() && (!several || self.apart())
+    }
+
+    /// That allowance for a figure, as a standard error of the difference.
+    fn allowance(&self, figure: Figure, pool: &Pool<'_>, base: f64) -> f64 {
+        if !self.allows() {
+            return 0.0;
+        }
+        let share = BETWEEN_RUNS * std::f64::consts::SQRT_2;
+        let closed = self.base.iter().chain(self.candidate);
+        let mut closed = closed.map(|run| run.plan.load.drive.closed.is_some());
+        match figure {
+            Figure::ErrorShare => share * base,
+            Figure::AttemptsPerOperation => 0.0,
+            // What is scheduled and succeeds is the schedule's; what a full service or a
+            // closed loop gets through is the machine's.
+            Figure::Goodput if !closed.any(|it| it) => {
+                let (lost, all) = pool.counts(figure).unwrap_or_default();
+                let lost = lost as f64 / all.max(1) as f64;
+                share * if lost < LOST_FEW { lost } else { 1.0 }
+            }
+            _ => share,
+        }
+    }
+
+    /// The mean of a figure of the incident over the runs of a side that have it.
+    pub(super) fn mean(&self, figure: Figure, side: &[Digest]) -> Option<f64> {
+        let values: Vec<f64> = side.iter().filter_map(|run| run.point(figure)).collect();
+        (!values.is_empty()).then(|| moments(&values).0)
+    }
+
+    /// The difference of a figure of the incident; none where no run has it.
+    pub(super) fn incident(&self, figure: Figure) -> Option<Result<Difference, String>> {
+        let values = |side: &[Digest]| -> Vec<f64> {
+            let values = side.iter().filter_map(|run| run.point(figure));
+            // A tenth of a second is the least that is told.
+            values.map(|value| value.max(0.1).ln()).collect()
+        };
+        let (a, b) = (values(self.base), values(self.candidate));
+        if a.is_empty() && b.is_empty() {
+            return None;
+        }
+        let lacking = |side: &'static str, all: &[Digest], own: &[f64]| {
+            let lack = all.len() - own.len();
+            (lack > 0).then(|| format!("not seen in {lack} of {} runs of the {side}", all.len()))
+        };
+        let lacking =
+            lacking("base", self.base, &a).or_else(|| lacking("candidate", self.candidate, &b));
+        if let Some(why) = lacking {
+            return Some(Err(why));
+        }
+        if a.len().min(b.len()) < RUNS_MIN {
+            let why = format!("a run has one value of it: {RUNS_MIN} runs a side are needed");
+            return Some(Err(why));
+        }
+        let (estimate, error, freedom) = welch(&a, &b);
+        Some(Ok(Difference {
+            base: moments(&a).0.exp(),
+            candidate: moments(&b).0.exp(),
+            estimate,
+            error,
+            freedom,
+        }))
+    }
+
     /// All blocks of a stretch, of both sides.
     pub(super) fn pools(&self, stretch: &str) -> (Pool<'a>, Pool<'a>) {
         let pool = |side: &'a [Digest]| Pool::new(blocks(side, stretch));
@@ -108,6 +195,25 @@ impl<'a> Sides<'a> {
         options: &Options,
     ) -> Vec<Result<Difference, String>> {
         let (base, candidate) = self.pools(stretch);
+        let found = self.by_the_way(stretch, (&base, &candidate), options);
+        let found = found.into_iter().zip(FIGURES).map(|(found, figure)| {
+            found.map(|found| Difference {
+                error: found
+                    .error
+                    .max(least_error(figure, &base, &candidate))
+                    .hypot(self.allowance(figure, &base, found.base)),
+                ..found
+            })
+        });
+        found.collect()
+    }
+
+    fn by_the_way(
+        &self,
+        stretch: &str,
+        (base, candidate): (&Pool<'_>, &Pool<'_>),
+        options: &Options,
+    ) -> Vec<Result<Difference, String>> {
         match self.way {
             Way::PairsOfRuns | Way::Runs => {
                 let each = |side: &[Digest]| -> Vec<Values> {
@@ -129,8 +235,7 @@ impl<'a> Sides<'a> {
                     return vec![Err(why); FIGURES.len()];
                 }
                 let paired = self.way == Way::PairsOfBlocks && base.len() == candidate.len();
-                let noisy = self.noisy();
-                of_blocks((paired, noisy), &base, &candidate, stretch, options)
+                of_blocks(paired, base, candidate, stretch, options)
             }
         }
     }
@@ -220,7 +325,7 @@ fn welch(a: &[f64], b: &[f64]) -> (f64, f64, usize) {
 
 /// Draws blocks with replacement, those of the same arrivals together.
 fn of_blocks(
-    (paired, noisy): (bool, bool),
+    paired: bool,
     base: &Pool<'_>,
     candidate: &Pool<'_>,
     stretch: &str,
@@ -265,16 +370,11 @@ fn of_blocks(
             return Err("it is zero for much of the run".to_owned());
         }
         let within = moments(&differences).1.sqrt() * widen;
-        let between = if noisy {
-            between_runs(*figure, whole_a[place].unwrap_or_default())
-        } else {
-            0.0
-        };
         Ok(Difference {
             base: whole_a[place].ok_or_else(none)?,
             candidate: whole_b[place].ok_or_else(none)?,
             estimate,
-            error: within.hypot(between),
+            error: within,
             freedom: if paired {
                 count_a - 1
             } else {
@@ -285,13 +385,23 @@ fn of_blocks(
     each.collect()
 }
 
-/// The allowance for what differs from run to run, of two single runs.
-fn between_runs(figure: Figure, base: f64) -> f64 {
-    let share = BETWEEN_RUNS * std::f64::consts::SQRT_2;
-    match figure {
-        // Exactly what was scheduled and succeeded, or proportions of it.
-        Figure::Goodput | Figure::AttemptsPerOperation => 0.0,
-        Figure::ErrorShare => share * base,
-        _ => share,
+/// The least that the standard error of a figure made of a count can be, where few are
+/// counted: a service that failed none of 600 operations may fail some of the next. A
+/// success and a failure are added to each side (Agresti and Caffo, "Simple and Effective
+/// Confidence Intervals for Proportions", 2000).
+fn least_error(figure: Figure, base: &Pool<'_>, candidate: &Pool<'_>) -> f64 {
+    let (Some((hit_a, of_a)), Some((hit_b, of_b))) =
+        (base.counts(figure), candidate.counts(figure))
+    else {
+        return 0.0;
+    };
+    if hit_a.min(hit_b) >= COUNTED_FEW {
+        return 0.0;
     }
+    let variance = |hit: u64, of: u64| {
+        let of = of as f64 + 2.0;
+        let share = ((hit as f64 + 1.0) / of).min(1.0);
+        share * (1.0 - share) / of
+    };
+    (variance(hit_a, of_a) + variance(hit_b, of_b)).sqrt()
 }

@@ -112,7 +112,7 @@ impl Digest {
             "/end",
             "/interval",
             "/kinds",
-            "/target/work",
+            "/requests",
         ];
         let parts = parts.iter().filter_map(|path| {
             let key = path.trim_start_matches('/').replace('/', ".");
@@ -126,6 +126,14 @@ impl Digest {
         self.plan.seed == other.plan.seed
             && self.plan.load.drive.closed.is_none()
             && self.schedule() == other.schedule()
+    }
+
+    /// A figure of the whole incident, in seconds; none where it was not seen.
+    pub(super) fn point(&self, figure: Figure) -> Option<f64> {
+        let mut points = self.incident.iter();
+        points
+            .find(|point| point.figure == figure)
+            .map(|point| point.value)
     }
 
     /// The stretch of this name; the whole run has none.

@@ -7,6 +7,7 @@ use super::blocks::{FIGURES, Pool};
 use super::changes::{Change, changes, obstacles};
 use super::differences::{BETWEEN_RUNS, DRAWS, Difference, Sides, Way};
 use super::picture::Picture;
+use super::rows::{doubt_what_lost_its_tail, incident, missing};
 use super::{Digest, Options};
 use crate::analysis::student;
 use crate::model::Unit;
@@ -81,9 +82,25 @@ pub struct Method {
     pub seed: u64,
     /// The chance of a false alarm anywhere in the table (Holm).
     pub alarm: f64,
+    /// The share of intervals that hold the true difference.
+    #[serde(default = "confidence_of_one_look")]
+    pub confidence: f64,
     /// The allowance for what differs from run to run, as a standard deviation of a run's
     /// figure; null where the runs themselves show it.
     pub between_runs: Option<f64>,
+}
+
+/// The share of intervals that hold the truth, where it is looked at once.
+const CONFIDENCE: f64 = 0.95;
+
+const fn confidence_of_one_look() -> f64 {
+    CONFIDENCE
+}
+
+/// Whoever looks several times and stops when something is shown has several chances to be
+/// wrong, so each look has an equal part of them.
+fn confidence(options: &Options) -> f64 {
+    1.0 - (1.0 - CONFIDENCE) / f64::from(options.looks.max(1))
 }
 
 /// A figure of both sides.
@@ -102,7 +119,8 @@ pub struct FigureComparison {
     /// The candidate's against the base's: 0.1 is a tenth more. Of a share, the difference
     /// of the shares.
     pub difference: Option<f64>,
-    /// The lower end of its 95 % confidence interval.
+    /// The lower end of its confidence interval: 95 %, or more where it is looked at several
+    /// times (`method.confidence`).
     pub low: Option<f64>,
     /// The upper end.
     pub high: Option<f64>,
@@ -157,10 +175,13 @@ pub fn compare(base: &[Digest], candidate: &[Digest], options: &Options) -> Comp
     for stretch in stretches(base, candidate) {
         figures.extend(of_stretch(&sides, &stretch, options, comparable));
     }
+    figures.extend(incident(&sides, options, comparable));
     holm(&mut figures);
     for figure in &mut figures {
         judge(figure, options);
     }
+    doubt_what_lost_its_tail(&mut figures);
+    figures.extend(missing(base, candidate, comparable));
     let changed = match (base.first(), candidate.first()) {
         (Some(base), Some(candidate)) => changes(base, candidate),
         _ => Vec::new(),
@@ -182,7 +203,7 @@ pub fn compare(base: &[Digest], candidate: &[Digest], options: &Options) -> Comp
 }
 
 /// The whole run, and the phases that every run has.
-fn stretches(base: &[Digest], candidate: &[Digest]) -> Vec<String> {
+pub(super) fn stretches(base: &[Digest], candidate: &[Digest]) -> Vec<String> {
     let Some(first) = base.first() else {
         return Vec::new();
     };
@@ -241,7 +262,7 @@ fn of_stretch(
     .collect()
 }
 
-fn row(
+pub(super) fn row(
     figure: Figure,
     stretch: &str,
     difference: Result<Difference, String>,
@@ -276,7 +297,7 @@ fn row(
             return row;
         }
     };
-    let reach = student::quantile(found.freedom) * found.error;
+    let reach = student::reach(confidence(options), found.freedom) * found.error;
     let [estimate, low, high] = [
         found.estimate,
         found.estimate - reach,
@@ -340,7 +361,7 @@ fn judge(row: &mut FigureComparison, options: &Options) {
     } else {
         (difference < 0.0, if difference < 0.0 { low } else { high })
     };
-    let shown = p <= options.alarm;
+    let shown = p <= options.alarm / f64::from(options.looks.max(1));
     row.verdict = if shown && far.abs() >= bound {
         if worse {
             ComparisonVerdict::Worse
@@ -384,6 +405,10 @@ fn whole(
             ComparisonVerdict::Worse,
             format!("worse: {}", worse.join(", ")),
         );
+    }
+    if !figures.iter().any(is_headline) {
+        let reason = "cannot tell: nothing was measured in both".to_owned();
+        return (ComparisonVerdict::CannotTell, reason);
     }
     let untold = figures.iter().filter(|row| is_headline(row));
     let untold = untold.filter(|row| row.verdict == ComparisonVerdict::CannotTell);
@@ -432,6 +457,7 @@ fn method(sides: &Sides<'_>, pools: (&Pool<'_>, &Pool<'_>), options: &Options) -
         draws: if runs { 0 } else { DRAWS },
         seed: options.seed,
         alarm: options.alarm,
-        between_runs: (!runs && sides.noisy()).then_some(BETWEEN_RUNS),
+        confidence: confidence(options),
+        between_runs: sides.allows().then_some(BETWEEN_RUNS),
     }
 }

@@ -11,6 +11,7 @@ mod differences;
 mod digest;
 mod judge;
 mod picture;
+mod rows;
 
 pub use changes::Change;
 pub use digest::{Digest, RunPoint};
@@ -24,8 +25,10 @@ pub struct Options {
     pub seed: u64,
     /// A difference of less than this share of the figure does not matter in practice.
     pub bound: f64,
-    /// The chance of a false alarm anywhere in the table, at most.
+    /// The chance of a false alarm anywhere in the table, at most, over all looks.
     pub alarm: f64,
+    /// How often it is looked at, at most: each look has an equal part of the chances.
+    pub looks: u32,
     /// Whether runs of another load or machine are compared all the same.
     pub anyway: bool,
 }
@@ -36,6 +39,7 @@ impl Default for Options {
             seed: 1,
             bound: 0.05,
             alarm: 0.05,
+            looks: 1,
             anyway: false,
         }
     }

@@ -31,6 +31,8 @@ pub struct Sensitivity {
     pub significance: f64,
     /// The share by which the smaller of two means must be exceeded by the other; 0: any.
     pub magnitude: f64,
+    /// How far two means must lie apart besides, in the figure's own unit; 0: not at all.
+    pub least: f64,
 }
 
 impl Default for Sensitivity {
@@ -41,6 +43,7 @@ impl Default for Sensitivity {
             window: 50,
             significance: 0.001,
             magnitude: 0.05,
+            least: 0.0,
         }
     }
 }
@@ -222,7 +225,15 @@ fn weakest(stretches: &[Moments], p_values: &[f64], sensitivity: &Sensitivity) -
     if p_values[chance] >= sensitivity.significance {
         return Some(chance);
     }
-    let size = |at: usize| magnitude(&stretches[at], &stretches[at + 1]);
+    let size = |at: usize| {
+        let (before, after) = (&stretches[at], &stretches[at + 1]);
+        let apart = (before.mean() - after.mean()).abs();
+        if apart < sensitivity.least {
+            0.0
+        } else {
+            magnitude(before, after)
+        }
+    };
     let places = 0..p_values.len();
     let least = places.min_by(|one, other| size(*one).total_cmp(&size(*other)))?;
     (size(least) <= sensitivity.magnitude).then_some(least)

@@ -62,6 +62,10 @@ impl Moments {
         if freedom == 0 || self.count == 0 || other.count == 0 || apart == 0.0 {
             return 1.0;
         }
+        // One run that differs from runs without any spread shows nothing of its own spread.
+        if self.count.min(other.count) == 1 && self.squares + other.squares == 0.0 {
+            return 1.0;
+        }
         let variance = (self.squares + other.squares) / freedom as f64;
         let error = (variance / self.count as f64 + variance / other.count as f64).sqrt();
         student::beyond(apart / error, freedom)

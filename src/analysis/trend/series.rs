@@ -292,6 +292,13 @@ impl Trend {
                 origins.push(origin);
             }
         }
+        let sensitivity = Sensitivity {
+            least: match figure.unit() {
+                Unit::Share => SHARE_LEAST,
+                _ => sensitivity.least,
+            },
+            ..sensitivity
+        };
         let found = found(&points, sensitivity);
         let changes = found
             .iter()
@@ -328,6 +335,10 @@ impl Trend {
         changes.any(|change| change.effect == Effect::Worse && change.index >= first)
     }
 }
+
+/// Shares that lie less far apart do not differ in practice: a tenth of a per cent, as in a
+/// comparison. One error among many runs without any is no change.
+const SHARE_LEAST: f64 = 0.001;
 
 /// The changes of points that are enough to have some.
 fn found(points: &[Point], sensitivity: Sensitivity) -> Vec<ChangePoint> {

@@ -17,5 +17,6 @@ mod published;
 mod queueing;
 mod station;
 mod steps;
+mod studies;
 mod transport;
 mod truth;

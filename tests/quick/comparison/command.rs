@@ -144,3 +144,23 @@ fn build_servers_are_told_in_their_own_forms() {
     let report: Value = serde_json::from_slice(&report).unwrap();
     assert_eq!(report[0]["severity"], "major");
 }
+
+#[test]
+fn recovery_is_compared_too_and_a_run_has_one_value_of_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["one", "other"] {
+        let words = ["simulate", "surge", "--out", name, "--quiet"];
+        threadbare(folder.path(), &words);
+    }
+    let output = threadbare(folder.path(), &["compare", "one", "other", "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let figures = told["figures"].as_array().unwrap();
+    let row = figures.iter().find(|it| it["figure"] == "time to recover");
+    let row = row.unwrap_or_else(|| panic!("{told}"));
+    assert!(row["base"].is_f64() && row["candidate"].is_f64(), "{row}");
+    assert_eq!(row["verdict"], "cannot_tell");
+    assert!(
+        row["why"].as_str().unwrap().contains("3 runs a side"),
+        "{row}"
+    );
+}

@@ -2,4 +2,6 @@
 //! user meets it.
 
 mod command;
+mod doubts;
+mod studies;
 mod truth;

@@ -16,10 +16,10 @@ use crate::simulated::simulated;
 /// Operations per second.
 const RATE: f64 = 200.0;
 /// Of a service, in milliseconds.
-const SERVICE: f64 = 2.5;
+pub(super) const SERVICE: f64 = 2.5;
 
 /// A minute of one station, with Poisson arrivals.
-fn station(workers: u32, service_ms: f64, seed: u64) -> Plan {
+pub(super) fn station(workers: u32, service_ms: f64, seed: u64) -> Plan {
     let mut plan = plan(RATE, Nanos::from_secs(62));
     plan.seed = seed;
     plan.warm_up = Nanos::from_secs(2);
@@ -35,13 +35,13 @@ fn station(workers: u32, service_ms: f64, seed: u64) -> Plan {
     plan
 }
 
-fn digest(plan: Plan) -> Digest {
+pub(super) fn digest(plan: Plan) -> Digest {
     let name = format!("seed {}", plan.seed);
     let record = simulated(plan);
     Digest::of(&name, &record, &findings(&record))
 }
 
-fn figure<'a>(comparison: &'a Comparison, name: &str) -> &'a FigureComparison {
+pub(super) fn figure<'a>(comparison: &'a Comparison, name: &str) -> &'a FigureComparison {
     let mut figures = comparison.figures.iter();
     figures
         .find(|it| it.figure == name && it.phase.is_none())

@@ -126,6 +126,7 @@ pub(super) fn changes(series: &[f64], sensitivity: Sensitivity, whose: Whose) ->
         window: length,
         significance,
         magnitude,
+        ..
     } = sensitivity;
     let relaxed = significance * if significance < 0.05 { 10.0 } else { 2.0 };
     let mut edges = vec![0];

@@ -21,6 +21,7 @@ fn assert_changes(
         window,
         significance,
         magnitude,
+        ..Sensitivity::default()
     };
     let case = format!(
         "p {significance}, magnitude {magnitude}, {} runs",
