@@ -265,8 +265,10 @@ impl Target {
                     || "could not be reached".to_owned(),
                     |ready| {
                         format!(
-                            "did not answer {} {} with 2xx or 3xx",
-                            ready.method, ready.url
+                            "did not answer {} {} with {}",
+                            ready.method,
+                            ready.url,
+                            ready.statuses()
                         )
                     },
                 );
