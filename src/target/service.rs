@@ -638,14 +638,20 @@ impl Target {
         }
     }
 
-    /// Undoes everything that still acts, the last first; `tell` hears what came of
-    /// each as it is done.
+    /// Undoes everything that still acts, faults of processes first, and of each kind the
+    /// last first; `tell` hears what came of each as it is done.
     pub(crate) fn undo(&self, tell: &mut dyn FnMut(Event)) {
         self.ending.store(true, Ordering::Release);
-        // A call under way is sent before it is undone; each ends within its limit.
+        // What stands still goes on at once, whatever a call waits for.
+        let acting: Vec<Acting> = lock(&self.acting).drain(..).collect();
+        self.undo_each(acting, tell);
+        // A call under way is sent before it is undone; it ends soon, since the run does.
         let _calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
-        let mut acting: Vec<Acting> = lock(&self.acting).drain(..).collect();
-        acting.extend(lock(&self.hooked).drain(..).map(|it| it.acting));
+        let hooked: Vec<Acting> = lock(&self.hooked).drain(..).map(|it| it.acting).collect();
+        self.undo_each(hooked, tell);
+    }
+
+    fn undo_each(&self, mut acting: Vec<Acting>, tell: &mut dyn FnMut(Event)) {
         acting.sort_by_key(|one| std::cmp::Reverse(one.id));
         for one in acting {
             let outcome = self.safeguard.carry_out(one.id, &one.undo);
