@@ -611,13 +611,20 @@ impl Target {
             (Outcome::Rejected { .. }, _) => {
                 self.settle_hooks(|it| Some(it.acting.id) == armed, &outcome);
             }
-            // A rollback that was applied has undone what was pushed.
-            (Outcome::Applied { .. }, HookKind::Rollback) => {
+            // A rollback that was applied has undone what was pushed. Of several pushes it
+            // is not known which: what is undone once more is better off than what never is.
+            (Outcome::Applied { .. }, HookKind::Rollback) if self.pushes() == 1 => {
                 self.settle_hooks(|it| it.kind == HookKind::Push, &outcome);
             }
             _ => {}
         }
         outcome
+    }
+
+    /// How many pushes are to be undone.
+    fn pushes(&self) -> usize {
+        let hooked = lock(&self.hooked);
+        hooked.iter().filter(|it| it.kind == HookKind::Push).count()
     }
 
     fn settle_hooks(&self, which: impl Fn(&Hooked) -> bool, outcome: &Outcome) {
