@@ -92,6 +92,13 @@ pub(crate) fn try_all() -> io::Result<Vec<Stat>> {
     Ok(known.collect())
 }
 
+/// Since when this machine runs, as a name that no other start of any has; none where the
+/// kernel does not say.
+pub(crate) fn boot() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
 /// Ticks since the machine was started, as the starts of processes are counted; none where
 /// the kernel does not say.
 pub(crate) fn ticks() -> Option<u64> {
@@ -243,6 +250,7 @@ mod tests {
         assert_eq!(parse_ticks("350735.07 234388.90\n"), Some(35_073_507));
         let own = stat(std::process::id()).unwrap();
         assert!(own.started <= ticks().unwrap());
+        assert_eq!(boot().unwrap().len(), 36);
     }
 
     #[test]

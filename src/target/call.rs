@@ -158,6 +158,11 @@ impl Plain {
         &self.name
     }
 
+    /// How long it may take.
+    pub(super) const fn timeout(&self) -> Nanos {
+        self.timeout
+    }
+
     /// Calls, and waits for the answer; for whoever undoes a run that is dead. `failed`
     /// hears why a request had no usable answer.
     pub(super) fn carry_out(&self, failed: &dyn Fn(&Failed)) -> Outcome {
