@@ -19,7 +19,7 @@ use crate::model::secret;
 use crate::plan::Plan;
 use crate::record::{
     Backend, Event, Header, IntervalLog, Observer, Record, Recorder, Sample, StopCause, Tally,
-    claim_directory, write_private,
+    claim_directory, open_anew, write_private,
 };
 use crate::report;
 use crate::scenario::Setting;
@@ -193,16 +193,17 @@ impl Observer for Recording {
 
 /// Offers a plan's load to the user's target, and keeps of it what does not grow with the
 /// run: one sample for each source; in a run directory everything, where one is wanted.
+/// Besides what was measured, whether that could be written down: it is an answer either way.
 ///
 /// # Errors
 ///
-/// As [`live::offer`].
+/// As [`live::offer`], and where nothing can be written to begin with.
 pub(crate) fn load(
     plan: Plan,
     endpoint: Endpoint,
     work: Work,
     options: &Options,
-) -> Result<(Record, Findings)> {
+) -> Result<(Record, Findings, Result<()>)> {
     let header = header(plan, Backend::Live, options);
     let view = ui::progress(
         io::stderr(),
@@ -210,11 +211,11 @@ pub(crate) fn load(
         options.live_width,
         options.quiet,
     );
-    let file = options.histograms.as_deref();
-    let log = file.map(|file| interval_log(file, &header)).transpose()?;
     let directory = options.out.as_deref();
     let kept = directory.map(|directory| Recording::create(directory, &header));
     let kept = kept.transpose()?;
+    let file = options.histograms.as_deref();
+    let log = file.map(|file| interval_log(file, &header)).transpose()?;
     let mut watching = (
         ((ui::Aside::new(view), Tally::new(&header.plan)), log),
         kept,
@@ -222,33 +223,37 @@ pub(crate) fn load(
     live::offer(&header.plan, endpoint, work, &mut watching)?;
     let (((view, tally), log), kept) = watching;
     drop(view);
-    kept.map_or(Ok(()), Recording::end)?;
-    if let (Some(file), Some(log)) = (file, log) {
-        log.end().map_err(|cause| histograms_error(file, &cause))?;
-    }
-    let tallied = tally.into_records(header);
-    let findings = match directory {
-        // In the whole record every bucket is there.
-        Some(directory) => {
-            let (record, findings) = read_own(directory)?;
-            write_files(directory, &record, &findings)?;
-            findings
-        }
-        None => analysis::load_findings(&tallied),
+    let ended = kept.map_or(Ok(()), Recording::end);
+    let logged = match (file, log) {
+        (Some(file), Some(log)) => log.end().map_err(|cause| histograms_error(file, &cause)),
+        _ => Ok(()),
     };
-    Ok((tallied.whole, findings))
+    let tallied = tally.into_records(header);
+    let recorded = ended.and_then(|()| directory.map(read_own).transpose());
+    let (findings, written) = match (directory, recorded) {
+        // In the whole record every bucket is there.
+        (Some(directory), Ok(Some((record, findings)))) => {
+            let written = write_files(directory, &record, &findings);
+            (findings, written)
+        }
+        (_, recorded) => (analysis::load_findings(&tallied), recorded.map(|_| ())),
+    };
+    Ok((tallied.whole, findings, written.and(logged)))
 }
 
 /// Where a load's histograms are written.
 fn interval_log(file: &Path, header: &Header) -> Result<IntervalLog<BufWriter<File>>> {
-    File::create(file)
+    open_anew(file)
         .and_then(|opened| IntervalLog::begin(BufWriter::new(opened), header.started_wall_ms))
         .map_err(|cause| histograms_error(file, &cause))
 }
 
 fn histograms_error(file: &Path, cause: &io::Error) -> Error {
     let file = file.display();
-    Error::failed(format!("failed to write the histograms to {file}: {cause}"))
+    Error::failed(format!(
+        "failed to write the histograms to {file}: {cause}; free some space or name another file \
+         with --hdr"
+    ))
 }
 
 /// What a record of a plan says of itself.
@@ -358,6 +363,10 @@ pub(crate) fn sweep(
         // The claim goes with it, so that the directory can be named again.
         let _ = fs::remove_file(directory.join(SWEEP));
     })?;
+    // First, so that a full disk takes the files and not the answer.
+    if !options.quiet {
+        say(report::sweep::text(&sweep))?;
+    }
     let text = serde_json::to_string_pretty(&sweep)
         .map_err(|cause| Error::failed(format!("failed to write {SWEEP}: {cause}")))?;
     write_private(&directory, SWEEP, text.as_bytes())?;
@@ -371,9 +380,6 @@ pub(crate) fn sweep(
         "sweep.html",
         report::sweep::html(&sweep)?.as_bytes(),
     )?;
-    if !options.quiet {
-        say(report::sweep::text(&sweep))?;
-    }
     say(format!(
         "\nReport: {}\n",
         directory.join("sweep.html").display()

@@ -241,12 +241,13 @@ impl Arguments {
                     host: host.clone(),
                     work: work.clone(),
                 };
-                let (record, findings) = run::load(plan, endpoint.clone(), work, options)?;
+                let (record, findings, written) = run::load(plan, endpoint.clone(), work, options)?;
                 super::answer(report::load::line(&record, &findings).as_bytes())?;
-                Ok(findings)
+                written.map(|()| findings)
             });
         }
-        let (record, findings) = run::load(plan, endpoint, Work::Http { host, work }, &options)?;
+        let work = Work::Http { host, work };
+        let (record, findings, written) = run::load(plan, endpoint, work, &options)?;
         let answer = if self.json {
             report::json::render(&findings)?
         } else if view.quiet {
@@ -255,6 +256,7 @@ impl Arguments {
             report::load::render(&record, &findings)
         };
         super::answer(answer.as_bytes())?;
+        written?;
         if let Some(directory) = self.out.as_deref().filter(|_| !quiet) {
             let page = directory.join("report.html");
             super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;

@@ -188,6 +188,7 @@ fn described() -> clap::Command {
 
 /// Parses the command line, does what it says, and returns the exit code.
 pub fn main() -> i32 {
+    process::keep_children();
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {

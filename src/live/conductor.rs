@@ -117,35 +117,13 @@ impl Run<'_> {
             messages: &self.sender,
             failures: &failures,
         })?;
-        let destinations = system.destinations()?;
-        self.clock = Clock::start_in(LEAD);
-        failures.begin(self.clock);
-        for event in system.serving() {
-            self.event(&event)?;
-        }
-        let updates = self.sender.clone();
-        let setups: Vec<(Setup, u32)> = destinations
-            .into_iter()
-            .map(|destination| {
-                let setup = Setup {
-                    plan: plan.clone(),
-                    endpoint: destination.endpoint,
-                    work: destination.work,
-                    clock: self.clock,
-                };
-                (setup, destination.weight)
-            })
-            .collect();
-        self.watch.threads(setups.len(), plan.load.drive.threads);
-        let accept_queue = setups
-            .first()
-            .and_then(|(setup, _)| match setup.endpoint.address {
-                Address::Tcp(address) => AcceptQueue::of(address),
-                Address::Unix(_) => None,
-            });
-        let generator = Generator::across(&setups, move |update| {
-            let _ = updates.send(Message::Load(update));
-        })?;
+        let (generator, accept_queue) = match self.generator(&*system, &failures) {
+            Ok(begun) => begun,
+            Err(error) => {
+                self.give_up(&*system);
+                return Err(error);
+            }
+        };
         let mut reading = gauges::start(sockets, plan, self.clock, &self.sender, &failures);
         let mut sampler = Sampler::start(
             self.clock,
@@ -156,8 +134,9 @@ impl Run<'_> {
             self.sender.clone(),
         );
         let actor = start_actor(Arc::clone(&system), self.clock, self.sender.clone());
-        self.event(&Event::LoadStarted)?;
-        let cause = self.conduct(&generator, &actor);
+        let cause = self
+            .event(&Event::LoadStarted)
+            .and_then(|()| self.conduct(&generator, &actor));
         if !matches!(cause, Ok(StopCause::Completed)) {
             generator.command(Command::Stop);
         }
@@ -191,6 +170,60 @@ impl Run<'_> {
             }
             // A generator that does not end in time ends with this process.
             stopped => Ok(stopped),
+        }
+    }
+
+    /// Starts the load on what was begun, and finds its accept queue.
+    fn generator(
+        &mut self,
+        system: &dyn SystemUnderTest,
+        failures: &FailureBook,
+    ) -> Result<(Generator, Option<AcceptQueue>)> {
+        let plan = self.plan;
+        let destinations = system.destinations()?;
+        self.clock = Clock::start_in(LEAD);
+        failures.begin(self.clock);
+        for event in system.serving() {
+            self.event(&event)?;
+        }
+        let setups: Vec<(Setup, u32)> = destinations
+            .into_iter()
+            .map(|destination| {
+                let setup = Setup {
+                    plan: plan.clone(),
+                    endpoint: destination.endpoint,
+                    work: destination.work,
+                    clock: self.clock,
+                };
+                (setup, destination.weight)
+            })
+            .collect();
+        self.watch.threads(setups.len(), plan.load.drive.threads);
+        let accept_queue = setups
+            .first()
+            .and_then(|(setup, _)| match setup.endpoint.address {
+                Address::Tcp(address) => AcceptQueue::of(address),
+                Address::Unix(_) => None,
+            });
+        let updates = self.sender.clone();
+        let generator = Generator::across(&setups, move |update| {
+            let _ = updates.send(Message::Load(update));
+        })?;
+        Ok((generator, accept_queue))
+    }
+
+    /// Undoes and ends what was begun where no load could be, with all that it has started.
+    fn give_up(&mut self, system: &dyn SystemUnderTest) {
+        // What cannot be recorded is done all the same: the first failure is the cause.
+        system.undo(&mut |event| {
+            let _ = self.event(&event);
+        });
+        let (mut events, undone) = system.stop();
+        events.extend(undone.err().map(|left| Event::Warning {
+            text: left.to_string(),
+        }));
+        for event in events {
+            let _ = self.event(&event);
         }
     }
 

@@ -56,13 +56,19 @@ pub(crate) fn left(directory: &Path) -> Result<Leftovers> {
              {pid}`, which undoes everything"
         )));
     }
-    if !undos.lock() {
-        return Err(Error::unfit(format!(
+    let being_undone = || {
+        Error::unfit(format!(
             "the run in {shown} is being undone now, by its guardian for example; try again in a \
              moment"
-        )));
+        ))
+    };
+    if !undos.lock() {
+        return Err(being_undone());
     }
     undos.read_again()?;
+    if undos.abandoned() {
+        return Err(being_undone());
+    }
     Ok(Leftovers { undos: Some(undos) })
 }
 

@@ -11,8 +11,12 @@
 //! known beginning). There is no other sign. Where it is not clear, more is left out than had
 //! to be: a word too few is read around, a secret too many is not taken back.
 
+mod flags;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+use self::flags::{joined, program_of, takes_user, value_after};
 
 /// What stands for a secret.
 pub const LEFT_OUT: &str = "(not shown)";
@@ -80,17 +84,6 @@ const BEGINNINGS: [&str; 18] = [
 const VALUES_ASKED_FOR: [&str; 2] = ["VALUE>", "A..B>"];
 /// Characters of such a key at least: shorter ones are words.
 const KEY_MIN: usize = 16;
-/// Programs with a short flag for a password, and whether its value is a word of its own.
-const PROGRAMS: [(&str, &str, bool); 7] = [
-    ("mariadb", "-p", false),
-    ("mysql", "-p", false),
-    ("mysqladmin", "-p", false),
-    ("mysqldump", "-p", false),
-    ("redis-cli", "-a", true),
-    ("sshpass", "-p", true),
-    ("ldapsearch", "-w", true),
-];
-
 /// The text without the secrets in it.
 pub fn text(text: &str) -> Cow<'_, str> {
     replaced(text, secrets(text))
@@ -204,8 +197,16 @@ fn in_word(words: &[String], place: usize) -> Vec<Secret> {
         vec![found]
     };
     let before = place.checked_sub(1).map(|before| words[before].as_str());
-    if before.is_some_and(announces) && !word.starts_with('-') && word != LEFT_OUT {
-        return whole(0);
+    let program = words[..place].iter().rev().find_map(|it| program_of(it));
+    if let Some(start) = before.and_then(|before| value_after(before, program, word))
+        && word[start..] != *LEFT_OUT
+    {
+        return whole(start);
+    }
+    if let Some(start) = joined(program, word)
+        && word[start..] != *LEFT_OUT
+    {
+        return whole(start);
     }
     let flag = |c: char| c.is_ascii_alphanumeric() || "_.-".contains(c);
     if let Some((name, value)) = word.split_once('=')
@@ -469,16 +470,10 @@ fn announced(text: &str, found: &mut Vec<Secret>) {
                 in_url: false,
             });
         }
-        let name = bare.rsplit('/').next().unwrap_or(bare);
-        let known = PROGRAMS.iter().find(|(own, ..)| *own == name);
-        if let Some((_, flag, apart)) = known {
-            program = Some((*flag, *apart));
-        } else if let Some((flag, false)) = program
-            && bare.starts_with(flag)
-            && !bare.starts_with("--")
-            && bare.len() > flag.len()
-        {
-            let from = start + (word.len() - bare.len()) + flag.len();
+        if let Some(known) = program_of(bare) {
+            program = Some(known);
+        } else if let Some(inside) = joined(program, bare) {
+            let from = start + (word.len() - bare.len()) + inside;
             found.push(Secret {
                 place: value_at(text, from, &ends_value),
                 in_url: false,
@@ -491,21 +486,17 @@ fn announced(text: &str, found: &mut Vec<Secret>) {
 /// The secret that begins here, where the word before announces one.
 fn announced_by(
     before: &str,
-    program: Option<(&str, bool)>,
+    program: Option<&str>,
     text: &str,
     start: usize,
     word: &str,
 ) -> Option<Range<usize>> {
-    if word.starts_with('-') {
+    let value = value_at(text, start, &ends_value);
+    if let Some(inside) = value_after(before, program, &text[value.clone()]) {
+        return Some(value.start + inside..value.end);
+    }
+    if word.starts_with('-') || takes_user(before) {
         return None;
-    }
-    if announces(before) || program.is_some_and(|(flag, apart)| apart && flag == before) {
-        return Some(value_at(text, start, &ends_value));
-    }
-    if ["-u", "--user", "--proxy-user"].contains(&before) {
-        let value = value_at(text, start, &ends_value);
-        let colon = text[value.clone()].find(':')?;
-        return Some(value.start + colon + 1..value.end);
     }
     let scheme = before.rsplit(|c: char| !c.is_ascii_alphanumeric()).next()?;
     let scheme = scheme.to_ascii_lowercase();

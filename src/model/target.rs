@@ -91,6 +91,12 @@ pub struct Ready {
 }
 
 impl Ready {
+    /// The statuses that mean yes, in words.
+    pub fn statuses(&self) -> String {
+        let stated = self.expect_status.as_ref();
+        stated.map_or_else(|| "2xx or 3xx".to_owned(), ToString::to_string)
+    }
+
     /// Whether an answer of this status is a yes.
     pub fn means_yes(&self, status: u16) -> bool {
         match &self.expect_status {

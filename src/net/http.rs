@@ -8,6 +8,8 @@
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
 
 use hyper::header::{HeaderName, HeaderValue};
 
@@ -21,6 +23,8 @@ use crate::units::Nanos;
 
 /// Bytes read at a time.
 const PIECE: usize = 16 * 1024;
+/// How long it may go unnoticed that an exchange is given up.
+const LOOK_EVERY: Nanos = Nanos::from_millis(50);
 
 /// A request that is to be made.
 #[derive(Debug, Clone, Copy)]
@@ -72,14 +76,25 @@ impl HttpResponse {
 ///
 /// Why there is none.
 pub fn ask(request: &HttpRequest<'_>) -> Result<HttpResponse, Failed> {
+    ask_unless(request, None)
+}
+
+/// The same, given up soon after `over` says so: nothing is sent from then on.
+///
+/// # Errors
+///
+/// As [`ask`], and where it was given up.
+pub(crate) fn ask_unless(
+    request: &HttpRequest<'_>,
+    over: Option<&dyn Fn() -> bool>,
+) -> Result<HttpResponse, Failed> {
     let text = written(request).map_err(Failed::unsendable)?;
     let deadline = Deadline {
         clock: Clock::start(),
         limit: request.timeout,
+        over,
     };
-    let stream = deadline
-        .left()
-        .and_then(|left| TcpStream::connect_timeout(&request.address, left.to_duration()));
+    let stream = connected(request.address, &deadline);
     let mut stream = BoundedStream {
         stream: stream.map_err(|cause| Failed::of_io(&cause, FailureCause::ConnectTimedOut))?,
         deadline,
@@ -95,6 +110,27 @@ pub fn ask(request: &HttpRequest<'_>) -> Result<HttpResponse, Failed> {
     agreed.map_err(|cause| Failed::of_io(&cause, FailureCause::TlsTimedOut))?;
     let mut stream = rustls::Stream::new(&mut session, &mut stream);
     exchange(&mut stream, &text, to, request.body_max)
+}
+
+/// A connection, before the deadline.
+fn connected(address: SocketAddr, deadline: &Deadline<'_>) -> io::Result<TcpStream> {
+    let limit = deadline.left()?.to_duration();
+    if deadline.over.is_none() {
+        return TcpStream::connect_timeout(&address, limit);
+    }
+    // Another thread waits for the kernel. What comes after this was given up is closed.
+    let (made, connection) = mpsc::channel();
+    thread::spawn(move || {
+        let _ = made.send(TcpStream::connect_timeout(&address, limit));
+    });
+    loop {
+        let slice = deadline.slice()?.to_duration();
+        match connection.recv_timeout(slice) {
+            Ok(connected) => return connected,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(cause) => return Err(io::Error::other(cause)),
+        }
+    }
 }
 
 /// Whether a connection can be made within so long.
@@ -142,15 +178,24 @@ fn written(request: &HttpRequest<'_>) -> Result<Vec<u8>, String> {
 }
 
 /// When an exchange must be over.
-#[derive(Debug)]
-struct Deadline {
+struct Deadline<'a> {
     clock: Clock,
     limit: Nanos,
+    /// Whether it is given up before.
+    over: Option<&'a dyn Fn() -> bool>,
 }
 
-impl Deadline {
+impl Deadline<'_> {
+    /// How long to wait for something until this is asked again.
+    fn slice(&self) -> io::Result<Nanos> {
+        Ok(self.left()?.min(LOOK_EVERY))
+    }
+
     /// Time left: some, or the error of a socket that ran out of it.
     fn left(&self) -> io::Result<Nanos> {
+        if self.over.is_some_and(|over| over()) {
+            return Err(io::Error::other("it was given up"));
+        }
         match self.limit.saturating_sub(self.clock.now()) {
             Nanos::ZERO => Err(io::ErrorKind::TimedOut.into()),
             left => Ok(left),
@@ -159,31 +204,35 @@ impl Deadline {
 }
 
 /// A socket on which nothing takes longer than the deadline.
-struct BoundedStream {
+struct BoundedStream<'a> {
     stream: TcpStream,
-    deadline: Deadline,
+    deadline: Deadline<'a>,
 }
 
-impl BoundedStream {
-    /// Does it again where a signal came between, and names a timeout as one.
+impl BoundedStream<'_> {
+    /// Does it again where a signal or the end of a slice came between, and names a timeout
+    /// as one.
     fn bounded(
         &mut self,
         mut attempt: impl FnMut(&mut TcpStream, Nanos) -> io::Result<usize>,
     ) -> io::Result<usize> {
         loop {
-            let left = self.deadline.left()?;
-            match attempt(&mut self.stream, left) {
-                Err(cause) if cause.kind() == io::ErrorKind::Interrupted => {}
-                Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
-                    return Err(io::ErrorKind::TimedOut.into());
-                }
+            let slice = self.deadline.slice()?;
+            match attempt(&mut self.stream, slice) {
+                Err(cause) if came_between(&cause) => {}
                 result => return result,
             }
         }
     }
 }
 
-impl Read for BoundedStream {
+/// Whether an attempt ended without a result, and may be made again.
+fn came_between(cause: &io::Error) -> bool {
+    let kind = cause.kind();
+    kind == io::ErrorKind::Interrupted || kind == io::ErrorKind::WouldBlock
+}
+
+impl Read for BoundedStream<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         self.bounded(|stream, left| {
             stream.set_read_timeout(Some(left.to_duration()))?;
@@ -192,7 +241,7 @@ impl Read for BoundedStream {
     }
 }
 
-impl Write for BoundedStream {
+impl Write for BoundedStream<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.bounded(|stream, left| {
             stream.set_write_timeout(Some(left.to_duration()))?;
@@ -386,6 +435,28 @@ mod tests {
                 ..PLAIN
             };
             assert!(written(&request).unwrap_err().contains("cannot be sent"));
+        }
+    }
+
+    #[test]
+    fn an_exchange_that_is_given_up_ends_before_its_deadline() {
+        // It accepts, and never answers.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let looks = std::cell::Cell::new(0);
+        let request = HttpRequest {
+            address: listener.local_addr().unwrap(),
+            timeout: Nanos::from_secs(100_000),
+            ..PLAIN
+        };
+        // Before it is connected, before it is sent, and while an answer is awaited.
+        for given_up_at in [1, 2, 4, 8] {
+            looks.set(0);
+            let over = || {
+                looks.set(looks.get() + 1);
+                looks.get() >= given_up_at
+            };
+            let failed = ask_unless(&request, Some(&over)).unwrap_err();
+            assert_eq!(failed.words, "it was given up", "{given_up_at}");
         }
     }
 

@@ -11,6 +11,7 @@ use rustix::time::Timespec;
 use serde::{Deserialize, Serialize};
 
 use super::proc;
+use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::units::Nanos;
 
@@ -132,10 +133,17 @@ impl ProcessHandle {
 
     /// Waits for its end, at most so long; whether it has ended.
     pub(crate) fn ended_within(&self, patience: Nanos) -> bool {
-        let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
-        let timeout = Timespec::try_from(patience.to_duration()).ok();
-        // An interrupted wait is one that was too short; whoever waits asks again.
-        matches!(poll(&mut polled, timeout.as_ref()), Ok(ready) if ready > 0)
+        let clock = Clock::start();
+        loop {
+            let left = patience.saturating_sub(clock.now());
+            let timeout = Timespec::try_from(left.to_duration()).ok();
+            let mut polled = [PollFd::new(&self.pidfd, PollFlags::IN)];
+            match poll(&mut polled, timeout.as_ref()) {
+                // A signal came between.
+                Err(Errno::INTR) => {}
+                polled => return matches!(polled, Ok(ready) if ready > 0),
+            }
+        }
     }
 
     /// Signals it; one that has ended meanwhile needs none.

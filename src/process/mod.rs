@@ -4,11 +4,13 @@
 //! What it deliberately does not do: signal by number. A process is signalled by
 //! its pidfd, and only while it is the one that was held, by its start time.
 
+mod children;
 mod gate;
 mod handle;
 mod last_words;
 pub(crate) mod proc;
 
+pub(crate) use children::keep_children;
 pub(crate) use gate::mark;
 pub(crate) use gate::{OPEN, gate};
 pub(crate) use handle::{ProcessHandle, ProcessIdentity};

@@ -92,6 +92,28 @@ pub(crate) fn try_all() -> io::Result<Vec<Stat>> {
     Ok(known.collect())
 }
 
+/// Since when this machine runs, as a name that no other start of any has; none where the
+/// kernel does not say.
+pub(crate) fn boot() -> Option<String> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// Ticks since the machine was started, as the starts of processes are counted; none where
+/// the kernel does not say.
+pub(crate) fn ticks() -> Option<u64> {
+    parse_ticks(&fs::read_to_string("/proc/uptime").ok()?)
+}
+
+fn parse_ticks(text: &str) -> Option<u64> {
+    let (seconds, hundredths) = text.split_whitespace().next()?.split_once('.')?;
+    let (seconds, hundredths) = (
+        seconds.parse::<u64>().ok()?,
+        hundredths.parse::<u64>().ok()?,
+    );
+    Some(seconds * 100 + hundredths)
+}
+
 /// The user that a process belongs to.
 pub(crate) fn owner(pid: u32) -> Option<u32> {
     fs::metadata(format!("/proc/{pid}")).ok().map(|it| it.uid())
@@ -221,6 +243,14 @@ mod tests {
             }]
         );
         assert_eq!(parse_listeners(text, 8001), []);
+    }
+
+    #[test]
+    fn ticks_are_those_that_the_starts_of_processes_are_counted_in() {
+        assert_eq!(parse_ticks("350735.07 234388.90\n"), Some(35_073_507));
+        let own = stat(std::process::id()).unwrap();
+        assert!(own.started <= ticks().unwrap());
+        assert_eq!(boot().unwrap().len(), 36);
     }
 
     #[test]

@@ -71,9 +71,10 @@ fn serving(target: &TargetSpec) -> Vec<String> {
     lines.extend(target.proxies.iter().map(proxy));
     if let Some(ready) = &target.ready {
         lines.push(format!(
-            "request {} {} until the answer is 2xx or 3xx, for at most {}",
+            "request {} {} until the answer is {}, for at most {}",
             ready.method,
             ready.url.without_query(),
+            ready.statuses(),
             ready.within
         ));
     }

@@ -158,6 +158,11 @@ impl Plain {
         &self.name
     }
 
+    /// How long it may take.
+    pub(super) const fn timeout(&self) -> Nanos {
+        self.timeout
+    }
+
     /// Calls, and waits for the answer; for whoever undoes a run that is dead. `failed`
     /// hears why a request had no usable answer.
     pub(super) fn carry_out(&self, failed: &dyn Fn(&Failed)) -> Outcome {
@@ -174,7 +179,7 @@ impl Plain {
         self.keep(format!("== {}: {}", self.name, self.called()).as_bytes());
         let answered = match &self.what {
             CallKind::Command(words) => self.command(words, guarded),
-            CallKind::Request(request) => self.request(request, failed),
+            CallKind::Request(request) => self.request(request, failed, guarded),
         };
         match answered {
             Ok((true, detail)) => Outcome::Applied { detail },
@@ -187,8 +192,19 @@ impl Plain {
     }
 
     /// Whether the answer is the expected one, and the answer in words.
-    fn request(&self, request: &Request, note: &dyn Fn(&Failed)) -> Result<(bool, String), String> {
-        let answer = request.send(self.timeout).map_err(|failed| {
+    fn request(
+        &self,
+        request: &Request,
+        note: &dyn Fn(&Failed),
+        guarded: Option<Guarded<'_>>,
+    ) -> Result<(bool, String), String> {
+        let over = || guarded.is_some_and(|guarded| (guarded.ending)());
+        let answer = request.send(self.timeout, &over).map_err(|failed| {
+            // Where the run gave it up, nobody has failed to answer.
+            if over() {
+                let called = self.called();
+                return format!("{called} had no answer when the run was ended");
+            }
             note(&failed);
             format!("failed to call {}: {failed}", self.called())
         })?;
@@ -303,7 +319,8 @@ impl Plain {
 }
 
 impl Request {
-    fn send(&self, timeout: Nanos) -> Result<HttpResponse, Failed> {
+    /// Sends it, and waits for the answer until it is `over`.
+    fn send(&self, timeout: Nanos, over: &dyn Fn() -> bool) -> Result<HttpResponse, Failed> {
         let tls = self
             .url
             .encrypted
@@ -312,7 +329,7 @@ impl Request {
             .map_err(|error| Failed::unsendable(error.to_string()))?;
         let headers = self.headers.iter();
         let headers: Vec<_> = headers.map(|(name, value)| (&**name, &**value)).collect();
-        http::ask(&HttpRequest {
+        let request = HttpRequest {
             method: &self.method,
             address: self.address,
             tls: tls.as_ref(),
@@ -322,7 +339,8 @@ impl Request {
             body: &self.body,
             timeout,
             body_max: HOOK_ANSWER.length_max(),
-        })
+        };
+        http::ask_unless(&request, Some(over))
     }
 }
 

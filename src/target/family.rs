@@ -35,7 +35,7 @@ pub(super) fn family(
 ) -> Result<Vec<Stat>, String> {
     let all = proc::try_all().map_err(|cause| format!("failed to look for processes: {cause}"))?;
     let mark = command.map(mark);
-    let group = command.filter(|command| owns_number(*command));
+    let group = command.filter(|command| leads(*command));
     // This process may run within what another run has started.
     let own = std::process::id();
     let belongs = |stat: &Stat| {
@@ -51,22 +51,41 @@ pub(super) fn family(
     Ok(family)
 }
 
-/// Whether the number of a process that leads or led a group is still the group's.
+/// Whether a process is there to lead its group, if only to be awaited.
 ///
 /// A number that is a group's is given to no new process while the group has a
-/// member. So where the number is a process's, and that is not the leader, the
-/// group is gone and the number a stranger's.
-fn owns_number(leader: ProcessIdentity) -> bool {
-    proc::stat(leader.pid).is_none_or(|stat| stat.started == leader.started)
+/// member. Once its leader is gone, nothing tells whether a group of that number is
+/// the same one or a stranger's.
+fn leads(leader: ProcessIdentity) -> bool {
+    proc::stat(leader.pid).is_some_and(|stat| stat.started == leader.started)
 }
 
-/// Signals the group that a process leads or led; none where it is gone.
+/// Signals the group that a process leads; none where that is gone.
 pub(super) fn signal_group(leader: ProcessIdentity, signal: Signal) -> Option<()> {
-    if !owns_number(leader) {
+    if !leads(leader) {
         return None;
     }
     let group = Pid::from_raw(i32::try_from(leader.pid).ok()?)?;
     kill_process_group(group, signal).ok()
+}
+
+/// What cannot be told of a command whose leader was gone before: whether processes in a
+/// group of its number that are not marked as its own were started by it.
+fn unclear(command: ProcessIdentity) -> Option<String> {
+    let mark = mark(command);
+    let members = proc::all().into_iter();
+    let members = members.filter(|stat| stat.group == command.pid);
+    let ids: Vec<String> = members
+        .filter(|stat| !proc::began_with(stat.pid, &mark))
+        .map(|stat| stat.pid.to_string())
+        .collect();
+    (!ids.is_empty()).then(|| {
+        format!(
+            "whether the processes {} are of its group is not known, since its leader has ended; \
+             end them if they are",
+            ids.join(", ")
+        )
+    })
 }
 
 /// What the end of a command found beside its group.
@@ -103,10 +122,13 @@ impl Strays {
 /// best now: once it has ended, its children have no parent by which to be found.
 pub(super) fn ask_to_end(command: ProcessIdentity) -> Vec<Stat> {
     let before = family(&[command], Some(command)).unwrap_or_default();
-    signal_group(command, Signal::TERM);
+    let reached = signal_group(command, Signal::TERM).is_some();
     // A paused process cannot hear that it is to end.
     signal_group(command, Signal::CONT);
-    for stat in before.iter().filter(|stat| stat.group != command.pid) {
+    for stat in &before {
+        if reached && stat.group == command.pid {
+            continue;
+        }
         if let Some(held) = stat.identity().hold() {
             let _ = held.signal(Signal::TERM);
             let _ = held.signal(Signal::CONT);
@@ -177,10 +199,67 @@ fn end(process: ProcessIdentity, patience: Nanos) -> Result<(), String> {
 
 /// Ends a command and all that it has started; for whoever is not its parent.
 pub(super) fn end_command(command: ProcessIdentity) -> Strays {
+    let gone = proc::stat(command.pid).is_none();
     let known = ask_to_end(command);
     if let Some(held) = command.hold() {
         held.ended_within(END_WITHIN);
     }
     signal_group(command, Signal::KILL);
-    end_strays(command, &known)
+    let mut strays = end_strays(command, &known);
+    if gone {
+        strays.left.extend(unclear(command));
+    }
+    strays
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    /// A group whose leader has ended and was awaited, and its member that is left.
+    fn leaderless(marked: bool) -> (ProcessIdentity, ProcessIdentity) {
+        // Its own number and start are known to it alone before it starts the other.
+        let script = "read mark; export \"$mark\"; sleep 60 >&- & echo $!";
+        let mut leader = Command::new("sh")
+            .args(["-c", script])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let identity = ProcessIdentity::of(leader.id()).unwrap();
+        let said = if marked { mark(identity) } else { "X=1".into() };
+        let mut input = leader.stdin.take().unwrap();
+        std::io::Write::write_all(&mut input, format!("{said}\n").as_bytes()).unwrap();
+        let output = leader.wait_with_output().unwrap();
+        let member: u32 = String::from_utf8(output.stdout)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        // It becomes its program a moment later.
+        while !proc::began_with(member, &said) {
+            std::thread::yield_now();
+        }
+        (identity, ProcessIdentity::of(member).unwrap())
+    }
+
+    #[test]
+    fn without_its_leader_a_group_may_be_a_strangers_and_only_what_is_marked_is_ended() {
+        let (command, member) = leaderless(true);
+        let strays = end_command(command);
+        assert_eq!(strays, Strays::default());
+        assert!(member.hold().is_none());
+
+        let (command, member) = leaderless(false);
+        let strays = end_command(command);
+        assert!(member.hold().is_some(), "a stranger's was ended");
+        assert_eq!(strays.left.len(), 1);
+        let told = format!("the processes {} are of its group", member.pid);
+        assert!(strays.left[0].contains(&told), "{strays:?}");
+        member.hold().unwrap().signal(Signal::KILL).unwrap();
+    }
 }

@@ -37,6 +37,10 @@ pub(crate) struct Before {
     /// The command of the run that the process belongs to, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     command: Option<ProcessIdentity>,
+    /// When they were to be lowered, in ticks since the machine was started: what was
+    /// started before has its limits from elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    since: Option<u64>,
 }
 
 /// A soft and a hard limit; none is no limit.
@@ -53,11 +57,13 @@ pub(super) fn before(
     limits: Limits,
     command: Option<ProcessIdentity>,
 ) -> Vec<Before> {
+    let since = proc::ticks();
     let known = processes.iter().filter_map(|process| {
         let has = Before::of(*process, limits)?;
         Some(Before {
             limits,
             command,
+            since,
             ..has
         })
     });
@@ -161,6 +167,7 @@ impl Before {
             },
             limits: Limits::default(),
             command: None,
+            since: None,
         })
     }
 
@@ -182,8 +189,11 @@ impl Before {
     }
 
     /// What is to be set back for a process that has its limits from this one; none where
-    /// it has none of them, or has chosen its own since.
+    /// it has none of them, has chosen its own since, or was there before.
     fn handed_down(&self, process: ProcessIdentity) -> Option<Self> {
+        if self.since.is_some_and(|since| process.started < since) {
+            return None;
+        }
         let (lowered, has) = (self.lowered(), Self::of(process, self.limits)?);
         let back = |has: Option<Span>, lowered: Option<Span>, before: Option<Span>| {
             let (has, before) = (has?, before?);
@@ -317,6 +327,47 @@ mod tests {
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(restore(&before), Ok(0)); // gone: nothing to set back
+    }
+
+    #[test]
+    fn what_was_there_before_keeps_limits_that_equal_those_set() {
+        let mut child = Command::new("sh")
+            .args(["-c", "(ulimit -Sn 64; exec sleep 60) & wait"])
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let first = ProcessIdentity::of(child.id()).unwrap();
+        let limits = Limits {
+            open_files: Some(64),
+            ..Limits::default()
+        };
+        let older = || {
+            let tree = proc::tree(first.pid).into_iter().skip(1);
+            let mut limited = tree.filter(|stat| files(stat.pid) == Some(64));
+            limited.next_back().map(|stat| stat.identity())
+        };
+        // It is there, and was so a tick ago.
+        let older = loop {
+            if let Some(older) = older()
+                && proc::ticks().unwrap() > older.started
+            {
+                break older;
+            }
+            std::thread::yield_now();
+        };
+        let before = before(&[first], limits, None);
+        before[0].limit().unwrap();
+        assert!(!before[0].limits_handed_down(older));
+        assert_eq!(restore(&before), Ok(0));
+        assert_eq!(files(older.pid), Some(64));
+        super::super::family::signal_group(first, rustix::process::Signal::KILL);
+        child.wait().unwrap();
+    }
+
+    /// The soft limit of a process on open files.
+    fn files(pid: u32) -> Option<u64> {
+        let text = fs::read_to_string(format!("/proc/{pid}/limits")).ok()?;
+        span(&text, "Max open files")?.soft
     }
 
     #[test]

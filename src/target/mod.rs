@@ -15,6 +15,7 @@
 mod addresses;
 mod call;
 mod carrier;
+mod content;
 mod family;
 mod gauges;
 mod limits;

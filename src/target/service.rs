@@ -265,8 +265,10 @@ impl Target {
                     || "could not be reached".to_owned(),
                     |ready| {
                         format!(
-                            "did not answer {} {} with 2xx or 3xx",
-                            ready.method, ready.url
+                            "did not answer {} {} with {}",
+                            ready.method,
+                            ready.url,
+                            ready.statuses()
                         )
                     },
                 );
@@ -609,13 +611,20 @@ impl Target {
             (Outcome::Rejected { .. }, _) => {
                 self.settle_hooks(|it| Some(it.acting.id) == armed, &outcome);
             }
-            // A rollback that was applied has undone what was pushed.
-            (Outcome::Applied { .. }, HookKind::Rollback) => {
+            // A rollback that was applied has undone what was pushed. Of several pushes it
+            // is not known which: what is undone once more is better off than what never is.
+            (Outcome::Applied { .. }, HookKind::Rollback) if self.pushes() == 1 => {
                 self.settle_hooks(|it| it.kind == HookKind::Push, &outcome);
             }
             _ => {}
         }
         outcome
+    }
+
+    /// How many pushes are to be undone.
+    fn pushes(&self) -> usize {
+        let hooked = lock(&self.hooked);
+        hooked.iter().filter(|it| it.kind == HookKind::Push).count()
     }
 
     fn settle_hooks(&self, which: impl Fn(&Hooked) -> bool, outcome: &Outcome) {
@@ -636,14 +645,20 @@ impl Target {
         }
     }
 
-    /// Undoes everything that still acts, the last first; `tell` hears what came of
-    /// each as it is done.
+    /// Undoes everything that still acts, faults of processes first, and of each kind the
+    /// last first; `tell` hears what came of each as it is done.
     pub(crate) fn undo(&self, tell: &mut dyn FnMut(Event)) {
         self.ending.store(true, Ordering::Release);
-        // A call under way is sent before it is undone; each ends within its limit.
+        // What stands still goes on at once, whatever a call waits for.
+        let acting: Vec<Acting> = lock(&self.acting).drain(..).collect();
+        self.undo_each(acting, tell);
+        // A call under way is sent before it is undone; it ends soon, since the run does.
         let _calls = self.calls.write().unwrap_or_else(PoisonError::into_inner);
-        let mut acting: Vec<Acting> = lock(&self.acting).drain(..).collect();
-        acting.extend(lock(&self.hooked).drain(..).map(|it| it.acting));
+        let hooked: Vec<Acting> = lock(&self.hooked).drain(..).map(|it| it.acting).collect();
+        self.undo_each(hooked, tell);
+    }
+
+    fn undo_each(&self, mut acting: Vec<Acting>, tell: &mut dyn FnMut(Event)) {
         acting.sort_by_key(|one| std::cmp::Reverse(one.id));
         for one in acting {
             let outcome = self.safeguard.carry_out(one.id, &one.undo);

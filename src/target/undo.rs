@@ -44,6 +44,14 @@ impl Undo {
         }
     }
 
+    /// Whether it acts on processes, which end with their machine.
+    pub(super) const fn is_of_processes(&self) -> bool {
+        matches!(
+            self,
+            Self::Continue(_) | Self::Restore(_) | Self::EndGroup(_)
+        )
+    }
+
     /// What it does, in words.
     pub(crate) fn in_words(&self) -> String {
         let pids = |ids: &[u32]| {

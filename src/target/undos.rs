@@ -4,115 +4,25 @@
 //! readable by their owner only: a hook's undo may hold a secret. Once nothing is left to
 //! undo, the file is written again without them.
 //!
-//! What of it is under way is known as well: by the lock of the file. Why not by a process
-//! that is written down? It may have ended or not, and what came of it would still not be
-//! known; who has the lock has written that down.
+//! What of it is under way is known as well: by the lock of the file, whose holder writes
+//! down what came of it. Where that one is killed, its command goes on without the lock,
+//! and is known by the process that was written down before it began.
 
-use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{self, Write as _};
-use std::os::unix::fs::FileExt as _;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FlockOperation, flock};
-use serde::{Deserialize, Serialize};
 
 use super::carrier::Carrier;
-use super::undo::{Armed, Undo};
-use crate::bounds::UNDOS;
+use super::content::{Content, Line, UndoResult, read_whole, write_line};
+use super::undo::{Armed, Undo, done};
 use crate::error::{Error, Result};
-use crate::model::{FailureCause, redact};
-use crate::net::Failed;
-use crate::process::ProcessIdentity;
+use crate::process::{ProcessIdentity, proc};
 use crate::record::{Outcome, open_to_append};
 
 /// The file of undos in a run directory.
 const FILE: &str = "undo.jsonl";
-
-/// A line of the file.
-#[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Line {
-    pub id: u64,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub armed: Option<Undo>,
-    /// The process that carries it out from now on.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub started: Option<ProcessIdentity>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub undone: Option<UndoResult>,
-    /// Who carries out the run; in the first line.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub conductor: Option<ProcessIdentity>,
-}
-
-/// That an undo was carried out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct UndoResult {
-    pub by: String,
-    #[serde(flatten)]
-    pub outcome: Outcome,
-    /// Why a request had no usable answer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cause: Option<FailureCause>,
-    /// The status that was not expected, where that is the cause.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<u16>,
-}
-
-impl UndoResult {
-    /// Why a request had no usable answer, where it had none.
-    pub(super) fn failed(&self) -> Option<Failed> {
-        let words = match &self.outcome {
-            Outcome::Applied { detail } => detail,
-            Outcome::Rejected { reason, .. } | Outcome::Failed { reason } => reason,
-        };
-        self.cause.map(|cause| Failed {
-            cause: Some(cause),
-            status: self.status,
-            words: words.clone(),
-        })
-    }
-}
-
-/// What a file of undos says.
-#[derive(Debug, Default)]
-pub(super) struct Content {
-    pub known: BTreeMap<u64, (Undo, Option<UndoResult>)>,
-    conductor: Option<ProcessIdentity>,
-    /// Lines that break off: what they were to undo never began.
-    torn: usize,
-    /// Lines that were whole and are not any more: what they were to undo is not known.
-    damaged: usize,
-}
-
-impl Content {
-    /// One bad byte costs one line, whatever it is.
-    pub(super) fn read(bytes: &[u8]) -> Self {
-        let mut content = Self::default();
-        for line in bytes
-            .split(|byte| *byte == b'\n')
-            .filter(|it| !it.is_empty())
-        {
-            match serde_json::from_slice::<Line>(line) {
-                Ok(line) => content.add(line),
-                Err(cause) if cause.is_eof() => content.torn += 1,
-                Err(_) => content.damaged += 1,
-            }
-        }
-        content
-    }
-
-    fn add(&mut self, line: Line) {
-        self.conductor = line.conductor.or(self.conductor);
-        if let Some(undo) = line.armed {
-            self.known.insert(line.id, (undo, None));
-        }
-        if let (Some(undone), Some((_, slot))) = (line.undone, self.known.get_mut(&line.id)) {
-            *slot = Some(undone);
-        }
-    }
-}
 
 /// Reads a file of undos, and tells what they would do.
 #[cfg(feature = "testing")]
@@ -191,16 +101,22 @@ impl Undos {
         self.content.conductor = ProcessIdentity::of(std::process::id());
         self.write(&Line {
             conductor: self.content.conductor,
+            boot: proc::boot(),
             ..Line::default()
         })
     }
 
     /// The process that carries out the run, where it is still there.
     pub(crate) fn under_way(&self) -> Option<u32> {
-        self.content
-            .conductor
-            .filter(|it| it.hold().is_some())
-            .map(|it| it.pid)
+        let conductor = self.content.conductor?;
+        let there = !self.content.of_another_boot() && conductor.hold().is_some();
+        there.then_some(conductor.pid)
+    }
+
+    /// Whether a command that undoes something goes on though its carrier was killed.
+    pub(crate) fn abandoned(&self) -> bool {
+        let mut outstanding = self.outstanding().into_iter();
+        outstanding.any(|armed| self.content.begun(armed.id).is_some())
     }
 
     /// Waits until nobody else undoes anything, and locks. Where the kernel refuses, it is
@@ -317,10 +233,16 @@ impl Undos {
 
     /// Carries one out: what came of it, and whether that could be written down.
     pub(crate) fn carry_out(&mut self, armed: &Armed) -> (Outcome, Result<()>) {
-        let outcome = match self.carrier() {
-            Ok(carrier) => carrier.carry_out(armed, &|_| {}),
-            // Without it, it is undone all the same.
-            Err(_) => armed.undo.carry_out(),
+        let outcome = if armed.undo.is_of_processes() && self.content.of_another_boot() {
+            done(None, || {
+                "its processes are gone: the machine was started again since".into()
+            })
+        } else {
+            match self.carrier() {
+                Ok(carrier) => carrier.carry_out(armed, &|_| {}),
+                // Without it, it is undone all the same.
+                Err(_) => armed.undo.carry_out(),
+            }
         };
         let written = self.undone(armed.id, &outcome);
         (outcome, written)
@@ -335,58 +257,35 @@ impl Undos {
         self.close();
     }
 
-    /// Writes the file again without secrets, where nothing is left to undo.
+    /// Writes the file again without secrets, where nothing is left to undo. One that
+    /// cannot be read as a whole stays as it is: it may say more to whoever looks at it.
     pub(crate) fn close(&mut self) {
-        if !self.outstanding().is_empty() || self.content.damaged > 0 {
+        let unread = self.content.torn + self.content.damaged;
+        if !self.outstanding().is_empty() || unread > 0 {
             return;
         }
-        let lines = self.content.known.iter().map(|(id, (undo, undone))| Line {
-            id: *id,
-            armed: Some(Undo::Told(undo.in_words())),
-            undone: undone.clone(),
-            ..Line::default()
-        });
-        let texts: Vec<String> = lines
-            .filter_map(|line| serde_json::to_string(&line).ok())
-            .map(|line| line + "\n")
-            .collect();
         // Where it cannot be written again, the old one stays: readable by its owner only.
-        if self.file.set_len(0).is_ok() {
-            let _ = self.file.write_all(texts.concat().as_bytes());
+        if self.file.set_len(0).is_err() {
+            return;
         }
-    }
-}
-
-/// One write: a line is there whole, or torn at the end of the file. Its beginning ends
-/// what a full disk may have left of the one before.
-pub(super) fn write_line(mut to: impl io::Write, line: &Line) -> io::Result<()> {
-    let text = serde_json::to_string(line)?;
-    // Only what is armed needs its secrets.
-    let text = match line.armed {
-        Some(_) => Cow::Borrowed(text.as_str()),
-        None => redact::json(&text),
-    };
-    to.write_all(format!("\n{text}\n").as_bytes())?;
-    to.flush()
-}
-
-/// The whole file, wherever its reading stands.
-pub(super) fn read_whole(file: &File) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let mut part = [0; 8192];
-    loop {
-        match file.read_at(&mut part, bytes.len() as u64)? {
-            0 => return Ok(bytes),
-            _ if bytes.len() as u64 > UNDOS.bytes => {
-                return Err(io::Error::other(UNDOS.too_long()));
-            }
-            read => bytes.extend_from_slice(&part[..read]),
+        for (id, (undo, undone)) in &self.content.known {
+            let line = Line {
+                id: *id,
+                armed: Some(Undo::Told(undo.in_words())),
+                undone: undone.clone(),
+                ..Line::default()
+            };
+            let _ = write_line(&self.file, &line);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Command, Stdio};
+
     use super::super::call::plain_command;
     use super::*;
 
@@ -442,6 +341,122 @@ mod tests {
         let undos = Undos::open(folder.path(), "recover").unwrap();
         assert_eq!(undos.outstanding().len(), 2);
         assert_eq!((undos.torn(), undos.damaged()), (2, 0));
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_read_as_a_whole_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(FILE);
+        let mut undos = Undos::open(folder.path(), "run").unwrap();
+        let done = Outcome::Applied {
+            detail: String::new(),
+        };
+        for name in ["one", "two"] {
+            let armed = undos.arm(Undo::WithTheRun(name.into())).unwrap();
+            undos.undone(armed.id, &done).unwrap();
+        }
+        let whole = std::fs::read(&path).unwrap();
+        let end = whole.windows(2).position(|it| it == b"}\n").unwrap();
+        // The end of an applied fault's line, lost or another; and a line that breaks off.
+        for bytes in [
+            [&whole[..end], &whole[end + 1..]].concat(),
+            [&whole[..end], b" ", &whole[end + 1..]].concat(),
+            [&whole[..], b"\n{\"id\":9,\"arm"].concat(),
+        ] {
+            std::fs::write(&path, &bytes).unwrap();
+            Undos::open(folder.path(), "recover").unwrap().undo_all();
+            assert_eq!(std::fs::read(&path).unwrap(), bytes);
+        }
+        std::fs::write(&path, &whole).unwrap();
+        Undos::open(folder.path(), "recover").unwrap().undo_all();
+        assert_ne!(std::fs::read(&path).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_command_that_outlives_its_carrier_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let say = |word: &str| format!("echo {word} >> {}", log.display());
+        let mut undos = Undos::open(folder.path(), "recover").unwrap();
+        let again = plain_command(&["sh", "-c", &say("again")]);
+        let armed = undos.arm(Undo::Call(Box::new(again))).unwrap();
+        // It goes on until its input ends.
+        let script = format!("read word; {}", say("first"));
+        let mut command = Command::new("sh")
+            .args(["-c", &script])
+            .stdin(Stdio::piped())
+            .spawn()
+            .unwrap();
+        undos
+            .write(&Line {
+                id: armed.id,
+                started: ProcessIdentity::of(command.id()),
+                ..Line::default()
+            })
+            .unwrap();
+        undos.read_again().unwrap();
+        assert!(undos.abandoned());
+        let undoing = std::thread::spawn(move || {
+            undos.undo_all();
+            undos
+        });
+        drop(command.stdin.take());
+        let undos = undoing.join().unwrap();
+        command.wait().unwrap();
+        assert_eq!(std::fs::read_to_string(&log).unwrap(), "first\nagain\n");
+        assert!(!undos.abandoned() && undos.outstanding().is_empty());
+    }
+
+    #[test]
+    fn what_carried_an_undo_out_has_begun_whatever_is_known_of_its_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (program, mark) = (folder.path().join("program"), folder.path().join("mark"));
+        // Too long to be read: what it wrote is not known.
+        let script = format!(
+            "#!/bin/sh\ncat > /dev/null\nhead -c {} /dev/zero\nexit 1\n",
+            65 << 20
+        );
+        // Written by another: no process that is forked meanwhile has it open for writing.
+        let made = "printf '%s' \"$1\" > \"$0\"; chmod 700 \"$0\"";
+        let mut shell = Command::new("sh");
+        let shell = shell.args(["-c", made]).arg(&program).arg(script);
+        assert!(shell.status().unwrap().success());
+        let undos = Undos::open(folder.path(), "run").unwrap();
+        let mut undos = undos.with_program(Some(program));
+        let touch = plain_command(&["touch", mark.to_str().unwrap()]);
+        let armed = undos.arm(Undo::Call(Box::new(touch))).unwrap();
+        let (outcome, _) = undos.carry_out(&armed);
+        let reason = "its result is not known".into();
+        assert_eq!(outcome, Outcome::Failed { reason });
+        assert!(!mark.exists(), "it was carried out here too");
+    }
+
+    #[test]
+    fn after_another_start_of_the_machine_no_process_is_touched() {
+        let mut child = Command::new("sleep")
+            .arg("60")
+            .process_group(0)
+            .spawn()
+            .unwrap();
+        let process = ProcessIdentity::of(child.id()).unwrap();
+        for (boot, here) in [(Some("another".to_owned()), false), (proc::boot(), true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let mut undos = Undos::open(folder.path(), "recover").unwrap();
+            undos
+                .write(&Line {
+                    conductor: Some(process),
+                    boot,
+                    ..Line::default()
+                })
+                .unwrap();
+            undos.arm(Undo::EndGroup(process)).unwrap();
+            undos.read_again().unwrap();
+            assert_eq!(undos.under_way().is_some(), here);
+            undos.undo_all();
+            assert!(undos.outstanding().is_empty());
+            assert_eq!(process.hold().is_none(), here);
+        }
+        child.wait().unwrap();
     }
 
     #[test]

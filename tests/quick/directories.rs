@@ -201,3 +201,42 @@ fn of_a_run_of_the_fleet_nothing_is_left_to_undo() {
     let output = threadbare("recover", folder.path());
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
 }
+
+/// What a user names may have been prepared as well.
+#[test]
+fn histograms_are_written_through_no_link_and_into_no_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let elsewhere = folder.path().join("elsewhere");
+    fs::write(&elsewhere, "as it was").unwrap();
+    symlink(&elsewhere, folder.path().join("link")).unwrap();
+    let made = Command::new("mkfifo")
+        .arg(folder.path().join("pipe"))
+        .status();
+    assert!(made.unwrap().success());
+    for name in ["link", "pipe"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_threadbare"))
+            .args(["load", "http://127.0.0.1:9/", "-n", "1", "--hdr"])
+            .arg(folder.path().join(name))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        let told = "failed to write the histograms to";
+        assert!(said(&output).contains(told), "{}", said(&output));
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "as it was");
+    }
+}
+
+/// A line that was written whole is not taken for one that a full disk has torn.
+#[test]
+fn recover_keeps_an_undo_whose_last_byte_was_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("undo.jsonl");
+    let whole = armed(1, &["true"]);
+    let lines = format!("\n{}\n", &whole[..whole.len() - 1]);
+    fs::write(&file, &lines).unwrap();
+    let output = threadbare("recover", folder.path());
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let told = "1 of the lines of undo.jsonl are damaged";
+    assert!(said(&output).contains(told), "{}", said(&output));
+    assert_eq!(fs::read_to_string(&file).unwrap(), lines);
+}

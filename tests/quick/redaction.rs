@@ -9,7 +9,7 @@ use threadbare::model::{redact, secret};
 const SECRET: &str = "hunter2";
 
 /// What goes in, and what is written.
-const TEXTS: [(&str, &str); 64] = [
+const TEXTS: [(&str, &str); 76] = [
     // Users and passwords before a host.
     ("http://admin:hunter2@db/", "http://***@db/"),
     (
@@ -128,6 +128,42 @@ const TEXTS: [(&str, &str); 64] = [
         "curl --user admin:hunter2 http://h/",
         "curl --user admin:(not shown) http://h/",
     ),
+    (
+        "curl -uadmin:hunter2 http://h/",
+        "curl -u(not shown) http://h/",
+    ),
+    (
+        "curl -u'admin:my hunter2' http://h/",
+        "curl -u'(not shown)' http://h/",
+    ),
+    (
+        "curl -sSu admin:hunter2 http://h/",
+        "curl -sSu (not shown) http://h/",
+    ),
+    (
+        "curl -b 'a=1; JSESSIONID=hunter2' http://h/",
+        "curl -b '(not shown)' http://h/",
+    ),
+    ("curl -bJSESSIONID=hunter2", "curl -b(not shown)"),
+    (
+        "curl --cookie JSESSIONID=hunter2 http://h/",
+        "curl --cookie (not shown) http://h/",
+    ),
+    (
+        "docker login -u me -p hunter2 registry.test",
+        "docker login -u me -p (not shown) registry.test",
+    ),
+    (
+        "mongosh -u me -p hunter2 shop",
+        "mongosh -u me -p (not shown) shop",
+    ),
+    ("ldapsearch -xw hunter2", "ldapsearch -xw (not shown)"),
+    ("zip -rP hunter2 a.zip a", "zip -rP (not shown) a.zip a"),
+    (
+        "openssl rsa -passin pass:hunter2 -in a",
+        "openssl rsa -passin (not shown) -in a",
+    ),
+    ("sshpass -phunter2 ssh h", "sshpass -p(not shown) ssh h"),
     ("sshpass -p hunter2 ssh h", "sshpass -p (not shown) ssh h"),
     (
         "mysql -uroot -phunter2 shop",
@@ -212,7 +248,7 @@ const SHAPES: [&str; 8] = [
 ];
 
 /// What is no secret, and stays as it is.
-const HARMLESS: [&str; 25] = [
+const HARMLESS: [&str; 30] = [
     "http://127.0.0.1:8080/users/@me",
     "http://[::1]:80/a;csv",
     "postgres://db:5432/shop",
@@ -236,6 +272,12 @@ const HARMLESS: [&str; 25] = [
     "a == b, token == d",
     "std::fs::read",
     "--password",
+    // Flags that are a secret's with another program.
+    "docker run -p 80:80 shop",
+    "mysql -p shop",
+    "mongosh -p",
+    "curl -sS http://h/",
+    "cp -b a b",
     // A usage, which says what it asks for.
     "Usage: threadbare run --set <KEY=VALUE> <SCENARIO>",
     "for '--axis <KEY=A..B>': it has no end",
@@ -310,6 +352,27 @@ fn words_of_a_command_are_looked_at_one_by_one() {
             "env TOKEN=(not shown) serve",
         ),
         (&["sudo", "mysql", "-phunter2"], "sudo mysql -p(not shown)"),
+        // A value with blanks is one word, and so is the secret.
+        (
+            &["curl", "-b", "a=1; JSESSIONID=hunter2", "http://h/"],
+            "curl -b (not shown) http://h/",
+        ),
+        (
+            &["curl", "-uadmin:my hunter2", "http://h/"],
+            "curl -u(not shown) http://h/",
+        ),
+        (
+            &["curl", "-u", "admin:my hunter2", "http://h/"],
+            "curl -u admin:(not shown) http://h/",
+        ),
+        (
+            &["docker", "login", "-p", "my hunter2", "registry.test"],
+            "docker login -p (not shown) registry.test",
+        ),
+        (
+            &["docker", "run", "-p", "80:80", "shop"],
+            "docker run -p 80:80 shop",
+        ),
         (
             &["psql", "postgres://a:hunter2@h/d"],
             "psql postgres://***@h/d",

@@ -111,6 +111,26 @@ fn the_shells_and_the_manual_know_every_command() {
     assert!(folder.path().join("threadbare-load.1").exists());
 }
 
+/// A limit on file size stands for a full disk: it costs the file, and not the answer.
+#[test]
+fn what_was_measured_is_told_where_it_cannot_be_written() {
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("load.hlog");
+    let output = Command::new("sh")
+        .args(["-c", "trap '' XFSZ; ulimit -f 1; exec \"$0\" \"$@\""])
+        .args([env!("CARGO_BIN_EXE_threadbare"), "load"])
+        .arg(format!("http://{}/", server.address()))
+        .args(["-n", "20", "-R", "100", "--hdr"])
+        .arg(&file)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1), "{}", error(&output));
+    assert!(out(&output).contains("2xx 20"), "{}", out(&output));
+    let told = "failed to write the histograms to";
+    assert!(error(&output).contains(told), "{}", error(&output));
+}
+
 #[test]
 fn the_histograms_can_be_read_by_their_own_library() {
     let server = Server::start(|_| ScriptedAnswer::status(200));

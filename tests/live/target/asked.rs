@@ -154,3 +154,15 @@ fn an_undo_that_is_refused_counts_under_its_hook_with_its_cause() {
         "{undos}"
     );
 }
+
+#[test]
+fn a_target_that_is_not_ready_is_told_by_the_statuses_that_were_to_come() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let keys = "ready_status = \"204,503\"\nready_within = \"300ms\"\n[load]\n";
+    let case = Case::new(&on(&url(&server), "2s", "").replace("[load]\n", keys));
+    let output = case.run();
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    let told = "/health with 204,503 within 300ms";
+    assert!(said(&output).contains(told), "{}", said(&output));
+}

@@ -125,6 +125,56 @@ fn a_refused_push_leaves_the_undo_of_an_earlier_one() {
     assert_eq!(undone.len(), 1, "{undone:?}");
 }
 
+/// Which of several pushes a rollback has undone is not known: all are, once more or not.
+#[test]
+fn a_rollback_takes_the_undo_of_no_other_push_away() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let two = r#"
+        [[hook]]
+        name = "deploy"
+        command = ["touch", "deployed"]
+        undo = { command = ["rm", "-f", "deployed"] }
+        [[hook]]
+        name = "flag"
+        command = ["touch", "flag"]
+        undo = { command = ["rm", "flag"] }
+        [[hook]]
+        name = "back"
+        command = ["rm", "deployed"]
+        [[timeline]]
+        at = "700ms"
+        do = "hook"
+        hook = "deploy"
+        as = "push"
+        phase = "deployed"
+        [[timeline]]
+        at = "1200ms"
+        do = "hook"
+        hook = "flag"
+        as = "push"
+        phase = "flagged"
+        [[timeline]]
+        at = "1700ms"
+        do = "hook"
+        hook = "back"
+        as = "rollback"
+        phase = "rolled back"
+    "#;
+    let case = Case::new(&on(&url(&server), "2s", two));
+    let output = case.run();
+    for entry in 0..3 {
+        let outcome = case.outcome(entry);
+        assert_eq!(outcome["outcome"], "applied", "{}", said(&output));
+    }
+    for name in ["deployed", "flag"] {
+        assert!(!case.folder.path().join(name).exists(), "{name}");
+    }
+    let undone = case.events("undone");
+    assert_eq!(undone.len(), 2, "{undone:?}");
+    assert_eq!(undone[0]["undo"], "call rm flag");
+}
+
 /// A proxy that stands beside a target is broken by hooks, as docs/TARGETS.md has it,
 /// and mended by whoever outlives the run.
 #[test]

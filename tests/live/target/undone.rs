@@ -4,9 +4,10 @@ use std::fs;
 
 use rustix::process::Signal;
 
-use super::{Case, SOON, Theirs, command, free_port, recover, said};
+use super::{Case, SOON, Theirs, command, free_port, recover, said, url};
 use crate::rig::{alive, signal, state};
 use crate::run::{alone, threadbare, wait_until};
+use crate::server::{ScriptedAnswer, Server};
 
 /// A pause of the target's process that the timeline never ends.
 fn paused(theirs: &Theirs, end: &str, rest: &str) -> String {
@@ -70,8 +71,49 @@ fn a_stop_condition_undoes_at_once() {
     assert_eq!(case.summary()["complete"], false);
 }
 
+/// A hook that has no answer keeps nothing waiting: neither the end nor what acts.
+#[test]
+fn a_hook_without_an_answer_keeps_no_undo_waiting() {
+    let _alone = alone();
+    let theirs = Theirs::start();
+    let silent = Server::start(|_| ScriptedAnswer::never());
+    let rest = r#"
+        [[hook]]
+        name = "deploy"
+        request = "POST URL/deploy"
+        timeout = "10min"
+        undo = { command = ["touch", "undone"] }
+        [[timeline]]
+        at = "1s"
+        do = "hook"
+        hook = "deploy"
+        as = "push"
+        phase = "push"
+    "#;
+    let rest = rest.replace("URL", &url(&silent));
+    let case = Case::new(&paused(&theirs, "60s", &rest));
+    let mut conductor = case.start();
+    wait_until(SOON, "it is called, and the process paused", || {
+        !silent.requests().is_empty() && state(theirs.child.id()) == Some('T')
+    });
+    signal(conductor.id(), Signal::INT);
+    wait_until(SOON, "the run ends", || {
+        conductor.try_wait().unwrap().is_some()
+    });
+    assert!(theirs.serves());
+    assert!(case.folder.path().join("undone").exists());
+    // That it had no answer by then is nobody's failure.
+    let failures = case.summary()["failures"].to_string();
+    assert!(!failures.contains("hook deploy"), "{failures}");
+}
+
 /// The guardian of a conductor.
 pub(super) fn guardian(conductor: u32) -> u32 {
+    child_of(conductor, "__guardian")
+}
+
+/// The child of a process whose command line has this word.
+pub(super) fn child_of(process: u32, word: &str) -> u32 {
     let processes = fs::read_dir("/proc").unwrap();
     let found = processes.filter_map(|entry| {
         let path = entry.ok()?.path();
@@ -79,7 +121,7 @@ pub(super) fn guardian(conductor: u32) -> u32 {
         let stat = fs::read_to_string(path.join("stat")).ok()?;
         let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
         let line = fs::read_to_string(path.join("cmdline")).ok()?;
-        (parent == conductor.to_string() && line.contains("__guardian")).then_some(pid)
+        (parent == process.to_string() && line.contains(word)).then_some(pid)
     });
     found.last().unwrap()
 }

@@ -245,3 +245,20 @@ fn a_mistake_in_an_attribute_stands_at_its_key() {
         }
     }
 }
+
+#[test]
+fn a_dry_run_says_which_statuses_mean_ready() {
+    for (stated, told) in [
+        ("", "2xx or 3xx"),
+        ("ready_status = '204,503'\n", "204,503"),
+    ] {
+        let text = format!(
+            "title = 'a'\nclaim = 'b'\nend = '40s'\n[target]\nurl = 'http://127.0.0.1:8000'\n\
+             ready = 'GET /health'\n{stated}[load]\nrate = '50/s'\n"
+        );
+        let plan = scenario::parse("a", "a.toml", &text).unwrap();
+        let dry = threadbare::report::dry_run::render(&plan);
+        let told = format!("/health until the answer is {told}, for at most");
+        assert!(dry.contains(&told), "{told}: {dry}");
+    }
+}

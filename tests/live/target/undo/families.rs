@@ -123,6 +123,34 @@ fn recover_reaches_a_worker_that_was_forked_while_the_limit_acted() {
     theirs.wait().unwrap();
 }
 
+/// Between the target's beginning and the load's something may fail too.
+#[test]
+fn where_no_load_can_begin_nothing_of_the_family_is_left() {
+    let _alone = alone();
+    let port = free_port();
+    // Whom it trusts is asked for first where its load begins.
+    let target = format!("ready = \"GET http://127.0.0.1:{port}/health\"\nca = \"none.pem\"");
+    let text = command(port, &target, "60s", "");
+    let started = format!("\"setsid sleep 120 & exec python3 server.py {port}\"]");
+    let text = text
+        .replace("url = \"http:", "url = \"https:")
+        .replace("[\"python3\",", "[\"sh\", \"-c\",")
+        .replace(&format!("\"server.py\", \"{port}\"]"), &started);
+    let case = Case::new(&text);
+    let output = case.run();
+    assert!(!output.status.success(), "{}", said(&output));
+    assert!(said(&output).contains("none.pem"), "{}", said(&output));
+    assert_eq!(leftovers(case.folder.path()), Vec::<String>::new());
+    let warnings = format!("{:?}", case.events("warning"));
+    assert!(warnings.contains("outside its group"), "{warnings}");
+    let left = recover(&case.directory(), &[]);
+    assert!(
+        said(&left).contains("Nothing is left to undo"),
+        "{}",
+        said(&left)
+    );
+}
+
 /// The fleet's conductor is ended too: one that went on would have nothing to drive.
 #[test]
 fn a_fleet_whose_conductor_stands_still_is_ended_with_it() {

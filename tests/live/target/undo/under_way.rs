@@ -1,10 +1,11 @@
 //! An undo that is under way is waited for, and not begun again beside itself.
 
 use std::fs;
+use std::process::Command;
 
 use rustix::process::Signal;
 
-use super::super::undone::guardian;
+use super::super::undone::{child_of, guardian};
 use super::super::{SOON, on, url};
 use super::{Case, recover, said, signal};
 use crate::run::{alone, wait_until};
@@ -80,6 +81,52 @@ fn an_undo_goes_on_when_the_guardian_ends() {
         recover(&case.directory(), &[]).status.success()
     });
     assert_eq!(undone(), "begun\nended\n");
+}
+
+/// What carries an undo out may be killed as well: its command goes on, and is waited for.
+#[test]
+fn a_command_whose_carrier_was_killed_is_not_begun_beside_itself() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let case = Case::new(&on(&url(&server), "60s", SLOW));
+    let undone = || fs::read_to_string(case.folder.path().join("undone")).unwrap_or_default();
+    let mut conductor = case.start();
+    wait_until(SOON, "it is deployed", || {
+        !case.events("action_ended").is_empty()
+    });
+    signal(conductor.id(), Signal::INT);
+    wait_until(SOON, "the undo begins", || undone() == "begun\n");
+    signal(child_of(conductor.id(), "__undo"), Signal::KILL);
+    conductor.wait().unwrap();
+    // What came of the first is not known, so it is called again, after it.
+    wait_until(SOON, "it is undone", || {
+        recover(&case.directory(), &["--yes"]).status.success()
+    });
+    assert_eq!(undone(), "begun\nended\nbegun\nended\n");
+}
+
+/// Whoever starts the run may ignore the ends of children, and hand that down.
+#[test]
+fn an_undo_is_called_once_where_the_ends_of_children_are_ignored() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let case = Case::new(&on(
+        &url(&server),
+        "1500ms",
+        &SLOW.replace("sleep 2", "true"),
+    ));
+    let run = case.command(&["--out", case.directory().to_str().unwrap()]);
+    // Not every shell can.
+    let output = Command::new("bash")
+        .args(["-c", "trap '' CHLD; exec \"$0\" \"$@\""])
+        .arg(run.get_program())
+        .args(run.get_args())
+        .output()
+        .unwrap();
+    assert_eq!(case.outcome(0)["outcome"], "applied", "{}", said(&output));
+    let undone = fs::read_to_string(case.folder.path().join("undone")).unwrap();
+    assert_eq!(undone, "begun\nended\n");
+    assert_eq!(case.events("undone")[0]["outcome"]["outcome"], "applied");
 }
 
 /// What could not be undone is told by the exit code, and tried again.
