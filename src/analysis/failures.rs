@@ -11,7 +11,7 @@ use crate::model::{FailureCause, SourceName};
 use crate::record::{
     AcceptQueueCounters, Counters, Event, FailureCounters, FirstFailure, Record, Sample,
 };
-use crate::units::Nanos;
+use crate::units::{self, Nanos};
 
 /// Attempts of one traffic class that failed for one cause.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -99,24 +99,33 @@ impl Findings {
         if unconnected == 0 {
             return None;
         }
-        let queue = match self.accept_queue {
-            Some(queue) if queue.overflows > 0 => format!(
-                ": the accept queue was full for up to {:.1} s (at most {} waiting when read, {} \
-                 turned away by the kernel)",
-                queue.full_s, queue.waiting_max, queue.overflows
-            ),
-            Some(queue) if queue.waiting_max > 0 => {
-                format!(
-                    " (accept queue: at most {} waiting when read)",
-                    queue.waiting_max
-                )
-            }
-            _ => String::new(),
-        };
+        let queue = self.accept_queue.as_ref().map_or_else(String::new, queued);
+        let were = if unanswered == 1 { "was" } else { "were" };
         Some(format!(
-            "{unconnected} attempts could not connect in time{queue}; {unanswered} connected and \
-             were not answered in time."
+            "{} could not connect in time{queue}; {unanswered} connected and {were} not answered \
+             in time.",
+            units::counted(unconnected, "attempt")
         ))
+    }
+}
+
+/// What is known of the accept queue when somebody could not connect. The kernel counts
+/// those that it turns away for all ports together: that this port's queue was full is
+/// said only where connections were waiting in it.
+fn queued(queue: &AcceptQueueFigures) -> String {
+    let AcceptQueueFigures {
+        waiting_max,
+        overflows,
+        full_s,
+        ..
+    } = queue;
+    match (waiting_max, overflows) {
+        (0, _) => String::new(),
+        (_, 0) => format!(" (accept queue: at most {waiting_max} waiting when read)"),
+        _ => format!(
+            ": the accept queue was full for up to {full_s:.1} s (at most {waiting_max} waiting \
+             when read, {overflows} turned away by the kernel)"
+        ),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The whole analysis in order: from a record to its findings.
 
 use super::ending::Ending;
+use super::expectations::decimal;
 use super::findings::{Baseline, Findings, Measurement, Validity, Verdict};
 use super::incident::Evidence;
 use super::journal::Taken;
@@ -12,8 +13,8 @@ use super::{
     load, observation, observed, phases, sentences, series, steps, validity, wire,
 };
 use crate::model::SourceName;
-use crate::record::{Record, Tallied};
-use crate::units::Nanos;
+use crate::record::{Record, Tallied, is_told};
+use crate::units::{Nanos, whole};
 
 /// The version of the findings' format.
 pub(super) const FORMAT: u32 = 1;
@@ -193,6 +194,21 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         verdict: Verdict::Invalid,
         ending: Ending::default(),
         command: header.command.clone(),
+    }
+}
+
+impl Baseline {
+    /// The p99 of its response time, in milliseconds, where enough operations succeeded to
+    /// tell it ([`crate::record::Histogram::told_quantile`]). It bounds what comes after either way.
+    pub(super) fn told_p99_ms(&self) -> Option<f64> {
+        let succeeded = self.goodput_per_s * (self.to_s - self.from_s);
+        is_told(0.99, whole(succeeded.round())).then_some(self.response_p99_ms)
+    }
+
+    /// The same as words beside another: ` (12.0 ms before)` or nothing.
+    pub(super) fn p99_before(&self) -> String {
+        let told = self.told_p99_ms();
+        told.map_or_else(String::new, |ms| format!(" ({} ms before)", decimal(ms, 1)))
     }
 }
 

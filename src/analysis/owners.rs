@@ -59,8 +59,8 @@ impl TimeSpent {
     }
 }
 
-/// Percentiles of a response time that are not the target's: the generator's send lag at
-/// the same quantile is more than a tenth of them, and more than 2 ms.
+/// Percentiles of a response time that are not the target's: the generator's send lag, or
+/// all of its part, at the same quantile is more than a tenth of them, and more than 2 ms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each percentile")]
 pub struct Marked {
@@ -77,10 +77,14 @@ pub struct Marked {
 impl Marked {
     /// Those of these times beside this send lag.
     pub(super) fn of(response: Option<&Histogram>, lag: Option<&Histogram>) -> Self {
-        let marked = |quantile| {
+        Self::each(|quantile| {
             let at = |histogram: Option<&Histogram>| histogram?.quantile(quantile);
             lags(at(response), at(lag))
-        };
+        })
+    }
+
+    /// Those of these quantiles.
+    pub(super) fn each(marked: impl Fn(f64) -> bool) -> Self {
         Self {
             p50: marked(0.5),
             p90: marked(0.9),
@@ -96,7 +100,8 @@ impl Marked {
     }
 }
 
-/// Whether a send lag is too large a part of a response time for that to be the target's.
+/// Whether the generator's part is too large a part of a response time for that to be the
+/// target's.
 pub(crate) fn lags(response: Option<Nanos>, lag: Option<Nanos>) -> bool {
     response
         .zip(lag)

@@ -52,6 +52,8 @@ pub struct Bucket {
     pub response: Option<Histogram>,
     /// How long the others were waited for.
     pub unserved: Option<Histogram>,
+    /// The generator's parts of the response times, without those that are zero.
+    pub own: Option<Histogram>,
     /// Users' attempts at this time.
     pub users: Option<AttemptCounters>,
     /// Service times of users' attempts that were answered.
@@ -254,6 +256,7 @@ impl Bucket {
         Some(match measure {
             Measure::Response => &mut self.response,
             Measure::Unserved => &mut self.unserved,
+            Measure::Own => &mut self.own,
             Measure::Service => &mut self.service,
             Measure::SendLag => &mut self.send_lag,
             Measure::PoolWait => &mut self.pool_wait,

@@ -89,10 +89,14 @@ impl Sized<'_> {
             let p99 = match harm.response_p99_ms {
                 None => "more than one in a hundred operations took too long".into(),
                 Some(_) if marked => NOT_MEASURED.into(),
-                Some(p99) => {
-                    let before = decimal(baseline.response_p99_ms, 1);
-                    format!("p99 went from {before} ms to {} ms", decimal(p99, 1))
-                }
+                Some(p99) => match baseline.told_p99_ms() {
+                    Some(before) => format!(
+                        "p99 went from {} ms to {} ms",
+                        decimal(before, 1),
+                        decimal(p99, 1)
+                    ),
+                    None => format!("p99 went to {} ms", decimal(p99, 1)),
+                },
             };
             let succeeded = 1.0 - harm.error_share.unwrap_or(0.0);
             return format!(

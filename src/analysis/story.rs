@@ -108,10 +108,14 @@ impl<'a> Teller<'a> {
         let p99 = match p99 {
             None => String::new(),
             Some(_) if marked => format!(", {NOT_MEASURED}"),
-            Some(p99) => {
-                let before = decimal(baseline.response_p99_ms, 1);
-                format!(", p99 {before} ms before and {} ms after", decimal(p99, 1))
-            }
+            Some(p99) => match baseline.told_p99_ms() {
+                Some(before) => format!(
+                    ", p99 {} ms before and {} ms after",
+                    decimal(before, 1),
+                    decimal(p99, 1)
+                ),
+                None => format!(", p99 {} ms after", decimal(p99, 1)),
+            },
         };
         let failed = phase.error_share.filter(|share| *share > 0.0);
         let failed = failed.map_or_else(String::new, |share| {
@@ -147,11 +151,10 @@ impl<'a> Teller<'a> {
         let completed = self.completed_per_s().map_or_else(String::new, |per_s| {
             format!(" Answers came at {}/s.", decimal(per_s, 1))
         });
-        let within = if baseline.response_p99_marked {
-            format!("; {NOT_MEASURED}")
-        } else {
-            let p99 = decimal(baseline.response_p99_ms, 1);
-            format!(", 99 % of them within {p99} ms")
+        let within = match baseline.told_p99_ms() {
+            None => String::new(),
+            Some(_) if baseline.response_p99_marked => format!("; {NOT_MEASURED}"),
+            Some(p99) => format!(", 99 % of them within {} ms", decimal(p99, 1)),
         };
         Some(format!(
             "Of {:.0} operations per second {:.0} succeeded{within}.{completed}",
@@ -331,8 +334,8 @@ impl<'a> Teller<'a> {
             if phase.response_ms.marked.p99 || baseline.response_p99_marked {
                 return format!(": in the phase `{name}` {NOT_MEASURED}");
             }
-            let (p99, before) = (decimal(p99, 1), decimal(baseline.response_p99_ms, 1));
-            format!(": in the phase `{name}` p99 was {p99} ms ({before} ms before)")
+            let (p99, before) = (decimal(p99, 1), baseline.p99_before());
+            format!(": in the phase `{name}` p99 was {p99} ms{before}")
         })
     }
 

@@ -1,7 +1,7 @@
 //! The sum of a run of buckets, from which every figure of a window is taken.
 
 use super::findings::{Latency, QueueDepth};
-use super::owners::Marked;
+use super::owners::{Marked, lags};
 use super::series::{Bucket, GeneratorBucket, InstanceBucket, merge, share};
 use crate::record::{AttemptCounters, Histogram, MachineCounters, OperationCounters};
 use crate::units::Nanos;
@@ -18,6 +18,7 @@ pub(crate) struct Totals {
     pub generator: GeneratorBucket,
     pub response: Option<Histogram>,
     pub unserved: Option<Histogram>,
+    pub own: Option<Histogram>,
     pub service: Option<Histogram>,
     pub queue_wait: Option<Histogram>,
     pub send_lag: Option<Histogram>,
@@ -59,6 +60,7 @@ impl Totals {
         for (into, from) in [
             (&mut self.response, &bucket.response),
             (&mut self.unserved, &bucket.unserved),
+            (&mut self.own, &bucket.own),
             (&mut self.service, &bucket.service),
             (&mut self.queue_wait, &bucket.queue_wait),
             (&mut self.send_lag, &bucket.send_lag),
@@ -72,7 +74,30 @@ impl Totals {
 
     /// Which percentiles of the response time are not the target's alone.
     pub(super) fn marked(&self) -> Marked {
-        Marked::of(self.response.as_ref(), self.send_lag.as_ref())
+        Marked::each(|quantile| self.lags(quantile))
+    }
+
+    /// Whether this percentile of the response time is not the target's alone: the
+    /// generator's part of it is too large, before the first send or in all.
+    pub(crate) fn lags(&self, quantile: f64) -> bool {
+        let at = |it: &Option<Histogram>| it.as_ref()?.quantile(quantile);
+        lags(
+            at(&self.response),
+            at(&self.send_lag).max(self.own_at(quantile)),
+        )
+    }
+
+    /// The generator's part of response times at a quantile. Most are zero, and those are
+    /// in no histogram.
+    fn own_at(&self, quantile: f64) -> Option<Nanos> {
+        let (own, all) = (self.own.as_ref()?, self.response.as_ref()?.count());
+        let zeros = all.saturating_sub(own.count());
+        let beyond = (quantile * all as f64 - zeros as f64) / own.count() as f64;
+        if beyond > 0.0 {
+            own.quantile(beyond)
+        } else {
+            Some(Nanos::ZERO)
+        }
     }
 
     /// Operations succeeded / scheduled; none where none was scheduled.

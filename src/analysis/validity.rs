@@ -127,9 +127,9 @@ fn send_lag(run: &Totals) -> SendLag {
         return SendLag::default();
     };
     SendLag {
-        p50: micros(lag.quantile(0.5)),
-        p90: micros(lag.quantile(0.9)),
-        p99: micros(lag.quantile(0.99)),
+        p50: micros(lag.told_quantile(0.5)),
+        p90: micros(lag.told_quantile(0.9)),
+        p99: micros(lag.told_quantile(0.99)),
         max: micros(lag.max()),
     }
 }

@@ -39,6 +39,7 @@ impl Series {
                     buckets.push(Bucket {
                         from,
                         to: from.saturating_add(interval),
+                        own: None,
                         send_lag: None,
                         pool_wait: None,
                         ..bucket.clone()

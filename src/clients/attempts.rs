@@ -5,7 +5,7 @@ use super::judge::judge;
 use super::ledger::{Class, Try};
 use super::operations::UnderWay;
 use super::spent::Doing;
-use super::wire::{Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, Wire};
+use super::wire::{AWAY, Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, Wire};
 use crate::model::{AttemptOutcome, FailureCause, Unanswered};
 use crate::units::Nanos;
 
@@ -151,18 +151,33 @@ impl Clients {
                 status,
                 retry_after,
                 content,
-            } => self.answered(id.slot, at, status, retry_after, content.as_ref(), wire),
+            } => {
+                let known = at.saturating_sub(ready) <= AWAY;
+                self.answered(
+                    (id.slot, known),
+                    at,
+                    status,
+                    retry_after,
+                    content.as_ref(),
+                    wire,
+                );
+            }
             End::TooLate => self.failed(id.slot, FailureCause::NoAnswer, seen, wire),
             End::Lost {
                 cause,
                 stale,
                 handed_over,
-            } => self.lost(id.slot, cause, (stale, handed_over), seen, wire),
-            End::Unprocessed => {
+                served,
+            } => {
+                self.note_served(id.slot, served);
+                self.lost(id.slot, cause, (stale, handed_over), seen, wire);
+            }
+            End::Unprocessed { served } => {
+                self.note_served(id.slot, served);
                 // Doing it again does not do it twice.
-                self.note_unprocessed(id.slot);
+                let free = self.note_unprocessed(id.slot);
                 let cause = FailureCause::Http2Refused;
-                self.lost(id.slot, cause, (true, false), seen, wire);
+                self.lost(id.slot, cause, (free, false), seen, wire);
             }
         }
     }
@@ -179,10 +194,11 @@ impl Clients {
         }
     }
 
-    /// Ends an attempt with its response, whole at `now`, and what was kept of it.
+    /// Ends an attempt with its response, whole at `now`, and what was kept of it; `known`:
+    /// the response was whole then and not earlier. If not, its service has no time.
     fn answered<W: Wire>(
         &mut self,
-        slot: u32,
+        (slot, known): (u32, bool),
         now: Nanos,
         status: u16,
         retry_after: Option<Nanos>,
@@ -193,6 +209,7 @@ impl Clients {
             return;
         };
         let service = now.saturating_sub(attempt.sent.saturating_add(attempt.held));
+        let service = known.then_some(service);
         self.ledger.answered(attempt.owner.class(), status, service);
         let class = attempt.owner.class();
         let (operation, group) = match attempt.owner {
@@ -304,30 +321,39 @@ impl Clients {
             return;
         };
         self.count_unanswered(&attempt, cause, now, wire);
-        if let Owner::Operation(slot) = attempt.owner
-            && let Some(operation) = self.operations.get_mut(slot)
-        {
-            operation.unconnected = cause.is_unconnected();
-        }
         let again = stale && self.may_resend(&attempt, handed_over, now, wire);
         if !(again && self.resend(attempt.owner, now, wire)) {
             self.tell_owner(attempt.owner, outcome(cause), now, wire);
         }
     }
 
-    /// A server has not processed an attempt's request, so that it may be made
-    /// again as if it had not been (RFC 9113, section 8.7); but not for ever.
-    fn note_unprocessed(&mut self, slot: u32) {
-        let Some(attempt) = self.attempts.get_mut(slot) else {
-            return;
-        };
-        if let Owner::Operation(slot) = attempt.owner
+    /// Whether the connection of an attempt that was lost had brought any answer.
+    fn note_served(&mut self, slot: u32, served: bool) {
+        if let Some(attempt) = self.attempts.get(slot)
+            && let Owner::Operation(slot) = attempt.owner
             && let Some(operation) = self.operations.get_mut(slot)
-            && operation.unprocessed < UNPROCESSED_MAX
         {
-            operation.unprocessed += 1;
-            attempt.which = Try::First;
+            operation.unserved = !served;
         }
+    }
+
+    /// A server has not processed an attempt's request, so that it may be made
+    /// again as if it had not been (RFC 9113, section 8.7): whether it may. An
+    /// operation's retries have no more of that than it has itself.
+    fn note_unprocessed(&mut self, slot: u32) -> bool {
+        let Some(attempt) = self.attempts.get_mut(slot) else {
+            return false;
+        };
+        let Owner::Operation(slot) = attempt.owner else {
+            return true;
+        };
+        let operation = self.operations.get_mut(slot);
+        let Some(operation) = operation.filter(|it| it.unprocessed < UNPROCESSED_MAX) else {
+            return false;
+        };
+        operation.unprocessed += 1;
+        attempt.which = Try::First;
+        true
     }
 
     fn may_resend<W: Wire>(

@@ -18,6 +18,8 @@ struct Part {
     response: Histogram,
     /// Of those that did not succeed.
     unserved: Histogram,
+    /// The generator's parts of response times, without those that are zero.
+    own: Histogram,
     under_way: u64,
 }
 
@@ -68,6 +70,9 @@ impl Buckets {
         add(counters, response, times);
         if terminal == Terminal::Succeeded {
             part.response.record(response);
+            if times.generator > Nanos::ZERO {
+                part.own.record(times.generator);
+            }
         } else {
             part.unserved.record(response);
             counters.note_failed(draft.intended);
@@ -189,6 +194,7 @@ impl Bucket {
             whole.counters.merge(&part.counters);
             whole.response.merge(&part.response);
             whole.unserved.merge(&part.unserved);
+            whole.own.merge(&part.own);
         }
         whole
     }
@@ -201,6 +207,7 @@ impl Part {
         for (measure, histogram) in [
             (Measure::Response, &self.response),
             (Measure::Unserved, &self.unserved),
+            (Measure::Own, &self.own),
         ] {
             if !histogram.is_empty() {
                 histograms.push((measure, histogram.packed()));

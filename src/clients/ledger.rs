@@ -330,11 +330,13 @@ impl Ledger {
         }
     }
 
-    /// An attempt was answered after `service`, counted from its send.
-    pub(super) fn answered(&mut self, class: Class, status: u16, service: Nanos) {
+    /// An attempt was answered after `service`, counted from its send, where that is known.
+    pub(super) fn answered(&mut self, class: Class, status: u16, service: Option<Nanos>) {
         let attempts = self.class(class);
         attempts.in_flight -= 1;
-        attempts.service.record(service);
+        if let Some(service) = service {
+            attempts.service.record(service);
+        }
         attempts.statuses.count(status);
         let counters = &mut attempts.counters;
         counters.responses += 1;
@@ -420,7 +422,7 @@ mod tests {
             ..WireReport::default()
         };
         ledger.roll(ms(250), report, &mut |sample| samples.push(sample)); // two edges at once
-        ledger.answered(Class::User, 200, ms(5));
+        ledger.answered(Class::User, 200, Some(ms(5)));
         ledger.failed(Class::User, FailureCause::NoAnswer);
         let report = WireReport {
             cpu: ms(4),

@@ -32,7 +32,9 @@ use self::ledger::{Axis, Ledger};
 pub use self::ledger::{Class, Try, WireReport};
 use self::operations::ActiveOperation;
 use self::spent::Doing;
-pub use self::wire::{Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, StepRequest, Wire};
+pub use self::wire::{
+    AWAY, Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, StepRequest, Wire,
+};
 use crate::model::{
     CheckFailure, Client, ClientPolicy, ClientsAction, Expected, FailureCause, Probes,
 };

@@ -11,9 +11,9 @@ use crate::model::{
 use crate::plan::Draft;
 use crate::units::Nanos;
 
-/// How long a user of a closed loop waits after finding nobody to connect to. A port
-/// that refuses answers within microseconds, and would be asked a hundred thousand
-/// times a second.
+/// How long a user of a closed loop waits after finding nobody who answers. A port that
+/// refuses, or that accepts and closes, does so within microseconds, and would be asked a
+/// hundred thousand times a second.
 const REST: Nanos = Nanos::from_millis(10);
 
 /// An operation that has been scheduled and has not ended.
@@ -34,8 +34,9 @@ pub(super) struct ActiveOperation {
     pub(super) learnt: Learnt,
     /// Whose its time was so far.
     pub(super) spent: Spent,
-    /// Whether its last attempt found nobody to connect to.
-    pub(super) unconnected: bool,
+    /// Whether its last lost attempt was on a connection that had never brought an answer,
+    /// or on none.
+    pub(super) unserved: bool,
 }
 
 /// The attempts of an operation under way, by their slots: one, or a first try
@@ -80,7 +81,7 @@ impl ActiveOperation {
             step: 0,
             learnt: Learnt::default(),
             spent: Spent::new(draft.intended),
-            unconnected: false,
+            unserved: false,
         }
     }
 
@@ -370,7 +371,11 @@ impl Clients {
             self.ledger.never_sent(draft, times.generator);
         }
         let rest = match terminal {
-            Terminal::Failed(FailureKind::Connection) if operation.unconnected => REST,
+            Terminal::Failed(FailureKind::Connection | FailureKind::Protocol)
+                if operation.unserved =>
+            {
+                REST
+            }
             _ => Nanos::ZERO,
         };
         // A user is free when that was seen, not when it happened.

@@ -81,6 +81,10 @@ pub trait Wire {
     fn sample(&mut self, sample: Sample);
 }
 
+/// A generator that looks again after longer than this was away. Of what came meanwhile, and
+/// is not noted by the kernel, it cannot tell when that was.
+pub const AWAY: Nanos = Nanos::from_millis(5);
+
 /// Which attempt: its slot, and a serial that tells it from others in that slot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AttemptId {
@@ -232,7 +236,12 @@ pub enum End<C> {
         stale: bool,
         /// Whether any byte of the request was handed over.
         handed_over: bool,
+        /// Whether the connection had brought an answer to any request.
+        served: bool,
     },
     /// The server says that it has not processed the request.
-    Unprocessed,
+    Unprocessed {
+        /// Whether its connection had brought an answer to any request.
+        served: bool,
+    },
 }

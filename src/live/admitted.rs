@@ -74,7 +74,7 @@ impl Admitted {
         );
         if sent > most {
             return Err(Error::usage(format!(
-                "the run could send {sent:.0} requests/s, retries, probes, hooks and gauges included, to \
+                "the run could send {sent:.0} requests/s, retries, resends, probes, hooks and gauges included, to \
                  hosts that are not this machine, and {most:.0}/s is the bound; raise it \
                  explicitly with `rate_max` in [safety], or lower load.rate, or read gauges less \
                  often"
@@ -131,7 +131,7 @@ mod tests {
     /// lead to.
     #[test]
     fn redirects_count_as_if_they_led_to_what_is_allowed() {
-        for (follow, rate, refused) in [(0, 100.0, false), (1, 20.0, false), (1, 30.0, true)] {
+        for (follow, rate, refused) in [(0, 100.0, false), (1, 10.0, false), (1, 15.0, true)] {
             let mut plan = plan(Nanos::from_secs(10), Vec::new());
             let rate = Shape::Constant(Rate::per_second(rate).unwrap());
             plan.load.rate = vec![(Nanos::ZERO, rate)];

@@ -181,6 +181,8 @@ impl Run<'_> {
     ) -> Result<(Generator, Option<AcceptQueue>)> {
         let plan = self.plan;
         let destinations = system.destinations()?;
+        // A proxy takes connections at once: it is the program's own queue that tells.
+        let site = destinations.first().map(|first| first.site.clone());
         self.clock = Clock::start_in(LEAD);
         failures.begin(self.clock);
         for event in system.serving() {
@@ -199,12 +201,10 @@ impl Run<'_> {
             })
             .collect();
         self.watch.threads(setups.len(), plan.load.drive.threads);
-        let accept_queue = setups
-            .first()
-            .and_then(|(setup, _)| match setup.endpoint.address {
-                Address::Tcp(address) => AcceptQueue::of(address),
-                Address::Unix(_) => None,
-            });
+        let accept_queue = site.and_then(|site| match site {
+            Address::Tcp(address) => AcceptQueue::of(address),
+            Address::Unix(_) => None,
+        });
         let updates = self.sender.clone();
         let generator = Generator::across(&setups, move |update| {
             let _ = updates.send(Message::Load(update));

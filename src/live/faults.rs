@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use crate::error::{Error, Result};
 use crate::model::{Breakage, Front, HostPort, Proxied, ProxyAction, SourceName, TargetSpec};
 use crate::plan::Plan;
-use crate::proxy::{Occupation, OccupationCounters, Occupier, Proxy, ProxySpec};
+use crate::proxy::{Occupation, OccupationCounters, Occupier, Proxy, ProxyCounters, ProxySpec};
 use crate::record::{Event, FailureBook, Outcome};
 use crate::sync::lock;
 use crate::target::{Addresses, Safeguard, Undo};
@@ -297,28 +297,38 @@ impl Faults {
 
     /// What a reader of the figures must know of the proxies, once the load has ended.
     pub(super) fn warnings(&self) -> Vec<Event> {
-        let mut warnings = Vec::new();
-        for proxy in &self.proxies {
-            let name = proxy.name();
-            let counters = proxy.counters();
-            if counters.refused > 0 {
-                warnings.push(format!(
-                    "The proxy `{name}` closed {} beyond its limit of {CONNECTIONS_MAX}: what \
-                     those clients saw was caused by the proxy.",
-                    counted(counters.refused, "connection")
-                ));
-            }
-            if counters.unreachable > 0 {
-                warnings.push(format!(
-                    "The proxy `{name}` could not reach {} for {}.",
-                    proxy.upstream(),
-                    counted(counters.unreachable, "connection")
-                ));
-            }
-        }
-        let warnings = warnings.into_iter();
+        let proxies = self.proxies.iter();
+        let warnings = proxies.flat_map(|proxy| {
+            let upstream = proxy.upstream().to_string();
+            warnings_of(proxy.name(), &upstream, &proxy.counters())
+        });
         warnings.map(|text| Event::Warning { text }).collect()
     }
+}
+
+/// What a proxy did of which its clients saw something that was not the target's.
+fn warnings_of(name: &str, upstream: &str, counters: &ProxyCounters) -> Vec<String> {
+    let refused = format!(
+        "The proxy `{name}` closed {} beyond its limit of {CONNECTIONS_MAX}: what those clients \
+         saw was caused by the proxy.",
+        counted(counters.refused, "connection")
+    );
+    let unreachable = format!(
+        "The proxy `{name}` could not reach {upstream} for {}.",
+        counted(counters.unreachable, "connection")
+    );
+    let malformed = format!(
+        "The proxy `{name}` could not read {} as HTTP/1.1: the statuses 400, 431 and 502 that \
+         those clients got, or the end of the answer, came from the proxy.",
+        counted(counters.malformed, "message")
+    );
+    let all = [
+        (counters.refused, refused),
+        (counters.unreachable, unreachable),
+        (counters.malformed, malformed),
+    ];
+    let met = all.into_iter().filter(|(count, _)| *count > 0);
+    met.map(|(_, text)| text).collect()
 }
 
 fn ended() -> Error {
@@ -328,4 +338,24 @@ fn ended() -> Error {
 fn take(acting: &mut Vec<Acting>, name: &str) -> Option<Acting> {
     let place = acting.iter().position(|one| one.name == name)?;
     Some(acting.remove(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_proxy_answered_itself_is_warned_of() {
+        let none = ProxyCounters::default();
+        assert!(warnings_of("p", "127.0.0.1:1", &none).is_empty());
+        let counters = ProxyCounters {
+            unreachable: 1,
+            malformed: 2,
+            ..none
+        };
+        let told = warnings_of("p", "127.0.0.1:1", &counters);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].contains("could not reach 127.0.0.1:1 for 1 connection."));
+        assert!(told[1].contains("could not read 2 messages as HTTP/1.1"));
+    }
 }

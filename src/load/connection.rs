@@ -11,6 +11,17 @@ use crate::model::Elsewhere;
 use crate::slots::SlotQueue;
 use crate::units::Nanos;
 
+/// Whether the first byte of an answer has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum FirstByte {
+    /// Not yet.
+    Awaited,
+    /// At this instant.
+    Came(Nanos),
+    /// While the generator was away, and nobody noted when.
+    Unknown,
+}
+
 /// How an attempt under way is carried.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Carried {
@@ -28,8 +39,8 @@ pub(super) struct Carried {
     pub(super) held: Nanos,
     /// Whether the kernel has taken any byte of the request.
     pub(super) handed_over: bool,
-    /// When the first byte of its answer came, where that was before the last.
-    pub(super) first_byte: Option<Nanos>,
+    /// The first byte of its answer, where that came before the last.
+    pub(super) first_byte: FirstByte,
 }
 
 impl Carried {
@@ -43,13 +54,18 @@ impl Carried {
         held_before: Nanos::ZERO,
         held: Nanos::ZERO,
         handed_over: false,
-        first_byte: None,
+        first_byte: FirstByte::Awaited,
     };
 
-    /// How long the first byte of its answer took, which was whole at `ended`.
-    pub(super) fn waited(&self, ended: Nanos) -> Nanos {
-        let first = self.first_byte.unwrap_or(ended);
-        first.saturating_sub(self.sent.saturating_add(self.held))
+    /// How long the first byte of its answer took, which was whole at `ended`; none where
+    /// that is not known.
+    pub(super) fn waited(&self, ended: Option<Nanos>) -> Option<Nanos> {
+        let first = match self.first_byte {
+            FirstByte::Awaited => ended?,
+            FirstByte::Came(at) => at,
+            FirstByte::Unknown => return None,
+        };
+        Some(first.saturating_sub(self.sent.saturating_add(self.held)))
     }
 
     /// Whether an answer that was whole then comes too late.

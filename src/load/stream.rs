@@ -94,6 +94,15 @@ impl Stream {
         }
     }
 
+    /// Whether it ended as what is encrypted must not: an answer that ends with it may not
+    /// be whole.
+    pub(super) const fn cut(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.cut(),
+        }
+    }
+
     /// Hands over what waits here.
     pub(super) fn flush(&mut self) -> Result<(), Fault> {
         match self {

@@ -21,6 +21,8 @@ const READS_MAX: usize = 256;
 pub(super) struct TlsStream {
     pub(super) socket: OwnedFd,
     session: ClientConnection,
+    /// Whether it ended without the other side's word that it does.
+    cut: bool,
 }
 
 impl TlsStream {
@@ -29,7 +31,17 @@ impl TlsStream {
         let mut session = tls.session()?;
         // What the engine hands over is one request, or what a bounded backlog holds.
         session.set_buffer_limit(None);
-        Ok(Self { socket, session })
+        Ok(Self {
+            socket,
+            session,
+            cut: false,
+        })
+    }
+
+    /// Whether it ended without the other side's word that it does: anybody between the two
+    /// could have cut it.
+    pub(super) const fn cut(&self) -> bool {
+        self.cut
     }
 
     /// Whether there are bytes that the kernel has not taken yet.
@@ -73,7 +85,10 @@ impl TlsStream {
                 Ok(received) => return Ok(Some(received)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // Closed without saying so: the end of the stream all the same.
-                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(Some(0)),
+                Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    self.cut = true;
+                    return Ok(Some(0));
+                }
                 Err(error) => return Err(Fault::from(&error)),
             }
             match self.session.read_tls(&mut Wire(&self.socket)) {

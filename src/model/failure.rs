@@ -76,8 +76,8 @@ causes! {
     Reset "reset" Some(Connection), "connection reset";
     /// The connection was closed before any of the answer.
     Closed "closed" Some(Connection), "connection closed without an answer";
-    /// The connection ended in the middle of the answer.
-    Truncated "truncated" Some(Connection), "connection closed in the middle of the answer";
+    /// The connection, or the stream of HTTP/2, ended in the middle of the answer.
+    Truncated "truncated" Some(Connection), "answer ended before it was whole";
     /// An HTTP/2 server ended the connection or the request with an error code.
     Http2Refused "http2_refused" Some(Connection), "ended by the server with an HTTP/2 error";
     /// Connected, and the target did not take all of the request in time.
@@ -98,8 +98,9 @@ causes! {
     /// The head has more bytes or fields than are read.
     HeadTooLarge "head_too_large" Some(Protocol),
         "head of the answer over 300 KiB or 5,000 fields";
-    /// The content length is no number, or two different ones.
-    BadLength "bad_length" Some(Protocol), "content-length is not a number, or several";
+    /// The content length is no number, or two different ones, or in HTTP/2 less than came.
+    BadLength "bad_length" Some(Protocol),
+        "content-length is not a number, several, or less than the answer's";
     /// The chunked coding is damaged.
     BadChunk "bad_chunk" Some(Protocol), "damaged chunk";
     /// The server switches to a protocol that nobody asked for.
@@ -148,14 +149,6 @@ impl FailureCause {
             5 => Self::ServerError,
             _ => Self::OtherStatus,
         }
-    }
-
-    /// Whether no connection came about, which took no time.
-    pub const fn is_unconnected(self) -> bool {
-        matches!(
-            self,
-            Self::NoDescriptor | Self::NoPort | Self::Refused | Self::Unreachable | Self::QueueFull
-        )
     }
 
     /// Whether the machine that generates the load lacked something: the target

@@ -69,6 +69,25 @@ pub enum ExpectedAnswer {
     Status(RangeInclusive<u16>),
 }
 
+impl Called {
+    /// The name of a header field of a request that speaks of its body's end, and not of
+    /// where that is.
+    pub fn misframed(&self) -> Option<&str> {
+        let Self::Request { headers, body, .. } = self else {
+            return None;
+        };
+        let mut headers = headers.iter();
+        let found = headers.find(|(name, value)| frames_otherwise(name, value, body));
+        found.map(|(name, _)| name.as_str())
+    }
+}
+
+/// Whether a header field frames a body otherwise than it is sent: as it is, with its length.
+pub(crate) fn frames_otherwise(name: &str, value: &str, body: &str) -> bool {
+    name.eq_ignore_ascii_case("transfer-encoding")
+        || name.eq_ignore_ascii_case("content-length") && value.parse() != Ok(body.len())
+}
+
 impl fmt::Display for Called {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

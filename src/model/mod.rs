@@ -92,6 +92,7 @@ pub(crate) use fleet::{
 pub use fleet::{FleetSpec, IdentitySpec, Role};
 pub use gauge::{Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Preset, Roles};
 pub(crate) use gauge::{Malformed, PRESETS, Page, Reading, Series, Value};
+pub(crate) use hook::frames_otherwise;
 pub use hook::{Call, Called, ExpectedAnswer, Hook, HookKind};
 pub(crate) use level::{Level, LevelReading};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};

@@ -18,7 +18,7 @@ use super::framing::{BodyReader, Framing, FramingFields, RequestKind};
 use super::head::{self, HEAD_MAX, INTERIM_MAX};
 use super::tls::Tls;
 use crate::clock::Clock;
-use crate::model::FailureCause;
+use crate::model::{FailureCause, frames_otherwise};
 use crate::units::Nanos;
 
 /// Bytes read at a time.
@@ -165,8 +165,10 @@ fn written(request: &HttpRequest<'_>) -> Result<Vec<u8>, String> {
         .map(|(name, value, _)| (name, value));
     let mut text = format!("{} {} HTTP/1.1\r\n", request.method, request.target);
     for (name, value) in own.chain(request.headers.iter().copied()) {
-        // What ends a line would begin another field.
-        if HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err() {
+        // What ends a line would begin another field, and what frames the body otherwise
+        // than it is sent would make two requests of it.
+        let unfit = HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err();
+        if unfit || frames_otherwise(name, value, request.body) {
             let name = name.escape_debug();
             return Err(format!("the header field `{name}` cannot be sent"));
         }
@@ -429,7 +431,14 @@ mod tests {
         ] {
             assert_eq!(written(&request).unwrap(), expected.as_bytes());
         }
-        for header in [("x", "1\r\ny: 2"), ("x\r\ny", "2"), ("", "1"), ("x y", "1")] {
+        for header in [
+            ("x", "1\r\ny: 2"),
+            ("x\r\ny", "2"),
+            ("", "1"),
+            ("x y", "1"),
+            ("transfer-encoding", "chunked"),
+            ("Content-Length", "1"),
+        ] {
             let request = HttpRequest {
                 headers: &[header],
                 ..PLAIN

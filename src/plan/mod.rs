@@ -135,7 +135,7 @@ pub(crate) fn kinds(names: Vec<String>) -> Vec<String> {
 
 impl Plan {
     /// The most requests a second that it can lead to: every operation with all
-    /// its steps and retries, every probe, every occupation, every reading of gauges, the
+    /// its steps and retries, and every probe, each sent once more where it may be, every occupation, every reading of gauges, the
     /// questions whether the target serves, and every request of a hook and of its undo.
     pub fn requests_max_per_second(&self) -> f64 {
         self.requests_max_to(true, |_| true)
@@ -183,9 +183,15 @@ impl Plan {
             }) => f64::from(connections) * f64::from(hold.requests_per_second()),
             _ => 0.0,
         });
-        let load =
-            rate * steps as f64 * tries + probes.sum::<f64>() + held.sum::<f64>() * sites as f64;
-        let load = load + self.calls_max();
+        // What a kept connection that has gone stale was to carry is sent once more.
+        let sends = if self.load.drive.fresh_connections {
+            1.0
+        } else {
+            2.0
+        };
+        let load = sends * (rate * steps as f64 * tries + probes.sum::<f64>())
+            + held.sum::<f64>() * sites as f64
+            + self.calls_max();
         let Some(target) = &self.target else {
             return load;
         };

@@ -204,6 +204,9 @@ pub enum Measure {
     /// As the response time, of operations that ended without success or not at all: up
     /// to their end, or to that of the observation.
     Unserved,
+    /// The generator's part of the response time, of those of the same operations in which
+    /// it had any.
+    Own,
     /// Service time of attempts that were answered.
     Service,
     /// Send lag of first tries.
@@ -223,6 +226,7 @@ pub enum Measure {
 named!(Measure {
     Response = "response",
     Unserved = "unserved",
+    Own = "own",
     Service = "service",
     SendLag = "send_lag",
     PoolWait = "pool_wait",

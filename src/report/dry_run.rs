@@ -151,8 +151,8 @@ fn load(plan: &Plan) -> Section {
         .collect();
     lines.push(format!("{}  nothing more is scheduled", at(plan, plan.end)));
     lines.push(format!(
-        "at most {} per operation; {:.0} requests/s at most, including retries, probes, \
-         occupations and gauges",
+        "at most {} per operation; {:.0} requests/s at most, including retries, resends, \
+         probes, occupations and gauges",
         counted(plan.load.client.retries.into(), "retry"),
         plan.requests_max_per_second()
     ));

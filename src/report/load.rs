@@ -15,7 +15,7 @@ use super::observed::Table;
 use super::steps as by_step;
 use super::text::{Paint, table};
 use crate::analysis::{
-    Findings, Latency, Limiter, OverAll, Totals, Validity, lags, load_rates, over_all, series,
+    Findings, Latency, Limiter, OverAll, Totals, Validity, load_rates, over_all, series,
 };
 use crate::plan::{Drive, Pacing};
 use crate::record::{AttemptCounters, Histogram, OperationCounters, Record, is_told, printable};
@@ -71,15 +71,9 @@ pub(crate) fn line(record: &Record, findings: &Findings) -> String {
 fn response(totals: &Totals, quantile: f64) -> String {
     let value = |it: &Option<Histogram>| it.as_ref()?.told_quantile(quantile);
     maybe(value(&totals.response), |value| {
-        let star = if late(totals, quantile) { MARK } else { "" };
+        let star = if totals.lags(quantile) { MARK } else { "" };
         format!("{}{star}", duration(value))
     })
-}
-
-/// Whether a percentile of the response time is not the target's alone.
-fn late(totals: &Totals, quantile: f64) -> bool {
-    let at = |it: &Option<Histogram>| it.as_ref()?.quantile(quantile);
-    lags(at(&totals.response), at(&totals.send_lag))
 }
 
 /// The same over all operations, with `>` where it is longer than a time.
@@ -87,7 +81,7 @@ fn of_all(totals: &Totals, quantile: f64) -> String {
     if !is_told(quantile, totals.operations.scheduled) {
         return NONE.to_owned();
     }
-    let star = |quantile| if late(totals, quantile) { MARK } else { "" };
+    let star = |quantile| if totals.lags(quantile) { MARK } else { "" };
     let served = totals.succeeded_share().unwrap_or(1.0);
     maybe(over_all(totals, quantile), |value| match value {
         // It is a later percentile of those that succeeded.
@@ -334,11 +328,11 @@ fn counts(totals: &Totals, findings: &Findings) -> String {
         bytes(generator.received_bytes)
     );
     let waited = totals.pool_wait.as_ref();
-    let waited = waited.and_then(|wait| wait.quantile(0.99));
+    let waited = waited.and_then(|wait| wait.told_quantile(0.99));
     let _ = writeln!(
         text,
         "  conn. wait    p99 {} (time spent waiting for a free connection)",
-        duration(waited.unwrap_or(Nanos::ZERO))
+        maybe(waited, duration)
     );
     if let Some(spent) = &findings.time_spent {
         let line = answer::time_line(spent);

@@ -371,6 +371,14 @@ fn call<T>(
             return None;
         }
     };
+    if let Some(name) = what.misframed() {
+        reader.report(
+            &reader.key(table, &["headers"]),
+            format!("the header `{name}` does not say where the body ends"),
+            "the body is sent as it is, with its length",
+            "leave it out: `content-length` is added",
+        );
+    }
     let expect = keys.expect.as_ref().map(|expect| expect.0.clone());
     let by_exit = |answer: &ExpectedAnswer| matches!(answer, ExpectedAnswer::Exit(_));
     if let Some(expect) = expect.as_ref().filter(|it| by_exit(it) != by_exit(&usual)) {

@@ -6,8 +6,8 @@ use threadbare::analysis::findings;
 use threadbare::model::{FailureCause, SourceName, Unanswered};
 use threadbare::plan::Plan;
 use threadbare::record::{
-    Backend, Counters, Event, FailureCounters, FirstFailure, Header, MemoryRecorder, Observer as _,
-    Sample,
+    AcceptQueueCounters, Backend, Counters, Event, FailureCounters, FirstFailure, Header,
+    MemoryRecorder, Observer as _, Sample,
 };
 use threadbare::units::Nanos;
 
@@ -126,4 +126,56 @@ fn counts_add_up_and_the_first_of_each_is_kept() {
         "{:?}",
         found.measurement.reasons
     );
+}
+
+/// The kernel counts those that it turns away for all ports of the machine together.
+#[test]
+fn a_queue_is_full_where_somebody_waited_in_it() {
+    use FailureCause::{ConnectTimedOut, NoAnswer};
+
+    for (late, unanswered, waiting_max, overflows, told) in [
+        (
+            2,
+            3,
+            8,
+            57,
+            "2 attempts could not connect in time: the accept queue was full for up to 1.0 s (at \
+             most 8 waiting when read, 57 turned away by the kernel); 3 connected and were not \
+             answered in time.",
+        ),
+        (
+            1,
+            1,
+            8,
+            0,
+            "1 attempt could not connect in time (accept queue: at most 8 waiting when read); 1 \
+             connected and was not answered in time.",
+        ),
+        (
+            1,
+            0,
+            0,
+            57,
+            "1 attempt could not connect in time; 0 connected and were not answered in time.",
+        ),
+    ] {
+        let mut recorder = MemoryRecorder::default();
+        recorder.event(Nanos::ZERO, &Event::LoadStarted);
+        let failed = [(ConnectTimedOut, late), (NoAnswer, unanswered)];
+        recorder.sample(&sample(2, SourceName::User, &failed));
+        let counters = AcceptQueueCounters {
+            readings: 1,
+            waiting: waiting_max,
+            waiting_max,
+            overflows,
+            drops: overflows,
+            full_ns: if overflows > 0 { SECOND.0 } else { 0 },
+        };
+        recorder.sample(&Sample {
+            counters: Counters::AcceptQueue(counters),
+            ..sample(2, SourceName::Machine, &[])
+        });
+        let record = recorder.into_record(Header::new(Plan::default(), Backend::Live));
+        assert_eq!(findings(&record).not_taken().as_deref(), Some(told));
+    }
 }

@@ -6,7 +6,7 @@ use super::super::message::Message;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::fleet::{Fleet, Launch};
-use crate::load::{Identities, Work};
+use crate::load::{Endpoint, Identities, Work};
 use crate::model::{Action, Role, ServiceAction};
 use crate::record::{Event, Outcome, Sample};
 use crate::units::Nanos;
@@ -43,8 +43,10 @@ pub(super) fn begin(start: &Start<'_>) -> Result<Arc<dyn SystemUnderTest>> {
 
 impl SystemUnderTest for Fleet {
     fn destinations(&self) -> Result<Vec<Destination>> {
+        let endpoint = Endpoint::from(self.address());
         Ok(vec![Destination {
-            endpoint: self.address().into(),
+            site: endpoint.address.clone(),
+            endpoint,
             work: Work::Fleet(identities(self)),
             weight: 1,
         }])

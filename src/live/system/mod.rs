@@ -15,7 +15,7 @@ use super::message::Message;
 use super::signals::Interrupt;
 use crate::clock::Clock;
 use crate::error::Result;
-use crate::load::{Endpoint, Work};
+use crate::load::{Address, Endpoint, Work};
 use crate::model::Action;
 use crate::plan::Plan;
 use crate::record::{Event, FailureBook, Outcome, Sample};
@@ -25,6 +25,8 @@ use crate::units::Nanos;
 /// Where a part of the load goes.
 pub(super) struct Destination {
     pub endpoint: Endpoint,
+    /// Where the program itself is served, whatever stands in front of it.
+    pub site: Address,
     pub work: Work,
     /// Its share of the load is weight / sum of weights.
     pub weight: u32,

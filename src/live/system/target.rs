@@ -136,6 +136,7 @@ impl GuardedTarget {
             ))
         })?;
         Ok(Destination {
+            site: Address::Tcp(address),
             endpoint: Endpoint {
                 address: Address::Tcp(self.faults.front().unwrap_or(address)),
                 tls: url

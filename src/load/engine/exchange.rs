@@ -51,6 +51,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the server has said why it ends the connection.
+    pub(super) fn said_why(&self) -> bool {
+        matches!(self, Self::Two(session) if session.farewell().is_some())
+    }
+
     /// The kernel has taken all that there was to send.
     pub(super) fn sent(&mut self) {
         if let Self::Two(session) = self {
@@ -85,7 +90,7 @@ impl Exchange {
             }
             Self::Two(session) => {
                 let cause = match session.farewell() {
-                    Some(said) if cause == FailureCause::Closed => {
+                    Some(said) if matches!(cause, FailureCause::Closed | FailureCause::Reset) => {
                         seen.clear();
                         seen.extend_from_slice(said.as_bytes());
                         FailureCause::Http2Refused
@@ -212,6 +217,40 @@ impl Sockets {
             Some(Exchange::One { .. }) => self.single_ended(slot),
             Some(Exchange::Two(_)) => self.connection_closed(slot),
             None => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A connection with one request, of place 7, that a server ends with an error.
+    fn ended_with_an_error() -> Exchange {
+        let mut out = BytesMut::new();
+        let mut session = Session::new(1, u32::MAX, &mut out);
+        session.open(7, (false, false), &[0x82], &[], &mut out);
+        // GOAWAY: the last stream is 1, the error ENHANCE_YOUR_CALM.
+        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 11];
+        session.feed(&goaway, &mut out, &mut Vec::new()).unwrap();
+        Exchange::Two(Box::new(session))
+    }
+
+    #[test]
+    fn why_the_server_ends_a_connection_is_known_however_it_ends() {
+        use FailureCause::{BadFrame, Closed, Http2Refused, Reset};
+        for (ends, cause) in [
+            (Closed, Http2Refused),
+            (Reset, Http2Refused),
+            (BadFrame, BadFrame),
+        ] {
+            let mut seen = b"before".to_vec();
+            let mut exchange = ended_with_an_error();
+            assert!(exchange.said_why());
+            let abandoned = exchange.abandon(ends, &mut seen);
+            assert_eq!(abandoned, (cause, vec![(7, false)]), "{ends:?}");
+            let told = cause == Http2Refused;
+            assert_eq!(seen == b"GOAWAY ENHANCE_YOUR_CALM (11)", told, "{ends:?}");
         }
     }
 }

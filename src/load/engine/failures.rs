@@ -4,8 +4,8 @@ use rustix::io::Errno;
 
 use super::super::generator::Update;
 use super::super::socket::Fault;
-use super::sockets::{Sockets, lost};
-use crate::clients::AttemptId;
+use super::sockets::Sockets;
+use crate::clients::{AttemptId, End};
 use crate::model::{FailureCause, Unanswered};
 use crate::units::Nanos;
 
@@ -18,8 +18,11 @@ impl Sockets {
         self.warn_of(fault);
         let connection = self.connections.get(slot);
         let established = connection.is_some_and(|connection| connection.established);
+        let said = connection.is_some_and(|connection| connection.exchange.said_why());
         self.lose(slot, fault.cause(established));
-        self.note_fault(fault);
+        if !said {
+            self.note_fault(fault);
+        }
     }
 
     /// The connection has ended.
@@ -56,9 +59,20 @@ impl Sockets {
             cause => cause,
         };
         if let Some(carried) = self.drop_carried(place) {
-            let end = lost(cause, stale && !answering, carried.handed_over);
-            self.end(&carried, now, now, end);
+            let how = End::Lost {
+                cause,
+                stale: stale && !answering,
+                handed_over: carried.handed_over,
+                served: self.has_served(carried.connection),
+            };
+            self.end(&carried, now, now, how);
         }
+    }
+
+    /// Whether a connection has brought any answer.
+    pub(super) fn has_served(&self, slot: u32) -> bool {
+        let connection = self.connections.get(slot);
+        connection.is_some_and(|connection| connection.served)
     }
 
     /// What an attempt whose time is over was waiting for.

@@ -31,7 +31,7 @@ pub(super) use self::times::Step;
 use super::generator::{Command, Setup, Update};
 use super::poller::{Poller, Ready};
 use super::prepared::PreparedWork;
-use crate::clients::Clients;
+use crate::clients::{AWAY, Clients};
 use crate::model::Pacing;
 use crate::plan::Slice;
 use crate::units::Nanos;
@@ -45,8 +45,6 @@ const SPIN: Nanos = Nanos::from_micros(60);
 /// Longest wait: what is due at a known instant at the latest shows by how much it was
 /// missed, and so whether this process stood still.
 const WAIT_MOST: Nanos = Nanos::from_millis(20);
-/// Who was away for longer looks at what has come before judging what is overdue.
-const AWAY: Nanos = Nanos::from_millis(5);
 /// Width of the ticks on which thrifty pacing wakes up.
 const TICK: Nanos = Nanos::from_millis(1);
 

@@ -5,6 +5,7 @@ use super::events::Rest;
 use super::exchange::Exchange;
 use super::sockets::{Sockets, answer};
 use crate::clients::{Asks, End};
+use crate::model::FailureCause;
 
 impl Sockets {
     /// Sends the request of the attempt under way on an HTTP/1.1 connection, as far
@@ -64,12 +65,13 @@ impl Sockets {
             self.close(slot);
             return self.end(&carried, now, now, End::TooLate);
         }
+        let whole = self.known(ended, now);
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
         connection.served = true;
         let class = connection.class;
-        self.times.first_byte(class, carried.waited(ended));
+        self.times.first_byte(class, carried.waited(whole));
         let keep = reusable
             && response.keep_alive
             && connection.unsent.is_empty()
@@ -131,6 +133,7 @@ impl Sockets {
     /// The server has closed: the attempt's answer may be whole by that.
     pub(super) fn single_ended(&mut self, slot: u32) {
         let connection = self.connections.get(slot);
+        let cut = connection.is_some_and(|connection| connection.stream.cut());
         let finished = match connection.map(|connection| &connection.exchange) {
             Some(Exchange::One {
                 attempt: Some(_),
@@ -139,6 +142,7 @@ impl Sockets {
             _ => None,
         };
         match finished {
+            Some(_) if cut => self.lose(slot, FailureCause::Truncated),
             Some(response) => self.answered(slot, response, false),
             None => self.connection_closed(slot),
         }

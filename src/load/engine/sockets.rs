@@ -11,10 +11,10 @@ use bytes::{Buf as _, BytesMut};
 use rustix::event::epoll::EventFlags;
 
 use super::super::codec::Response;
-use super::super::connection::{Carried, Connection, Pool, Watched, token};
+use super::super::connection::{Carried, Connection, FirstByte, Pool, Watched, token};
 use super::super::endpoint::{Address, Endpoint};
 use super::super::generator::{Setup, Update};
-use super::super::http2::StreamEnd;
+use super::super::http2::{RequestsLimit, StreamEnd};
 use super::super::poller::Poller;
 use super::super::prepared::PreparedWork;
 use super::super::request::{self, Requests};
@@ -72,7 +72,7 @@ pub(super) struct Sockets {
     /// When the bytes that were read last came, where the kernel noted it.
     pub(super) came: Option<Nanos>,
     /// Requests that an HTTP/2 connection takes, as far as the server has shown.
-    pub(super) requests_max: u32,
+    pub(super) requests_limit: RequestsLimit,
     /// HTTP/2 connections that have gathered something to send.
     pub(super) unflushed: Vec<u32>,
     /// What came of streams; empty but while it is dealt with.
@@ -114,7 +114,12 @@ impl Wire for Sockets {
             Err(fault) => {
                 self.warn_of(&fault);
                 self.note_fault(&fault);
-                let end = lost(fault.cause(false), false, false);
+                let end = End::Lost {
+                    cause: fault.cause(false),
+                    stale: false,
+                    handed_over: false,
+                    served: false,
+                };
                 let carried = Carried {
                     id,
                     ..Carried::NONE
@@ -131,7 +136,7 @@ impl Wire for Sockets {
             held_before: self.held_of(slot),
             held: Nanos::ZERO,
             handed_over: false,
-            first_byte: None,
+            first_byte: FirstByte::Awaited,
         });
         self.begin(slot, id.slot, &asks);
     }
@@ -231,15 +236,6 @@ impl Wire for Sockets {
     }
 }
 
-/// An end of an attempt whose connection can no longer answer it.
-pub(super) const fn lost<C>(cause: FailureCause, stale: bool, handed_over: bool) -> End<C> {
-    End::Lost {
-        cause,
-        stale,
-        handed_over,
-    }
-}
-
 impl Sockets {
     pub(super) fn new(
         setup: &Setup,
@@ -276,7 +272,7 @@ impl Sockets {
             notes: noted(&setup.endpoint).then(Notes::new),
             wall_zero: 0,
             came: None,
-            requests_max: u32::MAX,
+            requests_limit: RequestsLimit::NONE,
             unflushed: Vec::new(),
             answers: Vec::new(),
             delay: RunDelay::default(),
@@ -408,7 +404,8 @@ impl Sockets {
         self.counted.connections_open += 1;
         self.pool(class).open += 1;
         let mut unsent = BytesMut::new();
-        let exchange = Exchange::new(self.endpoint.protocol, self.requests_max, &mut unsent);
+        let most = self.requests_limit.most();
+        let exchange = Exchange::new(self.endpoint.protocol, most, &mut unsent);
         Ok(self.connections.insert(Connection::new(
             stream,
             serial,

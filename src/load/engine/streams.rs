@@ -24,7 +24,7 @@ impl Sockets {
     /// Opens a stream for an attempt. What it has to send is gathered, and
     /// leaves with what others have to send in the same turn.
     pub(super) fn open_stream(&mut self, slot: u32, place: u32, asks: &Asks<'_>) {
-        let (_, keep) = self.reading(asks);
+        let reading = self.reading(asks);
         let Some(connection) = self.connections.get_mut(slot) else {
             return;
         };
@@ -37,7 +37,7 @@ impl Sockets {
         if let Asks::Step(request) = asks {
             let head = &mut self.request;
             let body = self.requests.write_fields(request, carried.sent, head);
-            carried.stream = session.open(place, keep, head, body, &mut connection.unsent);
+            carried.stream = session.open(place, reading, head, body, &mut connection.unsent);
         }
         self.unflushed.push(slot);
         self.keep_in_pool(slot);
@@ -113,10 +113,9 @@ impl Sockets {
     /// A server that ends connections after so many requests is given no more on the
     /// next ones: what it would refuse would have to be sent again.
     fn learn(&mut self, slot: u32) {
-        if let Some((session, _)) = self.session(slot)
-            && let Some(taken) = session.taken()
-        {
-            self.requests_max = self.requests_max.min(taken);
+        let taken = self.session(slot).and_then(|(session, _)| session.taken());
+        if let Some(taken) = taken {
+            self.requests_limit.show(taken);
         }
     }
 
@@ -135,7 +134,8 @@ impl Sockets {
             StreamEnd::Refused(said) => {
                 self.seen = said.into_bytes();
                 if let Some(carried) = self.drop_carried(place) {
-                    self.end(&carried, now, now, End::Unprocessed);
+                    let served = self.has_served(slot);
+                    self.end(&carried, now, now, End::Unprocessed { served });
                 }
                 return;
             }
@@ -143,6 +143,10 @@ impl Sockets {
                 self.seen = said.into_bytes();
                 let cause = FailureCause::Http2Refused;
                 return self.lose_attempt(place, cause, (false, false), now);
+            }
+            StreamEnd::Failed { cause, seen } => {
+                self.seen = seen;
+                return self.lose_attempt(place, cause, (false, true), now);
             }
         };
         let Some(carried) = self.drop_carried(place) else {
@@ -152,22 +156,24 @@ impl Sockets {
         if carried.too_late(ended) {
             return self.end(&carried, now, now, End::TooLate);
         }
+        let whole = self.known(ended, now);
         if let Some(connection) = self.connections.get_mut(slot) {
             connection.served = true;
             let class = connection.class;
-            self.times.first_byte(class, carried.waited(ended));
+            self.times.first_byte(class, carried.waited(whole));
         }
         self.end(&carried, ended, now, answer(response, content));
     }
 
     /// Tells the server that nobody waits for a stream any more. A connection
-    /// that was never made is given up with the last that waited for it.
+    /// that was never made is given up with the last that waited for it, and one that
+    /// takes no other request is left.
     pub(super) fn cancel_stream(&mut self, slot: u32, stream: u32) {
         let Some((session, out)) = self.session(slot) else {
             return;
         };
         session.cancel(stream, out);
-        if session.under_way() == 0 && !session.settled() {
+        if session.done() || session.under_way() == 0 && !session.settled() {
             return self.close(slot);
         }
         self.keep_in_pool(slot);

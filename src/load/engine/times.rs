@@ -5,9 +5,9 @@
 //! between is the wire's to tell. It is counted here, without allocating, and leaves
 //! once an interval with the generator's sample. Monitors are not in it.
 
-use super::super::connection::{Carried, Connection};
+use super::super::connection::{Carried, Connection, FirstByte};
 use super::sockets::Sockets;
-use crate::clients::Class;
+use crate::clients::{AWAY, Class};
 use crate::record::{Counters, Histogram, Measure, Sample};
 use crate::units::Nanos;
 
@@ -52,9 +52,10 @@ impl Times {
         connection.step = self.made(connection.class, connection.step, now, secured);
     }
 
-    /// The first byte of the answer to an attempt came so long after its send.
-    pub(super) fn first_byte(&mut self, class: Class, after: Nanos) {
-        if class == Class::User {
+    /// The first byte of the answer to an attempt came so long after its send, where that
+    /// is known.
+    pub(super) fn first_byte(&mut self, class: Class, after: Option<Nanos>) {
+        if let (Class::User, Some(after)) = (class, after) {
             self.first_byte.record(after);
         }
     }
@@ -120,11 +121,20 @@ impl Sockets {
     /// The first byte of an attempt's answer has come, or a later one.
     pub(super) fn first_byte_came(&mut self, place: u32) {
         let now = self.read_clock();
-        let Some(carried) = self.carried(place).filter(|it| it.first_byte.is_none()) else {
+        let carried = self.carried(place);
+        let Some(carried) = carried.filter(|it| it.first_byte == FirstByte::Awaited) else {
             return;
         };
-        let came = self.ended_at(carried, now);
-        self.carried[place as usize].first_byte = Some(came);
+        let came = self.known(self.ended_at(carried, now), now);
+        let first_byte = came.map_or(FirstByte::Unknown, FirstByte::Came);
+        self.carried[place as usize].first_byte = first_byte;
+    }
+
+    /// When something came that was seen at `now`; none where the generator was away and
+    /// the kernel has not noted it.
+    pub(super) fn known(&self, came: Nanos, now: Nanos) -> Option<Nanos> {
+        let known = came < now || now.saturating_sub(self.ready_from) <= AWAY;
+        known.then_some(came)
     }
 }
 

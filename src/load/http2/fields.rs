@@ -3,10 +3,17 @@
 use httlib_huffman::DecoderSpeed;
 
 use crate::model::FailureCause;
+use crate::net::framing::FramingFields;
 
 /// Entries of the static table that a status is named by: 8 to 14, with these values.
 const STATUSES: [u16; 7] = [200, 204, 206, 304, 400, 404, 500];
 const STATUS_FIRST: u64 = 8;
+/// The entry that is named `content-length`.
+const LENGTH_ENTRY: u64 = 28;
+const LENGTH: &str = "content-length";
+/// How the two names are packed: there is one way.
+const STATUS_PACKED: [u8; 5] = [0xb8, 0x84, 0x8d, 0x36, 0xa3];
+const LENGTH_PACKED: [u8; 10] = [0x21, 0xea, 0x49, 0x6a, 0x4a, 0xd4, 0x16, 0xa9, 0x93, 0x3f];
 /// Entries of the static table.
 const STATIC_ENTRIES: u64 = 61;
 
@@ -131,12 +138,53 @@ impl Text<'_> {
             .map_err(|_| FailureCause::BadFields)?;
         Ok(decoded)
     }
+
+    /// As decoded, in `room` where it was packed.
+    fn decoded_in<'b>(&'b self, room: &'b mut Vec<u8>) -> Result<&'b [u8], FailureCause> {
+        if !self.huffman {
+            return Ok(self.bytes);
+        }
+        room.clear();
+        httlib_huffman::decode(self.bytes, room, DecoderSpeed::FourBits)
+            .map_err(|_| FailureCause::BadFields)?;
+        Ok(room)
+    }
+
+    /// Whether it is this one, plain or packed.
+    fn is(&self, plain: &[u8], packed: &[u8]) -> bool {
+        self.bytes == if self.huffman { packed } else { plain }
+    }
 }
 
-/// A field's name: an entry of the static table, or a text.
-enum Name<'a> {
-    Entry(u64),
-    Text(Text<'a>),
+/// A status of three digits.
+fn number(digits: &[u8]) -> Option<u16> {
+    let three = digits.len() == 3 && digits.iter().all(u8::is_ascii_digit);
+    let text = str::from_utf8(digits).ok().filter(|_| three)?;
+    text.parse().ok()
+}
+
+/// What a field block states of an answer, as far as it is read.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Stated {
+    status: Option<u16>,
+    /// How many statuses it has.
+    statuses: usize,
+    /// How long the answer's body is said to be.
+    pub(super) lengths: FramingFields,
+    /// Fields in all.
+    pub(super) fields: usize,
+}
+
+impl Stated {
+    /// The status: none where there is none, or several, or one that is no number.
+    pub(super) fn status(&self) -> Option<u16> {
+        self.status.filter(|_| self.statuses == 1)
+    }
+
+    fn add_status(&mut self, status: Option<u16>) {
+        self.statuses += 1;
+        self.status = status;
+    }
 }
 
 impl<'a> Fields<'a> {
@@ -144,74 +192,78 @@ impl<'a> Fields<'a> {
         Self { rest: block }
     }
 
-    /// The status of a response: it must come before every field that is none
-    /// of the protocol's own. The rest is checked for its form only.
-    pub(super) fn status(mut self) -> Result<u16, FailureCause> {
-        let mut status = None;
+    /// What it states; of the rest only the form is checked. `room`: where values are
+    /// decoded.
+    pub(super) fn stated(mut self, room: &mut Vec<u8>) -> Result<Stated, FailureCause> {
+        let mut stated = Stated::default();
         while let Some(first) = self.rest.first() {
-            let found = match first {
+            match first {
                 // In a table, name and value.
-                0x80.. => {
-                    let entry = self.number(7)?;
-                    if entry == 0 {
-                        return Err(FailureCause::BadFields);
-                    }
-                    if entry > STATIC_ENTRIES {
-                        return Err(FailureCause::DynamicTable);
-                    }
-                    let known = entry.checked_sub(STATUS_FIRST);
-                    known
-                        .and_then(|index| STATUSES.get(usize::try_from(index).ok()?))
-                        .copied()
-                }
+                0x80.. => self.indexed(&mut stated)?,
                 // The size of the table that was asked not to be used.
                 0x20..0x40 => {
                     if self.number(5)? != 0 {
                         return Err(FailureCause::DynamicTable);
                     }
-                    None
+                    continue;
                 }
                 // With a value of its own; whether to be remembered or not.
                 _ => {
                     let bits = if *first >= 0x40 { 6 } else { 4 };
-                    self.literal(bits)?
+                    self.literal(bits, room, &mut stated)?;
                 }
-            };
-            if let Some(found) = found
-                && status.replace(found).is_some()
-            {
-                return Err(FailureCause::BadFields);
             }
+            stated.fields += 1;
         }
-        status.ok_or(FailureCause::BadFields)
+        Ok(stated)
     }
 
-    /// A field with a value of its own: the status, where it is one.
-    fn literal(&mut self, bits: u32) -> Result<Option<u16>, FailureCause> {
+    fn indexed(&mut self, stated: &mut Stated) -> Result<(), FailureCause> {
+        let entry = self.number(7)?;
+        if entry == 0 {
+            return Err(FailureCause::BadFields);
+        }
+        if entry > STATIC_ENTRIES {
+            return Err(FailureCause::DynamicTable);
+        }
+        let known = entry.checked_sub(STATUS_FIRST);
+        let status = known.and_then(|index| STATUSES.get(usize::try_from(index).ok()?));
+        if let Some(status) = status {
+            stated.add_status(Some(*status));
+        } else if entry == LENGTH_ENTRY {
+            stated.lengths.add(LENGTH, b"");
+        }
+        Ok(())
+    }
+
+    /// A field with a value of its own.
+    fn literal(
+        &mut self,
+        bits: u32,
+        room: &mut Vec<u8>,
+        stated: &mut Stated,
+    ) -> Result<(), FailureCause> {
         let entry = self.number(bits)?;
         if entry > STATIC_ENTRIES {
             return Err(FailureCause::DynamicTable);
         }
-        let name = if entry == 0 {
-            Name::Text(self.text()?)
+        let (is_status, is_length) = if entry == 0 {
+            let name = self.text()?;
+            (
+                name.is(b":status", &STATUS_PACKED),
+                name.is(LENGTH.as_bytes(), &LENGTH_PACKED),
+            )
         } else {
-            Name::Entry(entry)
+            let status = STATUS_FIRST..STATUS_FIRST + 7;
+            (status.contains(&entry), entry == LENGTH_ENTRY)
         };
         let value = self.text()?;
-        let named = match name {
-            Name::Entry(entry) => (STATUS_FIRST..STATUS_FIRST + 7).contains(&entry),
-            // A status has seven letters, and five bytes and a bit when they are packed.
-            Name::Text(name) => name.bytes.len() <= 7 && name.decoded()? == b":status",
-        };
-        if !named {
-            return Ok(None);
+        if is_status {
+            stated.add_status(number(value.decoded_in(room)?));
+        } else if is_length {
+            stated.lengths.add(LENGTH, value.decoded_in(room)?);
         }
-        let digits = value.decoded()?;
-        let number = std::str::from_utf8(&digits)
-            .ok()
-            .filter(|text| text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit()))
-            .and_then(|text| text.parse().ok());
-        number.map(Some).ok_or(FailureCause::BadFields)
+        Ok(())
     }
 
     /// Keeps the fields that are none of the protocol's own, with their names
@@ -281,24 +333,66 @@ impl<'a> Fields<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::net::framing::{Framing, RequestKind};
     use proptest::prelude::*;
 
-    fn status(block: &[u8]) -> Result<u16, FailureCause> {
-        Fields::new(block).status()
+    fn status(block: &[u8]) -> Result<Option<u16>, FailureCause> {
+        let stated = Fields::new(block).stated(&mut Vec::new());
+        stated.map(|stated| stated.status())
+    }
+
+    fn packed(text: &[u8]) -> Vec<u8> {
+        let mut packed = Vec::new();
+        httlib_huffman::encode(text, &mut packed).unwrap();
+        packed
+    }
+
+    #[test]
+    fn names_are_packed_in_one_way() {
+        assert_eq!(packed(b":status"), STATUS_PACKED);
+        assert_eq!(packed(LENGTH.as_bytes()), LENGTH_PACKED);
+    }
+
+    #[test]
+    fn a_length_is_found_however_it_is_written() {
+        let text =
+            |text: &[u8], bit: u8| [&[bit | u8::try_from(text.len()).unwrap()], text].concat();
+        let (name, value) = (LENGTH.as_bytes(), &b"1234"[..]);
+        let values = [text(value, 0), text(&packed(value), 0x80)];
+        let names = [
+            [vec![0], text(name, 0)].concat(),
+            [vec![0x10], text(&LENGTH_PACKED, 0x80)].concat(),
+            vec![0x0f, 28 - 15],
+            vec![0x5c],
+        ];
+        for name in &names {
+            for value in &values {
+                let block = [&[0x88], name.as_slice(), value].concat();
+                let stated = Fields::new(&block).stated(&mut Vec::new()).unwrap();
+                let framing = stated.lengths.response(RequestKind::Other, 200);
+                assert_eq!(framing, Ok(Framing::Length(1234)), "{block:02x?}");
+                assert_eq!((stated.status(), stated.fields), (Some(200), 2));
+            }
+        }
+        // By the table alone it has no value.
+        let stated = Fields::new(&[0x88, 0x9c]).stated(&mut Vec::new()).unwrap();
+        assert!(stated.lengths.response(RequestKind::Other, 200).is_err());
     }
 
     #[test]
     fn a_status_is_found_however_it_is_written() {
-        assert_eq!(status(&[0x88]), Ok(200));
-        assert_eq!(status(&[0x20, 0x8d, 0x5c, 1, b'5']), Ok(404));
+        assert_eq!(status(&[0x88]), Ok(Some(200)));
+        assert_eq!(status(&[0x20, 0x8d, 0x5c, 1, b'5']), Ok(Some(404)));
         // Literal with an indexed name, not packed and packed (RFC 7541, C.6.1: 302).
-        assert_eq!(status(&[0x08, 3, b'4', b'1', b'8']), Ok(418));
-        assert_eq!(status(&[0x48, 0x82, 0x64, 0x02]), Ok(302));
+        assert_eq!(status(&[0x08, 3, b'4', b'1', b'8']), Ok(Some(418)));
+        assert_eq!(status(&[0x48, 0x82, 0x64, 0x02]), Ok(Some(302)));
         // Literal with a name of its own, and other fields around it.
         let mut block = Vec::new();
         write_field(b":status", b"503", &mut block);
         write_field(b"x-long", &[b'x'; 300], &mut block);
-        assert_eq!(status(&block), Ok(503));
+        assert_eq!(status(&block), Ok(Some(503)));
+        let packed = [&[0, 0x85][..], &STATUS_PACKED, &[3], b"503"].concat();
+        assert_eq!(status(&packed), Ok(Some(503)));
     }
 
     #[test]
@@ -325,15 +419,24 @@ mod tests {
     }
 
     #[test]
+    fn a_status_is_one_number() {
+        for block in [
+            &[][..],
+            &[0x88, 0x89],
+            &[0x08, 3, b'-', b'1', b'8'],
+            &[0x08, 2, b'1', b'8'],
+        ] {
+            assert_eq!(status(block), Ok(None), "{block:02x?}");
+        }
+    }
+
+    #[test]
     fn what_is_no_field_block_is_refused() {
         for block in [
-            &[][..],                                           // no status
-            &[0x80],                                           // entry 0
-            &[0xbe],                      // entry 62: of the table that was not to be used
-            &[0x88, 0x89],                // two statuses
-            &[0x3f, 0xe1, 0x1f, 0x88],    // the table's size is 4,096 after all
-            &[0x08, 3, b'4', b'1'],       // cut off
-            &[0x08, 3, b'-', b'1', b'8'], // no number
+            &[0x80][..],                                       // entry 0
+            &[0xbe],                   // entry 62: of the table that was not to be used
+            &[0x3f, 0xe1, 0x1f, 0x88], // the table's size is 4,096 after all
+            &[0x08, 3, b'4', b'1'],    // cut off
             &[0x88, 0x0f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff], // a number without end
         ] {
             let refused = status(block).unwrap_err();
@@ -364,7 +467,7 @@ mod tests {
             for (name, value) in &fields {
                 write_field(name.as_bytes(), value.as_bytes(), &mut block);
             }
-            prop_assert_eq!(status(&block), Ok(200));
+            prop_assert_eq!(status(&block), Ok(Some(200)));
         }
     }
 }

@@ -7,28 +7,33 @@
 //!
 //! - [`frame`]: the layout of frames
 //! - [`fields`]: header fields, HPACK (RFC 7541)
+//! - [`answers`]: what comes on streams, and whether it is an answer
 //! - [`said`]: what a server says of a request, in words
+//! - [`limit`]: how many requests a server takes on a connection
 //!
 //! The server is told not to use a dynamic header table, so a field block can
-//! be read without what came before it. Of a response only the status is read.
+//! be read without what came before it. Of a response the status and the stated
+//! length are read.
 
+mod answers;
 mod fields;
 mod frame;
+mod limit;
 mod said;
 
-use self::fields::Fields;
+use self::answers::Stream;
 pub(super) use self::fields::{write_field, write_length};
 use self::frame::{
     ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, FRAME_MAX, GOAWAY, HEAD_BYTES, HEADERS, Head,
     PADDED, PING, PRIORITY, PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE,
 };
+pub(super) use self::limit::RequestsLimit;
 pub(super) use self::said::StreamEnd;
-use self::said::{looks, retry_after, said};
-use super::codec::{Response, see};
-use bytes::{Buf as _, Bytes, BytesMut};
+use self::said::said;
+use bytes::{Buf as _, BytesMut};
 
-use crate::model::{Content, FailureCause};
-use crate::units::Nanos;
+use crate::model::FailureCause;
+use crate::net::head::HEAD_MAX;
 
 /// What every connection begins with.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -38,36 +43,9 @@ const WINDOW_MAX: i64 = (1 << 31) - 1;
 const WINDOW_AT_FIRST: i64 = 65_535;
 /// Bytes after which the server is given new room.
 const REPLENISH_AT: i64 = 1 << 30;
-/// Bytes of a response's fields at most, over all their frames.
-const FIELDS_MAX: usize = 64 * 1024;
 /// Answers that the protocol demands (to PING and SETTINGS) and that have not
 /// been sent, at most.
 const OWED_MAX: u32 = 1024;
-/// Interim (1xx) responses before the real one at most.
-const INTERIM_MAX: u8 = 16;
-
-/// A request under way.
-#[derive(Debug)]
-struct Stream {
-    id: u32,
-    /// Who is told.
-    place: u32,
-    /// The response's status; 0 until it has come.
-    status: u16,
-    /// How long the server asks to be left alone.
-    retry_after: Option<Nanos>,
-    interim: u8,
-    /// Bytes of the body that the server takes.
-    window: i64,
-    /// Bytes of the response since the server was given room.
-    received: i64,
-    /// What of the body waits for room.
-    body: Bytes,
-    /// What is kept of the response, where anything is.
-    content: Option<Box<Content>>,
-    /// How the response looks, where it may be a failure.
-    seen: Vec<u8>,
-}
 
 /// An HTTP/2 connection, from the client's side.
 #[derive(Debug)]
@@ -89,13 +67,15 @@ pub(super) struct Session {
     /// A field block that goes on in the next frame: its stream, whether the
     /// response ends with it, what has come.
     block: Option<(u32, bool, Vec<u8>)>,
+    /// Room in which a value of a field is decoded.
+    room: Vec<u8>,
     going_away: bool,
     /// What the server said when it ended the connection, where that was an error.
     farewell: Option<String>,
     /// Requests that it takes in all.
     requests_max: u32,
     /// How many requests the server took, where it ended the connection in good order
-    /// and left some out.
+    /// and refused others that were under way. Who has asked need not be told again.
     taken: Option<u32>,
     /// Answers that the protocol demands and that have not been sent.
     owed: u32,
@@ -127,6 +107,7 @@ impl Session {
             received: 0,
             input: Vec::new(),
             block: None,
+            room: Vec::new(),
             going_away: false,
             farewell: None,
             requests_max,
@@ -146,9 +127,10 @@ impl Session {
         self.going_away || self.next_id >= 1 << 31 || self.next_id / 2 >= self.requests_max
     }
 
-    /// How many requests the server takes on a connection, where it has shown that.
-    pub(super) const fn taken(&self) -> Option<u32> {
-        self.taken
+    /// How many requests the server takes on a connection, where this one has shown that
+    /// since it was last asked.
+    pub(super) const fn taken(&mut self) -> Option<u32> {
+        self.taken.take()
     }
 
     /// What the server said when it ended the connection with an error.
@@ -198,11 +180,11 @@ impl Session {
     }
 
     /// Makes a request of a field block and a body: the number of its stream.
-    /// `keep`: the response is kept.
+    /// `reading`: whether it is a HEAD, and whether the response is kept.
     pub(super) fn open(
         &mut self,
         place: u32,
-        keep: bool,
+        reading: (bool, bool),
         block: &[u8],
         body: &[u8],
         out: &mut BytesMut,
@@ -218,18 +200,9 @@ impl Session {
             let last = if pieces.len() == 0 { END_HEADERS } else { 0 };
             frame::write(CONTINUATION, last, id, piece, out);
         }
-        self.streams.push(Stream {
-            id,
-            place,
-            status: 0,
-            retry_after: None,
-            interim: 0,
-            window: self.window_of_streams,
-            received: 0,
-            body: Bytes::copy_from_slice(body),
-            content: keep.then(Box::default),
-            seen: Vec::new(),
-        });
+        let window = self.window_of_streams;
+        self.streams
+            .push(Stream::new((id, place), reading, window, body));
         if !body.is_empty() {
             let index = self.streams.len() - 1;
             self.send_body(index, out);
@@ -324,19 +297,21 @@ impl Session {
                     self.block = Some((head.stream, ended, block.to_vec()));
                     return Ok(());
                 }
-                self.take_fields(head.stream, ended, block, out, answers)
+                self.take_fields((head.stream, ended), block, out, answers)
             }
             CONTINUATION => {
                 let (stream, ended, mut block) = self.block.take().ok_or(FailureCause::BadFrame)?;
-                if stream != head.stream || block.len() + payload.len() > FIELDS_MAX {
+                if stream != head.stream {
                     return Err(FailureCause::BadFrame);
                 }
-                block.extend_from_slice(payload);
+                // One byte too many shows that it is too large: no more is kept.
+                let room = (HEAD_MAX + 1).saturating_sub(block.len());
+                block.extend_from_slice(&payload[..payload.len().min(room)]);
                 if head.flags & END_HEADERS == 0 {
                     self.block = Some((stream, ended, block));
                     return Ok(());
                 }
-                self.take_fields(stream, ended, &block, out, answers)
+                self.take_fields((stream, ended), &block, out, answers)
             }
             RST_STREAM => {
                 let code = frame::number(payload).ok_or(FailureCause::BadFrame)?;
@@ -360,29 +335,7 @@ impl Session {
                 frame::write(PING, ACK, 0, payload, out);
                 Ok(())
             }
-            GOAWAY => {
-                self.going_away = true;
-                let last = frame::number(payload).ok_or(FailureCause::BadFrame)? & 0x7fff_ffff;
-                let code = payload.get(4..).and_then(frame::number);
-                let code = code.ok_or(FailureCause::BadFrame)?;
-                let words = said("GOAWAY", code, payload.get(8..).unwrap_or_default());
-                if code == frame::NO_ERROR {
-                    // A server that takes so many requests on each connection: its last
-                    // word before says 2³¹ − 1 (section 6.8).
-                    self.taken =
-                        Some(last.div_ceil(2)).filter(|_| (1..self.next_id).contains(&last));
-                } else {
-                    self.farewell = Some(words.clone());
-                }
-                let heard_of = self.streams.partition_point(|stream| stream.id <= last);
-                let unheard = self.streams.drain(heard_of..);
-                let refused = |stream: Stream| {
-                    let end = StreamEnd::Refused(words.clone());
-                    (stream.place, stream.id, end)
-                };
-                answers.extend(unheard.map(refused));
-                Ok(())
-            }
+            GOAWAY => self.take_going_away(payload, answers),
             WINDOW_UPDATE => {
                 let more = frame::number(payload).ok_or(FailureCause::BadFrame)? & 0x7fff_ffff;
                 self.widen(head.stream, more.into(), out)
@@ -393,116 +346,33 @@ impl Session {
         }
     }
 
-    fn take_data(
+    /// The server ends the connection: what it has not heard of, it refuses.
+    fn take_going_away(
         &mut self,
-        head: &Head,
         payload: &[u8],
-        out: &mut BytesMut,
         answers: &mut Vec<(u32, u32, StreamEnd)>,
     ) -> Result<(), FailureCause> {
-        let bytes = i64::try_from(payload.len()).unwrap_or(i64::MAX);
-        let data = unpadded(head, payload)?;
-        self.received += bytes;
-        if self.received >= REPLENISH_AT {
-            frame::window_update(0, std::mem::take(&mut self.received), out);
+        self.going_away = true;
+        let last = frame::number(payload).ok_or(FailureCause::BadFrame)? & 0x7fff_ffff;
+        let code = payload.get(4..).and_then(frame::number);
+        let code = code.ok_or(FailureCause::BadFrame)?;
+        let words = said("GOAWAY", code, payload.get(8..).unwrap_or_default());
+        let heard_of = self.streams.partition_point(|stream| stream.id <= last);
+        let refuses = heard_of < self.streams.len();
+        if code != frame::NO_ERROR {
+            self.farewell = Some(words.clone());
+        } else if refuses && last > 0 {
+            // A server that takes so many requests on each connection: one that merely
+            // leaves, as when it has been idle, refuses none that it was sent in time.
+            self.taken = Some(last.div_ceil(2));
         }
-        // Of a stream that was given up, or never was, nobody wants to know.
-        let Some(index) = self.find(head.stream) else {
-            return self.known(head.stream);
+        let unheard = self.streams.drain(heard_of..);
+        let refused = |stream: Stream| {
+            let end = StreamEnd::Refused(words.clone());
+            (stream.place, stream.id, end)
         };
-        let stream = &mut self.streams[index];
-        if stream.status == 0 {
-            return Err(FailureCause::BadFrame);
-        }
-        stream.received += bytes;
-        if stream.received >= REPLENISH_AT {
-            frame::window_update(stream.id, std::mem::take(&mut stream.received), out);
-        }
-        if let Some(content) = &mut stream.content {
-            content.add(data);
-        }
-        if !stream.seen.is_empty() {
-            see(&mut stream.seen, data);
-        }
-        if head.flags & END_STREAM != 0 {
-            self.end(index, out, answers);
-        }
+        answers.extend(unheard.map(refused));
         Ok(())
-    }
-
-    /// A field block: of a response, of an interim one, or of trailers.
-    fn take_fields(
-        &mut self,
-        id: u32,
-        ended: bool,
-        block: &[u8],
-        out: &mut BytesMut,
-        answers: &mut Vec<(u32, u32, StreamEnd)>,
-    ) -> Result<(), FailureCause> {
-        let Some(index) = self.find(id) else {
-            return self.known(id);
-        };
-        let stream = &mut self.streams[index];
-        if stream.status == 0 {
-            if !ended {
-                answers.push((stream.place, stream.id, StreamEnd::Began));
-            }
-            let status = Fields::new(block).status()?;
-            match status {
-                101 => return Err(FailureCause::Upgraded),
-                100..=199 if ended => return Err(FailureCause::Truncated),
-                100..=199 => {
-                    stream.interim += 1;
-                    if stream.interim > INTERIM_MAX {
-                        return Err(FailureCause::InterimFlood);
-                    }
-                }
-                _ => {
-                    stream.status = status;
-                    stream.retry_after = retry_after(status, block);
-                    if status >= 300 {
-                        stream.seen = looks(status, block);
-                    }
-                    if let Some(content) = &mut stream.content {
-                        Fields::new(block).keep(&mut content.headers)?;
-                    }
-                }
-            }
-        } else if !ended {
-            return Err(FailureCause::BadFrame);
-        }
-        if ended {
-            self.end(index, out, answers);
-        }
-        Ok(())
-    }
-
-    /// A stream that is not under way must at least have been.
-    const fn known(&self, id: u32) -> Result<(), FailureCause> {
-        if id % 2 == 1 && id < self.next_id {
-            Ok(())
-        } else {
-            Err(FailureCause::BadFrame)
-        }
-    }
-
-    fn end(&mut self, index: usize, out: &mut BytesMut, answers: &mut Vec<(u32, u32, StreamEnd)>) {
-        let stream = self.streams.remove(index);
-        if !stream.body.is_empty() {
-            // Answered before all of it was sent, and nobody wants the rest.
-            frame::reset(stream.id, frame::CANCEL, out);
-        }
-        let response = Response {
-            status: stream.status,
-            keep_alive: true,
-            retry_after: stream.retry_after,
-        };
-        let answer = StreamEnd::Response {
-            response,
-            content: stream.content,
-            seen: stream.seen,
-        };
-        answers.push((stream.place, stream.id, answer));
     }
 
     fn take_settings(&mut self, payload: &[u8], out: &mut BytesMut) -> Result<(), FailureCause> {

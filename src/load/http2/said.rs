@@ -6,7 +6,7 @@ use crate::units::Nanos;
 
 use super::super::codec::{Response, delay};
 
-use crate::model::Content;
+use crate::model::{Content, FailureCause};
 
 /// What a server made of a request.
 #[derive(Debug)]
@@ -26,6 +26,13 @@ pub(in super::super) enum StreamEnd {
     Refused(String),
     /// It broke off. With why.
     Reset(String),
+    /// What is no answer.
+    Failed {
+        /// Why it is none.
+        cause: FailureCause,
+        /// How it looks, as far as it came.
+        seen: Vec<u8>,
+    },
 }
 
 /// Bytes of a server's last words that are shown.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::units::Nanos;
 use proptest::prelude::*;
 
 /// A session with requests of places 10, 11, 12 … under way.
@@ -8,7 +9,7 @@ fn session(requests: u32) -> Session {
     assert!(out.starts_with(PREFACE));
     for place in 0..requests {
         assert_eq!(
-            session.open(10 + place, false, &[0x82], &[], &mut out),
+            session.open(10 + place, (false, false), &[0x82], &[], &mut out),
             2 * place + 1
         );
     }
@@ -38,6 +39,7 @@ fn fed(
         StreamEnd::Response { response, .. } => Came::Status(response.status),
         StreamEnd::Refused(_) => Came::Refused,
         StreamEnd::Reset(_) => Came::Reset,
+        StreamEnd::Failed { cause, .. } => Came::Failed(cause),
     };
     let answers = answers.into_iter();
     Ok(answers
@@ -51,6 +53,7 @@ enum Came {
     Status(u16),
     Refused,
     Reset,
+    Failed(FailureCause),
 }
 
 const fn response(status: u16) -> Came {
@@ -167,7 +170,7 @@ fn a_body_waits_for_the_servers_windows() {
         }
         sizes
     };
-    session.open(0, false, &[0x83], &vec![b'x'; 70_000], &mut out);
+    session.open(0, (false, false), &[0x83], &vec![b'x'; 70_000], &mut out);
     assert_eq!(
         data(&out),
         [
@@ -197,17 +200,147 @@ fn what_no_server_may_send_ends_the_connection() {
         frame(HEADERS, END_HEADERS, 2, &[0x88]), // a stream of its own
         frame(HEADERS, END_HEADERS, 9, &[0x88]), // a stream that never was
         frame(PUSH_PROMISE, END_HEADERS, 1, &[0, 0, 0, 2]), // a push
-        frame(DATA, 0, 1, b"early"),             // a body before its head
         frame(DATA, PADDED, 1, &[9, 0]),         // more padding than there is
         frame(CONTINUATION, END_HEADERS, 1, &[0x88]), // of nothing
         frame(SETTINGS, 0, 0, &[0]),             // half a setting
         frame(GOAWAY, 0, 0, &[0]),               // cut off
-        frame(HEADERS, END_HEADERS, 1, &[]),     // no status
-        frame(HEADERS, END_HEADERS, 1, &[0x08, 3, b'1', b'0', b'1']), // an upgrade
+        frame(HEADERS, END_HEADERS, 1, &[0xbe]), // a table that was declined
         vec![0xff; 20],                          // a frame of sixteen megabytes
         b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(),
     ] {
         assert!(fed(&mut session(1), &bytes, 1000).is_err(), "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn a_malformed_answer_ends_its_stream_and_no_other() {
+    use FailureCause::{
+        BadFields, BadFrame, BadLength, HeadTooLarge, InterimFlood, Truncated, Upgraded,
+    };
+    let head = |block: &[u8]| frame(HEADERS, END_HEADERS, 1, block);
+    let ok = || head(&[0x88]);
+    let long = |length: &[u8]| {
+        let mut block = vec![0x88];
+        fields::write_field(b"content-length", length, &mut block);
+        head(&block)
+    };
+    let huge = frame(CONTINUATION, 0, 1, &[0x88; FRAME_MAX]).repeat(20);
+    for (cause, bytes) in [
+        (BadFrame, frame(DATA, 0, 1, b"early")),
+        (BadFields, head(&[])),
+        (BadFields, head(&[0x88, 0x89])),
+        (Upgraded, head(&[0x08, 3, b'1', b'0', b'1'])),
+        (InterimFlood, head(&[0x08, 3, b'1', b'0', b'3']).repeat(17)),
+        (
+            Truncated,
+            frame(
+                HEADERS,
+                END_HEADERS | END_STREAM,
+                1,
+                &[0x08, 3, b'1', b'0', b'0'],
+            ),
+        ),
+        // a head, and another that does not end the answer
+        (BadFrame, ok().repeat(2)),
+        (BadLength, long(b"two")),
+        (BadLength, long(b"5, 6")),
+        (
+            BadLength,
+            [long(b"1"), frame(DATA, END_STREAM, 1, b"ok")].concat(),
+        ),
+        (
+            HeadTooLarge,
+            [
+                frame(HEADERS, 0, 1, &[0x88]),
+                huge,
+                frame(CONTINUATION, END_HEADERS, 1, &[]),
+            ]
+            .concat(),
+        ),
+        (HeadTooLarge, head(&[&[0x88][..], &[0x90; 5000]].concat())),
+    ] {
+        let mut session = session(2);
+        let other = frame(HEADERS, END_HEADERS | END_STREAM, 3, &[0x8d]);
+        // What still comes on the stream is nobody's.
+        let late = frame(DATA, END_STREAM, 1, b"late");
+        let answers = fed(&mut session, &[bytes, late, other].concat(), 100_000);
+        let expected = [(10, Came::Failed(cause)), (11, response(404))];
+        assert_eq!(answers, Ok(expected.to_vec()), "{cause:?}");
+        assert_eq!(session.under_way(), 0);
+    }
+}
+
+#[test]
+fn the_server_hears_that_an_answer_is_none() {
+    let mut out = BytesMut::new();
+    session(1)
+        .feed(
+            &frame(HEADERS, END_HEADERS, 1, &[]),
+            &mut out,
+            &mut Vec::new(),
+        )
+        .unwrap();
+    let code = frame::PROTOCOL_ERROR.to_be_bytes();
+    assert_eq!(out, frame(RST_STREAM, 0, 1, &code));
+}
+
+#[test]
+fn an_answer_is_as_long_as_it_says() {
+    let truncated = Came::Failed(FailureCause::Truncated);
+    for (to_head, status, length, body, came) in [
+        (false, "200", "2", &b"ok"[..], response(200)),
+        (false, "200", "2, 2", b"ok", response(200)),
+        (false, "200", "0", b"", response(200)),
+        (false, "200", "3", b"ok", truncated),
+        (false, "200", "100", b"", truncated),
+        (false, "503", "3", b"ok", truncated),
+        // no body, whatever it says (RFC 9110, section 6.4.1)
+        (true, "200", "100", b"", response(200)),
+        (false, "304", "100", b"", response(304)),
+    ] {
+        let mut block = Vec::new();
+        fields::write_field(b":status", status.as_bytes(), &mut block);
+        fields::write_field(b"content-length", length.as_bytes(), &mut block);
+        let padded = [&[3][..], body, &[0; 3]].concat();
+        let pieces = [
+            frame(HEADERS, END_HEADERS, 1, &block),
+            frame(DATA, PADDED, 1, &padded),
+        ];
+        // Its end may come with the head, with the body, or with trailers.
+        let [data, trailers] = [DATA, HEADERS].map(|kind| {
+            let end = frame(kind, END_HEADERS | END_STREAM, 1, &[]);
+            [&pieces.concat()[..], &end].concat()
+        });
+        let mut ends = vec![data, trailers];
+        if body.is_empty() {
+            ends.push(frame(HEADERS, END_HEADERS | END_STREAM, 1, &block));
+        }
+        for bytes in ends {
+            let mut session = session(0);
+            session.open(10, (to_head, false), &[0x82], &[], &mut BytesMut::new());
+            let answers = fed(&mut session, &bytes, 1000).unwrap();
+            assert_eq!(answers, [(10, came)], "{status} {length} {body:?}");
+        }
+    }
+}
+
+#[test]
+fn a_server_shows_how_many_it_takes_where_it_refuses_others() {
+    for (requests, last, code, shown) in [
+        // It has been idle, or restarts: nothing was refused.
+        (1, 1, frame::NO_ERROR, None),
+        (3, 5, frame::NO_ERROR, None),
+        (3, 0x7fff_ffff, frame::NO_ERROR, None),
+        (3, 0, frame::NO_ERROR, None),
+        (3, 1, frame::NO_ERROR, Some(1)),
+        (3, 3, frame::NO_ERROR, Some(2)),
+        (3, 3, frame::PROTOCOL_ERROR, None),
+    ] {
+        let mut session = session(requests);
+        let farewell = [u32::to_be_bytes(last), code.to_be_bytes()].concat();
+        fed(&mut session, &frame(GOAWAY, 0, 0, &farewell), 1000).unwrap();
+        assert_eq!(session.taken(), shown, "{requests} {last} {code}");
+        assert_eq!(session.taken(), None, "it is told once");
     }
 }
 
@@ -228,7 +361,7 @@ fn who_asks_for_answers_and_takes_none_is_left() {
 fn a_body_that_nobody_wants_any_more_is_broken_off() {
     let mut session = session(0);
     let mut out = BytesMut::new();
-    session.open(0, false, &[0x83], &vec![b'x'; 100_000], &mut out);
+    session.open(0, (false, false), &[0x83], &vec![b'x'; 100_000], &mut out);
     out.clear();
     let refusal = frame(
         HEADERS,

@@ -11,9 +11,10 @@ use bytes::Bytes;
 
 use super::head::{self, Malformed, RequestHead};
 use super::orders::{HeadHold, Orders, Rules, kept_until, meeting};
-use super::side::{BodyProgress, HEAD_MAX, KeptHead, Side, SideState, pass};
+use super::side::{BodyProgress, KeptHead, REQUEST_HEAD_MAX, Side, SideState, pass};
 use crate::model::fault::{Ending, Pipe, Stream};
 use crate::net::RequestKind;
+use crate::net::head::HEAD_MAX;
 use crate::units::Nanos;
 
 /// What came of a turn.
@@ -64,8 +65,8 @@ pub(in crate::proxy) struct Exchange {
 impl Exchange {
     pub(in crate::proxy) fn new() -> Self {
         Self {
-            client: Side::new(),
-            target: Side::new(),
+            client: Side::new(REQUEST_HEAD_MAX),
+            target: Side::new(HEAD_MAX),
             asked: None,
             counted: ExchangeCounters::default(),
         }
@@ -196,7 +197,7 @@ impl Exchange {
             return self.no_more_requests(turn);
         }
         match head::request(&self.client.inbox) {
-            Ok(Some(head)) if head.length <= HEAD_MAX => {
+            Ok(Some(head)) if head.length <= REQUEST_HEAD_MAX => {
                 self.counted.requests += 1;
                 let text = self.client.inbox.split_to(head.length).freeze();
                 self.client.state = SideState::HeadKept {
@@ -215,9 +216,10 @@ impl Exchange {
                 self.client.inbox.clear();
                 self.no_more_requests(turn)
             }
-            Ok(None) if self.client.inbox.len() <= HEAD_MAX => false,
+            Ok(None) if self.client.inbox.len() <= REQUEST_HEAD_MAX => false,
             Ok(_) => {
-                let sentence = format!("the request's head is longer than {HEAD_MAX} bytes");
+                let sentence =
+                    format!("the request's head is longer than {REQUEST_HEAD_MAX} bytes");
                 self.refuse(turn, 431, &sentence)
             }
             Err(Malformed) => self.refuse(turn, 400, "the request is not HTTP/1.1"),

@@ -3,10 +3,12 @@
 
 use httparse::{EMPTY_HEADER, Header, Status};
 
+use crate::model::FailureCause;
 use crate::model::fault::RequestView;
 use crate::net::framing::{BodyReader, Damaged, FramingError, FramingFields, RequestKind, items};
+use crate::net::head::read;
 
-/// Headers of a head at most; servers allow about as many.
+/// Headers of a request's head at most; servers allow about as many.
 const HEADERS_MAX: usize = 128;
 
 /// It is not HTTP: a head that cannot be read, or a body that is not framed as its
@@ -69,21 +71,19 @@ pub(super) fn request(bytes: &[u8]) -> Result<Option<RequestHead>, Malformed> {
     }))
 }
 
-/// Reads the head of an answer to such a request.
+/// Reads the head of an answer to such a request, as the generator reads it: what it would
+/// take without the proxy, it takes with it.
 pub(super) fn answer(bytes: &[u8], to: RequestKind) -> Result<Option<AnswerHead>, Malformed> {
-    let mut headers = [EMPTY_HEADER; HEADERS_MAX];
-    let mut answer = httparse::Response::new(&mut headers);
-    let Status::Complete(length) = answer.parse(bytes).map_err(|_| Malformed)? else {
-        return Ok(None);
-    };
-    let status = answer.code.unwrap_or_default();
-    Ok(Some(AnswerHead {
-        length,
-        status,
-        body: FramingFields::of(answer.headers)
-            .response(to, status)?
-            .into(),
-    }))
+    let read = read(bytes, |length, answer| {
+        let status = answer.code.unwrap_or_default();
+        let framing = FramingFields::of(answer.headers).response(to, status);
+        Ok(AnswerHead {
+            length,
+            status,
+            body: framing.map_err(|_| FailureCause::BadLength)?.into(),
+        })
+    });
+    read.map_err(|_| Malformed)
 }
 
 fn values<'a>(headers: &'a [Header<'_>], name: &str) -> impl Iterator<Item = &'a [u8]> {
@@ -158,14 +158,18 @@ fn reason(status: u16) -> &'static str {
 fn edit_header(lines: &mut Vec<Vec<u8>>, name: &str, value: Option<&str>) {
     let is = |line: &[u8]| {
         let own = line.split(|byte| *byte == b':').next().unwrap_or_default();
-        line.contains(&b':') && own.eq_ignore_ascii_case(name.as_bytes())
+        line.contains(&b':') && own.trim_ascii_end().eq_ignore_ascii_case(name.as_bytes())
     };
     // The first line is no header, the last one is empty.
     let first = (1..lines.len()).find(|index| is(&lines[*index]));
-    let mut index = 0;
+    let (mut index, mut taken) = (0, false);
     lines.retain(|line| {
         index += 1;
-        index == 1 || !is(line)
+        // A line that begins with a blank goes on with the field before it.
+        if !matches!(line.first(), Some(b' ' | b'\t')) {
+            taken = index > 1 && is(line);
+        }
+        !taken
     });
     if let Some(value) = value {
         let at = first.unwrap_or(lines.len() - 1);
@@ -233,6 +237,34 @@ mod tests {
             let read = answer(text.as_bytes(), to).unwrap().unwrap();
             assert_eq!((read.body, read.length), (body.into(), text.len()));
         }
+    }
+
+    #[test]
+    fn what_the_generator_reads_is_an_answer_here_too() {
+        let many = "a: b\r\n".repeat(130);
+        for fields in ["x: a\r\n b\r\n", "x : a\r\n", "no field\r\n", many.as_str()] {
+            let text = format!("HTTP/1.1  200 OK\r\n{fields}content-length: 3\r\n\r\n");
+            let read = answer(text.as_bytes(), RequestKind::Other)
+                .unwrap()
+                .unwrap();
+            assert_eq!((read.status, read.length), (200, text.len()), "{fields}");
+            assert_eq!(read.body, Framing::Length(3).into(), "{fields}");
+        }
+        let text = format!("HTTP/1.1 200 OK\r\n{}\r\n", "a: b\r\n".repeat(5001));
+        assert_eq!(answer(text.as_bytes(), RequestKind::Other), Err(Malformed));
+    }
+
+    #[test]
+    fn a_field_is_edited_with_the_lines_that_it_goes_on_in() {
+        let head = b"HTTP/1.1 200 OK\r\nX : a\r\n b\r\n\tc\r\nY: d\r\n e\r\n\r\n";
+        let without = Edit::Header {
+            name: "x".into(),
+            value: None,
+        };
+        assert_eq!(
+            edited(head, &[without]),
+            b"HTTP/1.1 200 OK\r\nY: d\r\n e\r\n\r\n"
+        );
     }
 
     #[test]

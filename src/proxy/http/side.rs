@@ -8,13 +8,13 @@ use crate::model::fault::Pipe;
 use crate::net::BodyReader;
 use crate::units::Nanos;
 
-/// Bytes of a head at most; servers allow 8 to 64 KiB.
-pub(super) const HEAD_MAX: usize = 64 * 1024;
-/// Bytes that wait to be read as HTTP, of each direction, at most: a head and more.
-const INBOX_MAX: usize = 2 * HEAD_MAX;
+/// Bytes of a request's head at most; servers allow 8 to 64 KiB.
+pub(super) const REQUEST_HEAD_MAX: usize = 64 * 1024;
 
 /// One direction.
 pub(super) struct Side {
+    /// Bytes of a head at most.
+    pub head_max: usize,
     pub inbox: BytesMut,
     pub ended: bool,
     pub state: SideState,
@@ -49,20 +49,21 @@ pub(super) struct KeptHead {
 }
 
 impl Side {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(head_max: usize) -> Self {
         Self {
+            head_max,
             inbox: BytesMut::new(),
             ended: false,
             state: SideState::Head,
         }
     }
 
-    /// Bytes that may come.
+    /// Bytes that may come: a head and more wait to be read as HTTP at most.
     pub(super) fn room(&self) -> usize {
         if self.ended {
             return 0;
         }
-        INBOX_MAX.saturating_sub(self.inbox.len())
+        (2 * self.head_max).saturating_sub(self.inbox.len())
     }
 }
 

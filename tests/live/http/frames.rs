@@ -2,8 +2,11 @@
 
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::process::Command;
 use std::thread;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::curl::{curl, load, own};
 
@@ -33,8 +36,19 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
 }
 
+/// What a server does once it has answered.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Listens,
+    Resets,
+}
+
 /// Answers each request, which is on the first stream of its connection, with these bytes.
 fn serve(answer: Vec<u8>) -> SocketAddr {
+    serve_and(answer, Then::Listens)
+}
+
+fn serve_and(answer: Vec<u8>, then: Then) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {
@@ -42,14 +56,14 @@ fn serve(answer: Vec<u8>) -> SocketAddr {
             let answer = answer.clone();
             thread::spawn(move || {
                 let _ = connection.set_read_timeout(Some(SILENCE));
-                let _ = converse(connection, &answer);
+                let _ = converse(connection, &answer, then);
             });
         }
     });
     address
 }
 
-fn converse(mut connection: TcpStream, answer: &[u8]) -> std::io::Result<()> {
+fn converse(mut connection: TcpStream, answer: &[u8], then: Then) -> std::io::Result<()> {
     let mut preface = [0; 24];
     connection.read_exact(&mut preface)?;
     connection.write_all(&frame(SETTINGS, 0, 0, &[]))?;
@@ -61,6 +75,10 @@ fn converse(mut connection: TcpStream, answer: &[u8]) -> std::io::Result<()> {
         connection.read_exact(&mut payload)?;
         if head[3] == HEADERS {
             connection.write_all(answer)?;
+            if then == Then::Resets {
+                let linger = rustix::net::sockopt::set_socket_linger;
+                return Ok(linger(&connection, Some(Duration::ZERO))?);
+            }
         }
     }
 }
@@ -180,7 +198,27 @@ fn answers_are_read_as_curl_reads_them() {
                 data(),
             ],
         ),
+        case(
+            "the length that it states",
+            vec![headers(END_HEADERS, &with(b"content-length", b"2")), data()],
+        ),
+        case("fields of 96 kilobytes", large_head(6)),
     ]);
+}
+
+/// A head of so many frames of fields.
+fn large_head(frames: usize) -> Vec<Vec<u8>> {
+    // 16,000 = 127 + 1 + 124 * 128, as HPACK writes a length.
+    let value = [&[0x7f, 1 + 0x80, 124][..], &[b'x'; 16_000]].concat();
+    let field = [&[0, 1, b'a'][..], &value].concat();
+    let more = frame(CONTINUATION, 0, 1, &field);
+    let last = frame(CONTINUATION, END_HEADERS, 1, &[]);
+    [
+        vec![frame(HEADERS, END_STREAM, 1, OK)],
+        vec![more; frames],
+        vec![last],
+    ]
+    .concat()
 }
 
 #[test]
@@ -235,6 +273,29 @@ fn what_is_no_answer_is_none_for_curl_either() {
         ),
         case("data before fields", vec![data()]),
         case(
+            "less than the length that it states",
+            vec![
+                headers(END_HEADERS, &with(b"content-length", b"100")),
+                data(),
+            ],
+        ),
+        case(
+            "nothing of the length that it states",
+            vec![headers(
+                END_HEADERS | END_STREAM,
+                &with(b"content-length", b"100"),
+            )],
+        ),
+        case(
+            "more than the length that it states",
+            vec![headers(END_HEADERS, &with(b"content-length", b"1")), data()],
+        ),
+        case(
+            "an upgrade",
+            vec![headers(END_HEADERS, &literal(b":status", b"101"))],
+        ),
+        case("two heads", vec![ok(), ok(), data()]),
+        case(
             "a frame that is too large",
             vec![frame(DATA, 0, 1, &vec![0; 1 << 20])],
         ),
@@ -278,4 +339,41 @@ fn a_server_that_refuses_everything_is_not_asked_without_end() {
         failure["examples"][0]["seen"],
         "GOAWAY ENHANCE_YOUR_CALM (11): too_many_resets"
     );
+    // Its retries are the policy's, and not made again at once as well.
+    let summary = load(
+        &format!("http://{address}/"),
+        &["--http2", "--retries", "2"],
+    );
+    assert_eq!(summary["failures"][0]["count"], 5, "{summary}");
+}
+
+#[test]
+fn its_last_words_are_kept_where_a_reset_follows_them() {
+    let calm = [0, 0, 0, 1, 0, 0, 0, 11];
+    let address = serve_and(frame(GOAWAY, 0, 0, &calm), Then::Resets);
+    let summary = load(&format!("http://{address}/"), &["--http2"]);
+    let failure = &summary["failures"][0];
+    assert_eq!(failure["cause"], "http2_refused", "{summary}");
+    assert_eq!(
+        failure["examples"][0]["seen"],
+        "GOAWAY ENHANCE_YOUR_CALM (11)"
+    );
+}
+
+/// A connection that its server leaves, and on which nobody waits any more, is nobody's:
+/// the next operation has the place of it.
+#[test]
+fn a_connection_that_is_left_and_silent_is_given_up() {
+    let leaves = frame(GOAWAY, 0, 0, &[0, 0, 0, 1, 0, 0, 0, 0]);
+    let url = format!("http://{}/", serve(leaves));
+    let output = Command::new(env!("CARGO_BIN_EXE_threadbare"))
+        .args(["load", &url, "--http2", "--json", "-c", "1", "-n", "3"])
+        .args(["-d", "3s", "--timeout", "200ms"])
+        .output()
+        .unwrap();
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let failures = summary["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 1, "{summary}");
+    assert_eq!(failures[0]["cause"], "no_answer", "{summary}");
+    assert_eq!(failures[0]["count"], 3, "{summary}");
 }

@@ -4,6 +4,7 @@
 mod answers;
 mod causes;
 mod curl;
+mod cut;
 mod elsewhere;
 mod frames;
 mod redirects;

@@ -70,11 +70,12 @@ fn what_must_not_be_touched_is_refused_before_anything_is_made() {
     let named = format!("{elsewhere}\n[safety]\nhosts = [\"192.0.2.7\"]\n");
     let much = format!("{named}rate_max = \"99/s\"\n");
     let long = format!("{named}rate_max = \"1000/s\"\nduration_max = \"2s\"\n");
-    // Two requests of a hook and of its undo make it more than is allowed.
+    // Each request may be sent once more; two of a hook and of its undo make it more than
+    // is allowed.
     let hook = "[[hook]]\nname = \"deploy\"\nrequest = \"POST http://192.0.2.7/x\"\nundo = \
                 { request = \"POST http://192.0.2.7/y\" }\n[[timeline]]\nat = \"1s\"\ndo = \
                 \"hook\"\nhook = \"deploy\"\n";
-    let called = format!("{named}rate_max = \"101/s\"\n{hook}");
+    let called = format!("{named}rate_max = \"201/s\"\n{hook}");
     let first = "end = \"3s\"\n[target]\nurl = \"http://127.0.0.1:1\"\npid = 2\n[load]\nrate = \
                  \"1/s\"\n";
     let own = first.replace("pid = 2", &format!("pid = {}", std::process::id()));
@@ -94,7 +95,7 @@ fn what_must_not_be_touched_is_refused_before_anything_is_made() {
         (
             &called,
             &["--allow-host", "192.0.2.7"][..],
-            "could send 102 requests/s",
+            "could send 202 requests/s",
         ),
         (&long, &["--allow-host", "192.0.2.7"][..], "duration_max"),
     ] {

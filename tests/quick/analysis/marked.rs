@@ -1,8 +1,11 @@
 //! Percentiles that are not the target's: said nowhere without their mark.
 
 use threadbare::analysis::{Findings, findings};
+use threadbare::model::SourceName;
+use threadbare::record::{Counters, Measure};
+use threadbare::units::Nanos;
 
-use super::builder::{GOOD, Run, Second};
+use super::builder::{GOOD, Run, Second, values};
 
 const NOT_MEASURED: &str =
     "p99 was not measured, since more than a tenth of it is the generator's own lag";
@@ -58,5 +61,44 @@ fn a_calm_run_says_no_p99_that_is_the_generators() {
         let told = findings(&run.record()).sentences.join("\n");
         assert_eq!(told.contains("99 % of them within"), measured, "{told}");
         assert_eq!(told.contains(NOT_MEASURED), !measured, "{told}");
+    }
+}
+
+/// Of so few operations the largest may well be faster than one in a hundred is.
+#[test]
+fn a_p99_is_told_where_there_are_values_enough() {
+    // In the 95 seconds after the warm-up: 285, and 380.
+    for (offered, told) in [(3, false), (4, true)] {
+        let mut run = Run::steady().is(0, 100, Second { offered, ..GOOD });
+        run.plan.recovery.operations_min = 1;
+        let found = findings(&run.record());
+        let sentences = found.sentences.join("\n");
+        assert_eq!(sentences.contains("99 % of them"), told, "{sentences}");
+        assert_eq!(found.measurement.send_lag_us.p99.is_some(), told);
+        assert!(found.measurement.send_lag_us.p90.is_some());
+        assert!(found.baseline.unwrap().response_p99_ms > 0.0);
+    }
+}
+
+/// In a closed loop what the generator adds comes after the send.
+#[test]
+fn all_of_the_generators_part_marks_a_percentile() {
+    for (own_us, marked) in [(0, false), (1_900, false), (2_100, true)] {
+        let mut record = Run::steady().record();
+        record.samples.edit(|samples| {
+            for sample in samples {
+                if sample.source == SourceName::User
+                    && matches!(sample.counters, Counters::Operations(_))
+                {
+                    // Of 350; in the others it had no part.
+                    let own = values(10, Nanos::from_micros(own_us));
+                    sample.histograms.push((Measure::Own, own));
+                }
+            }
+        });
+        let found = findings(&record);
+        let marks = found.phases[0].response_ms.marked;
+        assert_eq!((marks.p50, marks.p99), (false, marked), "{own_us}");
+        assert_eq!(found.baseline.unwrap().response_p99_marked, marked);
     }
 }

@@ -79,3 +79,114 @@ fn what_the_carrier_held_up_is_neither_service_nor_timeout() {
         assert!(off.is_none_or(|off| off < 1_000_000), "{longest:?}");
     }
 }
+
+/// Requests that one user of a closed loop makes in a second, to a server that replies so.
+fn asked(replies: &'static [Reply]) -> usize {
+    let mut plan = plan(1.0, ms(1_000));
+    plan.load.drive.closed = Some(ClosedLoop {
+        users: 1,
+        think: Nanos::ZERO,
+    });
+    let next = move |number: u64| {
+        let place = usize::try_from(number).unwrap() % replies.len();
+        replies[place]
+    };
+    let mut script = Script::new(&plan, Box::new(next));
+    run(&plan, &mut script);
+    script.sent.len()
+}
+
+/// A port that accepts and closes, or speaks another protocol, is not asked as often as it
+/// can close: an attempt takes a millisecond, and the rest after it ten.
+#[test]
+fn a_user_whom_nobody_has_answered_rests() {
+    for replies in [&[Reply::Close][..], &[Reply::Garbage]] {
+        let asked = asked(replies);
+        assert!((85..=95).contains(&asked), "{replies:?}: {asked}");
+    }
+    // Who answers is asked at once, though it answers badly, or closes after each answer.
+    for replies in [
+        &[Reply::Status(200)][..],
+        &[Reply::Status(503)],
+        &[Reply::Status(200), Reply::Close],
+    ] {
+        let asked = asked(replies);
+        assert!((950..=1_001).contains(&asked), "{replies:?}: {asked}");
+    }
+}
+
+/// Each connection answers once, and the next request on it is lost and sent again.
+#[test]
+fn what_is_sent_again_is_within_the_bound() {
+    let seconds = 2;
+    let mut plan = plan(100.0, ms(1_000 * seconds));
+    let replies = |number: u64| {
+        if number % 2 == 0 {
+            Reply::Status(200)
+        } else {
+            Reply::Close
+        }
+    };
+    let mut script = Script::new(&plan, Box::new(replies));
+    run(&plan, &mut script);
+    let sent = script.sent.len() as f64 / seconds as f64;
+    let most = plan.requests_max_per_second();
+    assert!(sent > 190.0 && sent <= most, "{sent} of {most}");
+    // What is not kept cannot go stale.
+    plan.load.drive.fresh_connections = true;
+    assert_eq!((most, plan.requests_max_per_second()), (200.0, 100.0));
+}
+
+/// All values of a measure of users' samples.
+fn merged(script: &Script<'_>, measure: Measure) -> Histogram {
+    let mut all = Histogram::new();
+    let samples = script.samples.iter();
+    let users = samples.filter(|it| it.source == SourceName::User);
+    for histogram in users.filter_map(|it| it.histogram(measure)) {
+        all.merge(histogram);
+    }
+    all
+}
+
+/// A generator that stands still for 300 ms in each thirteenth of its turns, in a closed loop on
+/// an encrypted connection: when an answer came in that time nobody knows. It is in the
+/// response time as the generator's part, and in no service time.
+#[test]
+fn an_answer_that_nobody_looked_for_is_marked_and_no_service() {
+    let stalls = |notes: bool, stall: u64| {
+        let mut plan = plan(1.0, ms(30_000));
+        plan.load.drive.closed = Some(ClosedLoop {
+            users: 1,
+            think: Nanos::ZERO,
+        });
+        let mut script = Script::new(&plan, Box::new(|_| Reply::Late(200, 100)));
+        script.notes = notes;
+        script.delays = [vec![stall], vec![0; 12]].concat();
+        run(&plan, &mut script);
+        script
+    };
+    let within = |value: Nanos, of: Nanos| value.0.abs_diff(of.0) <= of.0 / 500;
+    let late = stalls(false, 300);
+    let (own, response) = (
+        merged(&late, Measure::Own),
+        merged(&late, Measure::Response),
+    );
+    assert!(own.count() > 0 && own.count() < response.count());
+    assert!(within(own.max().unwrap(), ms(300)), "{:?}", own.max());
+    assert!(within(response.max().unwrap(), ms(400)));
+    let service = merged(&late, Measure::Service);
+    assert!(within(service.max().unwrap(), ms(100)));
+    assert!(service.count() < response.count() && service.count() > response.count() / 2);
+    // Where the kernel notes it, every answer has its time, and response times have no more.
+    let noted = stalls(true, 300);
+    assert!(within(
+        merged(&noted, Measure::Service).max().unwrap(),
+        ms(100)
+    ));
+    assert_eq!(
+        merged(&noted, Measure::Service).count(),
+        merged(&noted, Measure::Response).count()
+    );
+    // What is never late has no such part.
+    assert!(merged(&stalls(false, 0), Measure::Own).is_empty());
+}

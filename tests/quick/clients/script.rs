@@ -42,6 +42,8 @@ pub(super) struct Script<'a> {
     now: Nanos,
     /// By how many milliseconds each turn of the carrier comes late, over and over.
     pub(super) delays: Vec<u64>,
+    /// Whether the kernel notes when a reply comes; else it is known when it was last looked.
+    pub(super) notes: bool,
     /// For how long it holds up each attempt while its connection is made.
     pub(super) held: Nanos,
     turns: usize,
@@ -68,6 +70,7 @@ impl<'a> Script<'a> {
         Self {
             now: Nanos::ZERO,
             delays: vec![0],
+            notes: true,
             held: Nanos::ZERO,
             turns: 0,
             next_reply,
@@ -111,6 +114,7 @@ impl<'a> Script<'a> {
             cause,
             stale,
             handed_over: true,
+            served: carried.kept,
         };
         let how = match reply {
             Reply::Status(_) | Reply::Late(..) if came >= carried.until + self.held => End::TooLate,
@@ -130,7 +134,11 @@ impl<'a> Script<'a> {
         let answered = matches!(how, End::Answered { .. });
         self.ends.push_back(AttemptEnd {
             id,
-            at: if answered { came } else { self.now },
+            at: if answered && self.notes {
+                came
+            } else {
+                self.now
+            },
             ready: came,
             seen: self.now,
             held: self.held,

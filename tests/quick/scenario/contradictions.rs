@@ -392,3 +392,33 @@ fn a_number_without_its_unit_is_answered_with_it() {
         assert!(!mistakes.contains("16:30"), "{mistakes}");
     }
 }
+
+/// A hook's body is sent as it is: a field that frames it otherwise is a mistake where it
+/// stands, in the hook and in its undo.
+#[test]
+fn a_hook_that_would_be_read_as_two_requests_is_a_mistake() {
+    let hook = |headers: &str| {
+        let call =
+            format!("request = 'POST http://127.0.0.1:8000/x'\nheaders = {headers}\nbody = 'abc'");
+        let undo = call.replace('\n', ", ");
+        let beside = "[[hook]]\nname = 'h'\n";
+        let done = "[[timeline]]\nat = '20s'\ndo = 'hook'\nhook = 'h'\n";
+        [
+            format!("{URL}{beside}{call}\n{done}"),
+            format!("{URL}{beside}command = ['true']\nundo = {{ {undo} }}\n{done}"),
+        ]
+    };
+    for (headers, name) in [
+        ("['transfer-encoding: chunked']", "transfer-encoding"),
+        ("['Transfer-Encoding: gzip']", "Transfer-Encoding"),
+        ("['x: y', 'content-length: 4']", "content-length"),
+    ] {
+        for text in hook(headers) {
+            let expected = format!("the header `{name}` does not say where the body ends");
+            assert_eq!(told(&text), [expected], "{text}");
+        }
+    }
+    for text in hook("['content-length: 3', 'accept: */*']") {
+        assert_eq!(told(&text), Vec::<String>::new(), "{text}");
+    }
+}

@@ -317,3 +317,24 @@ fn what_is_no_http_is_answered_and_counted() {
     assert_eq!(bench.told(Downstream, ""), pair("", "|"));
     assert_eq!(bench.exchange.counted().unanswered, 1);
 }
+
+#[test]
+fn an_answers_head_is_bounded_as_the_generators_own() {
+    for (bytes, passes) in [(200_000, true), (290_000, true), (400_000, false)] {
+        let mut bench = Bench::new(&[]);
+        bench.told(Stream::Upstream, "GET / HTTP/1.1\r\n\r\n");
+        let field = format!("x: {}\r\n", "y".repeat(bytes));
+        let answer = format!("HTTP/1.1 200 OK\r\n{field}content-length: 0\r\n\r\n");
+        let mut passed = String::new();
+        let mut rest = answer.as_str();
+        while !rest.is_empty() && bench.exchange.room(Stream::Downstream) > 0 {
+            let room = bench.exchange.room(Stream::Downstream).min(rest.len());
+            let (piece, more) = rest.split_at(room.min(16 * 1024));
+            passed += &bench.told(Stream::Downstream, piece).1;
+            rest = more;
+        }
+        assert_eq!(passed == answer, passes, "{bytes}: {}", passed.len());
+        let malformed = bench.exchange.counted().malformed;
+        assert_eq!(malformed, u64::from(!passes), "{bytes}");
+    }
+}

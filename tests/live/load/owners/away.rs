@@ -1,12 +1,16 @@
 //! A generator that stands still: stopped with its whole group.
 
-use std::io::{Read as _, Write as _};
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::net::UnixListener;
+use std::sync::Arc;
 use std::thread;
 
 use rustix::net::listen;
+use rustls::{ServerConnection, StreamOwned};
 
 use super::{Load, Summary, server, wait};
+use crate::https::authority;
 
 /// Stopped for so long after so long, and over again.
 fn stopped(flags: &str, stops: &[(u64, u64)]) -> Summary {
@@ -154,4 +158,66 @@ fn while_connections_were_made() {
         "{}",
         summary.json
     );
+}
+
+/// Answers each request after 100 ms, until its connection ends.
+fn answers_slowly(mut stream: impl Read + Write) {
+    let mut bytes = [0; 1024];
+    while stream.read(&mut bytes).is_ok_and(|read| read > 0) {
+        wait(100);
+        let answer = b"HTTP/1.1 204 No Content\r\n\r\n";
+        if stream
+            .write_all(answer)
+            .and_then(|()| stream.flush())
+            .is_err()
+        {
+            return;
+        }
+    }
+}
+
+/// Where the kernel notes no arrival, an answer is whole when it is seen: what lay before
+/// that marks the percentile, and is no service time.
+fn marked_where_nothing_is_noted(url: &str, flags: &str) {
+    let load = Load::of(&[], url, &format!("-c 16 -d 3s --timeout 5s {flags}"));
+    for _ in 0..2 {
+        wait(700);
+        load.stand_still(300);
+    }
+    let summary = load.end();
+    summary.adds_up();
+    let marked = &summary.json["phases"][0]["response_ms"]["marked"];
+    assert_eq!(marked["p99"], true, "{}", summary.json);
+    summary.serves_within(250.0);
+    assert!(summary.number("/phases/0/response_ms/p99") > 250.0);
+}
+
+#[test]
+fn in_a_closed_loop_on_a_unix_socket() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("socket");
+    let listener = UnixListener::bind(&socket).unwrap();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            thread::spawn(move || answers_slowly(stream));
+        }
+    });
+    let flags = format!("--unix-socket {}", socket.display());
+    marked_where_nothing_is_noted("http://localhost/", &flags);
+}
+
+#[test]
+fn in_a_closed_loop_over_tls() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = Arc::new(authority(folder.path()));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let session = ServerConnection::new(Arc::clone(&config)).unwrap();
+            thread::spawn(move || answers_slowly(StreamOwned::new(session, stream)));
+        }
+    });
+    let flags = format!("--cacert {}", folder.path().join("ca.pem").display());
+    marked_where_nothing_is_noted(&format!("https://localhost:{port}/"), &flags);
 }
