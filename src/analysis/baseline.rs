@@ -93,8 +93,8 @@ fn baseline(
 
 /// By what factor the failures of the buckets vary more than those of a service whose
 /// operations fail independently of each other: Pearson's chi-square over its degrees of
-/// freedom (McCullagh and Nelder, "Generalized Linear Models", 4.5). 1 where chance explains
-/// it.
+/// freedom (`McCullagh` and Nelder, "Generalized Linear Models", 4.5). 1 where chance
+/// explains it.
 fn burst(buckets: &[Bucket], whole: &OperationCounters) -> f64 {
     let failed = |own: &OperationCounters| own.scheduled.saturating_sub(own.succeeded) as f64;
     let fails = failed(whole) / whole.scheduled.max(1) as f64;

@@ -328,11 +328,8 @@ impl HttpWork {
         }
         let text = serde_json::to_vec(&work).unwrap_or_default();
         let bytes = Sha256::digest(&text);
-        bytes
-            .iter()
-            .take(8)
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        let head: [u8; 8] = std::array::from_fn(|place| bytes[place]);
+        format!("{:016x}", u64::from_be_bytes(head))
     }
 
     /// Operations of one kind and one step.

@@ -124,12 +124,6 @@ impl<'a> Sides<'a> {
         }
     }
 
-    /// The mean of a figure of the incident over the runs of a side that have it.
-    pub(super) fn mean(&self, figure: Figure, side: &[Digest]) -> Option<f64> {
-        let values: Vec<f64> = side.iter().filter_map(|run| run.point(figure)).collect();
-        (!values.is_empty()).then(|| moments(&values).0)
-    }
-
     /// The difference of a figure of the incident; none where no run has it.
     pub(super) fn incident(&self, figure: Figure) -> Option<Result<Difference, String>> {
         let values = |side: &[Digest]| -> Vec<f64> {
@@ -239,6 +233,12 @@ impl<'a> Sides<'a> {
             }
         }
     }
+}
+
+/// The mean of a figure of the incident over the runs of a side that have it.
+pub(super) fn mean(figure: Figure, side: &[Digest]) -> Option<f64> {
+    let values: Vec<f64> = side.iter().filter_map(|run| run.point(figure)).collect();
+    (!values.is_empty()).then(|| moments(&values).0)
 }
 
 fn blocks<'a>(side: &'a [Digest], stretch: &str) -> Vec<&'a Block> {

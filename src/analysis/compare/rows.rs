@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::blocks::{FIGURES, INCIDENT, percentile};
-use super::differences::Sides;
+use super::differences::{Sides, mean};
 use super::judge::{ComparisonVerdict, FigureComparison, row, stretches};
 use super::{Digest, Options};
 use crate::plan::Figure;
@@ -45,10 +45,8 @@ pub(super) fn incident(
         let difference = sides.incident(*figure)?;
         let mut row = row(*figure, "", difference, 0.0, options);
         // Whether it was seen at all is shown, also where no difference can be told.
-        row.base = row.base.or_else(|| sides.mean(*figure, sides.base));
-        row.candidate = row
-            .candidate
-            .or_else(|| sides.mean(*figure, sides.candidate));
+        row.base = row.base.or_else(|| mean(*figure, sides.base));
+        row.candidate = row.candidate.or_else(|| mean(*figure, sides.candidate));
         if !comparable {
             row.verdict = ComparisonVerdict::NotComparable;
             row.p = None;
@@ -76,7 +74,7 @@ pub(super) fn doubt_what_lost_its_tail(figures: &mut [FigureComparison]) {
         };
         if row.verdict == ComparisonVerdict::Better && more > (1.0 - quantile) / 2.0 {
             row.verdict = ComparisonVerdict::CannotTell;
-            row.why = "more operations failed, and they may be the slow ones".to_owned();
+            row.why = "more operations failed, and they may be the slow ones".into();
         }
     }
 }

@@ -367,11 +367,11 @@ impl Session {
             self.taken = Some(last.div_ceil(2));
         }
         let unheard = self.streams.drain(heard_of..);
-        let refused = |stream: Stream| {
+        let unserved = |stream: Stream| {
             let end = StreamEnd::Refused(words.clone());
             (stream.place, stream.id, end)
         };
-        answers.extend(unheard.map(refused));
+        answers.extend(unheard.map(unserved));
         Ok(())
     }
 

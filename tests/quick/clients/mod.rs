@@ -121,7 +121,7 @@ fn what_is_sent_again_is_within_the_bound() {
     let seconds = 2;
     let mut plan = plan(100.0, ms(1_000 * seconds));
     let replies = |number: u64| {
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             Reply::Status(200)
         } else {
             Reply::Close

@@ -11,6 +11,9 @@ use serde::Deserialize;
 
 use crate::documented::documented;
 
+/// A verdict, and the difference with both ends of its interval.
+type Told = (String, Option<f64>, Option<f64>, Option<f64>);
+
 /// A comparison; of each figure its verdict, and the difference with its interval.
 #[derive(Debug, Deserialize)]
 struct Line {
@@ -21,7 +24,7 @@ struct Line {
     neighbour: bool,
     took_s: u64,
     verdict: String,
-    figures: BTreeMap<String, (String, Option<f64>, Option<f64>, Option<f64>)>,
+    figures: BTreeMap<String, Told>,
 }
 
 impl Line {
