@@ -144,8 +144,8 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with_all = ["repeat", "baseline"])]
     json: bool,
     /// Write the histograms of each interval to this file, as an interval log of
-    /// `HdrHistogram`
-    #[arg(long, value_name = "FILE")]
+    /// `HdrHistogram`; with --repeat each run has its own `latency.hlog`
+    #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
     hdr: Option<PathBuf>,
     #[command(flatten)]
     gated: Gated,
