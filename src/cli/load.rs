@@ -8,10 +8,11 @@ use std::{fmt, io, iter};
 use clap::{Args, ValueEnum};
 use hyper::Uri;
 
+use super::ci::CiReport;
 use super::client::ClientArguments;
 use super::gated::Gated;
 use super::offered::Offered;
-use super::{Code, View, ci};
+use super::{Code, View};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Redirects, Work};
 use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Statuses, Step, Template};
@@ -259,7 +260,7 @@ impl Arguments {
             let page = directory.join("report.html");
             super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;
         }
-        ci::tell_run(&findings)?;
+        CiReport::default().run(&findings).write()?;
         Ok(findings.exit_code())
     }
 

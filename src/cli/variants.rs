@@ -3,16 +3,17 @@
 //!
 //! Each run asks by itself for a machine that is not busy, a target that is ready, and a
 //! baseline that is healthy before the first fault: what one run leaves behind is no part
-//! of the next. Where that is not so, the series ends with the reason, after the table of
-//! those that were run: minutes of load are not lost with the one that could not be.
+//! of the next. Where that is not so, the variant is left out of the table with the reason:
+//! minutes of load are not lost with the one that could not be run.
 
 use std::path::Path;
 use std::str::FromStr;
 
 use super::chosen::Chosen;
 use super::{Code, View};
-use crate::analysis::{EndedBy, Outcome, Row, Validity, WhatIf};
+use crate::analysis::{Outcome, Row, WhatIf};
 use crate::clock;
+use crate::compare::{InSeries, Series};
 use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::plan::Plan;
 use crate::report;
@@ -71,9 +72,8 @@ impl FromStr for Variant {
 /// A variant that was run.
 struct Tried<'a> {
     variant: &'a Variant,
-    outcome: Outcome,
-    /// Why its figures are not the target's; empty where they are.
-    invalid: String,
+    /// What it came to, or why its figures are not the target's.
+    outcome: std::result::Result<Outcome, String>,
 }
 
 /// Runs the scenario as it is, then each variant, and prints the table.
@@ -96,6 +96,8 @@ pub(super) fn run(
     });
     let base = plans[0].clone();
     let mut tried = Vec::new();
+    // The scenario as it is must be possible.
+    let mut series = Series::begin(1)?;
     for (place, (variant, plan)) in variants.iter().zip(plans).enumerate() {
         let name = if variant.name.is_empty() {
             "unchanged"
@@ -104,26 +106,16 @@ pub(super) fn run(
         };
         super::tell(&format!("{} of {}: {name}", place + 1, variants.len()));
         let options = one(options, &parent.join(place.to_string()), chosen, variant);
-        let findings = match run::live(plan, &options) {
-            Ok(findings) if findings.ending.by == EndedBy::Interrupted => {
+        let outcome = match series.run(|| run::live(plan, &options)) {
+            InSeries::Counts(findings) => Ok(Outcome::of(&findings)),
+            InSeries::Invalid(why) => Err(format!("its measurement is invalid: {why}")),
+            InSeries::Unfit(why) => Err(format!("it could not be run: {why}")),
+            InSeries::Ends(why) => {
                 show(&base, &tried, &parent)?;
-                return Ok(findings.exit_code());
-            }
-            Ok(findings) => findings,
-            Err(error) => {
-                show(&base, &tried, &parent)?;
-                return Err(error);
+                return why;
             }
         };
-        let measurement = &findings.measurement;
-        tried.push(Tried {
-            variant,
-            outcome: Outcome::of(&findings),
-            invalid: match measurement.validity {
-                Validity::Valid => String::new(),
-                Validity::Invalid => measurement.reasons.join(" "),
-            },
-        });
+        tried.push(Tried { variant, outcome });
     }
     let valid = show(&base, &tried, &parent)?;
     Ok(if valid { EXIT_PASSED } else { EXIT_INVALID })
@@ -176,33 +168,34 @@ fn table(plan: &Plan, tried: &[Tried<'_>]) -> Result<WhatIf> {
     let [unchanged, others @ ..] = tried else {
         return Err(Error::failed("nothing was run"));
     };
-    if !unchanged.invalid.is_empty() {
-        return Err(Error::unfit(format!(
-            "failed to measure the scenario as it is, so there is nothing to compare with: {}",
-            unchanged.invalid
-        )));
-    }
-    let base = std::slice::from_ref(&unchanged.outcome);
-    let row = |tried: &Tried<'_>| {
-        let what = tried.variant.what();
-        let named = [(tried.variant.name.as_str(), what.as_str())];
+    let base = unchanged.outcome.as_ref().map_err(|why| {
+        Error::unfit(format!(
+            "failed to measure the scenario as it is, so there is nothing to compare with: {why}"
+        ))
+    })?;
+    let base = std::slice::from_ref(base);
+    let row = |variant: &Variant, outcome: &Outcome| {
+        let what = variant.what();
+        let named = [(variant.name.as_str(), what.as_str())];
         let named: &[(&str, &str)] = if what.is_empty() { &[] } else { &named };
-        let row = Row::of(named, std::slice::from_ref(&tried.outcome), base);
+        let row = Row::of(named, std::slice::from_ref(outcome), base);
         row.ok_or_else(|| Error::failed("a variant has no outcome"))
     };
-    let (valid, invalid): (Vec<_>, Vec<_>) = others.iter().partition(|it| it.invalid.is_empty());
-    let left_out = invalid.iter().map(|tried| {
-        let why = format!("its measurement is invalid: {}", tried.invalid);
-        (tried.variant.name.clone(), why)
-    });
+    let (mut alone, mut left_out) = (Vec::new(), Vec::new());
+    for tried in others {
+        match &tried.outcome {
+            Ok(outcome) => alone.push(row(tried.variant, outcome)?),
+            Err(why) => left_out.push((tried.variant.name.clone(), why.clone())),
+        }
+    }
     Ok(WhatIf {
         scenario: plan.scenario.clone(),
         title: plan.title.clone(),
         seeds: vec![plan.seed],
-        base: row(unchanged)?,
-        alone: valid.into_iter().map(row).collect::<Result<_>>()?,
+        base: row(unchanged.variant, &base[0])?,
+        alone,
         pairs: Vec::new(),
-        inapplicable: left_out.collect(),
+        inapplicable: left_out,
     })
 }
 

@@ -1,5 +1,6 @@
 //! Two runs against each other: the statistics where truth is known, and the command as its
 //! user meets it.
 
+mod build_servers;
 mod command;
 mod truth;
