@@ -94,7 +94,7 @@ pub(crate) use load::load_rates;
 pub use observed::{GaugeFigures, GaugeGap, ProcessFigures};
 pub use owners::{Marked, OverAllLatency, TimeSpent};
 pub(crate) use owners::{OverAll, lags, over_all};
-pub use repeated::{RepeatedExpectation, repeated};
+pub use repeated::{RepeatedExpectation, RepeatedRuns};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub(crate) use spread::bins;
 pub use steps::{LoadStep, StepLimiter};

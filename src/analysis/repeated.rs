@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::expectations;
 use super::findings::Findings;
 use super::study::Interval;
+use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED};
 use crate::plan::{Bound, Expectation, Unit};
 use crate::units::whole;
 
@@ -14,6 +15,94 @@ use crate::units::whole;
 const RUNS_MIN: usize = 3;
 /// The most that is ever asked for.
 const MORE_MAX: f64 = 1000.0;
+/// The chance that the interval of a figure misses its mean at any look.
+const MISSED: f64 = 0.05;
+
+/// Runs of one plan with other seeds, judged together.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct RepeatedRuns {
+    /// What was run.
+    pub scenario: String,
+    /// What makes the first of them again; empty where that is not known.
+    pub command: String,
+    /// How many count.
+    pub runs: usize,
+    /// Runs that do not count, and why, one sentence each.
+    pub left_out: Vec<String>,
+    /// What is expected, over those that count.
+    pub expectations: Vec<RepeatedExpectation>,
+    /// The first that did not do what a run must do, whatever is expected of it: its exit
+    /// code, and why.
+    pub failed: Option<(i32, String)>,
+    /// What ended them before their time, in a clause; empty where nothing did.
+    pub ended: String,
+}
+
+impl RepeatedRuns {
+    /// These runs, which are looked at so often at most.
+    pub fn of(scenario: &str, expected: &[Expectation], runs: &[Findings], looks: usize) -> Self {
+        let expectations = match runs {
+            [] => Vec::new(),
+            runs => repeated(expected, runs, looks),
+        };
+        Self {
+            scenario: scenario.to_owned(),
+            command: runs
+                .first()
+                .map(|run| run.command.clone())
+                .unwrap_or_default(),
+            runs: runs.len(),
+            expectations,
+            failed: runs.iter().find_map(failed),
+            ..Self::default()
+        }
+    }
+
+    /// After how many runs it is looked whether everything is settled: with each look the runs
+    /// have doubled, since with every look the chance of a false answer grows.
+    pub const fn is_look(runs: usize) -> bool {
+        runs.is_multiple_of(RUNS_MIN) && (runs / RUNS_MIN).is_power_of_two()
+    }
+
+    /// How often it is looked at most, the last time after all of so many runs.
+    pub fn looks(runs: usize) -> usize {
+        (1..runs).filter(|runs| Self::is_look(*runs)).count() + 1
+    }
+
+    /// Whether everything that is expected is settled; where nothing is, nothing is settled.
+    pub fn is_settled(&self) -> bool {
+        !self.expectations.is_empty() && self.expectations.iter().all(|it| it.passed.is_some())
+    }
+
+    /// The exit code of them all, in the order of docs/EXIT-CODES.md. What valid runs have
+    /// settled stands, whichever others were left out.
+    pub fn exit_code(&self) -> i32 {
+        let settled = self.is_settled() || self.expectations.is_empty();
+        let missed = self.expectations.iter().any(|it| it.passed == Some(false));
+        match &self.failed {
+            Some((code, _)) if *code != EXIT_EXPECTATION => *code,
+            _ if self.runs == 0 => EXIT_INVALID,
+            _ if missed => EXIT_EXPECTATION,
+            _ if !settled && !self.left_out.is_empty() => EXIT_INVALID,
+            _ if !settled => EXIT_EXPECTATION,
+            Some((code, _)) => *code,
+            None => EXIT_PASSED,
+        }
+    }
+}
+
+/// What a run did not do, besides what is expected of it: its exit code, and why.
+fn failed(run: &Findings) -> Option<(i32, String)> {
+    let code = run.exit_code();
+    let judged = run.expectations.iter().any(|it| it.passed != Some(true));
+    let told = code == EXIT_PASSED || (code == EXIT_EXPECTATION && judged);
+    (!told).then(|| {
+        (
+            code,
+            run.ending.reasons.first().cloned().unwrap_or_default(),
+        )
+    })
+}
 
 /// An expectation over several runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -26,7 +115,8 @@ pub struct RepeatedExpectation {
     pub observed: Vec<String>,
     /// The mean over the runs; null where not every run has a number.
     pub mean: Option<f64>,
-    /// The lower end of its 95 % confidence interval (Student's t), likewise.
+    /// The lower end of its confidence interval, likewise: Student's t, at 95 % over all the
+    /// looks together.
     pub low: Option<f64>,
     /// The upper end.
     pub high: Option<f64>,
@@ -36,14 +126,21 @@ pub struct RepeatedExpectation {
     pub reason: String,
 }
 
-/// Each expectation over the runs so far.
-pub fn repeated(expected: &[Expectation], runs: &[Findings]) -> Vec<RepeatedExpectation> {
+/// Each expectation over the runs so far, which are looked at so often at most.
+fn repeated(expected: &[Expectation], runs: &[Findings], looks: usize) -> Vec<RepeatedExpectation> {
     let each = expected.iter().enumerate();
-    each.map(|(place, expectation)| one(expectation, place, runs))
+    each.map(|(place, expectation)| one(expectation, place, runs, looks))
         .collect()
 }
 
-fn one(expectation: &Expectation, place: usize, runs: &[Findings]) -> RepeatedExpectation {
+fn one(
+    expectation: &Expectation,
+    place: usize,
+    runs: &[Findings],
+    looks: usize,
+) -> RepeatedExpectation {
+    // Each look has its part of the chance that the interval misses.
+    let confidence = 1.0 - MISSED / looks as f64;
     let results = runs.iter().filter_map(|run| run.expectations.get(place));
     let results: Vec<_> = results.collect();
     let values: Option<Vec<f64>> = results.iter().map(|result| result.value).collect();
@@ -54,12 +151,14 @@ fn one(expectation: &Expectation, place: usize, runs: &[Findings]) -> RepeatedEx
         Bound::AtLeast(least) => Some((least, -1.0)),
         Bound::Is(_) => None,
     };
-    let interval = values.as_deref().and_then(Interval::of);
+    let interval = values
+        .as_deref()
+        .and_then(|values| Interval::at(values, confidence));
     let (passed, reason) = match (interval, bound) {
         (Some(Interval { mean, half_width }), Some((bound, sign))) => by_interval(
             (mean, half_width.unwrap_or(f64::INFINITY)),
             (bound, sign),
-            runs.len(),
+            (runs.len(), confidence),
             expectation.that.unit(),
         ),
         _ => by_count(
@@ -92,12 +191,13 @@ fn one(expectation: &Expectation, place: usize, runs: &[Findings]) -> RepeatedEx
 fn by_interval(
     (mean, half): (f64, f64),
     (bound, sign): (f64, f64),
-    runs: usize,
+    (runs, confidence): (usize, f64),
     unit: Unit,
 ) -> (Option<bool>, String) {
     let written = |value| expectations::in_unit(value, unit);
+    let share = (confidence * 1000.0).round() / 10.0;
     let interval = format!(
-        "mean {} over {runs} runs, 95 % interval {} to {}",
+        "mean {} over {runs} runs, {share} % interval {} to {}",
         written(mean),
         written(mean - half),
         written(mean + half)
@@ -137,15 +237,80 @@ mod tests {
 
     #[test]
     fn an_interval_within_its_bound_passes_beyond_it_fails_and_across_it_is_not_told() {
-        let judged = |mean, half, bound| by_interval((mean, half), (bound, 1.0), 4, Unit::Number).0;
+        let runs = (4, 0.975);
+        let judged =
+            |mean, half, bound| by_interval((mean, half), (bound, 1.0), runs, Unit::Number).0;
         assert_eq!(judged(10.0, 2.0, 12.0), Some(true));
         assert_eq!(judged(10.0, 2.0, 7.9), Some(false));
         assert_eq!(judged(10.0, 2.0, 11.0), None);
-        let least = by_interval((10.0, 2.0), (8.0, -1.0), 4, Unit::Number);
+        let least = by_interval((10.0, 2.0), (8.0, -1.0), runs, Unit::Number);
         assert_eq!(least.0, Some(true));
         // Half the interval takes four times the runs.
-        let more = by_interval((10.0, 2.0), (11.0, 1.0), 4, Unit::Number).1;
+        let more = by_interval((10.0, 2.0), (11.0, 1.0), runs, Unit::Number).1;
         assert!(more.ends_with("run 12 more"), "{more}");
+        assert!(more.contains("over 4 runs, 97.5 % interval"), "{more}");
+    }
+
+    #[test]
+    fn it_is_looked_when_the_runs_have_doubled_and_the_chance_is_divided() {
+        let looked: Vec<usize> = (1..=100)
+            .filter(|runs| RepeatedRuns::is_look(*runs))
+            .collect();
+        assert_eq!(looked, [3, 6, 12, 24, 48, 96]);
+        assert_eq!(
+            [1, 3, 4, 6, 7, 12, 100].map(RepeatedRuns::looks),
+            [1, 1, 2, 2, 3, 3, 7]
+        );
+        // Student's t of two degrees of freedom: 4.303 at 95 %, 6.205 at 97.5 %.
+        let half = |looks: usize| {
+            let confidence = 1.0 - MISSED / looks as f64;
+            let interval = Interval::at(&[1.0, 2.0, 3.0], confidence).unwrap();
+            interval.half_width.unwrap() * 3f64.sqrt()
+        };
+        assert!((half(1) - 4.303).abs() < 0.001, "{}", half(1));
+        assert!((half(2) - 6.205).abs() < 0.001, "{}", half(2));
+    }
+
+    #[test]
+    fn what_runs_failed_to_do_comes_first_and_what_is_settled_stands() {
+        let one = |passed| RepeatedExpectation {
+            that: "response p99".into(),
+            required: "at most 50 ms".into(),
+            observed: Vec::new(),
+            mean: None,
+            low: None,
+            high: None,
+            passed,
+            reason: String::new(),
+        };
+        let left_out = || vec!["run 2 is left out".to_owned()];
+        let runs = |passed: &[Option<bool>], left_out: Vec<String>| RepeatedRuns {
+            runs: 3,
+            left_out,
+            expectations: passed.iter().copied().map(one).collect(),
+            ..RepeatedRuns::default()
+        };
+        let (held, missed, open) = (Some(true), Some(false), None);
+        assert_eq!(runs(&[], left_out()).exit_code(), 0);
+        assert_eq!(runs(&[held, held], left_out()).exit_code(), 0);
+        assert_eq!(runs(&[held, missed], Vec::new()).exit_code(), 99);
+        assert_eq!(runs(&[held, open], Vec::new()).exit_code(), 99);
+        // What was left out may be why it is not settled, and hides nothing that is.
+        assert_eq!(runs(&[held, open], left_out()).exit_code(), 97);
+        assert_eq!(runs(&[missed, open], left_out()).exit_code(), 99);
+        let failing = |code: i32, runs: RepeatedRuns| RepeatedRuns {
+            failed: Some((code, "nothing succeeded".into())),
+            ..runs
+        };
+        assert_eq!(failing(1, runs(&[held, open], left_out())).exit_code(), 1);
+        assert_eq!(failing(1, runs(&[missed], Vec::new())).exit_code(), 1);
+        // Everything held, and then the target did not serve.
+        assert_eq!(failing(99, runs(&[held], Vec::new())).exit_code(), 99);
+        let none = RepeatedRuns {
+            left_out: left_out(),
+            ..RepeatedRuns::default()
+        };
+        assert_eq!(none.exit_code(), 97);
     }
 
     #[test]

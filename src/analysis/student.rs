@@ -8,7 +8,7 @@
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2};
 
 /// The share of the values that the interval holds.
-const CONFIDENCE: f64 = 0.95;
+pub(super) const CONFIDENCE: f64 = 0.95;
 /// Halvings of the angle that is looked for: as many as a mantissa has digits.
 const HALVINGS: u32 = 53;
 

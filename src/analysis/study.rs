@@ -88,6 +88,11 @@ pub struct Interval {
 impl Interval {
     /// The interval of the mean of these values; none where there is none.
     pub fn of(values: &[f64]) -> Option<Self> {
+        Self::at(values, student::CONFIDENCE)
+    }
+
+    /// The same that holds the mean with another probability, 0 to 1.
+    pub(super) fn at(values: &[f64], confidence: f64) -> Option<Self> {
         let count = values.len();
         if count == 0 {
             return None;
@@ -96,7 +101,7 @@ impl Interval {
         let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
         let half_width = (count > 1).then(|| {
             let deviation = (squares / (count - 1) as f64).sqrt();
-            student::quantile(count - 1) * deviation / (count as f64).sqrt()
+            student::reach(confidence, count - 1) * deviation / (count as f64).sqrt()
         });
         Some(Self { mean, half_width })
     }

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::ci::CiReport;
 use super::compare::Judged;
-use super::{Code, View, ci};
+use super::{Code, View};
 use crate::compare::{self, Turns};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -74,6 +75,17 @@ fn rate(text: &str) -> std::result::Result<Rate, String> {
     written.parse().map_err(|error| format!("{error}"))
 }
 
+/// The words of a command, split as a shell would; nothing is expanded.
+fn words(command: &str) -> Result<Vec<String>> {
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    words.ok_or_else(|| {
+        Error::usage(format!(
+            "failed to split `{command}` into words: it is empty, or a quote or a backslash is \
+             left open; write it as in a shell"
+        ))
+    })
+}
+
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let (base, candidate) = self.plans(view)?;
@@ -81,13 +93,14 @@ impl Arguments {
             allowed: self.allow_host.clone(),
             ..view.options(self.out.clone())
         };
-        let (comparison, directory) = compare::ab(&Turns {
+        let turns = compare::ab(&Turns {
             base: &base,
             candidate: &candidate,
             rounds: self.rounds,
             options: &options,
             judged: self.judged.options(),
         })?;
+        let comparison = turns.comparison;
         let answer = if view.quiet {
             report::compare::line(&comparison)
         } else {
@@ -97,12 +110,14 @@ impl Arguments {
             )
         };
         super::answer(answer.as_bytes())?;
-        let page = compare::write(&directory, &comparison)?;
+        let page = self.judged.write(&turns.directory, &comparison)?;
         if !view.quiet {
             super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;
         }
-        ci::tell_comparison(&comparison)?;
-        Ok(self.judged.code(&comparison))
+        CiReport::default().comparison(&comparison).write()?;
+        turns
+            .ended
+            .unwrap_or_else(|| Ok(self.judged.code(&comparison)))
     }
 
     fn plans(&self, view: &View) -> Result<(Plan, Plan)> {
@@ -145,8 +160,7 @@ impl Arguments {
         let command = match command {
             None => String::new(),
             Some(command) => {
-                let words = command.split_whitespace().map(quoted);
-                let words: Vec<String> = words.collect();
+                let words: Vec<String> = words(command)?.iter().map(|it| quoted(it)).collect();
                 format!("command = [{}]\n", words.join(", "))
             }
         };
@@ -165,5 +179,27 @@ impl Arguments {
             self.warm_up + self.duration,
             quoted(url)
         ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::words;
+
+    #[test]
+    fn a_command_is_split_as_a_shell_splits_it() {
+        for (command, expected) in [
+            ("gunicorn  app:app", &["gunicorn", "app:app"][..]),
+            ("sh -c 'a b'", &["sh", "-c", "a b"]),
+            (r#"sh -c "a 'b c'""#, &["sh", "-c", "a 'b c'"]),
+            (r"./a\ b ''", &["./a b", ""]),
+            // It is started as it stands.
+            ("serve $PORT && true", &["serve", "$PORT", "&&", "true"]),
+        ] {
+            assert_eq!(words(command).unwrap(), expected, "{command}");
+        }
+        for wrong in ["", "  ", "sh -c 'a", "a \\"] {
+            assert_eq!(words(wrong).unwrap_err().exit_code(), 2, "{wrong}");
+        }
     }
 }

@@ -25,16 +25,21 @@ enum BaselineCommand {
         /// Run directories, or patterns of them
         #[arg(required = true, value_name = "RUN")]
         runs: Vec<String>,
-        /// The baseline's name, which makes baselines/NAME.json, or its file
+        /// The baseline's name, which makes baselines/NAME.json, or its file: what has a `/`
+        /// or ends in `.json`
         #[arg(long = "as", value_name = "NAME|FILE")]
         name: String,
+        /// Accept also what failed, is invalid or partial, or is too short to tell a
+        /// difference from
+        #[arg(long)]
+        anyway: bool,
     },
 }
 
 impl Arguments {
     pub(super) fn run(self) -> Code {
-        let BaselineCommand::Accept { runs, name } = self.command;
-        let path = compare::accept(&runs, &name)?;
+        let BaselineCommand::Accept { runs, name, anyway } = self.command;
+        let path = compare::accept(&runs, &name, anyway)?;
         super::answer(format!("Baseline: {}\n", path.display()).as_bytes())?;
         Ok(EXIT_PASSED)
     }

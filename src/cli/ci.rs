@@ -5,8 +5,8 @@ use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 
-use crate::analysis::Findings;
 use crate::analysis::compare::Comparison;
+use crate::analysis::{Findings, RepeatedRuns};
 use crate::error::{Error, Result};
 use crate::report;
 use crate::report::ci::Note;
@@ -14,47 +14,64 @@ use crate::report::ci::Note;
 /// GitLab's name of its report, in the folder of the job.
 const GITLAB_REPORT: &str = "gl-code-quality-report.json";
 
-/// Tells of a run.
-///
-/// # Errors
-///
-/// Where the file that the environment names cannot be written.
-pub(super) fn tell_run(findings: &Findings) -> Result<()> {
-    tell(
-        &report::ci::summary(findings),
-        &report::ci::notes(findings),
-        &findings.scenario,
-    )
+/// What a build server is given: collected over a command, and written once, so that no part
+/// of it replaces another.
+#[derive(Debug, Default)]
+pub(super) struct CiReport {
+    summary: String,
+    notes: Vec<Note>,
 }
 
-/// Tells of a comparison.
-///
-/// # Errors
-///
-/// As [`tell_run`].
-pub(super) fn tell_comparison(comparison: &Comparison) -> Result<()> {
-    tell(
-        &report::compare::summary(comparison),
-        &report::ci::notes_of(comparison),
-        "comparison",
-    )
-}
-
-fn tell(summary: &str, notes: &[Note], about: &str) -> Result<()> {
-    if let Some(file) = env::var_os("GITHUB_STEP_SUMMARY").filter(|it| !it.is_empty()) {
-        append(Path::new(&file), summary)?;
+impl CiReport {
+    /// Of a run.
+    pub(super) fn run(self, findings: &Findings) -> Self {
+        self.with(&report::ci::summary(findings), report::ci::notes(findings))
     }
-    if is_set("GITHUB_ACTIONS") {
-        // Its runner reads both streams; what is printed as JSON stays JSON.
-        for note in notes {
-            let _ = std::io::stderr().write_all(report::ci::github(note).as_bytes());
+
+    /// Of several runs that are judged together.
+    pub(super) fn runs(self, runs: &RepeatedRuns) -> Self {
+        self.with(
+            &report::ci::summary_of_runs(runs),
+            report::ci::notes_of_runs(runs),
+        )
+    }
+
+    /// Of a comparison.
+    pub(super) fn comparison(self, comparison: &Comparison) -> Self {
+        self.with(
+            &report::compare::summary(comparison),
+            report::ci::notes_of(comparison),
+        )
+    }
+
+    fn with(mut self, summary: &str, notes: Vec<Note>) -> Self {
+        self.summary.push_str(summary);
+        self.notes.extend(notes);
+        self
+    }
+
+    /// Writes it for the build server whose environment is there.
+    ///
+    /// # Errors
+    ///
+    /// Where a file that the environment names cannot be written.
+    pub(super) fn write(&self) -> Result<()> {
+        if let Some(file) = env::var_os("GITHUB_STEP_SUMMARY").filter(|it| !it.is_empty()) {
+            append(Path::new(&file), &self.summary)?;
         }
+        if is_set("GITHUB_ACTIONS") {
+            // Its runner reads both streams; what is printed as JSON stays JSON.
+            for note in &self.notes {
+                let _ = std::io::stderr().write_all(report::ci::github(note).as_bytes());
+            }
+        }
+        if is_set("GITLAB_CI") {
+            let text = report::ci::gitlab(&self.notes)?;
+            fs::write(GITLAB_REPORT, text)
+                .map_err(|cause| failed(Path::new(GITLAB_REPORT), &cause))?;
+        }
+        Ok(())
     }
-    if is_set("GITLAB_CI") {
-        let text = report::ci::gitlab(notes, about)?;
-        fs::write(GITLAB_REPORT, text).map_err(|cause| failed(Path::new(GITLAB_REPORT), &cause))?;
-    }
-    Ok(())
 }
 
 fn is_set(name: &str) -> bool {

@@ -1,14 +1,15 @@
 //! `threadbare compare`: two runs, or two sets of runs, against each other.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::{Code, View, ci};
+use super::ci::CiReport;
+use super::{Code, View};
 use crate::analysis::compare::{Comparison, ComparisonVerdict, Options};
 use crate::compare;
-use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED};
+use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED, Result};
 use crate::report;
 use crate::units::Ratio;
 
@@ -57,6 +58,11 @@ impl Judged {
         }
     }
 
+    /// Writes a comparison; where its page lies.
+    pub(super) fn write(&self, directory: &Path, comparison: &Comparison) -> Result<PathBuf> {
+        compare::write(directory, comparison, self.strict)
+    }
+
     /// The exit code of a comparison.
     pub(super) const fn code(&self, comparison: &Comparison) -> i32 {
         match comparison.verdict {
@@ -81,12 +87,12 @@ impl Arguments {
         };
         super::answer(answer.as_bytes())?;
         if let Some(directory) = &self.out {
-            let page = compare::write(directory, &comparison)?;
+            let page = self.judged.write(directory, &comparison)?;
             if !self.json && !view.quiet {
                 super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;
             }
         }
-        ci::tell_comparison(&comparison)?;
+        CiReport::default().comparison(&comparison).write()?;
         Ok(self.judged.code(&comparison))
     }
 }

@@ -1,12 +1,15 @@
 //! What makes a run a gate: repetition and a baseline.
 
 use std::io;
+use std::path::Path;
 
 use clap::Args;
 
+use super::ci::CiReport;
 use super::compare::Judged;
-use super::{Code, View, ci};
+use super::{Code, View};
 use crate::analysis::Findings;
+use crate::analysis::compare::Comparison;
 use crate::compare::{self, Gate};
 use crate::error::{EXIT_PASSED, Result};
 use crate::plan::Plan;
@@ -38,7 +41,7 @@ impl Gated {
         options: &run::Options,
         one: &mut dyn FnMut(Plan, &run::Options) -> Result<Findings>,
     ) -> Code {
-        let gated = compare::gate(
+        let mut gated = compare::gate(
             &Gate {
                 repeat: self.repeat,
                 baseline: self.baseline.as_deref(),
@@ -46,15 +49,23 @@ impl Gated {
                 options,
             },
             plan,
-            &mut |plan, options| {
-                let findings = one(plan, options)?;
-                ci::tell_run(&findings)?;
-                Ok(findings)
-            },
+            one,
         )?;
-        let Some(comparison) = &gated.comparison else {
-            return Ok(gated.code);
-        };
+        if let Some(comparison) = &gated.comparison {
+            self.show(comparison, &gated.directory, view)?;
+        }
+        told(&gated).write()?;
+        if let Some(ended) = gated.ended.take() {
+            return ended;
+        }
+        Ok(match (gated.code(), &gated.comparison) {
+            (EXIT_PASSED, Some(comparison)) => self.judged.code(comparison),
+            (code, _) => code,
+        })
+    }
+
+    /// Prints a comparison, and writes its files.
+    fn show(&self, comparison: &Comparison, directory: &Path, view: &View) -> Result<()> {
         let text = if view.quiet {
             report::compare::line(comparison)
         } else {
@@ -64,14 +75,25 @@ impl Gated {
             )
         };
         super::answer(text.as_bytes())?;
-        let page = compare::write(&gated.directory, comparison)?;
+        let page = self.judged.write(directory, comparison)?;
         if !view.quiet {
             super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;
         }
-        ci::tell_comparison(comparison)?;
-        Ok(match gated.code {
-            EXIT_PASSED => self.judged.code(comparison),
-            code => code,
-        })
+        Ok(())
+    }
+}
+
+/// What a build server is given: once, whatever single runs of several showed.
+fn told(gated: &compare::Gated) -> CiReport {
+    let mut report = CiReport::default();
+    if let Some(findings) = &gated.one {
+        report = report.run(findings);
+    }
+    if let Some(runs) = &gated.several {
+        report = report.runs(runs);
+    }
+    match &gated.comparison {
+        Some(comparison) => report.comparison(comparison),
+        None => report,
     }
 }

@@ -8,10 +8,11 @@ use std::{fmt, io, iter};
 use clap::{Args, ValueEnum};
 use hyper::Uri;
 
+use super::ci::CiReport;
 use super::client::ClientArguments;
 use super::gated::Gated;
 use super::offered::Offered;
-use super::{Code, View, ci};
+use super::{Code, View};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Redirects, Work};
 use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Statuses, Step, Template};
@@ -144,8 +145,8 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with_all = ["repeat", "baseline"])]
     json: bool,
     /// Write the histograms of each interval to this file, as an interval log of
-    /// `HdrHistogram`
-    #[arg(long, value_name = "FILE")]
+    /// `HdrHistogram`; with --repeat each run has its own `latency.hlog`
+    #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
     hdr: Option<PathBuf>,
     #[command(flatten)]
     gated: Gated,
@@ -261,7 +262,7 @@ impl Arguments {
             let page = directory.join("report.html");
             super::answer(format!("\nReport: {}\n", page.display()).as_bytes())?;
         }
-        ci::tell_run(&findings)?;
+        CiReport::default().run(&findings).write()?;
         Ok(findings.exit_code())
     }
 

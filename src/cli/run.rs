@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::chosen::Chosen;
+use super::ci::CiReport;
 use super::gated::Gated;
-use super::{Code, View, ci};
+use super::{Code, View};
 use crate::error::EXIT_PASSED;
 use crate::live;
 use crate::report;
@@ -52,7 +53,7 @@ impl Arguments {
             return self.gated.run(&plan, view, &options, &mut run::live);
         }
         let findings = run::live(plan, &options)?;
-        ci::tell_run(&findings)?;
+        CiReport::default().run(&findings).write()?;
         Ok(findings.exit_code())
     }
 }

@@ -68,3 +68,14 @@ fn every_command_line_of_the_documents_is_understood() {
     }
     assert!(read > 30, "{read}");
 }
+
+#[test]
+fn what_could_not_be_kept_or_could_never_fail_is_refused() {
+    let read = |line: &str| Arguments::try_parse_from(words(line)).map(|_| ());
+    let load = "threadbare load http://127.0.0.1:8080/ --hdr all.hlog";
+    assert!(read(load).is_ok());
+    // One file for several runs would be the last one's.
+    assert!(read(&format!("{load} --repeat 3")).is_err());
+    assert!(read("threadbare trend --fail-on-worse=1").is_ok());
+    assert!(read("threadbare trend --fail-on-worse=0").is_err());
+}

@@ -1,5 +1,6 @@
 //! `threadbare trend`: where over many runs a figure changed; executes nothing.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -59,7 +60,7 @@ pub(super) struct Arguments {
     /// Exit with 99 where one of so many newest runs began a change for the worse
     #[arg(long, value_name = "RUNS", num_args = 0..=1, require_equals = true,
           default_missing_value = "10")]
-    fail_on_worse: Option<usize>,
+    fail_on_worse: Option<NonZeroUsize>,
 }
 
 fn includable(word: &str) -> std::result::Result<WhyLeftOut, String> {
@@ -105,7 +106,7 @@ impl Arguments {
         super::answer(text.as_bytes())?;
         let worse = self
             .fail_on_worse
-            .is_some_and(|newest| trend.worse_within(newest));
+            .is_some_and(|newest| trend.worse_within(newest.get()));
         Ok(if worse { EXIT_EXPECTATION } else { EXIT_PASSED })
     }
 }

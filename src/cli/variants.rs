@@ -3,16 +3,17 @@
 //!
 //! Each run asks by itself for a machine that is not busy, a target that is ready, and a
 //! baseline that is healthy before the first fault: what one run leaves behind is no part
-//! of the next. Where that is not so, the series ends with the reason, after the table of
-//! those that were run: minutes of load are not lost with the one that could not be.
+//! of the next. Where that is not so, the variant is left out of the table with the reason:
+//! minutes of load are not lost with the one that could not be run.
 
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use super::chosen::Chosen;
 use super::{Code, View};
-use crate::analysis::{EndedBy, Outcome, Row, Validity, WhatIf};
+use crate::analysis::{Outcome, Row, WhatIf};
 use crate::clock;
+use crate::compare::{InSeries, Series};
 use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::plan::Plan;
 use crate::report;
@@ -84,13 +85,12 @@ struct Tried {
     seed: u64,
     /// Its run directory.
     directory: PathBuf,
-    outcome: Outcome,
-    /// Why its figures are not the target's; empty where they are.
-    invalid: String,
+    /// What it came to, or why it counts for nothing.
+    outcome: std::result::Result<Outcome, String>,
 }
 
 /// A series of runs: the scenario as it is and each variant, with each seed.
-struct Series<'a> {
+struct Trials<'a> {
     variants: &'a [Variant],
     scenario: String,
     title: String,
@@ -120,13 +120,15 @@ pub(super) fn run(
         let stamp = clock::stamp(clock::wall_millis());
         Path::new("reports").join(format!("what-if-{stamp}"))
     });
-    let mut series = Series {
+    let mut trials = Trials {
         variants: &variants,
         scenario: plans[0].scenario.clone(),
         title: plans[0].title.clone(),
         tried: Vec::new(),
         parent,
     };
+    // The scenario as it is must be possible.
+    let mut series = Series::begin(1)?;
     for more in 0..seeds {
         for (place, plan) in plans.iter().enumerate() {
             let plan = Plan {
@@ -137,59 +139,36 @@ pub(super) fn run(
             let number = more * plans.len() as u64 + place as u64 + 1;
             let all = seeds * plans.len() as u64;
             super::tell(&format!("{number} of {all}: {name}, seed {}", plan.seed));
-            if let Some(code) = series.try_one(chosen, place, plan, seeds > 1, options)? {
-                return Ok(code);
-            }
+            let named = if seeds > 1 {
+                format!("{place}-seed-{}", plan.seed)
+            } else {
+                place.to_string()
+            };
+            let directory = trials.parent.join(named);
+            let seed = plan.seed;
+            let options = one(options, &directory, chosen, (&variants[place], seed));
+            let outcome = match series.run(|| run::live(plan, &options)) {
+                InSeries::Counts(findings) => Ok(Outcome::of(&findings)),
+                InSeries::Invalid(why) => Err(format!("its measurement is invalid: {why}")),
+                InSeries::Unfit(why) => Err(format!("it could not be run: {why}")),
+                InSeries::Ends(why) => {
+                    trials.show()?;
+                    return why;
+                }
+            };
+            trials.tried.push(Tried {
+                variant: place,
+                seed,
+                directory,
+                outcome,
+            });
         }
     }
-    let valid = series.show()?;
+    let valid = trials.show()?;
     Ok(if valid { EXIT_PASSED } else { EXIT_INVALID })
 }
 
-impl Series<'_> {
-    /// Runs a variant with a seed; the exit code where the series ends with it.
-    fn try_one(
-        &mut self,
-        chosen: &Chosen,
-        place: usize,
-        plan: Plan,
-        several: bool,
-        options: &run::Options,
-    ) -> Result<Option<i32>> {
-        let seed = plan.seed;
-        let name = if several {
-            format!("{place}-seed-{seed}")
-        } else {
-            place.to_string()
-        };
-        let directory = self.parent.join(name);
-        let variant = &self.variants[place];
-        let options = one(options, &directory, chosen, (variant, seed));
-        let findings = match run::live(plan, &options) {
-            Ok(findings) if findings.ending.by == EndedBy::Interrupted => {
-                self.show()?;
-                return Ok(Some(findings.exit_code()));
-            }
-            Ok(findings) => findings,
-            Err(error) => {
-                self.show()?;
-                return Err(error);
-            }
-        };
-        let measurement = &findings.measurement;
-        self.tried.push(Tried {
-            variant: place,
-            seed,
-            directory,
-            outcome: Outcome::of(&findings),
-            invalid: match measurement.validity {
-                Validity::Valid => String::new(),
-                Validity::Invalid => measurement.reasons.join(" "),
-            },
-        });
-        Ok(None)
-    }
-
+impl Trials<'_> {
     /// Prints the table of those that were run, where any was, and puts it into the report
     /// of the scenario as it is; whether all of it is valid.
     fn show(&self) -> Result<bool> {
@@ -197,7 +176,7 @@ impl Series<'_> {
             return Ok(true);
         }
         let told = self.table()?;
-        let place = self.valid(0).next().map(|it| it.directory.as_path());
+        let place = self.valid(0).next().map(|(it, _)| it.directory.as_path());
         let report = place
             .map(|place| run::with_table(place, &told))
             .transpose()?;
@@ -209,31 +188,31 @@ impl Series<'_> {
     }
 
     /// The valid runs of a variant.
-    fn valid(&self, variant: usize) -> impl Iterator<Item = &Tried> {
-        let own = self.tried.iter();
-        own.filter(move |it| it.variant == variant && it.invalid.is_empty())
+    fn valid(&self, variant: usize) -> impl Iterator<Item = (&Tried, &Outcome)> {
+        let own = self.tried.iter().filter(move |it| it.variant == variant);
+        own.filter_map(|it| Some((it, it.outcome.as_ref().ok()?)))
     }
 
     /// The table; what was not measured validly is left out of it, with the reason.
     fn table(&self) -> Result<WhatIf> {
-        let base: Vec<&Tried> = self.valid(0).collect();
+        let base: Vec<(&Tried, &Outcome)> = self.valid(0).collect();
         let Some(base_row) = self.row(0, &base) else {
-            let why = self.tried.first().map(|it| it.invalid.as_str());
+            let why = self.tried.iter().find_map(|it| it.outcome.as_ref().err());
             return Err(Error::unfit(format!(
                 "failed to measure the scenario as it is, so there is nothing to compare with: {}",
-                why.unwrap_or_default()
+                why.map_or("it was not run", String::as_str)
             )));
         };
-        let left_out = self.tried.iter().filter(|it| !it.invalid.is_empty());
-        let left_out = left_out.map(|it| {
+        let left_out = self.tried.iter().filter_map(|it| {
+            let why = it.outcome.as_ref().err()?;
             let name = format!("{}, seed {}", self.variants[it.variant].shown(), it.seed);
-            (name, format!("its measurement is invalid: {}", it.invalid))
+            Some((name, why.clone()))
         });
         Ok(WhatIf {
             scenario: self.scenario.clone(),
             title: self.title.clone(),
             live: true,
-            seeds: base.iter().map(|it| it.seed).collect(),
+            seeds: base.iter().map(|(it, _)| it.seed).collect(),
             base: base_row,
             alone: (1..self.variants.len())
                 .filter_map(|variant| self.row(variant, &base))
@@ -245,10 +224,11 @@ impl Series<'_> {
 
     /// A variant's row, of the seeds that were measured validly with it and without it;
     /// none where there is no such seed.
-    fn row(&self, variant: usize, base: &[&Tried]) -> Option<Row> {
-        let pairs = base.iter().filter_map(|without| {
-            let with = self.valid(variant).find(|it| it.seed == without.seed)?;
-            Some((with.outcome.clone(), without.outcome.clone()))
+    fn row(&self, variant: usize, base: &[(&Tried, &Outcome)]) -> Option<Row> {
+        let pairs = base.iter().filter_map(|(own, without)| {
+            let mut all = self.valid(variant);
+            let (_, with) = all.find(|(it, _)| it.seed == own.seed)?;
+            Some((with.clone(), (*without).clone()))
         });
         let (with, without): (Vec<_>, Vec<_>) = pairs.unzip();
         let own = &self.variants[variant];

@@ -1,18 +1,21 @@
 //! Baselines: runs that were accepted, in a small file that fits into a repository.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde::{Deserialize, Serialize};
 
-use super::sets::runs;
-use crate::analysis::compare::Digest;
+use super::sets::{self, Set};
+use crate::analysis::compare::{Digest, Options, compare};
+use crate::analysis::{Findings, Verdict};
 use crate::bounds::BASELINE;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::files;
-use crate::record::write_private;
+use crate::plan::Figure;
+use crate::record::replace_private;
 
 /// The folder of baselines that are called by name.
 const FOLDER: &str = "baselines";
@@ -32,36 +35,41 @@ struct Baseline {
     runs: Vec<Digest>,
 }
 
-/// The file of a baseline of this name.
-pub(crate) fn baseline_path(name: &str) -> PathBuf {
-    Path::new(FOLDER).join(format!("{name}.json"))
+/// The file that a text names as a baseline: a path, or a name without a `/` and without
+/// `.json` at its end.
+pub(super) fn path_of(text: &str) -> PathBuf {
+    let is_path = text.contains('/') || text.to_ascii_lowercase().ends_with(".json");
+    if is_path {
+        PathBuf::from(text)
+    } else {
+        Path::new(FOLDER).join(format!("{text}.json"))
+    }
 }
 
-/// Accepts runs as a baseline; where it was written.
+/// Accepts runs as a baseline; where it was written. `anyway`: also those that failed, or
+/// are too short.
 ///
 /// # Errors
 ///
-/// Where there is no such run, one is invalid or incomplete, or the file cannot be written.
-pub(crate) fn accept(sets: &[String], name: &str) -> Result<PathBuf> {
-    let path = match Path::new(name).extension() {
-        Some(_) => PathBuf::from(name),
-        None => baseline_path(name),
-    };
-    let mut all = Vec::new();
+/// Where there is no such run, one cannot stand for what is good, or the file cannot be
+/// written.
+pub(crate) fn accept(sets: &[String], name: &str, anyway: bool) -> Result<PathBuf> {
+    let path = path_of(name);
+    let mut all: Vec<Digest> = Vec::new();
     for set in sets {
-        all.extend(runs(set)?);
+        match Set::named(set)? {
+            Set::Baseline(file) => all.extend(read(&file)?),
+            Set::Runs(directories) => {
+                for directory in directories {
+                    let (digest, findings) = sets::read(&directory)?;
+                    refuse(unfit(&findings).filter(|_| !anyway), &digest.name)?;
+                    all.push(digest);
+                }
+            }
+        }
     }
-    for run in &all {
-        let why = match (run.invalid.first(), run.complete) {
-            (Some(why), _) => why.clone(),
-            (None, false) => "it did not come to its planned end".to_owned(),
-            (None, true) => continue,
-        };
-        return Err(Error::usage(format!(
-            "{} cannot be a baseline: {why}; run it again",
-            run.name
-        )));
-    }
+    let all = distinct(all);
+    refuse(too_short(&all).filter(|_| !anyway), &sets.join(", "))?;
     let baseline = Baseline {
         format: FORMAT,
         accepted_wall_ms: clock::wall_millis(),
@@ -78,8 +86,40 @@ pub(crate) fn accept(sets: &[String], name: &str) -> Result<PathBuf> {
     fs::create_dir_all(folder).map_err(|cause| failed(&cause))?;
     let file = path.file_name().and_then(|it| it.to_str());
     let file = file.ok_or_else(|| failed(&"it has no name"))?;
-    write_private(folder, file, text.as_bytes())?;
+    replace_private(folder, file, text.as_bytes())?;
     Ok(path)
+}
+
+/// Refuses what has a reason against it.
+fn refuse(why: Option<String>, name: &str) -> Result<()> {
+    why.map_or(Ok(()), |why| {
+        Err(Error::usage(format!(
+            "{name} cannot be a baseline: {why}; run it again, or accept it with --anyway"
+        )))
+    })
+}
+
+/// Why a run cannot stand for what is good; none where it can.
+fn unfit(findings: &Findings) -> Option<String> {
+    let why = findings.ending.reasons.first().cloned();
+    (findings.verdict != Verdict::Passed || !findings.complete)
+        .then(|| why.unwrap_or_else(|| "its verdict is not `passed`".to_owned()))
+}
+
+/// Why no run could ever be told from these; none where one could. Held against themselves,
+/// goodput has a difference, of nought, where runs are long enough.
+fn too_short(runs: &[Digest]) -> Option<String> {
+    let itself = compare(runs, runs, &Options::default());
+    let mut figures = itself.figures.into_iter();
+    let goodput = figures.find(|it| it.phase.is_none() && it.figure == Figure::Goodput.word())?;
+    goodput.base.is_none().then_some(goodput.why)
+}
+
+/// Each run once, also where a copy or a baseline has it too.
+fn distinct(mut runs: Vec<Digest>) -> Vec<Digest> {
+    let mut seen = BTreeSet::new();
+    runs.retain(|run| seen.insert((run.started_wall_ms, run.plan.seed)));
+    runs
 }
 
 /// The commit that is checked out; empty where none is, or git is not there.
@@ -91,6 +131,10 @@ fn commit() -> String {
 }
 
 /// The runs of a baseline's file.
+///
+/// # Errors
+///
+/// Wrong usage: it is none.
 pub(super) fn read(path: &Path) -> Result<Vec<Digest>> {
     let wrong = |cause: &dyn std::fmt::Display| {
         Error::usage(format!(
@@ -117,4 +161,58 @@ pub(super) fn read(path: &Path) -> Result<Vec<Digest>> {
 #[derive(Deserialize)]
 struct Version {
     format: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_what_has_no_folder_and_no_ending_of_a_file() {
+        for (text, path) in [
+            ("main", "baselines/main.json"),
+            ("v1.2", "baselines/v1.2.json"),
+            ("main.json", "main.json"),
+            ("ci/main", "ci/main"),
+            ("./main", "./main"),
+        ] {
+            assert_eq!(path_of(text), Path::new(path), "{text}");
+        }
+    }
+
+    fn sample() -> (Digest, Findings) {
+        sets::read(Path::new("reports/sample-missing-await")).unwrap()
+    }
+
+    #[test]
+    fn what_failed_cannot_stand_for_what_is_good() {
+        let (_, mut findings) = sample();
+        findings.verdict = Verdict::Passed;
+        findings.complete = true;
+        assert_eq!(unfit(&findings), None);
+        findings.ending.reasons = vec!["1 of 2 expectations did not hold".into()];
+        for (verdict, complete) in [
+            (Verdict::Failed, true),
+            (Verdict::Invalid, true),
+            (Verdict::Passed, false),
+        ] {
+            findings.verdict = verdict;
+            findings.complete = complete;
+            let why = unfit(&findings).unwrap();
+            assert_eq!(why, "1 of 2 expectations did not hold");
+        }
+    }
+
+    #[test]
+    fn a_run_is_in_a_baseline_once() {
+        let (one, _) = sample();
+        let mut copy = one.clone();
+        copy.name = "reports/latest".into();
+        let mut later = one.clone();
+        later.started_wall_ms += 1;
+        let mut other = one.clone();
+        other.plan.seed += 1;
+        let runs = distinct(vec![one.clone(), copy, later.clone(), other.clone()]);
+        assert_eq!(runs, [one, later, other]);
+    }
 }

@@ -2,18 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
+use super::ab::withhold;
+use super::series::{InSeries, Series, why_ended};
 use super::sets::{digest, runs};
 use crate::analysis::compare::{Comparison, Options, compare};
-use crate::analysis::{Findings, RepeatedExpectation, Validity, repeated};
+use crate::analysis::{Findings, RepeatedRuns};
 use crate::clock;
-use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED, Error, Result};
+use crate::error::{EXIT_PASSED, Error, Result};
 use crate::plan::Plan;
 use crate::record::write_private;
 use crate::report;
 use crate::run;
 
-/// The file of what was expected, over several runs.
+/// The files of what was expected, over several runs.
 const REPEATED: &str = "repeated.json";
+const JUNIT: &str = "junit.xml";
 
 /// How a plan is run.
 pub(crate) struct Gate<'a> {
@@ -29,19 +32,32 @@ pub(crate) struct Gate<'a> {
 
 /// What it came to.
 pub(crate) struct Gated {
-    /// The exit code of the runs; [`EXIT_PASSED`] where none says otherwise.
-    pub code: i32,
-    /// The comparison with the baseline.
+    /// The one run; none where there were several.
+    pub one: Option<Box<Findings>>,
+    /// The runs, where several were asked for.
+    pub several: Option<RepeatedRuns>,
+    /// The comparison with the baseline; none where no run counts.
     pub comparison: Option<Comparison>,
     /// Where the runs lie.
     pub directory: PathBuf,
+    /// What ended several before their time: the exit code of a signal, or a failure.
+    pub ended: Option<Result<i32>>,
+}
+
+impl Gated {
+    /// The exit code of the runs themselves; [`EXIT_PASSED`] where none says otherwise.
+    pub(crate) fn code(&self) -> i32 {
+        let one = self.one.as_ref().map(|findings| findings.exit_code());
+        let several = self.several.as_ref().map(RepeatedRuns::exit_code);
+        one.or(several).unwrap_or(EXIT_PASSED)
+    }
 }
 
 /// Runs a plan as often as is needed, and holds it against a baseline.
 ///
 /// # Errors
 ///
-/// Where a run fails, or the baseline cannot be read: that is known before the first.
+/// Where the first run fails, or the baseline cannot be read: that is known before the first.
 pub(crate) fn gate(
     gate: &Gate<'_>,
     plan: &Plan,
@@ -52,47 +68,59 @@ pub(crate) fn gate(
         let stamp = clock::stamp(clock::wall_millis());
         Path::new("reports").join(format!("{}-{stamp}", plan.scenario))
     });
-    let (code, runs) = match gate.repeat {
-        0 | 1 => {
-            let options = run::Options {
-                out: Some(directory.clone()),
-                ..gate.options.clone()
-            };
-            let findings = one(plan.clone(), &options)?;
-            (findings.exit_code(), vec![directory.clone()])
-        }
-        _ => several(gate, plan, &directory, one)?,
+    let mut gated = Gated {
+        one: None,
+        several: None,
+        comparison: None,
+        directory: directory.clone(),
+        ended: None,
     };
-    let comparison = match base {
-        None => None,
-        Some(base) => {
-            let digests = runs.iter().map(|run| digest(run));
-            let digests: Vec<_> = digests.collect::<Result<_>>()?;
-            Some(compare(&base, &digests, &gate.judged))
-        }
+    let places = if gate.repeat <= 1 {
+        let options = run::Options {
+            out: Some(directory.clone()),
+            ..gate.options.clone()
+        };
+        gated.one = Some(Box::new(one(plan.clone(), &options)?));
+        vec![directory]
+    } else {
+        let (runs, places, ended) = several(gate, plan, &directory, one)?;
+        gated.several = Some(runs);
+        gated.ended = ended;
+        places
     };
-    Ok(Gated {
-        code,
-        comparison,
-        directory,
-    })
+    if let Some(base) = base.filter(|_| !places.is_empty()) {
+        let digests = places.iter().map(|run| digest(run));
+        let digests: Vec<_> = digests.collect::<Result<_>>()?;
+        let mut comparison = compare(&base, &digests, &gate.judged);
+        if let Some(why) = &gated.ended {
+            withhold(&mut comparison, why_ended(why));
+        }
+        gated.comparison = Some(comparison);
+    }
+    Ok(gated)
 }
 
-/// Runs it until everything that is expected is settled; the exit code and where they lie.
+/// Several runs, where those that count lie, and what ended them before their time.
+type Several = (RepeatedRuns, Vec<PathBuf>, Option<Result<i32>>);
+
+/// Runs it until everything that is expected is settled.
 fn several(
     gate: &Gate<'_>,
     plan: &Plan,
     directory: &Path,
     one: &mut dyn FnMut(Plan, &run::Options) -> Result<Findings>,
-) -> Result<(i32, Vec<PathBuf>)> {
-    let mut found: Vec<Findings> = Vec::new();
-    let mut places = Vec::new();
-    let mut results = Vec::new();
-    let mut left_out = 0;
-    for number in 0..gate.repeat {
-        let out = directory.join(format!("run-{:02}", number + 1));
+) -> Result<Several> {
+    let mut series = Series::begin(1)?;
+    let (mut found, mut places) = (Vec::new(), Vec::new());
+    let mut left_out = Vec::new();
+    let mut ended = None;
+    let looks = RepeatedRuns::looks(usize::try_from(gate.repeat).unwrap_or(usize::MAX));
+    let judged =
+        |found: &[Findings]| RepeatedRuns::of(&plan.scenario, &plan.expectations, found, looks);
+    for number in 1..=gate.repeat {
+        let out = directory.join(format!("run-{number:02}"));
         let plan = Plan {
-            seed: plan.seed.wrapping_add(u64::from(number)),
+            seed: plan.seed.wrapping_add(u64::from(number) - 1),
             ..plan.clone()
         };
         let options = run::Options {
@@ -100,57 +128,53 @@ fn several(
             quiet: true,
             ..gate.options.clone()
         };
-        run::say(format!(
-            "run {} of {}, seed {}: ",
-            number + 1,
-            gate.repeat,
-            plan.seed
-        ))?;
-        let expected = plan.expectations.clone();
-        let findings = one(plan, &options)?;
-        if findings.measurement.validity == Validity::Invalid {
-            // It says nothing of the target, so the next seed takes its place.
-            left_out += 1;
-            continue;
+        let (all, seed) = (gate.repeat, plan.seed);
+        run::say(format!("run {number} of {all}, seed {seed}: "))?;
+        // What does not count says nothing of the target: the next seed is run in its place.
+        match series.run(|| one(plan, &options)) {
+            InSeries::Counts(findings) => {
+                found.push(*findings);
+                places.push(out);
+            }
+            InSeries::Invalid(why) => left_out.push(format!(
+                "run {number} is left out: its measurement is invalid: {why}"
+            )),
+            InSeries::Unfit(why) => {
+                run::say("left out\n")?;
+                left_out.push(format!("run {number} is left out: {why}"));
+            }
+            // Where nothing was run the failure says it all.
+            InSeries::Ends(Err(error)) if number == 1 => return Err(error),
+            InSeries::Ends(why) => {
+                ended = Some((number - 1, why));
+                break;
+            }
         }
-        found.push(findings);
-        places.push(out);
-        results = repeated(&expected, &found);
-        let settled = !results.is_empty() && results.iter().all(|it| it.passed.is_some());
-        if settled {
+        if RepeatedRuns::is_look(found.len()) && judged(&found).is_settled() {
             break;
         }
     }
-    let text = serde_json::to_string_pretty(&results)
-        .map_err(|cause| Error::failed(format!("failed to write {REPEATED}: {cause}")))?;
-    write_private(directory, REPEATED, text.as_bytes())?;
-    if !gate.options.quiet {
-        run::say(report::repeated::text(&results, gate.options.color))?;
+    let mut runs = judged(&found);
+    runs.left_out = left_out;
+    if let Some((after, why)) = &ended {
+        let told = why_ended(why);
+        runs.ended = format!("ended after {after} of {} runs: {told}", gate.repeat);
     }
-    if left_out > 0 {
-        run::say(format!(
-            "  {left_out} of {} runs are left out: their measurement is invalid\n",
-            left_out + found.len()
-        ))?;
-    }
-    let settled = results.iter().all(|it| it.passed.is_some());
-    let code = match code(&found, &results) {
-        _ if found.is_empty() || (left_out > 0 && !settled) => EXIT_INVALID,
-        code => code,
-    };
-    Ok((code, places))
+    write(directory, &runs, gate.options)?;
+    Ok((runs, places, ended.map(|(_, why)| why)))
 }
 
-/// What is expected over several runs decides; else each run's own ending.
-fn code(found: &[Findings], results: &[RepeatedExpectation]) -> i32 {
-    let own = found.iter().map(Findings::exit_code);
-    // One that failed to run is told as such.
-    let worst = own
-        .filter(|code| ![EXIT_PASSED, EXIT_EXPECTATION].contains(code))
-        .max();
-    match worst {
-        Some(code) => code,
-        None if results.iter().all(|it| it.passed == Some(true)) => EXIT_PASSED,
-        None => EXIT_EXPECTATION,
+/// Writes what the runs came to, and prints it.
+fn write(directory: &Path, runs: &RepeatedRuns, options: &run::Options) -> Result<()> {
+    std::fs::create_dir_all(directory).map_err(|cause| {
+        Error::failed(format!("failed to make {}: {cause}", directory.display()))
+    })?;
+    let text = serde_json::to_string_pretty(&runs.expectations)
+        .map_err(|cause| Error::failed(format!("failed to write {REPEATED}: {cause}")))?;
+    write_private(directory, REPEATED, text.as_bytes())?;
+    write_private(directory, JUNIT, report::repeated::junit(runs)?.as_bytes())?;
+    if !options.quiet {
+        run::say(report::repeated::text(runs, options.color))?;
     }
+    Ok(())
 }

@@ -3,6 +3,7 @@
 mod ab;
 mod baseline;
 mod gate;
+mod series;
 mod sets;
 
 use std::path::{Path, PathBuf};
@@ -14,7 +15,8 @@ use crate::report;
 
 pub(crate) use ab::{Turns, ab};
 pub(crate) use baseline::accept;
-pub(crate) use gate::{Gate, gate};
+pub(crate) use gate::{Gate, Gated, gate};
+pub(crate) use series::{InSeries, Series};
 use sets::runs;
 
 /// The files of a comparison, in a directory of its own.
@@ -44,12 +46,12 @@ pub(crate) fn json(comparison: &Comparison) -> Result<String> {
 }
 
 /// Writes a comparison in every format into a directory, which may be there; where its page
-/// lies.
+/// lies. `strict`: whether what cannot be told fails a build.
 ///
 /// # Errors
 ///
 /// Where it cannot be written.
-pub(crate) fn write(directory: &Path, comparison: &Comparison) -> Result<PathBuf> {
+pub(crate) fn write(directory: &Path, comparison: &Comparison, strict: bool) -> Result<PathBuf> {
     std::fs::create_dir_all(directory).map_err(|cause| {
         Error::failed(format!("failed to make {}: {cause}", directory.display()))
     })?;
@@ -67,7 +69,7 @@ pub(crate) fn write(directory: &Path, comparison: &Comparison) -> Result<PathBuf
     write_private(
         directory,
         JUNIT,
-        report::compare::junit(comparison)?.as_bytes(),
+        report::compare::junit(comparison, strict)?.as_bytes(),
     )?;
     Ok(directory.join(PAGE))
 }

@@ -47,7 +47,7 @@ pub(crate) use histogram::{is_told, told_from};
 pub use interval_log::IntervalLog;
 pub use memory::MemoryRecorder;
 pub use private::{claim_directory, write_private};
-pub(crate) use private::{open_anew, open_to_append};
+pub(crate) use private::{open_anew, open_to_append, replace_private};
 pub use sample::{Counters, Measure, Observer, Sample};
 pub use samples::Samples;
 pub use statuses::StatusCounters;

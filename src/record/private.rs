@@ -57,6 +57,23 @@ pub fn write_private(directory: &Path, name: &str, content: &[u8]) -> Result<()>
         .map_err(|cause| write_error(&path, &cause))
 }
 
+/// The same of a file that may be there and be another's, as one that a container has
+/// checked out: a new one takes its name once it is whole, and nothing is written into the
+/// old one.
+///
+/// # Errors
+///
+/// As [`write_private`].
+pub(crate) fn replace_private(directory: &Path, name: &str, content: &[u8]) -> Result<()> {
+    let new = format!(".{name}.{}", std::process::id());
+    write_private(directory, &new, content)?;
+    let (new, path) = (directory.join(new), directory.join(name));
+    fs::rename(&new, &path).map_err(|cause| {
+        let _ = fs::remove_file(&new);
+        write_error(&path, &cause)
+    })
+}
+
 /// Makes the directory, or takes an empty one, readable by its owner only either way;
 /// false, and nothing is changed, where it holds something already.
 ///
@@ -176,6 +193,25 @@ mod tests {
         write_private(&run, "own", b"longer").unwrap();
         write_private(&run, "own", b"new").unwrap();
         assert_eq!(read(&run.join("own")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn what_is_replaced_is_not_written_into() {
+        let folder = tempfile::tempdir().unwrap();
+        let elsewhere = folder.path().join("elsewhere");
+        fs::write(&elsewhere, "as it was").unwrap();
+        let folder = folder.path();
+        fs::hard_link(&elsewhere, folder.join("hard")).unwrap();
+        std::os::unix::fs::symlink(&elsewhere, folder.join("link")).unwrap();
+        for name in ["hard", "link", "new", "new"] {
+            replace_private(folder, name, b"whole").unwrap();
+            assert_eq!(fs::read_to_string(folder.join(name)).unwrap(), "whole");
+        }
+        assert_eq!(fs::read_to_string(&elsewhere).unwrap(), "as it was");
+        // Nothing else is left, also where it failed.
+        fs::create_dir(folder.join("folder")).unwrap();
+        assert!(replace_private(folder, "folder", b"whole").is_err());
+        assert_eq!(entries(folder), Some(5));
     }
 
     #[test]

@@ -55,8 +55,8 @@ pub(crate) fn text(comparison: &Comparison, color: bool) -> String {
         "  candidate  {}",
         printable(&side(&comparison.candidate))
     );
-    for obstacle in comparison.obstacles.iter().chain(&comparison.left_out) {
-        let _ = writeln!(text, "  ! {}", printable(obstacle));
+    for line in amiss(comparison) {
+        let _ = writeln!(text, "  ! {}", printable(line));
     }
     text.push_str("\nWhat changed\n");
     for line in changed(comparison) {
@@ -148,18 +148,22 @@ fn value(key: &str, value: &Value) -> String {
     }
 }
 
-/// The cells of a row, in the order of [`COLUMNS`].
-fn cells(row: &FigureComparison) -> [String; 7] {
-    let name = match &row.phase {
+/// A figure with its phase.
+pub(super) fn named(row: &FigureComparison) -> String {
+    match &row.phase {
         Some(phase) => format!("{} in {}", row.figure, printable(phase)),
         None => row.figure.clone(),
-    };
+    }
+}
+
+/// The cells of a row, in the order of [`COLUMNS`].
+fn cells(row: &FigureComparison) -> [String; 7] {
     let interval = row
         .low
         .zip(row.high)
         .map(|(low, high)| format!("{} … {}", moved(row, low), moved(row, high)));
     [
-        name,
+        named(row),
         maybe(row.base, |it| own(row, it)),
         maybe(row.candidate, |it| own(row, it)),
         maybe(row.difference, |it| moved(row, it)),
@@ -298,6 +302,9 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
         comparison.verdict.words(),
         markdown(&comparison.reason)
     );
+    for line in amiss(comparison) {
+        let _ = writeln!(text, "\n- {}", markdown(line));
+    }
     text.push_str("\n| figure | base | candidate | difference | interval | verdict |\n");
     text.push_str("|---|---|---|---|---|---|\n");
     for row in most_moved(comparison) {
@@ -315,12 +322,26 @@ pub(crate) fn summary(comparison: &Comparison) -> String {
         let _ = writeln!(text, "- {}", markdown(&line));
     }
     for side in [&comparison.base, &comparison.candidate] {
-        if !side.command.is_empty() {
-            let command = printable(&side.command).replace('`', "'");
-            let _ = writeln!(text, "\n    {command}");
-        }
+        text.push_str(&command(&side.command));
     }
     text
+}
+
+/// Obstacles, and what does not count.
+fn amiss(comparison: &Comparison) -> impl Iterator<Item = &String> {
+    comparison.obstacles.iter().chain(&comparison.left_out)
+}
+
+/// A command as a block of code in Markdown, behind an empty line: its fence is longer than
+/// any in the command. Nothing where it is not known.
+pub(super) fn command(command: &str) -> String {
+    if command.is_empty() {
+        return String::new();
+    }
+    let command = printable(command);
+    let runs = command.split(|c| c != '`').map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or(0).max(2) + 1);
+    format!("\n{fence}text\n{command}\n{fence}\n")
 }
 
 /// A figure in one line.
@@ -329,29 +350,20 @@ pub(super) fn row(row: &FigureComparison) -> String {
     format!("{name}: {base} → {candidate}, {difference} ({interval}): {verdict}")
 }
 
-/// The comparison as a build server reads it: a test case for each figure.
-pub(crate) fn junit(comparison: &Comparison) -> Result<String> {
+/// The comparison as a build server reads it: a test case for each figure. What cannot be
+/// told is skipped, with the reason; with `strict` the whole is an error then, as its exit
+/// code says.
+pub(crate) fn junit(comparison: &Comparison, strict: bool) -> Result<String> {
     let mut suite = TestSuite::new("comparison");
     for figure in &comparison.figures {
-        let [name, ..] = cells(figure);
-        let status = match figure.verdict {
-            ComparisonVerdict::Worse => NonSuccessKind::Failure,
-            ComparisonVerdict::NotComparable => NonSuccessKind::Error,
-            _ => {
-                suite.add_test_case(TestCase::new(name, TestCaseStatus::success()));
-                continue;
-            }
+        let told = match figure.verdict {
+            ComparisonVerdict::CannotTell => figure.why.clone(),
+            _ => row(figure),
         };
-        let mut status = TestCaseStatus::non_success(status);
-        status.set_message(printable(&row(figure)).into_owned());
-        suite.add_test_case(TestCase::new(name, status));
+        let status = status(figure.verdict, false, &told);
+        suite.add_test_case(TestCase::new(named(figure), status));
     }
-    let mut whole = match comparison.verdict {
-        ComparisonVerdict::Worse => TestCaseStatus::non_success(NonSuccessKind::Failure),
-        ComparisonVerdict::NotComparable => TestCaseStatus::non_success(NonSuccessKind::Error),
-        _ => TestCaseStatus::success(),
-    };
-    whole.set_message(printable(&comparison.reason).into_owned());
+    let whole = status(comparison.verdict, strict, &comparison.reason);
     suite.add_test_case(TestCase::new("the comparison", whole));
     suite.set_system_out(text(comparison, false));
     let mut report = Report::new("threadbare");
@@ -359,6 +371,22 @@ pub(crate) fn junit(comparison: &Comparison) -> Result<String> {
     report
         .to_string()
         .map_err(|cause| Error::failed(format!("failed to write the comparison: {cause}")))
+}
+
+fn status(verdict: ComparisonVerdict, strict: bool, message: &str) -> TestCaseStatus {
+    let mut status = match verdict {
+        ComparisonVerdict::Worse => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        ComparisonVerdict::NotComparable => TestCaseStatus::non_success(NonSuccessKind::Error),
+        ComparisonVerdict::CannotTell if strict => {
+            TestCaseStatus::non_success(NonSuccessKind::Error)
+        }
+        ComparisonVerdict::CannotTell => TestCaseStatus::skipped(),
+        ComparisonVerdict::Better | ComparisonVerdict::NoDifferenceShown => {
+            return TestCaseStatus::success();
+        }
+    };
+    status.set_message(printable(message).into_owned());
+    status
 }
 
 /// Text that stands in Markdown as it reads.
@@ -386,7 +414,7 @@ struct Page<'a> {
     reason: &'a str,
     base: String,
     candidate: String,
-    obstacles: &'a [String],
+    amiss: Vec<&'a String>,
     changed: Vec<String>,
     columns: [&'static str; 7],
     rows: Vec<([String; 7], &'static str)>,
@@ -407,7 +435,7 @@ pub(crate) fn html(comparison: &Comparison) -> Result<String> {
         reason: &comparison.reason,
         base: side(&comparison.base),
         candidate: side(&comparison.candidate),
-        obstacles: &comparison.obstacles,
+        amiss: amiss(comparison).collect(),
         changed: changed(comparison),
         columns: COLUMNS,
         rows: comparison
@@ -478,4 +506,19 @@ fn svg(picture: &Picture) -> String {
         );
     }
     drawn + "</svg>"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::command;
+
+    #[test]
+    fn a_command_is_code_whatever_it_holds() {
+        assert_eq!(command(""), "");
+        assert_eq!(command("load -R 5"), "\n```text\nload -R 5\n```\n");
+        assert_eq!(
+            command("sh -c 'a `b` ```` c'"),
+            "\n`````text\nsh -c 'a `b` ```` c'\n`````\n"
+        );
+    }
 }

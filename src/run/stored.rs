@@ -5,6 +5,7 @@
 //! is no run is the user's mistake. A run that cannot be read is told of and stops nothing.
 
 use std::cmp::Reverse;
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -77,8 +78,7 @@ fn each<T>(sets: &[PathBuf], mut of: impl FnMut(&StoredRun) -> T) -> Result<Vec<
     for set in sets {
         found.extend(directories(set)?);
     }
-    found.sort();
-    found.dedup();
+    let found = distinct(found);
     if found.len() as u64 > bounds::RUNS.entries_max() {
         return Err(too_large(sets, &bounds::RUNS.too_many()));
     }
@@ -103,7 +103,17 @@ fn named(path: &Path) -> String {
     printable(&path.display().to_string()).into_owned()
 }
 
-/// The directories of runs that a set has.
+/// Each directory once, in the order of their names: a link such as `reports/latest` is the
+/// run that it leads to, which keeps its own name where both are there.
+fn distinct(mut found: Vec<PathBuf>) -> Vec<PathBuf> {
+    found.sort_by_cached_key(|path| (path.is_symlink(), path.clone()));
+    let mut seen = BTreeSet::new();
+    found.retain(|path| seen.insert(fs::canonicalize(path).unwrap_or_else(|_| path.clone())));
+    found.sort();
+    found
+}
+
+/// The directories of runs that a set has, each once, in the order of their names.
 ///
 /// # Errors
 ///
@@ -148,7 +158,7 @@ pub(crate) fn directories(set: &Path) -> Result<Vec<PathBuf>> {
             "it is not a run, and none lies there (a run has {HEADER} or {SUMMARY})"
         )));
     }
-    Ok(found)
+    Ok(distinct(found))
 }
 
 fn is_run(directory: &Path) -> bool {
@@ -204,7 +214,30 @@ fn summary(directory: &Path) -> Result<Findings> {
 
 #[cfg(test)]
 mod tests {
-    use super::pattern;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use super::{directories, distinct, pattern};
+
+    #[test]
+    fn a_run_with_two_names_is_one_run() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path();
+        for name in ["run-1", "run-2"] {
+            fs::create_dir(folder.join(name)).unwrap();
+            fs::write(folder.join(name).join("run.json"), "{}").unwrap();
+        }
+        symlink("run-2", folder.join("latest")).unwrap();
+        let both = ["run-1", "run-2"].map(|name| folder.join(name));
+        assert_eq!(directories(folder).unwrap(), both);
+        assert_eq!(directories(&folder.join("*")).unwrap(), both);
+        // The link alone is as good a name.
+        let latest = folder.join("latest");
+        assert_eq!(directories(&latest).unwrap(), [latest.clone()]);
+        let [first, second] = both;
+        let twice = vec![second.clone(), latest, first.clone(), second.clone()];
+        assert_eq!(distinct(twice), [first, second]);
+    }
 
     #[test]
     fn a_pattern_is_a_name_with_gaps() {

@@ -11,8 +11,8 @@ use super::meaning::Reader;
 use super::statement::{self, Statement, Stretch};
 use crate::error::{Error, Result};
 use crate::model::{
-    Action, Bound, Expectation, FailuresOf, Figure, ProxyAction, Scope, SourceName, Surge, Unit,
-    Word,
+    Action, Bound, Expectation, FailuresOf, Figure, Moment, ProxyAction, Scope, SourceName, Surge,
+    Unit, Word,
 };
 use crate::plan::{BASELINE, Entry, surge_phases};
 
@@ -72,7 +72,16 @@ fn read_alone(text: &str, kinds: &[String]) -> std::result::Result<Expectation, 
             ));
         }
         Stretch::Phase(name, _) => (Some(name), None),
-        Stretch::Window(window, _) => (None, Some(window)),
+        Stretch::Window(window, span) => {
+            if let Some(name) = window.phases().find(|name| !known.contains(name)) {
+                let message = format!("a load has no event and no phase `{name}`");
+                let events = Moment::ALL.iter().map(|(_, word)| *word);
+                let events: Vec<&str> = events.chain(known).collect();
+                let help = suggest(name, &events);
+                return Err(Mistake::new(span, message, "unknown event", help));
+            }
+            (None, Some(window))
+        }
     };
     Ok(Expectation {
         that: statement.figure,

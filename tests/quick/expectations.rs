@@ -147,6 +147,14 @@ fn load(words: &[&str]) -> Output {
 fn the_command_line_reads_the_same_and_refuses_before_anything_is_sent() {
     for (text, part) in [
         ("p99 in rollback <= 1s", "a load has no phase `rollback`"),
+        (
+            "p99 from rolback applied to the end <= 1s",
+            "a load has no event and no phase `rolback applied`",
+        ),
+        (
+            "p99 in the 10 s after rolback applied <= 1s",
+            "did you mean `rollback applied`?",
+        ),
         ("p99", "this has no bound"),
         ("p99 of buy <= 1s", "there is one kind of operation"),
     ] {

@@ -15,6 +15,7 @@ mod owners;
 mod pacing;
 mod published;
 mod queueing;
+mod series;
 mod station;
 mod steps;
 mod studies;

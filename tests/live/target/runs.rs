@@ -258,7 +258,7 @@ fn nothing_is_injected_into_what_is_broken_already() {
 }
 
 #[test]
-fn a_variant_that_cannot_be_run_ends_the_series_and_not_its_table() {
+fn a_variant_that_cannot_be_run_is_left_out_and_the_table_says_why() {
     let _alone = alone();
     let server = Server::start(|_| ScriptedAnswer::status(200));
     let case = Case::new(&on(&url(&server), "3s", ""));
@@ -270,13 +270,16 @@ fn a_variant_that_cannot_be_run_ends_the_series_and_not_its_table() {
         .arg(case.folder.path().join("tried"))
         .output()
         .unwrap();
-    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(97), "{}", said(&output));
     let table = String::from_utf8_lossy(&output.stdout);
     assert!(
         table.contains("unchanged") && table.contains("Runs: "),
         "{table}"
     );
-    assert!(!table.contains("gone"), "{table}");
+    assert!(
+        table.contains("gone") && table.contains("it could not be run: "),
+        "{table}"
+    );
 }
 
 #[test]
