@@ -12,7 +12,7 @@ use super::answer::{
 use super::compare;
 use super::figures::words;
 use crate::analysis::compare::{Comparison, ComparisonVerdict};
-use crate::analysis::{Findings, Verdict};
+use crate::analysis::{Findings, Validity, Verdict};
 use crate::error::{Error, Result};
 use crate::record::printable;
 
@@ -192,13 +192,16 @@ struct Benchmark {
     extra: String,
 }
 
-/// The figures of a run of which less is better.
+/// The figures of a run of which less is better; none where the measurement is invalid.
 ///
 /// # Errors
 ///
 /// Where it cannot be written, which is a bug.
 pub(crate) fn benchmark(findings: &Findings) -> Result<String> {
-    let mut all = Vec::new();
+    let mut all: Vec<Benchmark> = Vec::new();
+    if findings.measurement.validity == Validity::Invalid {
+        return pretty(&all);
+    }
     let mut put = |name: String, unit: &'static str, value: Option<f64>| {
         if let Some(value) = value {
             all.push(Benchmark {
@@ -241,6 +244,92 @@ fn pretty(value: &impl Serialize) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The committed sample, which passes, with changes.
+    fn sample(change: fn(&mut Findings)) -> Findings {
+        let text = include_str!("../../reports/sample-missing-await/summary.json");
+        let mut findings = serde_json::from_str(text).unwrap();
+        change(&mut findings);
+        findings
+    }
+
+    fn missed(findings: &mut Findings, passed: Option<bool>) {
+        findings.expectations[0].passed = passed;
+        findings.verdict = Verdict::Failed;
+    }
+
+    #[test]
+    fn every_output_says_what_a_run_came_to() {
+        type Row = (
+            &'static str,
+            fn(&mut Findings),
+            &'static str,
+            Option<bool>,
+            bool,
+        );
+        let rows: [Row; 5] = [
+            ("passes", |_| {}, "### ✅", None, true),
+            (
+                "fails",
+                |it| missed(it, Some(false)),
+                "### ❌",
+                Some(true),
+                true,
+            ),
+            (
+                "cannot tell",
+                |it| missed(it, None),
+                "### ❌",
+                Some(false),
+                true,
+            ),
+            (
+                "is partial",
+                |it| {
+                    it.complete = false;
+                    it.verdict = Verdict::Failed;
+                },
+                "### ❔",
+                Some(false),
+                true,
+            ),
+            (
+                "is invalid",
+                |it| {
+                    it.measurement.validity = Validity::Invalid;
+                    it.verdict = Verdict::Invalid;
+                },
+                "### ❔",
+                Some(false),
+                false,
+            ),
+        ];
+        for (what, change, sign, fails, benchmarks) in rows {
+            let findings = sample(change);
+            let text = summary(&findings);
+            assert!(text.starts_with(sign), "{what}: {text}");
+            let partial = text.contains("(partial: ");
+            assert_eq!(partial, !findings.complete, "{what}: {text}");
+            let notes = notes(&findings);
+            assert_eq!(notes.first().map(|note| note.fails), fails, "{what}");
+            for note in &notes {
+                let (level, severity) = if note.fails {
+                    ("::error ", "major")
+                } else {
+                    ("::warning ", "minor")
+                };
+                assert!(github(note).starts_with(level), "{what}: {}", github(note));
+                let report = gitlab(std::slice::from_ref(note), "a").unwrap();
+                assert!(report.contains(severity), "{what}: {report}");
+            }
+            let figures = benchmark(&findings).unwrap();
+            assert_eq!(
+                figures.contains("response p99"),
+                benchmarks,
+                "{what}: {figures}"
+            );
+        }
+    }
 
     #[test]
     fn a_note_cannot_begin_a_command_of_its_own() {

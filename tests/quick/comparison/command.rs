@@ -7,7 +7,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 use tempfile::TempDir;
 
-fn threadbare(folder: &Path, words: &[&str]) -> Output {
+pub(super) fn threadbare(folder: &Path, words: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_threadbare"));
     command.args(words).current_dir(folder);
     for variable in ["GITHUB_STEP_SUMMARY", "GITHUB_ACTIONS", "GITLAB_CI"] {
@@ -16,12 +16,12 @@ fn threadbare(folder: &Path, words: &[&str]) -> Output {
     command.output().unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
 }
 
 /// A run of the scenario with the surge left out, so that it has one phase.
-fn simulate(folder: &Path, name: &str, settings: &[&str]) {
+pub(super) fn simulate(folder: &Path, name: &str, settings: &[&str]) {
     let mut words = vec!["simulate", "slow-database", "--out", name, "--quiet"];
     let calm = ["timeline=[]", "expect=[]", "end=60s"];
     for setting in calm.iter().chain(settings) {
@@ -35,7 +35,7 @@ fn simulate(folder: &Path, name: &str, settings: &[&str]) {
     );
 }
 
-fn runs() -> TempDir {
+pub(super) fn runs() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     simulate(folder.path(), "main-1", &[]);
     simulate(

@@ -2,4 +2,5 @@
 //! user meets it.
 
 mod command;
+mod outputs;
 mod truth;
