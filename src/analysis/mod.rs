@@ -58,6 +58,7 @@ mod observed;
 mod owners;
 mod phases;
 mod recovery;
+mod reading;
 mod repeated;
 mod sentences;
 mod series;
