@@ -43,7 +43,7 @@ pub(crate) fn ab(turns: &Turns<'_>) -> Result<(Comparison, PathBuf)> {
     let judged = Options {
         // Each look has its part of the chance of a false alarm.
         alarm: turns.judged.alarm / f64::from(looks(turns.rounds)),
-        ..turns.judged
+        ..turns.judged.clone()
     };
     let (mut base, mut candidate) = (Vec::new(), Vec::new());
     let mut left_out = Vec::new();
