@@ -176,10 +176,9 @@ fn phase<'a>(
     stretch: &Stretch,
 ) -> Result<Cow<'a, Phase>, String> {
     if let Some(name) = &expectation.kind {
-        let mut names = seen.record.header.plan.kinds.iter();
-        let kind = names.position(|own| own == name);
-        let kind = kind.ok_or_else(|| format!("there is no operation `{name}` of several"))?;
-        let phase = kinds::phase(seen.record, seen.series, stretch, kind);
+        let source = kinds::source(&seen.record.header.plan, name);
+        let source = source.ok_or_else(|| format!("there is no operation `{name}` of several"))?;
+        let phase = kinds::phase(seen.record, seen.series, stretch, &source);
         return Ok(Cow::Owned(phase));
     }
     let known = expectation.phase.as_deref();

@@ -47,13 +47,19 @@ pub fn findings(record: &Record) -> Findings {
         valid: measurement.validity == Validity::Valid,
     };
     let incidents = incident::incidents(&evidence);
+    let whole = kinds::Whole {
+        record,
+        series: &series,
+        observation,
+    };
     let mut findings = Findings {
         baseline: evidence.service().as_ref().map(shown),
         phases: stretches
             .iter()
             .map(|stretch| phases::phase(record, &series, stretch))
             .collect(),
-        kinds: kinds::kinds(record, &series, observation),
+        kinds: kinds::kinds(&whole),
+        urls: kinds::urls(&whole),
         whole_run: phases::whole(&stretches)
             .map(|stretch| Box::new(phases::phase(record, &series, &stretch))),
         exhaustion: exhaustion::windows(&series, observation),
@@ -175,6 +181,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         kinds: Vec::new(),
         whole_run: None,
         exhaustion: Vec::new(),
+        urls: Vec::new(),
         instances: 0,
         steps: Vec::new(),
         inferred_capacity: None,

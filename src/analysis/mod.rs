@@ -90,7 +90,7 @@ pub use findings::{
     SustainingShares, Validity, Verdict, summary_schema,
 };
 pub use harm::{AfterRecovery, Harm, Relapse};
-pub use kinds::KindFigures;
+pub use kinds::{KindFigures, PartFigures, UrlFigures};
 pub(crate) use load::load_rates;
 pub use observed::{GaugeFigures, GaugeGap, ProcessFigures};
 pub use owners::{Marked, OverAllLatency, TimeSpent};
