@@ -68,11 +68,7 @@ fn result(seen: &Seen<'_>, expectation: &Expectation) -> ExpectationResult {
             Observed::Absent(why) => why.to_owned(),
             Observed::NotMeasured(why) => format!("not measured: {why}"),
         },
-        required: match &expectation.bound {
-            Bound::AtMost(most) => format!("at most {}", in_unit(*most, unit)),
-            Bound::AtLeast(least) => format!("at least {}", in_unit(*least, unit)),
-            Bound::Is(word) => word.text().to_owned(),
-        },
+        required: required(expectation),
         from_s: window.map(|(from, _)| from),
         to_s: window.map(|(_, to)| to),
     }
@@ -92,8 +88,18 @@ fn margin(observed: &Observed, bound: &Bound, unit: Unit) -> Option<String> {
     Some(format!("{sign}{}", in_unit(left.abs(), unit)))
 }
 
+/// What it must be, in words.
+pub(super) fn required(expectation: &Expectation) -> String {
+    let unit = expectation.that.unit();
+    match &expectation.bound {
+        Bound::AtMost(most) => format!("at most {}", in_unit(*most, unit)),
+        Bound::AtLeast(least) => format!("at least {}", in_unit(*least, unit)),
+        Bound::Is(word) => word.text().to_owned(),
+    }
+}
+
 /// What is looked at, in words.
-fn named(expectation: &Expectation) -> String {
+pub(super) fn named(expectation: &Expectation) -> String {
     let mut name = expectation.that.word().to_owned();
     if let Some(kind) = &expectation.kind {
         let _ = write!(name, " of `{kind}`");

@@ -139,13 +139,15 @@ pub(crate) fn load_findings(tallied: &Tallied) -> Findings {
 }
 
 /// What was expected of windows, which only the slices can tell, in place of what was
-/// found of them in one bucket.
+/// found of them in one bucket; of a load that was cut off everything, since its one
+/// bucket is not final.
 fn with_windows(mut whole: Findings, sliced: &Findings, record: &Record) -> Findings {
     let expected = &record.header.plan.expectations;
     let mut any = false;
+    let cut_off = !whole.complete;
     let results = whole.expectations.iter_mut().zip(&sliced.expectations);
     for ((own, of_slices), expectation) in results.zip(expected) {
-        if expectation.window.is_some() {
+        if cut_off || expectation.window.is_some() {
             *own = of_slices.clone();
             any = true;
         }
@@ -179,9 +181,9 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         time_spent: None,
         phases: Vec::new(),
         kinds: Vec::new(),
+        urls: Vec::new(),
         whole_run: None,
         exhaustion: Vec::new(),
-        urls: Vec::new(),
         instances: 0,
         steps: Vec::new(),
         inferred_capacity: None,

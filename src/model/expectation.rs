@@ -274,6 +274,9 @@ pub struct Expectation {
     pub of: FailuresOf,
     /// What it must be.
     pub bound: Bound,
+    /// Whether the run ends as soon as it can no longer hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub abort: bool,
 }
 
 /// Which failures are counted.

@@ -81,6 +81,7 @@ fn read_alone(text: &str, kinds: &[String]) -> std::result::Result<Expectation, 
         kind,
         of: FailuresOf::default(),
         bound,
+        abort: false,
     })
 }
 
@@ -136,7 +137,6 @@ fn part(statement: &Statement, known: &[String]) -> std::result::Result<Option<S
     if let Some(own) = all.find(|own| *own == name || *own == bare) {
         return Ok(Some(own.clone()));
     }
-}
     let known: Vec<&str> = known.iter().map(String::as_str).collect();
     let help = match known.as_slice() {
         [] | [_] => "remove `of` and the name: there is one kind of operation".into(),
@@ -149,6 +149,7 @@ fn part(statement: &Statement, known: &[String]) -> std::result::Result<Option<S
         "unknown operation",
         help,
     ))
+}
 
 /// The expectations of the file; none for one that has a mistake.
 pub(super) fn read(
@@ -192,6 +193,7 @@ pub(super) fn read(
                 kind: said?.kind.map(|(name, _)| name),
                 of,
                 bound: bound?,
+                abort: expectation.value.abort,
             })
         })
         .collect()

@@ -83,6 +83,31 @@ fn an_expectation_that_fails_is_told_with_its_margin_and_exits_with_99() {
 }
 
 #[test]
+fn a_load_ends_as_soon_as_an_expectation_can_no_longer_hold() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(500));
+    let url = format!("http://{}/", server.address());
+    let folder = tempfile::tempdir().unwrap();
+    let load = |share: &str| {
+        let words = ["load", &url, "-R", "100", "-d", "30s", "--json", "--abort"];
+        let expected = ["--expect", "p99 <= 1s", "--expect", share];
+        let output = threadbare(folder.path(), &[&words[..], &expected].concat());
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(99), "{summary}");
+        summary
+    };
+    // A tenth of all 3,000 has failed after three seconds and a bit.
+    let summary = load("error share <= 10 %");
+    assert_eq!(summary["ending"]["by"], "aborted");
+    let scheduled = summary["conservation"]["scheduled"].as_u64().unwrap();
+    assert!((300..2_000).contains(&scheduled), "{scheduled}");
+    assert_eq!(summary["expectations"][1]["passed"], false, "{summary}");
+    let reason = summary["ending"]["reasons"][0].as_str().unwrap();
+    let told = "because an expectation can no longer hold (error share: ";
+    assert!(reason.contains(told), "{reason}");
+}
+
+#[test]
 fn a_load_leaves_a_run_of_each_second_and_of_each_kind_of_operation() {
     let _alone = alone();
     let server = Server::start(|request| {
