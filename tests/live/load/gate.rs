@@ -12,7 +12,7 @@ use super::station::Station;
 use crate::run::alone;
 use crate::server::{ScriptedAnswer, Server};
 
-fn threadbare(folder: &Path, words: &[&str]) -> Output {
+pub(super) fn threadbare(folder: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_threadbare"))
         .args(words)
         .current_dir(folder)
@@ -20,7 +20,7 @@ fn threadbare(folder: &Path, words: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
 }
 
@@ -248,6 +248,16 @@ fn two_servers_in_turns_are_told_apart() {
             .unwrap_or_else(|| panic!("{text}: {order}"))
     };
     assert!(place("round 2 of 4, candidate") < place("round 2 of 4, base"));
+}
+
+#[test]
+#[ignore = "takes three quarters of a minute: ./test --long"]
+fn a_shipped_scenario_passes_by_its_profile_for_build_servers() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["run", "surge", "--profile", "ci", "--out", "run"];
+    let output = threadbare(folder.path(), &words);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
 
 /// Runs a line of a build server's job as its shell would, on this server.

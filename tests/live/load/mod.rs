@@ -19,3 +19,4 @@ mod station;
 mod steps;
 mod transport;
 mod truth;
+mod turns;
