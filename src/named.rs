@@ -1,5 +1,6 @@
 //! Values and their texts: enums with words, by which scenario files, commands and
-//! records call them, and types that are written as they print.
+//! records call them, types that are written as they print, and what a misspelt word was
+//! most likely meant to be.
 
 /// A thing that is called by a word of a closed list.
 pub(crate) trait Named: Sized {
@@ -60,3 +61,58 @@ macro_rules! as_text {
 }
 
 pub(crate) use {as_text, named};
+
+/// A misspelt word is held against so many candidates, and so many are listed: a file
+/// of ten thousand names with as many mistakes is told of in a second all the same.
+const CANDIDATES_MAX: usize = 100;
+
+/// The candidate that `word` was most likely meant to be: it differs in few letters.
+pub(crate) fn nearest<'a>(
+    word: &str,
+    candidates: impl IntoIterator<Item = &'a str>,
+) -> Option<&'a str> {
+    candidates
+        .into_iter()
+        .take(CANDIDATES_MAX)
+        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
+        .filter(|(likeness, _)| *likeness > 0.8)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, candidate)| candidate)
+}
+
+/// "did you mean …?" where a candidate is near, otherwise all of them.
+pub(crate) fn suggest(word: &str, candidates: &[&str]) -> String {
+    match nearest(word, candidates.iter().copied()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if candidates.is_empty() => "remove it".to_owned(),
+        None => format!("there are: {}", list(candidates)),
+    }
+}
+
+/// Words in back quotes with commas between them.
+pub(crate) fn list(words: &[&str]) -> String {
+    let shown = words.iter().take(CANDIDATES_MAX);
+    let quoted: Vec<_> = shown.map(|word| format!("`{word}`")).collect();
+    let more = match words.len().saturating_sub(CANDIDATES_MAX) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    quoted.join(", ") + &more
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_word_is_suggested_only_where_it_is_near() {
+        assert_eq!(
+            suggest("wokers", &["workers", "queue"]),
+            "did you mean `workers`?"
+        );
+        assert_eq!(
+            suggest("zzz", &["workers", "queue"]),
+            "there are: `workers`, `queue`"
+        );
+    }
+}

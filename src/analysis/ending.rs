@@ -31,7 +31,7 @@ pub enum EndedBy {
     Completed,
     /// A signal interrupted it.
     Interrupted,
-    /// Its own stop condition held.
+    /// Its own stop condition held, or an expectation could no longer hold.
     Aborted,
     /// It failed.
     Failed,
@@ -79,11 +79,17 @@ fn exit_code(stop: &StopCause, findings: &Findings) -> i32 {
     match (stop, findings.verdict) {
         (StopCause::Interrupted { signal }, _) => EXIT_SIGNAL_BASE + *signal,
         (StopCause::Failed { code, .. }, _) => *code,
-        (StopCause::Aborted { .. }, _) => EXIT_FAILED,
-        (StopCause::Completed, Verdict::Invalid) => EXIT_INVALID,
-        (StopCause::Completed, Verdict::Passed) => EXIT_PASSED,
+        (
+            StopCause::Aborted {
+                expectation: false, ..
+            },
+            _,
+        ) => EXIT_FAILED,
+        // A run that an expectation ended is judged like one that came to its end.
+        (_, Verdict::Invalid) => EXIT_INVALID,
+        (_, Verdict::Passed) => EXIT_PASSED,
         (StopCause::Completed, Verdict::Failed) if findings.nothing_succeeded() => EXIT_FAILED,
-        (StopCause::Completed, Verdict::Failed) => EXIT_EXPECTATION,
+        (_, Verdict::Failed) => EXIT_EXPECTATION,
     }
 }
 
@@ -96,8 +102,12 @@ fn stopped(record: &Record, stop: Option<&StopCause>) -> Option<String> {
         Some(StopCause::Interrupted { signal }) => {
             Some(format!("interrupted by {}{at}", signal_name(*signal)))
         }
-        Some(StopCause::Aborted { because }) => {
-            Some(format!("stopped{at} by its stop condition ({because})"))
+        Some(StopCause::Aborted {
+            because,
+            expectation,
+        }) => {
+            let why = StopCause::own_rule(because, *expectation);
+            Some(format!("stopped{at} {why}"))
         }
         Some(StopCause::Failed { reason, .. }) => Some(format!("the run failed{at}: {reason}")),
         None => Some("the run did not reach its planned end".into()),

@@ -5,18 +5,17 @@
 //! watched past. An invalid measurement judges nothing.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::findings::{ActionOutcome, ExpectationResult, Findings, Latency, Phase, Validity};
+use super::findings::{ExpectationResult, Findings, Phase, Validity};
 use super::observation::Observation;
 use super::phases::{self, Stretch};
+use super::reading::{self, Observed};
 use super::series::Series;
-use super::{failures, kinds, observed, windows};
-use crate::model::{ActionName, FailureCause, FailuresOf, Word};
+use super::{kinds, windows};
+use crate::model::{Scope, Word};
 use crate::plan::{Bound, Expectation, Figure, Unit};
-use crate::record::{Record, is_told, told_from};
-use crate::units::Nanos;
+use crate::record::Record;
 
 /// What was seen of a run.
 pub(super) struct Seen<'a> {
@@ -26,20 +25,6 @@ pub(super) struct Seen<'a> {
     pub stretches: &'a [Stretch],
     /// All but what is expected.
     pub findings: &'a Findings,
-}
-
-/// What a figure was seen to be.
-#[derive(Debug, Clone, PartialEq)]
-enum Observed {
-    Number(f64),
-    /// None where there is no such word: nothing sustained it.
-    Word(Option<Word>),
-    /// Watched for so long in vain.
-    Censored(f64),
-    /// There is no such figure in this run, and why.
-    Absent(&'static str),
-    /// It cannot be told, and why: nothing follows from it.
-    NotMeasured(String),
 }
 
 /// What a figure was seen to be, and over which window.
@@ -83,11 +68,7 @@ fn result(seen: &Seen<'_>, expectation: &Expectation) -> ExpectationResult {
             Observed::Absent(why) => why.to_owned(),
             Observed::NotMeasured(why) => format!("not measured: {why}"),
         },
-        required: match &expectation.bound {
-            Bound::AtMost(most) => format!("at most {}", in_unit(*most, unit)),
-            Bound::AtLeast(least) => format!("at least {}", in_unit(*least, unit)),
-            Bound::Is(word) => word.text().to_owned(),
-        },
+        required: required(expectation),
         from_s: window.map(|(from, _)| from),
         to_s: window.map(|(_, to)| to),
     }
@@ -107,8 +88,18 @@ fn margin(observed: &Observed, bound: &Bound, unit: Unit) -> Option<String> {
     Some(format!("{sign}{}", in_unit(left.abs(), unit)))
 }
 
+/// What it must be, in words.
+pub(super) fn required(expectation: &Expectation) -> String {
+    let unit = expectation.that.unit();
+    match &expectation.bound {
+        Bound::AtMost(most) => format!("at most {}", in_unit(*most, unit)),
+        Bound::AtLeast(least) => format!("at least {}", in_unit(*least, unit)),
+        Bound::Is(word) => word.text().to_owned(),
+    }
+}
+
 /// What is looked at, in words.
-fn named(expectation: &Expectation) -> String {
+pub(super) fn named(expectation: &Expectation) -> String {
     let mut name = expectation.that.word().to_owned();
     if let Some(kind) = &expectation.kind {
         let _ = write!(name, " of `{kind}`");
@@ -140,47 +131,14 @@ fn holds(observed: &Observed, bound: &Bound) -> bool {
 }
 
 fn observe(seen: &Seen<'_>, expectation: &Expectation) -> Reading {
-    let findings = seen.findings;
-    let incident = &findings.incident;
-    let observed = match expectation.that {
-        Figure::RecoveryAfterRollback => time(
-            incident.recovery_after_rollback_s,
-            incident.recovery_after_rollback_censored_after_s,
-        ),
-        Figure::RecoveryAfterTriggerOff => time(
-            incident.recovery_after_trigger_off_s,
-            incident.recovery_after_trigger_off_censored_after_s,
-        ),
-        Figure::RecoveryAfterLastAction => time(
-            incident.recovery_after_last_action_s,
-            incident.recovery_after_last_action_censored_after_s,
-        ),
-        Figure::TimeToDetect => time(
-            incident.time_to_detect_s,
-            incident.time_to_detect_censored_after_s,
-        ),
-        Figure::TimeToRecover => time(
-            incident.time_to_recover_s,
-            incident.time_to_recover_censored_after_s,
-        ),
-        Figure::IncidentVerdict => Observed::Word(Some(Word::Verdict(incident.verdict))),
-        Figure::Sustaining => Observed::Word(incident.sustaining.map(Word::Sustaining)),
-        Figure::RejectedRollbacks => {
-            Observed::Number(count(findings.actions.iter().filter(|taken| {
-                taken.action == ActionName::Rollback
-                    && taken.outcome == Some(ActionOutcome::Rejected)
-            })))
+    let (findings, figure) = (seen.findings, expectation.that);
+    match figure.scope() {
+        Scope::Incident => reading::of_incident(findings, figure).into(),
+        Scope::Phase if expectation.phase.is_none() => {
+            reading::failures(findings, &expectation.of).into()
         }
-        // Also those whose operations were still waited for after the end of what is observed.
-        Figure::Failures if expectation.phase.is_none() => {
-            let failures = failures::between(seen.record, seen.observation.from, Nanos::MAX);
-            let failures = failures.iter();
-            let failures = failures.map(|it| (it.source.as_str(), it.cause, it.count));
-            Observed::Number(failed(failures, &expectation.of))
-        }
-        over_time => return over(seen, expectation, over_time),
-    };
-    observed.into()
+        _ => over(seen, expectation, figure),
+    }
 }
 
 /// A figure over a window, a phase, or the whole run.
@@ -208,7 +166,8 @@ fn over(seen: &Seen<'_>, expectation: &Expectation, figure: Figure) -> Reading {
         Err(why) => return Observed::NotMeasured(why).into(),
     };
     Reading {
-        observed: of_phase(seen.findings, &phase, figure, &expectation.of),
+        observed: reading::of_phase(seen.findings, &phase, figure, &expectation.of)
+            .in_seconds(figure),
         window: expectation
             .window
             .is_some()
@@ -223,10 +182,9 @@ fn phase<'a>(
     stretch: &Stretch,
 ) -> Result<Cow<'a, Phase>, String> {
     if let Some(name) = &expectation.kind {
-        let mut names = seen.record.header.plan.kinds.iter();
-        let kind = names.position(|own| own == name);
-        let kind = kind.ok_or_else(|| format!("there is no operation `{name}` of several"))?;
-        let phase = kinds::phase(seen.record, seen.series, stretch, kind);
+        let source = kinds::source(&seen.record.header.plan, name);
+        let source = source.ok_or_else(|| format!("there is no operation `{name}` of several"))?;
+        let phase = kinds::phase(seen.record, seen.series, stretch, &source);
         return Ok(Cow::Owned(phase));
     }
     let known = expectation.phase.as_deref();
@@ -237,126 +195,6 @@ fn phase<'a>(
             None => Cow::Owned(phases::phase(seen.record, seen.series, stretch)),
         },
     )
-}
-
-fn of_phase(findings: &Findings, phase: &Phase, figure: Figure, of: &FailuresOf) -> Observed {
-    let response = &phase.response_ms;
-    let value = match figure {
-        Figure::GoodputShare => {
-            (phase.offered_per_s > 0.0).then(|| phase.goodput_per_s / phase.offered_per_s)
-        }
-        Figure::ErrorShare => phase.error_share,
-        Figure::OfferedRate => Some(phase.offered_per_s),
-        Figure::Goodput => Some(phase.goodput_per_s),
-        Figure::Saturation => phase.saturation.or_else(|| observed::saturation(phase)),
-        Figure::ZombieShare => phase.zombie_share,
-        Figure::AttemptsPerOperation => phase.attempts_per_operation,
-        Figure::WronglyAllowed => Some(phase.wrongly_allowed as f64),
-        Figure::QueueDepthMax => {
-            let own = phase.queue_depth.max.map(|max| max as f64);
-            own.or_else(|| observed::queue_max(phase))
-        }
-        Figure::ResponseP50 => return percentile(response, 0.5, response.p50, response.marked.p50),
-        Figure::ResponseP90 => return percentile(response, 0.9, response.p90, response.marked.p90),
-        Figure::ResponseP99 => {
-            return percentile(response, 0.99, response.p99, response.marked.p99);
-        }
-        Figure::ResponseP999 => {
-            return percentile(response, 0.999, response.p999, response.marked.p999);
-        }
-        Figure::OverAllP99 => return over_all(phase),
-        Figure::ServiceP50 => return plain(Some(&phase.service_ms), 0.5, |it| it.p50),
-        Figure::ServiceP90 => return plain(Some(&phase.service_ms), 0.9, |it| it.p90),
-        Figure::ServiceP99 => return plain(Some(&phase.service_ms), 0.99, |it| it.p99),
-        Figure::ServiceP999 => return plain(Some(&phase.service_ms), 0.999, |it| it.p999),
-        Figure::FirstByteP99 => return plain(phase.first_byte_ms.as_ref(), 0.99, |it| it.p99),
-        Figure::ConnectP99 => return plain(phase.connect_ms.as_ref(), 0.99, |it| it.p99),
-        Figure::QueueWaitP99 => return plain(Some(&phase.queue_wait_ms), 0.99, |it| it.p99),
-        Figure::Failures => {
-            let failures = phase.failures.iter();
-            let failures = failures.map(|it| (it.source.as_str(), it.cause, it.count));
-            Some(failed(failures, of))
-        }
-        Figure::ExhaustedInstances => Some(exhausted(findings, phase) as f64),
-        _ => None,
-    };
-    value.map_or(Observed::Absent("no value"), Observed::Number)
-}
-
-fn plain(latency: Option<&Latency>, quantile: f64, value: fn(&Latency) -> Option<f64>) -> Observed {
-    latency.map_or(Observed::Absent("no value"), |latency| {
-        percentile(latency, quantile, value(latency), false)
-    })
-}
-
-/// A percentile, where there are values enough and it is the target's.
-fn percentile(latency: &Latency, quantile: f64, millis: Option<f64>, marked: bool) -> Observed {
-    let Some(millis) = millis else {
-        return Observed::Absent("no value");
-    };
-    if marked {
-        return Observed::NotMeasured(format!(
-            "of {} more than a tenth is the generator's own lag",
-            in_unit(millis / 1e3, Unit::Seconds)
-        ));
-    }
-    told(latency.count, quantile).unwrap_or(Observed::Number(millis / 1e3))
-}
-
-/// Why a percentile of so many values cannot be told; none where it can.
-fn told(count: u64, quantile: f64) -> Option<Observed> {
-    (!is_told(quantile, count)).then(|| {
-        Observed::NotMeasured(format!(
-            "{count} values are too few, this percentile needs {}",
-            told_from(quantile)
-        ))
-    })
-}
-
-fn over_all(phase: &Phase) -> Observed {
-    let Some(over_all) = &phase.over_all_ms else {
-        return Observed::Absent("no value");
-    };
-    if phase.response_ms.marked.p99 {
-        return Observed::NotMeasured("more than a tenth is the generator's own lag".into());
-    }
-    let seen = time(
-        over_all.p99.map(|millis| millis / 1e3),
-        over_all.p99_censored_after.map(|millis| millis / 1e3),
-    );
-    told(over_all.count, 0.99).unwrap_or(seen)
-}
-
-/// How many of these failures are meant.
-fn failed<'a>(
-    failures: impl Iterator<Item = (&'a str, FailureCause, u64)>,
-    of: &FailuresOf,
-) -> f64 {
-    let source = of.source().to_string();
-    let meant = failures.filter(|(whose, cause, _)| {
-        *whose == source && of.cause.is_none_or(|wanted| wanted == *cause)
-    });
-    meant.map(|(.., count)| count).sum::<u64>() as f64
-}
-
-/// How many instances have an exhaustion window that overlaps the phase.
-fn exhausted(findings: &Findings, phase: &Phase) -> usize {
-    let windows = findings.exhaustion.iter();
-    let overlaps = windows.filter(|it| it.from_s < phase.to_s && it.to_s > phase.from_s);
-    let names: BTreeSet<_> = overlaps.map(|window| &window.instance).collect();
-    names.len()
-}
-
-fn time(seen: Option<f64>, censored_after: Option<f64>) -> Observed {
-    match (seen, censored_after) {
-        (Some(seconds), _) => Observed::Number(seconds),
-        (None, Some(after)) => Observed::Censored(after),
-        (None, None) => Observed::Absent("not seen"),
-    }
-}
-
-fn count<T>(items: impl Iterator<Item = T>) -> f64 {
-    items.count() as f64
 }
 
 pub(super) fn in_unit(value: f64, unit: Unit) -> String {

@@ -48,13 +48,19 @@ pub fn findings(record: &Record) -> Findings {
         valid: measurement.validity == Validity::Valid,
     };
     let incidents = incident::incidents(&evidence);
+    let whole = kinds::Whole {
+        record,
+        series: &series,
+        observation,
+    };
     let mut findings = Findings {
         baseline: evidence.service().as_ref().map(shown),
         phases: stretches
             .iter()
             .map(|stretch| phases::phase(record, &series, stretch))
             .collect(),
-        kinds: kinds::kinds(record, &series, observation),
+        kinds: kinds::kinds(&whole),
+        urls: kinds::urls(&whole),
         whole_run: phases::whole(&stretches)
             .map(|stretch| Box::new(phases::phase(record, &series, &stretch))),
         exhaustion: exhaustion::windows(&series, observation),
@@ -134,13 +140,15 @@ pub(crate) fn load_findings(tallied: &Tallied) -> Findings {
 }
 
 /// What was expected of windows, which only the slices can tell, in place of what was
-/// found of them in one bucket.
+/// found of them in one bucket; of a load that was cut off everything, since its one
+/// bucket is not final.
 fn with_windows(mut whole: Findings, sliced: &Findings, record: &Record) -> Findings {
     let expected = &record.header.plan.expectations;
     let mut any = false;
+    let cut_off = !whole.complete;
     let results = whole.expectations.iter_mut().zip(&sliced.expectations);
     for ((own, of_slices), expectation) in results.zip(expected) {
-        if expectation.window.is_some() {
+        if cut_off || expectation.window.is_some() {
             *own = of_slices.clone();
             any = true;
         }
@@ -174,6 +182,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         time_spent: None,
         phases: Vec::new(),
         kinds: Vec::new(),
+        urls: Vec::new(),
         whole_run: None,
         exhaustion: Vec::new(),
         instances: 0,

@@ -12,7 +12,7 @@ use super::capacity::InferredCapacity;
 use super::ending::Ending;
 use super::failures::{AcceptQueueFigures, FailureCount, Failures};
 use super::harm::{AfterRecovery, Harm, Relapse};
-use super::kinds::KindFigures;
+use super::kinds::{KindFigures, UrlFigures};
 use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::steps::LoadStep;
@@ -63,6 +63,10 @@ pub struct Findings {
     /// several.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub kinds: Vec<KindFigures>,
+    /// Each URL that the load is sent to over the whole run, warm-up left out; only where
+    /// there are several.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub urls: Vec<UrlFigures>,
     /// All phases as one, `whole run`; only where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_run: Option<Box<Phase>>,

@@ -188,11 +188,15 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
                 "After everything was undone the target did not serve: {detail}."
             )),
             Event::RunEnded {
-                cause: StopCause::Aborted { because },
+                cause:
+                    StopCause::Aborted {
+                        because,
+                        expectation,
+                    },
             } => Some(format!(
-                "The run was stopped at {} by its stop condition ({because}), and everything was \
-                 undone.",
-                seconds(at)
+                "The run was stopped at {} {}, and everything was undone.",
+                seconds(at),
+                StopCause::own_rule(because, *expectation)
             )),
             Event::RunEnded {
                 cause: StopCause::Failed { reason, .. },

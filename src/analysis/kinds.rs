@@ -1,4 +1,5 @@
-//! Kinds of operation one by one: what each got of the service.
+//! Kinds of operation one by one, and URLs that share the load: what each got of the
+//! service.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use super::phases::Stretch;
 use super::series::{Series, bad, merge, middle, share};
 use super::totals::{Totals, latency};
 use crate::model::SourceName;
+use crate::plan::Plan;
 use crate::record::{Counters, Measure, Record};
 
 /// A kind of operation.
@@ -17,6 +19,24 @@ use crate::record::{Counters, Measure, Record};
 pub struct KindFigures {
     /// Its name.
     pub kind: String,
+    /// Its operations.
+    #[serde(flatten)]
+    pub figures: PartFigures,
+}
+
+/// One of several URLs that share the load.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct UrlFigures {
+    /// The URL, without its query.
+    pub url: String,
+    /// Its operations.
+    #[serde(flatten)]
+    pub figures: PartFigures,
+}
+
+/// A part of the operations.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PartFigures {
     /// Operations scheduled.
     pub operations: u64,
     /// Operations scheduled per second.
@@ -33,18 +53,47 @@ pub struct KindFigures {
 }
 
 /// Each kind over the whole run.
-pub(super) fn kinds(
-    record: &Record,
-    series: &Series,
-    observation: Observation,
-) -> Vec<KindFigures> {
-    let whole = Stretch::whole(observation);
-    let names = record.header.plan.kinds.iter().enumerate();
-    let figures = names.map(|(place, name)| {
-        let totals = totals(record, series, &whole, place);
-        let phase = of_totals(&totals, &whole);
-        KindFigures {
-            kind: name.clone(),
+pub(super) fn kinds(whole: &Whole<'_>) -> Vec<KindFigures> {
+    let names = whole.record.header.plan.kinds.iter().enumerate();
+    let figures = names.map(|(place, name)| KindFigures {
+        kind: name.clone(),
+        figures: whole.part(&SourceName::of_kind(place)),
+    });
+    figures.collect()
+}
+
+/// Each URL over the whole run, where there are several.
+pub(super) fn urls(whole: &Whole<'_>) -> Vec<UrlFigures> {
+    let urls = whole.record.header.plan.urls().into_iter().enumerate();
+    let figures = urls.map(|(place, url)| UrlFigures {
+        url,
+        figures: whole.part(&SourceName::of_url(place)),
+    });
+    figures.collect()
+}
+
+/// Who counts the operations of this kind, or at this URL; none where no such is counted
+/// apart.
+pub(super) fn source(plan: &Plan, name: &str) -> Option<SourceName> {
+    let kind = plan.kinds.iter().position(|own| own == name);
+    let url = || plan.urls().iter().position(|own| own == name);
+    kind.map(SourceName::of_kind)
+        .or_else(|| url().map(SourceName::of_url))
+}
+
+/// The whole of a run that was seen.
+pub(super) struct Whole<'a> {
+    pub record: &'a Record,
+    pub series: &'a Series,
+    pub observation: Observation,
+}
+
+impl Whole<'_> {
+    fn part(&self, source: &SourceName) -> PartFigures {
+        let stretch = Stretch::whole(self.observation);
+        let totals = totals(self.record, self.series, &stretch, source);
+        let phase = of_totals(&totals, &stretch);
+        PartFigures {
             operations: totals.operations.scheduled,
             offered_per_s: phase.offered_per_s,
             goodput_per_s: phase.goodput_per_s,
@@ -52,26 +101,29 @@ pub(super) fn kinds(
             response_ms: phase.response_ms,
             over_all_ms: phase.over_all_ms,
         }
-    });
-    figures.collect()
+    }
 }
 
-/// The figures that a kind has in a stretch.
-pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch, kind: usize) -> Phase {
-    of_totals(&totals(record, series, stretch, kind), stretch)
+/// The figures that a part of the operations has in a stretch.
+pub(super) fn phase(
+    record: &Record,
+    series: &Series,
+    stretch: &Stretch,
+    source: &SourceName,
+) -> Phase {
+    of_totals(&totals(record, series, stretch, source), stretch)
 }
 
-/// What was recorded of one kind; the send lag is that of all.
-fn totals(record: &Record, series: &Series, stretch: &Stretch, kind: usize) -> Totals {
+/// What was recorded of one part; the send lag is that of all.
+fn totals(record: &Record, series: &Series, stretch: &Stretch, source: &SourceName) -> Totals {
     let mut totals = Totals {
         send_lag: Totals::over(stretch.buckets(series)).send_lag,
         ..Totals::default()
     };
-    let source = SourceName::of_kind(kind);
     for sample in &record.samples {
         let within = (stretch.from..stretch.to).contains(&middle(&sample));
         if let Counters::Operations(counters) = &sample.counters
-            && sample.source == source
+            && sample.source == *source
             && within
         {
             totals.operations.merge(counters);

@@ -41,6 +41,7 @@ mod capacity;
 mod chance;
 pub mod compare;
 mod conservation;
+mod early;
 mod ending;
 mod episodes;
 mod exhaustion;
@@ -57,6 +58,7 @@ mod observation;
 mod observed;
 mod owners;
 mod phases;
+mod reading;
 mod recovery;
 mod repeated;
 mod sentences;
@@ -79,6 +81,7 @@ mod worn;
 
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
+pub use early::Early;
 pub use ending::{EndedBy, Ending};
 pub use failures::{AcceptQueueFigures, FailureCount, FailureExample, Failures};
 pub use find::findings;
@@ -89,7 +92,7 @@ pub use findings::{
     SustainingShares, Validity, Verdict, summary_schema,
 };
 pub use harm::{AfterRecovery, Harm, Relapse};
-pub use kinds::KindFigures;
+pub use kinds::{KindFigures, PartFigures, UrlFigures};
 pub(crate) use load::load_rates;
 pub use observed::{GaugeFigures, GaugeGap, ProcessFigures};
 pub use owners::{Marked, OverAllLatency, TimeSpent};

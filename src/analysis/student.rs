@@ -12,12 +12,8 @@ pub(super) const CONFIDENCE: f64 = 0.95;
 /// Halvings of the angle that is looked for: as many as a mantissa has digits.
 const HALVINGS: u32 = 53;
 
-/// The 97.5 % quantile of Student's t with so many degrees of freedom, from 1 on.
-pub(super) fn quantile(freedom: usize) -> f64 {
-    reach(CONFIDENCE, freedom)
-}
-
-/// How far from zero |t| is at most with this probability.
+/// How far from zero |t| is at most with this probability, with so many degrees of freedom,
+/// from 1 on.
 pub(super) fn reach(probability: f64, freedom: usize) -> f64 {
     let (mut low, mut high) = (0.0, FRAC_PI_2);
     for _ in 0..HALVINGS {
@@ -57,7 +53,12 @@ fn within(angle: f64, freedom: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{beyond, quantile};
+    use super::{CONFIDENCE, beyond, reach};
+
+    /// The 97.5 % quantile.
+    fn quantile(freedom: usize) -> f64 {
+        reach(CONFIDENCE, freedom)
+    }
 
     /// NIST/SEMATECH e-Handbook of Statistical Methods, 1.3.6.7.2, column 0.975.
     #[test]

@@ -7,16 +7,15 @@ use clap::Args;
 
 use super::ci::CiReport;
 use super::{Code, View};
-use crate::analysis::compare::{Comparison, ComparisonVerdict, Options};
+use crate::analysis::compare::{Comparison, ComparisonVerdict, Options, PracticalBound};
 use crate::compare;
 use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED, Result};
 use crate::report;
-use crate::units::Ratio;
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     threadbare compare reports/A reports/B\n  \
-    threadbare compare 'reports/main-*' 'reports/pr-*' --bound '10 %'\n  \
+    threadbare compare 'reports/main-*' 'reports/pr-*' --bound '10 %' --bound 'goodput=2 %'\n  \
     threadbare compare main reports/B      against the baseline `main`\n\n\
 Exit codes: 0 no figure is worse, 99 one is, 97 the two cannot be compared;\n\
 with --strict 99 also where it cannot be told.")]
@@ -38,9 +37,10 @@ pub(super) struct Arguments {
 /// How differences are judged.
 #[derive(Debug, Clone, Args)]
 pub(super) struct Judged {
-    /// A difference of less than this share of a figure does not matter
-    #[arg(long, value_name = "SHARE", default_value = "5 %")]
-    bound: Ratio,
+    /// A difference of less than this share of a figure does not matter: '5 %' of any, or
+    /// 'response p99=10 %' of one; may be repeated [default: 5 %]
+    #[arg(long, value_name = "[FIGURE=]SHARE")]
+    bound: Vec<PracticalBound>,
     /// Compare although load, machine or validity differ
     #[arg(long)]
     anyway: bool,
@@ -52,7 +52,7 @@ pub(super) struct Judged {
 impl Judged {
     pub(super) fn options(&self) -> Options {
         Options {
-            bound: self.bound.get(),
+            bounds: self.bound.iter().copied().collect(),
             anyway: self.anyway,
             ..Options::default()
         }

@@ -1,4 +1,4 @@
-//! What makes a run a gate: repetition and a baseline.
+//! What makes a run a gate: repetition, a baseline, and an end as soon as it is lost.
 
 use std::io;
 use std::path::Path;
@@ -23,6 +23,10 @@ pub(super) struct Gated {
     /// Hold the run against a baseline, a run directory or a pattern of them
     #[arg(long, value_name = "NAME|FILE|DIR")]
     baseline: Option<String>,
+    /// End the run as soon as something that is expected can no longer hold; its report is
+    /// partial then
+    #[arg(long)]
+    abort: bool,
     #[command(flatten)]
     judged: Judged,
 }
@@ -31,6 +35,14 @@ impl Gated {
     /// Whether there is anything but one run.
     pub(super) const fn is_wanted(&self) -> bool {
         self.repeat > 1 || self.baseline.is_some()
+    }
+
+    /// The plan as it is asked for: whether what is expected may end the run.
+    pub(super) fn plan(&self, mut plan: Plan) -> Plan {
+        for expectation in &mut plan.expectations {
+            expectation.abort |= self.abort;
+        }
+        plan
     }
 
     /// Runs a plan by `one`, prints the result, and gives the exit code.

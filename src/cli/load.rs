@@ -230,6 +230,7 @@ impl Arguments {
         let expected = self.expect.iter();
         let expected = expected.map(|text| scenario::expectation(text, &plan.kinds, color));
         plan.expectations = expected.collect::<Result<_>>()?;
+        let plan = self.gated.plan(plan);
         let quiet = view.quiet || self.json;
         let options = run::Options {
             quiet,

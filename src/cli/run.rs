@@ -38,7 +38,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let plan = self.chosen.plan(view, &[])?;
+        let plan = self.gated.plan(self.chosen.plan(view, &[])?);
         if self.dry_run {
             super::answer(report::dry_run::render(&plan).as_bytes())?;
             // The same rule as a run's: what it would refuse, a dry run refuses.

@@ -297,9 +297,8 @@ impl Run<'_> {
                 }
                 Message::Interrupted => generator.command(Command::Stop),
             }
-            if let Some(because) = self.watch.aborted() {
-                let because = because.to_owned();
-                return Ok(StopCause::Aborted { because });
+            if let Some(cause) = self.watch.aborted() {
+                return Ok(cause.clone());
             }
         }
     }
@@ -382,6 +381,7 @@ impl Run<'_> {
     fn event(&mut self, event: &Event) -> Result<()> {
         let now = self.clock.now();
         let event = event.redacted();
+        self.watch.event(now, &event);
         self.recorder.event(now, &event)?;
         self.observer.event(now, &event);
         Ok(())

@@ -3,13 +3,14 @@
 use std::sync::mpsc::{self, RecvTimeoutError};
 
 use super::signals::Interrupt;
+use super::watch::Watch;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::gauges::{AcceptQueue, Machine};
 use crate::load::{Address, Command, Endpoint, Generator, Setup, Update, Work};
 use crate::model::SourceName;
 use crate::plan::Plan;
-use crate::record::{Event, Observer, StopCause};
+use crate::record::{Event, Observer, Sample, StopCause};
 use crate::units::Nanos;
 
 /// Between the generator's start and the load's zero: enough for its threads to wait for it.
@@ -24,8 +25,8 @@ enum Message {
 /// Offers the plan's load to `endpoint`, tells `observer` all that was counted,
 /// and returns why it stopped.
 ///
-/// A signal ends the load at once: what is under way is unfinished, and what
-/// was counted is told.
+/// A signal ends the load at once, and so does an expectation that can no longer hold,
+/// where it is to: what is under way is unfinished, and what was counted is told.
 ///
 /// # Errors
 ///
@@ -57,6 +58,9 @@ pub fn offer(
     };
     let mut machine = Machine::default();
     let _ = machine.sample(Nanos::ZERO, Nanos::ZERO);
+    let mut watch = Watch::new(plan);
+    watch.threads(1, plan.load.drive.threads);
+    let observer = &mut Tee { observer, watch };
     observer.event(Nanos::ZERO, &Event::LoadStarted);
     let mut from = Nanos::ZERO;
     loop {
@@ -80,6 +84,9 @@ pub fn offer(
                 // A reading that comes late covers all the intervals that have passed.
                 let to = Nanos(clock.now().0 / plan.interval.0 * plan.interval.0).max(edge);
                 read(&mut machine, &mut accept_queue, from, to, observer);
+                if observer.is_lost(from, to) {
+                    generator.command(Command::Stop);
+                }
                 from = to;
             }
         }
@@ -87,16 +94,45 @@ pub fn offer(
     generator.join()?;
     let now = clock.now().max(Nanos(from.0 + 1));
     read(&mut machine, &mut accept_queue, from, now, observer);
-    let cause = interrupt
-        .signal()
-        .map_or(StopCause::Completed, |signal| StopCause::Interrupted {
-            signal,
-        });
+    let cause = match (interrupt.signal(), observer.watch.aborted()) {
+        (Some(signal), _) => StopCause::Interrupted { signal },
+        (None, Some(aborted)) => aborted.clone(),
+        (None, None) => StopCause::Completed,
+    };
     let ended = Event::RunEnded {
         cause: cause.clone(),
     };
     observer.event(now, &ended);
     Ok(cause)
+}
+
+/// Tells both whoever observes the load and what may end it.
+struct Tee<'a> {
+    observer: &'a mut dyn Observer,
+    watch: Watch,
+}
+
+impl Observer for Tee<'_> {
+    fn event(&mut self, at: Nanos, event: &Event) {
+        self.watch.event(at, event);
+        self.observer.event(at, event);
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        // A load has no alerts that could fire by it.
+        self.watch.sample(sample);
+        self.observer.sample(sample);
+    }
+}
+
+impl Tee<'_> {
+    /// Whether something that is expected can no longer hold, as it first shows when this
+    /// interval is over.
+    fn is_lost(&mut self, from: Nanos, to: Nanos) -> bool {
+        let before = self.watch.aborted().is_some();
+        self.watch.sampled(from, to);
+        !before && self.watch.aborted().is_some()
+    }
 }
 
 fn read(

@@ -1,13 +1,15 @@
-//! What a run watches its own figures for: alerts, its stop conditions, and
-//! whether the target was healthy before anything was injected.
+//! What a run watches its own figures for: alerts, its stop conditions, expectations
+//! that can no longer hold, and whether the target was healthy before anything was
+//! injected.
 //!
 //! Where several threads send the load, a share is that of all of them: their
 //! samples of an interval are added up first.
 
+use crate::analysis::Early;
 use crate::error::{Error, Result};
 use crate::model::SourceName;
 use crate::plan::Plan;
-use crate::record::{Alarms, Counters, Event, Sample};
+use crate::record::{Alarms, Counters, Event, Sample, StopCause};
 use crate::units::{Nanos, Ratio, counted};
 
 /// Intervals after the warm-up within which the first operations have ended.
@@ -19,8 +21,10 @@ const GATHERED_MAX: usize = 16;
 pub(super) struct Watch {
     alarms: Alarms,
     stops: Alarms,
-    /// The stop condition that held.
-    aborted: Option<String>,
+    /// Expectations that may end the run.
+    early: Option<Early>,
+    /// Which of both did.
+    aborted: Option<StopCause>,
     warm_up: Nanos,
     interval: Nanos,
     errors_max: Ratio,
@@ -39,6 +43,7 @@ impl Watch {
         Self {
             alarms: Alarms::new(&plan.alerts),
             stops: Alarms::new(&plan.safety.abort_if),
+            early: Early::of(plan),
             aborted: None,
             warm_up: plan.warm_up,
             interval: plan.interval,
@@ -55,8 +60,18 @@ impl Watch {
         self.threads = places.saturating_mul(each as usize).max(1);
     }
 
+    /// Takes an event.
+    pub(super) fn event(&mut self, at: Nanos, event: &Event) {
+        if let Some(early) = &mut self.early {
+            early.event(at, event);
+        }
+    }
+
     /// Takes a sample: the alerts that fire or clear by it.
     pub(super) fn sample(&mut self, sample: &Sample) -> Vec<Event> {
+        if let Some(early) = &mut self.early {
+            early.sample(sample);
+        }
         if let Counters::Attempts(counters) = &sample.counters
             && sample.source == SourceName::User
             && sample.from >= self.warm_up
@@ -105,20 +120,31 @@ impl Watch {
     pub(super) fn sampled(&mut self, from: Nanos, to: Nanos) -> Vec<Event> {
         let stops = self.stops.sampled(from, to);
         self.note(stops);
+        let lost = self.early.as_mut().and_then(|early| early.lost(to));
+        if let Some(because) = lost {
+            self.abort(because, true);
+        }
         self.alarms.sampled(from, to)
     }
 
     fn note(&mut self, stops: Vec<Event>) {
         for event in stops {
             if let Event::AlertFired { alert } = event {
-                self.aborted.get_or_insert(alert);
+                self.abort(alert, false);
             }
         }
     }
 
-    /// The stop condition that held, where one did.
-    pub(super) fn aborted(&self) -> Option<&str> {
-        self.aborted.as_deref()
+    fn abort(&mut self, because: String, expectation: bool) {
+        self.aborted.get_or_insert(StopCause::Aborted {
+            because,
+            expectation,
+        });
+    }
+
+    /// The stop condition that held, or the expectation that no longer can.
+    pub(super) const fn aborted(&self) -> Option<&StopCause> {
+        self.aborted.as_ref()
     }
 
     /// Asked before a fault is injected at `now`.

@@ -142,7 +142,8 @@ impl Generator {
 
     /// The same with several targets, each with its weight: of every so many
     /// operations as all weights add up to, a target gets its own number. Each
-    /// target has threads of its own; monitors probe the first.
+    /// target has threads of its own, and its operations are counted under its own name
+    /// too; monitors probe the first.
     ///
     /// # Errors
     ///
@@ -172,7 +173,10 @@ impl Generator {
         let told = MergedUpdates::new(threads, updates);
         let mut generator = Self { slices: Vec::new() };
         let mut index = 0;
-        for (((setup, weight), asked), (threads, _)) in targets.iter().zip(asked).zip(slices) {
+        let several = targets.len() > 1;
+        let all = targets.iter().zip(asked).zip(slices).enumerate();
+        for (place, (((setup, weight), asked), (threads, _))) in all {
+            let told = told.of_url(several.then_some(place));
             for _ in 0..threads {
                 let slice = Slice {
                     index,
@@ -269,7 +273,11 @@ const DIED: &str = "a thread of the load generator died, which is a bug; please 
 
 /// What the threads tell, passed on as from one.
 #[derive(Clone)]
-struct MergedUpdates(Arc<Mutex<Telling>>);
+struct MergedUpdates {
+    telling: Arc<Mutex<Telling>>,
+    /// The URL that these threads load, where there are several.
+    url: Option<SourceName>,
+}
 
 struct Telling {
     updates: Box<dyn FnMut(Update) + Send>,
@@ -283,18 +291,47 @@ struct Telling {
 
 impl MergedUpdates {
     fn new(threads: u32, updates: impl FnMut(Update) + Send + 'static) -> Self {
-        Self(Arc::new(Mutex::new(Telling {
+        let telling = Telling {
             updates: Box::new(updates),
             loading: threads,
             working: threads,
             warnings: Vec::new(),
             failures: Vec::new(),
-        })))
+        };
+        Self {
+            telling: Arc::new(Mutex::new(telling)),
+            url: None,
+        }
+    }
+
+    /// The same for the threads that load one of several URLs.
+    fn of_url(&self, place: Option<usize>) -> Self {
+        Self {
+            url: place.map(SourceName::of_url),
+            ..self.clone()
+        }
+    }
+
+    /// Users' operations once more, under the name of the URL that had them.
+    fn by_url(&self, update: &Update) -> Option<Update> {
+        match (&self.url, update) {
+            (Some(url), Update::Sample(sample)) if sample.is_of_all_operations() => {
+                Some(Update::Sample(Sample {
+                    source: url.clone(),
+                    ..sample.clone()
+                }))
+            }
+            _ => None,
+        }
     }
 
     /// Passes a sample on at once, an end with the last thread's, a warning once.
     fn tell(&self, update: Update) {
-        let mut telling = lock(&self.0);
+        let by_url = self.by_url(&update);
+        let mut telling = lock(&self.telling);
+        if let Some(by_url) = by_url {
+            (telling.updates)(by_url);
+        }
         let passed_on = match &update {
             Update::Sample(_) | Update::Failed(_) => true,
             Update::LoadEnded => {

@@ -21,6 +21,8 @@ pub enum Figure {
     RecoveryAfterLastAction,
     /// Impact start → detected, in seconds.
     TimeToDetect,
+    /// Impact start → half of the baseline's goodput, in seconds.
+    TimeToMitigate,
     /// Impact start → recovered, in seconds.
     TimeToRecover,
     /// The incident's verdict, a word.
@@ -108,6 +110,7 @@ named!(Figure {
     RecoveryAfterTriggerOff = "recovery after trigger off",
     RecoveryAfterLastAction = "recovery after the last action",
     TimeToDetect = "time to detect",
+    TimeToMitigate = "time to mitigate",
     TimeToRecover = "time to recover",
     IncidentVerdict = "incident verdict",
     Sustaining = "sustaining effect",
@@ -145,6 +148,7 @@ impl Figure {
             | Self::RecoveryAfterTriggerOff
             | Self::RecoveryAfterLastAction
             | Self::TimeToDetect
+            | Self::TimeToMitigate
             | Self::TimeToRecover
             | Self::ResponseP50
             | Self::ResponseP90
@@ -192,6 +196,7 @@ impl Figure {
             | Self::RecoveryAfterTriggerOff
             | Self::RecoveryAfterLastAction
             | Self::TimeToDetect
+            | Self::TimeToMitigate
             | Self::TimeToRecover
             | Self::IncidentVerdict
             | Self::Sustaining
@@ -269,6 +274,9 @@ pub struct Expectation {
     pub of: FailuresOf,
     /// What it must be.
     pub bound: Bound,
+    /// Whether the run ends as soon as it can no longer hold.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub abort: bool,
 }
 
 /// Which failures are counted.

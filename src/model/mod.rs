@@ -22,6 +22,7 @@ mod distribution;
 mod expectation;
 mod failure;
 pub mod fault;
+mod figure;
 mod fleet;
 mod gauge;
 mod hook;
@@ -85,6 +86,7 @@ pub use distribution::Distribution;
 pub use expectation::{Bound, Expectation, FailuresOf, Figure, RecoveryRule, Scope, Unit, Word};
 pub(crate) use failure::example;
 pub use failure::{FailureCause, Unanswered};
+pub use figure::Direction;
 pub(crate) use fleet::{
     Crew, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder, Stage,
     Unverified, Verification, applied_later, each, instance_name,

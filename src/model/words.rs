@@ -135,6 +135,11 @@ impl SourceName {
         number.checked_sub(1)
     }
 
+    /// Users' operations at the URL at this place of the target's.
+    pub fn of_url(place: usize) -> Self {
+        Self::Named(format!("url {}", place + 1))
+    }
+
     /// Requests of a hook of this name.
     pub fn of_hook(name: &str) -> Self {
         Self::Named(format!("hook {name}"))

@@ -133,7 +133,22 @@ pub(crate) fn kinds(names: Vec<String>) -> Vec<String> {
     }
 }
 
+/// The URLs of a target, where there are several.
+pub(crate) fn urls(target: Option<&TargetSpec>) -> Vec<String> {
+    let sites = target.map_or(&[][..], |target| target.sites.as_slice());
+    let several = sites.iter().filter(|_| sites.len() > 1);
+    several
+        .map(|site| site.url.without_query().to_string())
+        .collect()
+}
+
 impl Plan {
+    /// The URLs that share the load, without their queries; empty where there is one. Each
+    /// has figures of its own.
+    pub fn urls(&self) -> Vec<String> {
+        urls(self.target.as_ref())
+    }
+
     /// The most requests a second that it can lead to: every operation with all
     /// its steps and retries, and every probe, each sent once more where it may be, every occupation, every reading of gauges, the
     /// questions whether the target serves, and every request of a hook and of its undo.

@@ -178,10 +178,13 @@ pub enum StopCause {
         /// The signal's number.
         signal: i32,
     },
-    /// Its own stop condition held.
+    /// Its own stop condition held, or what it was expected to show can no longer hold.
     Aborted {
-        /// The condition.
+        /// The condition, or the expectation and what was seen.
         because: String,
+        /// Whether it was an expectation.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        expectation: bool,
     },
     /// It failed.
     Failed {
@@ -203,6 +206,17 @@ const fn failed() -> i32 {
 )]
 const fn is_failed(code: &i32) -> bool {
     *code == EXIT_FAILED
+}
+
+impl StopCause {
+    /// Why a run was stopped by its own rule: a clause that ends a sentence.
+    pub(crate) fn own_rule(because: &str, expectation: bool) -> String {
+        if expectation {
+            format!("because an expectation can no longer hold ({because})")
+        } else {
+            format!("by its stop condition ({because})")
+        }
+    }
 }
 
 /// An event with the instant at which it happened: one line of the journal.

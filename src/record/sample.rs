@@ -37,6 +37,11 @@ pub(super) fn log_header(zero_wall_ms: u64) -> String {
 }
 
 impl Sample {
+    /// Whether it counts users' operations of every kind.
+    pub(crate) fn is_of_all_operations(&self) -> bool {
+        self.source == SourceName::User && matches!(self.counters, Counters::Operations(_))
+    }
+
     /// A line of a log of histograms for each that holds something, tagged with
     /// `kind:source:measure`. Times are in seconds, the longest duration in
     /// milliseconds, histograms in nanoseconds: the units that readers of such logs expect.

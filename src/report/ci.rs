@@ -278,7 +278,11 @@ struct Benchmark {
 ///
 /// Where it cannot be written, which is a bug.
 pub(crate) fn benchmark(findings: &Findings) -> Result<String> {
-    let mut all = Vec::new();
+    let mut all: Vec<Benchmark> = Vec::new();
+    // Who keeps a history of it takes each value for the target's.
+    if !findings.complete || findings.measurement.validity == Validity::Invalid {
+        return pretty(&all);
+    }
     let mut put = |name: String, unit: &'static str, value: Option<f64>| {
         if let Some(value) = value {
             all.push(Benchmark {
@@ -289,10 +293,6 @@ pub(crate) fn benchmark(findings: &Findings) -> Result<String> {
             });
         }
     };
-    // Who keeps a history of it takes each value for the target's.
-    if !findings.complete || findings.measurement.validity == Validity::Invalid {
-        return pretty(&all);
-    }
     for phase in &findings.phases {
         let name = |what: &str| format!("{}: {what} in {}", findings.scenario, phase.name);
         let response = &phase.response_ms;
@@ -334,6 +334,92 @@ fn pretty(value: &impl Serialize) -> Result<String> {
 mod tests {
     use super::*;
     use crate::analysis::RepeatedExpectation;
+
+    /// The committed sample, which passes, with changes.
+    fn sample(change: fn(&mut Findings)) -> Findings {
+        let text = include_str!("../../reports/sample-missing-await/summary.json");
+        let mut findings = serde_json::from_str(text).unwrap();
+        change(&mut findings);
+        findings
+    }
+
+    fn missed(findings: &mut Findings, passed: Option<bool>) {
+        findings.expectations[0].passed = passed;
+        findings.verdict = Verdict::Failed;
+    }
+
+    #[test]
+    fn every_output_says_what_a_run_came_to() {
+        type Row = (
+            &'static str,
+            fn(&mut Findings),
+            &'static str,
+            Option<bool>,
+            bool,
+        );
+        let rows: [Row; 5] = [
+            ("passes", |_| {}, "### ✅", None, true),
+            (
+                "fails",
+                |it| missed(it, Some(false)),
+                "### ❌",
+                Some(true),
+                true,
+            ),
+            (
+                "cannot tell",
+                |it| missed(it, None),
+                "### ❌",
+                Some(false),
+                true,
+            ),
+            (
+                "is partial",
+                |it| {
+                    it.complete = false;
+                    it.verdict = Verdict::Failed;
+                },
+                "### ❔",
+                Some(false),
+                true,
+            ),
+            (
+                "is invalid",
+                |it| {
+                    it.measurement.validity = Validity::Invalid;
+                    it.verdict = Verdict::Invalid;
+                },
+                "### ❔",
+                Some(false),
+                false,
+            ),
+        ];
+        for (what, change, sign, fails, benchmarks) in rows {
+            let findings = sample(change);
+            let text = summary(&findings);
+            assert!(text.starts_with(sign), "{what}: {text}");
+            let partial = text.contains("(partial: ");
+            assert_eq!(partial, !findings.complete, "{what}: {text}");
+            let notes = notes(&findings);
+            assert_eq!(notes.first().map(|note| note.fails), fails, "{what}");
+            for note in &notes {
+                let (level, severity) = if note.fails {
+                    ("::error ", "major")
+                } else {
+                    ("::warning ", "minor")
+                };
+                assert!(github(note).starts_with(level), "{what}: {}", github(note));
+                let report = gitlab(std::slice::from_ref(note)).unwrap();
+                assert!(report.contains(severity), "{what}: {report}");
+            }
+            let figures = benchmark(&findings).unwrap();
+            assert_eq!(
+                figures.contains("response p99"),
+                benchmarks,
+                "{what}: {figures}"
+            );
+        }
+    }
 
     #[test]
     fn a_note_cannot_begin_a_command_of_its_own() {

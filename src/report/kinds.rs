@@ -1,18 +1,34 @@
-//! Kinds of operation one by one, for every format.
+//! Kinds of operation one by one, and URLs that share the load, for every format.
 
 use super::figures::{count, maybe, number, percent};
 use super::observed::Table;
-use crate::analysis::{Findings, KindFigures};
+use crate::analysis::{Findings, PartFigures};
 use crate::record::printable;
 
+/// How the figures of both tables are known.
+const ABOUT: &str = "Over the whole run without its warm-up. Response times are of operations \
+                     that succeeded.";
+
 /// The table of a run; without a row where there is one kind only.
-pub(super) fn table(findings: &Findings) -> Table {
+pub(super) fn kinds(findings: &Findings) -> Table {
+    let parts = findings.kinds.iter();
+    let rows = parts.map(|it| row(&it.kind, &it.figures)).collect();
+    table("Kinds of operation", "operation", rows)
+}
+
+/// The same of URLs; without a row where there is one only.
+pub(super) fn urls(findings: &Findings) -> Table {
+    let parts = findings.urls.iter();
+    let rows = parts.map(|it| row(&it.url, &it.figures)).collect();
+    table("URLs", "URL", rows)
+}
+
+fn table(title: &'static str, name: &'static str, rows: Vec<Vec<String>>) -> Table {
     Table {
-        title: "Kinds of operation",
-        about: "Over the whole run without its warm-up. Response times are of operations that \
-                succeeded.",
+        title,
+        about: ABOUT,
         columns: vec![
-            "operation",
+            name,
             "scheduled",
             "offered/s",
             "goodput/s",
@@ -21,18 +37,18 @@ pub(super) fn table(findings: &Findings) -> Table {
             "p99 ms",
         ],
         texts: 1,
-        rows: findings.kinds.iter().map(row).collect(),
+        rows,
     }
 }
 
-fn row(kind: &KindFigures) -> Vec<String> {
+fn row(name: &str, figures: &PartFigures) -> Vec<String> {
     vec![
-        printable(&kind.kind).into_owned(),
-        count(kind.operations),
-        number(kind.offered_per_s),
-        number(kind.goodput_per_s),
-        maybe(kind.error_share, percent),
-        maybe(kind.response_ms.p50, number),
-        maybe(kind.response_ms.told_p99(), number),
+        printable(name).into_owned(),
+        count(figures.operations),
+        number(figures.offered_per_s),
+        number(figures.goodput_per_s),
+        maybe(figures.error_share, percent),
+        maybe(figures.response_ms.p50, number),
+        maybe(figures.response_ms.told_p99(), number),
     ]
 }

@@ -405,7 +405,7 @@ fn kinds(findings: &Findings) -> String {
         texts,
         rows,
         ..
-    } = by_kind::table(findings);
+    } = by_kind::kinds(findings);
     let mut text = String::new();
     if rows.is_empty() {
         return text;

@@ -195,10 +195,18 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
                 (sort, what.to_owned(), detail.clone())
             }
             Event::RunEnded {
-                cause: StopCause::Aborted { because },
+                cause:
+                    StopCause::Aborted {
+                        because,
+                        expectation,
+                    },
             } => {
-                let what = "the run was stopped by its stop condition".to_owned();
-                (Sort::Trouble, what, because.clone())
+                let what = if *expectation {
+                    "the run was stopped: an expectation can no longer hold"
+                } else {
+                    "the run was stopped by its stop condition"
+                };
+                (Sort::Trouble, what.to_owned(), because.clone())
             }
             Event::RunEnded {
                 cause: StopCause::Failed { reason, .. },

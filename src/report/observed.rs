@@ -30,7 +30,8 @@ pub(super) fn tables(findings: &Findings) -> Vec<Table> {
     let all = [
         incidents::table(findings),
         steps::table(findings),
-        kinds::table(findings),
+        kinds::kinds(findings),
+        kinds::urls(findings),
         failures::table(findings),
         times(findings),
         gauges(findings),

@@ -247,6 +247,7 @@ impl Incident<'_> {
                 .no_alert()
                 .or_else(|| self.no_cause())
                 .or_else(|| self.no_verdict()),
+            Figure::TimeToMitigate => self.no_cause().or_else(|| self.no_verdict()),
             Figure::RecoveryAfterTriggerOff
             | Figure::RecoveryAfterLastAction
             | Figure::TimeToRecover => self

@@ -11,6 +11,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::model::redact;
+pub(super) use crate::named::{list, nearest, suggest};
 use crate::units::counted;
 
 /// One mistake of a scenario file.
@@ -209,44 +210,6 @@ fn visible_length(text: &str, offset: usize) -> usize {
     visible(&text[..text.floor_char_boundary(offset)]).len()
 }
 
-/// A misspelt word is held against so many candidates, and so many are listed: a file
-/// of ten thousand names with as many mistakes is told of in a second all the same.
-const CANDIDATES_MAX: usize = 100;
-
-/// The candidate that `word` was most likely meant to be: it differs in few letters.
-pub(super) fn nearest<'a>(
-    word: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .take(CANDIDATES_MAX)
-        .map(|candidate| (strsim::jaro_winkler(word, candidate), candidate))
-        .filter(|(likeness, _)| *likeness > 0.8)
-        .max_by(|a, b| a.0.total_cmp(&b.0))
-        .map(|(_, candidate)| candidate)
-}
-
-/// "did you mean …?" where a candidate is near, otherwise all of them.
-pub(super) fn suggest(word: &str, candidates: &[&str]) -> String {
-    match nearest(word, candidates.iter().copied()) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if candidates.is_empty() => "remove it".to_owned(),
-        None => format!("there are: {}", list(candidates)),
-    }
-}
-
-/// Words in back quotes with commas between them.
-pub(super) fn list(words: &[&str]) -> String {
-    let shown = words.iter().take(CANDIDATES_MAX);
-    let quoted: Vec<_> = shown.map(|word| format!("`{word}`")).collect();
-    let more = match words.len().saturating_sub(CANDIDATES_MAX) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
-    quoted.join(", ") + &more
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -271,18 +234,6 @@ mod tests {
             Diagnostics::new("f", "µµ", vec![mistake])
                 .render(false)
                 .contains("wrong")
-        );
-    }
-
-    #[test]
-    fn the_nearest_word_is_suggested_only_where_it_is_near() {
-        assert_eq!(
-            suggest("wokers", &["workers", "queue"]),
-            "did you mean `workers`?"
-        );
-        assert_eq!(
-            suggest("zzz", &["workers", "queue"]),
-            "there are: `workers`, `queue`"
         );
     }
 }

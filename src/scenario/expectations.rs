@@ -21,8 +21,8 @@ pub(super) struct Known<'a> {
     pub timeline: &'a [Option<Entry>],
     /// Those of the load.
     pub surges: Option<&'a [Surge]>,
-    /// The names of the kinds of operation.
-    pub kinds: Option<&'a [String]>,
+    /// The names of the kinds of operation, and URLs where there are several.
+    pub parts: Option<&'a [String]>,
 }
 
 /// An expectation of the command line: a statement with its bound, of a load that has
@@ -41,7 +41,7 @@ pub(crate) fn expectation(text: &str, kinds: &[String], color: bool) -> Result<E
 fn read_alone(text: &str, kinds: &[String]) -> std::result::Result<Expectation, Mistake> {
     let statement = statement::read(text)?;
     fits(&statement)?;
-    kind_is_known(&statement, kinds)?;
+    let kind = part(&statement, kinds)?;
     let whole = || 0..text.len();
     let Some(bound) = statement.bound else {
         let (figure, value) = (
@@ -87,9 +87,10 @@ fn read_alone(text: &str, kinds: &[String]) -> std::result::Result<Expectation, 
         that: statement.figure,
         phase,
         window,
-        kind: statement.kind.map(|(name, _)| name),
+        kind,
         of: FailuresOf::default(),
         bound,
+        abort: false,
     })
 }
 
@@ -134,24 +135,29 @@ fn fits(statement: &Statement) -> std::result::Result<(), Mistake> {
     }
 }
 
-fn kind_is_known(statement: &Statement, kinds: &[String]) -> std::result::Result<(), Mistake> {
-    match &statement.kind {
-        Some((name, span)) if !kinds.contains(name) => {
-            let known: Vec<&str> = kinds.iter().map(String::as_str).collect();
-            let help = match known.as_slice() {
-                [] | [_] => "remove `of` and the name: there is one kind of operation".into(),
-                _ => suggest(name, &known),
-            };
-            let message = format!("there is no operation `{name}`");
-            Err(Mistake::new(
-                span.clone(),
-                message,
-                "unknown operation",
-                help,
-            ))
-        }
-        _ => Ok(()),
+/// The kind of operation or the URL that is meant, of those that are known.
+fn part(statement: &Statement, known: &[String]) -> std::result::Result<Option<String>, Mistake> {
+    let Some((name, span)) = &statement.kind else {
+        return Ok(None);
+    };
+    // A URL is known without the slash at the end of its host.
+    let bare = name.strip_suffix('/').unwrap_or(name);
+    let mut all = known.iter();
+    if let Some(own) = all.find(|own| *own == name || *own == bare) {
+        return Ok(Some(own.clone()));
     }
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    let help = match known.as_slice() {
+        [] | [_] => "remove `of` and the name: there is one kind of operation".into(),
+        _ => suggest(name, &known),
+    };
+    let message = format!("there is no operation `{name}`");
+    Err(Mistake::new(
+        span.clone(),
+        message,
+        "unknown operation",
+        help,
+    ))
 }
 
 /// The expectations of the file; none for one that has a mistake.
@@ -178,7 +184,7 @@ pub(super) fn read(
     file.expect
         .iter()
         .map(|expectation| {
-            let said = statement(reader, expectation, known.kinds);
+            let said = statement(reader, expectation, known.parts);
             let figure = said.as_ref().map(|said| said.figure);
             let phases = complete.then_some(&phases);
             let stretch = stretch(reader, expectation, said.as_ref(), phases);
@@ -196,6 +202,7 @@ pub(super) fn read(
                 kind: said?.kind.map(|(name, _)| name),
                 of,
                 bound: bound?,
+                abort: expectation.value.abort,
             })
         })
         .collect()
@@ -205,13 +212,14 @@ pub(super) fn read(
 fn statement(
     reader: &mut Reader,
     expectation: &Spanned<file::Expect>,
-    kinds: Option<&[String]>,
+    parts: Option<&[String]>,
 ) -> Option<Statement> {
     let that = expectation.value.that.as_ref()?;
-    let said = statement::read(&that.value).and_then(|said| {
+    let said = statement::read(&that.value).and_then(|mut said| {
         fits(&said)?;
-        if let Some(kinds) = kinds {
-            kind_is_known(&said, kinds)?;
+        if let Some(parts) = parts {
+            let name = part(&said, parts)?;
+            said.kind = name.zip(said.kind.map(|(_, span)| span));
         }
         Ok(said)
     });

@@ -18,7 +18,7 @@ use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
     Request, Shape, Story, TargetSpec, surges,
 };
-use crate::plan::{Plan, kinds};
+use crate::plan::{Plan, kinds, urls};
 use crate::units::{Nanos, Rate, counted};
 
 /// The longest run: a slip of the pen such as `"150h"` should not be waited for.
@@ -151,13 +151,16 @@ impl Reader {
             _ => None,
         };
         let names = load.as_ref().map(|load| kinds_of(target.as_ref(), load));
+        let parts = names
+            .as_ref()
+            .map(|names| [names.clone(), urls(target.as_ref())].concat());
         let expectations = expectations::read(
             self,
             file,
             &expectations::Known {
                 timeline: &timeline,
                 surges: surges.as_deref(),
-                kinds: names.as_deref(),
+                parts: parts.as_deref(),
             },
         );
         let known = contradictions::Known {

@@ -43,4 +43,3 @@ pub use parse::parse;
 pub use schema::schema;
 pub use settings::{Changes, Setting, load_changed, load_with};
 pub use shipped::{load, shipped};
-pub use statement::short_figures;

@@ -19,15 +19,6 @@ use super::diagnostics::{Mistake, suggest};
 use crate::model::{Anchor, Bound, Figure, Moment, Point, Unit, Window};
 use crate::units::{Nanos, Rate, Ratio};
 
-/// What a figure is also called.
-const SHORT: [(&str, Figure); 5] = [
-    ("p50", Figure::ResponseP50),
-    ("p90", Figure::ResponseP90),
-    ("p99", Figure::ResponseP99),
-    ("p99.9", Figure::ResponseP999),
-    ("errors", Figure::ErrorShare),
-];
-
 /// What was read.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Statement {
@@ -166,8 +157,7 @@ impl<'a> Reader<'a> {
     }
 
     fn figure(&mut self) -> Result<Figure, Mistake> {
-        let short = SHORT.iter().map(|(word, figure)| (*figure, *word));
-        if let Some(figure) = self.longest(Figure::ALL.into_iter().chain(short)) {
+        if let Some(figure) = self.longest(Figure::names()) {
             return Ok(figure);
         }
         let here = self.here();
@@ -411,9 +401,4 @@ pub(super) fn example(figure: Figure) -> &'static str {
         Unit::Number => "1",
         Unit::Word => figure.words()[0].text(),
     }
-}
-
-/// What figures are also called, in expectations of one line.
-pub fn short_figures() -> [(&'static str, Figure); 5] {
-    SHORT
 }

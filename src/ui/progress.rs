@@ -290,9 +290,10 @@ impl Teller {
                 StopCause::Interrupted { signal } => {
                     format!("interrupted by {}", signal_name(*signal))
                 }
-                StopCause::Aborted { because } => {
-                    format!("stopped by its stop condition: {because}")
-                }
+                StopCause::Aborted {
+                    because,
+                    expectation,
+                } => format!("stopped {}", StopCause::own_rule(because, *expectation)),
                 StopCause::Failed { reason, .. } => format!("the run failed: {reason}"),
             },
             Event::Undone { undo, outcome } => format!("undone: {undo}  {}", outcome_text(outcome)),

@@ -214,8 +214,9 @@ fn replaced(page: &str, mark: &str, table: &str) -> String {
 }
 
 fn figures() -> String {
-    let mut text =
-        String::from("\n| figure | value | taken over | by operation |\n|---|---|---|---|\n");
+    let mut text = String::from(
+        "\n| figure | meaning | value | taken over | by operation |\n|---|---|---|---|---|\n",
+    );
     for (figure, word) in Figure::ALL {
         let value = match figure.unit() {
             Unit::Seconds => "a duration: `50ms`".to_owned(),
@@ -236,10 +237,14 @@ fn figures() -> String {
             Scope::Phase => "a phase, the whole run",
         };
         let by = if figure.is_by_kind() { "yes" } else { "" };
-        let short = threadbare::scenario::short_figures();
-        let short = short.into_iter().find(|(_, own)| *own == figure);
-        let short = short.map_or_else(String::new, |(word, _)| format!(", `{word}`"));
-        writeln!(text, "| `{word}`{short} | {value} | {over} | {by} |").unwrap();
+        let short = Figure::SHORT.iter().find(|(own, _)| *own == figure);
+        let short = short.map_or_else(String::new, |(_, word)| format!(", `{word}`"));
+        let meaning = figure.meaning();
+        writeln!(
+            text,
+            "| `{word}`{short} | {meaning} | {value} | {over} | {by} |"
+        )
+        .unwrap();
     }
     text + "\n"
 }

@@ -312,11 +312,12 @@ pub(super) fn row(
     row.difference = Some(estimate);
     row.low = Some(low);
     row.high = Some(high);
+    let bound = options.bounds.of(figure);
     row.bound = Some(match figure.unit() {
-        Unit::Share => (options.bound * found.base).max(SHARE_BOUND),
+        Unit::Share => (bound * found.base).max(SHARE_BOUND),
         // What the generator's own lag changed by is not the target's.
-        Unit::Seconds => options.bound + lag_moved / found.base,
-        _ => options.bound,
+        Unit::Seconds => bound + lag_moved / found.base,
+        _ => bound,
     });
     row.p = Some(chance(found.estimate, found.error, found.freedom));
     row

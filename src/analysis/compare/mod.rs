@@ -6,6 +6,7 @@
 //! figures are looked at, so the chance of a false alarm is that of the whole table.
 
 mod blocks;
+mod bounds;
 mod changes;
 mod differences;
 mod digest;
@@ -13,18 +14,19 @@ mod judge;
 mod picture;
 mod rows;
 
+pub use bounds::{Bounds, PracticalBound};
 pub use changes::Change;
 pub use digest::{Digest, RunPoint};
 pub use judge::{Comparison, ComparisonSide, ComparisonVerdict, FigureComparison, Method, compare};
 pub use picture::Picture;
 
 /// How runs are compared.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Options {
     /// Seed of the draws.
     pub seed: u64,
-    /// A difference of less than this share of the figure does not matter in practice.
-    pub bound: f64,
+    /// A difference of less than this share of a figure does not matter in practice.
+    pub bounds: Bounds,
     /// The chance of a false alarm anywhere in the table, at most, over all looks.
     pub alarm: f64,
     /// How often it is looked at, at most: each look has an equal part of the chances.
@@ -37,7 +39,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             seed: 1,
-            bound: 0.05,
+            bounds: Bounds::default(),
             alarm: 0.05,
             looks: 1,
             anyway: false,

@@ -25,7 +25,7 @@ mod series;
 mod stored;
 
 pub use detector::{ChangePoint, Detector, Sensitivity};
-pub use figure::{Direction, NamedFigure, Reading, Unit, figures};
+pub use figure::{NamedFigure, Reading, Unit, figures};
 pub use line::RunLine;
 pub use moments::Moments;
 pub use series::{Candidate, Change, Effect, LeftOut, Point, RUNS_MIN, Shown, Trend, WhyLeftOut};

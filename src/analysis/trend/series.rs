@@ -8,9 +8,10 @@
 use serde::Serialize;
 
 use super::detector::{ChangePoint, Detector, Sensitivity};
-use super::figure::{Direction, NamedFigure, Reading, Unit};
+use super::figure::{NamedFigure, Reading, Unit};
 use super::moments::Moments;
 use super::stored::{Origin, RunVerdict, StoredRun};
+use crate::model::Direction;
 use crate::named::named;
 use crate::record::{Backend, MachineFacts, printable};
 

@@ -68,6 +68,9 @@ pub(in crate::scenario) struct Expect {
     pub(in crate::scenario) at_least: Option<Spanned<Limit>>,
     /// It is this word.
     pub(in crate::scenario) is: Option<Spanned<String>>,
+    /// Whether a live run ends as soon as it can no longer hold.
+    #[serde(default)]
+    pub(in crate::scenario) abort: bool,
 }
 
 /// A bound as it is written.

@@ -12,7 +12,7 @@ use super::station::Station;
 use crate::run::alone;
 use crate::server::{ScriptedAnswer, Server};
 
-fn threadbare(folder: &Path, words: &[&str]) -> Output {
+pub(super) fn threadbare(folder: &Path, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_threadbare"))
         .args(words)
         .current_dir(folder)
@@ -20,7 +20,7 @@ fn threadbare(folder: &Path, words: &[&str]) -> Output {
         .unwrap()
 }
 
-fn said(output: &Output) -> String {
+pub(super) fn said(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned() + &String::from_utf8_lossy(&output.stdout)
 }
 
@@ -80,6 +80,31 @@ fn an_expectation_that_fails_is_told_with_its_margin_and_exits_with_99() {
             .unwrap()
             .starts_with("not measured: ")
     );
+}
+
+#[test]
+fn a_load_ends_as_soon_as_an_expectation_can_no_longer_hold() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(500));
+    let url = format!("http://{}/", server.address());
+    let folder = tempfile::tempdir().unwrap();
+    let load = |share: &str| {
+        let words = ["load", &url, "-R", "100", "-d", "30s", "--json", "--abort"];
+        let expected = ["--expect", "p99 <= 1s", "--expect", share];
+        let output = threadbare(folder.path(), &[&words[..], &expected].concat());
+        let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(output.status.code(), Some(99), "{summary}");
+        summary
+    };
+    // A tenth of all 3,000 has failed after three seconds and a bit.
+    let summary = load("error share <= 10 %");
+    assert_eq!(summary["ending"]["by"], "aborted");
+    let scheduled = summary["conservation"]["scheduled"].as_u64().unwrap();
+    assert!((300..2_000).contains(&scheduled), "{scheduled}");
+    assert_eq!(summary["expectations"][1]["passed"], false, "{summary}");
+    let reason = summary["ending"]["reasons"][0].as_str().unwrap();
+    let told = "because an expectation can no longer hold (error share: ";
+    assert!(reason.contains(told), "{reason}");
 }
 
 #[test]
@@ -223,6 +248,16 @@ fn two_servers_in_turns_are_told_apart() {
             .unwrap_or_else(|| panic!("{text}: {order}"))
     };
     assert!(place("round 2 of 4, candidate") < place("round 2 of 4, base"));
+}
+
+#[test]
+#[ignore = "takes three quarters of a minute: ./test --long"]
+fn a_shipped_scenario_passes_by_its_profile_for_build_servers() {
+    let _alone = alone();
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["run", "surge", "--profile", "ci", "--out", "run"];
+    let output = threadbare(folder.path(), &words);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
 }
 
 /// Runs a line of a build server's job as its shell would, on this server.

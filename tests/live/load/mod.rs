@@ -21,3 +21,4 @@ mod steps;
 mod studies;
 mod transport;
 mod truth;
+mod turns;

@@ -38,7 +38,8 @@ fn several_urls_share_the_load_by_their_weights_exactly() {
     let servers = [(); 2].map(|()| Server::start(|_| ScriptedAnswer::status(200)));
     let text = format!(
         "end = \"2s\"\n[target]\nurls = [{{ url = \"{}\", weight = 3 }}, {{ url = \"{}\" }}]\n\
-         [load]\nrate = \"100/s\"\narrivals = \"constant\"\n",
+         [load]\nrate = \"100/s\"\narrivals = \"constant\"\n\
+         [[expect]]\nthat = \"goodput of {1}/ <= 30/s\"\n",
         url(&servers[0]),
         url(&servers[1])
     );
@@ -48,7 +49,20 @@ fn several_urls_share_the_load_by_their_weights_exactly() {
     let counts = servers.each_ref().map(|server| server.requests().len());
     // One every 10 ms: 200, and three of every four are the first's.
     assert_eq!(counts, [150, 50]);
-    assert_eq!(case.summary()["conservation"]["succeeded"], 200);
+    let summary = case.summary();
+    assert_eq!(summary["conservation"]["succeeded"], 200);
+    // Each has figures of its own: without the warm-up of half a second.
+    let figures = summary["urls"].as_array().unwrap().iter();
+    let figures = figures.map(|it| (it["url"].as_str().unwrap(), it["operations"].as_u64()));
+    let named = servers.each_ref().map(url);
+    assert_eq!(
+        figures.collect::<Vec<_>>(),
+        [
+            (named[0].as_str(), Some(112)),
+            (named[1].as_str(), Some(38))
+        ]
+    );
+    assert!(said(&output).contains("URLs"), "{}", said(&output));
 }
 
 #[test]

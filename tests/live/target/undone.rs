@@ -107,6 +107,27 @@ fn a_hook_without_an_answer_keeps_no_undo_waiting() {
     assert!(!failures.contains("hook deploy"), "{failures}");
 }
 
+#[test]
+fn an_expectation_that_can_no_longer_hold_undoes_at_once() {
+    let _alone = alone();
+    let theirs = Theirs::start();
+    let expected = "[[expect]]\nthat = \"failures <= 0\"\nabort = true\n";
+    let case = Case::new(&paused(&theirs, "60s", expected));
+    let output = case.run();
+    assert_eq!(output.status.code(), Some(99), "{}", said(&output));
+    let ended = case.events("run_ended")[0]["cause"].clone();
+    assert_eq!(ended["cause"], "aborted");
+    assert_eq!(ended["expectation"], true);
+    assert_eq!(case.events("undone").len(), 1);
+    assert!(theirs.serves());
+    let summary = case.summary();
+    assert_eq!(summary["complete"], false);
+    assert_eq!(summary["expectations"][0]["passed"], false);
+    let reason = summary["ending"]["reasons"][0].as_str().unwrap();
+    let told = "because an expectation can no longer hold (failures: ";
+    assert!(reason.contains(told), "{reason}");
+}
+
 /// The guardian of a conductor.
 pub(super) fn guardian(conductor: u32) -> u32 {
     child_of(conductor, "__guardian")

@@ -374,5 +374,6 @@ pub(crate) fn expect(that: Figure, phase: Option<&str>, bound: Bound) -> Expecta
         phase: phase.map(str::to_owned),
         of: FailuresOf::default(),
         bound,
+        abort: false,
     }
 }

@@ -12,6 +12,7 @@ mod answer;
 mod awaited;
 mod builder;
 mod contract;
+mod early;
 mod expectations;
 mod gauges;
 mod incident;

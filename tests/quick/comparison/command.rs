@@ -35,7 +35,7 @@ pub(super) fn simulate(folder: &Path, name: &str, settings: &[&str]) {
     );
 }
 
-fn runs() -> TempDir {
+pub(super) fn runs() -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     simulate(folder.path(), "main-1", &[]);
     simulate(
@@ -68,6 +68,41 @@ fn the_answer_says_what_changed_and_what_is_worse_in_every_form() {
     let summary = fs::read_to_string(folder.path().join("told/comparison.md")).unwrap();
     assert!(summary.starts_with("### ❌ worse"), "{summary}");
     assert!(folder.path().join("told/comparison.html").is_file());
+}
+
+#[test]
+fn what_matters_is_said_for_all_figures_or_for_one() {
+    let folder = runs();
+    let compared = |bounds: &[&str]| {
+        let mut words = vec!["compare", "main-1", "slow", "--json"];
+        words.extend(bounds.iter().flat_map(|bound| ["--bound", *bound]));
+        let output = threadbare(folder.path(), &words);
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap();
+        let figures = json["figures"].as_array().unwrap();
+        let row = figures.iter().find(|row| row["figure"] == "response p50");
+        let row = row.unwrap();
+        let percent = (row["bound"].as_f64().unwrap() * 100.0).round();
+        let verdict = row["verdict"].as_str().unwrap().to_owned();
+        (output.status.code(), format!("{percent} %"), verdict)
+    };
+    for (bounds, code, bound, verdict) in [
+        (&["90 %"][..], 0, "90 %", "no_difference_shown"),
+        (&["p50=3 %", "90 %"], 99, "3 %", "worse"),
+        (
+            &["error share=3 %", "90 %"],
+            0,
+            "90 %",
+            "no_difference_shown",
+        ),
+    ] {
+        let expected = (Some(code), bound.to_owned(), verdict.to_owned());
+        assert_eq!(compared(bounds), expected, "{bounds:?}");
+    }
+    let words = ["compare", "main-1", "slow", "--bound", "respnse p50=3 %"];
+    let output = threadbare(folder.path(), &words);
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{told}");
+    assert!(told.contains("there is no figure `respnse p50`; did you mean `response p50`?"));
 }
 
 #[test]

@@ -4,5 +4,6 @@
 mod build_servers;
 mod command;
 mod doubts;
+mod outputs;
 mod studies;
 mod truth;

@@ -117,6 +117,25 @@ const CASES: &[Case] = &[
         junit: (0, 1),
     },
     Case {
+        what: "an expectation can no longer hold",
+        changes: &[easy, lost],
+        by: EndedBy::Aborted,
+        verdict: Verdict::Failed,
+        exit_code: Some(99),
+        reason: "stopped at 143.0 s because an expectation can no longer hold (failures: 3 so far; \
+                 required at most 2)",
+        junit: (0, 1),
+    },
+    Case {
+        what: "the same, and the measurement invalid",
+        changes: &[easy, unmeasured, lost],
+        by: EndedBy::Aborted,
+        verdict: Verdict::Invalid,
+        exit_code: Some(97),
+        reason: "stopped at 143.0 s because an expectation can no longer hold",
+        junit: (0, 2),
+    },
+    Case {
         what: "failed",
         changes: &[without_expectations, failed::<1>],
         by: EndedBy::Failed,
@@ -171,6 +190,7 @@ fn expect(record: &mut Record, bound: Bound) {
         phase: None,
         of: FailuresOf::default(),
         bound,
+        abort: false,
     }];
 }
 
@@ -203,8 +223,19 @@ fn interrupted<const SIGNAL: i32>(record: &mut Record) {
 }
 
 fn aborted(record: &mut Record) {
-    let because = "error share over 90 %".into();
-    ends(record, StopCause::Aborted { because });
+    let cause = StopCause::Aborted {
+        because: "error share over 90 %".into(),
+        expectation: false,
+    };
+    ends(record, cause);
+}
+
+fn lost(record: &mut Record) {
+    let cause = StopCause::Aborted {
+        because: "failures: 3 so far; required at most 2".into(),
+        expectation: true,
+    };
+    ends(record, cause);
 }
 
 fn failed<const CODE: i32>(record: &mut Record) {

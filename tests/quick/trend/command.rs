@@ -152,7 +152,7 @@ fn what_cannot_be_compared_is_left_out_with_its_reason() {
         (
             "without",
             "no value",
-            "it has 9 values, too few for this percentile",
+            "9 values are too few, this percentile needs 299",
         ),
     ];
     assert_eq!(left_out.len(), reasons.len());
@@ -321,7 +321,7 @@ fn wrong_usage_names_what_is_wrong_and_what_to_do() {
         (
             "",
             &["--figure", "beauty"],
-            &["there are: response p50, response p90"],
+            &["there are: `recovery after rollback`"],
         ),
         (
             "",

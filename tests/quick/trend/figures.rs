@@ -127,12 +127,12 @@ fn what_a_summary_does_not_tell_is_no_figure() {
         (
             "error share",
             |it| it["whole_run"]["error_share"] = Value::Null,
-            "no operation ended",
+            "no value",
         ),
         (
             "recovery after rollback",
             |it| it["incident"]["recovery_after_rollback_s"] = Value::Null,
-            "nothing in the run begins or ends it",
+            "not seen",
         ),
         (
             "response p99 in push back",

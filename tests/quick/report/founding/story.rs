@@ -244,6 +244,7 @@ fn expectations() -> Vec<Expectation> {
         phase: phase.map(str::to_owned),
         of: FailuresOf::default(),
         bound,
+        abort: false,
     })
     .into()
 }
