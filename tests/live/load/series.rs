@@ -41,7 +41,7 @@ fn json(path: &Path) -> Value {
 /// Asks for an end once the load of this run has begun; the exit code.
 fn terminated_in(job: &mut Child, run: &Path) -> Option<i32> {
     let journal = run.join("journal.jsonl");
-    wait_until(Duration::from_secs(60), "a later run has begun", || {
+    wait_until(Duration::from_mins(1), "a later run has begun", || {
         fs::read_to_string(&journal).is_ok_and(|text| text.contains("load_started"))
     });
     kill_process(Pid::from_child(job), Signal::TERM).unwrap();
