@@ -85,7 +85,7 @@ impl Figure {
             Self::OfferedRate => "operations per second that were scheduled",
             Self::Goodput => "operations per second that succeeded",
             Self::ResponseP50 => "median of the response time",
-            Self::OverAllP99 => "the same of all operations, also those without success",
+            Self::OverAllP99 => "99th percentile over all operations, also those without success",
             Self::ServiceP50 => "median of the service time",
             Self::ResponseP90 | Self::ServiceP90 => "its 90th percentile",
             Self::ResponseP99 | Self::ServiceP99 => "its 99th percentile",
