@@ -230,7 +230,12 @@ impl Schedule {
     pub(crate) fn ended(&mut self, now: Nanos, rest: Nanos) {
         if let Source::Closed { free, think, .. } = &mut self.source {
             let at = now.saturating_add(rest.max(*think));
-            // Those who rest are free later than others who end after them.
+            // Those who rest are free later than others who end after them, also where one of
+            // them is the next already.
+            let at = match &mut self.next {
+                Some(next) if next.intended > at => std::mem::replace(&mut next.intended, at),
+                _ => at,
+            };
             let later = free.iter().rev().take_while(|free| **free > at).count();
             free.insert(free.len() - later, at);
             if self.next.is_none() {

@@ -381,7 +381,7 @@ mod tests {
                 },
                 "### ❔",
                 Some(false),
-                true,
+                false,
             ),
             (
                 "is invalid",

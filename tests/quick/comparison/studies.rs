@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::documented::documented;
 
 /// A verdict, and the difference with both ends of its interval.
-type Told = (String, Option<f64>, Option<f64>, Option<f64>);
+type FigureOfLine = (String, Option<f64>, Option<f64>, Option<f64>);
 
 /// A comparison; of each figure its verdict, and the difference with its interval.
 #[derive(Debug, Deserialize)]
@@ -24,7 +24,7 @@ struct Line {
     neighbour: bool,
     took_s: u64,
     verdict: String,
-    figures: BTreeMap<String, Told>,
+    figures: BTreeMap<String, FigureOfLine>,
 }
 
 impl Line {
