@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use rustls::pki_types::PrivateKeyDer;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 use serde_json::Value;
@@ -20,6 +20,9 @@ use tempfile::TempDir;
 pub(crate) fn authority(folder: &Path) -> ServerConfig {
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    // Of an issuer with the server's own name OpenSSL thinks that it signed itself.
+    let name = &mut parameters.distinguished_name;
+    name.push(DnType::CommonName, "An authority of the tests");
     let issuer = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
     fs::write(folder.join("ca.pem"), issuer.pem()).unwrap();
     let key = KeyPair::generate().unwrap();
