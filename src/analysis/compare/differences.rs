@@ -149,11 +149,20 @@ impl<'a> Sides<'a> {
             return Some(Err(why));
         }
         let (estimate, error, freedom) = welch(&a, &b);
+        let [base, candidate] = [&a, &b].map(|side| moments(side).0.exp());
+        // Instants are known to a bucket: equal values are no proof of more.
+        let runs = self.base.iter().chain(self.candidate);
+        let bucket = runs.map(|run| run.plan.interval).max().unwrap_or_default();
+        let least = bucket.as_secs_f64() / base.min(candidate);
         Some(Ok(Difference {
-            base: moments(&a).0.exp(),
-            candidate: moments(&b).0.exp(),
+            base,
+            candidate,
             estimate,
-            error,
+            error: error.max(least).hypot(if self.allows() {
+                BETWEEN_RUNS * std::f64::consts::SQRT_2
+            } else {
+                0.0
+            }),
             freedom,
         }))
     }

@@ -199,3 +199,22 @@ fn recovery_is_compared_too_and_a_run_has_one_value_of_it() {
         "{row}"
     );
 }
+
+#[test]
+fn equal_instants_are_no_proof_of_more_than_a_bucket() {
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["a-1", "a-2", "a-3", "b-1", "b-2", "b-3"] {
+        let words = ["simulate", "surge", "--out", name, "--quiet"];
+        threadbare(folder.path(), &words);
+    }
+    let output = threadbare(folder.path(), &["compare", "a-*", "b-*", "--json"]);
+    let told: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let figures = told["figures"].as_array().unwrap();
+    let row = figures.iter().find(|it| it["figure"] == "time to recover");
+    let row = row.unwrap_or_else(|| panic!("{told}"));
+    assert_eq!(row["base"], row["candidate"]);
+    assert!(
+        row["low"].as_f64() < Some(0.0) && row["high"].as_f64() > Some(0.0),
+        "{row}"
+    );
+}
