@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::findings::{Latency, Phase};
 use super::observation::Observation;
-use super::owners::{Marked, OverAllLatency, TimeSpent};
+use super::owners::{OverAllLatency, TimeSpent};
 use super::phases::Stretch;
 use super::series::{Series, bad, merge, middle, share};
 use super::totals::{Totals, latency};
@@ -131,6 +131,7 @@ fn totals(record: &Record, series: &Series, stretch: &Stretch, source: &SourceNa
                 match measure {
                     Measure::Response => merge(&mut totals.response, histogram),
                     Measure::Unserved => merge(&mut totals.unserved, histogram),
+                    Measure::Own => merge(&mut totals.own, histogram),
                     _ => {}
                 }
             }
@@ -151,7 +152,7 @@ fn of_totals(totals: &Totals, stretch: &Stretch) -> Phase {
         error_share: share(bad(operations), operations.ended()),
         wrongly_allowed: operations.failed_wrongly_allowed,
         response_ms: Latency {
-            marked: Marked::of(totals.response.as_ref(), totals.send_lag.as_ref()),
+            marked: totals.marked(),
             ..latency(totals.response.as_ref())
         },
         over_all_ms: OverAllLatency::of(totals),

@@ -96,7 +96,7 @@ pub use kinds::{KindFigures, PartFigures, UrlFigures};
 pub(crate) use load::load_rates;
 pub use observed::{GaugeFigures, GaugeGap, ProcessFigures};
 pub use owners::{Marked, OverAllLatency, TimeSpent};
-pub(crate) use owners::{OverAll, lags, over_all};
+pub(crate) use owners::{OverAll, beyond_zeros, lags, over_all};
 pub use repeated::{RepeatedExpectation, RepeatedRuns};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub(crate) use spread::bins;

@@ -75,14 +75,6 @@ pub struct Marked {
 }
 
 impl Marked {
-    /// Those of these times beside this send lag.
-    pub(super) fn of(response: Option<&Histogram>, lag: Option<&Histogram>) -> Self {
-        Self::each(|quantile| {
-            let at = |histogram: Option<&Histogram>| histogram?.quantile(quantile);
-            lags(at(response), at(lag))
-        })
-    }
-
     /// Those of these quantiles.
     pub(super) fn each(marked: impl Fn(f64) -> bool) -> Self {
         Self {
@@ -106,6 +98,15 @@ pub(crate) fn lags(response: Option<Nanos>, lag: Option<Nanos>) -> bool {
     response
         .zip(lag)
         .is_some_and(|(response, lag)| lag > LAG_FLOOR.max(response / LAG_DIVISOR))
+}
+
+/// The quantile among the values that are not zero, which alone are counted, of a quantile
+/// over all: that of the generator's part of response times. None where it falls among the
+/// zeros.
+pub(crate) fn beyond_zeros(quantile: f64, all: u64, counted: u64) -> Option<f64> {
+    let zeros = all.saturating_sub(counted);
+    let beyond = (quantile * all as f64 - zeros as f64) / counted as f64;
+    (counted > 0 && beyond > 0.0).then_some(beyond)
 }
 
 /// A response time over all operations: one that failed or did not end has taken longer
@@ -248,6 +249,16 @@ mod tests {
         near(over_all(&totals(&[], &[70], 0), 0.5), 70, false);
         assert_eq!(over_all(&totals(&[], &[], 3), 0.5), None);
         assert_eq!(over_all(&totals(&[], &[], 0), 0.5), None);
+    }
+
+    #[test]
+    fn a_quantile_among_zeros_is_none_of_those_beyond() {
+        assert_eq!(beyond_zeros(0.5, 100, 50), None);
+        assert_eq!(beyond_zeros(0.75, 100, 50), Some(0.5));
+        assert_eq!(beyond_zeros(0.9, 100, 100), Some(0.9));
+        assert_eq!(beyond_zeros(0.99, 100, 0), None);
+        // As many as there are, where some were counted of operations that failed since.
+        assert_eq!(beyond_zeros(0.5, 10, 12), Some(0.5 * 10.0 / 12.0));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The sum of a run of buckets, from which every figure of a window is taken.
 
 use super::findings::{Latency, QueueDepth};
-use super::owners::{Marked, lags};
+use super::owners::{Marked, beyond_zeros, lags};
 use super::series::{Bucket, GeneratorBucket, InstanceBucket, merge, share};
 use crate::record::{AttemptCounters, Histogram, MachineCounters, OperationCounters};
 use crate::units::Nanos;
@@ -91,13 +91,7 @@ impl Totals {
     /// in no histogram.
     fn own_at(&self, quantile: f64) -> Option<Nanos> {
         let (own, all) = (self.own.as_ref()?, self.response.as_ref()?.count());
-        let zeros = all.saturating_sub(own.count());
-        let beyond = (quantile * all as f64 - zeros as f64) / own.count() as f64;
-        if beyond > 0.0 {
-            own.quantile(beyond)
-        } else {
-            Some(Nanos::ZERO)
-        }
+        own.quantile(beyond_zeros(quantile, all, own.count())?)
     }
 
     /// Operations succeeded / scheduled; none where none was scheduled.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::lags;
+use crate::analysis::{beyond_zeros, lags};
 use crate::analysis::phases::Stretch;
 use crate::analysis::series::{Series, bad, share};
 use crate::analysis::totals::Totals;
@@ -37,6 +37,10 @@ pub(super) struct Block {
     pub response: Histogram,
     pub service: Histogram,
     pub send_lag: Histogram,
+    /// The generator's part of response times, where it is not zero; empty in records that
+    /// are older than it.
+    #[serde(default = "Histogram::small")]
+    pub own: Histogram,
 }
 
 impl Blocks {
@@ -65,6 +69,7 @@ impl Blocks {
                 response: packed(totals.response),
                 service: packed(totals.service),
                 send_lag: packed(totals.send_lag),
+                own: packed(totals.own),
             }
         });
         Self {
@@ -126,6 +131,7 @@ pub(super) struct Pool<'a> {
     response: Spectrum,
     service: Spectrum,
     send_lag: Spectrum,
+    own: Spectrum,
 }
 
 /// Histograms over one list of values.
@@ -193,6 +199,7 @@ impl<'a> Pool<'a> {
             response: Spectrum::of(all().map(|block| &block.response)),
             service: Spectrum::of(all().map(|block| &block.service)),
             send_lag: Spectrum::of(all().map(|block| &block.send_lag)),
+            own: Spectrum::of(all().map(|block| &block.own)),
             blocks,
         }
     }
@@ -246,19 +253,23 @@ impl<'a> Pool<'a> {
         if !is_told(quantile, count) {
             return Some(format!("{count} values are too few for this percentile"));
         }
-        let at = |of: &Spectrum| {
-            let value = of.quantiles(&self.whole(), &[quantile])[0];
-            value.map(Nanos::from_secs_f64)
-        };
-        let late = timed == Timed::Response && lags(at(spectrum), at(&self.send_lag));
+        let time = spectrum.quantiles(&self.whole(), &[quantile])[0];
+        let part = Nanos::from_secs_f64(self.lag(figure));
+        let late = timed == Timed::Response && lags(time.map(Nanos::from_secs_f64), Some(part));
         late.then(|| "more than a tenth of it is the generator's own lag".to_owned())
     }
 
-    /// The generator's own lag at the quantile of a response time, in seconds.
+    /// The generator's own lag at the quantile of a response time, in seconds: before the
+    /// first send, or all of its part.
     pub(super) fn lag(&self, figure: Figure) -> f64 {
         match percentile(figure) {
             Some((Timed::Response, quantile)) => {
-                self.send_lag.quantiles(&self.whole(), &[quantile])[0].unwrap_or(0.0)
+                let whole = self.whole();
+                let at = |of: &Spectrum, quantile| of.quantiles(&whole, &[quantile])[0];
+                let counts = (self.response.count(&whole), self.own.count(&whole));
+                let own = beyond_zeros(quantile, counts.0, counts.1);
+                let own = own.and_then(|quantile| at(&self.own, quantile));
+                at(&self.send_lag, quantile).max(own).unwrap_or(0.0)
             }
             _ => 0.0,
         }

@@ -1,8 +1,9 @@
 //! Percentiles that are not the target's: said nowhere without their mark.
 
+use threadbare::analysis::compare::{Digest, Options, compare};
 use threadbare::analysis::{Findings, findings};
 use threadbare::model::SourceName;
-use threadbare::record::{Backend, Counters, Measure};
+use threadbare::record::{Backend, Counters, Measure, Record, Sample};
 use threadbare::units::Nanos;
 
 use super::builder::{GOOD, Run, Second, values};
@@ -83,23 +84,42 @@ fn a_p99_is_told_where_there_are_values_enough() {
     }
 }
 
+/// A steady run of one kind of operation, in which the generator had this part in 10 of each
+/// 350 response times, and none in the others.
+fn with_a_part_of_the_generators(own_us: u64) -> Record {
+    let mut record = Run::steady().record();
+    record.header.plan.kinds = vec!["look".into()];
+    record.samples.edit(|samples| {
+        let mut of_the_kind = Vec::new();
+        for sample in &mut *samples {
+            if sample.source == SourceName::User
+                && matches!(sample.counters, Counters::Operations(_))
+            {
+                let own = values(10, Nanos::from_micros(own_us));
+                sample.histograms.push((Measure::Own, own));
+                let source = SourceName::of_kind(0);
+                of_the_kind.push(Sample { source, ..sample.clone() });
+            }
+        }
+        samples.extend(of_the_kind);
+    });
+    record
+}
+
 /// In a closed loop what the generator adds comes after the send.
 #[test]
 fn all_of_the_generators_part_marks_a_percentile() {
     for (own_us, marked) in [(0, false), (1_900, false), (2_100, true)] {
-        let mut record = Run::steady().record();
-        record.samples.edit(|samples| {
-            for sample in samples {
-                if sample.source == SourceName::User
-                    && matches!(sample.counters, Counters::Operations(_))
-                {
-                    // Of 350; in the others it had no part.
-                    let own = values(10, Nanos::from_micros(own_us));
-                    sample.histograms.push((Measure::Own, own));
-                }
-            }
-        });
+        let record = with_a_part_of_the_generators(own_us);
         let found = findings(&record);
+        let kind = found.kinds[0].figures.response_ms.marked;
+        assert_eq!((kind.p50, kind.p99), (false, marked), "{own_us}");
+        let run = [Digest::of("run", &record, &found)];
+        let comparison = compare(&run, &run, &Options::default());
+        let mut rows = comparison.figures.iter();
+        let p99 = rows.find(|it| it.figure == "response p99" && it.phase.is_none());
+        let why = &p99.unwrap().why;
+        assert_eq!(why.contains("the generator's own lag"), marked, "{why}");
         let marks = found.phases[0].response_ms.marked;
         assert_eq!((marks.p50, marks.p99), (false, marked), "{own_us}");
         assert_eq!(found.baseline.unwrap().response_p99_marked, marked);
