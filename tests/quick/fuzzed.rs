@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::thread;
 
 use threadbare::readers::READERS;
 
@@ -15,6 +17,8 @@ use crate::mutated::mutated;
 const FEW: u64 = 500;
 /// Mutations of each reader in `./test --long`.
 const MANY: u64 = 1_000_000;
+/// How many each reader has seen.
+const COUNTS: &str = "reports/long/fuzz.json";
 /// Mutations after which the counts are written down.
 const BATCH: u64 = 10_000;
 
@@ -95,30 +99,48 @@ fn every_reader_has_a_fuzz_target() {
     }
 }
 
+/// Gives a reader its mutations from where it was left, and writes down how many it has seen.
+fn many(name: &str, reader: fn(&[u8]), wanted: u64, counts: &Mutex<BTreeMap<String, u64>>) {
+    let seeds = seeds(name);
+    let mut done = counts
+        .lock()
+        .unwrap()
+        .get(name)
+        .copied()
+        .unwrap_or_default();
+    while done < wanted {
+        let next = wanted.min(done + BATCH);
+        for number in done..next {
+            read(name, reader, &mutated(&seeds, number), &|| {
+                format!("mutation {number}")
+            });
+        }
+        done = next;
+        let mut counts = counts.lock().unwrap();
+        counts.insert(name.to_owned(), done);
+        let text = serde_json::to_string_pretty(&*counts).unwrap() + "\n";
+        fs::write(place(COUNTS), text).unwrap();
+    }
+}
+
 #[test]
 #[ignore = "takes half an hour, built for release: ./test --long"]
 fn every_reader_survives_a_million_mutations() {
-    let path = place("reports/long/fuzz.json");
-    let known = fs::read_to_string(&path).ok();
+    let known = fs::read_to_string(place(COUNTS)).ok();
     let known = known.map(|text| serde_json::from_str(&text).unwrap());
-    let mut counts: BTreeMap<String, u64> = known.unwrap_or_default();
+    let counts = Mutex::new(known.unwrap_or_default());
     // A part of it, where somebody has less time: so many of each reader.
     let wanted = std::env::var("FUZZ_CASES").ok();
     let wanted = wanted.map_or(MANY, |text| text.parse().unwrap());
-    for (name, reader) in READERS {
-        let seeds = seeds(name);
-        let mut done = counts.get(name).copied().unwrap_or_default();
-        while done < wanted {
-            let next = wanted.min(done + BATCH);
-            for number in done..next {
-                read(name, reader, &mutated(&seeds, number), &|| {
-                    format!("mutation {number}")
-                });
-            }
-            done = next;
-            counts.insert(name.to_owned(), done);
-            let text = serde_json::to_string_pretty(&counts).unwrap() + "\n";
-            fs::write(&path, text).unwrap();
+    let readers = Mutex::new(READERS.iter());
+    let next = || readers.lock().unwrap().next();
+    thread::scope(|scope| {
+        for _ in 0..thread::available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                while let Some((name, reader)) = next() {
+                    many(name, *reader, wanted, &counts);
+                }
+            });
         }
-    }
+    });
 }

@@ -165,9 +165,13 @@ fn planted_differences_are_found_in_at_least_four_of_five_comparisons() {
     for (command, seconds, planted, by) in [
         ("compare", 60, "response p99", 10),
         ("compare", 60, "error share", 20),
+        ("ab", 10, "response p99", 5),
+        ("ab", 10, "error share", 20),
     ] {
         let kind = (command.to_owned(), seconds, planted.to_owned(), by);
-        let (hit, of, _) = found[&kind];
+        let (hit, of, took) = found[&kind];
         assert!(of >= 20 && hit * 5 >= of * 4, "{hit} of {of}: {kind:?}");
+        // Five minutes are what a comparison may take.
+        assert!(took / of <= 300, "{took} s for {of}: {kind:?}");
     }
 }

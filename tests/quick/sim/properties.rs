@@ -195,7 +195,10 @@ proptest! {
         let reasons = &found.measurement.reasons;
         prop_assert!(!reasons.iter().any(|it| it.contains("add up")), "{reasons:?}");
         prop_assert!(!found.warnings.iter().any(|it| it.contains("add up")));
-        prop_assert!(found.conservation.scheduled > 0);
+        // Of a few arrivals on average there may be none.
+        let seconds = END.as_secs_f64();
+        let due = plan.load.rate[0].1.area(seconds, seconds);
+        prop_assert!(found.conservation.scheduled > 0 || due < 30.0);
         // It judges the owners of all time as well; and nobody here is a slow generator.
         prop_assert_eq!(found.time_spent.map_or(0, |spent| spent.generator_ns), 0);
     }
