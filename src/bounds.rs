@@ -139,6 +139,16 @@ pub const SUMMARY: Bound = Bound {
     instead: "this is not the file that threadbare wrote there",
 };
 
+/// What a search for a limit found, with all its steps: a kilobyte each.
+pub const LIMIT: Bound = Bound {
+    reader: "`limit.json` of a search",
+    bytes: 64 * MIB,
+    entries: None,
+    depth: Some(JSON_DEPTH),
+    time: OF_A_RECORD,
+    instead: "this is not the file that `threadbare limit` wrote there",
+};
+
 /// The runs that are listed, or looked at together: years of several a day.
 pub const RUNS: Bound = Bound {
     reader: "the headers and summaries of a set of runs (`runs`, `trend`), together",
@@ -271,7 +281,7 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 pub const LISTENER_CONNECTIONS_MAX: usize = 64;
 
 /// Every bound, in the order of the documentation.
-pub const ALL: [Bound; 21] = [
+pub const ALL: [Bound; 22] = [
     SCENARIO,
     VALUES,
     BODY,
@@ -281,6 +291,7 @@ pub const ALL: [Bound; 21] = [
     RUN_HEADER,
     BASELINE,
     SUMMARY,
+    LIMIT,
     RUNS,
     JOURNAL,
     SERIES,

@@ -24,7 +24,7 @@
 //! | 7 | [`analysis`], `load`, `fleet`, `target`, `proxy`, `gauges`, [`sim`] |
 //! | 8 | [`report`], `ui`, `live`, `explore` |
 //! | 9 | `run`, `readers` (for tests only) |
-//! | 10 | `compare` |
+//! | 10 | `compare`, `limit` |
 //! | 11 | [`cli`] |
 //!
 //! Those with a link are what a user of the crate needs: from a scenario to a plan,
@@ -84,6 +84,10 @@ pub mod fleet;
 mod gauges;
 #[cfg(feature = "testing")]
 pub mod gauges;
+#[cfg(not(feature = "testing"))]
+mod limit;
+#[cfg(feature = "testing")]
+pub mod limit;
 #[cfg(not(feature = "testing"))]
 mod live;
 #[cfg(feature = "testing")]

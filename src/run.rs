@@ -44,6 +44,8 @@ pub(crate) struct Options {
     pub out: Option<PathBuf>,
     /// Print nothing but the verdict's line.
     pub quiet: bool,
+    /// Not even that: the run is a part of something else, which tells its own answer.
+    pub silent: bool,
     /// Use colour.
     pub color: bool,
     /// Columns of the terminal on which one live line is rewritten; none: a
@@ -440,6 +442,9 @@ fn tell(
     findings: &Findings,
     options: &Options,
 ) -> Result<()> {
+    if options.silent {
+        return Ok(());
+    }
     say(if options.quiet {
         report::text::verdict(findings)
     } else {

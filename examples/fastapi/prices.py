@@ -1,13 +1,18 @@
-"""The service that knows the price: 50 ms for each question, however many there are."""
+"""The service that knows the price: 50 ms for each question, however many there are.
+
+PRICES_MS is another time, in milliseconds.
+"""
 
 import http.server
 import os
 import time
 
+SECONDS = float(os.environ.get("PRICES_MS", "50")) / 1000
+
 
 class Price(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        time.sleep(0.050)
+        time.sleep(SECONDS)
         self.send_response(200)
         self.send_header("content-length", "2")
         self.end_headers()

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::capacity::InferredCapacity;
+use super::dependencies::DependencyFigures;
 use super::ending::Ending;
 use super::failures::{AcceptQueueFigures, FailureCount, Failures};
 use super::harm::{AfterRecovery, Harm, Relapse};
@@ -16,6 +17,7 @@ use super::kinds::{KindFigures, UrlFigures};
 use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::steps::LoadStep;
+use super::totals::QueueDepth;
 use super::wire::Exchanged;
 use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
 use crate::plan::{Cause, Story};
@@ -374,18 +376,12 @@ pub struct Phase {
     /// The processes of such a target; only where some were watched.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub processes: Vec<ProcessFigures>,
+    /// What the target waited for behind proxies; only where there are such.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<DependencyFigures>,
     /// Completions / inferred capacity, where the capacity was inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saturation_inferred: Option<f64>,
-}
-
-/// Queue depth of the whole fleet.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-pub struct QueueDepth {
-    /// Time-weighted mean of the sum over instances; null where no gauge was read.
-    pub mean: Option<f64>,
-    /// Largest sum over instances of their largest depths in one interval.
-    pub max: Option<u64>,
 }
 
 /// Percentiles of a latency in milliseconds; null where there was no value.

@@ -41,6 +41,7 @@ mod capacity;
 mod chance;
 pub mod compare;
 mod conservation;
+mod dependencies;
 mod early;
 mod ending;
 mod episodes;
@@ -53,6 +54,7 @@ mod harm;
 mod incident;
 mod journal;
 mod kinds;
+pub mod limit;
 mod load;
 mod observation;
 mod observed;
@@ -81,6 +83,7 @@ mod worn;
 
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
+pub use dependencies::DependencyFigures;
 pub use early::Early;
 pub use ending::{EndedBy, Ending};
 pub use failures::{AcceptQueueFigures, FailureCount, FailureExample, Failures};
@@ -88,8 +91,8 @@ pub use find::findings;
 pub(crate) use find::load_findings;
 pub use findings::{
     ActionOutcome, ActionTaken, Baseline, Conservation, ExhaustionWindow, ExpectationResult,
-    Findings, Incident, Latency, Measurement, Phase, QueueDepth, ScrapeFailures, SendLag,
-    SustainingShares, Validity, Verdict, summary_schema,
+    Findings, Incident, Latency, Measurement, Phase, ScrapeFailures, SendLag, SustainingShares,
+    Validity, Verdict, summary_schema,
 };
 pub use harm::{AfterRecovery, Harm, Relapse};
 pub use kinds::{KindFigures, PartFigures, UrlFigures};
@@ -102,6 +105,7 @@ pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub(crate) use spread::bins;
 pub use steps::{LoadStep, StepLimiter};
 pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
+pub use totals::QueueDepth;
 pub(crate) use totals::Totals;
 pub use usl::Usl;
 pub use wire::{Exchanged, StatusCount};

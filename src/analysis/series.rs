@@ -224,8 +224,11 @@ impl Bucket {
                 self.identity.get_or_insert_default().merge(counters);
             }
             Counters::Machine(counters) => self.machine.get_or_insert_default().merge(counters),
-            // Of the whole run, and not of a bucket: `failures`.
-            Counters::Failures(_) | Counters::Statuses(_) | Counters::AcceptQueue(_) => {}
+            // Taken from the record itself: `failures`, `wire`, `dependencies`.
+            Counters::Failures(_)
+            | Counters::Statuses(_)
+            | Counters::AcceptQueue(_)
+            | Counters::Dependency(_) => {}
             Counters::Gauges(counters) => {
                 let slot = slot(&mut self.gauges, &names.gauges, &sample.source);
                 if let Some(slot) = slot {

@@ -1,10 +1,22 @@
 //! The sum of a run of buckets, from which every figure of a window is taken.
 
-use super::findings::{Latency, QueueDepth};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::findings::Latency;
 use super::owners::{Marked, beyond_zeros, lags};
 use super::series::{Bucket, GeneratorBucket, InstanceBucket, merge, share};
 use crate::record::{AttemptCounters, Histogram, MachineCounters, OperationCounters};
 use crate::units::Nanos;
+
+/// Queue depth of the whole fleet.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct QueueDepth {
+    /// Time-weighted mean of the sum over instances; null where no gauge was read.
+    pub mean: Option<f64>,
+    /// Largest sum over instances of their largest depths in one interval.
+    pub max: Option<u64>,
+}
 
 /// All that was recorded in some buckets, added up.
 #[derive(Debug, Clone, Default)]

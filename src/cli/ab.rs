@@ -75,17 +75,6 @@ fn rate(text: &str) -> std::result::Result<Rate, String> {
     written.parse().map_err(|error| format!("{error}"))
 }
 
-/// The words of a command, split as a shell would; nothing is expanded.
-fn words(command: &str) -> Result<Vec<String>> {
-    let words = shlex::split(command).filter(|words| !words.is_empty());
-    words.ok_or_else(|| {
-        Error::usage(format!(
-            "failed to split `{command}` into words: it is empty, or a quote or a backslash is \
-             left open; write it as in a shell"
-        ))
-    })
-}
-
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let (base, candidate) = self.plans(view)?;
@@ -160,7 +149,10 @@ impl Arguments {
         let command = match command {
             None => String::new(),
             Some(command) => {
-                let words: Vec<String> = words(command)?.iter().map(|it| quoted(it)).collect();
+                let words: Vec<String> = super::words_of(command)?
+                    .iter()
+                    .map(|it| quoted(it))
+                    .collect();
                 format!("command = [{}]\n", words.join(", "))
             }
         };
@@ -184,7 +176,7 @@ impl Arguments {
 
 #[cfg(test)]
 mod tests {
-    use super::words;
+    use super::super::words_of;
 
     #[test]
     fn a_command_is_split_as_a_shell_splits_it() {
@@ -196,10 +188,10 @@ mod tests {
             // It is started as it stands.
             ("serve $PORT && true", &["serve", "$PORT", "&&", "true"]),
         ] {
-            assert_eq!(words(command).unwrap(), expected, "{command}");
+            assert_eq!(words_of(command).unwrap(), expected, "{command}");
         }
         for wrong in ["", "  ", "sh -c 'a", "a \\"] {
-            assert_eq!(words(wrong).unwrap_err().exit_code(), 2, "{wrong}");
+            assert_eq!(words_of(wrong).unwrap_err().exit_code(), 2, "{wrong}");
         }
     }
 }

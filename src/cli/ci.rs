@@ -6,6 +6,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 use crate::analysis::compare::Comparison;
+use crate::analysis::limit::LimitFound;
 use crate::analysis::{Findings, RepeatedRuns};
 use crate::error::{Error, Result};
 use crate::report;
@@ -42,6 +43,11 @@ impl CiReport {
             &report::compare::summary(comparison),
             report::ci::notes_of(comparison),
         )
+    }
+
+    /// Of a search for a limit.
+    pub(super) fn limit(self, found: &LimitFound) -> Self {
+        self.with(&report::limit::summary(found), report::limit::notes(found))
     }
 
     fn with(mut self, summary: &str, notes: Vec<Note>) -> Self {

@@ -1,7 +1,6 @@
 //! `threadbare load`: a load on any HTTP server, and its result.
 
 use std::net::{IpAddr, SocketAddr};
-use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::{fmt, io, iter};
 
@@ -12,10 +11,11 @@ use super::ci::CiReport;
 use super::client::ClientArguments;
 use super::gated::Gated;
 use super::offered::Offered;
+use super::request::RequestArguments;
 use super::{Code, View};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Redirects, Work};
-use crate::model::{ArrivalProcess, Expected, HttpWork, Part, Replay, Statuses, Step, Template};
+use crate::model::{ArrivalProcess, HttpWork, Part, Replay};
 use crate::net::{AllowedHosts, KnownHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, kinds};
 use crate::units::Nanos;
@@ -73,26 +73,8 @@ pub(super) struct Arguments {
     /// the URL then names the host only
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["method", "body", "body_file"])]
     file: Option<PathBuf>,
-    /// The method [default: GET, or POST with a body]
-    #[arg(short, long, value_name = "METHOD")]
-    method: Option<String>,
-    /// A header, such as `-H 'accept: application/json'`; may be repeated
-    #[arg(short = 'H', long = "header", value_name = "NAME: VALUE")]
-    headers: Vec<String>,
-    /// The body
-    #[arg(long, value_name = "TEXT", conflicts_with = "body_file")]
-    body: Option<String>,
-    /// A file that holds the body
-    #[arg(short = 'D', long, value_name = "FILE")]
-    body_file: Option<PathBuf>,
-    /// Statuses that are a success, such as `200,302` or `200..399` [default: any 2xx]
-    #[arg(long, value_name = "STATUSES", conflicts_with = "file")]
-    expect_status: Option<Statuses>,
-    /// Follow so many redirects of an operation at most, to this machine and to hosts that
-    /// are allowed; never from https to http
-    #[arg(long, value_name = "N", default_value_t = 0, conflicts_with = "file",
-          value_parser = clap::value_parser!(u32).range(..=50))]
-    follow: u32,
+    #[command(flatten)]
+    request: RequestArguments,
     #[command(flatten)]
     client: ClientArguments,
     /// Limit on operations that wait for a connection; one more is shed, and the
@@ -293,7 +275,7 @@ impl Arguments {
             None => target.to_owned(),
         };
         let work = match &self.file {
-            None => self.work(target)?,
+            None => self.request.work(target, self.headers()?)?,
             Some(_) if target.as_str() != "/" => {
                 return Err(wrong("has a path, and the file of operations has its own"));
             }
@@ -346,43 +328,6 @@ impl Arguments {
         Ok(work)
     }
 
-    /// What operations are: one request, always the same.
-    fn work(&self, target: &str) -> Result<HttpWork> {
-        let body = self.body()?;
-        let method = match &self.method {
-            Some(method) => method.clone(),
-            None if body.is_empty() => "GET".into(),
-            None => "POST".into(),
-        };
-        let literal = |text: Vec<u8>| -> Template {
-            if text.is_empty() {
-                Vec::new()
-            } else {
-                vec![Part::Literal(text)]
-            }
-        };
-        let headers = self.headers()?.into_iter();
-        // The path without its query: what stands there may be secret.
-        let path = target.split('?').next().unwrap_or_default();
-        let name = format!("{method} {path}");
-        let step = Step {
-            headers: headers
-                .map(|(name, value)| (name, literal(value.into_bytes())))
-                .collect(),
-            body: literal(body),
-            expected: Expected {
-                statuses: self.expected_statuses(),
-                ..Expected::default()
-            },
-            ..Step::new(&method, target)
-        };
-        let mut work = HttpWork::single(name, step);
-        for operation in &mut work.operations {
-            operation.follow = self.follow;
-        }
-        Ok(work)
-    }
-
     fn tls(&self, host: &str) -> Result<Tls> {
         let options = TlsOptions {
             insecure: self.insecure,
@@ -418,35 +363,13 @@ impl Arguments {
         }))
     }
 
-    fn body(&self) -> Result<Vec<u8>> {
-        if let Some(file) = &self.body_file {
-            return files::read(file, &bounds::BODY).map_err(|cause| {
-                let file = file.display();
-                Error::usage(format!("failed to read the body from {file}: {cause}"))
-            });
-        }
-        Ok(self.body.clone().unwrap_or_default().into_bytes())
-    }
-
-    fn expected_statuses(&self) -> Vec<RangeInclusive<u16>> {
-        let given = self.expect_status.as_ref();
-        let given = given.map(|statuses| statuses.ranges().to_vec());
-        given.unwrap_or_else(|| Expected::default().statuses)
-    }
-
+    /// The headers of the command line.
     fn headers(&self) -> Result<Vec<(String, String)>> {
-        let close = self
-            .disable_keepalive
-            .then(|| "connection: close".to_owned());
-        let parsed = self.headers.iter().chain(&close).map(|header| {
-            let (name, value) = header.split_once(':').ok_or_else(|| {
-                Error::usage(
-                    "a header has no colon; write it as -H 'accept: application/json'".to_owned(),
-                )
-            })?;
-            Ok((name.trim().to_owned(), value.trim().to_owned()))
-        });
-        parsed.collect()
+        let mut headers = self.request.headers()?;
+        if self.disable_keepalive {
+            headers.push(("connection".to_owned(), "close".to_owned()));
+        }
+        Ok(headers)
     }
 
     fn plan(&self, host: &str, work: &HttpWork) -> Result<Plan> {

@@ -14,6 +14,7 @@ mod completions;
 mod gated;
 mod gauges;
 mod init;
+mod limit;
 mod list;
 mod load;
 mod man;
@@ -22,6 +23,7 @@ mod offered;
 mod proxy;
 mod recover;
 mod report;
+mod request;
 mod run;
 mod runs;
 mod schema;
@@ -40,7 +42,7 @@ use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::error::{EXIT_FAILED, EXIT_PASSED, EXIT_USAGE, Result};
+use crate::error::{EXIT_FAILED, EXIT_PASSED, EXIT_USAGE, Error, Result};
 use crate::fleet;
 use crate::model::redact;
 use crate::target::carry_out_alone;
@@ -68,6 +70,7 @@ Examples:
   threadbare run missing-await           run the founding incident (about two minutes)
   threadbare simulate missing-await      the same in virtual time (about a second)
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
+  threadbare limit http://127.0.0.1:8080/ --slo 'p99 <= 250ms'    how much it can take
   threadbare check mine.toml             every mistake in a scenario, with its place
   threadbare init --preset gunicorn      a scenario for a server of your own
   threadbare recover reports/RUN         undo what a killed run left behind
@@ -111,6 +114,8 @@ enum Command {
     Compare(compare::Arguments),
     /// Run a base and a candidate in turns, and tell whether it got worse
     Ab(ab::Arguments),
+    /// Find how much a service can take, and from where it comes back by itself
+    Limit(Box<limit::Arguments>),
     /// Accept runs as what later ones are compared with
     Baseline(baseline::Arguments),
     /// Find every mistake in a scenario file; runs nothing
@@ -218,6 +223,7 @@ pub fn main() -> i32 {
         Command::Load(arguments) => arguments.run(view),
         Command::Compare(arguments) => arguments.run(view),
         Command::Ab(arguments) => arguments.run(view),
+        Command::Limit(arguments) => arguments.run(view),
         Command::Baseline(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(view),
         Command::List => list::run(),
@@ -254,6 +260,7 @@ impl View {
         crate::run::Options {
             out,
             quiet: self.quiet,
+            silent: false,
             color: self.color(&io::stdout()),
             live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
             allowed: Vec::new(),
@@ -281,6 +288,17 @@ fn terminal_width() -> usize {
 
 /// What every subcommand returns: the exit code.
 type Code = Result<i32>;
+
+/// The words of a command, split as a shell would; nothing is expanded.
+fn words_of(command: &str) -> Result<Vec<String>> {
+    let words = shlex::split(command).filter(|words| !words.is_empty());
+    words.ok_or_else(|| {
+        Error::usage(format!(
+            "failed to split `{command}` into words: it is empty, or a quote or a backslash is \
+             left open; write it as in a shell"
+        ))
+    })
+}
 
 #[cfg(test)]
 mod tests;

@@ -17,6 +17,9 @@ pub(super) struct Arguments {
     /// Print the schema of operation files instead
     #[arg(long, conflicts_with = "summary")]
     operations: bool,
+    /// Print the schema of limit.json instead
+    #[arg(long, conflicts_with_all = ["summary", "operations"])]
+    limit: bool,
 }
 
 impl Arguments {
@@ -25,6 +28,8 @@ impl Arguments {
             analysis::summary_schema()
         } else if self.operations {
             scenario::operations_schema()
+        } else if self.limit {
+            analysis::limit::schema()
         } else {
             scenario::schema()
         };

@@ -12,6 +12,7 @@ mod trial;
 mod what_if;
 
 pub(crate) use axis::Axis;
+pub(crate) use measures::{MEASURES, Measure};
 pub use sweep::sweep;
 pub(crate) use what_if::what_if;
 

@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::model::{Breakage, Front, HostPort, Proxied, ProxyAction, SourceName, TargetSpec};
 use crate::plan::Plan;
 use crate::proxy::{Occupation, OccupationCounters, Occupier, Proxy, ProxyCounters, ProxySpec};
-use crate::record::{Event, FailureBook, Outcome};
+use crate::record::{Counters, Event, FailureBook, Outcome, Sample};
 use crate::sync::lock;
 use crate::target::{Addresses, Safeguard, Undo};
 use crate::units::{Nanos, counted};
@@ -23,6 +23,8 @@ const CONNECTIONS_MAX: u32 = 10_000;
 /// The proxies of a run, and what acts by its own doing.
 pub(super) struct Faults {
     proxies: Vec<Proxy>,
+    /// Of each, whether it stands in front of a dependency.
+    dependencies: Vec<bool>,
     /// Where the target is reached through the proxy in front of it.
     front: Option<SocketAddr>,
     /// Where the target is occupied, each with what requests name as host.
@@ -114,6 +116,7 @@ impl Faults {
         };
         let proxies = spec.proxies.iter().map(start);
         let proxies: Vec<Proxy> = proxies.collect::<Result<_>>()?;
+        let behind = |it: &Proxied| matches!(it.front, Front::Dependency { .. });
         let front = spec.front().and_then(|front| {
             let mut proxies = proxies.iter();
             proxies.find(|proxy| proxy.name() == front.name)
@@ -121,6 +124,7 @@ impl Faults {
         Ok(Self {
             front: front.map(Proxy::address),
             proxies,
+            dependencies: spec.proxies.iter().map(behind).collect(),
             sites,
             end: plan.end,
             acting: Mutex::new(Some(Vec::new())),
@@ -293,6 +297,20 @@ impl Faults {
             self.safeguard.settle(one.id, &outcome);
             tell(Event::Undone { undo, outcome });
         }
+    }
+
+    /// What the proxies in front of dependencies saw of them in an interval.
+    pub(super) fn sample(&self, from: Nanos, to: Nanos) -> Vec<Sample> {
+        let proxies = self.proxies.iter().zip(&self.dependencies);
+        let behind = proxies.filter(|(_, dependency)| **dependency);
+        let samples = behind.map(|(proxy, _)| Sample {
+            from,
+            to,
+            source: SourceName::of_proxy(proxy.name()),
+            counters: Counters::Dependency(proxy.exchanges()),
+            histograms: Vec::new(),
+        });
+        samples.collect()
     }
 
     /// What a reader of the figures must know of the proxies, once the load has ended.

@@ -94,6 +94,33 @@ fn check_instances(plan: &Plan) -> Result<()> {
     Ok(())
 }
 
+/// Whether there are files and ports for all connections of a run; the rest of
+/// [`preflight`] changes from moment to moment.
+///
+/// # Errors
+///
+/// An unfit environment, where there are not.
+pub(crate) fn room(plan: &Plan) -> Result<()> {
+    check_descriptors(plan)?;
+    check_ports(plan)
+}
+
+/// The most connections that [`room`] finds room for, in a plan that is else as this one.
+pub(crate) fn connections_max(plan: &Plan) -> u32 {
+    let (mut fits, mut not) = (1, plan.load.connections.max(1).saturating_add(1));
+    while fits + 1 < not {
+        let middle = fits.midpoint(not);
+        let mut tried = plan.clone();
+        tried.load.connections = middle;
+        if room(&tried).is_ok() {
+            fits = middle;
+        } else {
+            not = middle;
+        }
+    }
+    fits
+}
+
 /// The balancer holds two descriptors for each connection; it needs the most.
 fn check_descriptors(plan: &Plan) -> Result<()> {
     let needed = 2 * (u64::from(plan.load.connections) + probes_at_a_time(plan))

@@ -495,6 +495,23 @@ counters! {
 }
 
 counters! {
+    /// What a proxy in front of a dependency saw of it, by instant.
+    DependencyCounters {
+        /// Exchanges that began: a client sent something on a connection that waited for
+        /// nothing.
+        begun,
+        /// Exchanges of which the first byte of an answer went to the client.
+        answered,
+        /// Exchanges in progress, integrated over time.
+        waiting_ns,
+        /// The time between the two readings themselves.
+        covered_ns,
+        /// Most exchanges in progress at a time.
+        waiting_max,
+    }
+}
+
+counters! {
     /// A process that is watched from outside, with its descendants, and the
     /// queue of the socket that it listens on: **point samples**, added up over
     /// the readings of an interval, but for `cpu_ns`, which misses nothing

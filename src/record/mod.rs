@@ -34,9 +34,9 @@ pub use crate::model::Outcome;
 pub(crate) use alarms::Alarms;
 pub(crate) use counters::mean;
 pub use counters::{
-    AcceptQueueCounters, AttemptCounters, BalancerCounters, FailureCounters, GaugeCounters,
-    GeneratorCounters, IdentityCounters, InstanceCounters, MachineCounters, OperationCounters,
-    ProcessCounters,
+    AcceptQueueCounters, AttemptCounters, BalancerCounters, DependencyCounters, FailureCounters,
+    GaugeCounters, GeneratorCounters, IdentityCounters, InstanceCounters, MachineCounters,
+    OperationCounters, ProcessCounters,
 };
 pub(crate) use directory::HEADER;
 pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};

@@ -1,9 +1,9 @@
 //! A sample: what one source counted in one interval.
 
 use super::{
-    AcceptQueueCounters, AttemptCounters, BalancerCounters, Event, FailureCounters, GaugeCounters,
-    GeneratorCounters, Histogram, IdentityCounters, InstanceCounters, MachineCounters,
-    OperationCounters, ProcessCounters, StatusCounters,
+    AcceptQueueCounters, AttemptCounters, BalancerCounters, DependencyCounters, Event,
+    FailureCounters, GaugeCounters, GeneratorCounters, Histogram, IdentityCounters,
+    InstanceCounters, MachineCounters, OperationCounters, ProcessCounters, StatusCounters,
 };
 use crate::model::SourceName;
 use crate::named::named;
@@ -86,6 +86,8 @@ pub enum Counters {
     Machine(MachineCounters),
     /// The accept queue of the port that is loaded.
     AcceptQueue(AcceptQueueCounters),
+    /// A dependency of the user's target, behind a proxy.
+    Dependency(DependencyCounters),
     /// Gauges of the user's target.
     Gauges(GaugeCounters),
     /// A process of the user's target.
@@ -106,6 +108,7 @@ impl Counters {
             Self::Identity(_) => "identity",
             Self::Machine(_) => "machine",
             Self::AcceptQueue(_) => "accept_queue",
+            Self::Dependency(_) => "dependency",
             Self::Gauges(_) => "gauges",
             Self::Process(_) => "process",
         }
@@ -124,6 +127,7 @@ impl Counters {
             "identity" => Self::Identity(IdentityCounters::default()),
             "machine" => Self::Machine(MachineCounters::default()),
             "accept_queue" => Self::AcceptQueue(AcceptQueueCounters::default()),
+            "dependency" => Self::Dependency(DependencyCounters::default()),
             "gauges" => Self::Gauges(GaugeCounters::default()),
             "process" => Self::Process(ProcessCounters::default()),
             _ => return None,
@@ -151,6 +155,7 @@ impl Counters {
             Self::Identity(counters) => counters.rows(),
             Self::Machine(counters) => counters.rows(),
             Self::AcceptQueue(counters) => counters.rows(),
+            Self::Dependency(counters) => counters.rows(),
             Self::Gauges(counters) => counters.rows(),
             Self::Process(counters) => counters.rows(),
         }
@@ -177,6 +182,7 @@ impl Counters {
             Self::Identity(counters) => counters.fill(next),
             Self::Machine(counters) => counters.fill(next),
             Self::AcceptQueue(counters) => counters.fill(next),
+            Self::Dependency(counters) => counters.fill(next),
             Self::Gauges(counters) => counters.fill(next),
             Self::Process(counters) => counters.fill(next),
         }
@@ -195,6 +201,7 @@ impl Counters {
             Self::Identity(counters) => counters.merge_row(name, value),
             Self::Machine(counters) => counters.merge_row(name, value),
             Self::AcceptQueue(counters) => counters.merge_row(name, value),
+            Self::Dependency(counters) => counters.merge_row(name, value),
             Self::Gauges(counters) => counters.merge_row(name, value),
             Self::Process(counters) => counters.merge_row(name, value),
         }

@@ -21,7 +21,7 @@ const SENTENCES: usize = 3;
 
 /// Something that a reviewer is to see.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Note {
+pub struct Note {
     /// Whether it fails the build; else it is a warning.
     pub fails: bool,
     /// What was run or compared.

@@ -1,8 +1,9 @@
-//! Writes the answer's files into the run directory.
+//! Writes the files of an answer into its directory.
 
 use std::path::{Path, PathBuf};
 
-use super::{ci, html, json, junit, markdown};
+use super::{ci, html, json, junit, limit, markdown};
+use crate::analysis::limit::LimitFound;
 use crate::analysis::{Findings, WhatIf};
 use crate::error::{Error, Result};
 use crate::record::{Record, write_private};
@@ -30,14 +31,38 @@ pub fn write_all(
         // Last, since its presence tells that the answer is whole.
         ("report.html", html::render(record, findings, what_if)?),
     ];
-    let written = files.map(|(name, content)| write_private(directory, name, content.as_bytes()));
+    write_each(directory, &files)
+}
+
+/// Writes `limit.json`, `junit.xml`, `limit.html` and, where an edge was found that a
+/// scenario can show, `limit.toml` into the directory of a search, readable by their owner
+/// only, and returns where `limit.html` lies. Files of an earlier state are replaced.
+///
+/// # Errors
+///
+/// As [`write_all`].
+pub fn write_limit(directory: &Path, found: &LimitFound) -> Result<PathBuf> {
+    let mut files = vec![
+        ("limit.json", limit::json(found)?),
+        ("junit.xml", limit::junit(found)?),
+    ];
+    files.extend(limit::scenario(found).map(|text| ("limit.toml", text)));
+    files.push(("limit.html", limit::html(found)?));
+    write_each(directory, &files)
+}
+
+/// Writes these files and returns where the last of them lies.
+fn write_each(directory: &Path, files: &[(&str, String)]) -> Result<PathBuf> {
+    let written = files
+        .iter()
+        .map(|(name, content)| write_private(directory, name, content.as_bytes()));
     let failed: Vec<String> = written
-        .into_iter()
         .filter_map(std::result::Result::err)
         .map(|error| error.to_string())
         .collect();
     if failed.is_empty() {
-        return Ok(directory.join("report.html"));
+        let last = files.last().map_or("", |(name, _)| name);
+        return Ok(directory.join(last));
     }
     Err(Error::failed(failed.join("\n")))
 }

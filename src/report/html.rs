@@ -307,7 +307,7 @@ fn expectations(findings: &Findings) -> Vec<Expectation> {
 
 /// Names in grave accents, as the terminal has them, in quotation marks; a
 /// single accent stays.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     let mut quoted = String::with_capacity(text.len() + 8);
     for (index, part) in parts.iter().enumerate() {

@@ -6,7 +6,9 @@
 
 use super::figures::{NONE, count, maybe, number, percent, rate, seconds};
 use super::{failures, incidents, kinds, steps};
-use crate::analysis::{Estimate, Findings, GaugeFigures, Latency, Phase, ProcessFigures};
+use crate::analysis::{
+    DependencyFigures, Estimate, Findings, GaugeFigures, Latency, Phase, ProcessFigures,
+};
 use crate::record::printable;
 
 /// A table as text: what it is called, what must be known of it, its heading,
@@ -36,6 +38,7 @@ pub(super) fn tables(findings: &Findings) -> Vec<Table> {
         times(findings),
         gauges(findings),
         processes(findings),
+        dependencies(findings),
         inferred(findings),
     ];
     let filled = all.into_iter().filter(|table| !table.rows.is_empty());
@@ -168,6 +171,39 @@ fn processes(findings: &Findings) -> Table {
             "files max",
             "accept queue",
             "max",
+        ],
+        texts: 2,
+        rows: rows.collect(),
+    }
+}
+
+fn dependencies(findings: &Findings) -> Table {
+    let row = |phase: &str, dependency: &DependencyFigures| {
+        vec![
+            text(phase),
+            text(&dependency.source.to_string()),
+            rate(dependency.begun_per_s),
+            maybe(dependency.waiting, number),
+            count(dependency.waiting_max),
+            maybe(dependency.time_ms, number),
+        ]
+    };
+    let rows = findings.phases.iter().flat_map(|phase| {
+        let own = phase.dependencies.iter();
+        own.map(move |dependency| row(&phase.name, dependency))
+    });
+    Table {
+        title: "What the target waited for",
+        about: "Exchanges with dependencies behind a proxy: from what the target sends until the \
+                first byte of an answer comes back to it, with what faults add. In progress: a \
+                time integral; the time of one is its mean, by Little’s law.",
+        columns: vec![
+            "phase",
+            "source",
+            "begun per second",
+            "in progress",
+            "max",
+            "time, ms",
         ],
         texts: 2,
         rows: rows.collect(),

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use askama::Template;
 
+use super::drawing::escaped;
 use super::figures::number;
 use crate::analysis::{AxisValues, Edge, Region, Sweep};
 use crate::error::{Error, Result};
@@ -262,22 +263,6 @@ fn place_of(values: &[f64], at: f64) -> Option<f64> {
     };
     let (low, high) = (values[below], values[above]);
     Some(below as f64 + (at - low) / (high - low))
-}
-
-/// Text inside of XML.
-fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            c if c.is_control() => escaped.push('\u{fffd}'),
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 #[derive(Template)]

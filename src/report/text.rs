@@ -20,7 +20,7 @@ use crate::analysis::{Findings, Verdict};
 use crate::record::{Record, printable};
 
 /// Columns at most, where texts of the scenario's own do not need more.
-const WIDTH: usize = 120;
+pub(super) const WIDTH: usize = 120;
 /// A phase's name keeps at least so many columns.
 const NAME_MIN: usize = 10;
 /// The place of the queue wait among [`COLUMNS`].
@@ -281,7 +281,7 @@ fn wrapped(text: &mut String, indent: &str, paragraph: &str, paint: impl Fn(&str
 
 /// The text in lines of at most `width` columns, broken at spaces; a longer
 /// word keeps a line of its own.
-fn folded(text: &str, width: usize) -> Vec<String> {
+pub(super) fn folded(text: &str, width: usize) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let line = lines.last_mut().expect("there is a first line");

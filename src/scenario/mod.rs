@@ -42,4 +42,5 @@ pub use operations::{load_operations, operations, operations_schema};
 pub use parse::parse;
 pub use schema::schema;
 pub use settings::{Changes, Setting, load_changed, load_with};
+pub(crate) use settings::{Opened, text_with};
 pub use shipped::{load, shipped};

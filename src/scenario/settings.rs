@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::iter;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use toml::{Table, Value};
@@ -14,6 +15,7 @@ use super::diagnostics::suggest;
 use super::parse;
 use super::shipped;
 use crate::error::{Error, Result};
+use crate::model::redact;
 use crate::plan::Plan;
 
 /// A key of a scenario and the value it is to have: `target.fleet.queue=35`.
@@ -101,30 +103,94 @@ pub struct Changes<'a> {
 ///
 /// As [`load_with`]; wrong usage, where there is no such profile.
 pub fn load_changed(name_or_path: &str, changes: &Changes<'_>, colour: bool) -> Result<Plan> {
+    changed(&shipped::find(name_or_path)?, changes, colour)
+}
+
+/// A scenario that was read once, and leads to many plans.
+#[derive(Debug)]
+pub(crate) struct Opened(shipped::Found);
+
+impl Opened {
+    /// The scenario of this text, where it was made here and not read from a file: files
+    /// that it names are looked for in the folder that this program runs in; or else the
+    /// file of this path, or the shipped scenario of this name.
+    ///
+    /// # Errors
+    ///
+    /// Wrong usage, where there is none.
+    pub(crate) fn new(name_or_path: &str, made: Option<&str>) -> Result<Self> {
+        let found = made.map_or_else(
+            || shipped::find(name_or_path),
+            |text| Ok(made_here("limit", text)),
+        );
+        found.map(Self)
+    }
+
+    /// Its plan with these changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`load_changed`].
+    pub(crate) fn plan(&self, changes: &Changes<'_>, colour: bool) -> Result<Plan> {
+        changed(&self.0, changes, colour)
+    }
+}
+
+/// The text of a scenario with these settings in it, those of the profile first, without
+/// comments and secrets: of one that was made here, or else of that file or shipped one.
+///
+/// # Errors
+///
+/// As [`load_changed`], but for mistakes that only a scenario as a whole has.
+pub(crate) fn text_with(
+    name_or_path: &str,
+    made: Option<&str>,
+    profile: Option<&str>,
+    settings: &[String],
+) -> Result<String> {
+    let file = made.map_or_else(
+        || shipped::find(name_or_path),
+        |text| Ok(made_here("limit", text)),
+    );
+    let settings = settings
+        .iter()
+        .map(|text| text.parse().map_err(Error::usage));
+    let changes = Changes {
+        profile,
+        settings: &settings.collect::<Result<Vec<_>>>()?,
+        ..Changes::default()
+    };
+    let (table, _) = table(&file?, &changes)?;
+    let failed = |cause: &dyn fmt::Display| {
+        Error::failed(format!(
+            "failed to write the scenario {name_or_path}: {cause}"
+        ))
+    };
+    let json = serde_json::to_string(&table).map_err(|cause| failed(&cause))?;
+    let safe: Table = serde_json::from_str(&redact::json(&json)).map_err(|cause| failed(&cause))?;
+    Ok(safe.to_string())
+}
+
+fn made_here(name: &str, text: &str) -> shipped::Found {
+    shipped::Found {
+        name: name.to_owned(),
+        path: format!("{name}.toml"),
+        text: text.to_owned(),
+        folder: PathBuf::new(),
+    }
+}
+
+fn changed(file: &shipped::Found, changes: &Changes<'_>, colour: bool) -> Result<Plan> {
+    let as_it_stands = file.open(colour)?;
     let Changes {
         profile,
         settings,
         expected,
     } = *changes;
-    let file = shipped::find(name_or_path)?;
-    let as_it_stands = file.open(colour)?;
     if settings.is_empty() && profile.is_none() && expected.is_empty() {
         return Ok(as_it_stands);
     }
-    let mut table: Table = file
-        .text
-        .parse()
-        .map_err(|error| Error::usage(format!("failed to read {}: {error}", file.path)))?;
-    let of_profile = profile.map(|name| of_profile(&table, name, &file.path));
-    let settings = &[
-        of_profile.transpose()?.unwrap_or_default(),
-        settings.to_vec(),
-    ]
-    .concat();
-    for setting in settings {
-        set(&mut table, setting).map_err(Error::usage)?;
-    }
-    expect(&mut table, expected);
+    let (table, settings) = table(file, changes)?;
     let written = settings.iter().map(|setting| format!(" --set {setting}"));
     let expected = expected.iter().map(|text| format!(" --expect '{text}'"));
     let path: String = iter::once(file.path.clone())
@@ -133,6 +199,30 @@ pub fn load_changed(name_or_path: &str, changes: &Changes<'_>, colour: bool) -> 
         .collect();
     parse::parse_in(&file.folder, &file.name, &path, &table.to_string())
         .map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
+}
+
+/// A scenario with these changes in it, and the settings that were made, in order.
+fn table(file: &shipped::Found, changes: &Changes<'_>) -> Result<(Table, Vec<Setting>)> {
+    let Changes {
+        profile,
+        settings,
+        expected,
+    } = *changes;
+    let mut table: Table = file
+        .text
+        .parse()
+        .map_err(|error| Error::usage(format!("failed to read {}: {error}", file.path)))?;
+    let of_profile = profile.map(|name| of_profile(&table, name, &file.path));
+    let settings = [
+        of_profile.transpose()?.unwrap_or_default(),
+        settings.to_vec(),
+    ]
+    .concat();
+    for setting in &settings {
+        set(&mut table, setting).map_err(Error::usage)?;
+    }
+    expect(&mut table, expected);
+    Ok((table, settings))
 }
 
 /// Puts expectations to those of the file.

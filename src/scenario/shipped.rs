@@ -43,6 +43,7 @@ pub fn load(name_or_path: &str, colour: bool) -> Result<Plan> {
 }
 
 /// A scenario's file that was found and read.
+#[derive(Debug)]
 pub(super) struct Found {
     pub(super) name: String,
     /// As diagnostics show it.

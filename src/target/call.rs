@@ -13,10 +13,11 @@ use std::process::{Child, Command, Stdio};
 use rustix::process::Signal;
 use serde::{Deserialize, Serialize};
 
+use super::addresses::Addresses;
 use super::family::signal_group;
 use super::undo::{Safeguard, Undo};
 use crate::bounds::HOOK_ANSWER;
-use crate::model::{Call, Called, ExpectedAnswer, Url, redact, secret};
+use crate::model::{Call, Called, ExpectedAnswer, TargetSpec, Url, redact, secret};
 use crate::net::http::{self, HttpRequest, HttpResponse};
 use crate::net::{Failed, Tls};
 use crate::process;
@@ -81,6 +82,24 @@ pub(super) struct Guarded<'a> {
     pub ending: &'a (dyn Fn() -> bool + Sync),
     /// Who is told of requests that fail.
     pub failed: &'a (dyn Fn(&Failed) + Sync),
+}
+
+/// Calls a hook between runs, with nobody beside it who would undo it; none where there is
+/// no such hook, or its URL was not admitted.
+pub(crate) fn call_hook(
+    target: &TargetSpec,
+    name: &str,
+    addresses: &Addresses,
+    log: Option<&Path>,
+) -> Option<Outcome> {
+    let place = Place {
+        folder: &target.folder,
+        log,
+        ca: target.ca.as_deref(),
+    };
+    let call = &target.hook(name)?.call;
+    let call = Plain::new(name, call, |url| addresses.get(url), place)?;
+    Some(call.carry_out(&|_| {}))
 }
 
 impl Plain {

@@ -26,6 +26,7 @@ mod undo;
 mod undos;
 
 pub(crate) use addresses::Addresses;
+pub(crate) use call::call_hook;
 pub(crate) use carrier::carry_out_alone;
 pub(crate) use service::{Begin, Target};
 pub(crate) use undo::{Armed, Safeguard, Undo};

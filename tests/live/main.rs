@@ -10,6 +10,8 @@ mod conformance;
 mod echo;
 #[path = "../common/plan.rs"]
 mod plan;
+#[path = "../common/queueing.rs"]
+mod queueing;
 #[path = "../common/readings.rs"]
 mod readings;
 #[path = "../common/run.rs"]
@@ -29,6 +31,7 @@ mod http;
 mod https;
 mod incidents;
 mod kills;
+mod limit;
 mod load;
 mod proxy;
 mod target;

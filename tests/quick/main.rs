@@ -11,6 +11,8 @@ mod documented;
 mod mutated;
 #[path = "../common/plan.rs"]
 mod plan;
+#[path = "../common/queueing.rs"]
+mod queueing;
 #[path = "../common/responses.rs"]
 mod responses;
 mod simulated;
@@ -26,6 +28,7 @@ mod documents;
 mod expectations;
 mod failures;
 mod fuzzed;
+mod limit;
 mod memory;
 mod merged;
 mod old_runs;

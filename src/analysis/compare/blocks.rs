@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::analysis::{beyond_zeros, lags};
 use crate::analysis::phases::Stretch;
 use crate::analysis::series::{Series, bad, share};
 use crate::analysis::totals::Totals;
+use crate::analysis::{beyond_zeros, lags};
 use crate::plan::Figure;
 use crate::record::{Histogram, is_told};
 use crate::units::{Nanos, whole};
@@ -18,7 +18,7 @@ const BLOCKS_MAX: usize = 20;
 
 /// A stretch of a run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Blocks {
+pub(in crate::analysis) struct Blocks {
     /// Its phase; empty for the whole run.
     pub name: String,
     pub blocks: Vec<Block>,
@@ -26,7 +26,7 @@ pub(super) struct Blocks {
 
 /// A part of a stretch.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
-pub(super) struct Block {
+pub(in crate::analysis) struct Block {
     pub seconds: f64,
     pub scheduled: u64,
     pub succeeded: u64,
@@ -45,7 +45,7 @@ pub(super) struct Block {
 
 impl Blocks {
     /// The buckets of a stretch in at most twenty blocks.
-    pub(super) fn of(series: &Series, stretch: &Stretch) -> Self {
+    pub(in crate::analysis) fn of(series: &Series, stretch: &Stretch) -> Self {
         let buckets = stretch.buckets(series);
         let count = buckets.len().min(BLOCKS_MAX);
         let edge = |place: usize| place * buckets.len() / count.max(1);
@@ -80,7 +80,7 @@ impl Blocks {
 }
 
 /// Figures that are compared over a stretch, in the order in which they are told.
-pub(super) const FIGURES: [Figure; 11] = [
+pub(in crate::analysis) const FIGURES: [Figure; 11] = [
     Figure::ResponseP50,
     Figure::ResponseP90,
     Figure::ResponseP99,
@@ -103,7 +103,7 @@ pub(super) const INCIDENT: [Figure; 4] = [
 ];
 
 /// Of a percentile: of which time, and at which quantile.
-pub(super) const fn percentile(figure: Figure) -> Option<(Timed, f64)> {
+pub(in crate::analysis) const fn percentile(figure: Figure) -> Option<(Timed, f64)> {
     Some(match figure {
         Figure::ResponseP50 => (Timed::Response, 0.5),
         Figure::ResponseP90 => (Timed::Response, 0.9),
@@ -119,14 +119,14 @@ pub(super) const fn percentile(figure: Figure) -> Option<(Timed, f64)> {
 
 /// A time of operations or attempts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Timed {
+pub(in crate::analysis) enum Timed {
     Response,
     Service,
 }
 
 /// Blocks from which sums are drawn quickly: each histogram as counts of the values that
 /// any of them has.
-pub(super) struct Pool<'a> {
+pub(in crate::analysis) struct Pool<'a> {
     blocks: Vec<&'a Block>,
     response: Spectrum,
     service: Spectrum,
@@ -190,10 +190,10 @@ impl Spectrum {
 }
 
 /// The figures of a sum of blocks, in the order of [`FIGURES`].
-pub(super) type Values = [Option<f64>; FIGURES.len()];
+pub(in crate::analysis) type Values = [Option<f64>; FIGURES.len()];
 
 impl<'a> Pool<'a> {
-    pub(super) fn new(blocks: Vec<&'a Block>) -> Self {
+    pub(in crate::analysis) fn new(blocks: Vec<&'a Block>) -> Self {
         let all = || blocks.iter();
         Self {
             response: Spectrum::of(all().map(|block| &block.response)),
@@ -204,17 +204,17 @@ impl<'a> Pool<'a> {
         }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(in crate::analysis) fn len(&self) -> usize {
         self.blocks.len()
     }
 
     /// Every block once.
-    pub(super) fn whole(&self) -> Vec<u32> {
+    pub(in crate::analysis) fn whole(&self) -> Vec<u32> {
         vec![1; self.blocks.len()]
     }
 
     /// The figures of the blocks, each taken so often.
-    pub(super) fn values(&self, weights: &[u32]) -> Values {
+    pub(in crate::analysis) fn values(&self, weights: &[u32]) -> Values {
         let sum = |of: fn(&Block) -> u64| -> u64 {
             let blocks = self.blocks.iter().zip(weights);
             blocks
@@ -243,7 +243,7 @@ impl<'a> Pool<'a> {
     }
 
     /// Why a figure of all blocks is not to be told; none where it is.
-    pub(super) fn untold(&self, figure: Figure) -> Option<String> {
+    pub(in crate::analysis) fn untold(&self, figure: Figure) -> Option<String> {
         let (timed, quantile) = percentile(figure)?;
         let spectrum = match timed {
             Timed::Response => &self.response,
@@ -261,7 +261,7 @@ impl<'a> Pool<'a> {
 
     /// The generator's own lag at the quantile of a response time, in seconds: before the
     /// first send, or all of its part.
-    pub(super) fn lag(&self, figure: Figure) -> f64 {
+    pub(in crate::analysis) fn lag(&self, figure: Figure) -> f64 {
         match percentile(figure) {
             Some((Timed::Response, quantile)) => {
                 let whole = self.whole();
@@ -269,7 +269,8 @@ impl<'a> Pool<'a> {
                 let counts = (self.response.count(&whole), self.own.count(&whole));
                 let own = beyond_zeros(quantile, counts.0, counts.1);
                 let own = own.and_then(|quantile| at(&self.own, quantile));
-                at(&self.send_lag, quantile).max(own).unwrap_or(0.0)
+                let parts = [at(&self.send_lag, quantile), own];
+                parts.into_iter().flatten().fold(0.0, f64::max)
             }
             _ => 0.0,
         }
@@ -294,12 +295,12 @@ impl<'a> Pool<'a> {
     }
 
     /// Operations that were scheduled, of all blocks.
-    pub(super) fn scheduled(&self) -> u64 {
+    pub(in crate::analysis) fn scheduled(&self) -> u64 {
         self.blocks.iter().map(|block| block.scheduled).sum()
     }
 
     /// The response times of all blocks.
-    pub(super) fn response(&self) -> Histogram {
+    pub(in crate::analysis) fn response(&self) -> Histogram {
         let mut all = Histogram::new();
         for block in &self.blocks {
             all.merge(&block.response);

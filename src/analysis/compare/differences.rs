@@ -13,14 +13,14 @@ use crate::units::whole;
 /// Draws of blocks.
 pub(super) const DRAWS: usize = 1000;
 /// Blocks of a side at least.
-pub(super) const BLOCKS_MIN: usize = 8;
+pub(in crate::analysis) const BLOCKS_MIN: usize = 8;
 /// Runs of a side that are drawn whole, at least.
 pub(super) const RUNS_MIN: usize = 3;
 /// What single runs cannot show: how much a figure of the same plan differs from run to run
 /// on the same machine, as a share of it (a standard deviation). Runs in turns show it, and
 /// sets do. Of runs one after the other 0.4 % was measured beside a program that is busy half
 /// the time (docs/CI.md); a machine of another day differs more.
-pub(super) const BETWEEN_RUNS: f64 = 0.01;
+pub(in crate::analysis) const BETWEEN_RUNS: f64 = 0.01;
 
 /// Up to here a count is too small for its own draws to show how it scatters.
 const COUNTED_FEW: u64 = 10;

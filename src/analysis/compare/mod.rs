@@ -5,10 +5,10 @@
 //! and whole blocks are drawn; runs are drawn whole where there are enough of them. Many
 //! figures are looked at, so the chance of a false alarm is that of the whole table.
 
-mod blocks;
+pub(super) mod blocks;
 mod bounds;
 mod changes;
-mod differences;
+pub(super) mod differences;
 mod digest;
 mod judge;
 mod picture;

@@ -180,7 +180,8 @@ impl SystemUnderTest for GuardedTarget {
     }
 
     fn sample(&self, from: Nanos, to: Nanos) -> Vec<std::result::Result<Sample, Event>> {
-        self.target.sample(from, to).into_iter().map(Ok).collect()
+        let own = self.target.sample(from, to).into_iter();
+        own.chain(self.faults.sample(from, to)).map(Ok).collect()
     }
 
     fn dead(&self) -> Vec<Death> {

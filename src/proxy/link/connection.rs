@@ -61,6 +61,8 @@ pub(super) struct Connection {
     buffer: BytesMut,
     /// When its last answer was complete, of an HTTP connection that ends.
     over: Option<Nanos>,
+    /// Whether its client has sent something, and nothing has come back.
+    asked: bool,
 }
 
 /// What a turn leads to.
@@ -96,6 +98,7 @@ impl Connection {
             http,
             buffer: BytesMut::new(),
             over: None,
+            asked: false,
             shared,
             watched,
             table,
@@ -126,6 +129,7 @@ impl Connection {
         if matches!(over, Over::By(Ending::Reset)) {
             self.reset();
         }
+        self.answered(self.shared.clock.now(), false);
         self.shared.counts.add(|counted| {
             match over {
                 Over::Done => {}
@@ -245,7 +249,17 @@ impl Connection {
             until,
             counts,
         )?;
-        Ok(up || down)
+        if down.is_some_and(|bytes| bytes > 0) {
+            self.answered(now, true);
+        }
+        Ok(up.is_some() || down.is_some())
+    }
+
+    /// The exchange of which something went to the client, or that is given up, is over.
+    fn answered(&mut self, now: Nanos, answered: bool) {
+        if std::mem::take(&mut self.asked) {
+            self.shared.counts.over(now, answered);
+        }
     }
 
     /// Reads what has come, from both sides.
@@ -256,6 +270,10 @@ impl Connection {
             now,
         };
         let mut moved = sides.read(&mut self.client, &mut self.up, Stream::Upstream)?;
+        if moved && !self.client.ended && !self.asked {
+            self.asked = true;
+            self.shared.counts.asked(now);
+        }
         if let Target::Reached(target) = &mut self.target {
             moved |= sides.read(target, &mut self.down, Stream::Downstream)?;
         }

@@ -14,7 +14,7 @@ use super::table::{InjectedFault, Table};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::fault::{Mode, ProxyFault};
-use crate::record::FailureBook;
+use crate::record::{DependencyCounters, FailureBook};
 
 /// Connections that a proxy carries at a time, unless told otherwise: each needs
 /// two file descriptors and 2 MiB at most.
@@ -275,6 +275,11 @@ impl Proxy {
                 .collect(),
             ..self.shared.counts.add(|counted| counted.clone())
         }
+    }
+
+    /// What it saw of exchanges since this was asked last.
+    pub(crate) fn exchanges(&self) -> DependencyCounters {
+        self.shared.counts.exchanges(self.shared.clock.now())
     }
 
     /// Puts a changed table in the place of the present one. The state is locked.

@@ -57,7 +57,8 @@ pub(super) async fn ready(peer: Option<&Peer>, interest: Interest) {
     }
 }
 
-/// Writes what is due of one direction; whether anything was.
+/// Writes what is due of one direction; how many bytes went, none where nothing was due.
+/// That nothing more comes is due too, and has no bytes.
 pub(super) fn flush(
     pipe: &mut Pipe,
     mut to: Option<&mut Peer>,
@@ -65,8 +66,8 @@ pub(super) fn flush(
     now: Nanos,
     until: &mut Option<Nanos>,
     counts: &Counts,
-) -> Result<bool, Over> {
-    let mut moved = false;
+) -> Result<Option<usize>, Over> {
+    let mut moved = None;
     if let Some(to) = &mut to {
         to.full = false;
     }
@@ -86,7 +87,7 @@ pub(super) fn flush(
                     Ok(length) => {
                         pipe.gone(length);
                         counts.bytes(stream, length as u64);
-                        moved = true;
+                        *moved.get_or_insert(0) += length;
                     }
                     Err(cause) if cause.kind() == ErrorKind::WouldBlock => {
                         to.full = true;
@@ -100,7 +101,7 @@ pub(super) fn flush(
                     // A socket that is broken already needs no end.
                     let _ = rustix::net::shutdown(&to.socket, Shutdown::Write);
                     to.told = true;
-                    moved = true;
+                    moved = moved.or(Some(0));
                 }
                 return Ok(moved);
             }

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use super::wording::{signed, value};
 use crate::analysis::trend::{Change, Effect, Trend};
+use crate::report::drawing::{escaped, round_step};
 use crate::report::figures::utc;
 
 /// Points that are drawn one by one; of more there is the line alone.
@@ -158,7 +159,7 @@ fn draw(svg: &mut String, number: usize, change: &Change, mark: &Mark, area: &Ar
 }
 
 fn grid(svg: &mut String, trend: &Trend, area: &Area) {
-    let step = step((area.most - area.least) / LINES);
+    let step = round_step((area.most - area.least) / LINES);
     let first = (area.least / step).ceil();
     for line in 0..=20 {
         let at = (first + f64::from(line)) * step;
@@ -177,16 +178,6 @@ fn grid(svg: &mut String, trend: &Trend, area: &Area) {
             value(at, trend.unit)
         );
     }
-}
-
-/// The least round step that is at least so large: 1, 2 or 5 times a power of ten.
-fn step(least: f64) -> f64 {
-    let power = 10_f64.powf(least.log10().floor());
-    let round = [1.0, 2.0, 5.0, 10.0].map(|digit| digit * power);
-    round
-        .into_iter()
-        .find(|step| *step >= least * 0.999_999)
-        .unwrap_or(power)
 }
 
 /// Between two changes: the mean.
@@ -249,23 +240,4 @@ fn dates(svg: &mut String, trend: &Trend, area: &Area) {
         area.right,
         day(last.started_wall_ms)
     );
-}
-
-/// Text inside of XML.
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::step;
-
-    #[test]
-    fn steps_are_round() {
-        for (least, round) in [(0.013, 0.02), (1.0, 1.0), (3.4, 5.0), (62.0, 100.0)] {
-            assert!((step(least) / round - 1.0).abs() < 1e-9, "{least}");
-        }
-    }
 }

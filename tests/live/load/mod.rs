@@ -16,7 +16,7 @@ mod pacing;
 mod published;
 mod queueing;
 mod series;
-mod station;
+pub(crate) mod station;
 mod steps;
 mod studies;
 mod transport;

@@ -98,7 +98,10 @@ fn with_a_part_of_the_generators(own_us: u64) -> Record {
                 let own = values(10, Nanos::from_micros(own_us));
                 sample.histograms.push((Measure::Own, own));
                 let source = SourceName::of_kind(0);
-                of_the_kind.push(Sample { source, ..sample.clone() });
+                of_the_kind.push(Sample {
+                    source,
+                    ..sample.clone()
+                });
             }
         }
         samples.extend(of_the_kind);

@@ -10,7 +10,7 @@ mod words;
 use source::sources;
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 31] = [
+const RANKS: [(&str, u32); 32] = [
     ("units", 0),
     ("bounds", 0),
     ("clock", 1),
@@ -41,6 +41,7 @@ const RANKS: [(&str, u32); 31] = [
     ("run", 9),
     ("readers", 9),
     ("compare", 10),
+    ("limit", 10),
     ("cli", 11),
 ];
 

@@ -5,6 +5,7 @@
 
 mod accept_queue;
 mod capacity;
+mod limits;
 
 use std::fmt::Write as _;
 use std::fs;

@@ -240,12 +240,12 @@ fn tomcats_manager_tells_busy_threads() {
     run.assert_sound();
     assert_eq!(run.output.status.code(), Some(0));
     assert_eq!(gauges(&run, "baseline")["workers"], 4.0);
-    let busy = |figure: &str, phase| gauges(&run, phase)[figure].as_f64().unwrap();
-    assert!((1.0..4.0).contains(&busy("busy", "baseline")));
+    let busy = gauges(&run, "baseline")["busy"].as_f64().unwrap();
+    assert!((1.0..4.0).contains(&busy), "{busy}");
     // A process that stands still tells nothing; what it finds when it goes on keeps all
     // threads busy for seconds.
     assert!(gauges(&run, "pause")["failed"].as_u64() > Some(0));
-    assert_eq!(busy("busy_max", "continue"), 4.0);
+    assert_eq!(gauges(&run, "continue")["busy_max"], 4.0);
 }
 
 #[test]
@@ -318,6 +318,16 @@ fn a_dependency_that_is_slow_or_silent_exhausts_its_caller() {
     let attempts = |phase| run.figure(phase, "attempts_per_operation");
     assert!(attempts("slow") > 1.3 && attempts("baseline") < 1.1);
     assert_eq!(gauges(&run, "silent")["busy_max"], 40.0);
+    // What the threads are busy with: each waits for a price.
+    let prices = |phase| &run.phase(phase)["dependencies"][0];
+    assert_eq!(prices("silent")["waiting_max"], 40, "{}", prices("silent"));
+    let time = |phase| prices(phase)["time_ms"].as_f64().unwrap();
+    assert!(
+        (45.0..80.0).contains(&time("baseline")),
+        "{}",
+        prices("baseline")
+    );
+    assert!(time("slow") > 10.0 * time("baseline"), "{}", prices("slow"));
     assert!(gauges(&run, "slow")["queue_max"].as_f64() > Some(0.0));
 }
 

@@ -1,0 +1,129 @@
+//! What servers that nobody here wrote serve, what limits them, and from where they come back.
+//!
+//! `./test --long` searches the limits of each, and keeps what was found in
+//! `reports/long/limits`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use serde_json::Value;
+
+use super::{each, loaded};
+use crate::run::threadbare;
+use crate::server::Server;
+
+/// How long each request keeps a worker busy: four workers then do 80 a second.
+const SERVICE_MS: u64 = 50;
+
+/// What is looked for, of all of them. A search ends within ten minutes.
+const SOUGHT: &[&str] = &[
+    "--client",
+    "timeout 1s, retries 2",
+    "--from",
+    "40/s",
+    "--max-rate",
+    "320/s",
+    "--tolerance",
+    "5 %",
+    "--operations",
+    "1200",
+    "--window",
+    "5s",
+    "--warm-up",
+    "1s",
+    "--return-within",
+    "10s",
+    "--set",
+    "recovery.hold=3s",
+    "--within",
+    "10min",
+];
+
+/// Servers, and what takes service away from them.
+const CASES: [(&str, &str); 6] = [
+    ("gunicorn sync", "surge 3x for 5s"),
+    ("gunicorn threads", "surge 3x for 5s"),
+    ("puma", "surge 3x for 5s"),
+    ("tomcat", "surge 3x for 5s"),
+    ("haproxy", "surge 3x for 5s"),
+    ("fastapi", "fault prices latency 2s for 5s"),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn folder() -> PathBuf {
+    root().join("reports/long/limits")
+}
+
+fn kept(name: &str) -> PathBuf {
+    folder().join(format!("{}.json", name.replace(' ', "-")))
+}
+
+fn trigger(name: &str) -> &'static str {
+    let case = CASES.iter().find(|case| case.0 == name);
+    case.unwrap().1
+}
+
+/// Searches a scenario, and keeps what was found.
+fn searched(name: &str, scenario: &Path, more: &[&str]) {
+    let directory = tempfile::tempdir().unwrap();
+    let output = threadbare()
+        .arg("limit")
+        .arg(scenario)
+        .args(SOUGHT)
+        .args(["--trigger", trigger(name), "--json", "--out", "search"])
+        .args(more)
+        .current_dir(directory.path())
+        .output()
+        .unwrap();
+    println!("{name}: {}", String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{name}");
+    let found: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let mut text = serde_json::to_string_pretty(&found).unwrap();
+    // Where it was measured is nobody's business.
+    for folder in [directory.path(), root()] {
+        text = text.replace(&*folder.to_string_lossy(), "");
+    }
+    fs::write(kept(name), text + "\n").unwrap();
+}
+
+fn of_a_server(name: &str, server: &dyn Server) {
+    let load = "rate = \"20/s\"\nconnections = 900";
+    let scenario = loaded(server, load, &server.slow_path(SERVICE_MS), "");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("scenario.toml");
+    fs::write(&path, scenario.to_string()).unwrap();
+    searched(name, &path, &["--slo", "p99 <= 500ms"]);
+}
+
+/// A pool of forty threads, and a price that takes half a second.
+fn of_fastapi() {
+    let scenario = root().join("examples/fastapi/slow-prices.toml");
+    let more = [
+        "--set",
+        "target.env.THREADS=\"40\"",
+        "--set",
+        "target.env.PRICES_MS=\"500\"",
+        "--set",
+        "load.connections=900",
+    ];
+    let slo = ["--slo", "p99 <= 900ms"];
+    searched("fastapi", &scenario, &[&more[..], &slo].concat());
+}
+
+#[test]
+#[ignore = "ten minutes; `./test --long` runs it"]
+fn the_limits_of_servers_are_searched() {
+    fs::create_dir_all(folder()).unwrap();
+    thread::scope(|scope| {
+        if !kept("fastapi").exists() {
+            scope.spawn(of_fastapi);
+        }
+        if CASES[..5].iter().any(|(name, _)| !kept(name).exists()) {
+            each(|case| of_a_server(case.name, case.server));
+        }
+    });
+}
