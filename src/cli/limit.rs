@@ -15,6 +15,7 @@ use crate::analysis::limit::{
 use crate::error::{
     EXIT_EXPECTATION, EXIT_FAILED, EXIT_INVALID, EXIT_PASSED, EXIT_SIGNAL_BASE, Error, Result,
 };
+use crate::gauges::machine_facts;
 use crate::limit::{self, Hunt, Live, Plans, Simulated, Stopped, Trial};
 use crate::live::{self, Interrupt};
 use crate::model::redact;
@@ -194,7 +195,7 @@ impl Arguments {
         let colour = view.color(&io::stderr());
         if let Some(directory) = &self.resume {
             let mut found = limit::read(directory)?;
-            unchanged(&found.sought)?;
+            unchanged(&found, colour)?;
             if let Some(within) = self.within {
                 found.sought.within_s = within.as_secs_f64();
             }
@@ -214,6 +215,7 @@ impl Arguments {
                     .to_owned(),
             ));
         }
+        let digest = all.first().and_then(limit::target_digest);
         let measures = match (&sought.trigger, all.last()) {
             (Some(_), Some(worst)) => limit::measures(worst, self.simulate),
             _ => Vec::new(),
@@ -221,6 +223,7 @@ impl Arguments {
         let tried = measures.iter().filter(|(_, _, why)| why.is_none()).count();
         drop(plans);
         sought.steps_max = limit::steps_max(&sought, tried);
+        sought.target_digest = digest;
         for plan in all.iter().filter(|_| !self.simulate) {
             live::refuse(plan, &self.allow_host)?;
             live::room(plan)?;
@@ -228,9 +231,16 @@ impl Arguments {
         if self.dry_run {
             let most = all.iter().map(Plan::requests_max_per_second);
             let most = most.fold(0.0, f64::max);
-            let trial = self.trigger.as_ref().and(all.last());
-            let trial = trial.map(|plan| plan.end.as_secs_f64());
-            super::answer(report::limit::dry_run(&sought, most, trial).as_bytes())?;
+            // Of the first rate and of the highest: one of them is the longest.
+            let of_trigger = all.iter().rev().take(2).filter(|_| self.trigger.is_some());
+            let lasts = of_trigger.map(|plan| (plan.end + plan.drain).as_secs_f64());
+            let bounds = report::limit::Bounds {
+                requests_per_s: most,
+                trial_s: lasts.reduce(f64::max),
+                measures: if sought.without_advice { 0 } else { tried },
+                asks: all.first().is_some_and(|it| !self.simulate && limit::goes_on(it)),
+            };
+            super::answer(report::limit::dry_run(&sought, &bounds).as_bytes())?;
             return Ok(EXIT_PASSED);
         }
         let backend = if self.simulate {
@@ -322,6 +332,7 @@ impl Arguments {
             target,
             scenario,
             scenario_text: text.ok(),
+            target_digest: None,
             objectives,
             trigger: self.trigger.clone(),
             client: self.client.clone(),
@@ -443,19 +454,32 @@ fn code(found: &LimitFound, stopped: Option<Stopped>) -> Code {
     })
 }
 
-/// Refuses to mix steps of two scenarios: one that was changed since, or another of the
-/// same name in the folder that this is.
-fn unchanged(sought: &LimitSought) -> Result<()> {
-    let Some(own) = &sought.scenario_text else {
-        return Ok(());
+/// Refuses to mix steps of two scenarios, targets or machines: one that was changed since,
+/// or another of the same name in the folder that this is.
+fn unchanged(found: &LimitFound, colour: bool) -> Result<()> {
+    let sought = &found.sought;
+    let changed = |what: &str| {
+        Error::usage(format!(
+            "{what} not what it was when this search began; begin a new one, or bring it back"
+        ))
     };
     let made = sought.scenario.as_deref();
     let profile = sought.profile.as_deref();
-    if *own == scenario::text_with(&sought.target, made, profile, &sought.settings)? {
+    let text = || scenario::text_with(&sought.target, made, profile, &sought.settings);
+    if let Some(own) = &sought.scenario_text
+        && *own != text()?
+    {
+        return Err(changed(&format!("{} is", redact::text(&sought.target))));
+    }
+    if found.backend == Backend::Sim {
         return Ok(());
     }
-    Err(Error::usage(format!(
-        "{} is not what it was when this search began; begin a new one, or bring it back",
-        sought.target
-    )))
+    let plan = Plans::new(sought, false, colour)?.of(&limit::longest(sought))?;
+    if sought.target_digest.is_some() && sought.target_digest != limit::target_digest(&plan) {
+        return Err(changed("an operation, a hook, or a file that one of them names, is"));
+    }
+    if found.machine != machine_facts() {
+        return Err(changed("this machine is"));
+    }
+    Ok(())
 }

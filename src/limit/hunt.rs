@@ -110,6 +110,10 @@ impl Hunt<'_> {
     ) -> Result<Option<End>> {
         let plan = match plans.of(trial) {
             Ok(plan) => plan,
+            // The first steps of each kind were read before: this one is longer than is safe.
+            Err(error) if error.kind() == Kind::Usage => {
+                return Ok(Some((LimitEnded::Bound, beyond_bounds(trial, &error), None)));
+            }
             Err(error) => return Ok(Some(failed(error))),
         };
         if let Some(end) = self.too_long(&plan, found) {
@@ -130,6 +134,8 @@ impl Hunt<'_> {
         (self.tell)(&format!("  {}: {}", judged.verdict.words(), judged.why));
         let run = self.keeps_runs().then_some(name);
         let mut step = step(number, trial, window_s, judged, run);
+        let carried_s = clock.now().as_secs_f64();
+        found.spent_s += carried_s;
         let same = leaves_nothing(&step) || resettable || self.simulates();
         let calm = if same {
             Ok(true)
@@ -137,14 +143,16 @@ impl Hunt<'_> {
             self.is_back_or_restarted(plans, &mut step, found)
         };
         step.took_s = clock.now().as_secs_f64();
-        found.spent_s += step.took_s;
+        let waited_s = step.took_s - carried_s;
+        found.spent_s += waited_s;
         found.steps.push(step);
         self.note(found)?;
         let asked = self.interrupt.and_then(Interrupt::signal).is_some();
         Ok(match calm {
             Ok(true) => None,
             Ok(false) if asked => None,
-            Ok(false) => Some(stays_down(trial, found)),
+            Ok(false) if found.spent_s >= found.sought.within_s => Some(not_back_yet(found)),
+            Ok(false) => Some(stays_down(trial, found, waited_s)),
             Err(error) => Some(failed(error)),
         })
     }
@@ -188,6 +196,10 @@ impl Hunt<'_> {
             } else {
                 LimitVerdict::DoesNot
             };
+            // Whether it would have come back was not watched to its end.
+            if let Some(recovery) = &mut judged.recovery {
+                recovery.returned = None;
+            }
         }
         Ok(judged)
     }
@@ -379,6 +391,11 @@ fn leaves_nothing(step: &LimitStep) -> bool {
     step.verdict == LimitVerdict::Holds || (served && first && step.recovery.is_none())
 }
 
+/// Whether a service runs already, and goes on from step to step.
+pub(crate) fn goes_on(plan: &Plan) -> bool {
+    !resettable(plan)
+}
+
 /// Whether each step begins with a service that was just started.
 fn resettable(plan: &Plan) -> bool {
     let target = plan.target.as_ref();
@@ -417,7 +434,24 @@ fn cut_short(findings: &Findings) -> Option<End> {
     ))))
 }
 
-fn stays_down(trial: &Trial, found: &LimitFound) -> End {
+/// Why a plan of a rate is refused that is lower than those read before the search.
+fn beyond_bounds(trial: &Trial, refused: &Error) -> String {
+    format!(
+        "{}/s is the next rate, and its step is refused: {refused}",
+        trial.rate_per_s
+    )
+}
+
+fn not_back_yet(found: &LimitFound) -> End {
+    let because = format!(
+        "All {:.0} s were used up while the service was not back yet; go on with --resume and a \
+         longer --within.",
+        found.sought.within_s
+    );
+    (LimitEnded::Bound, because, None)
+}
+
+fn stays_down(trial: &Trial, found: &LimitFound, waited_s: f64) -> End {
     let trigger = found.sought.trigger.as_deref().unwrap_or("the load");
     let what = match trial.stage {
         LimitStage::Returns | LimitStage::Advice => {
@@ -426,10 +460,9 @@ fn stays_down(trial: &Trial, found: &LimitFound) -> End {
         _ => format!("{}/s", trial.rate_per_s),
     };
     let because = format!(
-        "The service stays down: {what} brought it down, and {} s later it still does not serve \
+        "The service stays down: {what} brought it down, and {waited_s:.0} s later it still does not serve \
          a small load as before. Restart it and go on with --resume; or name its `command` in a \
-         scenario, so that each step starts it anew, or a hook that does with --restart.",
-        found.sought.cool_down_s
+         scenario, so that each step starts it anew, or a hook that does with --restart."
     );
     (LimitEnded::StayedDown, because, None)
 }

@@ -11,24 +11,20 @@
 
 mod calm;
 mod carrier;
-mod clients;
 mod hunt;
 mod kept;
 mod plans;
 mod search;
-mod trigger;
 #[cfg(feature = "testing")]
 mod unwatched;
 
 pub(crate) use carrier::{Live, Simulated};
-pub(crate) use hunt::{Hunt, Stopped};
-pub(crate) use kept::{begin, claim, lock, read};
+pub(crate) use hunt::{Hunt, Stopped, goes_on};
+pub(crate) use kept::{begin, claim, lock, read, target_digest};
 pub(crate) use plans::{Plans, measures};
 pub use search::{Trial, longest, steps_max};
 
 #[cfg(feature = "testing")]
 pub use search::{Next, next};
-#[cfg(feature = "testing")]
-pub use trigger::{Disturbance, LimitTrigger};
 #[cfg(feature = "testing")]
 pub use unwatched::{simulated, simulated_step};

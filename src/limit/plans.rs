@@ -4,14 +4,14 @@
 //! it is. Its rates, its timeline and what it expects are exchanged: the load is one rate,
 //! a trigger is the only entry, and the objectives are what is expected.
 
-use super::clients;
 use super::search::Trial;
-use super::trigger::{Disturbance, LimitTrigger};
-use crate::analysis::limit::{LimitSought, LimitStage};
+use crate::analysis::limit::{BACKLOG, LimitSought, LimitStage, TrialTimes, hold_operations};
 use crate::error::{Error, Result};
 use crate::explore::{MEASURES, Measure};
 use crate::live;
-use crate::model::{ClientPolicy, Scope, Shape, Unit};
+use crate::model::{
+    ClientPolicy, Disturbance, LimitTrigger, Scope, Shape, Unit, client_words,
+};
 use crate::plan::{Expectation, Plan};
 use crate::scenario::{self, Changes, Opened, Setting};
 use crate::units::{Nanos, Rate, whole};
@@ -21,17 +21,6 @@ const BUCKETS: u64 = 20;
 /// The narrowest bucket, and the widest of a live run, whose progress is told by them.
 const BUCKET_MIN: Nanos = Nanos::from_millis(100);
 const BUCKET_MAX: Nanos = Nanos::from_secs(1);
-/// Operations before the trigger at least: half of them tell a baseline.
-const BASELINE_OPERATIONS: f64 = 400.0;
-/// Watched beyond what is asked for, since recovery is dated by whole buckets.
-const MARGIN: Nanos = Nanos::from_secs(2);
-/// The share of a hold window's operations that must be there: random arrivals scatter.
-const HOLD_SHARE: f64 = 0.8;
-/// Operations that tell a hold window at least.
-const HOLD_OPERATIONS: u64 = 20;
-/// Operations may wait for a connection: an overload is the target's, and no fault of the
-/// generator.
-const BACKLOG: u32 = 1_000_000;
 /// Connections, unless somebody says how many: as many as operations of this rate that take
 /// as long as they may, within these bounds.
 const CONNECTIONS_MIN: u32 = 64;
@@ -47,6 +36,8 @@ pub(crate) struct Plans<'a> {
     scenario: Opened,
     settings: Vec<Setting>,
     trigger: Option<LimitTrigger>,
+    /// Whether somebody said how many connections there are.
+    connections_named: bool,
     simulated: bool,
     colour: bool,
 }
@@ -64,12 +55,17 @@ impl<'a> Plans<'a> {
             .collect::<std::result::Result<_, _>>()
             .map_err(|why| wrong("set", why))?;
         if let Some(client) = &sought.client {
-            settings.extend(clients::settings(client).map_err(|why| wrong("client", why))?);
+            let words = client_words(client).map_err(|why| wrong("client", why))?;
+            let words = words.iter();
+            let words = words.map(|(key, value)| format!("load.client.{key}={value}").parse());
+            let words: std::result::Result<Vec<Setting>, String> = words.collect();
+            settings.extend(words.map_err(|why| wrong("client", why))?);
         }
         let trigger = sought.trigger.as_ref().map(|text| text.parse());
         Ok(Self {
             sought,
             scenario: Opened::new(&sought.target, sought.scenario.as_deref())?,
+            connections_named: connections_named(sought),
             settings,
             trigger: trigger
                 .transpose()
@@ -114,32 +110,24 @@ impl<'a> Plans<'a> {
 
     /// A baseline, the trigger, and as long as service may take to come back.
     fn returning(&self, trial: &Trial, trigger: &LimitTrigger) -> Result<Plan> {
-        let second = Nanos::from_secs(1);
-        let whole_seconds = |time: Nanos| second * time.0.div_ceil(second.0);
-        let warm_up = whole_seconds(self.warm_up());
-        let calm = Nanos::from_secs_f64(BASELINE_OPERATIONS / trial.rate_per_s);
-        let calm = calm.max(Nanos::from_secs_f64(self.sought.window_s));
         // The hold window is the scenario's, which is read for it.
         let highest = trial.rate_per_s * trigger.surge().unwrap_or(1.0);
-        let first = self.base(highest, [warm_up, warm_up + calm, second], "[]")?;
+        let times = TrialTimes::of(self.sought, trial.rate_per_s, trigger.lasts, Nanos::ZERO);
+        let first = self.base(highest, [times.warm_up, times.end, times.bucket], "[]")?;
         let hold = first.recovery.hold;
-        let from = whole_seconds(warm_up + calm.max(hold));
-        let to = from + trigger.lasts;
-        let within = Nanos::from_secs_f64(self.sought.return_within_s);
-        let end = whole_seconds(to + within + hold + MARGIN);
+        let times = TrialTimes::of(self.sought, trial.rate_per_s, trigger.lasts, hold);
         let own = first.target.is_some();
         let mut plan = self.base(
             highest,
-            [warm_up, end, second],
-            &trigger.timeline(from, own),
+            [times.warm_up, times.end, times.bucket],
+            &trigger.timeline(times.begin, own),
         )?;
         undoes_itself(&plan, trigger)?;
-        let operations = whole(trial.rate_per_s * hold.as_secs_f64() * HOLD_SHARE);
-        let least = operations.max(HOLD_OPERATIONS);
-        plan.recovery.operations_min = plan.recovery.operations_min.min(least);
+        let least = plan.recovery.operations_min;
+        plan.recovery.operations_min = hold_operations(trial.rate_per_s, hold, least);
         let mut rates = vec![(Nanos::ZERO, 1.0)];
-        if let Some(times) = trigger.surge() {
-            rates.extend([(from, times), (to, 1.0)]);
+        if let Some(factor) = trigger.surge() {
+            rates.extend([(times.begin, factor), (times.over, 1.0)]);
         }
         Ok(loaded(plan, trial, &rates))
     }
@@ -172,8 +160,7 @@ impl<'a> Plans<'a> {
             expected: &[],
         };
         let mut plan = self.scenario.plan(&changes, self.colour)?;
-        let named = settings.iter().any(|it| it.key() == "load.connections");
-        if !named && !self.simulated {
+        if !self.connections_named && !self.simulated {
             let in_flight = rate * longest(&plan.load.client).as_secs_f64();
             let needed = u32::try_from(whole(in_flight.ceil())).unwrap_or(u32::MAX);
             plan.load.connections = needed.clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
@@ -207,6 +194,14 @@ impl<'a> Plans<'a> {
         });
         objectives.collect()
     }
+}
+
+/// Whether the command line or the scenario says how many connections there are.
+fn connections_named(sought: &LimitSought) -> bool {
+    let text = sought.scenario_text.as_ref();
+    let file = text.and_then(|text| text.parse::<toml::Table>().ok());
+    let load = file.as_ref().and_then(|file| file.get("load"));
+    load.is_some_and(|load| load.get("connections").is_some())
 }
 
 /// The plan with a load of its own: rates, in those of the step, from each instant on.

@@ -15,6 +15,7 @@
 
 use crate::analysis::limit::{
     LimitReturnRate, LimitSought, LimitStage, LimitStatus, LimitStep, Rated, Standing, Turn,
+    UNTOLD_MAX,
     highest_held, lowest_broken, rated, served, trials,
 };
 
@@ -41,6 +42,8 @@ const RETURN_DOWNS: u32 = 6;
 const EDGE_RATES: u32 = 5;
 /// Trials of a measure at each of two rates.
 const MEASURE_TRIALS: usize = 2;
+/// Trials of a measure at a rate, with one that could not be told.
+const MEASURE_STEPS: usize = MEASURE_TRIALS + UNTOLD_MAX - 1;
 
 /// A step to try.
 #[derive(Debug, Clone, PartialEq)]
@@ -205,7 +208,7 @@ fn next_return(rates: &[LimitReturnRate], top: f64, sought: &LimitSought) -> Opt
     let Some(lowest) = rates.first() else {
         return Some(top);
     };
-    let untold = rates.iter().find(|it| it.trials == 0 && it.steps.len() < 2);
+    let untold = rates.iter().find(|it| it.trials == 0 && it.steps.len() < UNTOLD_MAX);
     if let Some(untold) = untold {
         return Some(untold.rate_per_s);
     }
@@ -226,7 +229,9 @@ fn next_return(rates: &[LimitReturnRate], top: f64, sought: &LimitSought) -> Opt
     }
     let end = turn.lost_above.or(turn.stop()).unwrap_or(back);
     let mut about = rates.iter().filter(|it| {
-        it.rate_per_s >= back && it.rate_per_s <= end && it.trials > 0 && it.trials < sought.trials
+        // On a noisy machine few can be told: it is not asked for ever.
+        let again = it.trials < sought.trials && it.steps.len() < 2 * sought.trials as usize;
+        it.rate_per_s >= back && it.rate_per_s <= end && it.trials > 0 && again
     });
     about.next().map(|it| it.rate_per_s)
 }
@@ -241,12 +246,12 @@ fn next_measured(rates: &[LimitReturnRate], edge: f64, top: f64) -> Option<f64> 
         let Some(own) = own else {
             return Some(rate);
         };
-        // One that failed has decided.
-        let failed = (own.returned as usize) < own.steps.len();
-        if failed {
+        // One that failed has decided; what cannot be told twice is left alone.
+        let untold = own.steps.len() - own.trials as usize;
+        if own.returned < own.trials || untold >= UNTOLD_MAX {
             return None;
         }
-        if own.steps.len() < MEASURE_TRIALS {
+        if (own.trials as usize) < MEASURE_TRIALS {
             return Some(rate);
         }
     }
@@ -299,7 +304,7 @@ pub fn steps_max(sought: &LimitSought, measures: usize) -> u32 {
     let returns = if sought.trigger.is_some() {
         let tolerance = sought.tolerance.max(RETURN_TOLERANCE);
         let trials = EDGE_RATES * sought.trials;
-        let advice = u32::try_from(2 * MEASURE_TRIALS * measures).unwrap_or(u32::MAX);
+        let advice = u32::try_from(2 * MEASURE_STEPS * measures).unwrap_or(u32::MAX);
         RETURN_DOWNS + 1 + 2 * halvings(tolerance, 2.0) + trials + advice
     } else {
         0

@@ -1,7 +1,7 @@
 //! What the kernel says of processes: `/proc`, as proc(5) has it.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::MetadataExt as _;
 
 use super::ProcessIdentity;
@@ -141,22 +141,31 @@ pub(crate) struct Listener {
     pub(crate) waiting: u64,
 }
 
+/// Read at a time of the kernel's list of sockets: a few rows of it.
+const FEW_ROWS: usize = 600;
+
 /// The sockets that listen on a TCP port.
+///
+/// The kernel lists those that listen before all others (its `proc_net_tcp.rst`), and looks
+/// for the others only as far as is read. Looking takes a millisecond, also where there are
+/// none, so the list is read in small parts, and not past those that listen.
 pub(crate) fn listeners(port: u16) -> Vec<Listener> {
     ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()
-        .filter_map(|path| fs::read_to_string(path).ok())
-        .flat_map(|text| parse_listeners(&text, port))
+        .filter_map(|path| File::open(path).ok())
+        .flat_map(|file| parse_listeners(BufReader::with_capacity(FEW_ROWS, file), port))
         .collect()
 }
 
-fn parse_listeners(text: &str, port: u16) -> Vec<Listener> {
+fn parse_listeners(text: impl BufRead, port: u16) -> Vec<Listener> {
     /// The state of a socket that listens.
     const LISTEN: &str = "0A";
-    let rows = text.lines().skip(1).filter_map(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
+    let rows = text.lines().skip(1).map_while(Result::ok);
+    let listening = rows.take_while(|row| row.split_whitespace().nth(3) == Some(LISTEN));
+    let on_port = listening.filter_map(|row| {
+        let fields: Vec<&str> = row.split_whitespace().collect();
         let (_, hex) = fields.get(1)?.rsplit_once(':')?;
-        if u16::from_str_radix(hex, 16).ok()? != port || *fields.get(3)? != LISTEN {
+        if u16::from_str_radix(hex, 16).ok()? != port {
             return None;
         }
         let (_, waiting) = fields.get(4)?.split_once(':')?;
@@ -165,7 +174,7 @@ fn parse_listeners(text: &str, port: u16) -> Vec<Listener> {
             waiting: u64::from_str_radix(waiting, 16).ok()?,
         })
     });
-    rows.collect()
+    on_port.collect()
 }
 
 /// Whether a process holds one of these sockets.
@@ -234,7 +243,7 @@ mod tests {
         let text = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
              0: 0100007F:1F40 00000000:0000 0A 00000000:00000003 00:00000000 00000000  1000        0 4242 1\n\
              1: 0100007F:1F40 0100007F:9999 01 00000000:00000000 00:00000000 00000000  1000        0 4243 1\n";
-        let found = parse_listeners(text, 8000);
+        let found = parse_listeners(text.as_bytes(), 8000);
         assert_eq!(
             found,
             [Listener {
@@ -242,7 +251,7 @@ mod tests {
                 waiting: 3
             }]
         );
-        assert_eq!(parse_listeners(text, 8001), []);
+        assert_eq!(parse_listeners(text.as_bytes(), 8001), []);
     }
 
     #[test]

@@ -68,13 +68,13 @@ pub fn judge(record: &Record, findings: &Findings, rules: &Rules<'_>) -> Judged 
             .insert(0, causes::of_measurement(findings));
         return judged;
     }
-    if let Some(within) = rules.return_within_s {
-        judged.returned(findings, within);
-        return judged;
-    }
     if let Some(cause) = causes::connections(record, findings) {
         judged.why.clone_from(&cause.sentence);
         judged.limited_by.insert(0, cause);
+        return judged;
+    }
+    if let Some(within) = rules.return_within_s {
+        judged.returned(findings, within);
         return judged;
     }
     let blocks = Blocks::of(&series, &whole).blocks;
@@ -82,6 +82,8 @@ pub fn judge(record: &Record, findings: &Findings, rules: &Rules<'_>) -> Judged 
     // Clients wait for so long at most, or it is so long that nobody would.
     if observed.cut_short(record.load_end()).is_some() {
         let drain = record.header.plan.drain;
+        // Its figures end with the first operation that did not, and say nothing of those.
+        judged.figures.error_share = None;
         judged.verdict = LimitVerdict::DoesNot;
         judged.why = format!("operations were still in flight {drain} after the load had ended");
     }
@@ -171,6 +173,11 @@ impl Judged {
 }
 
 impl LimitObjective {
+    /// Whether it does not hold.
+    pub fn is_broken(&self) -> bool {
+        self.verdict == LimitVerdict::DoesNot
+    }
+
     /// What was seen, and what is required.
     fn words(&self) -> String {
         if !self.why.is_empty() {

@@ -14,6 +14,7 @@
 //! | `rates` | between which rates is the limit |
 //! | `returned` | how often does service come back from each rate |
 //! | `beyond` | what becomes of goodput past the limit |
+//! | `trial` | when a trial with a trigger does what |
 //! | `summary`, `expected` | all of it in words, and against what was expected |
 
 mod beyond;
@@ -27,6 +28,7 @@ mod parts;
 mod rates;
 mod returned;
 mod summary;
+mod trial;
 
 pub use expected::{Expected, LimitKind};
 pub use found::{
@@ -39,8 +41,9 @@ pub use parts::{
     LimitResource, LimitReturnRate, LimitReturns, LimitServed, LimitShape, LimitStatus,
 };
 pub use rates::{Rated, Standing, highest_held, lowest_broken, rated, served};
-pub use returned::{Turn, returns, trials};
+pub use returned::{Turn, UNTOLD_MAX, harmed, returns, trials};
 pub use summary::summarize;
+pub use trial::{BACKLOG, TrialTimes, hold_operations};
 
 /// The version of the format of `limit.json`.
 pub const FORMAT: u32 = 1;

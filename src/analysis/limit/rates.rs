@@ -118,6 +118,18 @@ pub fn served(steps: &[LimitStep], most: f64) -> LimitServed {
     }
 }
 
+impl LimitServed {
+    /// The same, where lower rates may still be served.
+    pub(super) fn unknown(self) -> Self {
+        let status = LimitStatus::Unknown;
+        Self {
+            status,
+            sentence: sentence(status, self.low_per_s, self.high_per_s, self.broken.as_deref()),
+            ..self
+        }
+    }
+}
+
 /// Why the last step at a rate did not hold.
 fn why_broken(steps: &[LimitStep], rate: f64) -> Option<String> {
     let own = steps

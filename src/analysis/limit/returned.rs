@@ -12,7 +12,7 @@ use crate::analysis::expectations::decimal;
 use crate::model::IncidentVerdict;
 
 /// Steps at a rate without a result after which it is left alone.
-const UNTOLD_MAX: usize = 2;
+pub const UNTOLD_MAX: usize = 2;
 
 /// How often service came back from each rate, the lowest first: as the clients are, or
 /// with a measure of the advice.
@@ -149,7 +149,7 @@ fn sustaining(steps: &[LimitStep]) -> Option<String> {
 }
 
 /// Whether the trigger took service away in any trial.
-pub(super) fn harmed(rates: &[LimitReturnRate]) -> bool {
+pub fn harmed(rates: &[LimitReturnRate]) -> bool {
     rates.iter().any(|it| it.unharmed < it.trials)
 }
 

@@ -5,7 +5,8 @@ use super::causes;
 use super::expected;
 use super::found::{LimitFound, LimitStage, LimitStep, LimitVerdict};
 use super::parts::{
-    LimitCause, LimitHeadroom, LimitMeasure, LimitResource, LimitReturns, LimitStatus,
+    LimitCause, LimitEnded, LimitHeadroom, LimitMeasure, LimitResource, LimitReturns, LimitServed,
+    LimitStatus,
 };
 use super::rates::{same, served, told};
 use super::returned::{Turn, harmed, returns, trials};
@@ -14,6 +15,11 @@ use super::returned::{Turn, harmed, returns, trials};
 pub fn summarize(found: &mut LimitFound) {
     let steps = &found.steps;
     found.served = served(steps, found.sought.most_per_s);
+    let early = !matches!(found.ended, LimitEnded::Complete | LimitEnded::StayedDown);
+    if early && found.served.status == LimitStatus::Nothing {
+        // Lower rates were still to be tried.
+        found.served = LimitServed::unknown(found.served.clone());
+    }
     let limit = found.served.low_per_s;
     found.limited_by = match found.served.status {
         LimitStatus::Found | LimitStatus::Nothing => of_the_service(steps),
@@ -101,7 +107,9 @@ fn tried(measure: &mut LimitMeasure, steps: &[LimitStep]) {
 fn headroom(found: &LimitFound, rate: f64) -> LimitHeadroom {
     let to = |limit: Option<f64>| limit.map(|limit| limit / rate - 1.0);
     let to_served = to(found.served.low_per_s);
-    let to_returns = to(found.returns.as_ref().and_then(|it| it.low_per_s));
+    // Where nothing was taken away nothing had to come back.
+    let returns = found.returns.as_ref().filter(|it| harmed(&it.rates));
+    let to_returns = to(returns.and_then(|it| it.low_per_s));
     let clause = |share: Option<f64>, until: &str, limit: &str| match share {
         Some(share) if share >= 0.0 => {
             format!("there is room for {:.0} % more {until}", share * 100.0)

@@ -76,7 +76,11 @@ fn sign(found: &LimitFound) -> &'static str {
         return "❌";
     }
     let told = found.expectations.iter().all(LimitExpectation::passed);
-    if told && banners(found).is_empty() && found.served.status != LimitStatus::Unknown {
+    let shown = matches!(
+        found.served.status,
+        LimitStatus::Found | LimitStatus::NoLimit
+    );
+    if told && banners(found).is_empty() && shown {
         "✅"
     } else {
         "❔"

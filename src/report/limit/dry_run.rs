@@ -5,14 +5,28 @@ use std::fmt::Write as _;
 use crate::analysis::limit::LimitSought;
 use crate::model::redact;
 use crate::record::printable;
-use crate::report::figures::{number, percent};
+use crate::report::figures::{number, percent, plural};
 
 /// Trials until the edge is known to a twentieth, beside those that are repeated about it.
 const TRIALS_USUAL: u32 = 8;
+/// Trials of a measure: three at each of two rates, one of which may not be told.
+const TRIALS_OF_A_MEASURE: u32 = 6;
 
-/// What a search would do, and its bounds; `requests`: a second at most; `trial`: seconds
-/// that one trial of the trigger takes.
-pub(crate) fn dry_run(sought: &LimitSought, requests: f64, trial: Option<f64>) -> String {
+/// The most that a search would do.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bounds {
+    /// Requests a second.
+    pub requests_per_s: f64,
+    /// Seconds that one trial of the trigger takes with its drain; none without a trigger.
+    pub trial_s: Option<f64>,
+    /// Measures of the advice that are tried.
+    pub measures: usize,
+    /// Whether the service goes on from step to step, and is asked whether it is back.
+    pub asks: bool,
+}
+
+/// What a search would do, and its bounds.
+pub(crate) fn dry_run(sought: &LimitSought, bounds: &Bounds) -> String {
     let objectives: Vec<String> = sought
         .objectives
         .iter()
@@ -38,10 +52,20 @@ pub(crate) fn dry_run(sought: &LimitSought, requests: f64, trial: Option<f64>) -
         ),
         "try again what cannot be told, and both ends of the interval, three times as long".to_owned(),
         "offer up to twice the limit".to_owned(),
-        "after a step that does not hold, offer a small load to a service that runs already, until \
-         it is served as before"
-            .to_owned(),
     ];
+    if bounds.asks {
+        lines.push(format!(
+            "after a step that does not hold, offer a small load until it is served as before, for \
+             up to {} s; such loads are no steps, and their time counts",
+            sought.cool_down_s
+        ));
+        if let Some(hook) = &sought.restart {
+            lines.push(format!(
+                "call the hook `{hook}` where the service stays down, and offer the small load \
+                 again for as long"
+            ));
+        }
+    }
     if let Some(client) = &sought.client {
         lines.push(format!("let clients behave like this: {client}"));
     }
@@ -51,18 +75,25 @@ pub(crate) fn dry_run(sought: &LimitSought, requests: f64, trial: Option<f64>) -
              back by itself",
             sought.return_within_s
         ));
-        let trial = trial.unwrap_or_default();
+        let trial = bounds.trial_s.unwrap_or_default();
         lines.push(format!(
-            "take {trial:.0} s for each such trial, and some {} of them: {:.0} min beside the rest",
+            "take up to {trial:.0} s for each such trial, longer below the first rate, and some {} of them: {:.0} min beside the rest",
             TRIALS_USUAL + 2 * sought.trials,
             trial * f64::from(TRIALS_USUAL + 2 * sought.trials) / 60.0
         ));
+        if bounds.measures > 0 {
+            lines.push(format!(
+                "try {} of the clients or the fleet in the same way, each {TRIALS_OF_A_MEASURE} \
+                 times at most",
+                plural(bounds.measures as u64, "measure")
+            ));
+        }
     }
     lines.push(format!(
         "take {} steps and {} s at most, and send at most {} requests a second",
         sought.steps_max,
         sought.within_s,
-        number(requests)
+        number(bounds.requests_per_s)
     ));
     let mut text = String::from("Nothing is sent, started or changed; a search would:\n");
     for line in lines {

@@ -12,7 +12,6 @@ mod plot;
 mod scenario;
 mod steps;
 mod text;
-mod trigger;
 mod wording;
 
 use crate::analysis::limit::LimitFound;
@@ -20,7 +19,7 @@ use crate::error::Result;
 
 pub use super::files::write_limit as write;
 pub use ci::{notes, summary};
-pub(crate) use dry_run::dry_run;
+pub(crate) use dry_run::{Bounds, dry_run};
 pub use junit::render as junit;
 pub use page::html;
 pub use scenario::scenario;

@@ -133,7 +133,8 @@ fn word(found: &LimitFound) -> (&'static str, &'static str) {
     match (found.served.status, expected.is_empty()) {
         (_, false) if expected.iter().all(LimitExpectation::passed) => ("passed", "passed"),
         (_, false) | (LimitStatus::Unknown, _) => ("cannot tell", "invalid"),
-        (LimitStatus::Found | LimitStatus::Nothing, _) => ("limit found", "neutral"),
+        (LimitStatus::Nothing, _) => ("nothing is served", "failed"),
+        (LimitStatus::Found, _) => ("limit found", "neutral"),
         (LimitStatus::NoLimit | LimitStatus::NotTheService, _) => ("no limit found", "neutral"),
     }
 }

@@ -10,42 +10,21 @@ use std::fmt::Write as _;
 
 use toml::{Table, Value};
 
-use super::trigger::{self, Onset, Trigger};
 use super::wording::per_second;
-use crate::analysis::limit::{LimitFound, LimitStage, LimitStep, LimitVerdict};
-use crate::model::{RecoveryRule, redact};
+use crate::analysis::limit::{
+    BACKLOG, LimitFound, LimitObjective, LimitStage, LimitStep, LimitVerdict, TrialTimes, hold_operations,
+};
+use crate::model::{LimitTrigger, RecoveryRule, client_words, redact};
 use crate::record::{Backend, printable};
-use crate::units::{Nanos, Rate, whole};
+use crate::units::{Nanos, Rate};
 
 /// Keys of a scenario that belong to another run than this one.
 const DROPPED: [&str; 5] = ["drain", "expect", "profile", "story", "timeline"];
-/// Operations before a trigger at least.
-const BASELINE_OPERATIONS: f64 = 400.0;
-/// The share of a hold window's operations that must be there, and how many at least.
-const HOLD_SHARE: f64 = 0.8;
-const HOLD_OPERATIONS: u64 = 20;
-/// Watched beyond what is asked for, since recovery is dated by whole buckets.
-const MARGIN_S: f64 = 2.0;
-/// Operations may wait for a connection: an overload is the target's.
-const BACKLOG: u64 = 1_000_000;
-/// Keys of `[load.client]`; `--client` may have them with blanks.
-const CLIENT: [&str; 9] = [
-    "timeout",
-    "deadline",
-    "retries",
-    "backoff",
-    "retry_on",
-    "respect_retry_after",
-    "retry_budget",
-    "breaker",
-    "hedge_after",
-];
-
 /// The edge that is shown.
 struct Edge<'a> {
     below: Option<Side<'a>>,
     above: Option<Side<'a>>,
-    trigger: Option<Trigger>,
+    trigger: Option<LimitTrigger>,
 }
 
 /// A rate at the edge, and the last step that showed it to be on its side.
@@ -60,7 +39,7 @@ pub fn scenario(found: &LimitFound) -> Option<String> {
     let sought = &found.sought;
     let text = sought.scenario_text.as_ref().or(sought.scenario.as_ref())?;
     let mut file: Table = text.parse().ok()?;
-    let edge = edge(found, is_own(&file))?;
+    let edge = edge(found)?;
     let rate = edge.below.as_ref().or(edge.above.as_ref())?.rate;
     for key in DROPPED {
         file.remove(key);
@@ -79,7 +58,10 @@ fn described(file: &mut Table, found: &LimitFound, edge: &Edge<'_>) {
         Some(_) => "comes back by itself",
         None => "is served",
     };
-    let claim = format!("Just below the edge it {words}, and just above it does not.");
+    let below = edge.below.as_ref().map(|_| format!("just below the edge it {words}"));
+    let above = edge.above.as_ref().map(|_| "just above it does not".to_owned());
+    let told: Vec<String> = below.into_iter().chain(above).collect();
+    let claim = format!("The edge: {}.", told.join(", and "));
     set(
         file,
         "title",
@@ -96,7 +78,7 @@ fn loaded(load: &mut Table, found: &LimitFound, rate: f64) -> Option<()> {
     load.remove("step");
     load.remove("swing");
     set(load, "rate", rate_text(rate)?);
-    load.insert("backlog".into(), integer(BACKLOG));
+    load.insert("backlog".into(), integer(BACKLOG.into()));
     match &found.sought.client {
         Some(policy) => client(inner(load, "client")?, policy),
         None => Some(()),
@@ -109,7 +91,7 @@ fn is_own(file: &Table) -> bool {
     target.is_some_and(|target| !target.contains_key("fleet"))
 }
 
-fn edge(found: &LimitFound, own: bool) -> Option<Edge<'_>> {
+fn edge(found: &LimitFound) -> Option<Edge<'_>> {
     let side = |rate: Option<f64>, stage, verdict| {
         rate.map(|rate| Side {
             rate,
@@ -127,11 +109,14 @@ fn edge(found: &LimitFound, own: bool) -> Option<Edge<'_>> {
     let tried = found.sought.trigger.as_ref().zip(returns);
     let ((below, above), trigger) = if let Some((trigger, returns)) = tried {
         let sides = both(LimitStage::Returns, returns.low_per_s, returns.high_per_s);
-        (sides, Some(trigger::read(trigger, own)?))
+        (sides, Some(trigger.parse().ok()?))
     } else {
         let served = &found.served;
-        let sides = both(LimitStage::Served, served.low_per_s, served.high_per_s);
-        (sides, None)
+        let (below, above) = both(LimitStage::Served, served.low_per_s, served.high_per_s);
+        // A scenario can expect an objective, and not that nothing piles up.
+        let told = |it: &LimitStep| it.objectives.iter().any(LimitObjective::is_broken);
+        let above = above.filter(|side| side.step.is_some_and(told));
+        ((below, above), None)
     };
     (below.is_some() || above.is_some()).then_some(Edge {
         below,
@@ -165,49 +150,33 @@ fn times(file: &mut Table, found: &LimitFound, edge: &Edge<'_>) -> Option<()> {
     let slowest = sides(edge).map(|(_, side)| side.rate);
     let slowest = slowest.fold(f64::INFINITY, f64::min);
     let hold = recovery(file, slowest)?;
-    let calm = (BASELINE_OPERATIONS / slowest)
-        .max(sought.window_s)
-        .max(hold);
-    let begin = (sought.warm_up_s + calm).ceil();
-    let over = begin + trigger.lasts.as_secs_f64();
-    let end = over + sought.return_within_s + hold + MARGIN_S;
-    set(file, "end", time(end.ceil()));
-    set(file, "interval", time(1.0));
-    match &trigger.onset {
-        Onset::Surge(factor) => {
-            let mut step = Table::new();
-            set(&mut step, "at", time(begin));
-            set(&mut step, "rate", rate_text(slowest * factor)?);
-            set(&mut step, "for", trigger.lasts.to_string());
-            let steps = Value::Array(vec![Value::Table(step)]);
-            inner(file, "load")?.insert("step".into(), steps);
-        }
-        Onset::Entries(first, last) => {
-            let entry = |entry: &Table, at: f64| {
-                let mut entry = entry.clone();
-                set(&mut entry, "at", time(at));
-                Value::Table(entry)
-            };
-            let last = last.iter().map(|last| entry(last, over));
-            let all = [entry(first, begin)].into_iter().chain(last);
-            file.insert("timeline".into(), Value::Array(all.collect()));
-        }
+    let times = TrialTimes::of(sought, slowest, trigger.lasts, hold);
+    set(file, "warm_up", times.warm_up.to_string());
+    set(file, "end", times.end.to_string());
+    set(file, "interval", times.bucket.to_string());
+    if let Some(factor) = trigger.surge() {
+        let mut step = Table::new();
+        set(&mut step, "at", times.begin.to_string());
+        set(&mut step, "rate", rate_text(slowest * factor)?);
+        set(&mut step, "for", trigger.lasts.to_string());
+        let steps = Value::Array(vec![Value::Table(step)]);
+        inner(file, "load")?.insert("step".into(), steps);
+    } else {
+        let timeline = value(&trigger.timeline(times.begin, is_own(file)))?;
+        file.insert("timeline".into(), timeline);
     }
     Some(())
 }
 
-/// The seconds of a hold window, which must not hold more operations than come in it at
-/// this rate.
-fn recovery(file: &mut Table, rate: f64) -> Option<f64> {
+/// The hold window, which must not need more operations than come in it at this rate.
+fn recovery(file: &mut Table, rate: f64) -> Option<Nanos> {
     let rule = RecoveryRule::default();
     let own = inner(file, "recovery")?;
     let hold = own.get("hold").and_then(Value::as_str);
     let hold: Nanos = hold.and_then(|it| it.parse().ok()).unwrap_or(rule.hold);
-    let hold = hold.as_secs_f64();
     let least = own.get("operations_min").and_then(Value::as_integer);
     let least = least.and_then(|it| u64::try_from(it).ok());
-    let come = whole(rate * hold * HOLD_SHARE).max(HOLD_OPERATIONS);
-    let least = least.unwrap_or(rule.operations_min).min(come);
+    let least = hold_operations(rate, hold, least.unwrap_or(rule.operations_min));
     own.insert("operations_min".into(), integer(least));
     Some(hold)
 }
@@ -237,7 +206,7 @@ fn profiles(edge: &Edge<'_>) -> Option<Table> {
     let mut profiles = Table::new();
     for (name, side) in sides(edge) {
         let mut settings = vec![format!("load.rate={}", rate_text(side.rate)?)];
-        if let Some(Onset::Surge(factor)) = edge.trigger.as_ref().map(|it| &it.onset) {
+        if let Some(factor) = edge.trigger.as_ref().and_then(LimitTrigger::surge) {
             let surge = rate_text(side.rate * factor)?;
             settings.push(format!("load.step.0.rate={surge}"));
         }
@@ -298,42 +267,17 @@ fn head(found: &LimitFound, edge: &Edge<'_>, base: &str) -> String {
 
 /// Puts a policy of clients, as `--client` has it, over that of the scenario.
 fn client(keys: &mut Table, policy: &str) -> Option<()> {
-    let mut parts: Vec<(&str, String)> = Vec::new();
-    for part in policy.split(',').map(str::trim) {
-        match (key_of(part), parts.last_mut()) {
-            (Some((key, value)), _) => parts.push((key, value.to_owned())),
-            // What begins no key behind a comma belongs to the value before it.
-            (None, Some((_, value))) => {
-                let _ = write!(value, ", {part}");
-            }
-            (None, None) => return None,
-        }
-    }
-    for (key, value) in parts {
-        let value = match key {
-            "retries" => Value::Integer(value.parse().ok()?),
-            "respect_retry_after" => Value::Boolean(value.is_empty() || value == "true"),
-            "retry_on" => {
-                let words = value.split([' ', ',']).filter(|word| !word.is_empty());
-                Value::Array(words.map(Value::from).collect())
-            }
-            _ => Value::String(value),
-        };
+    for (key, text) in client_words(policy).ok()? {
+        let value = value(&text).unwrap_or(Value::String(text));
         keys.insert(key.to_owned(), value);
     }
     Some(())
 }
 
-/// The key that a part begins with, and the rest.
-fn key_of(part: &str) -> Option<(&'static str, &str)> {
-    CLIENT.iter().find_map(|key| {
-        let words = key.replace('_', " ");
-        let rest = part
-            .strip_prefix(&*words)
-            .or_else(|| part.strip_prefix(key))?;
-        let ends = rest.is_empty() || rest.starts_with([' ', '=']);
-        ends.then(|| (*key, rest.trim_start_matches([' ', '='])))
-    })
+/// A value of TOML, if the text is one.
+fn value(text: &str) -> Option<Value> {
+    let mut table: Table = format!("it = {text}").parse().ok()?;
+    table.remove("it")
 }
 
 fn set(table: &mut Table, key: &str, value: String) {

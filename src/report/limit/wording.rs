@@ -1,7 +1,7 @@
 //! What a search for a limit says in words, the same for every reader.
 
 use crate::analysis::limit::{
-    LimitEnded, LimitFound, LimitMeasure, LimitReturnRate, LimitSought, LimitStatus,
+    LimitEnded, LimitFound, LimitMeasure, LimitReturnRate, LimitSought, LimitStatus, harmed,
 };
 use crate::record::{Backend, printable};
 use crate::report::figures::{NONE, maybe, number, percent, plural, seconds};
@@ -62,6 +62,12 @@ pub(super) fn returns(found: &LimitFound) -> Limit {
         let high = returns.high_per_s;
         high.map_or_else(String::new, |rate| format!("{begin} {}", per_second(rate)))
     };
+    if !harmed(&returns.rates) {
+        return Limit {
+            value: NONE.into(),
+            note: "the trigger took no service away".into(),
+        };
+    }
     let note = match returns.status {
         LimitStatus::Found => at("not from"),
         LimitStatus::NoLimit => "from every rate that was tried".into(),
@@ -158,8 +164,9 @@ pub(super) fn effect(measure: &LimitMeasure) -> String {
         return format!("not tried: {}", printable(why));
     }
     match measure.returns_from_per_s {
-        Some(rate) => format!("it comes back by itself from {}", per_second(rate)),
+        Some(rate) => format!("it comes back by itself at up to {}", per_second(rate)),
         None if measure.rates.is_empty() => "not tried yet".into(),
+        None if measure.rates.iter().all(|it| it.trials == 0) => "it could not be told".into(),
         None => "it does not come back from any rate that was tried".into(),
     }
 }

@@ -148,6 +148,54 @@ fn a_dry_run_states_the_bounds_and_does_nothing() {
     }
 }
 
+/// What is known of a low rate: its baseline is long, and what is in flight is waited for.
+#[test]
+fn a_dry_run_states_the_longest_trial_and_what_is_done_between_steps() {
+    let output = threadbare(&[
+        "limit",
+        "http://127.0.0.1:9/",
+        "--trigger",
+        "surge 3x for 10s",
+        "--client",
+        "timeout 1s, retries 0",
+        "--from",
+        "5/s",
+        "--max-rate",
+        "50/s",
+        "--dry-run",
+    ]);
+    let said = told(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{}", told(&output.stderr));
+    // 2 s of warm-up, 80 s of baseline, the surge, 60 s, a hold window of 10 s, a margin of
+    // 2 s, and 2 s for what is in flight.
+    assert!(said.contains("take up to 166 s for each such trial"), "{said}");
+    assert!(said.contains("for up to 60 s; such loads are no steps"), "{said}");
+    assert!(said.contains("measures of the clients or the fleet"), "{said}");
+}
+
+/// Steps of two workloads are no search.
+#[test]
+fn a_search_does_not_go_on_with_other_operations() {
+    let folder = tempfile::tempdir().unwrap();
+    let operations = folder.path().join("operations.toml");
+    let one = |method: &str| {
+        format!("[[operation]]\nname = \"one\"\nstep = [{{ request = \"{method} /\" }}]\n")
+    };
+    fs::write(&operations, one("GET")).unwrap();
+    let out = folder.path().join("search").to_string_lossy().into_owned();
+    let file = operations.to_string_lossy().into_owned();
+    // Nothing is sent: there is no time for a step.
+    let url = "http://127.0.0.1:9/";
+    let begun = threadbare(&["limit", url, "--file", &file, "--within", "1ns", "--out", &out]);
+    assert_eq!(begun.status.code(), Some(97), "{}", told(&begun.stderr));
+    let again = || threadbare(&["limit", "--resume", &out, "--within", "1ns"]);
+    assert_eq!(again().status.code(), Some(97), "{}", told(&again().stderr));
+    fs::write(&operations, one("POST")).unwrap();
+    let refused = again();
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(told(&refused.stderr).contains("not what it was"), "{}", told(&refused.stderr));
+}
+
 #[test]
 fn a_search_that_may_take_no_time_ends_at_its_bound() {
     let folder = tempfile::tempdir().unwrap();

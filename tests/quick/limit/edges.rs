@@ -1,7 +1,7 @@
 //! `limit.toml` for every trigger that a scenario can say, and what it keeps of the
 //! scenario that was searched.
 
-use threadbare::analysis::limit::LimitFound;
+use threadbare::analysis::limit::{LimitFound, LimitVerdict};
 use threadbare::plan::{Entry, Plan, When};
 use threadbare::report::limit;
 use threadbare::scenario;
@@ -94,13 +94,11 @@ fn a_trigger_becomes_a_timeline_that_ends_it() {
 #[test]
 fn what_a_scenario_cannot_say_is_not_written() {
     for trigger in [
-        "fault database latency 2s later=3s for 10s",
         "fault database down 2s for 10s",
         "surge for 10s",
         "surge 3x",
         "surge 3x for ever",
         "fault database teleport 2s for 10s",
-        "fault database teleport for 10s",
     ] {
         assert_eq!(
             limit::scenario(&with(OWN, trigger, None)),
@@ -111,6 +109,27 @@ fn what_a_scenario_cannot_say_is_not_written() {
     let mut found = cases::found();
     found.sought.scenario = None;
     assert_eq!(limit::scenario(&found), None, "there is no scenario");
+}
+
+/// No expectation says that nothing piles up: a profile that failed by that would pass.
+#[test]
+fn a_rate_at_which_only_work_piles_up_is_no_side_of_the_edge() {
+    let mut found = cases::found();
+    found.returns = None;
+    let names = |found: &LimitFound| -> Vec<String> {
+        let text = limit::scenario(found).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        table["profile"].as_table().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(names(&found), ["above", "below"]);
+    for step in &mut found.steps {
+        for objective in &mut step.objectives {
+            objective.verdict = LimitVerdict::Holds;
+        }
+    }
+    assert_eq!(names(&found), ["below"]);
+    let text = limit::scenario(&found).unwrap();
+    assert!(!text.contains("just above it does not"), "{text}");
 }
 
 #[test]

@@ -53,7 +53,7 @@ const CASES: [Case; 9] = [
         word: "passed",
         tiles: ["400/s", "200/s"],
         pictures: [true, true],
-        text: "  no retries: it comes back by itself from 300/s (1 of 1 from 300/s). Clients do not retry.",
+        text: "  no retries: it comes back by itself at up to 300/s (1 of 1 from 300/s). Clients do not retry.",
         junit: (2, 0),
         failure: "",
         profiles: Some(&[("above", 300.0), ("below", 200.0)]),

@@ -3,8 +3,8 @@
 use rand::RngExt as _;
 
 use threadbare::analysis::limit::{
-    LimitCause, LimitFigures, LimitRecovery, LimitResource, LimitSought, LimitStage, LimitStatus,
-    LimitStep, LimitVerdict, returns, served,
+    LimitCause, LimitEnded, LimitFigures, LimitRecovery, LimitResource, LimitSought, LimitStage,
+    LimitStatus, LimitStep, LimitVerdict, returns, served, summarize,
 };
 use threadbare::limit::{Next, Trial, next, steps_max};
 use threadbare::rng;
@@ -55,9 +55,18 @@ fn step(trial: &Trial, number: usize, (verdict, resource): Shown) -> LimitStep {
 }
 
 /// Searches until it is complete, or the bound is met.
-fn searched(sought: &LimitSought, mut service: impl FnMut(&Trial) -> Shown) -> Vec<LimitStep> {
+fn searched(sought: &LimitSought, service: impl FnMut(&Trial) -> Shown) -> Vec<LimitStep> {
+    searched_with(sought, &[], service)
+}
+
+/// … with these measures of the advice.
+fn searched_with(
+    sought: &LimitSought,
+    measures: &[String],
+    mut service: impl FnMut(&Trial) -> Shown,
+) -> Vec<LimitStep> {
     let mut steps = Vec::new();
-    while let Next::Try(trial) = next(sought, &steps, &[]) {
+    while let Next::Try(trial) = next(sought, &steps, measures) {
         let shown = service(&trial);
         steps.push(step(&trial, steps.len() + 1, shown));
         assert!(steps.len() <= 1_000, "it loops");
@@ -180,6 +189,76 @@ fn the_stated_number_of_steps_is_never_passed() {
             "{edge}: {}",
             steps.len()
         );
+    }
+}
+
+/// One trial at each rate is told, and no more: the machine is noisy from then on.
+#[test]
+fn a_rate_whose_further_trials_cannot_be_told_is_left_alone() {
+    let mut sought = sought();
+    sought.trigger = Some("surge 3x for 10s".into());
+    let mut told = std::collections::BTreeSet::new();
+    let steps = searched(&sought, |trial| match trial.stage {
+        LimitStage::Returns if !told.insert(trial.rate_per_s.to_bits()) => UNTOLD,
+        LimitStage::Returns => shown(trial.rate_per_s <= 300.0),
+        _ => shown(trial.rate_per_s <= 555.0),
+    });
+    assert_eq!(next(&sought, &steps, &[]), Next::Complete);
+    for rate in threadbare::analysis::limit::trials(&steps, None) {
+        assert!(rate.steps.len() <= 2 * sought.trials as usize, "{rate:?}");
+    }
+}
+
+/// A measure whose first trial cannot be told is tried again; one that fails is not, nor one
+/// that twice cannot be told.
+#[test]
+fn measures_are_tried_until_they_are_told() {
+    let mut sought = sought();
+    sought.trigger = Some("surge 3x for 10s".into());
+    let measures: Vec<String> = ["a budget", "never told", "no use", "once not told"]
+        .map(Into::into)
+        .into();
+    let mut disturbed = false;
+    let steps = searched_with(&sought, &measures, |trial| {
+        match trial.measure.as_deref() {
+            None if trial.stage == LimitStage::Returns => shown(trial.rate_per_s <= 300.0),
+            None => shown(trial.rate_per_s <= 555.0),
+            Some("never told") => UNTOLD,
+            Some("no use") => shown(false),
+            Some("once not told") if !disturbed => {
+                disturbed = true;
+                UNTOLD
+            }
+            Some(_) => shown(true),
+        }
+    });
+    assert_eq!(next(&sought, &steps, &measures), Next::Complete);
+    let tried = measures.iter().map(|name| {
+        let own = steps.iter();
+        own.filter(|it| it.measure.as_deref() == Some(name)).count()
+    });
+    assert_eq!(tried.collect::<Vec<_>>(), [4, 2, 1, 5]);
+    assert!(steps.len() <= steps_max(&sought, measures.len()) as usize);
+}
+
+/// That the first rate does not hold says little while lower ones are still to be tried.
+#[test]
+fn a_search_that_ends_early_does_not_say_that_nothing_is_served() {
+    let sought = sought();
+    let mut found = super::cases::found();
+    found.steps.clear();
+    let Next::Try(trial) = next(&sought, &[], &[]) else {
+        panic!("there is a first step");
+    };
+    found.steps.push(step(&trial, 1, shown(false)));
+    for (ended, status) in [
+        (LimitEnded::Interrupted, LimitStatus::Unknown),
+        (LimitEnded::Bound, LimitStatus::Unknown),
+        (LimitEnded::Complete, LimitStatus::Nothing),
+    ] {
+        found.ended = ended;
+        summarize(&mut found);
+        assert_eq!(found.served.status, status, "{ended:?}");
     }
 }
 

@@ -41,22 +41,24 @@ fn lines(workers: u32) -> Vec<Line> {
 #[test]
 fn what_real_servers_serve_is_within_3_percent_of_theory() {
     let mut table = String::from(
-        "| workers, service | objective | theory | found by each search | apart at most | took |\n\
+        "| workers, service | objective | theory | found, five searches | apart at most | took |\n\
          |---|---|---|---|---:|---:|\n",
     );
-    assert!(!lines(1).is_empty() && !lines(4).is_empty());
     for workers in [1, 4, 40] {
         let lines = lines(workers);
-        let Some(first) = lines.first() else {
-            continue;
-        };
+        assert_eq!(lines.len(), 5, "{workers} workers");
         for line in &lines {
             assert!(line.apart().abs() <= 0.03, "{line:?}");
+            // … and the interval has it, to within as much.
+            let truth = line.theory_per_s;
+            let has = line.low_per_s <= truth * 1.03 && line.high_per_s >= truth * 0.97;
+            assert!(has, "{line:?}");
         }
+        let first = &lines[0];
         let found = lines.iter();
         let found = found.map(|it| format!("{:.1}–{:.1}", it.low_per_s, it.high_per_s));
         let apart = lines.iter().map(|it| it.apart().abs()).fold(0.0, f64::max);
-        let took = lines.iter().map(|it| it.took_s).sum::<f64>() / lines.len() as f64;
+        let took = lines.iter().map(|it| it.took_s).sum::<f64>() / 5.0;
         let _ = writeln!(
             table,
             "| {workers} of {:.2} ms | {} | {:.1}/s | {} | {:.1} % | {took:.0} s |",
@@ -69,4 +71,50 @@ fn what_real_servers_serve_is_within_3_percent_of_theory() {
     }
     let again = "cargo test --test quick limit::served";
     documented("docs/LIMIT.md", "served", &table, again);
+}
+
+/// The ends of an interval: served, or from where service returns.
+type Ends = [f64; 2];
+
+/// What one backend found.
+#[derive(Debug, Deserialize)]
+struct Backend {
+    served: Ends,
+    returns: Ends,
+    took_s: f64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Backends {
+    simulated: Backend,
+    live: Backend,
+}
+
+/// Intervals that have a rate in common, but for a tolerance of the search.
+fn overlap(one: Ends, other: Ends) -> bool {
+    one[0] <= other[1] * 1.05 && other[0] <= one[1] * 1.05
+}
+
+#[test]
+fn a_live_search_finds_what_a_simulated_one_finds() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/long/limit-backends.json");
+    let text = fs::read_to_string(path).unwrap();
+    let both: Backends = serde_json::from_str(&text).unwrap();
+    assert!(overlap(both.simulated.served, both.live.served), "{both:?}");
+    assert!(
+        overlap(both.simulated.returns, both.live.returns),
+        "{both:?}"
+    );
+    let mut table = String::from("| | served | returns from | took |\n|---|---|---|---:|\n");
+    for (name, found) in [("simulated", &both.simulated), ("live", &both.live)] {
+        let ends = |ends: Ends| format!("{:.1}–{:.1}/s", ends[0], ends[1]);
+        let (served, returns, took) = (ends(found.served), ends(found.returns), found.took_s);
+        let _ = writeln!(table, "| {name} | {served} | {returns} | {took:.0} s |");
+    }
+    documented(
+        "docs/LIMIT.md",
+        "backends",
+        &table,
+        "cargo test --test quick limit::served",
+    );
 }

@@ -1,15 +1,17 @@
 //! What servers that nobody here wrote serve, what limits them, and from where they come back.
 //!
 //! `./test --long` searches the limits of each, and keeps what was found in
-//! `reports/long/limits`.
+//! `reports/long/limits`. Each time, the table of docs/LIMIT.md is held to what was kept.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
 use serde_json::Value;
 
-use super::{each, loaded};
+use super::{WORKERS, each, loaded};
+use crate::documented::documented;
 use crate::run::threadbare;
 use crate::server::Server;
 
@@ -40,14 +42,14 @@ const SOUGHT: &[&str] = &[
     "10min",
 ];
 
-/// Servers, and what takes service away from them.
-const CASES: [(&str, &str); 6] = [
-    ("gunicorn sync", "surge 3x for 5s"),
-    ("gunicorn threads", "surge 3x for 5s"),
-    ("puma", "surge 3x for 5s"),
-    ("tomcat", "surge 3x for 5s"),
-    ("haproxy", "surge 3x for 5s"),
-    ("fastapi", "fault prices latency 2s for 5s"),
+/// Servers in the order of the table, what takes service away from them, and what limits them.
+const CASES: [(&str, &str, &str); 6] = [
+    ("gunicorn sync", "surge 3x for 5s", "concurrency"),
+    ("gunicorn threads", "surge 3x for 5s", "concurrency"),
+    ("puma", "surge 3x for 5s", "workers"),
+    ("tomcat", "surge 3x for 5s", "workers"),
+    ("haproxy", "surge 3x for 5s", "workers"),
+    ("fastapi", "fault prices latency 2s for 5s", "dependency"),
 ];
 
 fn root() -> &'static Path {
@@ -122,8 +124,56 @@ fn the_limits_of_servers_are_searched() {
         if !kept("fastapi").exists() {
             scope.spawn(of_fastapi);
         }
-        if CASES[..5].iter().any(|(name, _)| !kept(name).exists()) {
+        if CASES[..5].iter().any(|(name, _, _)| !kept(name).exists()) {
             each(|case| of_a_server(case.name, case.server));
         }
     });
+}
+
+/// `75.3–78.8/s`.
+fn interval(of: &Value) -> String {
+    let end = |key: &str| {
+        of[key]
+            .as_f64()
+            .map_or_else(|| "?".to_owned(), |it| format!("{it:.1}"))
+    };
+    format!("{}–{}/s", end("low_per_s"), end("high_per_s"))
+}
+
+#[test]
+fn the_page_has_what_was_found() {
+    let mut table = String::from(
+        "| server | served | limited by | trigger | returns from | steps | took |\n\
+         |---|---|---|---|---|---:|---:|\n",
+    );
+    for (name, trigger, limited_by) in CASES {
+        let path = kept(name);
+        let text = fs::read_to_string(&path)
+            .unwrap_or_else(|cause| panic!("{}: {cause}; ./test --long makes it", path.display()));
+        let found: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(found["served"]["status"], "found", "{name}");
+        let causes = found["limited_by"].as_array().unwrap().iter();
+        let mut causes = causes.filter_map(|it| it["resource"].as_str());
+        let first = causes.next().unwrap();
+        assert_eq!(first, limited_by, "{name}");
+        let took = found["spent_s"].as_f64().unwrap();
+        assert!(took <= 600.0, "{name}: {took}");
+        // What four workers of 50 ms, or forty of 500 ms, can do.
+        let low = found["served"]["low_per_s"].as_f64().unwrap();
+        let most = f64::from(WORKERS) * 1e3 / SERVICE_MS as f64;
+        assert!(low > 0.7 * most && low < 1.02 * most, "{name}: {low}");
+        let steps = found["steps"].as_array().unwrap().len();
+        let _ = writeln!(
+            table,
+            "| {name} | {} | {first} | {trigger} | {} | {steps} | {took:.0} s |",
+            interval(&found["served"]),
+            interval(&found["returns"]),
+        );
+    }
+    documented(
+        "docs/LIMIT.md",
+        "servers",
+        &table,
+        "cargo test --test servers limits::the_page",
+    );
 }

@@ -14,7 +14,7 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use crate::model::fault::{Attribute, Effect, Field};
+use super::fault::{Attribute, Effect, Field};
 use crate::units::Nanos;
 
 /// What takes service away, and for how long.

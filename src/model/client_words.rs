@@ -3,8 +3,6 @@
 //! The words are the keys of `[load.client]`, with blanks or not, and the values are as
 //! there: the scenario language reads and checks them.
 
-use crate::scenario::Setting;
-
 /// The keys of `[load.client]`.
 const KEYS: [&str; 9] = [
     "timeout",
@@ -18,8 +16,12 @@ const KEYS: [&str; 9] = [
     "hedge_after",
 ];
 
-/// The settings of a scenario that say so.
-pub(super) fn settings(text: &str) -> Result<Vec<Setting>, String> {
+/// Each key of `[load.client]` that the words name, with its value as a `--set` has it.
+///
+/// # Errors
+///
+/// Words that name no key, with those that there are.
+pub fn client_words(text: &str) -> Result<Vec<(&'static str, String)>, String> {
     let mut pairs: Vec<(&str, String)> = Vec::new();
     for part in text.split(',') {
         let part = part.trim();
@@ -37,20 +39,19 @@ pub(super) fn settings(text: &str) -> Result<Vec<Setting>, String> {
             }
         }
     }
-    let settings = pairs.iter().map(|(key, value)| {
-        let value = match *key {
+    for (key, value) in &mut pairs {
+        match *key {
             // A list: `retry on timeout connection`.
             "retry_on" => {
                 let words = value.split([' ', ',']).filter(|word| !word.is_empty());
                 let words: Vec<String> = words.map(|word| format!("\"{word}\"")).collect();
-                format!("[{}]", words.join(", "))
+                *value = format!("[{}]", words.join(", "));
             }
-            "respect_retry_after" if value.is_empty() => "true".to_owned(),
-            _ => value.clone(),
-        };
-        format!("load.client.{key}={value}").parse()
-    });
-    settings.collect()
+            "respect_retry_after" if value.is_empty() => "true".clone_into(value),
+            _ => {}
+        }
+    }
+    Ok(pairs)
 }
 
 /// The key that a part begins with, and the rest.
@@ -67,34 +68,35 @@ fn key_of(part: &str) -> Option<(&'static str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use super::settings;
+    use super::client_words;
 
     fn told(text: &str) -> Vec<String> {
-        let settings = settings(text).unwrap();
-        settings.iter().map(ToString::to_string).collect()
+        let pairs = client_words(text).unwrap();
+        let settings = pairs.iter().map(|(key, value)| format!("{key}={value}"));
+        settings.collect()
     }
 
     #[test]
     fn words_become_keys_of_the_clients() {
         assert_eq!(
             told("timeout 1s, retries 3"),
-            ["load.client.timeout=1s", "load.client.retries=3"]
+            ["timeout=1s", "retries=3"]
         );
         assert_eq!(
             told("backoff exponential 50ms..2s, full jitter, retry budget 20 %, burst 50"),
             [
-                "load.client.backoff=exponential 50ms..2s, full jitter",
-                "load.client.retry_budget=20 %, burst 50"
+                "backoff=exponential 50ms..2s, full jitter",
+                "retry_budget=20 %, burst 50"
             ]
         );
         assert_eq!(
             told("retry_on=timeout connection, respect retry after"),
             [
-                "load.client.retry_on=[\"timeout\", \"connection\"]",
-                "load.client.respect_retry_after=true"
+                "retry_on=[\"timeout\", \"connection\"]",
+                "respect_retry_after=true"
             ]
         );
-        let mistake = settings("patience 3s").unwrap_err();
+        let mistake = client_words("patience 3s").unwrap_err();
         assert!(mistake.contains("`retry budget`"), "{mistake}");
     }
 }
