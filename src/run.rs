@@ -3,7 +3,6 @@
 
 mod stored;
 
-use std::env;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -17,6 +16,7 @@ use crate::live;
 use crate::load::{Endpoint, Work};
 use crate::model::secret;
 use crate::plan::Plan;
+use crate::process::own_program;
 use crate::record::{
     Backend, Event, Header, IntervalLog, Observer, Record, Recorder, Sample, StopCause, Tally,
     claim_directory, open_anew, write_private,
@@ -69,9 +69,7 @@ pub(crate) fn live(plan: Plan, options: &Options) -> Result<Findings> {
     let warnings = live::preflight(&plan, &options.allowed)?;
     let header = header(plan, Backend::Live, options);
     let directory = directory(&header, options);
-    let binary = env::current_exe().map_err(|cause| {
-        Error::failed(format!("failed to find this program's own file: {cause}"))
-    })?;
+    let binary = own_program();
     let mut recorder = Recorder::create(&directory, &header)?;
     let view = ui::progress(
         io::stderr(),

@@ -43,12 +43,31 @@ impl Baseline {
     }
 }
 
-/// The baseline, from the end of the warm-up to the first action or surge.
+/// The baseline, from the end of the warm-up to the first action or surge. Where failures
+/// come in bursts it is without the buckets whose operations were still in flight then: what
+/// failed of those may be its doing, and would count as usual.
 ///
 /// # Errors
 ///
 /// One sentence, where there is none.
 fn baseline(
+    series: &Series,
+    observation: Observation,
+    first: Option<Nanos>,
+    rule: &RecoveryRule,
+) -> Result<Baseline, String> {
+    let whole = until(series, observation, first, rule)?;
+    let in_bursts = first.filter(|_| whole.burst > 1.0);
+    let settled = in_bursts.map(|first| first.saturating_sub(whole.p99));
+    // Where too little would be left, it is better than none.
+    match settled.map(|settled| until(series, observation, Some(settled), rule)) {
+        Some(Ok(shorter)) => Ok(shorter),
+        _ => Ok(whole),
+    }
+}
+
+/// The baseline up to an instant.
+fn until(
     series: &Series,
     observation: Observation,
     first: Option<Nanos>,

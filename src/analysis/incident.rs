@@ -342,6 +342,13 @@ impl Story<'_> {
             return Some("the measurement is invalid".into());
         }
         let service = self.service?;
+        if !self.harmed() && self.trigger_at().is_some_and(|at| service.was_out(at)) {
+            return Some(
+                "whether service was lost cannot be told: goodput was low, and before the trigger \
+                 operations failed in bursts that explain as much"
+                    .into(),
+            );
+        }
         let begun = self.episode.impact.map_or(off, |impact| off.max(impact));
         match service.load_back(begun) {
             _ if self.is_silent(service, off) => Some(format!(

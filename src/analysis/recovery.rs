@@ -234,6 +234,21 @@ impl<'a> Service<'a> {
                 .goodput_within(&last, self.bounds.rule.mitigated)
     }
 
+    /// Whether in some hold window at or after an instant goodput was less than counts as
+    /// mitigated, with as many operations as tell it, whatever chance says of them.
+    pub(super) fn was_out(&self, from: Nanos) -> bool {
+        let rule = self.bounds.rule;
+        let least = rule.mitigated.get() * self.bounds.baseline.goodput_share;
+        let mut starts = self.place(from)..self.buckets.len();
+        starts.any(|start| {
+            let Some(end) = self.window_with_enough(start) else {
+                return false;
+            };
+            let counts = self.counts(start, end);
+            (counts.succeeded as f64) < least * counts.scheduled as f64
+        })
+    }
+
     /// Whether the last hold window was lost, beyond chance.
     pub(super) fn ends_lost(&self) -> bool {
         self.bounds.is_lost(&self.last_window())

@@ -215,7 +215,7 @@ impl Arguments {
                     .to_owned(),
             ));
         }
-        let digest = all.first().and_then(limit::target_digest);
+        let digest = all.first().and_then(work_digest);
         let measures = match (&sought.trigger, all.last()) {
             (Some(_), Some(worst)) => limit::measures(worst, self.simulate),
             _ => Vec::new(),
@@ -223,7 +223,7 @@ impl Arguments {
         let tried = measures.iter().filter(|(_, _, why)| why.is_none()).count();
         drop(plans);
         sought.steps_max = limit::steps_max(&sought, tried);
-        sought.target_digest = digest;
+        sought.work_digest = digest;
         for plan in all.iter().filter(|_| !self.simulate) {
             live::refuse(plan, &self.allow_host)?;
             live::room(plan)?;
@@ -238,7 +238,9 @@ impl Arguments {
                 requests_per_s: most,
                 trial_s: lasts.reduce(f64::max),
                 measures: if sought.without_advice { 0 } else { tried },
-                asks: all.first().is_some_and(|it| !self.simulate && limit::goes_on(it)),
+                asks: all
+                    .first()
+                    .is_some_and(|it| !self.simulate && limit::goes_on(it)),
             };
             super::answer(report::limit::dry_run(&sought, &bounds).as_bytes())?;
             return Ok(EXIT_PASSED);
@@ -332,7 +334,7 @@ impl Arguments {
             target,
             scenario,
             scenario_text: text.ok(),
-            target_digest: None,
+            work_digest: None,
             objectives,
             trigger: self.trigger.clone(),
             client: self.client.clone(),
@@ -454,6 +456,11 @@ fn code(found: &LimitFound, stopped: Option<Stopped>) -> Code {
     })
 }
 
+/// What is asked of the user's target, as a digest.
+fn work_digest(plan: &Plan) -> Option<String> {
+    plan.target.as_ref().map(|target| target.work.digest())
+}
+
 /// Refuses to mix steps of two scenarios, targets or machines: one that was changed since,
 /// or another of the same name in the folder that this is.
 fn unchanged(found: &LimitFound, colour: bool) -> Result<()> {
@@ -475,8 +482,8 @@ fn unchanged(found: &LimitFound, colour: bool) -> Result<()> {
         return Ok(());
     }
     let plan = Plans::new(sought, false, colour)?.of(&limit::longest(sought))?;
-    if sought.target_digest.is_some() && sought.target_digest != limit::target_digest(&plan) {
-        return Err(changed("an operation, a hook, or a file that one of them names, is"));
+    if sought.work_digest.is_some() && sought.work_digest != work_digest(&plan) {
+        return Err(changed("what is asked of the target is"));
     }
     if found.machine != machine_facts() {
         return Err(changed("this machine is"));

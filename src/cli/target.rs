@@ -1,6 +1,5 @@
 //! `threadbare target`: the fleet alone, for curl or any other load generator.
 
-use std::env;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,6 +10,7 @@ use super::Code;
 use crate::error::Error;
 use crate::fleet::StandaloneFleet;
 use crate::model::Role;
+use crate::process::own_program;
 use crate::record::Event;
 use crate::{clock, live, scenario};
 
@@ -44,9 +44,7 @@ impl Arguments {
         let data = self.data.unwrap_or_else(|| {
             Path::new("reports").join(format!("target-{}", clock::stamp(clock::wall_millis())))
         });
-        let binary = env::current_exe().map_err(|cause| {
-            Error::failed(format!("failed to find this program's own file: {cause}"))
-        })?;
+        let binary = own_program();
         let signal = live::serve(
             &fleet,
             plan.seed,

@@ -20,11 +20,11 @@ use crate::error::{EXIT_SIGNAL_BASE, Error, Kind, Result};
 use crate::live::Interrupt;
 use crate::model::Origin;
 use crate::plan::Plan;
-use crate::record::Backend;
+use crate::record::{Backend, Record};
 use crate::units::Nanos;
 
 /// How long it is waited for a machine that others keep busy.
-const FIT_WITHIN: Nanos = Nanos::from_secs(30);
+const FIT_WITHIN: Nanos = Nanos::from_secs(2 * 60);
 /// How long from one look at the machine to the next.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Where the run of a probe lies; the next one takes its place.
@@ -77,7 +77,7 @@ impl Hunt<'_> {
         measures.sort();
         self.begins_calm(&plans, found)?;
         let (ended, because, stopped) = loop {
-            if let Some(signal) = self.interrupt.and_then(Interrupt::signal) {
+            if let Some(signal) = self.asked() {
                 break interrupted(signal);
             }
             match next(&sought, &found.steps, &measures) {
@@ -112,7 +112,11 @@ impl Hunt<'_> {
             Ok(plan) => plan,
             // The first steps of each kind were read before: this one is longer than is safe.
             Err(error) if error.kind() == Kind::Usage => {
-                return Ok(Some((LimitEnded::Bound, beyond_bounds(trial, &error), None)));
+                return Ok(Some((
+                    LimitEnded::Bound,
+                    beyond_bounds(trial, &error),
+                    None,
+                )));
             }
             Err(error) => return Ok(Some(failed(error))),
         };
@@ -147,7 +151,7 @@ impl Hunt<'_> {
         found.spent_s += waited_s;
         found.steps.push(step);
         self.note(found)?;
-        let asked = self.interrupt.and_then(Interrupt::signal).is_some();
+        let asked = self.asked().is_some();
         Ok(match calm {
             Ok(true) => None,
             Ok(false) if asked => None,
@@ -165,13 +169,10 @@ impl Hunt<'_> {
         trial: &Trial,
         sought: &LimitSought,
     ) -> std::result::Result<Judged, End> {
-        self.waits_until_fit(&plan).map_err(failed)?;
-        if let Some(signal) = self.interrupt.and_then(Interrupt::signal) {
-            return Err(interrupted(signal));
-        }
         let resettable = resettable(&plan);
+        let carried = self.carried(plan, name)?;
         let returning = matches!(trial.stage, LimitStage::Returns | LimitStage::Advice);
-        let (record, findings) = match self.carry(plan, name) {
+        let (record, findings) = match carried {
             Ok(carried) => carried,
             // What runs already does not serve, or not as it should: that is seen next.
             Err(error) if error.kind() == Kind::Unfit && (returning || !resettable) => {
@@ -204,6 +205,35 @@ impl Hunt<'_> {
         Ok(judged)
     }
 
+    /// Carries out a plan on a machine that is fit for it. One that others make busy between
+    /// the look at it and that of the run itself is waited for once more.
+    fn carried(
+        &mut self,
+        plan: Plan,
+        name: &str,
+    ) -> std::result::Result<Result<(Record, Findings)>, End> {
+        self.fit_or_end(&plan)?;
+        match self.carry(plan.clone(), name) {
+            Err(error) if error.kind() == Kind::Unfit => {
+                (self.tell)(&format!("  once more: {error}"));
+                self.fit_or_end(&plan)?;
+                Ok(self.carry(plan, name))
+            }
+            other => Ok(other),
+        }
+    }
+
+    fn fit_or_end(&mut self, plan: &Plan) -> std::result::Result<(), End> {
+        self.waits_until_fit(plan).map_err(failed)?;
+        self.asked()
+            .map_or(Ok(()), |signal| Err(interrupted(signal)))
+    }
+
+    /// The signal that asked for the end.
+    fn asked(&self) -> Option<i32> {
+        self.interrupt.and_then(Interrupt::signal)
+    }
+
     /// Waits for a machine that others keep busy, for as long as it is worth it.
     fn waits_until_fit(&mut self, plan: &Plan) -> Result<()> {
         let clock = Clock::start();
@@ -215,7 +245,7 @@ impl Hunt<'_> {
                 }
                 other => return other,
             }
-            if self.interrupt.and_then(Interrupt::signal).is_some() {
+            if self.asked().is_some() {
                 return Ok(());
             }
         }
@@ -233,7 +263,7 @@ impl Hunt<'_> {
         {
             return Ok(());
         }
-        if self.interrupt.and_then(Interrupt::signal).is_some() {
+        if self.asked().is_some() {
             return Ok(());
         }
         Err(Error::unfit(
@@ -251,7 +281,7 @@ impl Hunt<'_> {
         }
     }
 
-    fn carry(&mut self, plan: Plan, name: &str) -> Result<(crate::record::Record, Findings)> {
+    fn carry(&mut self, plan: Plan, name: &str) -> Result<(Record, Findings)> {
         let directory = self.directory.unwrap_or(Path::new("")).join(name);
         self.carrier.carry(plan, &directory)
     }
@@ -288,7 +318,7 @@ impl Hunt<'_> {
         after: &mut LimitStep,
         found: &LimitFound,
     ) -> Result<bool> {
-        let asked = self.interrupt.and_then(Interrupt::signal).is_some();
+        let asked = self.asked().is_some();
         let hook = found.sought.restart.as_deref();
         let back = self.is_back(plans, after, found)?;
         let Some(hook) = hook.filter(|_| !back && !asked) else {
@@ -325,7 +355,7 @@ impl Hunt<'_> {
         loop {
             let plan = plans.of(&probe(after, found, attempt))?;
             self.waits_until_fit(&plan)?;
-            if self.interrupt.and_then(Interrupt::signal).is_some() {
+            if self.asked().is_some() {
                 return Ok(false);
             }
             match self.carry(plan, PROBE) {

@@ -3,8 +3,6 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use sha2::{Digest as _, Sha256};
-
 use crate::analysis::limit::{
     Expected, FORMAT, LimitEnded, LimitFound, LimitMeasure, LimitSought, summarize,
 };
@@ -12,7 +10,6 @@ use crate::clock;
 use crate::error::{Error, Result};
 use crate::gauges::machine_facts;
 use crate::model::secret;
-use crate::plan::Plan;
 use crate::record::{Backend, claim_directory, write_private};
 use crate::{analysis, bounds, files};
 
@@ -64,14 +61,6 @@ pub(crate) fn begin(
     };
     summarize(&mut found);
     found
-}
-
-/// A digest of the user's target in a plan, with what is asked of it; none of the built-in
-/// fleet, which the scenario tells whole.
-pub(crate) fn target_digest(plan: &Plan) -> Option<String> {
-    let text = serde_json::to_vec(plan.target.as_ref()?).ok()?;
-    let digest = Sha256::digest(&text);
-    Some(digest.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
 /// Where a search lies: the directory that was named, or a new one, which nobody else has.

@@ -20,7 +20,7 @@ mod unwatched;
 
 pub(crate) use carrier::{Live, Simulated};
 pub(crate) use hunt::{Hunt, Stopped, goes_on};
-pub(crate) use kept::{begin, claim, lock, read, target_digest};
+pub(crate) use kept::{begin, claim, lock, read};
 pub(crate) use plans::{Plans, measures};
 pub use search::{Trial, longest, steps_max};
 

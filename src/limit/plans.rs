@@ -9,9 +9,7 @@ use crate::analysis::limit::{BACKLOG, LimitSought, LimitStage, TrialTimes, hold_
 use crate::error::{Error, Result};
 use crate::explore::{MEASURES, Measure};
 use crate::live;
-use crate::model::{
-    ClientPolicy, Disturbance, LimitTrigger, Scope, Shape, Unit, client_words,
-};
+use crate::model::{ClientPolicy, Disturbance, LimitTrigger, Scope, Shape, Unit, client_words};
 use crate::plan::{Expectation, Plan};
 use crate::scenario::{self, Changes, Opened, Setting};
 use crate::units::{Nanos, Rate, whole};

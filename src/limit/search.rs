@@ -15,8 +15,7 @@
 
 use crate::analysis::limit::{
     LimitReturnRate, LimitSought, LimitStage, LimitStatus, LimitStep, Rated, Standing, Turn,
-    UNTOLD_MAX,
-    highest_held, lowest_broken, rated, served, trials,
+    UNTOLD_MAX, highest_held, lowest_broken, rated, served, trials,
 };
 
 /// Past the limit, in limits.
@@ -208,7 +207,9 @@ fn next_return(rates: &[LimitReturnRate], top: f64, sought: &LimitSought) -> Opt
     let Some(lowest) = rates.first() else {
         return Some(top);
     };
-    let untold = rates.iter().find(|it| it.trials == 0 && it.steps.len() < UNTOLD_MAX);
+    let untold = rates
+        .iter()
+        .find(|it| it.trials == 0 && it.steps.len() < UNTOLD_MAX);
     if let Some(untold) = untold {
         return Some(untold.rate_per_s);
     }

@@ -31,7 +31,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use crate::error::{Error, Result};
-use crate::process::{ProcessHandle, ProcessIdentity};
+use crate::process::{ProcessHandle, ProcessIdentity, own_program};
 use crate::sync::lock;
 use crate::target::Undos;
 use crate::units::Nanos;
@@ -223,7 +223,7 @@ impl Charge {
         } else if let Some(directory) = named::<std::path::PathBuf>(line, UNDO) {
             match Undos::open(&directory, "the guardian") {
                 Ok(undos) => {
-                    self.undos = Some(undos.with_program(std::env::current_exe().ok()));
+                    self.undos = Some(undos.with_program(Some(own_program())));
                 }
                 Err(error) => say(&format!("the guardian cannot undo anything: {error}")),
             }

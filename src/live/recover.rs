@@ -3,7 +3,6 @@
 //! The guardian undoes everything when the conductor dies; this is for where it
 //! has died too, and for reading afterwards what it did.
 
-use std::env;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -11,6 +10,7 @@ use std::path::Path;
 use rustix::process::geteuid;
 
 use crate::error::{Error, Result};
+use crate::process::own_program;
 use crate::record::{Outcome, outcome_text};
 use crate::target::Undos;
 
@@ -49,7 +49,7 @@ pub(crate) fn left(directory: &Path) -> Result<Leftovers> {
             "{shown} has nothing to undo; is it a run directory?"
         )));
     }
-    let mut undos = Undos::open(directory, "recover")?.with_program(env::current_exe().ok());
+    let mut undos = Undos::open(directory, "recover")?.with_program(Some(own_program()));
     if let Some(pid) = undos.under_way() {
         return Err(Error::unfit(format!(
             "the run in {shown} is still going on, as process {pid}; end it with `kill -INT \

@@ -78,10 +78,7 @@ mod tests {
 
     #[test]
     fn words_become_keys_of_the_clients() {
-        assert_eq!(
-            told("timeout 1s, retries 3"),
-            ["timeout=1s", "retries=3"]
-        );
+        assert_eq!(told("timeout 1s, retries 3"), ["timeout=1s", "retries=3"]);
         assert_eq!(
             told("backoff exponential 50ms..2s, full jitter, retry budget 20 %, burst 50"),
             [

@@ -8,6 +8,7 @@ mod children;
 mod gate;
 mod handle;
 mod last_words;
+mod own;
 pub(crate) mod proc;
 
 pub(crate) use children::keep_children;
@@ -15,3 +16,4 @@ pub(crate) use gate::mark;
 pub(crate) use gate::{OPEN, gate};
 pub(crate) use handle::{ProcessHandle, ProcessIdentity};
 pub(crate) use last_words::last_words;
+pub(crate) use own::own_program;

@@ -23,11 +23,8 @@ use super::lock;
 use super::undo::{Armed, Safeguard, Undo, done};
 use crate::error::{Error, Result};
 use crate::net::Failed;
-use crate::process::ProcessIdentity;
+use crate::process::{ProcessIdentity, own_program};
 use crate::record::Outcome;
-
-/// This program's own file, also where it was replaced or removed since.
-const OWN_PROGRAM: &str = "/proc/self/exe";
 
 /// What a process that carries out an undo is told.
 #[derive(Debug, Serialize, Deserialize)]
@@ -175,7 +172,7 @@ impl Noted {
     /// Carries out a call: a command waits until it is written down.
     fn call(&self, call: &Plain, failed: &(dyn Fn(&Failed) + Sync)) -> Outcome {
         call.guarded(Guarded {
-            binary: Path::new(OWN_PROGRAM),
+            binary: &own_program(),
             safeguard: self,
             ending: &|| false,
             failed,

@@ -70,10 +70,10 @@ pub struct LimitSought {
     /// The scenario that the steps are made of, with the profile and the settings of the
     /// command line in it, without comments and secrets; null where it cannot be read.
     pub scenario_text: Option<String>,
-    /// A digest of the target with its operations, hooks and proxies, and of the files that
-    /// they name; null in a simulation.
+    /// A digest of what is asked of the user's target, with the files that it is read from
+    /// and without the values of headers; null of the built-in fleet.
     #[serde(default)]
-    pub target_digest: Option<String>,
+    pub work_digest: Option<String>,
     /// The objectives, as they were written: `p99 <= 250ms`.
     pub objectives: Vec<String>,
     /// What takes service away, as it was written: `surge 3x for 10s`; null where nothing.

@@ -124,7 +124,12 @@ impl LimitServed {
         let status = LimitStatus::Unknown;
         Self {
             status,
-            sentence: sentence(status, self.low_per_s, self.high_per_s, self.broken.as_deref()),
+            sentence: sentence(
+                status,
+                self.low_per_s,
+                self.high_per_s,
+                self.broken.as_deref(),
+            ),
             ..self
         }
     }

@@ -50,7 +50,8 @@ pub(crate) fn dry_run(sought: &LimitSought, bounds: &Bounds) -> String {
              {} s of warm-up",
             sought.window_s, sought.operations_min, sought.warm_up_s
         ),
-        "try again what cannot be told, and both ends of the interval, three times as long".to_owned(),
+        "try again what cannot be told, and both ends of the interval, three times as long"
+            .to_owned(),
         "offer up to twice the limit".to_owned(),
     ];
     if bounds.asks {

@@ -12,7 +12,8 @@ use toml::{Table, Value};
 
 use super::wording::per_second;
 use crate::analysis::limit::{
-    BACKLOG, LimitFound, LimitObjective, LimitStage, LimitStep, LimitVerdict, TrialTimes, hold_operations,
+    BACKLOG, LimitFound, LimitObjective, LimitStage, LimitStep, LimitVerdict, TrialTimes,
+    hold_operations,
 };
 use crate::model::{LimitTrigger, RecoveryRule, client_words, redact};
 use crate::record::{Backend, printable};
@@ -58,8 +59,14 @@ fn described(file: &mut Table, found: &LimitFound, edge: &Edge<'_>) {
         Some(_) => "comes back by itself",
         None => "is served",
     };
-    let below = edge.below.as_ref().map(|_| format!("just below the edge it {words}"));
-    let above = edge.above.as_ref().map(|_| "just above it does not".to_owned());
+    let below = edge
+        .below
+        .as_ref()
+        .map(|_| format!("just below the edge it {words}"));
+    let above = edge
+        .above
+        .as_ref()
+        .map(|_| "just above it does not".to_owned());
     let told: Vec<String> = below.into_iter().chain(above).collect();
     let claim = format!("The edge: {}.", told.join(", and "));
     set(

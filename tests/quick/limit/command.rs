@@ -141,6 +141,7 @@ fn a_dry_run_states_the_bounds_and_does_nothing() {
         "`error share <= 1 %` holds",
         "begin at 2/s, double it up to 40/s at most",
         "`surge 3x for 60s`",
+        "measures of the clients or the fleet",
         "steps and 900 s at most",
         "requests a second",
     ] {
@@ -168,9 +169,14 @@ fn a_dry_run_states_the_longest_trial_and_what_is_done_between_steps() {
     assert_eq!(output.status.code(), Some(0), "{}", told(&output.stderr));
     // 2 s of warm-up, 80 s of baseline, the surge, 60 s, a hold window of 10 s, a margin of
     // 2 s, and 2 s for what is in flight.
-    assert!(said.contains("take up to 166 s for each such trial"), "{said}");
-    assert!(said.contains("for up to 60 s; such loads are no steps"), "{said}");
-    assert!(said.contains("measures of the clients or the fleet"), "{said}");
+    assert!(
+        said.contains("take up to 166 s for each such trial"),
+        "{said}"
+    );
+    assert!(
+        said.contains("for up to 60 s; such loads are no steps"),
+        "{said}"
+    );
 }
 
 /// Steps of two workloads are no search.
@@ -186,14 +192,20 @@ fn a_search_does_not_go_on_with_other_operations() {
     let file = operations.to_string_lossy().into_owned();
     // Nothing is sent: there is no time for a step.
     let url = "http://127.0.0.1:9/";
-    let begun = threadbare(&["limit", url, "--file", &file, "--within", "1ns", "--out", &out]);
+    let begun = threadbare(&[
+        "limit", url, "--file", &file, "--within", "1ns", "--out", &out,
+    ]);
     assert_eq!(begun.status.code(), Some(97), "{}", told(&begun.stderr));
     let again = || threadbare(&["limit", "--resume", &out, "--within", "1ns"]);
     assert_eq!(again().status.code(), Some(97), "{}", told(&again().stderr));
     fs::write(&operations, one("POST")).unwrap();
     let refused = again();
     assert_eq!(refused.status.code(), Some(2));
-    assert!(told(&refused.stderr).contains("not what it was"), "{}", told(&refused.stderr));
+    assert!(
+        told(&refused.stderr).contains("not what it was"),
+        "{}",
+        told(&refused.stderr)
+    );
 }
 
 #[test]

@@ -119,7 +119,12 @@ fn a_rate_at_which_only_work_piles_up_is_no_side_of_the_edge() {
     let names = |found: &LimitFound| -> Vec<String> {
         let text = limit::scenario(found).unwrap();
         let table: toml::Table = text.parse().unwrap();
-        table["profile"].as_table().unwrap().keys().cloned().collect()
+        table["profile"]
+            .as_table()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect()
     };
     assert_eq!(names(&found), ["above", "below"]);
     for step in &mut found.steps {

@@ -18,7 +18,7 @@ fn sought() -> LimitSought {
         target: "test".into(),
         scenario: None,
         scenario_text: None,
-        target_digest: None,
+        work_digest: None,
         objectives: vec!["error share <= 1 %".into()],
         trigger: None,
         client: None,

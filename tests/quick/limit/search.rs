@@ -219,18 +219,16 @@ fn measures_are_tried_until_they_are_told() {
         .map(Into::into)
         .into();
     let mut disturbed = false;
-    let steps = searched_with(&sought, &measures, |trial| {
-        match trial.measure.as_deref() {
-            None if trial.stage == LimitStage::Returns => shown(trial.rate_per_s <= 300.0),
-            None => shown(trial.rate_per_s <= 555.0),
-            Some("never told") => UNTOLD,
-            Some("no use") => shown(false),
-            Some("once not told") if !disturbed => {
-                disturbed = true;
-                UNTOLD
-            }
-            Some(_) => shown(true),
+    let steps = searched_with(&sought, &measures, |trial| match trial.measure.as_deref() {
+        None if trial.stage == LimitStage::Returns => shown(trial.rate_per_s <= 300.0),
+        None => shown(trial.rate_per_s <= 555.0),
+        Some("never told") => UNTOLD,
+        Some("no use") => shown(false),
+        Some("once not told") if !disturbed => {
+            disturbed = true;
+            UNTOLD
         }
+        Some(_) => shown(true),
     });
     assert_eq!(next(&sought, &steps, &measures), Next::Complete);
     let tried = measures.iter().map(|name| {

@@ -22,33 +22,34 @@ const SERVICE_MS: u64 = 50;
 const SOUGHT: &[&str] = &[
     "--client",
     "timeout 1s, retries 2",
-    "--from",
-    "40/s",
     "--max-rate",
     "320/s",
     "--tolerance",
-    "5 %",
+    "10 %",
     "--operations",
-    "1200",
+    "800",
     "--window",
-    "5s",
+    "4s",
     "--warm-up",
     "1s",
     "--return-within",
-    "10s",
+    "5s",
     "--set",
-    "recovery.hold=3s",
+    "recovery.hold=2s",
+    "--cool-down",
+    "2min",
+    "--no-advice",
     "--within",
     "10min",
 ];
 
 /// Servers in the order of the table, what takes service away from them, and what limits them.
 const CASES: [(&str, &str, &str); 6] = [
-    ("gunicorn sync", "surge 3x for 5s", "concurrency"),
-    ("gunicorn threads", "surge 3x for 5s", "concurrency"),
-    ("puma", "surge 3x for 5s", "workers"),
-    ("tomcat", "surge 3x for 5s", "workers"),
-    ("haproxy", "surge 3x for 5s", "workers"),
+    ("gunicorn sync", "surge 3x for 3s", "accept_queue"),
+    ("gunicorn threads", "surge 3x for 3s", "concurrency"),
+    ("puma", "surge 3x for 3s", "workers"),
+    ("tomcat", "surge 3x for 3s", "workers"),
+    ("haproxy", "surge 3x for 3s", "workers"),
     ("fastapi", "fault prices latency 2s for 5s", "dependency"),
 ];
 
@@ -98,7 +99,8 @@ fn of_a_server(name: &str, server: &dyn Server) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("scenario.toml");
     fs::write(&path, scenario.to_string()).unwrap();
-    searched(name, &path, &["--slo", "p99 <= 500ms"]);
+    let from = if name == "puma" { "16/s" } else { "40/s" };
+    searched(name, &path, &["--slo", "p90 <= 500ms", "--from", from]);
 }
 
 /// A pool of forty threads, and a price that takes half a second.
@@ -112,7 +114,7 @@ fn of_fastapi() {
         "--set",
         "load.connections=900",
     ];
-    let slo = ["--slo", "p99 <= 900ms"];
+    let slo = ["--slo", "p90 <= 900ms", "--from", "40/s"];
     searched("fastapi", &scenario, &[&more[..], &slo].concat());
 }
 
@@ -140,6 +142,20 @@ fn interval(of: &Value) -> String {
     format!("{}–{}/s", end("low_per_s"), end("high_per_s"))
 }
 
+/// What a server can do, from and to: four workers of 50 ms, or forty of 500 ms, 80/s.
+///
+/// A thread of Puma 5.6 waits with a connection for the next request on it, up to 200 ms
+/// (`FAST_TRACK_KA_TIMEOUT`), also while others wait for a thread: then four do 16/s.
+fn can_do(name: &str) -> (f64, f64) {
+    let most = f64::from(WORKERS) * 1e3 / SERVICE_MS as f64;
+    let with_waiting = f64::from(WORKERS) * 1e3 / (SERVICE_MS + 200) as f64;
+    if name == "puma" {
+        (with_waiting, most)
+    } else {
+        (most, most)
+    }
+}
+
 #[test]
 fn the_page_has_what_was_found() {
     let mut table = String::from(
@@ -158,10 +174,9 @@ fn the_page_has_what_was_found() {
         assert_eq!(first, limited_by, "{name}");
         let took = found["spent_s"].as_f64().unwrap();
         assert!(took <= 600.0, "{name}: {took}");
-        // What four workers of 50 ms, or forty of 500 ms, can do.
         let low = found["served"]["low_per_s"].as_f64().unwrap();
-        let most = f64::from(WORKERS) * 1e3 / SERVICE_MS as f64;
-        assert!(low > 0.7 * most && low < 1.02 * most, "{name}: {low}");
+        let (least, most) = can_do(name);
+        assert!(low > 0.7 * least && low < 1.02 * most, "{name}: {low}");
         let steps = found["steps"].as_array().unwrap().len();
         let _ = writeln!(
             table,

@@ -31,8 +31,36 @@ fn warm_up(mut run: Run, seconds: u64) -> Run {
     run
 }
 
+/// The same with a hold window of three seconds, as many operations as come in it, and
+/// clients who wait for a second and a half.
+fn hold_3s(mut run: Run) -> Run {
+    run.plan.recovery.hold = Nanos::from_secs(3);
+    run.plan.recovery.operations_min = 50;
+    run.plan.load.client.timeout = Nanos::from_millis(1_500);
+    run
+}
+
+/// Bursts before the push, and an outage while it acts.
+fn bursts() -> Vec<Shape> {
+    let few = |run: Run| hold_3s(at_rate(run, 30));
+    vec![
+        // By their intended start they lie before it.
+        shape(
+            "operations that were in flight at the push fail with it",
+            few(pushed().is(19, 20, failing(65)).is(20, 60, OUT)),
+            "19→60 recovered_with_the_trigger",
+        ),
+        shape(
+            "a burst long before an outage explains it",
+            few(pushed().is(10, 11, failing(65)).is(20, 60, OUT)),
+            "–→– undetermined",
+        ),
+    ]
+}
+
 pub(super) fn shapes() -> Vec<Shape> {
     let mut all = noise();
+    all.extend(bursts());
     all.extend(few());
     all.extend(silence());
     all.extend(by_hand());
