@@ -7,7 +7,7 @@ use super::sentences::percent;
 
 /// Goodput below this share of the baseline's is called an outage: fewer than half of
 /// the users are served, which is also the default bound of "mitigated".
-const OUTAGE_BELOW: f64 = 0.5;
+pub(super) const OUTAGE_BELOW: f64 = 0.5;
 /// Outages that fill this share of a time are one.
 const UNBROKEN: f64 = 0.9;
 /// Load that differs by more than this share makes rates of goodput no comparison.

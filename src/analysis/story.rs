@@ -8,7 +8,7 @@ use super::expectations::decimal;
 use super::findings::{ActionOutcome, ActionTaken, Incident, Phase};
 use super::harm::{Harm, Relapse};
 use super::sentences::{Teller, percent};
-use super::sized::{NOT_MEASURED, SAME_LOAD, Sized, same_load};
+use super::sized::{NOT_MEASURED, OUTAGE_BELOW, SAME_LOAD, Sized, same_load};
 use crate::model::{ActionName, IncidentVerdict};
 use crate::plan::Cause;
 use crate::units::counted;
@@ -100,7 +100,11 @@ impl<'a> Teller<'a> {
         let p99 = phase.response_ms.told_p99();
         let bound = baseline.response_p99_allowed_ms;
         let slow = p99.zip(bound).is_some_and(|(p99, bound)| p99 > bound);
-        let so = if slow {
+        // As a product: nothing may have been offered.
+        let usual = baseline.goodput_per_s / baseline.offered_per_s;
+        let so = if phase.goodput_per_s < OUTAGE_BELOW * usual * phase.offered_per_s {
+            "cannot be told from the bursts of failures before it"
+        } else if slow {
             "hurt users by less than is called an incident"
         } else {
             "hurt users by no more than the bounds allow"
