@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use threadbare::analysis::limit::LimitFound;
 use threadbare::analysis::{Findings, findings};
 use threadbare::record::Record;
 use threadbare::report;
@@ -20,6 +21,8 @@ const ADDED: [&str; 7] = [
     "/measurement/send_lag_us/p90",
     "/steady_state_returned",
 ];
+
+const SEARCHES: &str = "reports/long/limits";
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -50,10 +53,28 @@ fn without_added(mut written: Value, old: &Value) -> Value {
 }
 
 #[test]
+fn every_search_is_written_as_it_was() {
+    let searches = entries(&root().join(SEARCHES));
+    assert!(searches.len() >= 6, "{searches:?}");
+    for path in searches {
+        let old = json(&path);
+        let read: LimitFound = serde_json::from_value(old.clone()).unwrap();
+        assert_eq!(
+            serde_json::to_value(read).unwrap(),
+            old,
+            "{}",
+            path.display()
+        );
+    }
+}
+
+#[test]
 fn every_summary_is_written_as_it_was() {
     let folders = entries(&root().join("reports/long"));
     // Beside them lie counts of kills and of fuzzing.
     let folders = folders.iter().filter(|folder| folder.is_dir());
+    // What searches for a limit found has a form of its own.
+    let folders = folders.filter(|folder| !folder.ends_with(SEARCHES));
     let summaries: Vec<_> = folders.flat_map(|folder| entries(folder)).collect();
     assert!(summaries.len() >= 45, "{summaries:?}");
     for path in summaries {

@@ -52,7 +52,7 @@ fn an_outage_is_survived_from_half_of_what_is_served_with_one_retry() {
     let none = found.advice.iter().find(|it| it.name == "no retries");
     let better = none.unwrap().returns_from_per_s.unwrap();
     assert!(better > low, "{:?}", found.advice);
-    holds_against_many(&found, &sought, 12);
+    assert_eq!(missed(&found, &sought, 12).0, 0);
 }
 
 /// M5: Isaacs et al., *Analyzing Metastable Failures*, 2025: one thread that serves 10 a
@@ -129,9 +129,9 @@ fn share(sought: &LimitSought, rate: f64, seeds: std::ops::Range<u64>) -> f64 {
     back.count() as f64 / all
 }
 
-/// The ends of the band are on the right sides of an even chance, and each rate's interval
-/// holds what many seeds show.
-fn holds_against_many(found: &LimitFound, sought: &LimitSought, seeds: u64) {
+/// The ends of the band are on the right sides of an even chance; how many of its rates'
+/// intervals do not hold what many seeds show, and how many there are.
+fn missed(found: &LimitFound, sought: &LimitSought, seeds: u64) -> (usize, usize) {
     let returns = found.returns.as_ref().unwrap();
     println!("{}", returns.sentence);
     let (low, high) = (returns.low_per_s.unwrap(), returns.high_per_s.unwrap());
@@ -140,26 +140,32 @@ fn holds_against_many(found: &LimitFound, sought: &LimitSought, seeds: u64) {
     println!("{low}: {at_low}, {high}: {at_high}");
     assert!(at_low > 0.5, "{low}: {at_low}, {returns:?}");
     assert!(at_high < 0.5, "{high}: {at_high}, {returns:?}");
-    for rate in &returns.rates {
+    // By as much as the seeds scatter.
+    let room = 2.0 * (0.25 / seeds as f64).sqrt();
+    let rates = returns.rates.iter().map(|rate| {
         let seen = seen(rate.rate_per_s);
         println!(
             "{}: {seen}, stated {} to {}",
             rate.rate_per_s, rate.low, rate.high
         );
-        // A twentieth of the intervals may miss; by as much as the seeds scatter.
-        let room = 2.0 * (0.25 / seeds as f64).sqrt();
-        assert!(
-            seen >= rate.low - room && seen <= rate.high + room,
-            "{rate:?}: {seen}"
-        );
-    }
+        seen >= rate.low - room && seen <= rate.high + room
+    });
+    let held: Vec<bool> = rates.collect();
+    (held.iter().filter(|held| !**held).count(), held.len())
 }
 
 #[test]
 #[ignore = "two hundred seeds at each rate; run by ./test --long"]
 fn the_edges_are_those_of_two_hundred_seeds() {
+    let (mut misses, mut all) = (0, 0);
     for sought in [outage(30), outage(3), surge(150), surge(60)] {
         let found = simulated(&sought).unwrap();
-        holds_against_many(&found, &sought, 200);
+        let (own, of) = missed(&found, &sought, 200);
+        (misses, all) = (misses + own, all + of);
     }
+    // Of intervals of 95 % a twentieth misses, and in one test in a hundred more than this.
+    let mean = 0.05 * all as f64;
+    let most = mean + 2.33 * (mean * 0.95).sqrt();
+    println!("{misses} of {all} intervals miss, {most:.1} may");
+    assert!(misses as f64 <= most, "{misses} of {all}");
 }

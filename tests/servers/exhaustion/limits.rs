@@ -46,7 +46,7 @@ const SOUGHT: &[&str] = &[
 /// Servers in the order of the table, what takes service away from them, and what limits them.
 const CASES: [(&str, &str, &str); 6] = [
     ("gunicorn sync", "surge 3x for 3s", "accept_queue"),
-    ("gunicorn threads", "surge 3x for 3s", "concurrency"),
+    ("gunicorn threads", "surge 3x for 3s", "accept_queue"),
     ("puma", "surge 3x for 3s", "workers"),
     ("tomcat", "surge 3x for 3s", "workers"),
     ("haproxy", "surge 3x for 3s", "workers"),
