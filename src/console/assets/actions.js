@@ -1,7 +1,7 @@
 // The actions as buttons: what the scenario allows and nothing else. What became of each comes
 // back as a mark; the button shows the latest.
 
-import { by, make, write, both, storyInstant, instant, person } from "/dom.js";
+import { by, make, write, both, storyInstant, instant, person, quoted } from "/dom.js";
 import * as feed from "/feed.js";
 
 const ARMED_MS = 5000;
@@ -42,10 +42,12 @@ export class Actions {
 
   offer(offers) {
     this.offers.clear();
+    const timed = (offer) => offer.at_s != null || offer.after != null;
+    const open = offers.filter((offer) => !offer.hidden);
     const groups = [
-      ["Of the timeline, in its order", this.plan.manual ? "They happen when you press them." : "Each happens by itself at its time, or when you press it.", offers.filter((it) => it.entry != null && !it.hidden)],
-      ["Others that the scenario allows", "", offers.filter((it) => it.entry == null && !it.hidden)],
-      ["Injects", "Only facilitators see these before they act.", offers.filter((it) => it.hidden)],
+      ["Of the timeline, in its order", "Each happens by itself at its time, or when you press it.", open.filter(timed)],
+      [open.some(timed) ? "Others that the scenario allows" : "What the scenario allows", this.plan.manual ? "They happen when you press them." : "", open.filter((offer) => !timed(offer))],
+      ["Injects", "Only facilitators see these before they act.", offers.filter((offer) => offer.hidden)],
     ];
     by("offers").replaceChildren(...groups.filter(([, , group]) => group.length > 0).map(([title, about, group]) =>
       make("section", { className: "group" + (group[0].hidden ? " injects" : "") },
@@ -56,23 +58,22 @@ export class Actions {
   }
 
   button(offer) {
-    const label = make("span", { className: "label-text", textContent: offer.label });
+    const label = make("span", { className: "label-text", textContent: quoted(offer.label) });
     const button = make("button", { type: "button", className: "offer" + (offer.dangerous ? " dangerous" : ""), data: { offer: offer.id } }, label);
     const status = make("span", { className: "status", role: "status", data: { status: offer.id } });
     const act = () => this.act(offer.id);
     const mayAsk = (next) => () => { if (this.people.joined()) next(); else this.people.ask(); };
-    if (offer.dangerous) asksOnce(button, "Press again: " + offer.label, mayAsk(act));
+    if (offer.dangerous) asksOnce(button, "Press again: " + quoted(offer.label), mayAsk(act));
     else button.addEventListener("click", mayAsk(act));
     this.offers.set(offer.id, { offer, button, status, sent: null, refused: "" });
     const when = offer.at_s != null
-      ? (this.plan.manual ? "suggested at " : "planned at ") + [storyInstant(this.plan, offer.at_s), instant(offer.at_s)].filter(Boolean).join(" · ")
-      : offer.after ? "planned after: " + offer.after : "";
+      ? "planned at " + [storyInstant(this.plan, offer.at_s), instant(offer.at_s)].filter(Boolean).join(" · ")
+      : offer.after ? "planned after " + quoted(offer.after) : "";
     return make("li", { className: "offer-item" },
       make("div", { className: "offer-line" }, button, status),
-      when ? make("div", { className: "soft when", textContent: when }) : null,
-      make("div", { className: "does", textContent: offer.does }),
-      make("div", { className: "soft", textContent: offer.undone_by ? "Undone by: " + offer.undone_by : "Nothing undoes it." }),
-      offer.say ? make("div", { className: "say", textContent: "Say: " + offer.say }) : null);
+      make("div", { className: "does", textContent: quoted(offer.does) }),
+      make("div", { className: "soft", textContent: [offer.undone_by ? "Undone by: " + quoted(offer.undone_by) : "Nothing undoes it", when].filter(Boolean).join(" · ") }),
+      offer.say ? make("div", { className: "say", textContent: "Say: " + quoted(offer.say) }) : null);
   }
 
   async act(id) {
@@ -113,8 +114,8 @@ export class Actions {
     const may = this.people.mayAct();
     const stop = by("stop");
     stop.hidden = this.plan.mode !== "live";
-    stop.disabled = !live || !may || Boolean(this.stopping);
-    stop.title = may ? "Ends the run and takes back whatever was changed." : "Observers only look.";
+    stop.disabled = !live || !this.people.mayStop() || Boolean(this.stopping);
+    stop.title = this.people.mayStop() ? "Ends the run and takes back whatever was changed." : "Observers only look.";
     if (this.stopping && live) write(stop, this.stopping);
     if (!live && this.plan.mode === "live") write(stop, "The run is over");
     const hold = by("hold");
@@ -141,7 +142,7 @@ export class Actions {
     else if (one.refused) text = "refused: " + one.refused;
     else if (mark) {
       text = OUTCOMES[mark.outcome] + " at " + both(this.plan, mark.t) + (mark.by ? " by " + person(mark.by) : "");
-      if (mark.detail && (mark.outcome === "rejected" || mark.outcome === "failed")) text += ": " + mark.detail;
+      if (mark.detail && (mark.outcome === "rejected" || mark.outcome === "failed")) text += ": " + quoted(mark.detail);
     }
     write(one.status, text);
     one.status.dataset.outcome = one.sent ? "pending" : one.refused ? "declined" : mark ? mark.outcome : "";

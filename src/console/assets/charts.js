@@ -1,6 +1,7 @@
 // The charts of the run, all over one axis of time, each with a table of what it shows.
 // How a chart is drawn is the report's own script, `draw.js`.
 
+import { NEW_FRAMES, NEW_S } from "/store.js";
 import { by, make, write, both, span } from "/dom.js";
 
 const RECENT_S = 120;
@@ -123,7 +124,7 @@ export class Charts {
     }));
     if (!one.made) {
       // A figure that this target never gives has no chart.
-      if (!lines.some((line) => line.values.some((value) => value != null))) return;
+      if (one.figure.hidden && !lines.some((line) => line.values.some((value) => value != null))) return;
       one.figure.hidden = false;
       one.shown = Object.assign({}, one.chart, { lines });
       one.made = Draw.overTime(one.plot, one.shown, this.data, this.how());
@@ -135,14 +136,22 @@ export class Charts {
 
   how() {
     return {
-      height: Draw.narrow() ? 170 : 190, names: true, latest: true, range: () => this.range,
+      height: Draw.narrow() ? 170 : 190, names: true, latest: (values) => this.latest(values), range: () => this.range,
       select: (from, to) => { if (to - from > 0.2) this.look({ kind: "fixed", from: Math.max(0, from), to }); },
     };
   }
 
+  // The row of the newest value, where it still stands for now; -1 where none does.
+  latest(values) {
+    const row = values.findLastIndex((value) => value != null);
+    const last = this.rows[this.rows.length - 1];
+    const old = row < 0 || last.t - this.rows[row].t > Math.max(NEW_S, NEW_FRAMES * last.width_s);
+    return old ? -1 : row;
+  }
+
   // Names of instances in the order in which they came, and the busy share of each.
   heat(one) {
-    const names = [];
+    const names = [...(one.names || [])];
     for (const row of this.rows) for (const it of row.instances || []) if (!names.includes(it.name)) names.push(it.name);
     if (names.length === 0) return;
     if (!one.made || names.length > one.names.length) {
@@ -172,7 +181,7 @@ export class Charts {
       label: name, stroke: Draw.style("bad"), paths: () => null, points: { show: false },
       value: (u, own, of, row) => {
         const column = one.shares[place];
-        const index = row == null ? column.findLastIndex((share) => share != null) : row;
+        const index = row == null ? this.latest(column) : row;
         return index < 0 ? "" : Draw.figure(percent(column[index])) + " %";
       },
     }));
@@ -187,7 +196,7 @@ export class Charts {
           splits: () => places.map((place) => count - place - 0.5), grid: { show: false },
         }),
       ],
-      series: [{ label: "at", value: (u, second) => (second == null ? "" : both(this.plan, second)) }, ...shown],
+      series: [{ label: "at", value: (u, second) => (second == null ? "latest" : both(this.plan, second)) }, ...shown],
       hooks: {
         draw: [(u) => this.cells(u, one), Draw.markLines(this.data, true)],
         setSelect: [(u) => Draw.selected(u, how.select)],

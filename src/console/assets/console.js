@@ -14,6 +14,8 @@ import { list } from "/runs.js";
 // Charts are drawn at most so often; the clock runs more smoothly.
 const DRAW_MS = 400;
 const CLOCK_MS = 200;
+// For each part of the time that is spent drawing, so many are left to the rest.
+const SHARE = 6;
 const AGAIN_MS = 2000;
 
 const SORTS = {
@@ -56,6 +58,7 @@ class Page {
     this.plan = plan;
     this.store = new Store();
     this.dirty = true;
+    this.rest = 0;
     const changed = () => { this.dirty = true; };
     by("bar").hidden = by("run").hidden = by("jumps").hidden = false;
     write(by("title"), plan.title || plan.scenario);
@@ -68,8 +71,9 @@ class Page {
     this.log = new Log(plan, this.store);
     this.charts = new Charts(plan, this.store, changed);
     this.playback = plan.mode === "finished" ? new Playback(plan, this.store, changed) : null;
-    if (this.playback) for (const id of ["note-form", "links"]) by(id).hidden = true;
+    if (this.playback) for (const id of ["actions", "notes", "links"]) by(id).hidden = true;
     for (const button of document.querySelectorAll("[data-jump]")) {
+      button.hidden = by(button.dataset.jump).hidden;
       button.addEventListener("click", () => { by(button.dataset.jump).scrollIntoView(); by(button.dataset.jump).focus({ preventScroll: true }); });
     }
     let narrow = Draw.narrow();
@@ -99,11 +103,13 @@ class Page {
   }
 
   draw() {
-    if (!this.dirty || document.hidden) return;
+    const began = performance.now();
+    if (!this.dirty || document.hidden || began < this.rest) return;
     this.dirty = false;
     const state = this.store.current();
     const word = state ? state.state : "waiting";
     write(by("state"), word);
+    by("state").style.setProperty("--letters", word.length);
     by("state").dataset.sort = SORTS[word] || "";
     by("held").hidden = !(state && state.held);
     ended(this.store.until === Infinity ? this.store.end : null);
@@ -113,6 +119,8 @@ class Page {
     this.people.draw();
     this.charts.draw();
     this.clock();
+    // A slow machine draws more rarely, and stays quick to press.
+    this.rest = began + SHARE * (performance.now() - began);
   }
 
   clock() {
@@ -134,7 +142,7 @@ class Page {
     const shift = state && state.end_s != null ? state.end_s : this.plan.end_s;
     const left = shift == null ? null : Math.max(0, shift - now);
     this.tile("left", over ? "over" : state && state.held ? "on hold" : left == null ? "–" : span(left),
-      over || left == null ? "" : this.plan.story ? storySpan(this.plan, left) + " of the story" : "");
+      over || left == null ? "" : this.plan.story ? "story " + storySpan(this.plan, left) : "");
   }
 
   tile(id, value, note, counting) {

@@ -42,6 +42,8 @@ export const both = (plan, seconds) =>
 export const storySpan = (plan, seconds) =>
   plan.story && seconds != null ? span(seconds * plan.story.scale, plan.story.scale >= 30) : "";
 
+// A name in grave accents, as the terminal has it, in quotation marks.
+export const quoted = (text) => String(text == null ? "" : text).replace(/`([^`]*)`/g, "“$1”");
 export const words = (name) => String(name).replaceAll("_", " ");
 export const person = (who) => (who ? who.name + " (" + who.role + ")" : "");
 

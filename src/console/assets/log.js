@@ -1,6 +1,6 @@
 // Everything that happened, the newest first, and the latest of it in large letters.
 
-import { by, make, write, both, person, words } from "/dom.js";
+import { by, make, write, both, person, quoted, words } from "/dom.js";
 
 const KINDS = [
   ["all", "All", null], ["actions", "Actions", ["action", "undone", "elsewhere", "declined", "stop"]],
@@ -20,14 +20,15 @@ const OUTCOMES = { started: "begins", applied: "applied", rejected: "REFUSED", f
 const refused = (mark) => mark.mark === "declined" || mark.outcome === "rejected";
 const bad = (mark) => refused(mark) || mark.outcome === "failed" || mark.mark === "died";
 const kind = (mark) => NAMES[mark.mark] || words(mark.mark);
-// A name in grave accents, as the terminal has it, in quotation marks.
-const quoted = (text) => String(text).replace(/`([^`]*)`/g, "“$1”");
 
 const sort = (mark) => {
   if (mark.mark === "action") return refused(mark) ? "refused" : mark.outcome === "failed" ? "trouble" : "";
-  if (mark.mark === "finding") return mark.sort;
+  if (mark.mark === "finding") return mark.sort || "recovery";
   return SORTS[mark.mark] || "";
 };
+
+// What there is to say besides what it is called.
+const said = (mark) => (mark.mark === "joined" || mark.detail === mark.label ? "" : quoted(mark.detail));
 
 export class Log {
   constructor(plan, store) {
@@ -82,16 +83,16 @@ export class Log {
 
   entry(mark) {
     const outcome = OUTCOMES[mark.outcome] || "";
-    const detail = [quoted(mark.detail || ""), mark.known > mark.t + 0.05 ? "known at " + both(this.plan, mark.known) : ""];
+    const detail = [said(mark), mark.known > mark.t + 0.05 ? "known at " + both(this.plan, mark.known) : ""];
     return make("li", { className: "entry" + (bad(mark) ? " bad" : ""), data: { mark: mark.mark, outcome: mark.outcome || "", entry: mark.entry == null ? "" : mark.entry } },
       make("span", { className: "mark " + sort(mark), textContent: mark.number == null ? "" : String(mark.number), ariaHidden: "true" }),
       make("div", {},
         make("div", {},
           make("span", { className: "at", textContent: both(this.plan, mark.t) }), " ",
           make("span", { className: "kind", textContent: kind(mark) })),
-        make("div", { className: "what" }, make("span", { textContent: quoted(mark.label || "") }), " ",
+        make("div", { className: "what" }, make("span", { textContent: mark.mark === "joined" && mark.by ? person(mark.by) : quoted(mark.label) }), " ",
           outcome ? make("b", { className: bad(mark) ? "bad" : "", textContent: outcome }) : null),
-        mark.by ? make("div", { className: "who", textContent: person(mark.by) }) : null,
+        mark.by && mark.mark !== "joined" ? make("div", { className: "who", textContent: person(mark.by) }) : null,
         ...detail.filter(Boolean).map((text) => make("div", { className: "detail", textContent: text }))));
   }
 
@@ -102,13 +103,13 @@ export class Log {
     if (!mark) return;
     const outcome = mark.mark === "declined" ? "REFUSED" : OUTCOMES[mark.outcome] || "";
     box.className = "moment" + (bad(mark) ? " refused" : mark.mark === "alert" && mark.outcome !== "cleared" ? " alert" : "");
-    const label = [mark.mark === "action" || mark.mark === "declined" || mark.mark === "finding" ? "" : kind(mark), quoted(mark.label || "")];
+    const label = [mark.mark === "action" || mark.mark === "declined" || mark.mark === "finding" ? "" : kind(mark), quoted(mark.label)];
     box.replaceChildren(
       make("span", { className: "at", textContent: both(this.plan, mark.t) }), " ",
       bad(mark) && outcome ? make("strong", { className: "word", textContent: outcome }) : "", " ",
       make("b", { textContent: label.filter(Boolean).join(": ") + (outcome && !bad(mark) ? " " + outcome : "") }),
       mark.by ? " by " + person(mark.by) : "",
-      mark.detail ? make("span", { className: "detail", textContent: " " + quoted(mark.detail) }) : "");
+      said(mark) ? make("span", { className: "detail", textContent: " " + said(mark) }) : "");
   }
 }
 

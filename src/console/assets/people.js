@@ -1,6 +1,6 @@
 // Who is in the room: joining, links for others, notes and predictions.
 
-import { by, make, write, both, copy } from "/dom.js";
+import { by, make, write, both, copy, quoted } from "/dom.js";
 import * as feed from "/feed.js";
 
 // From who only looks to who leads the game; a key allows its role and those before it.
@@ -31,6 +31,8 @@ export class People {
   joined() { return this.live ? feed.joined() : null; }
   role() { return (this.joined() || { role: this.keyRole }).role; }
   mayAct() { return rank(this.role()) >= rank("responder"); }
+  // Whoever has an acting link may stop the run, as whatever they joined.
+  mayStop() { return rank(this.keyRole) >= rank("responder"); }
   facilitates() { return this.role() === "facilitator"; }
   answer(text) { write(by("note-answer"), text); if (text) trouble(text); }
 
@@ -138,6 +140,8 @@ export class People {
   // The forms until the game begins, that is until something is done to the target.
   drawPredictions(marks) {
     const begun = this.store.marks.some((mark) => mark.mark === "action" || mark.mark === "elsewhere");
+    // What was predicted gives way to what can be done.
+    if (begun && by("predictions").nextElementSibling !== by("people")) by("people").before(by("predictions"));
     by("predict-forms").hidden = !this.live || begun || Boolean(this.store.end);
     const measured = (this.store.end && this.store.until >= this.store.end.t && this.store.end.measured) || null;
     const drawn = marks.length + (measured ? ".measured" : "");
@@ -152,7 +156,7 @@ export class People {
         if (measured && measured[question.id] != null) rows.push(["measured", measured[question.id], "measured"]);
         return rows.map(([who, answer, kind], place) => make("tr", { className: kind || "", data: { answer: question.id } },
           place === 0 ? make("th", { scope: "rowgroup", rowSpan: rows.length, textContent: question.text }) : null,
-          make("td", { textContent: who }), make("td", { textContent: answer })));
+          make("td", { textContent: who }), make("td", { textContent: quoted(answer) })));
       }))));
   }
 }

@@ -2,6 +2,9 @@
 // finished run is played back from it. `until` is the instant shown; all of it while it is live.
 
 const POINTS_MAX = 2000;
+// How old a figure may be that still stands for now.
+export const NEW_S = 3;
+export const NEW_FRAMES = 3;
 // For how long the clock goes on by itself when nothing arrives.
 const AHEAD_MAX_S = 5;
 
@@ -9,7 +12,7 @@ const AHEAD_MAX_S = 5;
 const LARGEST = new Set(["p50_ms", "p99_ms", "waiting", "send_lag_p99_ms"]);
 // What is drawn of a mark, in words of `Draw.markLines`; others have no line.
 const LINES = {
-  alert: (mark) => (mark.outcome === "cleared" ? "" : "alert"), finding: (mark) => mark.sort,
+  alert: (mark) => (mark.outcome === "cleared" ? "" : "alert"), clock: (mark) => mark.sort,
   note: () => "", elsewhere: () => "done", undone: () => "done", held: () => "", went_on: () => "",
   declined: () => "refused", stop: () => "trouble", warning: () => "trouble", died: () => "trouble",
 };
@@ -63,7 +66,7 @@ export class Store {
       }
       mark.number = drawn.number;
       drawn.outcomes.push(mark);
-    } else if (LINES[mark.mark]) {
+    } else if (LINES[mark.drawn || mark.mark]) {
       mark.number = ++this.numbers;
     }
     this.marks.push(mark);
@@ -83,7 +86,7 @@ export class Store {
       // At the end the analysis says it from the whole record; before, it happened again.
       const over = state.state === "ended";
       if (found && over) found.replaced = true;
-      const mark = { t: at, known: state.t, kind: "mark", mark: "finding", label: found ? label + (over ? ", by the whole record" : ", again") : label, sort };
+      const mark = { t: at, known: state.t, kind: "mark", mark: "finding", drawn: "clock", label: found ? label + (over ? ", by the whole record" : ", again") : label, sort };
       this.found.set(name, mark);
       this.mark(mark);
     }
@@ -118,10 +121,14 @@ export class Store {
     return Math.max(mark.t || 0, mark.known || 0) <= this.until;
   }
 
-  // The newest frame with this figure: users' figures come later than the others.
+  // The newest frame with this figure: users' figures come later than the others. An older
+  // one says nothing of now: while nobody succeeds there is no response time.
   newest(name) {
-    for (let place = this.after(this.until) - 1; place >= 0; place--) {
-      if (this.frames[place][name] != null) return this.frames[place];
+    const last = this.after(this.until) - 1;
+    for (let place = last; place >= 0; place--) {
+      const frame = this.frames[place];
+      if (this.frames[last].t - frame.t > Math.max(NEW_S, NEW_FRAMES * frame.width_s)) return null;
+      if (frame[name] != null) return frame;
     }
     return null;
   }
@@ -155,8 +162,8 @@ export class Store {
       lines.push([drawn.t, String(drawn.number), OUTCOMES[last.outcome] || ""]);
     }
     for (const mark of this.marks) {
-      const sort = LINES[mark.mark];
-      if (sort && !mark.replaced && this.shown(mark)) lines.push([mark.t, String(mark.number), sort(mark) || ""]);
+      const sort = LINES[mark.drawn || mark.mark];
+      if (sort && !mark.replaced && this.shown(mark)) lines.push([mark.t, String(mark.number), sort(mark)]);
     }
     return lines.sort((a, b) => a[0] - b[0]);
   }

@@ -131,13 +131,13 @@ const Draw = (() => {
   };
 
   // A chart over the run's time. `how` has its `height` and the `range` of its time axis, and
-  // may have: `names` of marks above it, `select(from, to)` in place of the zoom, and `latest`,
-  // with which the legend shows the latest values while nobody points at any.
+  // may have: `names` of marks above it, `select(from, to)` in place of the zoom, and
+  // `latest(values)`, the row whose values the legend shows while nobody points at any.
   const overTime = (target, chart, data, how) => {
     const unit = chart.unit ? " " + chart.unit : "";
     const value = (line) => (u, own, place, row) => {
       let index = row;
-      if (index == null && how.latest) index = line.values.findLastIndex((value) => value != null);
+      if (index == null && how.latest) index = how.latest(line.values);
       return index == null || index < 0 ? "" : figure(line.values[index]) + unit;
     };
     const drawn = chart.stacked
@@ -159,7 +159,7 @@ const Draw = (() => {
         axis((u, splits) => splits.map(units[chart.unit] || tick), axisWidth(), { space: 28 }),
       ],
       series: [
-        { label: "at", value: (u, second) => second == null ? "" : figure(second) + " s" + (data.story ? " · " + storyTime(data.story, second) : "") },
+        { label: "at", value: (u, second) => second == null ? (how.latest ? "latest" : "") : figure(second) + " s" + (data.story ? " · " + storyTime(data.story, second) : "") },
         ...drawn.map((line) => series(line, value(line), chart.stacked ? 1 : 0.18)),
       ],
       hooks: {
