@@ -81,14 +81,14 @@ export class Actions {
     one.sent = { seen: this.store.marks.length };
     one.refused = "";
     this.draw();
-    one.refused = (await feed.post("act", { offer: id })) || "";
+    one.refused = (await feed.post("/act", { offer: id })) || "";
     if (one.refused) one.sent = null;
     this.draw();
   }
 
   async hold() {
     const state = this.store.current();
-    const refused = await feed.post(state && state.held ? "go-on" : "hold");
+    const refused = await feed.post(state && state.held ? "/go-on" : "/hold");
     this.people.answer(refused ? "Refused: " + refused : "");
   }
 

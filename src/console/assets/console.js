@@ -9,7 +9,7 @@ import { Log, ended } from "/log.js";
 import { Actions } from "/actions.js";
 import { People, trouble } from "/people.js";
 import { Playback } from "/playback.js";
-import { list } from "/runs.js";
+import { list, show } from "/runs.js";
 
 // Charts are drawn at most so often; the clock runs more smoothly.
 const DRAW_MS = 400;
@@ -71,7 +71,11 @@ class Page {
     this.log = new Log(plan, this.store);
     this.charts = new Charts(plan, this.store, changed);
     this.playback = plan.mode === "finished" ? new Playback(plan, this.store, changed) : null;
-    if (this.playback) for (const id of ["actions", "notes", "links"]) by(id).hidden = true;
+    if (this.playback) {
+      for (const id of ["actions", "notes", "links"]) by(id).hidden = true;
+      by("report").hidden = false;
+      by("report").addEventListener("click", () => show(feed.run ? { run: feed.run } : {}));
+    }
     for (const button of document.querySelectorAll("[data-jump]")) {
       button.hidden = by(button.dataset.jump).hidden;
       button.addEventListener("click", () => { by(button.dataset.jump).scrollIntoView(); by(button.dataset.jump).focus({ preventScroll: true }); });
@@ -86,7 +90,7 @@ class Page {
 
   // What is offered depends on who asks.
   async joined() {
-    const { status, body } = await feed.get("plan");
+    const { status, body } = await feed.plan();
     if (status === 200 && body.offers) this.actions.offer(body.offers);
     this.dirty = true;
   }
@@ -163,10 +167,10 @@ const begin = async () => {
     return;
   }
   for (;;) {
-    const { status, body } = await feed.get("plan");
+    const { status, body } = await feed.plan();
     if (status === 200) {
       trouble("");
-      if (body.mode === "list") { await list(); return; }
+      if (body.mode === "list") { list(body); return; }
       const page = new Page(body);
       // For whoever looks closer, with the browser's own tools.
       globalThis.threadbare = page;

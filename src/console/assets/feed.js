@@ -2,7 +2,10 @@
 // fragment, which no browser sends; it travels in a header. A feed that breaks is taken up
 // again after the last message that arrived, so nothing is lost.
 
-const KEPT = "threadbare:" + location.pathname;
+// Of finished runs the one that is meant, where there are several.
+export const run = new URLSearchParams(location.search).get("run");
+const KEPT = "threadbare:console";
+const asked = (path) => (run ? path + (path.includes("?") ? "&" : "?") + new URLSearchParams({ run }) : path);
 // The console sends a comment every 5 s: a feed that is silent for longer is broken.
 const SILENT_MS = 15000;
 const WAIT_MS = [300, 600, 1200, 2500, 5000];
@@ -33,6 +36,9 @@ const headers = (more) => {
 
 const wait = (ms) => new Promise((done) => setTimeout(done, ms));
 
+// The plan of the run that is meant, or the list of runs.
+export const plan = () => get(asked("/plan"));
+
 // `{ status, body }`; the status is 0 where the console did not answer.
 export const get = async (path) => {
   try {
@@ -59,7 +65,7 @@ const send = async (path, body) => {
 export const post = async (path, body) => (await send(path, body)).refused;
 
 export const join = async (name, role) => {
-  const { refused, said } = await send("join", { name, role });
+  const { refused, said } = await send("/join", { name, role });
   if (refused) return refused;
   if (!said.session) return "The console gave no session.";
   keep({ session: said.session, person: { name, role } });
@@ -69,7 +75,7 @@ export const join = async (name, role) => {
 // The one order that is sent until somebody answers.
 export const stop = async (waiting) => {
   for (let tries = 0; tries < STOP_TRIES; tries++) {
-    const { refused, status } = await send("stop");
+    const { refused, status } = await send("/stop");
     if (status !== 0) return refused;
     waiting();
     await wait(1000);
@@ -93,7 +99,7 @@ export const follow = async (on) => {
     };
     try {
       alive();
-      const answer = await fetch("events?from=" + last, { headers: headers(), signal: broken.signal, cache: "no-store" });
+      const answer = await fetch(asked("/events?from=" + last), { headers: headers(), signal: broken.signal, cache: "no-store" });
       if (answer.status === 401 || answer.status === 403) { on.state("refused"); return; }
       if (!answer.ok) throw new Error("status " + answer.status);
       on.state("live");

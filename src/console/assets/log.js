@@ -9,6 +9,8 @@ const KINDS = [
 ];
 // What the room should hear of.
 const MOMENTS = new Set(["action", "alert", "finding", "declined", "stop", "held", "went_on", "died", "elsewhere", "undone"]);
+// Those of which the label alone does not say what they are.
+const NAMED = new Set(["alert", "died", "elsewhere", "undone"]);
 const SORTS = {
   alert: "alert", declined: "refused", stop: "trouble", died: "trouble", warning: "trouble", finding: "recovery",
 };
@@ -103,7 +105,7 @@ export class Log {
     if (!mark) return;
     const outcome = mark.mark === "declined" ? "REFUSED" : OUTCOMES[mark.outcome] || "";
     box.className = "moment" + (bad(mark) ? " refused" : mark.mark === "alert" && mark.outcome !== "cleared" ? " alert" : "");
-    const label = [mark.mark === "action" || mark.mark === "declined" || mark.mark === "finding" ? "" : kind(mark), quoted(mark.label)];
+    const label = [NAMED.has(mark.mark) ? kind(mark) : "", quoted(mark.label)];
     box.replaceChildren(
       make("span", { className: "at", textContent: both(this.plan, mark.t) }), " ",
       bad(mark) && outcome ? make("strong", { className: "word", textContent: outcome }) : "", " ",

@@ -83,7 +83,7 @@ export class People {
       const text = field.value.trim();
       if (!text) return;
       if (!this.joined()) { this.ask(); return; }
-      const refused = await feed.post("note", { text });
+      const refused = await feed.post("/note", { text });
       write(by("note-answer"), refused ? "Not noted: " + refused : "Noted at " + both(this.plan, this.store.now()) + ".");
       by("note-answer").classList.toggle("bad", Boolean(refused));
       if (!refused) field.value = "";
@@ -103,7 +103,7 @@ export class People {
         const answer = field.value.trim();
         if (!answer) return;
         if (!this.joined()) { this.ask(); return; }
-        const refused = await feed.post("predict", { question: question.id, answer });
+        const refused = await feed.post("/predict", { question: question.id, answer });
         write(by("predict-answer"), refused ? "Not taken: " + refused : "Taken down.");
         by("predict-answer").classList.toggle("bad", Boolean(refused));
         if (!refused) field.value = "";
@@ -116,7 +116,7 @@ export class People {
     const links = Object.entries(this.plan.links || {});
     by("links").hidden = links.length === 0;
     by("link-list").replaceChildren(...links.map(([role, link]) => {
-      const field = make("input", { value: link, readOnly: true, ariaLabel: "link for a " + role, data: { link: role } });
+      const field = make("input", { value: link, readOnly: true, ariaLabel: "link: " + role, data: { link: role } });
       const button = make("button", { type: "button", textContent: "Copy", data: { copy: role } });
       button.addEventListener("click", () => copy(link, field, button));
       return make("div", { className: "link" }, make("span", { textContent: role }), field, button);
