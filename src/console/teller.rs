@@ -5,11 +5,13 @@
 
 use std::sync::Arc;
 
+use super::ending::{clock_of, end_of, findings_marks};
 use super::feed::Feed;
 use super::frames::{FrameAt, Frames};
 use super::marks::Marks;
 use super::message::{Mark, Message, Standing};
 use super::standing::ServiceWatch;
+use crate::analysis::Findings;
 use crate::plan::Plan;
 use crate::record::{Counters, Event, Observer, Sample, Samples};
 use crate::units::Nanos;
@@ -27,6 +29,8 @@ pub struct Teller {
     phases: Vec<(Nanos, String)>,
     /// The newest instant that is known.
     now: Nanos,
+    /// The event that ended the run.
+    ended: Option<Event>,
 }
 
 impl Teller {
@@ -54,6 +58,7 @@ impl Teller {
             told: None,
             phases,
             now: Nanos::ZERO,
+            ended: None,
         };
         teller.tell_standing(Nanos::ZERO);
         teller
@@ -91,25 +96,19 @@ impl Teller {
         self.tell_frames(frames.collect());
     }
 
-    /// Tells a message of the run's end.
-    pub fn tell(&mut self, at: Nanos, message: &Message) {
-        if let Message::State(standing) = message {
-            self.watch.found(standing.clock);
-            self.told = None;
+    /// Tells what is left, and the end; `report`: where the report lies.
+    pub fn end(&mut self, findings: Option<&Findings>, report: Option<String>) {
+        self.last_frames();
+        let at = self.now;
+        if let Some(findings) = findings {
+            for (at, mark) in findings_marks(findings) {
+                self.feed.push(at, &Message::Mark(mark));
+            }
+            self.watch.found(clock_of(findings));
             self.tell_standing(at);
-            return;
         }
-        self.feed.push(at, message);
-    }
-
-    /// How service is now, as pages were told.
-    pub fn standing(&self) -> Standing {
-        self.watch.standing(self.now)
-    }
-
-    /// The newest instant that is known.
-    pub const fn now(&self) -> Nanos {
-        self.now
+        let end = end_of(self.ended.as_ref(), findings, report);
+        self.feed.push(at, &Message::End(end));
     }
 
     fn tell_frames(&mut self, frames: Vec<FrameAt>) {
@@ -150,6 +149,9 @@ impl Observer for Teller {
             self.reached(at);
         }
         self.watch.event(at, event);
+        if matches!(event, Event::RunEnded { .. }) {
+            self.ended = Some(event.clone());
+        }
         if let Some(mark) = self.marks.of(event) {
             self.feed.push(at, &Message::Mark(mark));
         }
