@@ -90,11 +90,6 @@ impl Feed {
     pub(super) fn watch(&self) -> watch::Receiver<u64> {
         self.newest.subscribe()
     }
-
-    /// The number of the newest message.
-    pub fn last(&self) -> u64 {
-        lock(&self.messages).last
-    }
 }
 
 impl Messages {

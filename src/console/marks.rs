@@ -3,7 +3,6 @@
 //! The page shows only what is recorded. What a person asked for is seen when the journal
 //! has it, and under the name that the journal has.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::message::Mark;
@@ -153,7 +152,7 @@ pub(super) fn shown(text: &str) -> String {
 
 fn detailed(mark: Mark, detail: &str) -> Mark {
     Mark {
-        detail: Cow::Owned(shown(detail)),
+        detail: shown(detail),
         ..mark
     }
 }

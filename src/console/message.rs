@@ -3,7 +3,6 @@
 //! Each message has a number that grows by one, and the instant that it is of, in seconds
 //! since the load began. Numbers only and words: how it looks is the page's business.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -123,8 +122,8 @@ pub struct Mark {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
     /// More about it.
-    #[serde(skip_serializing_if = "Cow::is_empty")]
-    pub detail: Cow<'static, str>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub detail: String,
 }
 
 /// How service is, as far as it is known while the run goes on.
