@@ -468,7 +468,11 @@ fn tell(
 }
 
 /// What a run directory holds, and what it shows.
-fn read(directory: &Path) -> Result<(Record, Findings)> {
+///
+/// # Errors
+///
+/// Where there is no run.
+pub(crate) fn read(directory: &Path) -> Result<(Record, Findings)> {
     let record = Record::open(directory)?;
     let mut findings = analysis::findings(&record);
     people::kept(directory, &mut findings)?;

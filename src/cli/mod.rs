@@ -11,6 +11,7 @@ mod ci;
 mod client;
 mod compare;
 mod completions;
+mod console;
 mod gated;
 mod gauges;
 mod init;
@@ -24,12 +25,14 @@ mod proxy;
 mod recover;
 mod report;
 mod request;
+mod room;
 mod run;
 mod runs;
 mod schema;
 mod simulate;
 mod sweep;
 mod target;
+mod tell;
 mod trend;
 mod variants;
 mod what_if;
@@ -75,6 +78,8 @@ Examples:
   threadbare init --preset gunicorn      a scenario for a server of your own
   threadbare recover reports/RUN         undo what a killed run left behind
   threadbare report reports/RUN          report an earlier run again
+  threadbare run missing-await --console a page for the room: follow the run, act in it
+  threadbare console reports/RUN         a finished run on the same page, at any speed
   threadbare runs                        the runs that lie in reports/, newest first
   threadbare trend --figure 'error share'    where over many runs did it change?
   threadbare gauges http://127.0.0.1:9100/metrics    read the gauges of a server
@@ -133,6 +138,8 @@ enum Command {
     Runs(runs::Arguments),
     /// Find where over many runs a figure changed
     Trend(trend::Arguments),
+    /// Show finished runs on a page: play one again, list them, compare two
+    Console(console::Arguments),
     /// Start only the fleet, for curl or another load generator
     Target(target::Arguments),
     /// Start a fault proxy in front of a server or its database, and break what passes
@@ -232,6 +239,7 @@ pub fn main() -> i32 {
         Command::Report(arguments) => arguments.run(view),
         Command::Runs(arguments) => arguments.run(view),
         Command::Trend(arguments) => arguments.run(view),
+        Command::Console(arguments) => arguments.run(),
         Command::Target(arguments) => arguments.run(),
         Command::Proxy(arguments) => arguments.run(view),
         Command::Occupy(arguments) => arguments.run(view),

@@ -7,8 +7,9 @@ use clap::Args;
 use super::chosen::Chosen;
 use super::ci::CiReport;
 use super::gated::Gated;
+use super::room::InRoom;
 use super::{Code, View};
-use crate::error::EXIT_PASSED;
+use crate::error::{EXIT_PASSED, Error};
 use crate::live;
 use crate::report;
 use crate::run;
@@ -17,7 +18,9 @@ use crate::run;
 #[command(after_help = "Examples:\n  \
     threadbare run missing-await\n  \
     threadbare run mine.toml --dry-run\n  \
-    threadbare run missing-await --repeat 5 --baseline main")]
+    threadbare run missing-await --repeat 5 --baseline main\n  \
+    threadbare run missing-await --console    a page for the room, at the links that are printed\n  \
+    threadbare run missing-await --console --manual    the timeline offers, people decide")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
@@ -34,11 +37,14 @@ pub(super) struct Arguments {
     dry_run: bool,
     #[command(flatten)]
     gated: Gated,
+    #[command(flatten)]
+    room: InRoom,
 }
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let plan = self.gated.plan(self.chosen.plan(view, &[])?);
+        let plan = self.room.plan(self.chosen.plan(view, &[])?)?;
+        let plan = self.gated.plan(plan);
         if self.dry_run {
             super::answer(report::dry_run::render(&plan).as_bytes())?;
             // The same rule as a run's: what it would refuse, a dry run refuses.
@@ -49,10 +55,16 @@ impl Arguments {
             allowed: self.allow_host,
             ..view.options(self.out)
         };
+        if self.gated.is_wanted() && self.room.is_wanted() {
+            return Err(Error::usage(
+                "a console is of one run; leave it out, or leave out what repeats and compares",
+            ));
+        }
         if self.gated.is_wanted() {
             return self.gated.run(&plan, view, &options, &mut run::live);
         }
-        let findings = run::live(plan, &options)?;
+        let room = self.room.open(&plan)?;
+        let findings = run::live_with(plan, &options, room)?;
         CiReport::default().run(&findings).write()?;
         Ok(findings.exit_code())
     }

@@ -14,6 +14,8 @@ macro_rules! counters {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+        // A journal that is older than a counter is still read.
+        #[serde(default)]
         pub struct $name {
             $($(#[$field_doc])* pub $field: u64,)*
         }
@@ -379,6 +381,8 @@ counters! {
         busy_detached_ns,
         /// Of it: the part of verifications that a warm role cache would have saved.
         busy_cold_ns,
+        /// Of it: for probes of monitors that still waited for their answer.
+        busy_probe_ns,
         /// Queue depth, integrated over time.
         queue_depth_ns,
         /// Largest queue depth.

@@ -22,6 +22,7 @@ mod rig;
 mod server;
 mod told;
 
+mod console;
 mod faults;
 mod fleet;
 mod framing;

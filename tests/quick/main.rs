@@ -23,6 +23,7 @@ mod bounds;
 mod clients;
 mod codec;
 mod comparison;
+mod console;
 mod directories;
 mod documents;
 mod expectations;
