@@ -22,6 +22,7 @@
 //! | `chance`, `bounds` | is it lost or back, allowing for chance |
 //! | `recovery` | when was service lost, and when was it back |
 //! | `episodes` | which losses are an incident of their own, and which a relapse |
+//! | `gameday` | who took part, what they said and expected |
 //! | `incident`, `harm` | the clock and verdict of each incident, and its size |
 //! | `conservation` | does the record add up |
 //! | `validity` | was the generator the limit |
@@ -33,6 +34,7 @@
 //! | `find` | the whole, in order |
 //! | `trend/` | where over many runs a figure changed |
 
+mod actions;
 mod amplification;
 mod answer;
 mod baseline;
@@ -50,6 +52,7 @@ mod expectations;
 mod failures;
 mod find;
 mod findings;
+mod gameday;
 mod harm;
 mod incident;
 mod journal;
@@ -94,6 +97,7 @@ pub use findings::{
     Findings, Incident, Latency, Measurement, Phase, ScrapeFailures, SendLag, SustainingShares,
     Validity, Verdict, summary_schema,
 };
+pub use gameday::{Declined, GameDay, Hold, Note, Prediction};
 pub use harm::{AfterRecovery, Harm, Relapse};
 pub use kinds::{KindFigures, PartFigures, UrlFigures};
 pub(crate) use load::load_rates;

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::figures::{count, percent, plural, utc};
+use super::people;
 use crate::analysis::Findings;
 use crate::model::{Backoff, ClientPolicy, FleetSpec, Origin, Retryable, TargetSpec, secret};
 use crate::plan::Plan;
@@ -56,6 +57,8 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
             ),
         ),
     ];
+    let day = findings.game_day.as_ref();
+    facts.extend(day.map(|day| ("people", people::took_part(day))));
     facts.extend(plan.fleet.as_ref().map(|spec| ("fleet", fleet(spec))));
     facts.extend(
         plan.target

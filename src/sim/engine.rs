@@ -47,7 +47,7 @@ pub fn simulate(
         observer,
         clients: Clients::new(plan, wire::choices(plan, spec)?, Slice::WHOLE),
         wire: FleetWire::new(plan, spec),
-        timeline: Timeline::new(&plan.timeline),
+        timeline: Timeline::new(plan),
         alarms: Alarms::new(&plan.alerts),
         now: Nanos::ZERO,
         from: Nanos::ZERO,
@@ -221,6 +221,9 @@ impl Simulation<'_> {
                 Some(Outcome::Applied { detail })
             }
             Action::Service(_) | Action::Fleet(_) => self.wire.fleet.act(self.now, entry, &action),
+            Action::Outside(action) => Some(Outcome::Applied {
+                detail: action.done(),
+            }),
             Action::Target(_) | Action::Proxy(_) => Some(Outcome::of_another_target(&action)),
         };
         self.told_by_fleet();
