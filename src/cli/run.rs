@@ -1,5 +1,6 @@
 //! `threadbare run`: drive the fleet through a scenario, measure, report.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -10,8 +11,10 @@ use super::gated::Gated;
 use super::{Code, View};
 use crate::error::EXIT_PASSED;
 use crate::live;
+use crate::model::{GameRole, NAME_MAX, Person};
+use crate::plan::Plan;
 use crate::report;
-use crate::run;
+use crate::run::{self, Room};
 
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
@@ -32,6 +35,10 @@ pub(super) struct Arguments {
     /// run would refuse is refused
     #[arg(long, conflicts_with = "out")]
     dry_run: bool,
+    /// Show the run on a full screen of the terminal, with what the scenario allows on keys;
+    /// lines where there is no terminal (docs/GAMEDAY.md)
+    #[arg(long, conflicts_with = "dry_run")]
+    screen: bool,
     #[command(flatten)]
     gated: Gated,
 }
@@ -49,11 +56,34 @@ impl Arguments {
             allowed: self.allow_host,
             ..view.options(self.out)
         };
+        let screen = view.screen(self.screen);
+        let mut one = |plan: Plan, options: &run::Options| {
+            let room = if screen {
+                run::on_screen(&plan, at_the_terminal(), view.color(&io::stderr()))?
+            } else {
+                Room::default()
+            };
+            run::live_with(plan, options, room)
+        };
         if self.gated.is_wanted() {
-            return self.gated.run(&plan, view, &options, &mut run::live);
+            return self.gated.run(&plan, view, &options, &mut one);
         }
-        let findings = run::live(plan, &options)?;
+        let findings = one(plan, &options)?;
         CiReport::default().run(&findings).write()?;
         Ok(findings.exit_code())
+    }
+}
+
+/// Who sits at the terminal: whoever started the run leads the game.
+fn at_the_terminal() -> Person {
+    let name = std::env::var("USER").unwrap_or_default();
+    let name: String = name.chars().take(NAME_MAX).collect();
+    Person {
+        name: if name.trim().is_empty() {
+            "terminal".to_owned()
+        } else {
+            name
+        },
+        role: GameRole::Facilitator,
     }
 }

@@ -9,6 +9,7 @@ mod gate;
 mod handle;
 mod last_words;
 mod own;
+mod terminal;
 pub(crate) mod proc;
 
 pub(crate) use children::keep_children;
@@ -17,3 +18,4 @@ pub(crate) use gate::{OPEN, gate};
 pub(crate) use handle::{ProcessHandle, ProcessIdentity};
 pub(crate) use last_words::last_words;
 pub(crate) use own::own_program;
+pub(crate) use terminal::{TakenTerminal, give_terminal_back, take_terminal};

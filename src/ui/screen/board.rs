@@ -1,6 +1,6 @@
 //! All that a screen is drawn of, kept from the record's samples and events.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::controls::{Controls, Pressed};
 use super::incident::Incident;
@@ -69,6 +69,8 @@ pub(super) struct Board {
     pub attempts: AttemptCounters,
     pub color: bool,
     teller: Teller,
+    /// Entries that were carried out.
+    pub done: BTreeSet<usize>,
     /// Offers under way, by the entry that carries them out.
     begun: Vec<(usize, u32)>,
 }
@@ -94,6 +96,7 @@ impl Board {
             attempts: AttemptCounters::default(),
             color,
             teller: Teller::new(plan),
+            done: BTreeSet::new(),
             begun: Vec::new(),
             plan: plan.clone(),
         }
@@ -143,13 +146,9 @@ impl Board {
             Event::AlertFired { .. } => self.incident.alert(at),
             Event::ActionStarted { entry, action } => {
                 self.incident.action(at, action);
+                self.done.insert(*entry);
                 let mut offers = self.controls.offers.iter();
-                // One of the timeline by its entry, one that somebody asked for by what it does.
-                let offer = offers.find(|offer| {
-                    offer.entry == Some(*entry)
-                        || (*entry >= self.plan.timeline.len() && offer.action == *action)
-                });
-                if let Some(offer) = offer {
+                if let Some(offer) = offers.find(|offer| offer.action == *action) {
                     self.begun.push((*entry, offer.id));
                     self.marks.insert(offer.id, Mark::Running);
                 }
@@ -224,7 +223,7 @@ fn tone(event: &Event) -> Tone {
         | Event::ScrapeFailed { .. }
         | Event::Held { .. }
         | Event::RunEnded {
-            cause: StopCause::Interrupted { .. } | StopCause::Failed { .. },
+            cause: StopCause::Interrupted { .. } | StopCause::Stopped { .. } | StopCause::Failed { .. },
         } => Tone::Warning,
         _ => Tone::Plain,
     }

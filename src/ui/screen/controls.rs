@@ -1,7 +1,7 @@
 //! What keys do: a pure machine from keys to orders. Nothing here knows a terminal.
 
 use super::keys::Key;
-use crate::model::{Offer, Order};
+use crate::model::{GameOrder, Offer};
 
 /// Actions on keys at a time: 1 to 9.
 pub(super) const PAGE: usize = 9;
@@ -30,7 +30,7 @@ pub(super) enum Pressed {
     /// Nothing, or only what is drawn.
     Shown,
     /// An order to the run.
-    Order(Order),
+    Order(GameOrder),
     /// As Ctrl-C.
     Interrupt,
 }
@@ -58,7 +58,7 @@ impl Controls {
         match std::mem::take(&mut self.prompt) {
             Prompt::None => self.command(key),
             Prompt::Help => Pressed::Shown,
-            Prompt::Stop if is_yes(key) => Pressed::Order(Order::Stop),
+            Prompt::Stop if is_yes(key) => Pressed::Order(GameOrder::Stop),
             Prompt::Act(place) if is_yes(key) => self.act(place),
             Prompt::Stop | Prompt::Act(_) => Pressed::Shown,
             Prompt::Note(text) => self.write(text, key),
@@ -67,7 +67,7 @@ impl Controls {
 
     fn act(&self, place: usize) -> Pressed {
         self.offers.get(place).map_or(Pressed::Shown, |offer| {
-            Pressed::Order(Order::Act { offer: offer.id })
+            Pressed::Order(GameOrder::Act { offer: offer.id })
         })
     }
 
@@ -76,12 +76,13 @@ impl Controls {
             Key::Char('q') => return Pressed::Interrupt,
             Key::Char('?') => self.prompt = Prompt::Help,
             _ if !self.acts => {}
-            Key::Char('h') => return Pressed::Order(Order::Hold),
-            Key::Char('g') => return Pressed::Order(Order::GoOn),
+            Key::Char('h') => return Pressed::Order(GameOrder::Hold),
+            Key::Char('g') => return Pressed::Order(GameOrder::GoOn),
             Key::Char('s') => self.prompt = Prompt::Stop,
             Key::Char('n') => self.prompt = Prompt::Note(String::new()),
             Key::Char(digit @ '1'..='9') => {
-                let place = self.first + (u32::from(digit) - u32::from('1')) as usize;
+                let number = u8::try_from(digit).unwrap_or(b'1') - b'1';
+                let place = self.first + usize::from(number);
                 match self.offers.get(place) {
                     Some(offer) if offer.dangerous => self.prompt = Prompt::Act(place),
                     Some(_) => return self.act(place),
@@ -100,7 +101,7 @@ impl Controls {
             Key::Enter => {
                 let text = text.trim().to_owned();
                 if !text.is_empty() {
-                    return Pressed::Order(Order::Note { text });
+                    return Pressed::Order(GameOrder::Note { text });
                 }
             }
             Key::Escape => {}

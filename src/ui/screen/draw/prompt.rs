@@ -108,8 +108,8 @@ fn help(board: &Board, area: Rect, pen: &mut Pen<'_>) {
         say(format!("{key}  {}", offer.action.in_words()), Ink::Bold);
         let undone = offer.undone_by.as_deref().unwrap_or("Nothing undoes it.");
         say(format!("{} {undone}", offer.does), Ink::Pale);
-        if let Some(told) = &offer.say {
-            say(format!("To the room: {told}"), Ink::Pale);
+        if let Some(told) = &offer.inject {
+            say(format!("Nobody else knows of it. To the room: {told}"), Ink::Pale);
         }
     }
     let mut row = 1;

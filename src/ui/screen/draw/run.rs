@@ -3,7 +3,7 @@
 
 use ratatui::layout::Rect;
 
-use super::pen::{Ink, Pen, columns, grouped, millis, per_second, percent, rows};
+use super::pen::{Ink, Pen, columns, grouped, per_second, percent, rows};
 use super::{Row, chart_width, events, figure, heading, machine, points, users};
 use crate::model::Offer;
 use crate::plan::When;
@@ -276,10 +276,12 @@ fn offers(board: &Board, pen: &mut Pen<'_>, area: Rect, tall: bool) -> u16 {
         };
         pen.text(area, (0, row), &format!("{key}"), Ink::Bold);
         pen.text(area, (1, row), sign, ink);
-        let kind = match (offer.dangerous, offer.hidden) {
-            (_, true) => "◆",
-            (true, false) => "!",
-            (false, false) => " ",
+        let kind = if offer.inject.is_some() {
+            "◆"
+        } else if offer.dangerous {
+            "!"
+        } else {
+            " "
         };
         pen.text(area, (2, row), kind, Ink::Warning);
         let due = due(board, offer);
@@ -299,11 +301,15 @@ fn offers(board: &Board, pen: &mut Pen<'_>, area: Rect, tall: bool) -> u16 {
 
 /// When the timeline does it by itself.
 fn due(board: &Board, offer: &Offer) -> String {
-    let entry = offer.entry.filter(|_| !board.plan.gameday.manual);
-    let entry = entry.and_then(|entry| board.plan.timeline.get(entry));
+    let plan = &board.plan;
+    let entry = plan.entry_for(offer.entry, |entry| board.done.contains(&entry));
+    let entry = entry.filter(|_| !plan.manual).and_then(|it| plan.timeline.get(it));
     match entry.map(|entry| &entry.when) {
-        Some(When::At(at)) => format!("at {:.0} s", at.as_secs_f64()),
-        Some(When::After { delay, .. }) => format!("then +{}", millis(Some(*delay))),
-        None => String::new(),
+        Some(When::At(at)) => {
+            let at = at.saturating_add(board.held_before);
+            format!("at {:.0} s", at.as_secs_f64())
+        }
+        Some(When::After { .. }) => "by an event".to_owned(),
+        Some(When::Offered) | None => String::new(),
     }
 }
