@@ -9,8 +9,8 @@ mod gate;
 mod handle;
 mod last_words;
 mod own;
-mod terminal;
 pub(crate) mod proc;
+mod terminal;
 
 pub(crate) use children::keep_children;
 pub(crate) use gate::mark;

@@ -84,7 +84,11 @@ impl OnTerminal {
     }
 
     fn resize(&self, columns: u16, rows: u16) {
-        self.shown.lock().unwrap().screen_mut().set_size(rows, columns);
+        self.shown
+            .lock()
+            .unwrap()
+            .screen_mut()
+            .set_size(rows, columns);
         size(&self.keys, columns, rows);
     }
 
@@ -164,10 +168,7 @@ phase = "paused"
 fn started(folder: &Path) -> OnTerminal {
     let scenario = toml::to_string(&founding(GAME)).unwrap();
     std::fs::write(folder.join("game.toml"), scenario).unwrap();
-    let terminal = OnTerminal::start(
-        &["run", "game.toml", "--screen", "--out", "run"],
-        folder,
-    );
+    let terminal = OnTerminal::start(&["run", "game.toml", "--screen", "--out", "run"], folder);
     terminal.shows(&["users", "actions", "monitors off", "1-9 act"]);
     terminal
 }

@@ -223,7 +223,8 @@ fn tone(event: &Event) -> Tone {
         | Event::ScrapeFailed { .. }
         | Event::Held { .. }
         | Event::RunEnded {
-            cause: StopCause::Interrupted { .. } | StopCause::Stopped { .. } | StopCause::Failed { .. },
+            cause:
+                StopCause::Interrupted { .. } | StopCause::Stopped { .. } | StopCause::Failed { .. },
         } => Tone::Warning,
         _ => Tone::Plain,
     }

@@ -203,38 +203,44 @@ mod tests {
     fn bytes_are_keys_however_they_are_cut() {
         for (bytes, keys) in [
             (&b"1q"[..], vec![Key::Char('1'), Key::Char('q')]),
-            ("ü€😀".as_bytes(), vec![
-                Key::Char('ü'),
-                Key::Char('€'),
-                Key::Char('😀'),
-            ]),
-            (b"\r\n\x7f\x08\t", vec![
-                Key::Enter,
-                Key::Enter,
-                Key::Backspace,
-                Key::Backspace,
-                Key::Next,
-            ]),
-            (b"\x1b[C\x1b[6~\x1b[A\x1b[1;5Ax", vec![
-                Key::Next,
-                Key::Next,
-                Key::Previous,
-                Key::Char('x'),
-            ]),
+            (
+                "ü€😀".as_bytes(),
+                vec![Key::Char('ü'), Key::Char('€'), Key::Char('😀')],
+            ),
+            (
+                b"\r\n\x7f\x08\t",
+                vec![
+                    Key::Enter,
+                    Key::Enter,
+                    Key::Backspace,
+                    Key::Backspace,
+                    Key::Next,
+                ],
+            ),
+            (
+                b"\x1b[C\x1b[6~\x1b[A\x1b[1;5Ax",
+                vec![Key::Next, Key::Next, Key::Previous, Key::Char('x')],
+            ),
             (b"\x1bOPa\x1bb", vec![Key::Char('a')]), // F1, a, Alt-b
             (b"\x80\xff\xc3(a", vec![Key::Char('a')]), // no characters
-            (b"\x1b[200~s\ny\x1b[201~s", vec![
-                Key::Pasted('s'),
-                Key::Pasted(' '),
-                Key::Pasted('y'),
-                Key::Char('s'),
-            ]),
+            (
+                b"\x1b[200~s\ny\x1b[201~s",
+                vec![
+                    Key::Pasted('s'),
+                    Key::Pasted(' '),
+                    Key::Pasted('y'),
+                    Key::Char('s'),
+                ],
+            ),
             (b"\x00\x01\x02", vec![]),
         ] {
             let whole = Decoder::default().push(bytes);
             assert_eq!(whole, keys, "{bytes:?}");
             let mut decoder = Decoder::default();
-            let cut: Vec<_> = bytes.iter().flat_map(|byte| decoder.push(&[*byte])).collect();
+            let cut: Vec<_> = bytes
+                .iter()
+                .flat_map(|byte| decoder.push(&[*byte]))
+                .collect();
             assert_eq!(cut, keys, "{bytes:?}");
         }
     }

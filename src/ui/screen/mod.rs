@@ -37,7 +37,7 @@ use crate::sync::lock;
 use crate::units::Nanos;
 use board::Board;
 use controls::Pressed;
-use keys::{Key, Keyboard};
+use keys::Keyboard;
 
 /// Between two frames, unless a key is pressed.
 const FRAME: Duration = Duration::from_millis(200);

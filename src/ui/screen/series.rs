@@ -368,9 +368,8 @@ impl Series {
         let mut sums = Sums::default();
         let count = usize::try_from(to.saturating_sub(from)).unwrap_or(usize::MAX);
         let skipped = usize::try_from(from.saturating_sub(self.first)).unwrap_or(usize::MAX);
-        let count = count.saturating_sub(
-            usize::try_from(self.first.saturating_sub(from)).unwrap_or(usize::MAX),
-        );
+        let count = count
+            .saturating_sub(usize::try_from(self.first.saturating_sub(from)).unwrap_or(usize::MAX));
         let range = self.buckets.iter().skip(skipped).take(count);
         for bucket in range.filter(|sums| sums.buckets > 0) {
             sums.merge(bucket);

@@ -267,7 +267,10 @@ fn a_question_and_a_note_and_the_help() {
 #[test]
 fn before_the_load_nothing_is_known_and_all_is_drawn() {
     let screen = shown(&Board::new(&founding(), true, true), false, 80, 24);
-    assert!(screen.contains("set-up") && screen.contains("no incident yet"), "{screen}");
+    assert!(
+        screen.contains("set-up") && screen.contains("no incident yet"),
+        "{screen}"
+    );
 }
 
 #[test]
@@ -319,7 +322,12 @@ fn keys_come_to_orders_and_what_is_dangerous_is_asked_once() {
     assert_eq!(board.press(Key::Pasted('h')), Pressed::Shown);
     // A note may hold every letter.
     board.press(Key::Char('n'));
-    for key in [Key::Char('q'), Key::Pasted('s'), Key::Char('x'), Key::Backspace] {
+    for key in [
+        Key::Char('q'),
+        Key::Pasted('s'),
+        Key::Char('x'),
+        Key::Backspace,
+    ] {
         assert_eq!(board.press(key), Pressed::Shown);
     }
     let text = "qs".to_owned();
@@ -377,7 +385,8 @@ proptest! {
             _ => {}
         }
         let screen = shown(&board, false, width, height);
-        prop_assert!(!screen.contains('\u{1b}'));
+        let escaped = screen.contains('\u{1b}');
+        prop_assert!(!escaped);
         shown(&load(), true, width, height);
     }
 }

@@ -25,9 +25,21 @@ pub(super) fn draw(board: &Board, area: Rect, pen: &mut Pen<'_>) {
     let left = (area.width * 11 / 20).max(46);
     let own = columns(body, 0, left);
     let more = own.height.saturating_sub(20);
-    heading(pen, own, 0, "users", "by intended start; pale: not all ended");
+    heading(
+        pen,
+        own,
+        0,
+        "users",
+        "by intended start; pale: not all ended",
+    );
     let row = users(board, pen, own, 1, 1 + u16::from(more >= 5));
-    heading(pen, own, row, "response times so far", "of successes, log scale");
+    heading(
+        pen,
+        own,
+        row,
+        "response times so far",
+        "of successes, log scale",
+    );
     let row = spectrum(board, pen, own, row + 1);
     heading(pen, own, row, "generator", "");
     machine(board, pen, own, row + 1);
@@ -56,7 +68,12 @@ fn title(board: &Board, pen: &mut Pen<'_>, area: Rect) {
         board.time().min(board.plan.end).as_secs_f64(),
         board.plan.end.as_secs_f64()
     );
-    pen.text(bar, (0, 0), &format!(" load {}", board.plan.title), Ink::Bar);
+    pen.text(
+        bar,
+        (0, 0),
+        &format!(" load {}", board.plan.title),
+        Ink::Bar,
+    );
     pen.right(bar, 0, &format!("  {time}"), Ink::Bar);
     let all = board.series.between(0, u64::MAX);
     let done = progress(board, &all);
@@ -79,7 +96,13 @@ fn spectrum(board: &Board, pen: &mut Pen<'_>, area: Rect, mut row: u16) -> u16 {
         pen.right(rows(area, row, 1), 0, &millis(time), Ink::Bold);
         if let (Some(time), Some(least), Some(most)) = (time, least, most) {
             let share = on_a_log_scale(time, least, most);
-            pen.bar(area, (super::NAME, row), super::chart_width(area), share, Ink::Live);
+            pen.bar(
+                area,
+                (super::NAME, row),
+                super::chart_width(area),
+                share,
+                Ink::Live,
+            );
         }
         row += 1;
     }

@@ -107,7 +107,11 @@ fn users(board: &Board, pen: &mut Pen<'_>, area: Rect, row: u16, height: u16) ->
     let per = |sums: &Sums, count| rate(series, sums, count);
     let time = |time: Option<Nanos>| time.map(Nanos::as_millis_f64);
     let offered = points(&sums, false, |it| per(it, it.due));
-    let most = offered.iter().flatten().map(|it| it.value).fold(0.0, f64::max);
+    let most = offered
+        .iter()
+        .flatten()
+        .map(|it| it.value)
+        .fold(0.0, f64::max);
     let bad = last.error_share().is_some_and(|share| share > 0.01);
     let figures = [
         Row {

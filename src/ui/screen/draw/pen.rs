@@ -206,7 +206,11 @@ impl Pen<'_> {
 
 /// The rows of an area from one on, at most so many.
 pub(super) const fn rows(area: Rect, from: u16, count: u16) -> Rect {
-    let from = if from < area.height { from } else { area.height };
+    let from = if from < area.height {
+        from
+    } else {
+        area.height
+    };
     let left = area.height - from;
     Rect {
         x: area.x,
@@ -280,7 +284,9 @@ pub(super) fn per_second(rate: Option<f64>) -> String {
 
 /// A duration, likewise.
 pub(super) fn millis(time: Option<crate::units::Nanos>) -> String {
-    let Some(time) = time else { return "–".into() };
+    let Some(time) = time else {
+        return "–".into();
+    };
     let ms = time.as_millis_f64();
     if ms < 10.0 {
         format!("{ms:.2} ms")
@@ -341,7 +347,11 @@ mod tests {
         };
         pen.text(area, (0, 0), "\u{1b}[31mred\u{7}\u{202e}", Ink::Plain);
         pen.wrapped(area, 1, "\u{9b}2J", Ink::Plain);
-        let all: String = buffer.content().iter().map(ratatui::buffer::Cell::symbol).collect();
+        let all: String = buffer
+            .content()
+            .iter()
+            .map(ratatui::buffer::Cell::symbol)
+            .collect();
         assert!(!all.chars().any(char::is_control) && !all.contains('\u{202e}'));
         assert!(all.contains("\\u{1b}[31mred"));
     }

@@ -20,7 +20,12 @@ pub(super) fn draw(board: &Board, area: Rect, pen: &mut Pen<'_>) {
                     undone.map_or_else(|| "Nothing undoes it.".to_owned(), |by| by.to_owned()),
                 ]
             });
-            asked(area, pen, &text, "Do it?  y or Enter: yes   any other key: no");
+            asked(
+                area,
+                pen,
+                &text,
+                "Do it?  y or Enter: yes   any other key: no",
+            );
         }
         Prompt::Stop => asked(
             area,
@@ -97,11 +102,13 @@ fn help(board: &Board, area: Rect, pen: &mut Pen<'_>) {
         }
     }
     say(
-        "q  interrupt, as Ctrl-C: the load ends, everything is undone; twice ends at once".to_owned(),
+        "q  interrupt, as Ctrl-C: the load ends, everything is undone; twice ends at once"
+            .to_owned(),
         Ink::Plain,
     );
     say(
-        "Figures of users are by intended start. Pale ones are by what has ended so far.".to_owned(),
+        "Figures of users are by intended start. Pale ones are by what has ended so far."
+            .to_owned(),
         Ink::Plain,
     );
     for (key, (_, offer)) in (1..).zip(board.controls.page()) {
@@ -109,7 +116,10 @@ fn help(board: &Board, area: Rect, pen: &mut Pen<'_>) {
         let undone = offer.undone_by.as_deref().unwrap_or("Nothing undoes it.");
         say(format!("{} {undone}", offer.does), Ink::Pale);
         if let Some(told) = &offer.inject {
-            say(format!("Nobody else knows of it. To the room: {told}"), Ink::Pale);
+            say(
+                format!("Nobody else knows of it. To the room: {told}"),
+                Ink::Pale,
+            );
         }
     }
     let mut row = 1;

@@ -78,7 +78,12 @@ fn state(board: &Board, pen: &mut Pen<'_>, area: Rect, tall: bool) {
     column = pen.text(beside, (column, 1), &told(board, began, until), Ink::Bold);
     if board.plan.story.is_some() {
         let seconds = until.saturating_sub(began).as_secs_f64();
-        pen.text(beside, (column, 1), &format!(" ({seconds:.0} s)"), Ink::Pale);
+        pen.text(
+            beside,
+            (column, 1),
+            &format!(" ({seconds:.0} s)"),
+            Ink::Pale,
+        );
     }
     let mut column = 0;
     for (name, at) in [
@@ -111,7 +116,13 @@ fn figures(board: &Board, pen: &mut Pen<'_>, area: Rect) {
     let more = area.height.saturating_sub(19);
     let users_height = 1 + u16::from(more >= 5);
     let asked_height = 1 + u16::from(more >= 10);
-    heading(pen, area, 0, "users", "by intended start; pale: not all ended");
+    heading(
+        pen,
+        area,
+        0,
+        "users",
+        "by intended start; pale: not all ended",
+    );
     let row = users(board, pen, area, 1, users_height);
     heading(pen, area, row, "requests to the target", "");
     let row = asked(board, pen, area, row + 1, asked_height);
@@ -130,9 +141,7 @@ fn asked(board: &Board, pen: &mut Pen<'_>, area: Rect, mut row: u16, height: u16
         ("retries", |it| it.retries, Ink::Gone),
         ("probes", |it| it.probes, Ink::Probes),
     ];
-    let rates = counts.map(|(_, count, _)| {
-        points(&sums, false, |it| rate(series, it, count(it)))
-    });
+    let rates = counts.map(|(_, count, _)| points(&sums, false, |it| rate(series, it, count(it))));
     let all = rates.iter().flatten().flatten();
     let most = all.map(|point| point.value).fold(0.0, f64::max);
     for ((name, count, ink), points) in counts.into_iter().zip(rates) {
@@ -190,19 +199,24 @@ fn workers(board: &Board, pen: &mut Pen<'_>, area: Rect, row: u16) -> u16 {
 }
 
 fn waiting(board: &Board, pen: &mut Pen<'_>, area: Rect, row: u16, last: &WorkerSums) {
-    let sums = board.series.columns(board.time(), chart_width(area), board.span());
+    let sums = board
+        .series
+        .columns(board.time(), chart_width(area), board.span());
     let queue = last.queue();
     let of = Row {
         name: "jobs waiting",
         points: points(&sums, false, |it| it.workers.queue()),
         most: None,
-        value: queue.map_or_else(|| "–".to_owned(), |queue| {
-            if queue < 10.0 {
-                format!("{queue:.1}")
-            } else {
-                grouped(whole(queue.round()))
-            }
-        }),
+        value: queue.map_or_else(
+            || "–".to_owned(),
+            |queue| {
+                if queue < 10.0 {
+                    format!("{queue:.1}")
+                } else {
+                    grouped(whole(queue.round()))
+                }
+            },
+        ),
         ink: Ink::Warning,
     };
     figure(pen, area, row, 1, &of);
@@ -217,14 +231,14 @@ fn instances(board: &Board, pen: &mut Pen<'_>, area: Rect) {
     }
     let across = count.div_ceil(area.height).min(area.width / 8).max(1);
     let width = area.width / across;
-    let newest = all.iter().map(|(_, (bucket, _))| *bucket).max().unwrap_or(0);
+    let newest = all
+        .iter()
+        .map(|(_, (bucket, _))| *bucket)
+        .max()
+        .unwrap_or(0);
     let room = usize::from(across) * usize::from(area.height);
     for (place, (name, (bucket, sums))) in (0_u16..).zip(all.into_iter().take(room)) {
-        let own = columns(
-            rows(area, place / across, 1),
-            place % across * width,
-            width,
-        );
+        let own = columns(rows(area, place / across, 1), place % across * width, width);
         let text = name.to_string();
         let short = text.strip_prefix("instance-").unwrap_or(&text);
         // One that has not told for two intervals is down, paused or restarting.
@@ -242,7 +256,9 @@ fn instances(board: &Board, pen: &mut Pen<'_>, area: Rect) {
         let ink = if share > 0.95 { Ink::Bad } else { Ink::Live };
         pen.bar(own, (from, 0), bar, share, ink);
         if wide {
-            let queue = sums.queue().map_or_else(|| "–".to_owned(), |it| format!("{it:.0}"));
+            let queue = sums
+                .queue()
+                .map_or_else(|| "–".to_owned(), |it| format!("{it:.0}"));
             let text = format!("{:>5} {queue:>6} wait", percent(sums.share()));
             pen.right(own, 0, &text, Ink::Plain);
         }
@@ -303,7 +319,9 @@ fn offers(board: &Board, pen: &mut Pen<'_>, area: Rect, tall: bool) -> u16 {
 fn due(board: &Board, offer: &Offer) -> String {
     let plan = &board.plan;
     let entry = plan.entry_for(offer.entry, |entry| board.done.contains(&entry));
-    let entry = entry.filter(|_| !plan.manual).and_then(|it| plan.timeline.get(it));
+    let entry = entry
+        .filter(|_| !plan.manual)
+        .and_then(|it| plan.timeline.get(it));
     match entry.map(|entry| &entry.when) {
         Some(When::At(at)) => {
             let at = at.saturating_add(board.held_before);
