@@ -30,11 +30,20 @@ const REPORT_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
                              frame-ancestors 'none'";
 
 /// The files of the page: path, type, content.
-const ASSETS: [(&str, &str, &str); 6] = [
+const ASSETS: [(&str, &str, &str); 15] = [
     ("/", HTML, include_str!("assets/page.html")),
     ("/console.js", SCRIPT, include_str!("assets/console.js")),
     ("/console.css", STYLE, include_str!("assets/console.css")),
-    ("/draw.js", SCRIPT, include_str!("assets/draw.js")),
+    ("/draw.js", SCRIPT, include_str!("../report/assets/draw.js")),
+    ("/dom.js", SCRIPT, include_str!("assets/dom.js")),
+    ("/feed.js", SCRIPT, include_str!("assets/feed.js")),
+    ("/store.js", SCRIPT, include_str!("assets/store.js")),
+    ("/charts.js", SCRIPT, include_str!("assets/charts.js")),
+    ("/log.js", SCRIPT, include_str!("assets/log.js")),
+    ("/actions.js", SCRIPT, include_str!("assets/actions.js")),
+    ("/people.js", SCRIPT, include_str!("assets/people.js")),
+    ("/playback.js", SCRIPT, include_str!("assets/playback.js")),
+    ("/runs.js", SCRIPT, include_str!("assets/runs.js")),
     (
         "/uplot.js",
         SCRIPT,

@@ -121,7 +121,9 @@ impl Game {
 
     fn events(&self) -> Vec<Value> {
         let journal = fs::read_to_string(self.directory().join("journal.jsonl")).unwrap();
-        let lines = journal.lines().map(|line| serde_json::from_str(line).unwrap());
+        let lines = journal
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap());
         lines.collect()
     }
 }
@@ -139,7 +141,10 @@ fn join(browser: &Browser<'_>, link: &str, name: &str) {
     browser.until("the form", "document.getElementById('join')?.open === true");
     browser.write("#join-name", name);
     browser.press("[data-testid=join-send]");
-    browser.until("that somebody has joined", "!document.getElementById('join').open");
+    browser.until(
+        "that somebody has joined",
+        "!document.getElementById('join').open",
+    );
 }
 
 fn log_has(browser: &Browser<'_>, what: &str, text: &str) {
@@ -198,8 +203,14 @@ fn a_game_is_played_by_two_people_and_watched_by_a_room() {
     // Figures move, and are those of the load.
     let goodput = "Number.parseFloat(document.querySelector('[data-figure=goodput]').innerText)";
     wide.until("goodput", &format!("{goodput} > 40"));
-    wide.until("the word", "document.getElementById('state').innerText.toLowerCase() === 'normal'");
-    assert_eq!(wide.eval("document.querySelectorAll('#entries b, #entries i').length"), 0);
+    wide.until(
+        "the word",
+        "document.getElementById('state').innerText.toLowerCase() === 'normal'",
+    );
+    assert_eq!(
+        wide.eval("document.querySelectorAll('#entries b, #entries i').length"),
+        0
+    );
     wide.eval("document.getElementById('predict-forms').hidden");
 
     // The observer may look and write, and nothing else.
@@ -215,12 +226,20 @@ fn a_game_is_played_by_two_people_and_watched_by_a_room() {
 
     // The injects are the facilitator's.
     offer(&wide, "database 2× as slow");
-    assert_eq!(phone.eval("document.body.innerText.includes('The database team calls')"), false);
+    assert_eq!(
+        phone.eval("document.body.innerText.includes('The database team calls')"),
+        false
+    );
 
     // An action by button, and a refusal as a moment of its own.
     press_twice(&wide, &format!("[data-offer='{push}']"));
-    log_has(&wide, "the push", "push authorization.verification = detached applied");
-    let down = "['down', 'degraded'].includes(document.getElementById('state').innerText.toLowerCase())";
+    log_has(
+        &wide,
+        "the push",
+        "push authorization.verification = detached applied",
+    );
+    let down =
+        "['down', 'degraded'].includes(document.getElementById('state').innerText.toLowerCase())";
     phone.until("that service is down", down);
     let rollback = offer(&wide, "rollback");
     wide.press(&format!("[data-offer='{rollback}']"));
@@ -239,7 +258,10 @@ fn a_game_is_played_by_two_people_and_watched_by_a_room() {
     // Stop undoes everything and ends the run, and the page shows the end.
     press_twice(&wide, "[data-testid=stop]");
     assert_eq!(game.ended(), 0);
-    wide.until("the end", "document.getElementById('state').innerText.toLowerCase() === 'ended'");
+    wide.until(
+        "the end",
+        "document.getElementById('state').innerText.toLowerCase() === 'ended'",
+    );
     picture(&wide, "ended-1280");
     picture(&phone, "ended-420");
     let of_page = wide.eval(
@@ -249,7 +271,10 @@ fn a_game_is_played_by_two_people_and_watched_by_a_room() {
     let found = summary(&game.directory()).unwrap();
     let scheduled = found["conservation"]["scheduled"].as_f64().unwrap();
     let of_page = of_page.as_f64().unwrap();
-    assert!((of_page - scheduled).abs() < 0.5, "{of_page} of {scheduled}");
+    assert!(
+        (of_page - scheduled).abs() < 0.5,
+        "{of_page} of {scheduled}"
+    );
     recorded(&game, &found);
 }
 
@@ -258,7 +283,9 @@ fn recorded(game: &Game, found: &Value) {
     let events = game.events();
     let place = |event: &str, nth: usize| {
         let mut places = (0..events.len()).filter(|at| events[*at]["event"] == event);
-        places.nth(nth).unwrap_or_else(|| panic!("no {event} in {events:?}"))
+        places
+            .nth(nth)
+            .unwrap_or_else(|| panic!("no {event} in {events:?}"))
     };
     for nth in 0..2 {
         let (ordered, started) = (place("ordered", nth), place("action_started", nth));
@@ -272,6 +299,9 @@ fn recorded(game: &Game, found: &Value) {
     assert_eq!(found["actions"][0]["by"]["role"], "facilitator");
     assert_eq!(found["incident"]["trigger"], "push");
     let postmortem = fs::read_to_string(game.directory().join("postmortem.md")).unwrap();
-    assert!(postmortem.contains("It looks \\<script\\>calm"), "{postmortem}");
+    assert!(
+        postmortem.contains("It looks \\<script\\>calm"),
+        "{postmortem}"
+    );
     assert!(postmortem.contains("the timeline as written, simulated"));
 }

@@ -54,7 +54,9 @@ fn run(folder: &Path, number: usize, pages: usize) -> (Value, usize) {
     let link = lines.find_map(|line| {
         let line = line.unwrap();
         let mut words = line.split_whitespace();
-        words.find(|it| it.starts_with("http://")).map(str::to_owned)
+        words
+            .find(|it| it.starts_with("http://"))
+            .map(str::to_owned)
     });
     thread::spawn(move || lines.for_each(drop));
     let link = link.unwrap();
@@ -71,7 +73,9 @@ fn run(folder: &Path, number: usize, pages: usize) -> (Value, usize) {
                 let mut text = String::new();
                 // The run ends, and the stream with it.
                 let _ = body.read_to_string(&mut text);
-                text.lines().filter(|line| line.starts_with("data:")).count()
+                text.lines()
+                    .filter(|line| line.starts_with("data:"))
+                    .count()
             })
         })
         .collect();
@@ -115,10 +119,17 @@ fn ten_pages_cost_the_generator_nothing() {
         "each_run": { "no_page": told[0], "pages": told[1] },
     });
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/long/console-lag.json");
-    fs::write(place, serde_json::to_string_pretty(&written).unwrap() + "\n").unwrap();
+    fs::write(
+        place,
+        serde_json::to_string_pretty(&written).unwrap() + "\n",
+    )
+    .unwrap();
     // The spread of the runs without pages is what the machine does anyhow.
     let of_none = told[0].iter().map(|it| it["p50"].as_f64().unwrap());
     let most = of_none.fold(0.0, f64::max);
     let with = ten["p50"].as_f64().unwrap();
-    assert!(with <= most, "p50 {with} µs with pages, {most} µs at most without");
+    assert!(
+        with <= most,
+        "p50 {with} µs with pages, {most} µs at most without"
+    );
 }
