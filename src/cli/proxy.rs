@@ -13,9 +13,7 @@ use crate::error::{Error, Kind};
 use crate::live::Interrupt;
 use crate::model::fault::{Effect, Mode};
 use crate::net::AllowedHosts;
-use crate::proxy::{
-    Api, Draft, Injected, Listener, Proxies, ProxyCounters, Refusal, Settings,
-};
+use crate::proxy::{Api, Draft, Injected, Listener, Proxies, ProxyCounters, Refusal, Settings};
 use crate::units::counted;
 
 #[derive(Debug, Args)]
@@ -105,8 +103,8 @@ impl Arguments {
             None => None,
         };
         let (listener, reporting) = told.map(reporter).unzip();
-        let api = (!self.no_api)
-            .then(|| Api::start_telling(self.api, Arc::clone(&proxies), listener));
+        let api =
+            (!self.no_api).then(|| Api::start_telling(self.api, Arc::clone(&proxies), listener));
         let api = api.transpose()?;
         let api_address = api.as_ref().map(Api::address);
         super::answer(self.announcement(address, api_address).as_bytes())?;

@@ -255,13 +255,13 @@ mod tests {
                 false,
             ),
             (
-                &[("host", "127.0.0.1:8080"), ("origin", "http://evil.example")][..],
+                &[
+                    ("host", "127.0.0.1:8080"),
+                    ("origin", "http://evil.example"),
+                ][..],
                 false,
             ),
-            (
-                &[("host", "127.0.0.1:8080"), ("origin", "null")][..],
-                false,
-            ),
+            (&[("host", "127.0.0.1:8080"), ("origin", "null")][..], false),
         ] {
             assert_eq!(local.admit(&headers(sent)).is_ok(), admitted, "{sent:?}");
         }

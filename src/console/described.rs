@@ -33,9 +33,9 @@ impl Viewer<'_> {
 
 /// What a run of this plan is: `mode` is `live` or `finished`, `width` the length of a frame.
 pub fn described(plan: &Plan, mode: &str, width: Nanos, viewer: Viewer<'_>) -> Value {
-    let story = plan.story.map(|story| {
-        json!({ "starts_s": story.starts.as_seconds(), "scale": story.scale })
-    });
+    let story = plan
+        .story
+        .map(|story| json!({ "starts_s": story.starts.as_seconds(), "scale": story.scale }));
     let fleet = plan.fleet.as_ref();
     let leads = viewer.role.leads();
     let offers = plan.offers().into_iter();
@@ -43,9 +43,8 @@ pub fn described(plan: &Plan, mode: &str, width: Nanos, viewer: Viewer<'_>) -> V
         .filter(|offer| leads || offer.inject.is_none())
         .map(|offer| offered(plan, &offer))
         .collect();
-    let questions = Question::ALL.map(|(question, word)| {
-        json!({ "id": word, "text": question.in_words() })
-    });
+    let questions =
+        Question::ALL.map(|(question, word)| json!({ "id": word, "text": question.in_words() }));
     json!({
         "mode": mode,
         "scenario": shown(&plan.scenario),

@@ -8,7 +8,11 @@ use crate::units::Nanos;
 
 /// How a run ended by its last event, with what was found, where something was, and where
 /// its report lies.
-pub(super) fn end_of(last: Option<&Event>, findings: Option<&Findings>, report: Option<String>) -> End {
+pub(super) fn end_of(
+    last: Option<&Event>,
+    findings: Option<&Findings>,
+    report: Option<String>,
+) -> End {
     let (cause, sentence) = match last {
         Some(Event::RunEnded { cause }) => ended(cause),
         _ => (

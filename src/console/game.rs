@@ -422,7 +422,9 @@ mod tests {
         let names: Vec<&str> = orders.iter().map(|it| it.by.name.as_str()).collect();
         assert_eq!(
             names,
-            ["Ana", "Ben", "Cem", "Ben", "Ana", "Ana", "Ana", "Cem", "Ben"]
+            [
+                "Ana", "Ben", "Cem", "Ben", "Ana", "Ana", "Ana", "Cem", "Ben"
+            ]
         );
         assert_eq!(orders.last().unwrap().order, GameOrder::Stop);
     }
@@ -471,12 +473,24 @@ mod tests {
         let mut refused = 0;
         for _ in 0..25 {
             let body = json!({ "offer": 0 });
-            let done = ask(&mut game, "/act", GameRole::Responder, Some(&session), &body);
+            let done = ask(
+                &mut game,
+                "/act",
+                GameRole::Responder,
+                Some(&session),
+                &body,
+            );
             refused += u32::from(done.is_err_and(|refusal| refusal.status == 429));
         }
         assert_eq!(refused, 15);
         // What stops the run is never one too many.
-        let stop = ask(&mut game, "/stop", GameRole::Responder, Some(&session), &json!({}));
+        let stop = ask(
+            &mut game,
+            "/stop",
+            GameRole::Responder,
+            Some(&session),
+            &json!({}),
+        );
         assert!(stop.is_ok());
         assert_eq!(inbox.try_iter().count(), 1 + 10 + 1);
     }

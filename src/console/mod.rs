@@ -102,11 +102,7 @@ impl Console {
     ///
     /// Where the settings contradict each other, a file of them cannot be used, or the address
     /// cannot be listened on.
-    pub fn start(
-        settings: &ConsoleSettings,
-        plan: &Plan,
-        orders: Sender<Ordered>,
-    ) -> Result<Self> {
+    pub fn start(settings: &ConsoleSettings, plan: &Plan, orders: Sender<Ordered>) -> Result<Self> {
         let feed = Arc::<feed::Feed>::default();
         let teller = teller::Teller::new(plan, Arc::clone(&feed));
         let run = LiveRun {

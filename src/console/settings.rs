@@ -107,7 +107,10 @@ mod tests {
                 insecure,
                 ..ConsoleSettings::default()
             };
-            let refused = settings.encryption().map(|_| ()).map_err(|it| it.to_string());
+            let refused = settings
+                .encryption()
+                .map(|_| ())
+                .map_err(|it| it.to_string());
             refused.err().unwrap_or_default()
         };
         for (host, name, insecure, refused) in [
@@ -126,13 +129,23 @@ mod tests {
             ("127.0.0.1", Some(""), false, "cannot be a host"),
         ] {
             let said = there(host, name, insecure);
-            assert_eq!(said.is_empty(), refused.is_empty(), "{host} {name:?}: {said}");
+            assert_eq!(
+                said.is_empty(),
+                refused.is_empty(),
+                "{host} {name:?}: {said}"
+            );
             assert!(said.contains(refused), "{host} {name:?}: {said}");
         }
         let settings = ConsoleSettings {
             tls: Some(("/nowhere/cert.pem".into(), "/nowhere/key.pem".into())),
             ..ConsoleSettings::default()
         };
-        assert!(settings.encryption().unwrap_err().to_string().contains("/nowhere/cert.pem"));
+        assert!(
+            settings
+                .encryption()
+                .unwrap_err()
+                .to_string()
+                .contains("/nowhere/cert.pem")
+        );
     }
 }

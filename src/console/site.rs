@@ -301,7 +301,12 @@ where
     F: FnOnce() -> Result<T, Refusal> + Send + 'static,
 {
     let done = tokio::task::spawn_blocking(work).await;
-    done.unwrap_or_else(|_| Err(Refusal::new(500, "this could not be read; see the terminal")))
+    done.unwrap_or_else(|_| {
+        Err(Refusal::new(
+            500,
+            "this could not be read; see the terminal",
+        ))
+    })
 }
 
 /// The body, within its bounds.

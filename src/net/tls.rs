@@ -123,7 +123,9 @@ pub(crate) fn server(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
     let provider = Arc::new(ring::default_provider());
     let unfit = |cause: rustls::Error| {
         let (chain, key) = (chain.display(), key.display());
-        Error::usage(format!("failed to serve TLS with {chain} and {key}: {cause}"))
+        Error::usage(format!(
+            "failed to serve TLS with {chain} and {key}: {cause}"
+        ))
     };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

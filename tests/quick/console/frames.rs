@@ -86,7 +86,10 @@ fn an_interval_is_estimated_first_and_then_known_by_the_intended_start() {
     assert_eq!(frames.rested(), []); // one more may come
     let estimate = only(frames.rested(), 500);
     assert!(!estimate.settled);
-    assert_eq!((estimate.offered, estimate.goodput), (Some(100.0), Some(80.0)));
+    assert_eq!(
+        (estimate.offered, estimate.goodput),
+        (Some(100.0), Some(80.0))
+    );
     assert_eq!((estimate.first, estimate.retries), (100.0, 10.0));
     assert_eq!(estimate.generator_busy, Some(0.1));
     assert_eq!(estimate.p99_ms, None);
@@ -144,7 +147,10 @@ fn what_held_the_workers_adds_up_to_the_busy_ones() {
     assert!((all - 6.0).abs() < 0.01, "{held:?}"); // 3 of 4 busy in each of two
     assert!((held.gone - 1.6).abs() < 0.01 && (held.probes - 0.4).abs() < 0.01);
     // What a cold cache cost is a part of what is left, and no more than that.
-    assert!(held.live >= 0.0 && (held.cold - 1.7).abs() < 0.01, "{held:?}");
+    assert!(
+        held.live >= 0.0 && (held.cold - 1.7).abs() < 0.01,
+        "{held:?}"
+    );
     assert_eq!((frame.workers, frame.busy_share), (Some(8.0), Some(0.75)));
     assert_eq!(frame.waiting, Some(4.0));
     let names: Vec<&str> = frame.instances.iter().map(|it| it.name.as_str()).collect();

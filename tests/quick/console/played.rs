@@ -66,7 +66,10 @@ fn a_finished_run_is_told_whole_and_its_figures_are_the_findings() {
     assert_eq!(acted[1]["outcome"], "applied");
     assert_eq!(acted[1]["offer"], 0);
     assert_eq!(acted[1]["phase"], "retries");
-    let times: Vec<f64> = messages.iter().map(|it| it["t"].as_f64().unwrap()).collect();
+    let times: Vec<f64> = messages
+        .iter()
+        .map(|it| it["t"].as_f64().unwrap())
+        .collect();
     assert!(times.iter().all(|at| *at <= 12.0), "{times:?}");
     let end = messages.last().unwrap();
     assert_eq!(end["kind"], "end");
@@ -158,7 +161,10 @@ fn what_people_do_is_marked_with_who_they_are() {
         assert_eq!(mark["phase"], "retries 2");
     }
     assert_eq!(of("action")[1]["outcome"], "rejected");
-    assert_eq!(of("action")[1]["detail"], "refused by `schema`: it is too old");
+    assert_eq!(
+        of("action")[1]["detail"],
+        "refused by `schema`: it is too old"
+    );
     assert_eq!(of("note")[0]["label"], "one\ntwo \\u{202e}");
     assert_eq!(of("prediction")[0]["detail"], "2 min");
     assert_eq!(of("declined")[0]["detail"], "the load has ended");

@@ -88,7 +88,10 @@ fn an_incident_goes_through_its_words_and_its_clock_is_read() {
     assert_eq!(clock.recovered_s, Some(25.0));
     // Lost again: it had not recovered for good.
     assert_eq!(told.seconds(2, 100, 20.0), "down");
-    assert_eq!(told.watch.standing(Nanos::from_secs(40)).clock.recovered_s, None);
+    assert_eq!(
+        told.watch.standing(Nanos::from_secs(40)).clock.recovered_s,
+        None
+    );
     told.event(&Event::LoadEnded);
     assert_eq!(told.state(), "draining");
 }
