@@ -29,21 +29,24 @@ const REPORT_POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; \
                              style-src 'unsafe-inline'; img-src data:; sandbox allow-scripts; \
                              frame-ancestors 'none'";
 
-/// The files of the page: path, type, content.
-const ASSETS: [(&str, &str, &str); 15] = [
+/// A file of the page: path, type, content.
+type Asset = (&'static str, &'static str, &'static str);
+
+/// The page's own files, and those that it shares with the report.
+const ASSETS: [Asset; 15] = [
     ("/", HTML, include_str!("assets/page.html")),
-    ("/console.js", SCRIPT, include_str!("assets/console.js")),
+    ("/actions.js", SCRIPT, include_str!("assets/actions.js")),
+    ("/charts.js", SCRIPT, include_str!("assets/charts.js")),
     ("/console.css", STYLE, include_str!("assets/console.css")),
-    ("/draw.js", SCRIPT, include_str!("../report/assets/draw.js")),
+    ("/console.js", SCRIPT, include_str!("assets/console.js")),
     ("/dom.js", SCRIPT, include_str!("assets/dom.js")),
     ("/feed.js", SCRIPT, include_str!("assets/feed.js")),
-    ("/store.js", SCRIPT, include_str!("assets/store.js")),
-    ("/charts.js", SCRIPT, include_str!("assets/charts.js")),
     ("/log.js", SCRIPT, include_str!("assets/log.js")),
-    ("/actions.js", SCRIPT, include_str!("assets/actions.js")),
     ("/people.js", SCRIPT, include_str!("assets/people.js")),
     ("/playback.js", SCRIPT, include_str!("assets/playback.js")),
     ("/runs.js", SCRIPT, include_str!("assets/runs.js")),
+    ("/store.js", SCRIPT, include_str!("assets/store.js")),
+    ("/draw.js", SCRIPT, include_str!("../report/assets/draw.js")),
     (
         "/uplot.js",
         SCRIPT,
@@ -61,7 +64,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 
 /// A body: whole, or one that grows.
 #[derive(Debug)]
-pub(super) enum PageBody {
+pub enum PageBody {
     /// Whole.
     Whole(Option<Bytes>),
     /// What comes, until nothing does.
