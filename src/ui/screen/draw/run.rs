@@ -171,11 +171,12 @@ fn workers(board: &Board, pen: &mut Pen<'_>, area: Rect, row: u16) -> u16 {
     } else {
         heading(pen, area, row, "what holds the workers", &busy);
     }
+    let (live, cold) = last.live_and_cold();
     let parts: &[(&str, f64, Ink)] = &[
-        ("live callers", last.live(), Ink::Live),
+        ("live callers", live, Ink::Live),
         ("callers gone", last.gone, Ink::Gone),
         ("detached", last.detached, Ink::Detached),
-        ("cold cache", last.cold, Ink::Cold),
+        ("cold cache", cold, Ink::Cold),
         ("probes", last.probes, Ink::Probes),
     ];
     let unknown: &[(&str, f64, Ink)] = &[("busy", last.busy, Ink::Live)];
