@@ -80,7 +80,7 @@ impl Board {
     pub(super) fn new(plan: &Plan, acts: bool, color: bool) -> Self {
         Self {
             series: Series::new(plan.interval),
-            incident: Incident::new(plan.recovery.clone(), plan.warm_up),
+            incident: Incident::new(plan.recovery, plan.warm_up),
             controls: Controls {
                 offers: if acts { plan.offers() } else { Vec::new() },
                 acts,
@@ -145,7 +145,7 @@ impl Board {
             Event::RunEnded { .. } => self.incident.ended(),
             Event::AlertFired { .. } => self.incident.alert(at),
             Event::ActionStarted { entry, action } => {
-                self.incident.action(at, action);
+                self.incident.action(at);
                 self.done.insert(*entry);
                 let mut offers = self.controls.offers.iter();
                 if let Some(offer) = offers.find(|offer| offer.action == *action) {
