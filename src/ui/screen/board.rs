@@ -63,6 +63,8 @@ pub(super) struct Board {
     pub now: Option<Nanos>,
     /// The user has asked for the end.
     pub interrupted: bool,
+    /// Somebody has ordered that the run stop.
+    pub stopping: bool,
     /// Users' failed attempts by their causes.
     pub failures: FailureCounters,
     /// What users' attempts came to in all.
@@ -92,6 +94,7 @@ impl Board {
             held_before: Nanos::ZERO,
             now: None,
             interrupted: false,
+            stopping: false,
             failures: FailureCounters::default(),
             attempts: AttemptCounters::default(),
             color,
@@ -160,6 +163,7 @@ impl Board {
                     self.marks.insert(offer, mark(outcome));
                 }
             }
+            Event::StopOrdered { .. } => self.stopping = true,
             Event::Held { .. } => self.held = Some(at),
             Event::WentOn { held_ns, .. } => {
                 self.held = None;

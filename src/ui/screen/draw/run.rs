@@ -65,6 +65,8 @@ fn state(board: &Board, pen: &mut Pen<'_>, area: Rect, tall: bool) {
     column = pen.text(beside, (column, 0), &board.phase(), Ink::Bold);
     if board.interrupted {
         pen.text(beside, (column + 1, 0), "INTERRUPTED", Ink::Bad);
+    } else if board.stopping {
+        pen.text(beside, (column + 1, 0), "STOPPING", Ink::Bad);
     } else if board.held.is_some() {
         pen.text(beside, (column + 1, 0), " HELD ", Ink::Bar);
     }
