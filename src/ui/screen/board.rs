@@ -63,6 +63,8 @@ pub(super) struct Board {
     pub now: Option<Nanos>,
     /// The user has asked for the end.
     pub interrupted: bool,
+    /// Somebody has ordered that the run stop.
+    pub stopping: bool,
     /// Users' failed attempts by their causes.
     pub failures: FailureCounters,
     /// What users' attempts came to in all.
@@ -80,7 +82,7 @@ impl Board {
     pub(super) fn new(plan: &Plan, acts: bool, color: bool) -> Self {
         Self {
             series: Series::new(plan.interval),
-            incident: Incident::new(plan.recovery.clone(), plan.warm_up),
+            incident: Incident::new(plan.recovery, plan.warm_up),
             controls: Controls {
                 offers: if acts { plan.offers() } else { Vec::new() },
                 acts,
@@ -92,6 +94,7 @@ impl Board {
             held_before: Nanos::ZERO,
             now: None,
             interrupted: false,
+            stopping: false,
             failures: FailureCounters::default(),
             attempts: AttemptCounters::default(),
             color,
@@ -145,7 +148,7 @@ impl Board {
             Event::RunEnded { .. } => self.incident.ended(),
             Event::AlertFired { .. } => self.incident.alert(at),
             Event::ActionStarted { entry, action } => {
-                self.incident.action(at, action);
+                self.incident.action(at);
                 self.done.insert(*entry);
                 let mut offers = self.controls.offers.iter();
                 if let Some(offer) = offers.find(|offer| offer.action == *action) {
@@ -160,6 +163,7 @@ impl Board {
                     self.marks.insert(offer, mark(outcome));
                 }
             }
+            Event::StopOrdered { .. } => self.stopping = true,
             Event::Held { .. } => self.held = Some(at),
             Event::WentOn { held_ns, .. } => {
                 self.held = None;

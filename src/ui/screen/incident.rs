@@ -5,13 +5,15 @@
 //! then: what a report says later is exact, this is what people can act on.
 
 use super::series::{Series, Sums};
-use crate::plan::{Action, RecoveryRule};
+use crate::plan::RecoveryRule;
 use crate::units::Nanos;
 
-/// Goodput below this share of what is due is an outage. Ours.
-const DOWN: f64 = 0.1;
-/// Operations without success that no condition follows from, in one window.
-const STRAYS: f64 = 2.0;
+/// Standard deviations of a share of independent operations that pass for chance.
+const CHANCE_DEVIATIONS: f64 = 3.0;
+/// A p99 of fewer operations is one of its largest values.
+const P99_OPERATIONS: u64 = 100;
+/// What a condition is judged over: service was lost within it.
+const LOOK_BACK: Nanos = Nanos::from_secs(1);
 
 /// In what condition a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -48,9 +50,9 @@ impl Condition {
 /// When what became known of the incident.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct IncidentClock {
-    /// The first cause began to act.
+    /// Service was lost.
     pub began: Option<Nanos>,
-    /// The first alert after it fired.
+    /// The first alert after that fired.
     pub detected: Option<Nanos>,
     /// Goodput was back to the share that counts as mitigated.
     pub mitigated: Option<Nanos>,
@@ -58,13 +60,13 @@ pub(super) struct IncidentClock {
     pub recovered: Option<Nanos>,
 }
 
-/// What normal is, added up before anything was done.
+/// What normal is, added up before service was lost.
 #[derive(Debug, Clone, Copy, Default)]
 struct Baseline {
     due: u64,
     good: u64,
-    ended: u64,
-    p99: Option<Nanos>,
+    /// Seconds of p99, added up, and of how many buckets.
+    p99: (f64, u32),
 }
 
 /// Follows a run's condition.
@@ -75,12 +77,14 @@ pub(super) struct Incident {
     pub condition: Condition,
     pub clock: IncidentClock,
     baseline: Baseline,
+    /// When something was done last.
+    action: Option<Nanos>,
     /// The bucket that is looked at next.
     next: u64,
     /// Since when service is back, after it was not.
     back_since: Option<Nanos>,
-    /// Whether goodput has been below the share that counts as mitigated.
-    was_lost: bool,
+    /// Whether the last bucket was slow: one alone is chance.
+    was_slow: bool,
 }
 
 impl Incident {
@@ -107,25 +111,15 @@ impl Incident {
         self.condition = Condition::Ended;
     }
 
-    /// An action begins: one that begins a cause is where the clock starts.
-    pub(super) fn action(&mut self, at: Nanos, action: &Action) {
-        if action.begins().is_none() {
-            return;
-        }
-        let over = self.clock.recovered.is_some();
-        if self.clock.began.is_none() || over {
-            self.clock = IncidentClock {
-                began: Some(at),
-                ..IncidentClock::default()
-            };
-            self.was_lost = false;
-        }
+    /// Something is done: service is not lost by it before.
+    pub(super) fn action(&mut self, at: Nanos) {
+        self.action = Some(at);
     }
 
     /// An alert fired.
     pub(super) fn alert(&mut self, at: Nanos) {
-        if self.clock.began.is_some() && self.clock.detected.is_none() {
-            self.clock.detected = Some(at);
+        if self.clock.began.is_some() {
+            self.clock.detected.get_or_insert(at);
         }
     }
 
@@ -133,14 +127,15 @@ impl Incident {
     pub(super) fn look(&mut self, series: &Series, now: Nanos) {
         let to = series.whole_to(now);
         while self.next < to {
+            let newest = series.between(self.next, self.next + 1);
             self.next += 1;
             let at = Nanos::from_secs_f64(series.seconds(self.next));
             let window = series.between(self.next.saturating_sub(series.window()), self.next);
-            self.judge(at, &window);
+            self.judge(at, &window, &newest);
         }
     }
 
-    fn judge(&mut self, at: Nanos, window: &Sums) {
+    fn judge(&mut self, at: Nanos, window: &Sums, newest: &Sums) {
         let running = !matches!(
             self.condition,
             Condition::SetUp | Condition::Draining | Condition::Ended
@@ -148,26 +143,37 @@ impl Incident {
         if !running || at <= self.warm_up || window.due == 0 {
             return;
         }
-        let ratio = self.goodput_share(window);
-        self.mitigation(at, ratio);
-        let well = ratio >= self.rule.goodput.get() && !self.errs(window) && !self.slow(window);
-        if well {
-            self.well(at);
-        } else {
-            self.back_since = None;
-            self.clock.recovered = None;
-            self.condition = if ratio < DOWN {
-                Condition::Down
-            } else {
-                Condition::Degraded
-            };
+        let was_slow = std::mem::replace(&mut self.was_slow, self.is_slow(newest));
+        let usual = self.usual();
+        let is_down = is_below(window, self.rule.mitigated.get() * usual);
+        if is_down {
+            self.lost(at, Condition::Down);
+            self.clock.mitigated = None;
+            return;
         }
-        if self.clock.began.is_none() && well {
-            self.note_baseline(window);
+        if self.condition == Condition::Down {
+            self.clock.mitigated.get_or_insert(at);
+        }
+        if is_below(window, self.rule.goodput.get() * usual) || (was_slow && self.was_slow) {
+            self.lost(at, Condition::Degraded);
+        } else {
+            self.is_well(at);
+            if self.clock.began.is_none() {
+                self.note_baseline(newest);
+            }
         }
     }
 
-    fn well(&mut self, at: Nanos) {
+    fn lost(&mut self, at: Nanos, condition: Condition) {
+        let from = at.saturating_sub(LOOK_BACK);
+        let from = self.action.map_or(from, |action| from.max(action).min(at));
+        self.clock.began.get_or_insert(from);
+        self.clock.recovered = None;
+        self.back_since = None;
+        self.condition = condition;
+    }
+
+    fn is_well(&mut self, at: Nanos) {
         match self.condition {
             Condition::WarmUp | Condition::Normal => self.condition = Condition::Normal,
             Condition::Recovered => {}
@@ -175,73 +181,55 @@ impl Incident {
                 let since = *self.back_since.get_or_insert(at);
                 let back = at.saturating_sub(since) >= self.rule.hold;
                 self.condition = if back {
+                    self.clock.recovered = Some(since);
                     Condition::Recovered
                 } else {
                     Condition::Recovering
                 };
-                if back && self.clock.began.is_some() {
-                    self.clock.recovered = Some(since);
-                }
             }
         }
     }
 
-    fn mitigation(&mut self, at: Nanos, ratio: f64) {
-        if self.clock.began.is_none() {
-            return;
-        }
-        if ratio < self.rule.mitigated.get() {
-            self.was_lost = true;
-            self.clock.mitigated = None;
-        } else if self.was_lost && self.clock.mitigated.is_none() {
-            self.clock.mitigated = Some(at);
+    fn note_baseline(&mut self, newest: &Sums) {
+        self.baseline.due += newest.due;
+        self.baseline.good += newest.good();
+        if let Some(p99) = newest.p99.filter(|_| newest.good() >= P99_OPERATIONS) {
+            self.baseline.p99.0 += p99.as_secs_f64();
+            self.baseline.p99.1 += 1;
         }
     }
 
-    fn note_baseline(&mut self, window: &Sums) {
-        self.baseline.due += window.due;
-        self.baseline.good += window.good();
-        let ended = window.ended.max(window.ended_well + window.ended_badly);
-        self.baseline.ended += ended;
-        self.baseline.p99 = self.baseline.p99.max(window.p99);
+    /// Goodput / what was due before the incident; all of it where that was too short to tell.
+    fn usual(&self) -> f64 {
+        if self.baseline.due < self.rule.operations_min.max(1) {
+            return 1.0;
+        }
+        self.baseline.good as f64 / self.baseline.due as f64
     }
 
-    /// Goodput / what was due, as a share of the same before the incident.
-    fn goodput_share(&self, window: &Sums) -> f64 {
-        let share = window.good() as f64 / window.due.max(1) as f64;
-        let usual = if self.baseline.due > 0 {
-            self.baseline.good as f64 / self.baseline.due as f64
-        } else {
-            1.0
-        };
-        if usual > 0.0 { share / usual } else { share }
-    }
-
-    fn errs(&self, window: &Sums) -> bool {
-        let usual = if self.baseline.ended > 0 {
-            1.0 - self.baseline.good as f64 / self.baseline.ended as f64
-        } else {
-            0.0
-        };
-        let margin = usual.max(0.0) + self.rule.error_margin.get();
-        let ended = window.ended.max(window.ended_well + window.ended_badly);
-        let share = window.error_share().unwrap_or(0.0);
-        share > margin && share * ended as f64 > STRAYS
-    }
-
-    fn slow(&self, window: &Sums) -> bool {
-        let (Some(usual), Some(p99)) = (self.baseline.p99, window.p99) else {
+    fn is_slow(&self, bucket: &Sums) -> bool {
+        let (sum, buckets) = self.baseline.p99;
+        let told = bucket.p99.filter(|_| bucket.good() >= P99_OPERATIONS);
+        let Some(p99) = told.filter(|_| buckets > 0) else {
             return false;
         };
-        let by_factor = Nanos::from_secs_f64(usual.as_secs_f64() * self.rule.p99_factor);
-        p99 > by_factor.max(usual.saturating_add(self.rule.p99_margin))
+        let usual = sum / f64::from(buckets);
+        let margin = usual + self.rule.p99_margin.as_secs_f64();
+        p99.as_secs_f64() > margin.max(usual * self.rule.p99_factor)
     }
+}
+
+/// Whether fewer succeeded than this share of what was due, by more than chance.
+fn is_below(window: &Sums, share: f64) -> bool {
+    let share = share.clamp(0.0, 1.0);
+    let expected = share * window.due as f64;
+    let chance = CHANCE_DEVIATIONS * (expected * (1.0 - share)).sqrt();
+    (window.good() as f64) < expected - chance.max(1.0)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::FleetAction;
 
     fn window(due: u64, good: u64, bad: u64) -> Sums {
         Sums {
@@ -262,12 +250,11 @@ mod tests {
         let mut incident = Incident::new(rule, Nanos::from_secs(2));
         assert_eq!(incident.condition.word(), "set-up");
         incident.load_started();
-        let cause = Action::Fleet(FleetAction::Pause { instances: None });
         let second = Nanos::from_secs;
         for (at, good, bad, word) in [
             (1, 50, 50, "warm-up"), // no figure of the warm-up counts
             (3, 100, 0, "normal"),
-            (4, 98, 2, "normal"), // two strays
+            (4, 98, 2, "normal"), // chance
             (5, 60, 40, "degraded"),
             (6, 60, 0, "degraded"), // 40 % hang
             (7, 5, 0, "down"),
@@ -281,15 +268,19 @@ mod tests {
             (16, 0, 100, "down"),
         ] {
             if at == 5 {
-                incident.action(second(4), &cause);
-                incident.alert(second(5));
+                incident.alert(second(4)); // before anything: of no incident
+                incident.action(Nanos::from_millis(4_200));
             }
-            incident.judge(second(at), &window(100, good, bad));
+            let figures = window(100, good, bad);
+            incident.judge(second(at), &figures, &figures);
             assert_eq!(incident.condition.word(), word, "at {at} s");
+            if at == 6 {
+                incident.alert(second(6));
+            }
             if at == 15 {
                 let clock = IncidentClock {
-                    began: Some(second(4)),
-                    detected: Some(second(5)),
+                    began: Some(Nanos::from_millis(4_200)),
+                    detected: Some(second(6)),
                     mitigated: Some(second(8)),
                     recovered: Some(second(11)),
                 };
@@ -298,7 +289,8 @@ mod tests {
         }
         assert_eq!(incident.clock.recovered, None);
         incident.load_ended();
-        incident.judge(second(20), &window(100, 100, 0));
+        let figures = window(100, 100, 0);
+        incident.judge(second(20), &figures, &figures);
         assert_eq!(incident.condition.word(), "draining");
     }
 }

@@ -17,7 +17,7 @@ mod series;
 #[cfg(test)]
 mod tests;
 
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
@@ -90,6 +90,10 @@ impl Screen {
         screen.drawing = Some(drawing);
         let orders = Orders::of(of);
         orders.send(GameOrder::Join);
+        if !io::stdin().is_terminal() {
+            // What comes from a pipe was not pressed by anybody.
+            return Ok(screen);
+        }
         screen.keyboard = Some(Keyboard::listen(move |key| {
             let pressed = lock(&board).press(key);
             let listens = orders.pressed(pressed);

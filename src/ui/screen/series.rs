@@ -87,7 +87,7 @@ impl WorkerSums {
         self.gone += counters.busy_zombie_ns as f64;
         self.detached += counters.busy_detached_ns as f64;
         self.cold += counters.busy_cold_ns as f64;
-        self.probes += probes(counters);
+        self.probes += counters.busy_probe_ns as f64;
         self.waiting.0 += counters.queue_depth_ns as f64;
         self.workers += counters.workers as f64;
         self.parts = true;
@@ -129,20 +129,18 @@ impl WorkerSums {
         (self.total > 0.0).then(|| part / self.total * self.workers)
     }
 
-    /// Worker-time for users who were still there.
-    pub(super) fn live(&self) -> f64 {
-        (self.busy - self.gone - self.detached - self.cold - self.probes).max(0.0)
+    /// Worker-time for users who were still there, and of theirs what a cold cache cost. That
+    /// cost lies in the other parts too, which do not overlap; so it is at most what is left.
+    pub(super) fn live_and_cold(&self) -> (f64, f64) {
+        let left = (self.busy - self.gone - self.detached - self.probes).max(0.0);
+        let cold = self.cold.min(left);
+        (left - cold, cold)
     }
 
     /// Jobs that waited, on average.
     pub(super) fn queue(&self) -> Option<f64> {
         (self.waiting.1 > 0.0).then(|| self.waiting.0 / self.waiting.1)
     }
-}
-
-/// Worker-time for probes of monitors.
-fn probes(_counters: &InstanceCounters) -> f64 {
-    0.0
 }
 
 impl Sums {

@@ -126,6 +126,7 @@ fn interval(board: &mut Board, index: u64, harmed: bool, settled: bool) {
                 busy_zombie_ns: if harmed { busy / 2 } else { 0 },
                 busy_detached_ns: if harmed { busy / 4 } else { 0 },
                 busy_cold_ns: busy / 10,
+                busy_probe_ns: busy / 8,
                 queue_depth_ns: if harmed { width.0 * 90 } else { 0 },
                 ..InstanceCounters::default()
             }),

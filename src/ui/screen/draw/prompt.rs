@@ -47,6 +47,8 @@ fn keys(board: &Board, row: Rect, pen: &mut Pen<'_>) {
     pen.clear(row, Ink::Bar);
     let text = if board.interrupted {
         " ending, and undoing what was done   q again: end at once"
+    } else if board.stopping {
+        " ending, and undoing what was done   n note   q interrupt"
     } else if board.controls.acts {
         " 1-9 act   h hold   g go on   n note   s stop and undo   ? help   q interrupt"
     } else {

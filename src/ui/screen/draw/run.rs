@@ -65,6 +65,8 @@ fn state(board: &Board, pen: &mut Pen<'_>, area: Rect, tall: bool) {
     column = pen.text(beside, (column, 0), &board.phase(), Ink::Bold);
     if board.interrupted {
         pen.text(beside, (column + 1, 0), "INTERRUPTED", Ink::Bad);
+    } else if board.stopping {
+        pen.text(beside, (column + 1, 0), "STOPPING", Ink::Bad);
     } else if board.held.is_some() {
         pen.text(beside, (column + 1, 0), " HELD ", Ink::Bar);
     }
@@ -171,11 +173,12 @@ fn workers(board: &Board, pen: &mut Pen<'_>, area: Rect, row: u16) -> u16 {
     } else {
         heading(pen, area, row, "what holds the workers", &busy);
     }
+    let (live, cold) = last.live_and_cold();
     let parts: &[(&str, f64, Ink)] = &[
-        ("live callers", last.live(), Ink::Live),
+        ("live callers", live, Ink::Live),
         ("callers gone", last.gone, Ink::Gone),
         ("detached", last.detached, Ink::Detached),
-        ("cold cache", last.cold, Ink::Cold),
+        ("cold cache", cold, Ink::Cold),
         ("probes", last.probes, Ink::Probes),
     ];
     let unknown: &[(&str, f64, Ink)] = &[("busy", last.busy, Ink::Live)];
