@@ -42,6 +42,10 @@ const SWEEP: &str = "sweep.json";
 
 /// How a run is watched and where it lands.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line of its own"
+)]
 pub(crate) struct Options {
     /// The run directory; none: a new one under `reports/`.
     pub out: Option<PathBuf>,

@@ -62,6 +62,12 @@ impl Secret {
     }
 }
 
+impl Default for Keys {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Keys {
     /// New keys for everybody.
     pub fn new() -> Self {

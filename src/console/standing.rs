@@ -277,7 +277,7 @@ impl ServiceWatch {
         let mut window = self.seen.iter().filter(|own| own.to > from).peekable();
         let begins = window.peek()?.to;
         let covered = self.seen.front().is_some_and(|own| own.to <= from);
-        let good = |own: &Seen| !own.counts.is_below(share) && !(quick && self.is_slow(own));
-        (covered && window.all(good)).then_some(begins)
+        let bad = |own: &Seen| own.counts.is_below(share) || quick && self.is_slow(own);
+        (covered && !window.any(bad)).then_some(begins)
     }
 }

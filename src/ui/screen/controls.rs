@@ -57,10 +57,9 @@ impl Controls {
     pub(super) fn press(&mut self, key: Key) -> Pressed {
         match std::mem::take(&mut self.prompt) {
             Prompt::None => self.command(key),
-            Prompt::Help => Pressed::Shown,
             Prompt::Stop if is_yes(key) => Pressed::Order(GameOrder::Stop),
             Prompt::Act(place) if is_yes(key) => self.act(place),
-            Prompt::Stop | Prompt::Act(_) => Pressed::Shown,
+            Prompt::Help | Prompt::Stop | Prompt::Act(_) => Pressed::Shown,
             Prompt::Note(text) => self.write(text, key),
         }
     }

@@ -84,19 +84,19 @@ impl Game {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(process.stderr.take().unwrap()).lines();
+        let printed = BufReader::new(process.stderr.take().unwrap()).lines();
         let (tell, told) = mpsc::channel();
         std::thread::spawn(move || {
-            for line in lines.map_while(Result::ok) {
-                let _ = tell.send(line);
+            for text in printed.map_while(Result::ok) {
+                let _ = tell.send(text);
             }
         });
         let mut links = Vec::new();
         while links.len() < 3 {
             let line = told.recv().expect("the run prints its links");
             let words = line.split_whitespace();
-            let link = words.filter(|word| word.starts_with("http://127.0.0.1:"));
-            links.extend(link.map(str::to_owned));
+            let found = words.filter(|word| word.starts_with("http://127.0.0.1:"));
+            links.extend(found.map(str::to_owned));
         }
         Self {
             folder,

@@ -1,4 +1,4 @@
-//! A real Chromium, driven through ChromeDriver by the W3C WebDriver protocol.
+//! A real Chromium, driven through its driver by the W3C's protocol for that.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -15,7 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Between two looks at a page.
 const LOOK: Duration = Duration::from_millis(50);
 
-/// ChromeDriver, which ends its browsers when it ends.
+/// The browser's driver, which ends its browsers when it ends.
 pub(crate) struct Driver {
     process: Child,
     address: String,

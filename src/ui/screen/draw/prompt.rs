@@ -17,7 +17,7 @@ pub(super) fn draw(board: &Board, area: Rect, pen: &mut Pen<'_>) {
                 vec![
                     offer.action.in_words(),
                     offer.does.clone(),
-                    undone.map_or_else(|| "Nothing undoes it.".to_owned(), |by| by.to_owned()),
+                    undone.map_or_else(|| "Nothing undoes it.".to_owned(), str::to_owned),
                 ]
             });
             asked(

@@ -134,11 +134,14 @@ fn figures(board: &Board, pen: &mut Pen<'_>, area: Rect) {
     machine(board, pen, area, area.height.saturating_sub(1));
 }
 
+/// What the target was asked: its name, its count, its colour.
+type Asked = (&'static str, fn(&Sums) -> u64, Ink);
+
 fn asked(board: &Board, pen: &mut Pen<'_>, area: Rect, mut row: u16, height: u16) -> u16 {
     let series = &board.series;
     let sums = series.columns(board.time(), chart_width(area), board.span());
     let last = series.last(board.time());
-    let counts: [(&str, fn(&Sums) -> u64, Ink); 3] = [
+    let counts: [Asked; 3] = [
         ("first tries", |it| it.first_tries, Ink::Live),
         ("retries", |it| it.retries, Ink::Gone),
         ("probes", |it| it.probes, Ink::Probes),
