@@ -143,7 +143,8 @@ impl Incident {
         if !running || at <= self.warm_up || window.due == 0 {
             return;
         }
-        let was_slow = std::mem::replace(&mut self.was_slow, self.is_slow(newest));
+        let is_slow = self.is_slow(newest);
+        let was_slow = std::mem::replace(&mut self.was_slow, is_slow);
         let usual = self.usual();
         let is_down = is_below(window, self.rule.mitigated.get() * usual);
         if is_down {
@@ -154,7 +155,7 @@ impl Incident {
         if self.condition == Condition::Down {
             self.clock.mitigated.get_or_insert(at);
         }
-        if is_below(window, self.rule.goodput.get() * usual) || (was_slow && self.was_slow) {
+        if is_below(window, self.rule.goodput.get() * usual) || (was_slow && is_slow) {
             self.lost(at, Condition::Degraded);
         } else {
             self.is_well(at);
