@@ -7,6 +7,7 @@ mod stored;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
 use crate::analysis::{self, Findings, WhatIf};
 use crate::clock;
@@ -15,7 +16,7 @@ use crate::explore::{self, Axis};
 use crate::gauges::machine_facts;
 use crate::live;
 use crate::load::{Endpoint, Work};
-use crate::model::secret;
+use crate::model::{Person, secret};
 use crate::plan::Plan;
 use crate::process::own_program;
 use crate::record::{
@@ -41,6 +42,10 @@ const SWEEP: &str = "sweep.json";
 
 /// How a run is watched and where it lands.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line of its own"
+)]
 pub(crate) struct Options {
     /// The run directory; none: a new one under `reports/`.
     pub out: Option<PathBuf>,
@@ -53,6 +58,8 @@ pub(crate) struct Options {
     /// Columns of the terminal on which one live line is rewritten; none: a
     /// plain line each second.
     pub live_width: Option<usize>,
+    /// Show a load on a full screen of the terminal.
+    pub screen: bool,
     /// Hosts other than this machine that may be sent to.
     pub allowed: Vec<String>,
     /// The words of the command line, which is what makes the run again.
@@ -222,12 +229,17 @@ pub(crate) fn load(
     options: &Options,
 ) -> Result<(Record, Findings, Result<()>)> {
     let header = header(plan, Backend::Live, options);
-    let view = ui::progress(
-        io::stderr(),
-        &header.plan,
-        options.live_width,
-        options.quiet,
-    );
+    let view: Box<dyn Observer + Send> = if options.screen {
+        let screen = ui::Screen::open(&header.plan, ui::ScreenOf::Load, options.color);
+        Box::new(screen.map_err(|cause| no_screen(&cause))?)
+    } else {
+        ui::progress(
+            io::stderr(),
+            &header.plan,
+            options.live_width,
+            options.quiet,
+        )
+    };
     let directory = options.out.as_deref();
     let kept = directory.map(|directory| Recording::create(directory, &header));
     let kept = kept.transpose()?;
@@ -256,6 +268,28 @@ pub(crate) fn load(
         (_, recorded) => (analysis::load_findings(&tallied), recorded.map(|_| ())),
     };
     Ok((tallied.whole, findings, written.and(logged)))
+}
+
+/// A run on a full screen of the terminal, with orders of who sits there.
+///
+/// # Errors
+///
+/// Where the terminal cannot be had so.
+pub(crate) fn on_screen(plan: &Plan, by: Person, color: bool) -> Result<Room> {
+    let (orders, inbox) = mpsc::channel();
+    let screen = ui::Screen::open(plan, ui::ScreenOf::Run(by, orders), color);
+    Ok(Room {
+        views: vec![Box::new(screen.map_err(|cause| no_screen(&cause))?)],
+        orders: Some(inbox),
+        has_terminal: true,
+        ended: None,
+    })
+}
+
+fn no_screen(cause: &io::Error) -> Error {
+    Error::failed(format!(
+        "failed to take the terminal for --screen: {cause}; leave it out to have lines"
+    ))
 }
 
 /// Where a load's histograms are written.

@@ -264,12 +264,26 @@ impl View {
         !self.no_color && !asked_not && stream.is_terminal()
     }
 
+    /// Whether a full screen that was asked for can be had; lines take its place else.
+    fn screen(&self, asked: bool) -> bool {
+        if !asked || self.quiet || self.no_tui {
+            return false;
+        }
+        let dumb = std::env::var_os("TERM").is_none_or(|kind| kind == "dumb");
+        let there = io::stdout().is_terminal() && io::stderr().is_terminal() && !dumb;
+        if !there {
+            tell(&"--screen needs a terminal, and this is none; progress is shown in lines");
+        }
+        there
+    }
+
     fn options(&self, out: Option<PathBuf>) -> crate::run::Options {
         crate::run::Options {
             out,
             quiet: self.quiet,
             silent: false,
             color: self.color(&io::stdout()),
+            screen: false,
             live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
             allowed: Vec::new(),
             command: command_words(),

@@ -58,19 +58,20 @@ impl InRoom {
         self.console
     }
 
-    /// The plan as people carry it out, where they are to.
+    /// The plan as people carry it out, where they are to; `screen`: whether somebody sits at
+    /// the terminal.
     ///
     /// # Errors
     ///
     /// Where nobody could.
-    pub(super) fn plan(&self, plan: Plan) -> Result<Plan> {
+    pub(super) fn plan(&self, plan: Plan, screen: bool) -> Result<Plan> {
         if !self.manual {
             return Ok(plan);
         }
-        if !self.is_wanted() {
+        if !self.is_wanted() && !screen {
             return Err(Error::usage(
                 "with --manual nothing is done unless somebody decides it, and nobody could; add \
-                 --console",
+                 --console or --screen",
             ));
         }
         Ok(plan.by_hand())

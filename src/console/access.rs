@@ -28,7 +28,7 @@ pub enum Entrant {
 
 /// A secret of 128 random bits, as text.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct Secret(String);
+pub(super) struct Secret(String);
 
 /// The keys of a console.
 #[derive(Debug, Clone)]
@@ -45,20 +45,26 @@ impl std::fmt::Debug for Secret {
 
 impl Secret {
     /// A new one, from the generator of the system.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(format!("{:032x}", rand::random::<u128>()))
     }
 
     /// As it is written.
-    pub fn text(&self) -> &str {
+    pub(super) fn text(&self) -> &str {
         &self.0
     }
 
     /// Whether this is it. How long that takes does not depend on where they differ.
-    pub fn is(&self, other: &str) -> bool {
+    pub(super) fn is(&self, other: &str) -> bool {
         let (own, other) = (self.0.as_bytes(), other.as_bytes());
         let differ = own.iter().zip(other).fold(0, |all, (a, b)| all | (a ^ b));
         std::hint::black_box(differ) == 0 && own.len() == other.len()
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

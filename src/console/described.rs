@@ -13,7 +13,7 @@ use crate::units::Nanos;
 
 /// Who asks.
 #[derive(Debug, Clone, Copy)]
-pub struct Viewer<'a> {
+pub(super) struct Viewer<'a> {
     /// The most that their key opens.
     pub role: GameRole,
     /// Who they said they are.
@@ -22,7 +22,7 @@ pub struct Viewer<'a> {
 
 impl Viewer<'_> {
     /// The part of an answer that says who asks.
-    pub fn described(&self) -> Value {
+    pub(super) fn described(&self) -> Value {
         json!({
             "role": self.role.word(),
             "joined": self.person.is_some(),
@@ -32,7 +32,7 @@ impl Viewer<'_> {
 }
 
 /// What a run of this plan is: `mode` is `live` or `finished`, `width` the length of a frame.
-pub fn described(plan: &Plan, mode: &str, width: Nanos, viewer: Viewer<'_>) -> Value {
+pub(super) fn described(plan: &Plan, mode: &str, width: Nanos, viewer: Viewer<'_>) -> Value {
     let story = plan
         .story
         .map(|story| json!({ "starts_s": story.starts.as_seconds(), "scale": story.scale }));

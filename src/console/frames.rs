@@ -28,7 +28,7 @@ pub(super) const FINISHED_MAX: u64 = 4_000;
 const LATE: u64 = 8;
 
 /// A frame with the end of its interval.
-pub type FrameAt = (Nanos, Frame);
+pub(super) type FrameAt = (Nanos, Frame);
 
 /// Adds samples up to frames.
 #[derive(Debug)]

@@ -28,7 +28,7 @@ const NOTES_PER_S: f64 = 5.0;
 
 /// The people of a run, and the way to its conductor.
 #[derive(Debug)]
-pub struct Game {
+pub(super) struct Game {
     /// None: the run has ended, or is a finished one that is played back.
     orders: Option<Sender<Ordered>>,
     offers: Vec<Offer>,
@@ -42,7 +42,7 @@ pub struct Game {
 
 /// A request to do something.
 #[derive(Debug, Clone, Copy)]
-pub struct Ask<'a> {
+pub(super) struct Ask<'a> {
     /// The path.
     pub path: &'a str,
     /// What its key opens.
@@ -54,7 +54,7 @@ pub struct Ask<'a> {
 }
 
 /// A status and a body.
-pub type Done = Result<(u16, Value), Refusal>;
+pub(super) type Done = Result<(u16, Value), Refusal>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,7 +92,7 @@ struct HappenedBody {
 
 impl Game {
     /// A game whose orders go there; none: nobody takes any.
-    pub fn new(offers: Vec<Offer>, orders: Option<Sender<Ordered>>) -> Self {
+    pub(super) fn new(offers: Vec<Offer>, orders: Option<Sender<Ordered>>) -> Self {
         Self {
             orders,
             offers,
@@ -105,12 +105,12 @@ impl Game {
     }
 
     /// The run has ended: no order is taken any more.
-    pub fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         self.orders = None;
     }
 
     /// Who a session is.
-    pub fn person(&self, session: &str) -> Option<&Person> {
+    pub(super) fn person(&self, session: &str) -> Option<&Person> {
         let mut sessions = self.sessions.iter();
         sessions
             .find(|(own, _)| own.is(session))
@@ -122,7 +122,7 @@ impl Game {
     /// # Errors
     ///
     /// Why it is refused, in one sentence.
-    pub fn ask(&mut self, now: Nanos, ask: &Ask<'_>) -> Done {
+    pub(super) fn ask(&mut self, now: Nanos, ask: &Ask<'_>) -> Done {
         match ask.path {
             "/join" => self.join(now, ask),
             "/act" => {

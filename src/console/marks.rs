@@ -12,7 +12,7 @@ use crate::record::{Event, outcome_text, printable};
 
 /// Makes marks of events.
 #[derive(Debug)]
-pub struct Marks {
+pub(super) struct Marks {
     offers: Vec<Offer>,
     /// The phases that begin with the entries of the timeline.
     phases: Vec<String>,
@@ -31,7 +31,7 @@ struct Begun {
 
 impl Marks {
     /// Marks of a run of this plan.
-    pub fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         let phases = plan.timeline.iter().map(|entry| entry.phase.clone());
         Self {
             offers: plan.offers(),
@@ -42,7 +42,7 @@ impl Marks {
     }
 
     /// The mark of an event; none of what only the journal needs.
-    pub fn of(&mut self, event: &Event) -> Option<Mark> {
+    pub(super) fn of(&mut self, event: &Event) -> Option<Mark> {
         let by = event.by().cloned();
         let mark = |sort: &'static str, label: &str| Mark {
             sort,

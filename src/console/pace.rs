@@ -7,7 +7,7 @@ use crate::units::Nanos;
 
 /// A bound on a rate.
 #[derive(Debug, Clone, Copy)]
-pub struct Pace {
+pub(super) struct Pace {
     per_second: f64,
     tokens: f64,
     at: Nanos,
@@ -15,7 +15,7 @@ pub struct Pace {
 
 impl Pace {
     /// So many a second, and as many at once.
-    pub const fn per_second(per_second: f64) -> Self {
+    pub(super) const fn per_second(per_second: f64) -> Self {
         Self {
             per_second,
             tokens: per_second,
@@ -24,7 +24,7 @@ impl Pace {
     }
 
     /// Whether one more is within the bound at `now`; then it is counted.
-    pub fn admits(&mut self, now: Nanos) -> bool {
+    pub(super) fn admits(&mut self, now: Nanos) -> bool {
         let since = now.saturating_sub(self.at).as_secs_f64();
         self.at = self.at.max(now);
         self.tokens = (self.tokens + since * self.per_second).min(self.per_second);

@@ -64,7 +64,7 @@ const STYLE: &str = "text/css; charset=utf-8";
 
 /// A body: whole, or one that grows.
 #[derive(Debug)]
-pub enum PageBody {
+pub(super) enum PageBody {
     /// Whole.
     Whole(Option<Bytes>),
     /// What comes, until nothing does.

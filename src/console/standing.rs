@@ -276,7 +276,7 @@ impl ServiceWatch {
         let from = newest.saturating_sub(self.rule.hold);
         let mut window = self.seen.iter().filter(|own| own.to > from);
         let covered = self.seen.front().is_some_and(|own| own.to <= from);
-        let good = |own: &Seen| !(own.counts.is_below(share) || quick && self.is_slow(own));
-        (covered && window.all(good)).then_some(from)
+        let bad = |own: &Seen| own.counts.is_below(share) || quick && self.is_slow(own);
+        (covered && !window.any(bad)).then_some(from)
     }
 }

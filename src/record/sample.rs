@@ -276,7 +276,7 @@ pub trait Observer {
 }
 
 /// One who may be there.
-impl<A: Observer> Observer for Vec<A> {
+impl<T: Observer> Observer for Vec<T> {
     fn event(&mut self, at: Nanos, event: &Event) {
         for observer in self {
             observer.event(at, event);

@@ -83,7 +83,8 @@ pub(super) fn kept(directory: &Path, findings: &mut Findings) -> Result<()> {
     };
     match files::read_regular(&path, &bounds::RUN_HEADER) {
         Ok(bytes) => {
-            day.as_written = Some(serde_json::from_slice(&bytes).map_err(|it| wrong(&it))?)
+            let outcome = serde_json::from_slice(&bytes).map_err(|it| wrong(&it))?;
+            day.as_written = Some(outcome);
         }
         Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
         Err(cause) => return Err(wrong(&cause)),

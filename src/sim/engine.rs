@@ -8,6 +8,7 @@ use super::bounds::{Bounds, JOB_BYTES};
 use super::wire::{self, FleetWire};
 use crate::clients::{Clients, Due};
 use crate::error::{EXIT_FAILED, Result};
+use crate::model::OutsideAction;
 use crate::plan::{Action, Plan, Slice, Timeline};
 use crate::record::{self, Alarms, Counters, Observer, Outcome, StopCause};
 use crate::units::Nanos;
@@ -221,8 +222,8 @@ impl Simulation<'_> {
                 Some(Outcome::Applied { detail })
             }
             Action::Service(_) | Action::Fleet(_) => self.wire.fleet.act(self.now, entry, &action),
-            Action::Outside(action) => Some(Outcome::Applied {
-                detail: action.done(),
+            Action::Outside(_) => Some(Outcome::Applied {
+                detail: OutsideAction::DONE.into(),
             }),
             Action::Target(_) | Action::Proxy(_) => Some(Outcome::of_another_target(&action)),
         };

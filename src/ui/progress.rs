@@ -155,7 +155,7 @@ impl<W: Write> Observer for Live<W> {
 
 /// Puts into words what both views show.
 #[derive(Debug)]
-struct Teller {
+pub(super) struct Teller {
     plan: Plan,
     gauges: Gauges,
     /// The phases that have begun, with their instants; as many as the timeline
@@ -168,7 +168,7 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         Self {
             gauges: Gauges::new(plan),
             phases: Vec::new(),
@@ -254,7 +254,8 @@ impl Teller {
         }
     }
 
-    fn phase_at(&self, at: Nanos) -> &str {
+    /// The phase at an instant, of what began together the one that was told last.
+    pub(super) fn phase_at(&self, at: Nanos) -> &str {
         let begun = self.phases.iter().filter(|(from, _)| *from <= at);
         // Of what began together the last that was told.
         begun
@@ -263,9 +264,14 @@ impl Teller {
     }
 
     fn event(&mut self, at: Nanos, event: &Event) -> Option<String> {
-        self.begin_phase(at, event);
-        let text = self.text(event)?;
+        let text = self.told(at, event)?;
         Some(format!("{}  {}", self.at(at), printable(&text)))
+    }
+
+    /// An event in words, not yet [`printable`]; none for what only the journal needs.
+    pub(super) fn told(&mut self, at: Nanos, event: &Event) -> Option<String> {
+        self.begin_phase(at, event);
+        self.text(event)
     }
 
     /// What an event is worth telling; none for what only the journal needs.

@@ -35,4 +35,5 @@ mod kills;
 mod limit;
 mod load;
 mod proxy;
+mod screen;
 mod target;

@@ -141,7 +141,7 @@ impl Run<'_> {
 
     /// What others did, as they told it: an action of the record, which nobody carries out.
     fn reported(&mut self, by: Person, outside: OutsideAction) -> Result<()> {
-        let detail = outside.done();
+        let detail = OutsideAction::DONE.to_owned();
         let action = Action::Outside(outside);
         let phase = self.timeline.numbered(&action.phase());
         let entry = self.timeline.add(Entry {

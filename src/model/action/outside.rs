@@ -53,8 +53,6 @@ impl OutsideAction {
         matches!(kind, Reported::Ended) && what == begun
     }
 
-    /// What it is written down as, once it is.
-    pub(crate) fn done(&self) -> String {
-        "reported, not carried out by this run".into()
-    }
+    /// What comes of it: a report is written down, and nothing is carried out.
+    pub(crate) const DONE: &str = "reported, not carried out by this run";
 }

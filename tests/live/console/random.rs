@@ -114,6 +114,7 @@ fn count_threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
+#[expect(clippy::too_many_lines, reason = "one list of what people may do next")]
 fn sequence(seed: u64) {
     let mut rng = StdRng::seed_from_u64(seed);
     let (orders, inbox) = mpsc::channel();

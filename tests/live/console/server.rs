@@ -56,10 +56,10 @@ fn start(end: &str) -> Game {
         .spawn()
         .unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
-    let (lines, said) = mpsc::channel();
+    let (tell, said) = mpsc::channel();
     std::thread::spawn(move || {
         for line in stderr.lines().map_while(Result::ok) {
-            let _ = lines.send(line);
+            let _ = tell.send(line);
         }
     });
     let mut links = Vec::new();
