@@ -420,7 +420,7 @@ pub(super) fn rate(series: &Series, sums: &Sums, count: u64) -> Option<f64> {
 /// Which level of `levels` a value comes to, where `most` is the highest: at least one
 /// where it is more than nothing.
 pub(super) fn level(value: f64, most: f64, levels: u64) -> u64 {
-    if value <= 0.0 || most <= 0.0 || !value.is_finite() {
+    if value <= 0.0 || most <= 0.0 || !value.is_finite() || levels == 0 {
         return 0;
     }
     whole((value / most * levels as f64).round()).clamp(1, levels)

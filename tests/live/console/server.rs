@@ -146,6 +146,12 @@ fn a_room_follows_a_run_and_acts_in_it() {
     assert_eq!(eye.post("/predict", &guess).0, 202);
     let note = json!({ "text": "<b>watching</b>" });
     assert_eq!(eye.post("/note", &note).0, 202);
+    // Service is well before it is lost.
+    wait_until(SOON, "a baseline", || {
+        let seen = first.seen();
+        let well = |it: &&Value| it["kind"] == "frame" && it["goodput"].as_f64() > Some(30.0);
+        seen.iter().filter(well).count() > 8
+    });
     assert_eq!(hand.post("/act", &push).0, 202);
     let tool = Page {
         key: game.links[3].split_once("#key=").unwrap().1.to_owned(),
