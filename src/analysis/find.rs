@@ -13,7 +13,7 @@ use super::{
     journal, kinds, load, observation, observed, phases, sentences, series, steps, validity, wire,
 };
 use crate::model::SourceName;
-use crate::record::{Record, Tallied, is_told};
+use crate::record::{Event, Record, StopCause, Tallied, is_told};
 use crate::units::{Nanos, whole};
 
 /// The version of the findings' format.
@@ -113,7 +113,7 @@ pub fn findings(record: &Record) -> Findings {
         stretches: &stretches,
         findings: &findings,
     });
-    findings.verdict = verdict(&findings);
+    findings.verdict = verdict(record, &findings);
     findings.ending = Ending::of(record, &findings);
     findings.sentences = sentences::sentences(&findings);
     findings
@@ -156,7 +156,7 @@ fn with_windows(mut whole: Findings, sliced: &Findings, record: &Record) -> Find
         }
     }
     if any {
-        whole.verdict = verdict(&whole);
+        whole.verdict = verdict(record, &whole);
         whole.ending = Ending::of(record, &whole);
         whole.sentences = sentences::sentences(&whole);
     }
@@ -242,7 +242,15 @@ fn shown(service: &Service<'_>) -> Baseline {
 
 /// Invalid judges nothing; a run that was cut off has not shown what it was to show, and
 /// one in which nothing succeeded has passed only where that was expected.
-fn verdict(findings: &Findings) -> Verdict {
+fn was_stopped(record: &Record) -> bool {
+    let last = record.events.last();
+    last.is_some_and(|(_, event)| match event {
+        Event::RunEnded { cause } => matches!(cause, StopCause::Stopped { .. }),
+        _ => false,
+    })
+}
+
+fn verdict(record: &Record, findings: &Findings) -> Verdict {
     if findings.measurement.validity == Validity::Invalid {
         return Verdict::Invalid;
     }
@@ -250,7 +258,9 @@ fn verdict(findings: &Findings) -> Verdict {
     // A run that leaves the target broken is no success.
     let broken = findings.steady_state_returned == Some(false);
     let broken = broken || findings.nothing_succeeded();
-    if findings.complete && !broken && expectations.all(|result| result.passed == Some(true)) {
+    // Whoever ends a game day has seen what there was to see.
+    let whole = findings.complete || was_stopped(record);
+    if whole && !broken && expectations.all(|result| result.passed == Some(true)) {
         Verdict::Passed
     } else {
         Verdict::Failed

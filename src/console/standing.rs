@@ -198,14 +198,16 @@ impl ServiceWatch {
         action.min(self.surge.unwrap_or(Nanos::MAX))
     }
 
-    /// What service was like before anything was done; none where that was too short to tell.
-    fn usual(&self) -> Option<f64> {
+    /// What service was like before anything was done. Where that was too short to tell, every
+    /// operation is expected to succeed: a room must not read `normal` over an outage.
+    fn usual(&self) -> f64 {
         let enough = self.baseline.scheduled >= self.rule.operations_min.max(1);
-        Some(self.baseline.share()).filter(|share| enough && *share > 0.0)
+        let share = Some(self.baseline.share()).filter(|share| enough && *share > 0.0);
+        share.unwrap_or(1.0)
     }
 
     fn judge(&mut self) {
-        let Some(usual) = self.usual() else { return };
+        let usual = self.usual();
         let least = self.rule.goodput.get() * usual;
         let half = self.rule.mitigated.get() * usual;
         let (recent, slow) = self.recent();
@@ -264,6 +266,9 @@ impl ServiceWatch {
     }
 
     fn is_slow(&self, seen: &Seen) -> bool {
+        if self.baseline_p99.1 == 0 {
+            return false;
+        }
         let usual = self.baseline_p99.0 / self.baseline_p99.1.max(1) as f64;
         let by_factor = usual * self.rule.p99_factor;
         let most = by_factor.max(usual + self.rule.p99_margin.as_millis_f64());

@@ -134,8 +134,8 @@ impl Browser<'_> {
         self.until(selector, &found);
         // As a keyboard does it: what stays at an edge of the window covers nothing then.
         let pressed = self.eval(&format!(
-            "(() => {{ const it = document.querySelector({selector:?}); it.focus(); it.click(); \
-             return !it.disabled; }})()"
+            "(() => {{ const it = document.querySelector({selector:?}); \
+             const open = !it.disabled; it.focus(); it.click(); return open; }})()"
         ));
         assert_eq!(pressed, true, "{selector} takes no press");
     }
@@ -163,6 +163,7 @@ impl Browser<'_> {
 
     /// Keeps a picture of the whole page.
     pub(crate) fn picture(&self, file: &Path) {
+        self.eval("scrollTo(0, 0)");
         let whole = post(
             &format!("{}/goog/cdp/execute", self.address),
             &json!({
