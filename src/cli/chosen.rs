@@ -22,6 +22,10 @@ pub(super) struct Chosen {
     /// same verdict
     #[arg(long, value_name = "NAME")]
     pub(super) profile: Option<String>,
+    /// Run one of the scenario's variants, with what it expects; after the profile and
+    /// before --set
+    #[arg(long, value_name = "NAME")]
+    pub(super) variant: Option<String>,
     /// Expect this too, such as 'p99 in the 10 s before trigger <= 50ms'; may be repeated
     /// (docs/EXPECTATIONS.md)
     #[arg(long, value_name = "EXPECTATION")]
@@ -32,14 +36,33 @@ impl Chosen {
     /// The plan that these lead to, with some more settings.
     pub(super) fn plan(&self, view: &View, more: &[Setting]) -> Result<Plan> {
         let settings = [self.set.as_slice(), more].concat();
-        let colour = view.color(&std::io::stderr());
-        let changes = Changes {
-            profile: self.profile.as_deref(),
-            settings: &settings,
-            expected: &self.expect,
-        };
-        let plan = scenario::load_changed(&self.scenario, &changes, colour)?;
-        let seed = self.seed.unwrap_or(plan.seed);
-        Ok(Plan { seed, ..plan })
+        let changes = self.changes(&settings);
+        let plan = scenario::load_changed(&self.scenario, &changes, colour(view))?;
+        Ok(self.seeded(plan))
     }
+
+    /// The plans of all variants of the scenario, each with these changes.
+    pub(super) fn variants(&self, view: &View) -> Result<Vec<Plan>> {
+        let changes = self.changes(&self.set);
+        let plans = scenario::variants(&self.scenario, &changes, colour(view))?;
+        Ok(plans.into_iter().map(|plan| self.seeded(plan)).collect())
+    }
+
+    fn changes<'a>(&'a self, settings: &'a [Setting]) -> Changes<'a> {
+        Changes {
+            profile: self.profile.as_deref(),
+            variant: self.variant.as_deref(),
+            settings,
+            expected: &self.expect,
+        }
+    }
+
+    fn seeded(&self, plan: Plan) -> Plan {
+        let seed = self.seed.unwrap_or(plan.seed);
+        Plan { seed, ..plan }
+    }
+}
+
+fn colour(view: &View) -> bool {
+    view.color(&std::io::stderr())
 }

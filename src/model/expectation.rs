@@ -277,6 +277,9 @@ pub struct Expectation {
     /// Whether the run ends as soon as it can no longer hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub abort: bool,
+    /// The least share of the seeds in which it holds; none: it holds in each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Ratio>,
 }
 
 /// Which failures are counted.

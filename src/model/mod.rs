@@ -59,6 +59,7 @@ mod story;
 mod surge;
 mod target;
 mod url;
+mod variant;
 mod window;
 mod words;
 mod work;
@@ -128,6 +129,7 @@ pub use story::Story;
 pub(crate) use surge::{Surge, surges};
 pub use target::{Command, Origin, Ready, Site, TargetSpec};
 pub use url::Url;
+pub use variant::Variant;
 pub use window::{Anchor, Moment, Point, Window};
 pub use words::{IncidentVerdict, SourceName, SustainingEffect};
 pub use work::{

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::model::{
     Action, Bound, Cause, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing,
-    RecoveryRule, Request, Story, Trigger, Unit, When,
+    RecoveryRule, Request, Story, Trigger, Unit, Variant, When,
 };
 use crate::model::{
     AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy,
@@ -42,6 +42,9 @@ pub struct Plan {
     pub claim: String,
     /// Where the facts come from.
     pub source: String,
+    /// The variant of the scenario that it is; none: the scenario as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
     /// The seed of every random stream.
     pub seed: u64,
     /// The incident's own clock, where the scenario has one.
@@ -98,6 +101,7 @@ impl Default for Plan {
             title: String::new(),
             claim: String::new(),
             source: String::new(),
+            variant: None,
             seed: 1,
             story: None,
             warm_up: Nanos::ZERO,

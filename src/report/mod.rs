@@ -28,6 +28,7 @@ mod moments;
 mod observed;
 mod phase_table;
 pub(crate) mod repeated;
+pub(crate) mod seeds;
 mod spread;
 mod steps;
 pub(crate) mod sweep;

@@ -13,7 +13,7 @@ use super::file::{self, File};
 use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
 use super::structure::{Fitted, Keys};
-use super::{contradictions, expectations, gauges, proxies, target, timeline};
+use super::{contradictions, expectations, gauges, proxies, target, timeline, variants};
 use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
     Request, Shape, Story, TargetSpec, surges,
@@ -170,6 +170,7 @@ impl Reader {
             surges: surges.as_deref(),
         };
         contradictions::read(self, file, &known, &expectations);
+        variants::read(self, file);
         let load = load?;
         Some(Plan {
             requests: target
@@ -180,6 +181,7 @@ impl Reader {
             title: file.title.clone()?,
             claim: file.claim.clone()?,
             source: file.source.clone(),
+            variant: None,
             seed: file.seed,
             story: self.story,
             warm_up,

@@ -32,6 +32,7 @@ mod statement;
 mod structure;
 mod target;
 mod timeline;
+mod variants;
 mod wording;
 
 pub use diagnostics::{Diagnostics, Mistake};
@@ -44,3 +45,4 @@ pub use schema::schema;
 pub use settings::{Changes, Setting, load_changed, load_with};
 pub(crate) use settings::{Opened, text_with};
 pub use shipped::{load, shipped};
+pub use variants::variants;

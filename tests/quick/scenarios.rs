@@ -1,7 +1,7 @@
 //! Every shipped scenario, simulated: it meets what it declares, whatever the seed.
 
 use threadbare::analysis::{Findings, Region, Verdict, findings};
-use threadbare::explore::sweep;
+use threadbare::explore::{Grid, sweep};
 use threadbare::plan::Plan;
 use threadbare::scenario;
 use threadbare::sim::Bounds;
@@ -120,7 +120,18 @@ fn the_collapse_has_a_map_of_regions() {
         |settings: &[scenario::Setting]| scenario::load_with("retry-collapse", settings, false);
     let x = "load.rate=2..12/s".parse().unwrap();
     let y = "target.fleet.queue=10..200".parse().unwrap();
-    let map = sweep(&plan_of, (&x, Some(&y)), 6, Bounds::default(), &|_, _| true).unwrap();
+    let grid = Grid {
+        points: 6,
+        seeds: 1,
+    };
+    let map = sweep(
+        &plan_of,
+        (&x, Some(&y)),
+        grid,
+        Bounds::default(),
+        &|_, _| true,
+    )
+    .unwrap();
     let (narrow, wide) = (&map.regions[0], &map.regions[map.regions.len() - 1]);
     assert!(
         narrow.iter().all(|region| region.comes_back()),

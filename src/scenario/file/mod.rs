@@ -13,6 +13,7 @@ mod load;
 mod proxy;
 mod safety;
 mod target;
+mod variant;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub(super) use load::{Load, Mix, Step, Swing};
 pub(super) use proxy::Proxy;
 pub(super) use safety::Safety;
 pub(super) use target::{Fleet, Release, Target};
+pub(super) use variant::Variant;
 pub(super) use watch::{Alert, Monitor};
 
 type PlacedText<T> = Spanned<Text<T>>;
@@ -112,6 +114,10 @@ pub(super) struct File {
     #[serde(default)]
     #[expect(dead_code, reason = "`settings` reads it before the file is read")]
     pub(super) profile: BTreeMap<String, Vec<String>>,
+    /// What would have prevented or ended the incident: changes by name, of which
+    /// `--variant NAME` applies one.
+    #[serde(default)]
+    pub(super) variant: Vec<Spanned<Variant>>,
 }
 
 const fn seed() -> u64 {
