@@ -19,6 +19,7 @@ use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::seeds::SeedShares;
 use super::steps::LoadStep;
+use super::stuck::HeldCapacity;
 use super::totals::QueueDepth;
 use super::wire::Exchanged;
 use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
@@ -543,11 +544,14 @@ pub struct Incident {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_recovery: Option<AfterRecovery>,
     /// What kept the incident going after the trigger was off: `retries`,
-    /// `monitor_probes`, `zombie_work`, `cold_start` or `detached_tasks`.
+    /// `monitor_probes`, `zombie_work`, `cold_start`, `detached_tasks`, `deadlock` or `leak`.
     #[schemars(with = "Option<String>")]
     pub sustaining: Option<SustainingEffect>,
     /// The shares that the sustaining effect is named from.
     pub sustaining_shares: Option<SustainingShares>,
+    /// What was held for nothing, where that is a deadlock or a leak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldCapacity>,
 }
 
 /// Shares between the trigger's end and the next action or the recovery, 0 to 1.

@@ -15,6 +15,7 @@ use super::observation::Observation;
 use super::phases::Stretch;
 use super::recovery::Service;
 use super::series::{Series, bad, share};
+use super::stuck;
 use super::totals::{Totals, millis};
 use super::trigger::{self, Causes};
 use crate::model::IncidentVerdict;
@@ -458,8 +459,16 @@ impl Story<'_> {
             IncidentVerdict::Undetermined | IncidentVerdict::NoImpact
         );
         if judged && lasted {
+            let trigger = self.trigger_at().unwrap_or(off);
+            let stuck = stuck::stuck(self.evidence, trigger, (off, until));
             let shares = incident.sustaining_shares.as_ref();
-            incident.sustaining = shares.and_then(amplification::sustaining);
+            // What is held for nothing does not come back when a loop is broken.
+            let (effect, held) = match stuck {
+                Some((effect, held)) => (Some(effect), Some(held)),
+                None => (shares.and_then(amplification::sustaining), None),
+            };
+            incident.sustaining = effect;
+            incident.held = held;
         }
     }
 

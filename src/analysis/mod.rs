@@ -18,6 +18,7 @@
 //! | `observed` | what gauges and process of the user's target said |
 //! | `capacity`, `usl` | what such a target can do, where it publishes nothing |
 //! | `amplification` | who made the load, and what kept it going |
+//! | `stuck` | what is held for nothing: a deadlock, or a leak |
 //! | `baseline` | what service was like before anything was done |
 //! | `chance`, `bounds` | is it lost or back, allowing for chance |
 //! | `recovery` | when was service lost, and when was it back |
@@ -72,6 +73,7 @@ mod sized;
 mod spread;
 mod steps;
 mod story;
+mod stuck;
 mod student;
 mod study;
 mod totals;
@@ -110,6 +112,7 @@ pub use seeds::{ExpectationShare, SeedFindings, SeedResult, SeedShares, VerdictS
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub(crate) use spread::bins;
 pub use steps::{LoadStep, StepLimiter};
+pub use stuck::HeldCapacity;
 pub use study::{AxisValues, Band, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
 pub use totals::QueueDepth;
 pub(crate) use totals::Totals;

@@ -31,7 +31,7 @@ pub(super) fn verdict_reason(findings: &Findings) -> String {
 pub(super) fn incident_line(findings: &Findings) -> String {
     let verdict = words(findings.incident.verdict.word());
     let line = match findings.incident.sustaining {
-        Some(effect) => format!("{verdict}, sustained by {}", words(effect.word())),
+        Some(effect) => format!("{verdict}, sustained by {}", effect.in_words()),
         None => verdict,
     };
     let all = &findings.incidents;
