@@ -108,7 +108,7 @@ pub const CERTIFICATES: Bound = Bound {
 
 /// The plan within a record; bodies and values are not written.
 pub const RUN_HEADER: Bound = Bound {
-    reader: "`run.json` and `what-if.json` of a run",
+    reader: "`run.json`, `what-if.json` and `as-written.json` of a run",
     bytes: 64 * MIB,
     entries: None,
     depth: Some(JSON_DEPTH),

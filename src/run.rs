@@ -1,6 +1,7 @@
 //! Hands a plan to one backend, and its record to analysis and report; nobody
 //! else knows both.
 
+mod people;
 mod stored;
 
 use std::fs::{self, File};
@@ -30,6 +31,7 @@ use crate::ui;
 use crate::units::Nanos;
 use crate::{bounds, files};
 
+pub(crate) use people::{Room, carried_out, is_run};
 pub(crate) use stored::{directories, runs, trend};
 
 /// Where runs land unless `--out` says otherwise.
@@ -70,6 +72,15 @@ pub(crate) struct Options {
 /// As [`live::preflight`] and [`live::conduct`]. A run that failed on the way
 /// is still reported, marked incomplete, before the error is returned.
 pub(crate) fn live(plan: Plan, options: &Options) -> Result<Findings> {
+    live_with(plan, options, Room::default())
+}
+
+/// The same with others in the room, who watch and may ask for things.
+///
+/// # Errors
+///
+/// As [`live`].
+pub(crate) fn live_with(plan: Plan, options: &Options, room: Room) -> Result<Findings> {
     let warnings = live::preflight(&plan, &options.allowed)?;
     let header = header(plan, Backend::Live, options);
     let directory = directory(&header, options);
@@ -79,23 +90,29 @@ pub(crate) fn live(plan: Plan, options: &Options) -> Result<Findings> {
         io::stderr(),
         &header.plan,
         options.live_width,
-        options.quiet,
+        options.quiet || room.has_terminal,
     );
-    let mut observer = ui::Aside::new(view);
+    let views = std::iter::once(view).chain(room.views);
+    let mut observer: Vec<_> = views.map(ui::Aside::new).collect();
     let cause = live::conduct(
         &header.plan,
         &mut recorder,
         (&binary, &options.allowed),
         &warnings,
+        room.orders,
         &mut observer,
     );
     drop(observer);
-    let reported = read_own(&directory).and_then(|(record, findings)| {
+    let reported = read_own(&directory).and_then(|(record, mut findings)| {
+        people::without_people(&directory, &record, &mut findings)?;
         let written = write_files(&directory, &record, &findings);
         // Where no load began nothing was measured, and the error says it all.
         if cause.is_ok() || load_began(&record) {
             let there = written.is_ok().then_some(directory.as_path());
             tell(there, &record, &findings, options)?;
+        }
+        if let Some(ended) = room.ended {
+            ended(&findings, &directory);
         }
         written.map(|()| findings)
     });
@@ -536,6 +553,7 @@ fn read(directory: &Path) -> Result<(Record, Findings)> {
     let record = Record::open(directory)?;
     let mut findings = analysis::findings(&record);
     findings.seeds = beside(directory, SEEDS)?;
+    people::kept(directory, &mut findings)?;
     Ok((record, findings))
 }
 

@@ -8,11 +8,13 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::actions::{ActionOutcome, ActionTaken};
 use super::capacity::InferredCapacity;
 use super::dependencies::DependencyFigures;
 use super::ending::Ending;
 use super::expectations::ExpectationResult;
 use super::failures::{AcceptQueueFigures, FailureCount, Failures};
+use super::gameday::GameDay;
 use super::harm::{AfterRecovery, Harm, Relapse};
 use super::kinds::{KindFigures, UrlFigures};
 use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
@@ -22,7 +24,7 @@ use super::steps::LoadStep;
 use super::stuck::HeldCapacity;
 use super::totals::QueueDepth;
 use super::wire::Exchanged;
-use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
+use crate::model::{IncidentVerdict, SourceName, SustainingEffect};
 use crate::plan::{Cause, Story, Variant};
 use crate::record::{Backend, MachineFacts, is_told};
 
@@ -78,6 +80,9 @@ pub struct Findings {
     /// All phases as one, `whole run`; only where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_run: Option<Box<Phase>>,
+    /// Who took part and what they said; only where people decided something or spoke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub game_day: Option<GameDay>,
     /// When which instance was exhausted.
     pub exhaustion: Vec<ExhaustionWindow>,
     /// How many instances were read; of the user's target, how many sources of
@@ -231,39 +236,6 @@ pub struct Baseline {
     /// of them would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smallest_loss: Option<f64>,
-}
-
-/// An action and its result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ActionTaken {
-    /// When it began.
-    pub at_s: f64,
-    /// When it had been carried out, or was refused; null where that was not observed.
-    pub ended_s: Option<f64>,
-    /// Its name: `push`, `rollback`, `waive`, `restart`, `admit`, `monitors`, `retries`,
-    /// `slow`, `pause`, `continue`, `hook`, `process`, `configure`, `fault`, `occupy`, `undo`.
-    #[schemars(with = "String")]
-    pub action: ActionName,
-    /// What was done, in a few words: `admit 45 %`.
-    pub what: String,
-    /// The phase that begins with it.
-    pub phase: String,
-    /// Its result; null where its end was not observed.
-    pub outcome: Option<ActionOutcome>,
-    /// The detail, the refusal's check and reason, or why it failed.
-    pub detail: String,
-}
-
-/// The result of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionOutcome {
-    /// It was done.
-    Applied,
-    /// A check refused it; nothing was changed.
-    Rejected,
-    /// It could not be carried out.
-    Failed,
 }
 
 /// A gauge that could not be read, for one cause.

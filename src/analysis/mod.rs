@@ -23,6 +23,7 @@
 //! | `chance`, `bounds` | is it lost or back, allowing for chance |
 //! | `recovery` | when was service lost, and when was it back |
 //! | `episodes` | which losses are an incident of their own, and which a relapse |
+//! | `gameday` | who took part, what they said and expected |
 //! | `incident`, `harm` | the clock and verdict of each incident, and its size |
 //! | `conservation` | does the record add up |
 //! | `validity` | was the generator the limit |
@@ -35,6 +36,7 @@
 //! | `find` | the whole, in order |
 //! | `trend/` | where over many runs a figure changed |
 
+mod actions;
 mod amplification;
 mod answer;
 mod baseline;
@@ -52,6 +54,7 @@ mod expectations;
 mod failures;
 mod find;
 mod findings;
+mod gameday;
 mod harm;
 mod incident;
 mod journal;
@@ -100,6 +103,7 @@ pub use findings::{
     Latency, Measurement, Phase, ScrapeFailures, SendLag, SustainingShares, Validity, Verdict,
     summary_schema,
 };
+pub use gameday::{Declined, GameDay, Hold, Note, Prediction};
 pub use harm::{AfterRecovery, Harm, Relapse};
 pub use kinds::{KindFigures, PartFigures, UrlFigures};
 pub(crate) use load::load_rates;

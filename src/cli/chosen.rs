@@ -1,15 +1,19 @@
 //! Which scenario, with which seed and settings: arguments of most subcommands.
 
+use std::path::Path;
+
 use clap::Args;
 
 use super::View;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::Plan;
+use crate::run;
 use crate::scenario::{self, Changes, Setting};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Chosen {
-    /// A scenario file, or the name of one that `threadbare list` shows
+    /// A scenario file, the name of one that `threadbare list` shows, or the directory of a run
+    /// of the built-in fleet, which is done again as it was, people's decisions included
     pub(super) scenario: String,
     /// Seed of every random stream [default: the scenario's]
     #[arg(long)]
@@ -36,6 +40,10 @@ impl Chosen {
     /// The plan that these lead to, with some more settings.
     pub(super) fn plan(&self, view: &View, more: &[Setting]) -> Result<Plan> {
         let settings = [self.set.as_slice(), more].concat();
+        let directory = Path::new(&self.scenario);
+        if run::is_run(directory) {
+            return self.again(directory, &settings);
+        }
         let changes = self.changes(&settings);
         let plan = scenario::load_changed(&self.scenario, &changes, colour(view))?;
         Ok(self.seeded(plan))
@@ -60,6 +68,21 @@ impl Chosen {
     fn seeded(&self, plan: Plan) -> Plan {
         let seed = self.seed.unwrap_or(plan.seed);
         Plan { seed, ..plan }
+    }
+
+    /// The plan of a run as it was carried out.
+    fn again(&self, directory: &Path, settings: &[Setting]) -> Result<Plan> {
+        let changed = self.profile.is_some() || self.variant.is_some();
+        if !settings.is_empty() || changed || !self.expect.is_empty() {
+            return Err(Error::usage(format!(
+                "{} is a run, which is done again as it was; settings, profiles and expectations \
+                 need the scenario's file",
+                directory.display()
+            )));
+        }
+        let plan = run::carried_out(directory)?;
+        let seed = self.seed.unwrap_or(plan.seed);
+        Ok(Plan { seed, ..plan })
     }
 }
 

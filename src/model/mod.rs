@@ -33,6 +33,7 @@ mod load;
 mod monitor;
 mod outcome;
 mod patience;
+mod people;
 mod probes;
 mod process_fault;
 mod proxied;
@@ -65,8 +66,8 @@ mod words;
 mod work;
 
 pub use action::{
-    Action, ActionName, Cause, ClientsAction, FleetAction, ProxyAction, ServiceAction,
-    TargetAction, Trigger, When,
+    Action, ActionName, Cause, ClientsAction, FleetAction, OutsideAction, ProxyAction,
+    ServiceAction, TargetAction, Trigger, When,
 };
 pub(crate) use action::{first, restarted};
 pub(crate) use admission::Admission;
@@ -107,6 +108,9 @@ pub(crate) use monitor::Monitor;
 pub use monitor::MonitorPolicy;
 pub use outcome::Outcome;
 pub(crate) use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
+pub use people::{
+    GameOrder, GameRole, NAME_MAX, Offer, Ordered, Person, Question, Reported, TEXT_MAX,
+};
 pub(crate) use probes::Probes;
 pub use process_fault::{Limits, ProcessFault, ProcessSelector};
 pub use proxied::{Breakage, Front, HostPort, Proxied};

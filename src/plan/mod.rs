@@ -5,6 +5,7 @@
 //! makes one of a file, `threadbare load` of its arguments. A plan is immutable
 //! during a run: what happens is in the record.
 
+mod offers;
 mod phases;
 mod schedule;
 mod surge;
@@ -90,6 +91,12 @@ pub struct Plan {
     pub safety: Safety,
     /// What the run is expected to show.
     pub expectations: Vec<Expectation>,
+    /// Whether people decide when each entry of the timeline is carried out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub manual: bool,
+    /// When a run that people decide ends, where not at `end`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub game_end: Option<Nanos>,
 }
 
 /// A plan that drives nothing for no time: whoever makes one says what is
@@ -121,6 +128,8 @@ impl Default for Plan {
             recovery: RecoveryRule::default(),
             safety: Safety::default(),
             expectations: Vec::new(),
+            manual: false,
+            game_end: None,
         }
     }
 }
@@ -250,4 +259,38 @@ pub struct Entry {
     pub action: Action,
     /// The name of the phase that begins with it.
     pub phase: String,
+    /// What the facilitator of a game day tells the room with it, where only facilitators
+    /// know of it before it acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inject: Option<String>,
+}
+
+impl Plan {
+    /// The same, for people to decide: no entry comes by itself, and it ends when a game day
+    /// does.
+    #[must_use]
+    pub fn by_hand(self) -> Self {
+        Self {
+            manual: true,
+            end: self.game_end.unwrap_or(self.end),
+            // Which the file says for a run without people.
+            game_end: self.game_end.map(|_| self.end),
+            ..self
+        }
+    }
+
+    /// The same with its timeline as the file has it: without people.
+    #[must_use]
+    pub fn as_written(&self) -> Self {
+        let plan = self.clone();
+        if !plan.manual {
+            return plan;
+        }
+        Self {
+            manual: false,
+            end: plan.game_end.unwrap_or(plan.end),
+            game_end: plan.game_end.map(|_| plan.end),
+            ..plan
+        }
+    }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::InstanceCounters;
 use crate::error::EXIT_FAILED;
-use crate::model::{FailureCause, Outcome, SourceName, redact};
+use crate::model::{FailureCause, Outcome, Person, Question, SourceName, redact};
 use crate::plan::{Action, Entry, Trigger};
 use crate::units::Nanos;
 
@@ -60,6 +60,64 @@ pub enum Event {
         entry: usize,
         /// What came of it.
         outcome: Outcome,
+    },
+    /// Somebody takes part in the game day.
+    Joined {
+        /// Who.
+        by: Person,
+    },
+    /// Somebody decided that something be done; written before it is.
+    Ordered {
+        /// Who.
+        by: Person,
+        /// The place of what is done: of the plan's timeline, or after it.
+        entry: usize,
+        /// What is done.
+        action: Action,
+        /// The name of the phase that begins with it.
+        phase: String,
+    },
+    /// Somebody asked for what was not done.
+    Declined {
+        /// Who.
+        by: Person,
+        /// For what.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Somebody holds the timeline; the load goes on.
+    Held {
+        /// Who.
+        by: Person,
+    },
+    /// Somebody lets the timeline go on where it stood.
+    WentOn {
+        /// Who.
+        by: Person,
+        /// For how long it was held.
+        held_ns: Nanos,
+    },
+    /// Somebody wrote something down.
+    Noted {
+        /// Who.
+        by: Person,
+        /// What.
+        text: String,
+    },
+    /// Somebody wrote down what they expect.
+    Predicted {
+        /// Who.
+        by: Person,
+        /// Of what.
+        question: Question,
+        /// What.
+        answer: String,
+    },
+    /// Somebody ends the run; everything is undone.
+    StopOrdered {
+        /// Who.
+        by: Person,
     },
     /// An alert began to fire.
     AlertFired {
@@ -133,6 +191,21 @@ pub struct FirstFailure {
 }
 
 impl Event {
+    /// Who it is of, where it is of a person.
+    pub const fn by(&self) -> Option<&Person> {
+        match self {
+            Self::Joined { by }
+            | Self::Ordered { by, .. }
+            | Self::Declined { by, .. }
+            | Self::Held { by }
+            | Self::WentOn { by, .. }
+            | Self::Noted { by, .. }
+            | Self::Predicted { by, .. }
+            | Self::StopOrdered { by } => Some(by),
+            _ => None,
+        }
+    }
+
     /// The same without secrets, as it may be shown.
     pub fn redacted(&self) -> Cow<'_, Self> {
         let written = serde_json::to_string(self).unwrap_or_default();
@@ -185,6 +258,11 @@ pub enum StopCause {
         /// Whether it was an expectation.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         expectation: bool,
+    },
+    /// Somebody in the room ended it.
+    Stopped {
+        /// Who.
+        by: String,
     },
     /// It failed.
     Failed {

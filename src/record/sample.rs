@@ -276,6 +276,20 @@ pub trait Observer {
 }
 
 /// One who may be there.
+impl<T: Observer> Observer for Vec<T> {
+    fn event(&mut self, at: Nanos, event: &Event) {
+        for observer in self {
+            observer.event(at, event);
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        for observer in self {
+            observer.sample(sample);
+        }
+    }
+}
+
 impl<A: Observer> Observer for Option<A> {
     fn event(&mut self, at: Nanos, event: &Event) {
         if let Some(watcher) = self {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::figures::{count, percent, plural, utc};
+use super::people;
 use crate::analysis::Findings;
 use crate::model::{Backoff, ClientPolicy, FleetSpec, Origin, Retryable, TargetSpec, secret};
 use crate::plan::Plan;
@@ -73,6 +74,8 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
         let set = variant.set.join(", ");
         ("variant", format!("{}; it sets {set}", variant.line()))
     }));
+    let day = findings.game_day.as_ref();
+    facts.extend(day.map(|day| ("people", people::took_part(day))));
     facts.extend(plan.fleet.as_ref().map(|spec| ("fleet", fleet(spec))));
     facts.extend(
         plan.target

@@ -26,6 +26,7 @@ pub(crate) mod load;
 pub mod markdown;
 mod moments;
 mod observed;
+mod people;
 mod phase_table;
 pub(crate) mod repeated;
 pub(crate) mod seeds;

@@ -183,7 +183,7 @@ fn clock(text: &mut String, moments: &[Moment], paint: Paint) {
             Sort::Refused(_) | Sort::Impact | Sort::Trouble => paint.red(&what),
             Sort::Recovery => paint.green(&what),
             Sort::Alert => paint.yellow(&what),
-            Sort::Done(_) | Sort::Ended => what,
+            Sort::Done(_) | Sort::Ended | Sort::Said => what,
         };
         let room = WIDTH.saturating_sub(indent.chars().count() + what_width + 2);
         let mut lines = folded(&moment.detail, room).into_iter();

@@ -341,7 +341,7 @@ impl Incident<'_> {
         let rates = load.rate.iter().map(|(_, shape)| shape.highest());
         let first = self.causes().filter_map(|entry| match entry.when {
             When::At(at) => Some(at),
-            When::After { .. } => None,
+            When::After { .. } | When::Offered => None,
         });
         let surges = self.known.surges.unwrap_or_default();
         let first = first.chain(surges.iter().map(|surge| surge.from)).min()?;
@@ -430,9 +430,11 @@ impl Incident<'_> {
 /// The first instant of these entries; none where one of them waits for an event, or
 /// where there is none.
 fn earliest<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Nanos> {
+    // What is only offered comes by itself in no run.
+    let entries = entries.filter(|entry| entry.when != When::Offered);
     let instants = entries.map(|entry| match entry.when {
         When::At(at) => Some(at),
-        When::After { .. } => None,
+        When::After { .. } | When::Offered => None,
     });
     let instants: Option<Vec<Nanos>> = instants.collect();
     instants?.into_iter().min()

@@ -171,6 +171,7 @@ impl Reader {
         };
         contradictions::read(self, file, &known, &expectations);
         variants::read(self, file);
+        let game_end = self.game_end(file);
         let load = load?;
         Some(Plan {
             requests: target
@@ -204,6 +205,8 @@ impl Reader {
             recovery: recovery(&file.recovery),
             safety: file.safety.bounds(),
             expectations: expectations.into_iter().flatten().collect(),
+            manual: false,
+            game_end,
         })
     }
 
@@ -243,6 +246,21 @@ impl Reader {
                 "the run ends at {at}, within its warm-up of {}",
                 warm_up.value.0
             );
+            self.report(end, message, "too early", "put `end` after `warm_up`");
+        }
+        Some(at)
+    }
+
+    /// When a run ends in which people decide.
+    fn game_end(&mut self, file: &File) -> Option<Nanos> {
+        let end = file.gameday.end.as_ref()?;
+        let at = self.instant(end)?;
+        if at > LONGEST {
+            let message = format!("the game day would end after {at}");
+            let suggestion = format!("a run lasts {LONGEST} at most");
+            self.report(end, message, "too long", suggestion);
+        } else if at <= file.warm_up.value.0 {
+            let message = format!("the game day ends at {at}, within the warm-up");
             self.report(end, message, "too early", "put `end` after `warm_up`");
         }
         Some(at)

@@ -8,6 +8,7 @@ use super::bounds::{Bounds, JOB_BYTES};
 use super::wire::{self, FleetWire};
 use crate::clients::{Clients, Due};
 use crate::error::{EXIT_FAILED, Result};
+use crate::model::OutsideAction;
 use crate::plan::{Action, Plan, Slice, Timeline};
 use crate::record::{self, Alarms, Counters, Observer, Outcome, StopCause};
 use crate::units::Nanos;
@@ -47,7 +48,7 @@ pub fn simulate(
         observer,
         clients: Clients::new(plan, wire::choices(plan, spec)?, Slice::WHOLE),
         wire: FleetWire::new(plan, spec),
-        timeline: Timeline::new(&plan.timeline),
+        timeline: Timeline::new(plan),
         alarms: Alarms::new(&plan.alerts),
         now: Nanos::ZERO,
         from: Nanos::ZERO,
@@ -221,6 +222,9 @@ impl Simulation<'_> {
                 Some(Outcome::Applied { detail })
             }
             Action::Service(_) | Action::Fleet(_) => self.wire.fleet.act(self.now, entry, &action),
+            Action::Outside(_) => Some(Outcome::Applied {
+                detail: OutsideAction::DONE.into(),
+            }),
             Action::Target(_) | Action::Proxy(_) => Some(Outcome::of_another_target(&action)),
         };
         self.told_by_fleet();

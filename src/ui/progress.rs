@@ -246,6 +246,9 @@ impl Teller {
                     self.phases.push((at, entry.phase.clone()));
                 }
             }
+            Event::Ordered { entry, phase, .. } if *entry >= self.plan.timeline.len() => {
+                self.phases.push((at, phase.clone()));
+            }
             Event::LoadEnded => self.phases.push((at, "drain".into())),
             _ => {}
         }
@@ -274,6 +277,32 @@ impl Teller {
                 return None;
             }
             Event::ActionEnded { entry, outcome } => self.ended(*entry, outcome),
+            Event::Joined { by } => format!("{} takes part ({})", by.name, by.role.word()),
+            Event::Ordered {
+                by, entry, action, ..
+            } => {
+                self.begun.retain(|(begun, _)| begun != entry);
+                format!("{} decides: {}", by.name, action.in_words())
+            }
+            Event::Declined { by, what, reason } => {
+                format!(
+                    "{} asked for `{what}`, which is not done: {reason}",
+                    by.name
+                )
+            }
+            Event::Held { by } => format!("{} holds the timeline; the load goes on", by.name),
+            Event::WentOn { by, held_ns } => format!(
+                "{} lets the timeline go on after {:.0} s",
+                by.name,
+                held_ns.as_secs_f64()
+            ),
+            Event::Noted { by, text } => format!("{}: {text}", by.name),
+            Event::Predicted {
+                by,
+                question,
+                answer,
+            } => format!("{} predicts, {} {answer}", by.name, question.in_words()),
+            Event::StopOrdered { by } => format!("{} stops the run and undoes everything", by.name),
             Event::AlertFired { alert } => format!("alert fired: {alert}"),
             Event::AlertCleared { alert } => format!("alert cleared: {alert}"),
             Event::Died { source, status } => format!("{source} died: {status}"),
@@ -294,6 +323,7 @@ impl Teller {
                     because,
                     expectation,
                 } => format!("stopped {}", StopCause::own_rule(because, *expectation)),
+                StopCause::Stopped { by } => format!("stopped by {by}"),
                 StopCause::Failed { reason, .. } => format!("the run failed: {reason}"),
             },
             Event::Undone { undo, outcome } => format!("undone: {undo}  {}", outcome_text(outcome)),

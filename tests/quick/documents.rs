@@ -34,7 +34,8 @@ const fn following(cause: Cause) -> Option<Cause> {
         Cause::Kill => Some(Cause::Limit),
         Cause::Limit => Some(Cause::Fault),
         Cause::Fault => Some(Cause::Occupation),
-        Cause::Occupation => Some(Cause::Surge),
+        Cause::Occupation => Some(Cause::Outside),
+        Cause::Outside => Some(Cause::Surge),
         Cause::Surge => None,
     }
 }

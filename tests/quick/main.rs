@@ -34,6 +34,7 @@ mod merged;
 mod old_runs;
 mod operations;
 mod output;
+mod people;
 mod redaction;
 mod report;
 mod scenario;

@@ -72,6 +72,9 @@ pub(super) struct File {
     /// Width of the buckets that figures are counted in, in whole milliseconds.
     #[serde(default = "interval")]
     pub(super) interval: PlacedText<Positive>,
+    /// A game day: a run in which people decide.
+    #[serde(default)]
+    pub(super) gameday: GameDay,
     /// The incident's own clock; with it, instants may be given as times of day.
     pub(super) story: Option<Story>,
     /// What the load is directed at.
@@ -130,6 +133,14 @@ fn warm_up() -> PlacedText<Nanos> {
 
 fn interval() -> PlacedText<Positive> {
     text("1s").into()
+}
+
+/// A game day: a run in which people decide.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GameDay {
+    /// When the load of a run with `--manual` ends: people need longer than a timeline.
+    pub(super) end: Option<PlacedText<Moment>>,
 }
 
 /// The incident's own clock.
