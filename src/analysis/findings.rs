@@ -441,6 +441,9 @@ pub struct Incident {
     /// How long a detection was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_censored_after_s: Option<f64>,
+    /// When somebody on call looked at an alert; only where somebody was on call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_s: Option<f64>,
     /// The first rollback that was refused.
     pub rollback_rejected_s: Option<f64>,
     /// The check and the reason that refused it.
@@ -486,6 +489,12 @@ pub struct Incident {
     /// How long it was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_detect_censored_after_s: Option<f64>,
+    /// Impact → acknowledged by somebody on call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_acknowledge_s: Option<f64>,
+    /// How long it was waited for without success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_acknowledge_censored_after_s: Option<f64>,
     /// Impact → mitigated.
     pub time_to_mitigate_s: Option<f64>,
     /// How long it was waited for without success.

@@ -270,8 +270,12 @@ impl<'a> Teller<'a> {
     pub(super) fn detection(&self) -> Option<String> {
         let incident = self.incident();
         if let Some(after) = incident.time_to_detect_s {
+            let seen = incident.time_to_acknowledge_s;
+            let seen = seen.map_or_else(String::new, |seen| {
+                format!(", and acknowledged {seen:.1} s after it")
+            });
             return Some(format!(
-                "The incident was detected {after:.1} s after the impact began."
+                "The incident was detected {after:.1} s after the impact began{seen}."
             ));
         }
         let after = incident.time_to_detect_censored_after_s?;

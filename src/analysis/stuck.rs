@@ -181,12 +181,7 @@ fn is_leak(within: &[Level], each_needs: f64) -> bool {
 }
 
 /// Which of the two it is; `meanwhile`: the levels while the trigger acted.
-fn named(
-    each_needs: Option<f64>,
-    meanwhile: &[Level],
-    within: &[Level],
-) -> Option<SustainingEffect> {
-    let leaks = |levels: &[Level]| each_needs.is_some_and(|each| is_leak(levels, each));
+fn named(each_needs: f64, meanwhile: &[Level], within: &[Level]) -> Option<SustainingEffect> {
     if is_deadlock(within) {
         // What was lost piece by piece, while the rest still worked, is a leak that is
         // complete. All that hold each other stop together.
@@ -195,7 +190,8 @@ fn named(
             .copied()
             .filter(|it| it.completed > 0.0)
             .collect();
-        let lost = worked.rchunks(BUCKETS_MIN).next().is_some_and(leaks);
+        let mut last = worked.rchunks(BUCKETS_MIN);
+        let lost = last.next().is_some_and(|it| is_leak(it, each_needs));
         return Some(if lost {
             SustainingEffect::Leak
         } else {
@@ -203,7 +199,7 @@ fn named(
         });
     }
     let completes = within.iter().any(|it| it.completed > 0.0);
-    (completes && leaks(within)).then_some(SustainingEffect::Leak)
+    (completes && is_leak(within, each_needs)).then_some(SustainingEffect::Leak)
 }
 
 /// The deadlock or the leak between two instants after the trigger had been off, with what
@@ -230,11 +226,12 @@ pub(super) fn stuck(
     let fleet = (!series.instances.is_empty()).then_some(Carrier::Fleet);
     fleet.into_iter().chain(gauges).find_map(|carrier| {
         let within = levels(buckets, carrier);
-        let mut each = each_needs(&levels(before, carrier));
+        // Without jobs that completed nobody knows whether completions are told at all.
+        let mut each = each_needs(&levels(before, carrier))?;
         if let (Carrier::Fleet, Some(fleet)) = (carrier, &evidence.record.header.plan.fleet) {
             // With contention a job takes longer the more workers are busy.
             let others = f64::from(fleet.workers.saturating_sub(1));
-            each = each.map(|each| each + others * fleet.contention.as_secs_f64());
+            each += others * fleet.contention.as_secs_f64();
         }
         let effect = named(each, &levels(meanwhile, carrier), &within)?;
         let runs = match carrier {
@@ -253,7 +250,7 @@ pub(super) fn stuck(
             },
             held: mean(&within, |it| it.held),
             workers: workers(&within),
-            needed: per_s * each.unwrap_or(0.0),
+            needed: per_s * each,
             completed_per_s: per_s,
             processors,
             from_s: from.as_secs_f64(),
@@ -323,8 +320,8 @@ mod tests {
         seconds: 1.0,
     };
 
-    fn calm() -> Option<f64> {
-        each_needs(&[CALM; 20])
+    fn calm() -> f64 {
+        each_needs(&[CALM; 20]).unwrap()
     }
 
     fn all(held: f64, completed: f64) -> Vec<Level> {
@@ -342,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_job_needs_what_it_took_in_the_baseline() {
-        assert!((calm().unwrap() - 0.02).abs() < 1e-12);
+        assert!((calm() - 0.02).abs() < 1e-12);
         assert_eq!(
             each_needs(&[Level {
                 completed: 1.0,
@@ -390,8 +387,6 @@ mod tests {
             ..CALM
         });
         assert_eq!(of(&back.collect::<Vec<_>>()), None);
-        // Without a baseline nobody knows what is needed.
-        assert_eq!(named(None, &[], &all(5.0, 100.0)), None);
     }
 
     #[test]

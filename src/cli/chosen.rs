@@ -51,6 +51,9 @@ impl Chosen {
 
     /// The plans of all variants of the scenario, each with these changes.
     pub(super) fn variants(&self, view: &View) -> Result<Vec<Plan>> {
+        if run::is_run(Path::new(&self.scenario)) {
+            return Ok(Vec::new());
+        }
         let changes = self.changes(&self.set);
         let plans = scenario::variants(&self.scenario, &changes, colour(view))?;
         Ok(plans.into_iter().map(|plan| self.seeded(plan)).collect())

@@ -122,7 +122,7 @@ enum Command {
     Baseline(baseline::Arguments),
     /// Find every mistake in a scenario file; runs nothing
     Check(check::Arguments),
-    /// List the scenarios that come with threadbare, and what each claims
+    /// List the scenarios that come with threadbare by mechanism, and what each is like
     #[command(after_help = "Examples:\n  threadbare list\n  threadbare list --no-color")]
     List,
     /// Undo what a run that was killed left behind

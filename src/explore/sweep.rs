@@ -241,6 +241,7 @@ fn coarse(row: usize, points: &[Point], values: &[f64], level: Level) -> Option<
 fn calm(plan: &Plan) -> Plan {
     let mut calm = plan.clone();
     calm.timeline.clear();
+    calm.responders.clear();
     calm.expectations.clear();
     calm.load.rate.truncate(1);
     calm
@@ -250,6 +251,7 @@ fn calm(plan: &Plan) -> Plan {
 /// responders take: the map shows what comes back by itself.
 fn left_alone(mut plan: Plan) -> Plan {
     plan.timeline.retain(|entry| !entry.action.intervenes());
+    plan.responders.clear();
     plan.expectations.clear();
     plan
 }

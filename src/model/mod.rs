@@ -31,6 +31,7 @@ mod level;
 mod limit_trigger;
 mod load;
 mod monitor;
+mod on_call;
 mod outcome;
 mod patience;
 mod people;
@@ -106,6 +107,8 @@ pub use limit_trigger::{Disturbance, LimitTrigger};
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub(crate) use monitor::Monitor;
 pub use monitor::MonitorPolicy;
+pub(crate) use on_call::{OnCall, OnCallDeed};
+pub use on_call::{OnCallPolicy, OnCallStep};
 pub use outcome::Outcome;
 pub(crate) use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
 pub use people::{

@@ -21,6 +21,7 @@ mod incidents;
 pub mod json;
 pub mod junit;
 mod kinds;
+pub mod library;
 pub mod limit;
 pub(crate) mod load;
 pub mod markdown;

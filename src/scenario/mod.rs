@@ -25,6 +25,7 @@ mod operations;
 mod parse;
 mod proxies;
 mod quantities;
+mod responders;
 mod schema;
 mod settings;
 mod shipped;

@@ -1,7 +1,7 @@
 //! Every shipped scenario, simulated: it meets what it declares, whatever the seed.
 
-use threadbare::analysis::{Findings, Region, Verdict, findings};
-use threadbare::explore::{Grid, sweep};
+use threadbare::analysis::{Findings, Region, SeedShares, Verdict, findings};
+use threadbare::explore::{Grid, seeds, sweep};
 use threadbare::plan::Plan;
 use threadbare::scenario;
 use threadbare::sim::Bounds;
@@ -47,6 +47,26 @@ fn every_shipped_scenario_has_a_profile_of_under_a_minute_with_the_same_verdict(
         unknown.to_string().contains("did you mean `ci`?"),
         "{unknown}"
     );
+}
+
+/// What would have prevented or ended each incident does so, whatever the seed.
+#[test]
+fn every_variant_meets_what_it_declares_with_five_seeds() {
+    for (name, _) in scenario::shipped() {
+        let plans = scenario::variants(name, &scenario::Changes::default(), false).unwrap();
+        let found = seeds(&plans, 5, Bounds::default(), &|_, _| true).unwrap();
+        for (plan, found) in plans.iter().zip(found) {
+            let shares = SeedShares::of(&plan.expectations, &found, false);
+            let variant = plan.variant.as_ref().unwrap();
+            assert!(
+                shares.passed(),
+                "{name}, {}: {:?} {:?}",
+                variant.name,
+                shares.expectations,
+                shares.verdicts
+            );
+        }
+    }
 }
 
 fn profile(name: &str) -> scenario::Changes<'_> {

@@ -20,7 +20,10 @@ pub(in crate::scenario) struct Variant {
     #[schemars(required, length(min = 1))]
     pub(in crate::scenario) set: Option<Spanned<Vec<Spanned<String>>>>,
     /// The incident's verdict that is expected of it, in place of what the file expects.
-    #[expect(dead_code, reason = "it is read before the file is, with the variant's settings")]
+    #[expect(
+        dead_code,
+        reason = "it is read before the file is, with the variant's settings"
+    )]
     pub(in crate::scenario) verdict: Option<Spanned<Word<IncidentVerdict>>>,
     /// What is expected of it, one line each as in `--expect`, in place of what the file expects.
     #[serde(default)]
