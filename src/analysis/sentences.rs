@@ -36,6 +36,7 @@ pub(super) fn sentences(findings: &Findings) -> Vec<String> {
         teller.detection(),
         teller.rejection(),
         teller.trigger_off(),
+        teller.held(),
         teller.recovery(),
         teller.relapse(),
         teller.after_recovery(),

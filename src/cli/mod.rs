@@ -111,6 +111,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Try every corrective measure on a scenario, alone and in pairs, and rank them
     WhatIf(what_if::Arguments),
+    /// Run the variants of a scenario, live or simulated, each beside the scenario as it is
+    Variants(variants::Arguments),
     /// Map a scenario over one or two of its keys: where it recovers, where it stays down
     Sweep(sweep::Arguments),
     /// Load any HTTP server, at a rate or in a closed loop, and measure
@@ -125,7 +127,7 @@ enum Command {
     Baseline(baseline::Arguments),
     /// Find every mistake in a scenario file; runs nothing
     Check(check::Arguments),
-    /// List the scenarios that come with threadbare, and what each claims
+    /// List the scenarios that come with threadbare by mechanism, and what each is like
     #[command(after_help = "Examples:\n  threadbare list\n  threadbare list --no-color")]
     List,
     /// Undo what a run that was killed left behind
@@ -226,6 +228,7 @@ pub fn main() -> i32 {
         Command::Run(arguments) => arguments.run(view),
         Command::Simulate(arguments) => arguments.run(view),
         Command::WhatIf(arguments) => arguments.run(view),
+        Command::Variants(arguments) => arguments.run(view),
         Command::Sweep(arguments) => arguments.run(view),
         Command::Load(arguments) => arguments.run(view),
         Command::Compare(arguments) => arguments.run(view),

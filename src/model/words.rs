@@ -59,6 +59,21 @@ named! {
         ColdStart = "cold_start",
         /// Tasks that nobody waits for.
         DetachedTasks = "detached_tasks",
+        /// Nothing completes, nothing runs, and all workers are held.
+        Deadlock = "deadlock",
+        /// Capacity that was lost and does not come back.
+        Leak = "leak",
+    }
+}
+
+impl SustainingEffect {
+    /// As it stands behind `sustained by`.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Deadlock => "a deadlock".into(),
+            Self::Leak => "a leak".into(),
+            _ => self.word().replace('_', " "),
+        }
     }
 }
 

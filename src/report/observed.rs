@@ -5,7 +5,7 @@
 //! point samples are no time integrals, and what is inferred was not measured.
 
 use super::figures::{NONE, count, maybe, number, percent, rate, seconds};
-use super::{failures, incidents, kinds, people, steps};
+use super::{failures, incidents, kinds, people, seeds, steps};
 use crate::analysis::{
     DependencyFigures, Estimate, Findings, GaugeFigures, Latency, Phase, ProcessFigures,
 };
@@ -31,6 +31,7 @@ pub(super) struct Table {
 pub(super) fn tables(findings: &Findings) -> Vec<Table> {
     let all = [
         incidents::table(findings),
+        seeds::table(findings),
         people::predictions(findings),
         people::said(findings),
         people::without(findings),

@@ -61,7 +61,9 @@ pub(super) fn read(
         let (Some(expectation), Some(that)) = (expectation, &place.value.that) else {
             continue;
         };
-        let lack = incident.lack(expectation);
+        // Those on call may do whatever the timeline does not.
+        let alone = file.responder.is_empty() && !reader.file_lacks("responder");
+        let lack = alone.then(|| incident.lack(expectation)).flatten();
         let lack = lack.or_else(|| gauges_lack(reader, file, known, expectation.that));
         if let Some((why, suggestion)) = lack {
             let message = format!("`{}` can never be observed: {why}", expectation.that.word());

@@ -6,4 +6,6 @@ mod fleet;
 mod literature;
 mod parity;
 mod properties;
+mod published;
+mod responder;
 mod theory;
