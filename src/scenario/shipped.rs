@@ -10,7 +10,11 @@ use crate::plan::Plan;
 use crate::{bounds, files};
 
 /// Every shipped scenario: its name and the text of its file.
-const SHIPPED: [(&str, &str); 9] = [
+const SHIPPED: [(&str, &str); 12] = [
+    (
+        "blocking-auth",
+        include_str!("../../scenarios/blocking-auth.toml"),
+    ),
     (
         "capacity-dip",
         include_str!("../../scenarios/capacity-dip.toml"),
@@ -18,6 +22,10 @@ const SHIPPED: [(&str, &str); 9] = [
     (
         "cold-cache-restart",
         include_str!("../../scenarios/cold-cache-restart.toml"),
+    ),
+    (
+        "health-check-eviction",
+        include_str!("../../scenarios/health-check-eviction.toml"),
     ),
     (
         "missing-await",
@@ -30,6 +38,10 @@ const SHIPPED: [(&str, &str); 9] = [
     (
         "missing-await-hang",
         include_str!("../../scenarios/missing-await-hang.toml"),
+    ),
+    (
+        "pool-starvation",
+        include_str!("../../scenarios/pool-starvation.toml"),
     ),
     (
         "queue-outlives-surge",

@@ -67,6 +67,8 @@ named! {
         Fault = "fault",
         Occupy = "occupy",
         Undo = "undo",
+        Break = "break",
+        Mend = "mend",
     }
 }
 
@@ -168,6 +170,11 @@ impl Action {
             Self::Target(ends) => ends.takes_back(begun),
             Self::Clients(_) | Self::Fleet(_) | Self::Proxy(_) => false,
         }
+    }
+
+    /// Whether the cause that it begins is over at once.
+    pub(crate) fn momentary(&self) -> bool {
+        matches!(self, Self::Fleet(FleetAction::Break(fault)) if fault.kind().momentary())
     }
 
     /// Whether it is one of the ways out that verdicts know: a restart, an
