@@ -12,6 +12,7 @@ mod client;
 mod compare;
 mod completions;
 mod console;
+mod faults;
 mod gated;
 mod gauges;
 mod init;
@@ -74,6 +75,7 @@ Examples:
   threadbare simulate missing-await      the same in virtual time (about a second)
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
   threadbare limit http://127.0.0.1:8080/ --slo 'p99 <= 250ms'    how much it can take
+  threadbare faults                      the faults that a scenario can inject into the fleet
   threadbare check mine.toml             every mistake in a scenario, with its place
   threadbare init --preset gunicorn      a scenario for a server of your own
   threadbare recover reports/RUN         undo what a killed run left behind
@@ -130,6 +132,8 @@ enum Command {
     /// List the scenarios that come with threadbare by mechanism, and what each is like
     #[command(after_help = "Examples:\n  threadbare list\n  threadbare list --no-color")]
     List,
+    /// List the faults that scenarios can inject into the built-in fleet, or describe one
+    Faults(faults::Arguments),
     /// Undo what a run that was killed left behind
     Recover(recover::Arguments),
     /// Print a scenario to start from, for a kind of server
@@ -237,6 +241,7 @@ pub fn main() -> i32 {
         Command::Baseline(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(view),
         Command::List => list::run(),
+        Command::Faults(arguments) => arguments.run(),
         Command::Recover(arguments) => arguments.run(),
         Command::Init(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(view),

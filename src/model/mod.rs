@@ -29,6 +29,7 @@ mod gauge;
 mod hook;
 mod level;
 mod limit_trigger;
+mod line;
 mod load;
 mod monitor;
 mod on_call;
@@ -80,7 +81,8 @@ pub(crate) use arrivals::Arrivals;
 #[cfg(feature = "testing")]
 pub use arrivals::Arrivals;
 pub use backoff::{Backoff, Jitter};
-pub(crate) use balancer::RoundRobin;
+pub use balancer::{BalancerChoice, BalancerSpec, HealthSpec};
+pub(crate) use balancer::{Chooser, Health};
 pub use breaker::BreakerPolicy;
 pub(crate) use breaker::{Breaker, Pass};
 pub(crate) use bulkhead::Bulkhead;
@@ -94,16 +96,17 @@ pub(crate) use failure::example;
 pub use failure::{FailureCause, Unanswered};
 pub use figure::Direction;
 pub(crate) use fleet::{
-    Crew, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder, Stage,
-    Unverified, Verification, applied_later, each, instance_name,
+    Crew, DatabaseFate, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder,
+    Stage, Unverified, Verification, applied_later, each, instance_name,
 };
-pub use fleet::{FleetSpec, IdentitySpec, Role};
+pub use fleet::{FleetSpec, IdentitySpec, PoolSpec, Role};
 pub use gauge::{Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Preset, Roles};
 pub(crate) use gauge::{Malformed, PRESETS, Page, Reading, Series, Value};
 pub(crate) use hook::frames_otherwise;
 pub use hook::{Call, Called, ExpectedAnswer, Hook, HookKind};
 pub(crate) use level::{Level, LevelReading};
 pub use limit_trigger::{Disturbance, LimitTrigger};
+pub(crate) use line::Line;
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub(crate) use monitor::Monitor;
 pub use monitor::MonitorPolicy;

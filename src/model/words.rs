@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::fault::FleetFaultKind;
 use super::{Cause, SlowPart};
 
 use crate::named::named;
@@ -103,7 +104,8 @@ impl<'de> Deserialize<'de> for Cause {
             Self::Occupation,
             Self::Surge,
         ];
-        let mut all = slowed.into_iter().chain(others);
+        let broken = FleetFaultKind::ALL.map(|(kind, _)| Self::Broken(kind));
+        let mut all = slowed.into_iter().chain(others).chain(broken);
         all.find(|cause| cause.name() == name)
             .ok_or_else(|| de::Error::custom(format!("`{name}` is not a cause of an incident")))
     }

@@ -322,7 +322,8 @@ impl Incident<'_> {
     /// A bound that only a cause which ends can meet.
     fn never_cleared(&self, needed: bool) -> Option<Lack> {
         let mut causes = self.causes();
-        let open = causes.find(|begun| self.ends(begun).next().is_none());
+        let open =
+            causes.find(|begun| !begun.action.momentary() && self.ends(begun).next().is_none());
         let surges = self.known.surges.unwrap_or_default();
         let why = match (open, surges.last()) {
             (Some(begun), _) => format!("no entry ends what `{}` begins", begun.phase),
@@ -375,7 +376,13 @@ impl Incident<'_> {
 
     /// The first instant at which every cause may be over; none where an event decides.
     fn cleared(&self) -> Option<Nanos> {
-        let ends = self.causes().map(|begun| earliest(self.ends(begun)));
+        let ends = self
+            .causes()
+            .map(|begun| match (&begun.when, begun.action.momentary()) {
+                (When::At(at), true) => Some(*at),
+                (When::After { .. }, true) => None,
+                (_, false) => earliest(self.ends(begun)),
+            });
         let ends: Option<Vec<Nanos>> = ends.collect();
         ends?.into_iter().max()
     }

@@ -26,7 +26,7 @@ use super::leaf::{Quantity, Spanned, Text};
 use super::quantities::{Moment, Positive};
 use crate::units::{ClockTime, Nanos};
 
-pub(super) use entry::{ActionEntry, Entry, Fault};
+pub(super) use entry::{ActionEntry, Entry, Fault, FleetAttributes};
 pub(super) use gauges::Gauges;
 pub(super) use hook::{Call, Hook};
 pub(super) use judgement::{Expect, Limit, Recovery};

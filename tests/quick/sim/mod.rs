@@ -3,6 +3,7 @@
 mod actions;
 mod carried_out;
 mod fleet;
+mod fleet_faults;
 mod literature;
 mod parity;
 mod properties;
