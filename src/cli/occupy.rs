@@ -56,10 +56,6 @@ Ctrl-C closes all connections at once.
 Exit codes: 0 ended after its time, 2 wrong usage, 3 the host is unknown, 130/143 ended by a signal.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "slow is what each of them is, and what they are called"
-)]
 enum How {
     /// Request headers that never end
     SlowHeaders,
@@ -69,6 +65,8 @@ enum How {
     SlowReads,
     /// Requests to a slow endpoint, again and again
     SlowEndpoint,
+    /// Connections on which nothing is sent
+    Silent,
 }
 
 impl Arguments {
@@ -84,6 +82,7 @@ impl Arguments {
                 How::SlowBodies => Hold::SlowBodies,
                 How::SlowReads => Hold::SlowReads,
                 How::SlowEndpoint => Hold::SlowEndpoint,
+                How::Silent => Hold::Silent,
             },
             path: self.path.unwrap_or_else(|| "/".into()),
             connections: self.connections,
