@@ -15,6 +15,7 @@ use super::failures::{AcceptQueueFigures, FailureCount, Failures};
 use super::harm::{AfterRecovery, Harm, Relapse};
 use super::kinds::{KindFigures, UrlFigures};
 use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
+use super::probes::ProbeFigures;
 use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::steps::LoadStep;
 use super::totals::QueueDepth;
@@ -379,6 +380,9 @@ pub struct Phase {
     /// What the target waited for behind proxies; only where there are such.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<DependencyFigures>,
+    /// Probes of each monitor that ended in it; only where there are several monitors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeFigures>,
     /// Completions / inferred capacity, where the capacity was inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saturation_inferred: Option<f64>,

@@ -60,6 +60,7 @@ mod observation;
 mod observed;
 mod owners;
 mod phases;
+mod probes;
 mod reading;
 mod recovery;
 mod repeated;
@@ -97,6 +98,7 @@ pub use findings::{
 pub use harm::{AfterRecovery, Harm, Relapse};
 pub use kinds::{KindFigures, PartFigures, UrlFigures};
 pub(crate) use load::load_rates;
+pub use probes::ProbeFigures;
 pub use observed::{GaugeFigures, GaugeGap, ProcessFigures};
 pub use owners::{Marked, OverAllLatency, TimeSpent};
 pub(crate) use owners::{OverAll, beyond_zeros, lags, over_all};
