@@ -98,10 +98,10 @@ pub use findings::{
 pub use harm::{AfterRecovery, Harm, Relapse};
 pub use kinds::{KindFigures, PartFigures, UrlFigures};
 pub(crate) use load::load_rates;
-pub use probes::ProbeFigures;
 pub use observed::{GaugeFigures, GaugeGap, ProcessFigures};
 pub use owners::{Marked, OverAllLatency, TimeSpent};
 pub(crate) use owners::{OverAll, beyond_zeros, lags, over_all};
+pub use probes::ProbeFigures;
 pub use repeated::{RepeatedExpectation, RepeatedRuns};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub(crate) use spread::bins;

@@ -7,7 +7,8 @@
 use super::figures::{NONE, count, maybe, number, percent, rate, seconds};
 use super::{failures, incidents, kinds, steps};
 use crate::analysis::{
-    DependencyFigures, Estimate, Findings, GaugeFigures, Latency, Phase, ProbeFigures, ProcessFigures,
+    DependencyFigures, Estimate, Findings, GaugeFigures, Latency, Phase, ProbeFigures,
+    ProcessFigures,
 };
 use crate::record::printable;
 

@@ -65,7 +65,8 @@ fn short(example: &str) -> Run {
 fn gauges<'a>(run: &'a Run, phase: &str, source: &str) -> &'a Value {
     let all = run.phase(phase)["gauges"].as_array().unwrap();
     let mut own = all.iter().filter(|it| it["source"] == source);
-    own.next().unwrap_or_else(|| panic!("no {source} in {all:?}"))
+    own.next()
+        .unwrap_or_else(|| panic!("no {source} in {all:?}"))
 }
 
 /// A figure of these.

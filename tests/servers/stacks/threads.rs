@@ -71,7 +71,10 @@ fn silent_clients_hold_the_threads_of_some_versions_of_gunicorn() {
     assert!(all_along, "{for_ever}");
     // Eight seconds: five held, two until they are closed, one held again.
     let (mended, all_along) = held("27.0.1");
-    assert!(!all_along && mended < 0.9 * for_ever, "{mended} and {for_ever}");
+    assert!(
+        !all_along && mended < 0.9 * for_ever,
+        "{mended} and {for_ever}"
+    );
     assert!(mended > 3.0, "{mended}");
 }
 

@@ -21,7 +21,12 @@ fn variants(example: &str) -> Vec<Variant> {
     let listed = table["variant"].as_array().unwrap().iter();
     let listed = listed.map(|variant| Variant {
         name: text(&variant["name"]),
-        set: variant["set"].as_array().unwrap().iter().map(text).collect(),
+        set: variant["set"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(text)
+            .collect(),
         verdict: variant.get("verdict").map(text),
     });
     let as_it_is = Variant {
