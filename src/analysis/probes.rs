@@ -101,3 +101,49 @@ fn apart(phase: &Phase) -> Option<(&Phase, &ProbeFigures, &ProbeFigures)> {
     let green = enough().find(|it| it.failed == 0)?;
     (red.failed_share() >= RED_FROM).then_some((phase, red, green))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn phase(counts: &[(u64, u64)]) -> Phase {
+        let probes = counts.iter().enumerate();
+        let probes = probes.map(|(place, (probes, failed))| ProbeFigures {
+            monitor: place.to_string(),
+            probe: "/".into(),
+            probes: *probes,
+            failed: *failed,
+        });
+        Phase {
+            probes: probes.collect(),
+            ..Phase::default()
+        }
+    }
+
+    fn names(counts: &[(u64, u64)]) -> Option<(String, String)> {
+        let phase = phase(counts);
+        let (_, red, green) = apart(&phase)?;
+        Some((red.monitor.clone(), green.monitor.clone()))
+    }
+
+    #[test]
+    fn one_that_fails_beside_one_that_does_not_is_told() {
+        let told = |red: &str, green: &str| Some((red.to_owned(), green.to_owned()));
+        // The reddest, and a green one.
+        assert_eq!(names(&[(10, 0), (10, 6), (10, 9)]), told("2", "0"));
+        // Half of them is enough.
+        assert_eq!(names(&[(10, 5), (10, 0)]), told("0", "1"));
+    }
+
+    #[test]
+    fn monitors_that_agree_are_not() {
+        // None fails, and both do.
+        assert_eq!(names(&[(10, 0), (10, 0)]), None);
+        assert_eq!(names(&[(10, 9), (10, 8)]), None);
+        // One of them now and then.
+        assert_eq!(names(&[(10, 4), (10, 0)]), None);
+        // Too few to say so.
+        assert_eq!(names(&[(10, 9), (2, 0)]), None);
+        assert_eq!(names(&[]), None);
+    }
+}
