@@ -1,12 +1,13 @@
 //! An application of `examples/`, on the port that its `serve.sh` has.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 
 use super::{Process, directory};
 
 /// One that runs.
-pub(crate) struct Example(#[expect(dead_code, reason = "it ends when it is dropped")] Process);
+pub(crate) struct Example(Process);
 
 impl Example {
     /// Starts it with these variables, and waits until its health check answers.
@@ -15,5 +16,10 @@ impl Example {
         let mut command = Command::new(root.join("examples").join(name).join("serve.sh"));
         command.envs(variables.iter().copied());
         Self(Process::start(command, directory(&[]), port, "/health"))
+    }
+
+    /// Where it listens.
+    pub(crate) const fn address(&self) -> SocketAddr {
+        self.0.address
     }
 }
