@@ -19,6 +19,7 @@ use super::harm::{AfterRecovery, Harm, Relapse};
 use super::kinds::{KindFigures, UrlFigures};
 use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
+use super::probes::ProbeFigures;
 use super::seeds::SeedShares;
 use super::steps::LoadStep;
 use super::stuck::HeldCapacity;
@@ -360,6 +361,9 @@ pub struct Phase {
     /// What the target waited for behind proxies; only where there are such.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<DependencyFigures>,
+    /// Probes of each monitor that ended in it; only where there are several monitors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeFigures>,
     /// Completions / inferred capacity, where the capacity was inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saturation_inferred: Option<f64>,

@@ -157,6 +157,11 @@ impl SourceName {
         Self::Named(format!("url {}", place + 1))
     }
 
+    /// Probes of the group of monitors at this place of the plan's.
+    pub fn of_monitor(place: usize) -> Self {
+        Self::Named(format!("monitor {}", place + 1))
+    }
+
     /// Requests of a hook of this name.
     pub fn of_hook(name: &str) -> Self {
         Self::Named(format!("hook {name}"))
