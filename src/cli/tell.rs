@@ -30,7 +30,7 @@ pub(super) struct Tell {
     by: Option<String>,
 }
 
-/// A run that is told.
+/// A run that gets reports.
 #[derive(Debug, Clone)]
 pub(super) struct ToldRun {
     address: SocketAddr,
@@ -41,7 +41,7 @@ pub(super) struct ToldRun {
 }
 
 impl Tell {
-    /// The run that is told, where there is one.
+    /// The run that reports go to, where there is one.
     ///
     /// # Errors
     ///

@@ -76,7 +76,7 @@ pub(super) fn findings_marks(findings: &Findings) -> Vec<(Nanos, Mark)> {
     ];
     let found = found.into_iter().filter_map(|(at, what)| {
         let mark = Mark {
-            mark: "finding",
+            sort: "finding",
             label: what.to_owned(),
             ..Mark::default()
         };

@@ -123,7 +123,7 @@ mod tests {
 
     fn note(label: &str) -> Message {
         Message::Mark(Mark {
-            mark: "note",
+            sort: "note",
             label: label.into(),
             ..Mark::default()
         })

@@ -65,6 +65,7 @@ struct Bucket {
     to: Nanos,
     /// The turn in which something was added last; none: it has been shown since.
     changed: Option<u64>,
+    is_shown_settled: bool,
 }
 
 #[derive(Debug, Default)]
@@ -132,9 +133,8 @@ impl Frames {
     /// All that has changed: nothing follows, so everything is settled.
     pub fn last(&mut self) -> Vec<FrameAt> {
         for bucket in self.buckets.values_mut() {
-            let told = bucket.told > 0;
             // What was only an estimate is known now.
-            if told && bucket.changed.is_none() {
+            if bucket.told > 0 && !bucket.is_shown_settled {
                 bucket.changed = Some(self.turn);
             }
         }
@@ -145,13 +145,15 @@ impl Frames {
         let mut frames = Vec::new();
         let places: Vec<u64> = self.buckets.keys().copied().collect();
         for place in places {
-            let settled = last || self.is_settled(place);
+            let told = self.buckets.get(&place).is_some_and(|it| it.told > 0);
+            let settled = last && told || self.is_settled(place);
             let (from, to) = self.bounds(place);
             let users_to = to.min(self.end.max(from));
             if let Some(bucket) = self.buckets.get_mut(&place)
                 && bucket.changed.is_some_and(&wanted)
             {
                 bucket.changed = None;
+                bucket.is_shown_settled = settled;
                 frames.push((to, bucket.frame(from, users_to, settled)));
             }
         }
@@ -315,29 +317,26 @@ impl Bucket {
         }
     }
 
-    /// What held the workers. The parts of callers who had gone, of detached verifications
-    /// and of probes do not overlap. What a cold cache cost lies in any of them, and is shown
-    /// as a part of what is left.
+    /// What held the workers of all instances.
     fn held(&self) -> Option<HeldWorkers> {
         if self.instances.is_empty() {
             return None;
         }
-        let part = |of: fn(&InstanceCounters) -> u64| -> f64 {
-            let all = self.instances.values();
-            all.map(|it| it.workers_for(of(&it.sums))).sum()
-        };
-        let busy = part(|it| it.busy_ns);
-        let gone = part(|it| it.busy_zombie_ns);
-        let detached = part(|it| it.busy_detached_ns);
-        let probes = part(|it| it.busy_probe_ns);
-        let left = (busy - gone - detached - probes).max(0.0);
-        let cold = part(|it| it.busy_cold_ns).min(left);
+        let mut sum = HeldWorkers::default();
+        for instance in self.instances.values() {
+            let own = instance.held();
+            sum.live += own.live;
+            sum.gone += own.gone;
+            sum.detached += own.detached;
+            sum.cold += own.cold;
+            sum.probes += own.probes;
+        }
         Some(HeldWorkers {
-            live: rounded(left - cold),
-            gone: rounded(gone),
-            detached: rounded(detached),
-            cold: rounded(cold),
-            probes: rounded(probes),
+            live: rounded(sum.live),
+            gone: rounded(sum.gone),
+            detached: rounded(sum.detached),
+            cold: rounded(sum.cold),
+            probes: rounded(sum.probes),
         })
     }
 
@@ -386,6 +385,25 @@ impl Bucket {
 }
 
 impl InstanceSums {
+    /// What held its workers. The parts of callers who had gone, of detached verifications and
+    /// of probes do not overlap. What a cold cache cost lies in any of them, and is shown as a
+    /// part of what is left.
+    fn held(&self) -> HeldWorkers {
+        let busy = self.workers_for(self.sums.busy_ns);
+        let gone = self.workers_for(self.sums.busy_zombie_ns);
+        let detached = self.workers_for(self.sums.busy_detached_ns);
+        let probes = self.workers_for(self.sums.busy_probe_ns);
+        let left = (busy - gone - detached - probes).max(0.0);
+        let cold = self.workers_for(self.sums.busy_cold_ns).min(left);
+        HeldWorkers {
+            live: left - cold,
+            gone,
+            detached,
+            cold,
+            probes,
+        }
+    }
+
     /// So much worker-time as a number of workers, on average.
     fn workers_for(&self, time_ns: u64) -> f64 {
         let of_time = time_ns as f64 / self.sums.worker_ns.max(1) as f64;

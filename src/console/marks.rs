@@ -44,8 +44,8 @@ impl Marks {
     /// The mark of an event; none of what only the journal needs.
     pub(super) fn of(&mut self, event: &Event) -> Option<Mark> {
         let by = event.by().cloned();
-        let mark = |mark: &'static str, label: &str| Mark {
-            mark,
+        let mark = |sort: &'static str, label: &str| Mark {
+            sort,
             label: shown(label),
             by: by.clone(),
             ..Mark::default()
@@ -122,7 +122,7 @@ impl Marks {
         let label = action.map_or_else(|| format!("entry {entry}"), Action::in_words);
         let elsewhere = matches!(action, Some(Action::Outside(_)));
         let mark = Mark {
-            mark: if elsewhere { "elsewhere" } else { "action" },
+            sort: if elsewhere { "elsewhere" } else { "action" },
             entry: Some(entry),
             offer: action.and_then(|action| self.offer(entry, action)),
             name: action.map(|action| action.name().word()),

@@ -101,7 +101,8 @@ pub struct InstanceFrame {
 pub struct Mark {
     /// Its kind: `action`, `alert`, `note`, `prediction`, `joined`, `held`, `went_on`,
     /// `declined`, `stop`, `warning`, `died`, `undone`, `phase`, `elsewhere`, `finding`.
-    pub mark: &'static str,
+    #[serde(rename = "mark")]
+    pub sort: &'static str,
     /// Of an action: the place of what was done.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entry: Option<usize>,
@@ -138,6 +139,7 @@ pub struct Standing {
 }
 
 /// The incident's clock, in seconds since the load began.
+#[expect(clippy::struct_field_names, reason = "the unit stands last")]
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct IncidentClock {
     /// When service was lost.

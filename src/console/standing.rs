@@ -146,13 +146,6 @@ impl ServiceWatch {
             counts,
             p99_ms: frame.p99_ms.filter(|_| frame.succeeded >= P99_OPERATIONS),
         };
-        let before = to <= self.baseline_until() && self.level == Level::Normal;
-        if before && frame.settled && self.baseline_frames.insert(to) {
-            self.baseline.add(counts);
-            let p99 = frame.p99_ms.unwrap_or_default();
-            self.baseline_p99.0 += p99 * frame.succeeded as f64;
-            self.baseline_p99.1 = self.baseline_p99.1.saturating_add(frame.succeeded);
-        }
         let place = self.seen.partition_point(|own| own.to < to);
         match self.seen.get_mut(place) {
             Some(own) if own.to == to => *own = seen,
@@ -164,6 +157,13 @@ impl ServiceWatch {
             self.seen.pop_front();
         }
         self.judge();
+        let before = to <= self.baseline_until() && self.level == Level::Normal;
+        if before && frame.settled && self.baseline_frames.insert(to) {
+            self.baseline.add(counts);
+            let p99 = frame.p99_ms.unwrap_or_default();
+            self.baseline_p99.0 += p99 * frame.succeeded as f64;
+            self.baseline_p99.1 = self.baseline_p99.1.saturating_add(frame.succeeded);
+        }
     }
 
     /// How service is now.
@@ -274,10 +274,9 @@ impl ServiceWatch {
     fn held_above(&self, share: f64, quick: bool) -> Option<Nanos> {
         let newest = self.seen.back()?.to;
         let from = newest.saturating_sub(self.rule.hold);
-        let mut window = self.seen.iter().filter(|own| own.to > from).peekable();
-        let begins = window.peek()?.to;
+        let mut window = self.seen.iter().filter(|own| own.to > from);
         let covered = self.seen.front().is_some_and(|own| own.to <= from);
         let bad = |own: &Seen| own.counts.is_below(share) || quick && self.is_slow(own);
-        (covered && !window.any(bad)).then_some(begins)
+        (covered && !window.any(bad)).then_some(from)
     }
 }

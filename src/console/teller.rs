@@ -125,7 +125,7 @@ impl Teller {
         self.now = self.now.max(at);
         while let Some((from, phase)) = self.phases.pop_if(|(from, _)| *from <= at) {
             let mark = Mark {
-                mark: "phase",
+                sort: "phase",
                 label: super::marks::shown(&phase),
                 ..Mark::default()
             };

@@ -28,12 +28,12 @@ fn frame(succeeded: u64, p99_ms: f64) -> Frame {
 }
 
 /// A run told second by second: how many of 300 operations succeeded, and their p99.
-struct Told {
+struct WatchedRun {
     watch: ServiceWatch,
     second: u64,
 }
 
-impl Told {
+impl WatchedRun {
     fn new() -> Self {
         let mut watch = ServiceWatch::new(&plan());
         assert_eq!(watch.standing(Nanos::ZERO).state, "set-up");
@@ -69,7 +69,7 @@ fn action() -> Event {
 
 #[test]
 fn an_incident_goes_through_its_words_and_its_clock_is_read() {
-    let mut told = Told::new();
+    let mut told = WatchedRun::new();
     assert_eq!(told.seconds(10, 300, 20.0), "normal");
     told.event(&action());
     assert_eq!(told.seconds(2, 299, 20.0), "normal"); // chance
@@ -84,8 +84,8 @@ fn an_incident_goes_through_its_words_and_its_clock_is_read() {
     let clock = told.watch.standing(Nanos::from_secs(31)).clock;
     assert_eq!(clock.began_s, Some(12.0));
     assert_eq!(clock.detected_s, Some(18.0));
-    assert_eq!(clock.mitigated_s, Some(19.0));
-    assert_eq!(clock.recovered_s, Some(25.0));
+    assert_eq!(clock.mitigated_s, Some(18.0));
+    assert_eq!(clock.recovered_s, Some(24.0));
     // Lost again: it had not recovered for good.
     assert_eq!(told.seconds(2, 100, 20.0), "down");
     assert_eq!(
@@ -98,7 +98,7 @@ fn an_incident_goes_through_its_words_and_its_clock_is_read() {
 
 #[test]
 fn slow_service_is_degraded_and_service_before_anything_is_usual() {
-    let mut told = Told::new();
+    let mut told = WatchedRun::new();
     assert_eq!(told.seconds(10, 285, 20.0), "normal"); // one in twenty fails, as ever
     told.event(&action());
     assert_eq!(told.seconds(5, 285, 60.0), "normal");
@@ -108,21 +108,21 @@ fn slow_service_is_degraded_and_service_before_anything_is_usual() {
 
 #[test]
 fn a_loss_that_no_action_explains_is_seen_all_the_same() {
-    let mut told = Told::new();
+    let mut told = WatchedRun::new();
     told.seconds(10, 300, 20.0);
     assert_eq!(told.seconds(2, 10, 20.0), "down");
 }
 
 #[test]
 fn without_a_baseline_nothing_is_judged() {
-    let mut told = Told::new();
+    let mut told = WatchedRun::new();
     told.event(&action());
     assert_eq!(told.seconds(9, 0, 20.0), "normal");
 }
 
 #[test]
 fn whoever_holds_the_timeline_is_seen() {
-    let mut told = Told::new();
+    let mut told = WatchedRun::new();
     let by = Person {
         name: "Ana".into(),
         role: GameRole::Facilitator,
