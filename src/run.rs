@@ -9,10 +9,12 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 
-use crate::analysis::{self, Findings, WhatIf};
+use serde::de::DeserializeOwned;
+
+use crate::analysis::{self, Findings, SeedFindings, SeedShares, WhatIf};
 use crate::clock;
-use crate::error::{Error, Kind, Result};
-use crate::explore::{self, Axis};
+use crate::error::{EXIT_SIGNAL_BASE, Error, Kind, Result};
+use crate::explore::{self, Axis, Grid};
 use crate::gauges::machine_facts;
 use crate::live;
 use crate::load::{Endpoint, Work};
@@ -37,6 +39,8 @@ pub(crate) use stored::{directories, runs, trend};
 const REPORTS: &str = "reports";
 /// What corrective measures were found to change, beside a run's record.
 const WHAT_IF: &str = "what-if.json";
+/// What a plan came to with other seeds, beside a run's record.
+const SEEDS: &str = "seeds.json";
 /// What a sweep found; the first file in its directory.
 const SWEEP: &str = "sweep.json";
 
@@ -324,7 +328,12 @@ fn header(plan: Plan, backend: Backend, options: &Options) -> Header {
 
 /// What was tried of the run's scenario, where that was done.
 fn tried(directory: &Path) -> Result<Option<WhatIf>> {
-    let path = directory.join(WHAT_IF);
+    beside(directory, WHAT_IF)
+}
+
+/// A file beside a record, where there is one.
+fn beside<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<Option<T>> {
+    let path = directory.join(name);
     let wrong = |cause: &dyn std::fmt::Display| {
         Error::usage(format!("failed to read {}: {cause}", path.display()))
     };
@@ -378,9 +387,81 @@ pub(crate) fn with_table(directory: &Path, tried: &WhatIf) -> Result<PathBuf> {
     let text = serde_json::to_string_pretty(tried)
         .map_err(|cause| Error::failed(format!("failed to write {WHAT_IF}: {cause}")))?;
     write_private(directory, WHAT_IF, text.as_bytes())?;
-    let record = Record::open(directory)?;
-    let findings = analysis::findings(&record);
+    let (record, findings) = read(directory)?;
     report::write_all(directory, &record, &findings, Some(tried))
+}
+
+/// Simulates the plan with so many seeds, from its own on, and puts the share of each
+/// verdict into a run directory of the first, and into its reports.
+///
+/// # Errors
+///
+/// As [`simulated`] and [`explore::seeds`].
+pub(crate) fn seeds(
+    plan: &Plan,
+    seeds: u64,
+    bounds: sim::Bounds,
+    options: &Options,
+) -> Result<i32> {
+    let header = header(plan.clone(), Backend::Sim, options);
+    let directory = directory(&header, options);
+    let found = trials(std::slice::from_ref(plan), seeds, bounds, options)?.concat();
+    let shares = SeedShares::of(&plan.expectations, &found, false);
+    let silent = Options {
+        out: Some(directory.clone()),
+        silent: true,
+        ..options.clone()
+    };
+    let (cause, _) = simulate_into(&directory, &header, bounds, &silent)?;
+    let page = with_seeds(&directory, &shares)?;
+    say(report::seeds::text(&plan.title, &shares, options.quiet))?;
+    if !options.quiet {
+        say(format!("\nReport: {}\n", page.display()))?;
+    }
+    match cause {
+        StopCause::Interrupted { signal } => Ok(EXIT_SIGNAL_BASE + signal),
+        _ => Ok(shares.exit_code()),
+    }
+}
+
+/// What each plan comes to in virtual time with so many seeds, with a progress line.
+///
+/// # Errors
+///
+/// As [`explore::seeds`].
+pub(crate) fn trials(
+    plans: &[Plan],
+    seeds: u64,
+    bounds: sim::Bounds,
+    options: &Options,
+) -> Result<Vec<Vec<SeedFindings>>> {
+    explored(options, |progress| {
+        explore::seeds(plans, seeds, bounds, progress)
+    })
+}
+
+/// Puts what other seeds came to into a run directory, and into its reports; where the page
+/// is.
+///
+/// # Errors
+///
+/// Where there is no run, or a file cannot be written.
+pub(crate) fn with_seeds(directory: &Path, shares: &SeedShares) -> Result<PathBuf> {
+    write_seeds(directory, shares)?;
+    let (record, findings) = read(directory)?;
+    let tried = tried(directory)?;
+    report::write_all(directory, &record, &findings, tried.as_ref())
+}
+
+/// Writes what other seeds came to as JSON.
+///
+/// # Errors
+///
+/// Where it cannot be written.
+pub(crate) fn write_seeds(directory: &Path, shares: &SeedShares) -> Result<()> {
+    let text = serde_json::to_string_pretty(shares)
+        .map_err(|cause| Error::failed(format!("failed to write {SEEDS}: {cause}")))?;
+    write_private(directory, SEEDS, text.as_bytes())
 }
 
 /// Maps a scenario over one or two parameters, into a directory of its own.
@@ -391,7 +472,7 @@ pub(crate) fn with_table(directory: &Path, tried: &WhatIf) -> Result<PathBuf> {
 pub(crate) fn sweep(
     plan_of: &dyn Fn(&[Setting]) -> Result<Plan>,
     axes: (&Axis, Option<&Axis>),
-    points: usize,
+    grid: Grid,
     bounds: sim::Bounds,
     options: &Options,
 ) -> Result<()> {
@@ -408,7 +489,7 @@ pub(crate) fn sweep(
         )));
     }
     let sweep = explored(options, |progress| {
-        explore::sweep(plan_of, axes, points, bounds, progress)
+        explore::sweep(plan_of, axes, grid, bounds, progress)
     });
     let sweep = sweep.inspect_err(|_| {
         // The claim goes with it, so that the directory can be named again.
@@ -509,6 +590,7 @@ fn tell(
 pub(crate) fn read(directory: &Path) -> Result<(Record, Findings)> {
     let record = Record::open(directory)?;
     let mut findings = analysis::findings(&record);
+    findings.seeds = beside(directory, SEEDS)?;
     people::kept(directory, &mut findings)?;
     Ok((record, findings))
 }

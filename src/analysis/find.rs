@@ -171,6 +171,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         scenario: header.plan.scenario.clone(),
         title: header.plan.title.clone(),
         claim: header.plan.claim.clone(),
+        variant: header.plan.variant.clone(),
         backend: header.backend,
         seed: header.plan.seed,
         complete: false,
@@ -204,6 +205,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         warnings: journal::warnings(record),
         sentences: Vec::new(),
         verdict: Verdict::Invalid,
+        seeds: None,
         ending: Ending::default(),
         command: header.command.clone(),
     }

@@ -12,17 +12,21 @@ pub use super::actions::{ActionOutcome, ActionTaken};
 use super::capacity::InferredCapacity;
 use super::dependencies::DependencyFigures;
 use super::ending::Ending;
+use super::expectations::ExpectationResult;
 use super::failures::{AcceptQueueFigures, FailureCount, Failures};
 use super::gameday::GameDay;
 use super::harm::{AfterRecovery, Harm, Relapse};
 use super::kinds::{KindFigures, UrlFigures};
 use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
+use super::probes::ProbeFigures;
+use super::seeds::SeedShares;
 use super::steps::LoadStep;
+use super::stuck::HeldCapacity;
 use super::totals::QueueDepth;
 use super::wire::Exchanged;
 use crate::model::{IncidentVerdict, SourceName, SustainingEffect};
-use crate::plan::{Cause, Story};
+use crate::plan::{Cause, Story, Variant};
 use crate::record::{Backend, MachineFacts, is_told};
 
 /// Everything found in a record.
@@ -36,6 +40,9 @@ pub struct Findings {
     pub title: String,
     /// What it claims.
     pub claim: String,
+    /// The variant of the scenario that was run; only where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
     /// Which backend ran it.
     pub backend: Backend,
     /// The seed.
@@ -122,6 +129,9 @@ pub struct Findings {
     pub sentences: Vec<String>,
     /// The verdict of the run.
     pub verdict: Verdict,
+    /// The same with other seeds: the share of each verdict; only where it was run so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<SeedShares>,
     /// How it ended, and why its verdict is what it is.
     #[serde(default)]
     pub ending: Ending,
@@ -351,6 +361,9 @@ pub struct Phase {
     /// What the target waited for behind proxies; only where there are such.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<DependencyFigures>,
+    /// Probes of each monitor that ended in it; only where there are several monitors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeFigures>,
     /// Completions / inferred capacity, where the capacity was inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saturation_inferred: Option<f64>,
@@ -432,6 +445,9 @@ pub struct Incident {
     /// How long a detection was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_censored_after_s: Option<f64>,
+    /// When somebody on call looked at an alert; only where somebody was on call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_s: Option<f64>,
     /// The first rollback that was refused.
     pub rollback_rejected_s: Option<f64>,
     /// The check and the reason that refused it.
@@ -477,6 +493,12 @@ pub struct Incident {
     /// How long it was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_detect_censored_after_s: Option<f64>,
+    /// Impact → acknowledged by somebody on call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_acknowledge_s: Option<f64>,
+    /// How long it was waited for without success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_acknowledge_censored_after_s: Option<f64>,
     /// Impact → mitigated.
     pub time_to_mitigate_s: Option<f64>,
     /// How long it was waited for without success.
@@ -507,11 +529,14 @@ pub struct Incident {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_recovery: Option<AfterRecovery>,
     /// What kept the incident going after the trigger was off: `retries`,
-    /// `monitor_probes`, `zombie_work`, `cold_start` or `detached_tasks`.
+    /// `monitor_probes`, `zombie_work`, `cold_start`, `detached_tasks`, `deadlock` or `leak`.
     #[schemars(with = "Option<String>")]
     pub sustaining: Option<SustainingEffect>,
     /// The shares that the sustaining effect is named from.
     pub sustaining_shares: Option<SustainingShares>,
+    /// What was held for nothing, where that is a deadlock or a leak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldCapacity>,
 }
 
 /// Shares between the trigger's end and the next action or the recovery, 0 to 1.
@@ -528,35 +553,6 @@ pub struct SustainingShares {
     pub cold_start: Option<f64>,
     /// Busy worker-time in detached tasks / busy worker-time.
     pub detached_tasks: Option<f64>,
-}
-
-/// An expectation and its result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ExpectationResult {
-    /// The figure, with its phase.
-    pub that: String,
-    /// Whether it held; null where that was not measured: the measurement is invalid, the
-    /// figure is not the target's alone, has too few values, or its window was not reached.
-    pub passed: Option<bool>,
-    /// What was observed, as text with its unit; `> 40 s` where it is censored.
-    pub observed: String,
-    /// The same as a number: seconds, a share of 1, per second, or a count; null where it
-    /// is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<f64>,
-    /// What was required, as text with its unit.
-    pub required: String,
-    /// How far the observed figure is from the bound, as text with its unit: `+` is room
-    /// that is left, `-` what it missed by; only where both are numbers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub margin: Option<String>,
-    /// The start of the window that it was taken over, on an edge of the buckets; only
-    /// where it was a window.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_s: Option<f64>,
-    /// Its end, likewise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to_s: Option<f64>,
 }
 
 /// The JSON schema of `summary.json`, as it is committed in `docs/summary.schema.json`.

@@ -100,7 +100,12 @@ pub(super) fn game_day(
         ..GameDay::default()
     };
     for (at, event) in &record.events {
-        if let Some(by) = event.by()
+        // Those on call are part of the plan.
+        let on_call = |by: &Person| {
+            let mut planned = record.header.plan.responders.iter();
+            planned.any(|own| own.name == by.name)
+        };
+        if let Some(by) = event.by().filter(|by| !on_call(by))
             && !day.people.contains(by)
         {
             day.people.push(by.clone());

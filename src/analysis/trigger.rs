@@ -98,6 +98,9 @@ fn of_actions<'a>(taken: &'a [Taken<'a>]) -> impl Iterator<Item = Acting> + 'a {
 
 /// When what a cause's action began had been ended.
 pub(super) fn ended(begun: &Taken<'_>, taken: &[Taken<'_>]) -> Option<Nanos> {
+    if begun.action.momentary() {
+        return begun.applied();
+    }
     let ends = taken.iter().filter(|later| later.action.ends(begun.action));
     let ends = ends.filter_map(Taken::applied);
     ends.filter(|at| *at > begun.at).min()

@@ -12,6 +12,7 @@ mod client;
 mod compare;
 mod completions;
 mod console;
+mod faults;
 mod gated;
 mod gauges;
 mod init;
@@ -74,6 +75,7 @@ Examples:
   threadbare simulate missing-await      the same in virtual time (about a second)
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
   threadbare limit http://127.0.0.1:8080/ --slo 'p99 <= 250ms'    how much it can take
+  threadbare faults                      the faults that a scenario can inject into the fleet
   threadbare check mine.toml             every mistake in a scenario, with its place
   threadbare init --preset gunicorn      a scenario for a server of your own
   threadbare recover reports/RUN         undo what a killed run left behind
@@ -111,6 +113,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Try every corrective measure on a scenario, alone and in pairs, and rank them
     WhatIf(what_if::Arguments),
+    /// Run the variants of a scenario, live or simulated, each beside the scenario as it is
+    Variants(variants::Arguments),
     /// Map a scenario over one or two of its keys: where it recovers, where it stays down
     Sweep(sweep::Arguments),
     /// Load any HTTP server, at a rate or in a closed loop, and measure
@@ -125,9 +129,11 @@ enum Command {
     Baseline(baseline::Arguments),
     /// Find every mistake in a scenario file; runs nothing
     Check(check::Arguments),
-    /// List the scenarios that come with threadbare, and what each claims
+    /// List the scenarios that come with threadbare by mechanism, and what each is like
     #[command(after_help = "Examples:\n  threadbare list\n  threadbare list --no-color")]
     List,
+    /// List the faults that scenarios can inject into the built-in fleet, or describe one
+    Faults(faults::Arguments),
     /// Undo what a run that was killed left behind
     Recover(recover::Arguments),
     /// Print a scenario to start from, for a kind of server
@@ -226,6 +232,7 @@ pub fn main() -> i32 {
         Command::Run(arguments) => arguments.run(view),
         Command::Simulate(arguments) => arguments.run(view),
         Command::WhatIf(arguments) => arguments.run(view),
+        Command::Variants(arguments) => arguments.run(view),
         Command::Sweep(arguments) => arguments.run(view),
         Command::Load(arguments) => arguments.run(view),
         Command::Compare(arguments) => arguments.run(view),
@@ -234,6 +241,7 @@ pub fn main() -> i32 {
         Command::Baseline(arguments) => arguments.run(),
         Command::Check(arguments) => arguments.run(view),
         Command::List => list::run(),
+        Command::Faults(arguments) => arguments.run(),
         Command::Recover(arguments) => arguments.run(),
         Command::Init(arguments) => arguments.run(),
         Command::Report(arguments) => arguments.run(view),

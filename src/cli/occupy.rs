@@ -60,10 +60,6 @@ Ctrl-C closes all connections at once.
 Exit codes: 0 ended after its time, 2 wrong usage, 3 the host is unknown, 130/143 ended by a signal.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "slow is what each of them is, and what they are called"
-)]
 enum How {
     /// Request headers that never end
     SlowHeaders,
@@ -73,6 +69,8 @@ enum How {
     SlowReads,
     /// Requests to a slow endpoint, again and again
     SlowEndpoint,
+    /// Connections on which nothing is sent
+    Silent,
 }
 
 impl How {
@@ -104,6 +102,7 @@ impl Arguments {
                 How::SlowBodies => Hold::SlowBodies,
                 How::SlowReads => Hold::SlowReads,
                 How::SlowEndpoint => Hold::SlowEndpoint,
+                How::Silent => Hold::Silent,
             },
             path: self.path.unwrap_or_else(|| "/".into()),
             connections: self.connections,

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{FleetSpec, IdentitySpec, Settings, Slowness};
+use crate::model::fault::FaultSet;
+use crate::model::{BalancerSpec, FleetSpec, IdentitySpec, Settings, Slowness};
 use crate::record::{BalancerCounters, Counters, Histogram, IdentityCounters, InstanceCounters};
 
 /// What every part is told.
@@ -40,6 +41,10 @@ pub(super) struct InstanceConfig {
     pub settings: Settings,
     /// What is slow.
     pub slow: Slowness,
+    /// The faults that act on it.
+    pub faults: FaultSet,
+    /// How often its roles have been forgotten.
+    pub forgotten: u64,
     /// Where the identity service listens.
     pub identity: SocketAddr,
     /// The database file.
@@ -54,7 +59,18 @@ pub(super) struct BalancerConfig {
     /// Where it listens.
     pub listen: SocketAddr,
     /// The instances in rotation.
-    pub members: Vec<SocketAddr>,
+    pub members: Vec<Member>,
+    /// How it chooses, and whether it checks them.
+    pub spec: BalancerSpec,
+}
+
+/// An instance in rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Member {
+    /// Its place in the fleet.
+    pub index: usize,
+    /// Where it listens.
+    pub address: SocketAddr,
 }
 
 /// What the identity service is told.
@@ -129,7 +145,7 @@ impl Reading {
 }
 
 /// Settings and what is slow, as they are put to an instance.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct SettingsPut {
     /// Which put of the fleet it is, from 1 on. One that comes late, after a
     /// later one, changes nothing.
@@ -138,6 +154,16 @@ pub(super) struct SettingsPut {
     pub settings: Settings,
     /// What is slow.
     pub slow: Slowness,
+    /// The faults that act on it.
+    pub faults: FaultSet,
+    /// How often its roles have been forgotten: where it is more than before, they are.
+    pub forgotten: u64,
+}
+
+/// The faults that act, as they are put to the identity service and the balancer.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct FaultsPut {
+    pub faults: FaultSet,
 }
 
 /// What is slow, as it is put to the identity service.
@@ -149,7 +175,7 @@ pub(super) struct SlowPut {
 /// The balancer's members, as they are put to it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Members {
-    pub members: Vec<SocketAddr>,
+    pub members: Vec<Member>,
 }
 
 /// The balancer's admission share, as it is put to it.

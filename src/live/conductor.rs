@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 use crate::gauges::{AcceptQueue, Sockets};
 use crate::load::{Address, Command, Generator, Setup, Update};
 use crate::model::Ordered;
-use crate::plan::{Action, Plan, Timeline};
+use crate::plan::{Action, Plan, Responders, Timeline};
 use crate::record::{Event, FailureBook, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::units::Nanos;
 
@@ -78,6 +78,7 @@ pub(crate) fn conduct(
         sender,
         messages,
         timeline: Timeline::new(plan),
+        responders: Responders::new(plan),
         watch: Watch::new(plan),
         load_ended: false,
         stopped_by: None,
@@ -103,6 +104,7 @@ struct Run<'a> {
     sender: Sender<Message>,
     messages: Receiver<Message>,
     timeline: Timeline,
+    responders: Responders,
     watch: Watch,
     /// Whether the last operation was scheduled.
     load_ended: bool,
@@ -265,10 +267,16 @@ impl Run<'_> {
                 while let Some(entry) = self.timeline.take(now) {
                     self.begin(entry, generator, actor)?;
                 }
+                self.respond(now, generator, actor)?;
             }
-            let wake = self
-                .timeline
-                .next_deadline()
+            let due = [
+                self.timeline.next_deadline(),
+                self.responders.next_deadline(),
+            ];
+            let wake = due
+                .into_iter()
+                .flatten()
+                .min()
                 .filter(|_| !self.stopping())
                 .map_or(end, |due| due.min(end));
             let asleep = self.clock.now();
@@ -371,6 +379,7 @@ impl Run<'_> {
         if let Some(trigger) = trigger {
             self.timeline.on(now, &trigger);
         }
+        event.tell(now, &mut self.responders);
         self.event(event)
     }
 

@@ -14,7 +14,7 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use super::fault::{Attribute, Effect, Field};
+use super::fault::{Attribute, Effect};
 use crate::units::Nanos;
 
 /// What takes service away, and for how long.
@@ -132,7 +132,7 @@ fn with(fault: &str, words: &[&str]) -> Result<String, String> {
         let quoted = attributes
             .iter()
             .find(|it| it.name == name)
-            .is_none_or(is_text);
+            .is_none_or(Attribute::is_text);
         let separator = if table.is_empty() { "" } else { ", " };
         let value = if quoted {
             text_value(value)
@@ -142,10 +142,6 @@ fn with(fault: &str, words: &[&str]) -> Result<String, String> {
         let _ = write!(table, "{separator}{name} = {value}");
     }
     Ok(format!("{{ {table} }}"))
-}
-
-const fn is_text(attribute: &Attribute<'_>) -> bool {
-    !matches!(attribute.field, Field::Count(..) | Field::Status(_))
 }
 
 /// A text of TOML, whose basic strings are those of JSON.

@@ -29,8 +29,10 @@ mod gauge;
 mod hook;
 mod level;
 mod limit_trigger;
+mod line;
 mod load;
 mod monitor;
+mod on_call;
 mod outcome;
 mod patience;
 mod people;
@@ -60,6 +62,7 @@ mod story;
 mod surge;
 mod target;
 mod url;
+mod variant;
 mod window;
 mod words;
 mod work;
@@ -78,7 +81,8 @@ pub(crate) use arrivals::Arrivals;
 #[cfg(feature = "testing")]
 pub use arrivals::Arrivals;
 pub use backoff::{Backoff, Jitter};
-pub(crate) use balancer::RoundRobin;
+pub use balancer::{BalancerChoice, BalancerSpec, HealthSpec};
+pub(crate) use balancer::{Chooser, Health};
 pub use breaker::BreakerPolicy;
 pub(crate) use breaker::{Breaker, Pass};
 pub(crate) use bulkhead::Bulkhead;
@@ -92,19 +96,22 @@ pub(crate) use failure::example;
 pub use failure::{FailureCause, Unanswered};
 pub use figure::Direction;
 pub(crate) use fleet::{
-    Crew, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder, Stage,
-    Unverified, Verification, applied_later, each, instance_name,
+    Crew, DatabaseFate, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder,
+    Stage, Unverified, Verification, applied_later, each, instance_name,
 };
-pub use fleet::{FleetSpec, IdentitySpec, Role};
+pub use fleet::{FleetSpec, IdentitySpec, PoolSpec, Role};
 pub use gauge::{Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Preset, Roles};
 pub(crate) use gauge::{Malformed, PRESETS, Page, Reading, Series, Value};
 pub(crate) use hook::frames_otherwise;
 pub use hook::{Call, Called, ExpectedAnswer, Hook, HookKind};
 pub(crate) use level::{Level, LevelReading};
 pub use limit_trigger::{Disturbance, LimitTrigger};
+pub(crate) use line::Line;
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub(crate) use monitor::Monitor;
 pub use monitor::MonitorPolicy;
+pub(crate) use on_call::{OnCall, OnCallDeed};
+pub use on_call::{OnCallPolicy, OnCallStep};
 pub use outcome::Outcome;
 pub(crate) use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
 pub use people::{
@@ -132,6 +139,7 @@ pub use story::Story;
 pub(crate) use surge::{Surge, surges};
 pub use target::{Command, Origin, Ready, Site, TargetSpec};
 pub use url::Url;
+pub use variant::Variant;
 pub use window::{Anchor, Moment, Point, Window};
 pub use words::{IncidentVerdict, SourceName, SustainingEffect};
 pub use work::{

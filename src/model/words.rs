@@ -11,6 +11,7 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
+use super::fault::FleetFaultKind;
 use super::{Cause, SlowPart};
 
 use crate::named::named;
@@ -59,6 +60,21 @@ named! {
         ColdStart = "cold_start",
         /// Tasks that nobody waits for.
         DetachedTasks = "detached_tasks",
+        /// Nothing completes, nothing runs, and all workers are held.
+        Deadlock = "deadlock",
+        /// Capacity that was lost and does not come back.
+        Leak = "leak",
+    }
+}
+
+impl SustainingEffect {
+    /// As it stands behind `sustained by`.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Deadlock => "a deadlock".into(),
+            Self::Leak => "a leak".into(),
+            _ => self.word().replace('_', " "),
+        }
     }
 }
 
@@ -88,7 +104,8 @@ impl<'de> Deserialize<'de> for Cause {
             Self::Occupation,
             Self::Surge,
         ];
-        let mut all = slowed.into_iter().chain(others);
+        let broken = FleetFaultKind::ALL.map(|(kind, _)| Self::Broken(kind));
+        let mut all = slowed.into_iter().chain(others).chain(broken);
         all.find(|cause| cause.name() == name)
             .ok_or_else(|| de::Error::custom(format!("`{name}` is not a cause of an incident")))
     }
@@ -138,6 +155,11 @@ impl SourceName {
     /// Users' operations at the URL at this place of the target's.
     pub fn of_url(place: usize) -> Self {
         Self::Named(format!("url {}", place + 1))
+    }
+
+    /// Probes of the group of monitors at this place of the plan's.
+    pub fn of_monitor(place: usize) -> Self {
+        Self::Named(format!("monitor {}", place + 1))
     }
 
     /// Requests of a hook of this name.

@@ -7,6 +7,7 @@
 
 mod offers;
 mod phases;
+mod responders;
 mod schedule;
 mod surge;
 mod timeline;
@@ -15,15 +16,17 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::model::{
     Action, Bound, Cause, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing,
-    RecoveryRule, Request, Story, Trigger, Unit, When,
+    RecoveryRule, Request, Story, Trigger, Unit, Variant, When,
 };
 use crate::model::{
     AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy,
-    OperationKind, Origin, ProxyAction, ReleasePolicy, Safety, TargetAction, TargetSpec,
+    OnCallPolicy, OperationKind, Origin, ProxyAction, ReleasePolicy, Safety, TargetAction,
+    TargetSpec,
 };
 use crate::units::Nanos;
 
 pub(crate) use phases::{BASELINE, phase_names, surge_phases};
+pub(crate) use responders::{Responders, Response};
 pub(crate) use schedule::{Choice, Schedule, weight_ends};
 #[cfg(not(feature = "testing"))]
 pub(crate) use schedule::{Draft, Slice, fleet_choices};
@@ -43,6 +46,15 @@ pub struct Plan {
     pub claim: String,
     /// Where the facts come from.
     pub source: String,
+    /// What kind of failure it shows, in a word or two; scenarios of one kind stand together.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mechanism: String,
+    /// What people say who see such an incident.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<String>,
+    /// The variant of the scenario that it is; none: the scenario as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
     /// The seed of every random stream.
     pub seed: u64,
     /// The incident's own clock, where the scenario has one.
@@ -81,6 +93,9 @@ pub struct Plan {
     pub alerts: Vec<AlertRule>,
     /// What is done to the fleet and its clients, in the order of the scenario.
     pub timeline: Vec<Entry>,
+    /// Those on call, who act on alerts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub responders: Vec<OnCallPolicy>,
     /// What counts as impact and recovery.
     pub recovery: RecoveryRule,
     /// Limits on what the run may do.
@@ -105,6 +120,9 @@ impl Default for Plan {
             title: String::new(),
             claim: String::new(),
             source: String::new(),
+            mechanism: String::new(),
+            seen: Vec::new(),
+            variant: None,
             seed: 1,
             story: None,
             warm_up: Nanos::ZERO,
@@ -121,6 +139,7 @@ impl Default for Plan {
             gauges: Vec::new(),
             alerts: Vec::new(),
             timeline: Vec::new(),
+            responders: Vec::new(),
             recovery: RecoveryRule::default(),
             safety: Safety::default(),
             expectations: Vec::new(),

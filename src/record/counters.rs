@@ -499,6 +499,16 @@ counters! {
 }
 
 counters! {
+    /// Probes of one `[[monitor]]` of several, by the instant at which they ended.
+    ProbeCounters {
+        /// Ended as expected.
+        ended_well,
+        /// Ended otherwise.
+        ended_badly,
+    }
+}
+
+counters! {
     /// What a proxy in front of a dependency saw of it, by instant.
     DependencyCounters {
         /// Exchanges that began: a client sent something on a connection that waited for

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::InstanceCounters;
 use crate::error::EXIT_FAILED;
 use crate::model::{FailureCause, Outcome, Person, Question, SourceName, redact};
-use crate::plan::{Action, Entry, Trigger};
+use crate::plan::{Action, Entry, Responders, Response, Trigger};
 use crate::units::Nanos;
 
 /// Why the gauges of a paused instance could not be read, in either backend.
@@ -119,6 +119,13 @@ pub enum Event {
         /// Who.
         by: Person,
     },
+    /// Somebody on call looks at an alert.
+    Acknowledged {
+        /// Who.
+        by: Person,
+        /// The alert.
+        alert: String,
+    },
     /// An alert began to fire.
     AlertFired {
         /// Its name.
@@ -195,6 +202,7 @@ impl Event {
     pub const fn by(&self) -> Option<&Person> {
         match self {
             Self::Joined { by }
+            | Self::Acknowledged { by, .. }
             | Self::Ordered { by, .. }
             | Self::Declined { by, .. }
             | Self::Held { by }
@@ -215,6 +223,34 @@ impl Event {
             Cow::Owned(shown) => {
                 serde_json::from_str(&shown).map_or(Cow::Borrowed(self), Cow::Owned)
             }
+        }
+    }
+
+    /// Those on call hear of it, where it is an alert or the end of an action.
+    pub(crate) fn tell(&self, now: Nanos, responders: &mut Responders) {
+        match self {
+            Self::AlertFired { alert } => responders.alert(now, alert, true),
+            Self::AlertCleared { alert } => responders.alert(now, alert, false),
+            Self::ActionEnded { entry, outcome } => responders.ended(now, *entry, outcome),
+            _ => {}
+        }
+    }
+
+    /// What somebody on call does, as the journal has it.
+    pub(crate) fn of_response(response: Response) -> Self {
+        match response {
+            Response::Acknowledged { by, alert } => Self::Acknowledged { by, alert },
+            Response::Decided {
+                by,
+                entry,
+                action,
+                phase,
+            } => Self::Ordered {
+                by,
+                entry,
+                action,
+                phase,
+            },
         }
     }
 

@@ -217,7 +217,7 @@ fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: St
     let incidents = first.is_some().then(|| observed.remove(0));
     Page {
         title: printable(&findings.title).into_owned(),
-        claim: printable(&findings.claim).into_owned(),
+        claim: facts::claim(findings),
         under_title: facts::under_title(record, findings),
         verdict_word: answer::verdict_word(findings),
         verdict_reason: answer::verdict_reason(findings),

@@ -184,6 +184,10 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
                 format!("alert cleared: {alert}"),
                 String::new(),
             ),
+            Event::Acknowledged { by, alert } => {
+                let what = format!("{} acknowledged the alert", by.name);
+                (Sort::Alert, what, alert.clone())
+            }
             Event::Noted { by, text } => {
                 (Sort::Said, format!("{}: {text}", by.name), String::new())
             }

@@ -61,7 +61,9 @@ pub(super) fn read(
         let (Some(expectation), Some(that)) = (expectation, &place.value.that) else {
             continue;
         };
-        let lack = incident.lack(expectation);
+        // Those on call may do whatever the timeline does not.
+        let alone = file.responder.is_empty() && !reader.file_lacks("responder");
+        let lack = alone.then(|| incident.lack(expectation)).flatten();
         let lack = lack.or_else(|| gauges_lack(reader, file, known, expectation.that));
         if let Some((why, suggestion)) = lack {
             let message = format!("`{}` can never be observed: {why}", expectation.that.word());
@@ -320,7 +322,8 @@ impl Incident<'_> {
     /// A bound that only a cause which ends can meet.
     fn never_cleared(&self, needed: bool) -> Option<Lack> {
         let mut causes = self.causes();
-        let open = causes.find(|begun| self.ends(begun).next().is_none());
+        let open =
+            causes.find(|begun| !begun.action.momentary() && self.ends(begun).next().is_none());
         let surges = self.known.surges.unwrap_or_default();
         let why = match (open, surges.last()) {
             (Some(begun), _) => format!("no entry ends what `{}` begins", begun.phase),
@@ -373,7 +376,13 @@ impl Incident<'_> {
 
     /// The first instant at which every cause may be over; none where an event decides.
     fn cleared(&self) -> Option<Nanos> {
-        let ends = self.causes().map(|begun| earliest(self.ends(begun)));
+        let ends = self
+            .causes()
+            .map(|begun| match (&begun.when, begun.action.momentary()) {
+                (When::At(at), true) => Some(*at),
+                (When::After { .. }, true) => None,
+                (_, false) => earliest(self.ends(begun)),
+            });
         let ends: Option<Vec<Nanos>> = ends.collect();
         ends?.into_iter().max()
     }

@@ -13,7 +13,9 @@ use super::file::{self, File};
 use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
 use super::structure::{Fitted, Keys};
-use super::{contradictions, expectations, gauges, proxies, target, timeline};
+use super::{
+    contradictions, expectations, gauges, proxies, responders, target, timeline, variants,
+};
 use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
     Request, Shape, Story, TargetSpec, surges,
@@ -170,6 +172,8 @@ impl Reader {
             surges: surges.as_deref(),
         };
         contradictions::read(self, file, &known, &expectations);
+        variants::read(self, file);
+        let responders = responders::read(self, file, target.is_none());
         let game_end = self.game_end(file);
         let load = load?;
         Some(Plan {
@@ -181,6 +185,9 @@ impl Reader {
             title: file.title.clone()?,
             claim: file.claim.clone()?,
             source: file.source.clone(),
+            mechanism: file.mechanism.clone(),
+            seen: file.seen.clone(),
+            variant: None,
             seed: file.seed,
             story: self.story,
             warm_up,
@@ -200,6 +207,7 @@ impl Reader {
             gauges,
             alerts,
             timeline: timeline.into_iter().flatten().collect(),
+            responders,
             recovery: recovery(&file.recovery),
             safety: file.safety.bounds(),
             expectations: expectations.into_iter().flatten().collect(),

@@ -10,10 +10,42 @@ use crate::plan::Plan;
 use crate::{bounds, files};
 
 /// Every shipped scenario: its name and the text of its file.
-const SHIPPED: [(&str, &str); 4] = [
+const SHIPPED: [(&str, &str); 12] = [
+    (
+        "blocking-auth",
+        include_str!("../../scenarios/blocking-auth.toml"),
+    ),
+    (
+        "capacity-dip",
+        include_str!("../../scenarios/capacity-dip.toml"),
+    ),
+    (
+        "cold-cache-restart",
+        include_str!("../../scenarios/cold-cache-restart.toml"),
+    ),
+    (
+        "health-check-eviction",
+        include_str!("../../scenarios/health-check-eviction.toml"),
+    ),
     (
         "missing-await",
         include_str!("../../scenarios/missing-await.toml"),
+    ),
+    (
+        "missing-await-allow",
+        include_str!("../../scenarios/missing-await-allow.toml"),
+    ),
+    (
+        "missing-await-hang",
+        include_str!("../../scenarios/missing-await-hang.toml"),
+    ),
+    (
+        "pool-starvation",
+        include_str!("../../scenarios/pool-starvation.toml"),
+    ),
+    (
+        "queue-outlives-surge",
+        include_str!("../../scenarios/queue-outlives-surge.toml"),
     ),
     (
         "retry-collapse",

@@ -8,6 +8,7 @@ use super::leaf::{Spanned, Text};
 use super::meaning::Reader;
 use super::proxies;
 use super::quantities::After;
+use crate::model::fault::{AttributeMistake, FleetFault, FleetFaultKind};
 use crate::model::{
     Action, ClientsAction, FleetAction, HookKind, Limits, ProcessFault, ProcessSelector,
     ServiceAction, TargetAction, Trigger, When,
@@ -23,7 +24,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
         .map(|entry| {
             let when = when(reader, entry);
             let read = entry.value.action.as_ref();
-            let action = read.and_then(|read| action(reader, entry, read));
+            let action = read.and_then(|read| action(reader, file, entry, read));
             as_many_as_there_are(reader, file, entry, action.as_ref());
             phase(reader, &entry.value);
             let given = entry.value.phase.as_ref();
@@ -126,6 +127,7 @@ fn when(reader: &mut Reader, entry: &Spanned<file::Entry>) -> Option<When> {
 
 fn action(
     reader: &mut Reader,
+    file: &File,
     entry: &Spanned<file::Entry>,
     action: &ActionEntry,
 ) -> Option<Action> {
@@ -200,10 +202,97 @@ fn action(
         ActionEntry::Continue { instances } => Action::Fleet(FleetAction::Continue {
             instances: *instances,
         }),
+        ActionEntry::Break { fault, with } => {
+            let fault = broken(reader, entry, (*fault)?.0, with)?;
+            fits_the_fleet(reader, file, entry, &fault);
+            Action::Fleet(FleetAction::Break(fault))
+        }
+        ActionEntry::Mend { fault } => {
+            let fault = (*fault)?.0;
+            mendable(reader, file, entry, fault);
+            Action::Fleet(FleetAction::Mend { fault })
+        }
         ActionEntry::Fault { .. } | ActionEntry::Occupy { .. } | ActionEntry::Undo { .. } => {
             return proxies::action(reader, entry, action);
         }
     })
+}
+
+/// A fault of the fleet with the attributes that are given.
+fn broken(
+    reader: &mut Reader,
+    entry: &Spanned<file::Entry>,
+    kind: FleetFaultKind,
+    with: &file::FleetAttributes,
+) -> Option<FleetFault> {
+    let mut fault = kind.usual();
+    let mistakes = fault.set(with.0.clone());
+    for AttributeMistake { name, sentence } in &mistakes {
+        reader.report(
+            &reader.key(entry, &["with", name]),
+            format!("`{name}` of the fault `{kind}` is not possible: {sentence}"),
+            "not possible",
+            format!("see `threadbare faults {kind}`"),
+        );
+    }
+    mistakes.is_empty().then_some(fault)
+}
+
+/// Reports a fault of what this fleet has not.
+fn fits_the_fleet(
+    reader: &mut Reader,
+    file: &File,
+    entry: &Spanned<file::Entry>,
+    fault: &FleetFault,
+) {
+    if reader.file_lacks("target") {
+        return;
+    }
+    let spec = super::meaning::fleet_of(file);
+    let kind = fault.kind();
+    if fault.instances() > u64::from(spec.instances) {
+        reader.report(
+            &reader.key(entry, &["with", "instances"]),
+            format!(
+                "this is about {} instances, and there are {}",
+                fault.instances(),
+                spec.instances
+            ),
+            "too many instances",
+            "write fewer `instances`, or take the key out for all of them",
+        );
+    }
+    if kind == FleetFaultKind::ConnectionsLeaked && spec.pool.is_none() {
+        reader.report(
+            &reader.key(entry, &["fault"]),
+            format!("`{kind}` needs {}, and this fleet has none", kind.needs()),
+            "no pool",
+            "add `pool = { size = 10 }` to [target.fleet]",
+        );
+    }
+}
+
+/// Reports the end of a fault that no entry begins, or that is over at once.
+fn mendable(reader: &mut Reader, file: &File, entry: &Spanned<file::Entry>, kind: FleetFaultKind) {
+    let at = reader.key(entry, &["fault"]);
+    if kind.momentary() {
+        let message = format!("`{kind}` is over at once, and there is nothing to mend");
+        reader.report(&at, message, "nothing to mend", "take this entry out");
+        return;
+    }
+    let begins = |it: &Spanned<file::Entry>| match &it.value.action {
+        Some(ActionEntry::Break { fault, .. }) => fault.is_none_or(|fault| fault.0 == kind),
+        // What could not be read may be it.
+        action => action.is_none(),
+    };
+    if !file.timeline.iter().any(begins) {
+        reader.report(
+            &at,
+            format!("this mends `{kind}`, and no entry brings it"),
+            "nothing to mend",
+            format!("add an entry with `do = \"break\"`, `fault = \"{kind}\"` before it"),
+        );
+    }
 }
 
 /// What is done to processes; limits belong to `limit`, and to it alone.

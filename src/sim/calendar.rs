@@ -38,6 +38,17 @@ pub(super) enum Event {
     Booted,
     /// The next instances are restarted.
     NextGroup,
+    /// The request in this slot reaches its instance.
+    Arrives(u32),
+    /// Everything in the instance stops, if this is still its plan: the number of the
+    /// plan stands in the place of a worker's.
+    WorldStops(Place),
+    /// Everything in the instance goes on.
+    WorldGoes(Place),
+    /// The balancer checks the health of every instance.
+    HealthCheck,
+    /// The check of this number had its time.
+    HealthOver { instance: u32, number: u32 },
 }
 
 #[derive(Debug, Clone, Copy)]

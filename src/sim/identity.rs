@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use rand::RngExt as _;
+
 use super::calendar::{Awaited, Calendar, Event};
 use crate::model::{FleetSpec, IdentitySpec, Level, SlowPart, Slowness, SourceName};
 use crate::record::{Counters, IdentityCounters, Sample};
@@ -20,6 +22,8 @@ pub(super) struct Identity {
     most: u32,
     rng: StdRng,
     pub(super) slow: Slowness,
+    /// The share of the verifications that it refuses.
+    pub(super) down: Option<f64>,
     busy: Level,
     waiting: VecDeque<(Awaited, bool)>,
     waited: Level,
@@ -54,6 +58,7 @@ impl Identity {
             most: spec.verifications_max(),
             rng: rng::stream(seed, STREAM),
             slow: Slowness::default(),
+            down: None,
             busy: Level::default(),
             waiting: VecDeque::new(),
             waited: Level::default(),
@@ -70,6 +75,11 @@ impl Identity {
         held: bool,
         calendar: &mut Calendar,
     ) -> VerificationAdmission {
+        if let Some(share) = self.down
+            && self.rng.random::<f64>() < share
+        {
+            return VerificationAdmission::Refused;
+        }
         if self.busy.get() < u64::from(self.spec.capacity.max(1)) {
             return VerificationAdmission::Begun(self.begin(now, awaited, held, calendar));
         }

@@ -66,6 +66,7 @@ impl FleetWire {
             role: entry.role,
             call: Call::Request {
                 allowed: entry.role >= entry.request.least_role(),
+                writes: !entry.request.idempotent(),
             },
             expected: entry.expected(),
             idempotent: entry.request.idempotent(),
@@ -151,6 +152,7 @@ impl Wire for FleetWire {
     }
 
     fn cancel(&mut self, attempt: AttemptId, now: Nanos) {
+        self.fleet.left(attempt.slot);
         let carried = self.drop_carried(attempt.slot);
         if let Some(carried) = carried.filter(|carried| carried.job != NONE) {
             self.fleet.caller_gone(carried.job, now);
@@ -228,7 +230,10 @@ impl Wire for FleetWire {
 fn probe(path: &str) -> (Call, Standing) {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     match Probed::by(path, Some(query)) {
-        Some(Probed::Deep) => (Call::Request { allowed: true }, Standing::Probe),
+        Some(Probed::Deep) => {
+            let (allowed, writes) = (true, false);
+            (Call::Request { allowed, writes }, Standing::Probe)
+        }
         Some(Probed::Shallow) => (Call::Shallow, Standing::Probe),
         None => (Call::Shallow, Standing::FirstTry),
     }

@@ -309,6 +309,7 @@ impl Teller {
                 answer,
             } => format!("{} predicts, {} {answer}", by.name, question.in_words()),
             Event::StopOrdered { by } => format!("{} stops the run and undoes everything", by.name),
+            Event::Acknowledged { by, alert } => format!("{} acknowledges: {alert}", by.name),
             Event::AlertFired { alert } => format!("alert fired: {alert}"),
             Event::AlertCleared { alert } => format!("alert cleared: {alert}"),
             Event::Died { source, status } => format!("{source} died: {status}"),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
+use threadbare::model::fault::{FleetFaultKind, fault_page};
 use threadbare::model::{Cause, SlowPart};
 
 fn root() -> &'static Path {
@@ -32,7 +33,8 @@ const fn following(cause: Cause) -> Option<Cause> {
         Cause::Slow(SlowPart::Identity) => Some(Cause::Pause),
         Cause::Pause => Some(Cause::Kill),
         Cause::Kill => Some(Cause::Limit),
-        Cause::Limit => Some(Cause::Fault),
+        Cause::Limit => Some(Cause::Broken(FleetFaultKind::IdentityDown)),
+        Cause::Broken(_) => Some(Cause::Fault),
         Cause::Fault => Some(Cause::Occupation),
         Cause::Occupation => Some(Cause::Outside),
         Cause::Outside => Some(Cause::Surge),
@@ -51,12 +53,26 @@ fn every_cause_of_an_incident_is_in_the_terms() {
         .iter()
         .map(|cause| match cause {
             Cause::Slow(_) => "slowdown of a part",
+            Cause::Broken(_) => "fault of the fleet",
             cause => cause.name(),
         })
         .collect();
     names.dedup();
     let terms = page("docs/TERMS.md");
     assert_eq!(column(&terms, "| cause | begins with | ends with |"), names);
+}
+
+/// docs/FAULTS.md is what the catalogue says. To renew it after a change:
+/// `THREADBARE_UPDATE=1 cargo test --test quick documents`.
+#[test]
+fn the_page_of_faults_is_the_catalogue() {
+    if std::env::var_os("THREADBARE_UPDATE").is_some() {
+        fs::write(root().join("docs/FAULTS.md"), fault_page()).unwrap();
+    }
+    assert!(
+        page("docs/FAULTS.md") == fault_page(),
+        "docs/FAULTS.md is not current: run `THREADBARE_UPDATE=1 cargo test --test quick documents`"
+    );
 }
 
 #[test]

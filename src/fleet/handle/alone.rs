@@ -12,6 +12,8 @@
 //! | `POST /admission` | `{"share": "45 %"}` |
 //! | `POST /slow` | `{"part": "database", "factor": 5}` |
 //! | `POST /pause`, `POST /continue` | `{"instances": 2}`, or none for all |
+//! | `POST /break` | `{"fault": "identity_down", "with": {"share": "50 %"}}` |
+//! | `POST /mend` | `{"fault": "identity_down"}` |
 //! | `GET /gauges` | |
 //!
 //! What was done is answered with 200, what a check refused with 409, what
@@ -33,6 +35,7 @@ use crate::error::Result;
 use crate::fleet::control;
 use crate::fleet::database::Tokens;
 use crate::fleet::wire::{Request, Response};
+use crate::model::fault::FleetFaultKind;
 use crate::model::{Action, FleetAction, ServiceAction, SlowPart};
 use crate::record::{Event, Outcome};
 use crate::units::{Nanos, Ratio, UnitError};
@@ -151,6 +154,20 @@ struct Admission {
     share: String,
 }
 
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Break {
+    fault: FleetFaultKind,
+    #[serde(default)]
+    with: serde_json::Map<String, serde_json::Value>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Mend {
+    fault: FleetFaultKind,
+}
+
 fn steer(fleet: &Fleet, on_event: &dyn Fn(Event), request: &Request) -> Option<Response> {
     if (request.method.as_str(), request.path()) == ("GET", "/gauges") {
         return Some(Response::json(200, &fleet.gauges()));
@@ -203,6 +220,16 @@ fn action(path: &str, body: &[u8]) -> Option<std::result::Result<Action, String>
             .map(|Instances { instances }| Action::Fleet(FleetAction::Pause { instances })),
         "/continue" => parse_or_default(body)
             .map(|Instances { instances }| Action::Fleet(FleetAction::Continue { instances })),
+        "/break" => parse::<Break>(body).and_then(|Break { fault, with }| {
+            let mut fault = fault.usual();
+            match fault.set(with).first() {
+                Some(mistake) => Err(format!("{}: {}", mistake.name, mistake.sentence)),
+                None => Ok(Action::Fleet(FleetAction::Break(fault))),
+            }
+        }),
+        "/mend" => {
+            parse::<Mend>(body).map(|Mend { fault }| Action::Fleet(FleetAction::Mend { fault }))
+        }
         _ => return None,
     })
 }

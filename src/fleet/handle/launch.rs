@@ -19,7 +19,10 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fleet::database;
 use crate::fleet::lock;
-use crate::fleet::message::{BalancerConfig, Common, IdentityConfig, InstanceConfig, SettingsPut};
+use crate::fleet::message::{
+    BalancerConfig, Common, IdentityConfig, InstanceConfig, Member, SettingsPut,
+};
+use crate::model::fault::FaultSet;
 use crate::model::{FleetSpec, Responder, Settings, Slowness, instance_name};
 use crate::record::{claim_directory, write_private};
 
@@ -103,13 +106,20 @@ impl Fleet {
             on_process: Mutex::new(Some(launch.on_process)),
         };
         let parts = starter.first_instances(&spec, &interrupted)?;
-        let members: Vec<SocketAddr> = parts.iter().map(|part| part.address).collect();
+        let addresses: Vec<SocketAddr> = parts.iter().map(|part| part.address).collect();
+        let members = addresses.iter().enumerate();
         let balancer = BalancerConfig {
             common: common(BALANCER),
             listen: launch
                 .listen
                 .unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 0).into()),
-            members: members.clone(),
+            members: members
+                .map(|(index, address)| Member {
+                    index,
+                    address: *address,
+                })
+                .collect(),
+            spec: spec.balancer,
         };
         let balancer = launcher.start(BALANCER, BALANCER, &balancer)?;
         starter.tell(process(BALANCER, balancer.pid()));
@@ -122,7 +132,7 @@ impl Fleet {
         Ok(Self {
             in_force: Mutex::new(Responder::new(spec.instances as usize)),
             puts: AtomicU64::new(0),
-            rotation: Mutex::new(members.into_iter().map(Some).collect()),
+            rotation: Mutex::new(addresses.into_iter().map(Some).collect()),
             instances,
             address: balancer.address,
             balancer: Slot::new(BALANCER.into(), balancer),
@@ -149,9 +159,11 @@ impl Starter {
             order: 0,
             settings: Settings::default(),
             slow: Slowness::default(),
+            faults: FaultSet::default(),
+            forgotten: 0,
         };
         let starting: Vec<Starting> = (0..spec.instances as usize)
-            .map(|index| self.instance(spec, index, first, true))
+            .map(|index| self.instance(spec, index, first.clone(), true))
             .collect::<Result<_>>()?;
         starting
             .into_iter()
@@ -179,6 +191,8 @@ impl Starter {
             warm,
             settings: put.settings,
             slow: put.slow,
+            faults: put.faults,
+            forgotten: put.forgotten,
             identity: self.identity,
             database: self.database.clone(),
         };

@@ -17,7 +17,8 @@ use serde_json::Value;
 use super::fleet::{Fleet, Slot};
 use super::part;
 use crate::fleet::lock;
-use crate::fleet::message::{AdmissionShare, Members, SettingsPut, SlowPut};
+use crate::fleet::message::{AdmissionShare, FaultsPut, Member, Members, SettingsPut, SlowPut};
+use crate::model::fault::FaultPlace;
 use crate::model::{Action, FleetOrder, Responder, applied_later};
 use crate::record::{Event, Outcome};
 use crate::units::Nanos;
@@ -81,6 +82,21 @@ impl Fleet {
                 }
                 put.map(|()| done).into()
             }
+            FleetOrder::PutFaults(place) => {
+                let slot = match place {
+                    FaultPlace::Instances => {
+                        return self.put_in_force(&mut in_force, before, done);
+                    }
+                    FaultPlace::Identity => &self.identity,
+                    FaultPlace::Balancer => &self.balancer,
+                };
+                let faults = in_force.faults().clone();
+                let put = put(slot, "/faults", &FaultsPut { faults });
+                if put.is_err() {
+                    *in_force = before;
+                }
+                put.map(|()| done).into()
+            }
             FleetOrder::Admit(share) => {
                 let share = AdmissionShare { share };
                 put(&self.balancer, "/admission", &share)
@@ -137,7 +153,7 @@ impl Fleet {
                 .enumerate()
                 .map(|(index, slot)| {
                     let message = self.next_put(in_force, index);
-                    let put = scope.spawn(move || self.put_to(slot, message, tries));
+                    let put = scope.spawn(move || self.put_to(slot, &message, tries));
                     (slot, put)
                 })
                 .collect();
@@ -162,18 +178,20 @@ impl Fleet {
             order: self.puts.fetch_add(1, Ordering::Relaxed) + 1,
             settings: in_force.settings_of(index),
             slow: in_force.slow(),
+            faults: in_force.faults().of(index),
+            forgotten: in_force.forgotten(index),
         }
     }
 
     /// Puts it to an instance that has just gone on.
-    pub(super) fn catch_up(&self, slot: &Slot, message: SettingsPut) -> Result<(), String> {
+    pub(super) fn catch_up(&self, slot: &Slot, message: &SettingsPut) -> Result<(), String> {
         match self.put_to(slot, message, PUT_TRIES) {
             Ok(()) | Err(Missed::Down | Missed::Paused) => Ok(()),
             Err(Missed::Unreached(cause)) => Err(cause),
         }
     }
 
-    fn put_to(&self, slot: &Slot, message: SettingsPut, tries: u32) -> Result<(), Missed> {
+    fn put_to(&self, slot: &Slot, message: &SettingsPut, tries: u32) -> Result<(), Missed> {
         let mut last = Missed::Down;
         for attempt in 0..tries {
             if attempt > 0 {
@@ -192,7 +210,7 @@ impl Fleet {
                 }
                 part.control_within(PUT_MAX)
             };
-            match part::call::<Value>(&mut control, "PUT", "/settings", &message) {
+            match part::call::<Value>(&mut control, "PUT", "/settings", message) {
                 Ok(_) => return Ok(()),
                 Err(cause) => last = Missed::Unreached(cause),
             }
@@ -210,7 +228,12 @@ impl Fleet {
         for (index, address) in changes {
             rotation[index] = address;
         }
-        let members = rotation.iter().flatten().copied().collect();
+        let members = rotation.iter().enumerate();
+        let members = members.filter_map(|(index, address)| {
+            let address = (*address)?;
+            Some(Member { index, address })
+        });
+        let members = members.collect();
         put(&self.balancer, "/members", &Members { members })
     }
 }

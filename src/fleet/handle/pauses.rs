@@ -45,7 +45,7 @@ impl Fleet {
                 std::mem::take(&mut state.behind)
             };
             if behind {
-                self.catch_up(slot, message)?;
+                self.catch_up(slot, &message)?;
             }
             Ok(())
         })

@@ -67,13 +67,16 @@ impl Fleet {
             .filter(|_| !self.ending.begun())
             .map(|index| {
                 let put = self.next_put(&in_force, index);
-                (index, put, self.start_cold(index, put))
+                {
+                    let starting = self.start_cold(index, put.clone());
+                    (index, put, starting)
+                }
             })
             .collect();
         for (index, put, starting) in starting {
             match starting
                 .map_err(|error| error.to_string())
-                .and_then(|starting| self.fill_slot(index, starting, put))
+                .and_then(|starting| self.fill_slot(index, starting, &put))
             {
                 Ok(serving) => on_event(serving),
                 // What the end of the fleet interrupts is told once, for all.
@@ -97,7 +100,7 @@ impl Fleet {
         &self,
         index: usize,
         starting: Starting,
-        configured: SettingsPut,
+        configured: &SettingsPut,
     ) -> Result<Event, String> {
         let part = starting
             .serving(self.spec.boot.to_duration(), &|| self.ending.begun())
@@ -107,7 +110,10 @@ impl Fleet {
         // until it has its place here none other is made.
         let in_force = lock(&self.in_force);
         let put = self.next_put(&in_force, index);
-        if (put.settings, put.slow) != (configured.settings, configured.slow) {
+        let same = |a: &SettingsPut, b: &SettingsPut| {
+            (a.settings, a.slow) == (b.settings, b.slow) && a.faults == b.faults
+        };
+        if !same(&put, configured) {
             let mut control = part.control_within(PUT_MAX);
             part::call::<Value>(&mut control, "PUT", "/settings", &put).map_err(|cause| {
                 format!(

@@ -1,10 +1,10 @@
 //! The balancer: admission, round robin, and a connection to each instance.
 //!
-//! Adds nothing of its own: no retries, no health checks, no timeouts, no
-//! limit on what is under way. When a client goes, so does the connection that
+//! Adds nothing of its own: no retries, no timeouts, no limit on what is under way,
+//! and health checks only where they are asked for. When a client goes, so does the connection that
 //! carried its request on; the instance's job stays where it is.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -15,6 +15,7 @@ use hyper::client::conn::http1::{self, SendRequest};
 use hyper::header::{CONNECTION, HeaderName, HeaderValue, RETRY_AFTER, TRANSFER_ENCODING};
 use hyper::{HeaderMap, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use rand::RngExt as _;
 use tokio::net::TcpStream;
 
 use super::connections;
@@ -24,12 +25,14 @@ use crate::error::Result;
 use crate::fleet::control;
 use crate::fleet::lock;
 use crate::fleet::message::{
-    AdmissionShare, BalancerConfig, Members, PartCounters, Reading, StartReport,
+    AdmissionShare, BalancerConfig, FaultsPut, Member, Members, PartCounters, Reading, StartReport,
 };
 use crate::fleet::wire;
-use crate::model::{Admission, Denial, RoundRobin};
+use crate::model::fault::FaultSet;
+use crate::model::{Admission, BalancerSpec, Chooser, Denial, Health, HealthSpec};
 use crate::record::BalancerCounters;
-use crate::units::Ratio;
+use crate::rng::{self, StdRng};
+use crate::units::{Nanos, Ratio};
 
 /// The longest answer that is passed on; a page of tasks is a few kilobytes.
 const ANSWER_MAX: usize = 1024 * 1024;
@@ -46,9 +49,114 @@ struct Balancer {
 
 struct BalancerState {
     admission: Admission,
-    choice: RoundRobin,
-    members: Vec<SocketAddr>,
+    choice: Chooser,
+    health: Option<Health>,
+    /// Requests that are under way to each instance.
+    under_way: HashMap<usize, u64>,
+    members: Vec<Member>,
+    faults: FaultSet,
+    rng: StdRng,
     counters: BalancerCounters,
+}
+
+/// Where a request goes, and what it meets on the way.
+struct Way {
+    member: Member,
+    delay: Option<Nanos>,
+    lost: bool,
+}
+
+impl Way {
+    /// Takes as long as the way does; where the request is lost it is never over, and
+    /// ends when its caller goes.
+    async fn passed(&self) {
+        if self.lost {
+            return std::future::pending().await;
+        }
+        if let Some(delay) = self.delay {
+            tokio::time::sleep(delay.to_duration()).await;
+        }
+    }
+}
+
+impl BalancerState {
+    /// What a request to this member meets on the way.
+    fn way(&mut self, member: Member) -> Way {
+        let share = self.faults.lost_to(member.index);
+        let lost = share.is_some_and(|share| self.rng.random::<f64>() < share);
+        let delay = self.faults.delay_to(member.index);
+        let delay = delay.map(|delay| delay.sample(&mut self.rng));
+        Way {
+            member,
+            delay,
+            lost,
+        }
+    }
+}
+
+/// A request that is under way to an instance, while this is held.
+struct UnderWay<'a> {
+    balancer: &'a Balancer,
+    index: usize,
+}
+
+impl<'a> UnderWay<'a> {
+    fn new(balancer: &'a Balancer, index: usize) -> Self {
+        *lock(&balancer.state).under_way.entry(index).or_default() += 1;
+        Self { balancer, index }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(count) = lock(&self.balancer.state).under_way.get_mut(&self.index) {
+            *count -= 1;
+        }
+    }
+}
+
+/// Checks every instance in rotation again and again. A check that outlasts the
+/// interval is not overtaken by the next.
+async fn check_health(balancer: Arc<Balancer>, spec: HealthSpec) {
+    let mut next = tokio::time::interval(spec.every.to_duration());
+    next.tick().await; // at once
+    let waiting: Arc<Mutex<HashSet<usize>>> = Arc::default();
+    loop {
+        next.tick().await;
+        let members = lock(&balancer.state).members.clone();
+        for member in members {
+            if !lock(&waiting).insert(member.index) {
+                continue;
+            }
+            let (balancer, waiting) = (Arc::clone(&balancer), Arc::clone(&waiting));
+            tokio::spawn(async move {
+                let way = lock(&balancer.state).way(member);
+                let check = async {
+                    way.passed().await;
+                    check(member.address, spec.deep).await
+                };
+                let answered = tokio::time::timeout(spec.timeout.to_duration(), check).await;
+                let succeeded = answered.is_ok_and(|succeeded| succeeded);
+                if let Some(health) = &mut lock(&balancer.state).health {
+                    health.checked(member.index, succeeded);
+                }
+                lock(&waiting).remove(&member.index);
+            });
+        }
+    }
+}
+
+/// Whether the instance answers a check with a success.
+async fn check(address: SocketAddr, deep: bool) -> bool {
+    let path = if deep { "/readyz?deep=true" } else { "/readyz" };
+    let request = Request::get(path)
+        .header(hyper::header::HOST, address.to_string())
+        .body(Full::new(Bytes::new()));
+    let (Ok(request), Ok(mut upstream)) = (request, connect(address).await) else {
+        return false;
+    };
+    let answer = upstream.send_request(request).await;
+    answer.is_ok_and(|answer| answer.status().is_success())
 }
 
 /// Serves until the process ends.
@@ -56,8 +164,15 @@ pub(super) fn serve(config: BalancerConfig) -> Result<()> {
     let balancer = Arc::new(Balancer {
         state: Mutex::new(BalancerState {
             admission: Admission::new(Ratio::WHOLE),
-            choice: RoundRobin::default(),
+            choice: Chooser::new(config.spec.choice),
+            health: config
+                .spec
+                .health
+                .map(|it| Health::new(it, config.members.len())),
+            under_way: HashMap::new(),
             members: config.members,
+            faults: FaultSet::default(),
+            rng: rng::stream(config.common.seed, &config.common.name),
             counters: BalancerCounters::default(),
         }),
         idle: Mutex::default(),
@@ -68,6 +183,12 @@ pub(super) fn serve(config: BalancerConfig) -> Result<()> {
         let listener = connections::bind(config.listen).await?;
         let address = connections::local_address(&listener)?;
         serve::announce(&StartReport::Ready { address, control })?;
+        if let BalancerSpec {
+            health: Some(spec), ..
+        } = config.spec
+        {
+            tokio::spawn(check_health(Arc::clone(&balancer), spec));
+        }
         connections::serve(listener, move |request| {
             let balancer = Arc::clone(&balancer);
             async move { Ok::<_, Infallible>(balancer.answer(request).await) }
@@ -88,7 +209,7 @@ impl Balancer {
             }
             ("PUT", "/members") => match serde_json::from_slice::<Members>(body) {
                 Ok(Members { members }) => {
-                    lock(&self.idle).retain(|member, _| members.contains(member));
+                    lock(&self.idle).retain(|address, _| is_one(&members, *address));
                     lock(&self.state).members.clone_from(&members);
                     wire::Response::json(200, &Members { members })
                 }
@@ -100,6 +221,13 @@ impl Balancer {
                     wire::Response::json(200, &AdmissionShare { share })
                 }
                 Err(cause) => wire::Response::error(400, &format!("not a share: {cause}")),
+            },
+            ("PUT", "/faults") => match serde_json::from_slice::<FaultsPut>(body) {
+                Ok(put) => {
+                    lock(&self.state).faults = put.faults.clone();
+                    wire::Response::json(200, &put)
+                }
+                Err(cause) => wire::Response::error(400, &format!("not faults: {cause}")),
             },
             _ => return None,
         })
@@ -119,12 +247,14 @@ impl Balancer {
         let Ok(body) = Limited::new(body, BODY_MAX).collect().await else {
             return error(StatusCode::PAYLOAD_TOO_LARGE, &too_long());
         };
-        let Some(member) = self.choose() else {
+        let Some(way) = self.choose() else {
             return denied(Denial::NoInstance, Denial::NoInstance.sentence());
         };
+        let _under_way = UnderWay::new(self, way.member.index);
+        way.passed().await;
         let mut onward = Request::from_parts(head, Full::new(body.to_bytes()));
         drop_hop_by_hop(onward.headers_mut());
-        match self.pass_on(member, onward).await {
+        match self.pass_on(way.member.address, onward).await {
             Ok(answer) => answer,
             Err(cause) => {
                 lock(&self.state).counters.upstream_errors += 1;
@@ -134,18 +264,28 @@ impl Balancer {
         }
     }
 
-    fn choose(&self) -> Option<SocketAddr> {
+    fn choose(&self) -> Option<Way> {
         let mut state = lock(&self.state);
-        let members = state.members.len();
-        let chosen = state
-            .choice
-            .choose(members)
-            .map(|index| state.members[index]);
+        let state = &mut *state;
+        let members = &state.members;
+        let usable = state.health.as_ref();
+        let usable = usable.map(|it| it.usable(members.iter().map(|member| member.index)));
+        let member = |place: usize| match &usable {
+            Some(usable) => members[usable[place]],
+            None => members[place],
+        };
+        let count = usable.as_ref().map_or(members.len(), Vec::len);
+        let under_way = |place: usize| {
+            let under_way = state.under_way.get(&member(place).index);
+            under_way.copied().unwrap_or(0)
+        };
+        let place = state.choice.choose(count, under_way, &mut state.rng);
+        let chosen = place.map(member);
         match chosen {
             Some(_) => state.counters.admitted += 1,
             None => state.counters.unserved += 1,
         }
-        chosen
+        Some(state.way(chosen?))
     }
 
     /// Sends the request to the member and waits for the whole answer. Dropped
@@ -191,10 +331,14 @@ impl Balancer {
     }
 
     fn keep(&self, member: SocketAddr, upstream: Upstream) {
-        if lock(&self.state).members.contains(&member) {
+        if is_one(&lock(&self.state).members, member) {
             lock(&self.idle).entry(member).or_default().push(upstream);
         }
     }
+}
+
+fn is_one(members: &[Member], address: SocketAddr) -> bool {
+    members.iter().any(|member| member.address == address)
 }
 
 async fn connect(

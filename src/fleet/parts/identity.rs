@@ -9,13 +9,16 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 
+use rand::RngExt as _;
+
+use super::burners::Burners;
 use super::serve;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fleet::control;
 use crate::fleet::lock;
 use crate::fleet::message::{
-    IdentityConfig, PartCounters, Reading, SlowPut, StartReport, Verified,
+    FaultsPut, IdentityConfig, PartCounters, Reading, SlowPut, StartReport, Verified,
 };
 use crate::fleet::wire::{self, Handler, Request, Response};
 use crate::model::{IdentitySpec, Level, SlowPart, Slowness};
@@ -28,11 +31,14 @@ struct Identity {
     spec: IdentitySpec,
     state: Mutex<IdentityState>,
     slot_free: Condvar,
+    burners: Burners,
 }
 
 struct IdentityState {
     rng: StdRng,
     slow: Slowness,
+    /// The share of the verifications that it refuses.
+    down: Option<f64>,
     busy: Level,
     waiting: Level,
     verifications: u64,
@@ -47,11 +53,13 @@ pub(super) fn serve(config: IdentityConfig) -> Result<()> {
         state: Mutex::new(IdentityState {
             rng: rng::stream(common.seed, &common.name),
             slow: Slowness::default(),
+            down: None,
             busy: Level::default(),
             waiting: Level::default(),
             verifications: 0,
         }),
         slot_free: Condvar::new(),
+        burners: Burners::default(),
     });
     let failed = |cause| Error::unfit(format!("failed to listen on loopback: {cause}"));
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
@@ -77,8 +85,25 @@ impl Identity {
                 }
                 Err(cause) => Response::error(400, &format!("not what is slow: {cause}")),
             },
+            ("PUT", "/faults") => match serde_json::from_slice::<FaultsPut>(&request.body) {
+                Ok(put) => {
+                    let down = put.faults.identity_down.as_ref();
+                    lock(&self.state).down = down.map(|it| it.share.get());
+                    let burned = put.faults.processor_burned.as_ref();
+                    self.burners.burn(burned.map(|it| it.share.get()));
+                    Response::json(200, &put)
+                }
+                Err(cause) => Response::error(400, &format!("not faults: {cause}")),
+            },
             _ => return None,
         })
+    }
+
+    /// Whether a fault lets it refuse the next verification.
+    fn is_down(&self) -> bool {
+        let mut state = lock(&self.state);
+        let share = state.down;
+        share.is_some_and(|share| state.rng.random::<f64>() < share)
     }
 
     /// `GET /verify?user=7&held=true`
@@ -89,6 +114,7 @@ impl Identity {
         let user = request.query("user").map(str::parse::<u32>);
         let held = request.query("held").map(str::parse::<bool>);
         match (user, held) {
+            (Some(Ok(_)), Some(Ok(_))) if self.is_down() => Response::error(503, "it is down"),
             (Some(Ok(_)), Some(Ok(held))) => Response::json(200, &self.verify(held)),
             _ => Response::error(400, "user must be a number, and held true or false"),
         }

@@ -3,6 +3,7 @@
 //! Each is this binary, started with a hidden subcommand that calls [`serve_part`].
 
 mod balancer;
+mod burners;
 mod connections;
 mod identity;
 mod instance;

@@ -9,6 +9,7 @@ use crate::load::{Command, Generator};
 use crate::model::{GameOrder, Ordered, OutsideAction, Person};
 use crate::plan::{Action, Entry, When};
 use crate::record::{Event, Outcome};
+use crate::units::Nanos;
 
 impl Run<'_> {
     /// Does what somebody asks for, or writes down why not. An error ends the run: the record
@@ -54,6 +55,23 @@ impl Run<'_> {
                 self.event(&Event::StopOrdered { by })
             }
         }
+    }
+
+    /// Does what those on call decided, as far as it is due.
+    pub(super) fn respond(
+        &mut self,
+        now: Nanos,
+        generator: &Generator,
+        actor: &Sender<(usize, Action)>,
+    ) -> Result<()> {
+        while let Some(response) = self.responders.take(now, &mut self.timeline) {
+            let event = Event::of_response(response);
+            self.event(&event)?;
+            if let Event::Ordered { entry, .. } = event {
+                self.begin(entry, generator, actor)?;
+            }
+        }
+        Ok(())
     }
 
     /// Writes down what somebody asked for while the run ended.

@@ -1,6 +1,7 @@
 //! What can begin an incident.
 
 use super::super::SlowPart;
+use super::super::fault::FleetFaultKind;
 
 /// What can begin an incident, and goes on until something ends it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub enum Cause {
     Kill,
     /// What processes may use was limited.
     Limit,
+    /// A fault of the fleet acts.
+    Broken(FleetFaultKind),
     /// What passes a proxy was broken.
     Fault,
     /// Workers were held from outside.
@@ -36,6 +39,7 @@ impl Cause {
             Self::Pause => "pause",
             Self::Kill => "kill",
             Self::Limit => "limit",
+            Self::Broken(kind) => kind.cause(),
             Self::Fault => "fault",
             Self::Occupation => "occupation",
             Self::Outside => "injection from outside",

@@ -7,6 +7,7 @@ use std::num::NonZeroU32;
 use serde::{Deserialize, Serialize};
 
 use super::super::SlowPart;
+use super::super::fault::{FleetFault, FleetFaultKind};
 use super::{ActionName, Cause, Group};
 use crate::units::Ratio;
 
@@ -53,6 +54,13 @@ pub enum FleetAction {
         /// How many, from the first on; none: all.
         instances: Option<NonZeroU32>,
     },
+    /// Let a fault act.
+    Break(FleetFault),
+    /// Let it act no longer.
+    Mend {
+        /// Which.
+        fault: FleetFaultKind,
+    },
 }
 
 impl Group for FleetAction {
@@ -64,6 +72,8 @@ impl Group for FleetAction {
             Self::Slow { .. } => ActionName::Slow,
             Self::Pause { .. } => ActionName::Pause,
             Self::Continue { .. } => ActionName::Continue,
+            Self::Break { .. } => ActionName::Break,
+            Self::Mend { .. } => ActionName::Mend,
         }
     }
 
@@ -72,9 +82,12 @@ impl Group for FleetAction {
             Self::Push { .. } => Some(Cause::Push),
             Self::Slow { part, factor } if *factor > 1.0 => Some(Cause::Slow(*part)),
             Self::Pause { .. } => Some(Cause::Pause),
-            Self::Slow { .. } | Self::Waive { .. } | Self::Admit { .. } | Self::Continue { .. } => {
-                None
-            }
+            Self::Break(fault) => Some(Cause::Broken(fault.kind())),
+            Self::Slow { .. }
+            | Self::Waive { .. }
+            | Self::Admit { .. }
+            | Self::Continue { .. }
+            | Self::Mend { .. } => None,
         }
     }
 
@@ -86,6 +99,8 @@ impl Group for FleetAction {
             Self::Admit { share } => format!("admit {share}"),
             Self::Slow { part, factor } if *factor > 1.0 => format!("slow {part}"),
             Self::Slow { part, .. } => format!("{part} as usual"),
+            Self::Break(fault) => fault.kind().word().replace('_', " "),
+            Self::Mend { fault } => format!("{} mended", fault.word().replace('_', " ")),
         }
     }
 
@@ -104,6 +119,8 @@ impl Group for FleetAction {
             Self::Slow { part, .. } => format!("{part} as usual"),
             Self::Pause { instances } => counted("pause", *instances),
             Self::Continue { instances } => counted("continue", *instances),
+            Self::Break(fault) => format!("break: {fault}"),
+            Self::Mend { fault } => format!("mend: {fault}"),
         }
     }
 }
@@ -117,6 +134,7 @@ impl FleetAction {
             (Self::Pause { instances: paused }, Self::Continue { instances }) => {
                 instances.is_none_or(|go_on| paused.is_some_and(|paused| paused <= go_on))
             }
+            (Self::Break(fault), Self::Mend { fault: mended }) => fault.kind() == *mended,
             _ => false,
         }
     }
@@ -138,6 +156,9 @@ impl FleetAction {
             Self::Continue { instances } => {
                 format!("{} of {all} instances go on", first(*instances, all))
             }
+            Self::Break(fault) if fault.kind().momentary() => format!("{fault} is done"),
+            Self::Break(fault) => format!("{fault} acts"),
+            Self::Mend { fault } => format!("{fault} acts no longer"),
         }
     }
 }

@@ -72,6 +72,8 @@ named! {
         Occupy = "occupy",
         Undo = "undo",
         Happened = "happened",
+        Break = "break",
+        Mend = "mend",
     }
 }
 
@@ -175,6 +177,11 @@ impl Action {
             Self::Target(ends) => ends.takes_back(begun),
             Self::Clients(_) | Self::Fleet(_) | Self::Proxy(_) | Self::Outside(_) => false,
         }
+    }
+
+    /// Whether the cause that it begins is over at once.
+    pub(crate) fn momentary(&self) -> bool {
+        matches!(self, Self::Fleet(FleetAction::Break(fault)) if fault.kind().momentary())
     }
 
     /// Whether it is one of the ways out that verdicts know: a restart, an

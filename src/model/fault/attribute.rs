@@ -13,7 +13,8 @@ use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::http::HttpMatch;
-use crate::units::Nanos;
+use crate::model::Distribution;
+use crate::units::{Nanos, Ratio};
 
 /// A day: longer than any run, and far from where sums of times end.
 const TIME_MAX: Nanos = Nanos::from_secs(24 * 3600);
@@ -46,6 +47,12 @@ pub enum Field<'a> {
     OptionalText(&'a mut Option<String>),
     /// Which requests are met.
     Match(&'a mut HttpMatch),
+    /// A share, written as "45 %".
+    Share(&'a mut Ratio),
+    /// Durations, drawn from a distribution.
+    Durations(&'a mut Distribution),
+    /// Yes or no.
+    Flag(&'a mut bool),
 }
 
 /// What is wrong with a fault, and with which attribute of it.
@@ -72,6 +79,35 @@ impl<'a> Attribute<'a> {
         Self::new(name, Field::Count(1, count), about)
     }
 
+    /// A share of something.
+    pub(super) const fn share(
+        name: &'static str,
+        share: &'a mut Ratio,
+        about: &'static str,
+    ) -> Self {
+        Self::new(name, Field::Share(share), about)
+    }
+
+    /// Durations that are drawn.
+    pub(super) const fn durations(
+        name: &'static str,
+        durations: &'a mut Distribution,
+        about: &'static str,
+    ) -> Self {
+        Self::new(name, Field::Durations(durations), about)
+    }
+
+    /// Yes or no.
+    pub(super) const fn flag(name: &'static str, flag: &'a mut bool, about: &'static str) -> Self {
+        Self::new(name, Field::Flag(flag), about)
+    }
+
+    /// The attribute of every fault that can reach some instances of the fleet only.
+    pub(super) const fn instances(instances: &'a mut u64) -> Self {
+        let about = "How many instances it reaches, from the first on; 0: all of them.";
+        Self::count("instances", instances, about)
+    }
+
     /// The attribute that every fault of requests has.
     pub(super) const fn matching(matching: &'a mut HttpMatch) -> Self {
         let about = "Which requests: those that fit everything given.";
@@ -91,6 +127,16 @@ impl<'a> Attribute<'a> {
             Field::Text(text) => **text = String::deserialize(given)?,
             Field::OptionalText(text) => **text = Option::deserialize(given)?,
             Field::Match(matching) => **matching = HttpMatch::deserialize(given)?,
+            Field::Share(share) => {
+                let text = String::deserialize(given)?;
+                let read: Ratio = text.parse().map_err(D::Error::custom)?;
+                **share = read;
+            }
+            Field::Durations(durations) => {
+                let text = String::deserialize(given)?;
+                **durations = text.parse().map_err(D::Error::custom)?;
+            }
+            Field::Flag(flag) => **flag = bool::deserialize(given)?,
         }
         Ok(())
     }
@@ -105,6 +151,9 @@ impl<'a> Attribute<'a> {
             Field::OptionalText(None) => Ok(()),
             Field::OptionalText(text) => attributes.serialize_entry(self.name, text),
             Field::Match(matching) => attributes.serialize_entry(self.name, matching),
+            Field::Share(share) => attributes.serialize_entry(self.name, share),
+            Field::Durations(durations) => attributes.serialize_entry(self.name, durations),
+            Field::Flag(flag) => attributes.serialize_entry(self.name, flag),
         }
     }
 
@@ -122,8 +171,37 @@ impl<'a> Attribute<'a> {
             Field::Status(status) if !(200..600).contains(&**status) => {
                 Some(format!("{status} is not from 200 to 599"))
             }
+            Field::Share(share) if !(0.0..=1.0).contains(&share.get()) => {
+                Some(format!("{share} is not between 0 % and 100 %"))
+            }
+            Field::Durations(durations) if durations.mean() > TIME_MAX => {
+                Some(format!("{durations} is longer than a day in the mean"))
+            }
             _ => None,
         }
+    }
+
+    /// Its value as a scenario writes it, without quotes.
+    pub(crate) fn value(&self) -> String {
+        match &self.field {
+            Field::Time(_, time) => time.to_string(),
+            Field::Count(unit, count) => (**count / unit).to_string(),
+            Field::Status(status) => status.to_string(),
+            Field::Text(text) => (**text).clone(),
+            Field::OptionalText(text) => (**text).clone().unwrap_or_default(),
+            Field::Match(matching) => matching.told().join(", "),
+            Field::Share(share) => share.to_string(),
+            Field::Durations(durations) => durations.to_string(),
+            Field::Flag(flag) => flag.to_string(),
+        }
+    }
+
+    /// Whether a scenario writes it in quotes.
+    pub(crate) const fn is_text(&self) -> bool {
+        !matches!(
+            self.field,
+            Field::Count(..) | Field::Status(_) | Field::Flag(_)
+        )
     }
 
     /// It in the words of a sentence about a fault of this `kind`, which need not
@@ -139,6 +217,7 @@ impl<'a> Attribute<'a> {
             Field::OptionalText(None) => return Vec::new(),
             Field::OptionalText(Some(text)) => text.clone(),
             Field::Match(matching) => return matching.told(),
+            Field::Share(_) | Field::Durations(_) | Field::Flag(_) => self.value(),
         };
         vec![if own {
             text

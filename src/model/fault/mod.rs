@@ -1,4 +1,5 @@
-//! The catalogue of faults that a proxy has: parameters, and what each does to
+//! The catalogue of faults: those of a proxy here, those of the built-in fleet in
+//! `fleet`. Of a proxy's: parameters, and what each does to
 //! bytes and requests, told the time.
 //!
 //! Names, parameters and defaults of the faults of a connection are those of
@@ -13,6 +14,7 @@
 mod attribute;
 mod bandwidth;
 mod catalogue;
+mod fleet;
 mod hold;
 mod http;
 mod latency;
@@ -28,6 +30,7 @@ mod timeout;
 
 pub use attribute::{Attribute, AttributeMistake, Field};
 pub use catalogue::{FaultError, ProxyFault, Stream};
+pub use fleet::{FaultPlace, FaultSet, FleetFault, FleetFaultKind, fault_page, fault_text};
 pub use hold::Hold;
 pub use http::HttpMatch;
 pub(crate) use http::RequestView;

@@ -37,6 +37,8 @@ pub enum Denial {
     IdentityFailed,
     /// The user is known, and may not do this.
     RoleForbids,
+    /// No connection to the database came free while the worker waited.
+    NoConnection,
     /// The database failed.
     DatabaseFailed,
 }
@@ -84,6 +86,7 @@ impl Denial {
             ),
             Self::IdentityFailed => (503, "the identity service failed"),
             Self::RoleForbids => (403, "the user's role does not allow this"),
+            Self::NoConnection => (500, "no connection to the database came free in time"),
             Self::DatabaseFailed => (500, "the database failed"),
         }
     }

@@ -2,8 +2,8 @@
 //! and what is answered at the end.
 //!
 //! ```text
-//! application → authenticate → verify → database → answer
-//!                            ↘ detach ↗
+//! (lock →) application → authenticate → verify → (connect →) database → answer
+//!                                     ↘ detach ↗
 //! ```
 //!
 //! A live worker is a thread that blocks in each stage; a simulated one enters the
@@ -17,6 +17,7 @@ use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::{Denial, FleetSpec};
+use crate::model::fault::FaultSet;
 use crate::model::{Patience, Settings, SlowPart, Slowness};
 use crate::units::Nanos;
 
@@ -60,6 +61,8 @@ pub(crate) enum JobKind {
 /// What a worker does with a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
+    /// It waits for the lock of its instance and holds it, where requests take one.
+    Lock,
     /// The application's own part.
     Application,
     /// It finds out who asks, which takes no time of its own.
@@ -70,8 +73,34 @@ pub(crate) enum Stage {
     /// It makes the verification a job of its own, which takes no time; and goes on
     /// with this in place of the result.
     Detach(Unverified),
-    /// The way to the database and back.
-    Database,
+    /// It waits for a connection of the pool, and takes it beside so many others.
+    Connect(u32),
+    /// The way to the database and back, with so many connections beside the first.
+    Database(u32),
+}
+
+/// What a statement comes to by the faults of the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DatabaseFate {
+    /// It is carried out.
+    Works,
+    /// It fails at once.
+    Fails,
+    /// It waits for a lock, and fails after so long.
+    Waits(Nanos),
+}
+
+impl FaultSet {
+    /// What a statement comes to.
+    pub(crate) fn statement(&self, writes: bool) -> DatabaseFate {
+        if self.database_down.is_some() || (writes && self.database_full.is_some()) {
+            return DatabaseFate::Fails;
+        }
+        match &self.database_locked {
+            Some(locked) if writes => DatabaseFate::Waits(locked.waits),
+            _ => DatabaseFate::Works,
+        }
+    }
 }
 
 /// What comes after a stage: another one, or the end of the job with what whoever waits
@@ -96,10 +125,11 @@ pub(crate) struct Handler {
 
 impl Handler {
     /// The stage that it begins with.
-    pub(crate) const fn first(self) -> Stage {
+    pub(crate) const fn first(self, faults: &FaultSet) -> Stage {
         match self.kind {
-            JobKind::Request | JobKind::Shallow => Stage::Application,
             JobKind::Verification => Stage::Verify,
+            JobKind::Request | JobKind::Shallow if faults.lock_convoy.is_some() => Stage::Lock,
+            JobKind::Request | JobKind::Shallow => Stage::Application,
         }
     }
 
@@ -111,12 +141,19 @@ impl Handler {
         result: Result<(), Denial>,
         now: Nanos,
         settings: Settings,
+        spec: &FleetSpec,
     ) -> HandlerStep {
         if let Err(denial) = result {
             return deny(denial);
         }
         match (stage, self.kind) {
-            (Stage::Application, JobKind::Shallow) | (Stage::Database, _) => SUCCEED,
+            (Stage::Lock, _) => ControlFlow::Continue(Stage::Application),
+            (Stage::Connect(beside), _) => ControlFlow::Continue(Stage::Database(beside)),
+            // What it has it keeps while it waits for one more.
+            (Stage::Database(beside), _) if spec.pool.is_some_and(|it| beside < it.nested) => {
+                ControlFlow::Continue(Stage::Connect(beside + 1))
+            }
+            (Stage::Application, JobKind::Shallow) | (Stage::Database(_), _) => SUCCEED,
             (Stage::Application, _) => ControlFlow::Continue(Stage::Authenticate),
             (Stage::Authenticate, _) => self.in_time(now, authorize(settings)),
             (Stage::Verify, JobKind::Verification) | (Stage::Detach(Unverified::Hang), _) => {
@@ -124,7 +161,7 @@ impl Handler {
             }
             (Stage::Detach(Unverified::Deny), _) => deny(Denial::NoResult),
             (Stage::Verify | Stage::Detach(Unverified::Allow), _) => {
-                self.in_time(now, Stage::Database)
+                self.in_time(now, to_the_database(spec))
             }
         }
     }
@@ -139,6 +176,14 @@ impl Handler {
     }
 }
 
+const fn to_the_database(spec: &FleetSpec) -> Stage {
+    if spec.pool.is_some() {
+        Stage::Connect(0)
+    } else {
+        Stage::Database(0)
+    }
+}
+
 const fn authorize(settings: Settings) -> Stage {
     match settings.verification {
         Verification::Awaited => Stage::Verify,
@@ -148,8 +193,8 @@ const fn authorize(settings: Settings) -> Stage {
 
 impl Stage {
     /// How long the worker is in it, beside `others` jobs that workers of the
-    /// instance hold; none for a stage that takes no time, or as long as the
-    /// identity service does.
+    /// instance hold; none for a stage that takes no time, or as long as another takes:
+    /// the identity service, whoever has the lock or the connection.
     pub(crate) fn takes(
         self,
         spec: &FleetSpec,
@@ -162,8 +207,10 @@ impl Stage {
                 let drawn = spec.application.sample(rng);
                 spec.contended(slow.stretch(SlowPart::Application, drawn), others)
             }
-            Self::Database => slow.stretch(SlowPart::Database, spec.database.sample(rng)),
-            Self::Authenticate | Self::Verify | Self::Detach(_) => Nanos::ZERO,
+            Self::Database(_) => slow.stretch(SlowPart::Database, spec.database.sample(rng)),
+            Self::Lock | Self::Connect(_) | Self::Authenticate | Self::Verify | Self::Detach(_) => {
+                Nanos::ZERO
+            }
         }
     }
 }
@@ -180,12 +227,13 @@ mod tests {
         settings: Settings,
         fails: Option<(Stage, Denial)>,
     ) -> (Vec<Stage>, HandlerStep) {
-        let mut stages = vec![handler.first()];
+        let spec = FleetSpec::default();
+        let mut stages = vec![handler.first(&FaultSet::default())];
         loop {
             let stage = stages[stages.len() - 1];
             let failed = fails.filter(|(failing, _)| *failing == stage);
             let result = failed.map_or(Ok(()), |(_, denial)| Err(denial));
-            match handler.after(stage, result, NOW, settings) {
+            match handler.after(stage, result, NOW, settings, &spec) {
                 ControlFlow::Continue(next) => stages.push(next),
                 end @ ControlFlow::Break(_) => return (stages, end),
             }
@@ -194,7 +242,8 @@ mod tests {
 
     #[test]
     fn a_job_goes_through_its_stages_to_one_answer() {
-        use Stage::{Application, Authenticate, Database, Detach, Verify};
+        use Stage::{Application, Authenticate, Detach, Verify};
+        const DATABASE: Stage = Stage::Database(0);
         use Unverified::{Allow, Deny as NoResult, Hang};
         let awaited = Settings::default();
         let detached = |unverified| Settings {
@@ -206,12 +255,12 @@ mod tests {
         let fails = |stage, denial| Some((stage, denial));
         let front = [Application, Authenticate];
         for (kind, settings, failing, after_front, end) in [
-            (request, awaited, None, vec![Verify, Database], SUCCEED),
+            (request, awaited, None, vec![Verify, DATABASE], SUCCEED),
             (
                 request,
                 detached(Allow),
                 None,
-                vec![Detach(Allow), Database],
+                vec![Detach(Allow), DATABASE],
                 SUCCEED,
             ),
             (
@@ -239,8 +288,8 @@ mod tests {
             (
                 request,
                 awaited,
-                fails(Database, Denial::DatabaseFailed),
-                vec![Verify, Database],
+                fails(DATABASE, Denial::DatabaseFailed),
+                vec![Verify, DATABASE],
                 deny(Denial::DatabaseFailed),
             ),
         ] {
@@ -276,13 +325,69 @@ mod tests {
             walked,
             (vec![Stage::Application, Stage::Authenticate], over)
         );
-        let verified = request.after(Stage::Verify, Ok(()), NOW, settings);
+        let verified = request.after(Stage::Verify, Ok(()), NOW, settings, &FleetSpec::default());
         assert_eq!(verified, over);
         // What has failed is answered as that.
-        let forbidden = request.after(Stage::Verify, Err(Denial::RoleForbids), NOW, settings);
+        let forbidden = Err(Denial::RoleForbids);
+        let spec = FleetSpec::default();
+        let forbidden = request.after(Stage::Verify, forbidden, NOW, settings, &spec);
         assert_eq!(forbidden, deny(Denial::RoleForbids));
         // A probe of the worker alone costs nothing more.
         let shallow = walk(handler(JobKind::Shallow), settings, None);
         assert_eq!(shallow.1, SUCCEED);
+    }
+
+    #[test]
+    fn a_request_takes_the_lock_first_and_its_connections_one_by_one() {
+        let handler = Handler {
+            kind: JobKind::Request,
+            patience: Patience::ENDLESS,
+        };
+        let mut faults = FaultSet::default();
+        assert_eq!(handler.first(&faults), Stage::Application);
+        faults.put(crate::model::fault::FleetFaultKind::LockConvoy.usual());
+        assert_eq!(handler.first(&faults), Stage::Lock);
+        let pool = crate::model::PoolSpec {
+            size: 4,
+            timeout: None,
+            nested: 1,
+        };
+        let spec = FleetSpec {
+            pool: Some(pool),
+            ..FleetSpec::default()
+        };
+        let mut stages = vec![Stage::Lock];
+        while let ControlFlow::Continue(next) = handler.after(
+            stages[stages.len() - 1],
+            Ok(()),
+            NOW,
+            Settings::default(),
+            &spec,
+        ) {
+            stages.push(next);
+        }
+        let tail = [
+            Stage::Connect(0),
+            Stage::Database(0),
+            Stage::Connect(1),
+            Stage::Database(1),
+        ];
+        assert_eq!(stages[stages.len() - 4..], tail);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_database_concerns_whoever_meets_it() {
+        use crate::model::fault::FleetFaultKind::{DatabaseDown, DatabaseFull, DatabaseLocked};
+        let waits = DatabaseFate::Waits(Nanos::from_secs(5));
+        for (kind, reads, writes) in [
+            (DatabaseDown, DatabaseFate::Fails, DatabaseFate::Fails),
+            (DatabaseFull, DatabaseFate::Works, DatabaseFate::Fails),
+            (DatabaseLocked, DatabaseFate::Works, waits),
+        ] {
+            let mut faults = FaultSet::default();
+            faults.put(kind.usual());
+            assert_eq!(faults.statement(false), reads, "{kind}");
+            assert_eq!(faults.statement(true), writes, "{kind}");
+        }
     }
 }

@@ -12,9 +12,9 @@ mod role;
 mod spec;
 
 pub(crate) use denial::Denial;
-pub(crate) use handler::{Handler, JobKind, Stage, Unverified, Verification};
+pub(crate) use handler::{DatabaseFate, Handler, JobKind, Stage, Unverified, Verification};
 pub(crate) use responder::{FleetOrder, NOT_RUNNING, Responder, applied_later, each};
 pub(crate) use restart::RestartOrder;
 pub use role::Role;
 pub(crate) use spec::{Crew, instance_name};
-pub use spec::{FleetSpec, IdentitySpec};
+pub use spec::{FleetSpec, IdentitySpec, PoolSpec};

@@ -6,6 +6,7 @@
 //! reached is known to them alone.
 
 use super::{RestartOrder, instance_name};
+use crate::model::fault::{FaultPlace, FaultSet, FleetFault};
 use crate::model::{
     Action, Document, FleetAction, Outcome, Refusal, Release, ReleasePolicy, ServiceAction,
     Settings, SlowPart, Slowness, first,
@@ -20,6 +21,9 @@ pub(crate) const NOT_RUNNING: &str = "it is not running";
 pub(crate) struct Responder {
     release: Release,
     slow: Slowness,
+    faults: FaultSet,
+    /// How often each instance has forgotten the roles that it holds.
+    forgotten: Vec<u64>,
     instances: usize,
 }
 
@@ -32,6 +36,8 @@ pub(crate) enum FleetOrder {
     PutSettings,
     /// The identity service gets what is slow now.
     SlowIdentity,
+    /// The part gets the faults that act on it now.
+    PutFaults(FaultPlace),
     /// The balancer admits this share.
     Admit(Ratio),
     /// So many instances stop where they are, from the first on.
@@ -48,6 +54,8 @@ impl Responder {
         Self {
             release: Release::default(),
             slow: Slowness::default(),
+            faults: FaultSet::default(),
+            forgotten: vec![0; instances],
             instances,
         }
     }
@@ -66,6 +74,16 @@ impl Responder {
     /// What is slow.
     pub(crate) const fn slow(&self) -> Slowness {
         self.slow
+    }
+
+    /// The faults that act.
+    pub(crate) const fn faults(&self) -> &FaultSet {
+        &self.faults
+    }
+
+    /// How often the instance at this place has forgotten the roles that it holds.
+    pub(crate) fn forgotten(&self, index: usize) -> u64 {
+        self.forgotten.get(index).copied().unwrap_or(0)
     }
 
     /// The settings in force on the instance at this place.
@@ -125,9 +143,32 @@ impl Responder {
             FleetAction::Admit { share } => FleetOrder::Admit(*share),
             FleetAction::Pause { instances } => FleetOrder::Pause(first(*instances, all)),
             FleetAction::Continue { instances } => FleetOrder::Continue(first(*instances, all)),
+            FleetAction::Break(fault) => {
+                self.brought(fault);
+                FleetOrder::PutFaults(fault.kind().place())
+            }
+            FleetAction::Mend { fault } => {
+                self.faults.mend(*fault);
+                FleetOrder::PutFaults(fault.place())
+            }
             // A release holds for every instance that runs, and for those that start.
             FleetAction::Push { .. } => FleetOrder::PutSettings,
         })
+    }
+
+    fn brought(&mut self, fault: &FleetFault) {
+        if matches!(fault, FleetFault::RoleCacheCleared(_)) {
+            let all = self.forgotten.len();
+            let reached = match usize::try_from(fault.instances()) {
+                Ok(0) | Err(_) => all,
+                Ok(count) => count.min(all),
+            };
+            for forgotten in &mut self.forgotten[..reached] {
+                *forgotten += 1;
+            }
+        } else {
+            self.faults.put(fault.clone());
+        }
     }
 }
 
@@ -198,6 +239,7 @@ mod tests {
             FleetOrder::Nothing => "nothing",
             FleetOrder::PutSettings => "put",
             FleetOrder::SlowIdentity => "identity",
+            FleetOrder::PutFaults(place) => place.word(),
             FleetOrder::Admit(_) => "admit",
             FleetOrder::Pause(_) => "pause",
             FleetOrder::Continue(_) => "continue",

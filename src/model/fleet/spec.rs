@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Denial, Role};
-use crate::model::{Distribution, QueuePolicy, Standing};
+use crate::model::{BalancerSpec, Distribution, QueuePolicy, Standing};
 use crate::units::Nanos;
 
 /// The built-in fleet's parameters.
@@ -51,6 +51,30 @@ pub struct FleetSpec {
     /// retries and hedges. None: it makes no difference between them.
     #[serde(default)]
     pub shed_above: Option<u32>,
+    /// The pool of database connections of each instance. None: every worker has
+    /// a connection of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pool: Option<PoolSpec>,
+    /// How the balancer chooses, and whether it checks the instances.
+    #[serde(default, skip_serializing_if = "is_usual")]
+    pub balancer: BalancerSpec,
+}
+
+fn is_usual(balancer: &BalancerSpec) -> bool {
+    *balancer == BalancerSpec::default()
+}
+
+/// A pool of database connections that the workers of an instance share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PoolSpec {
+    /// Connections.
+    pub size: u32,
+    /// How long a worker waits for one; then its request is answered 500. None: as
+    /// long as it takes.
+    pub timeout: Option<Nanos>,
+    /// How many more connections a request takes, one after the other, while it has
+    /// the first.
+    pub nested: u32,
 }
 
 impl Default for FleetSpec {
@@ -74,6 +98,8 @@ impl Default for FleetSpec {
             monitor_workers: 0,
             propagate_deadline: false,
             shed_above: None,
+            pool: None,
+            balancer: BalancerSpec::default(),
         }
     }
 }

@@ -11,8 +11,8 @@ use serde_json::{Map, json};
 use toml::Value;
 
 use super::{PlacedText, text};
-use crate::model::fault::{Attribute, Effect, Field, Hold, HttpMatch, Stream};
-use crate::model::{HookKind, KNOWN_SETTINGS, ProcessSelector, Release, SlowPart};
+use crate::model::fault::{Attribute, Effect, Field, FleetFaultKind, Hold, HttpMatch, Stream};
+use crate::model::{Distribution, HookKind, KNOWN_SETTINGS, ProcessSelector, Release, SlowPart};
 use crate::named::Named;
 use crate::scenario::leaf::{Spanned, Text, Word};
 use crate::scenario::quantities::{After, Moment, Positive, Share};
@@ -187,6 +187,23 @@ pub(in crate::scenario) enum ActionEntry {
         #[schemars(required)]
         name: Option<String>,
     },
+    /// Let a fault of the built-in fleet act, until it is mended or the run ends;
+    /// `threadbare faults` lists them.
+    #[schemars(extend("allOf" = by_fleet_fault()))]
+    Break {
+        /// The fault.
+        #[schemars(required)]
+        fault: Option<Word<FleetFaultKind>>,
+        /// Its attributes; docs/FAULTS.md says which each fault has.
+        #[serde(default)]
+        with: FleetAttributes,
+    },
+    /// Let a fault of the built-in fleet act no longer.
+    Mend {
+        /// The fault.
+        #[schemars(required)]
+        fault: Option<Word<FleetFaultKind>>,
+    },
     /// Let paused instances go on.
     Continue {
         /// How many instances, from the first on; without it, all.
@@ -234,6 +251,47 @@ impl JsonSchema for Attributes {
     }
 }
 
+/// Attributes of a fault of the fleet: what each fault says of its own.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub(in crate::scenario) struct FleetAttributes(pub(in crate::scenario) BTreeMap<String, Value>);
+
+impl JsonSchema for FleetAttributes {
+    fn schema_name() -> Cow<'static, str> {
+        "fleet attributes".into()
+    }
+
+    /// Those of any fault; [`by_fleet_fault`] says which are whose.
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let mut properties = Map::new();
+        for (kind, _) in FleetFaultKind::ALL {
+            for attribute in kind.usual().attributes() {
+                let own = || attribute_schema(&attribute, generator);
+                properties.entry(attribute.name).or_insert_with(own);
+            }
+        }
+        attributes_schema(&properties)
+    }
+}
+
+/// For each fault of the fleet, the schema of an entry in which it is named.
+fn by_fleet_fault() -> Vec<serde_json::Value> {
+    let settings = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
+    let mut generator = settings.into_generator();
+    let rule = |(kind, word): (FleetFaultKind, &str)| {
+        let mut usual = kind.usual();
+        let attributes = usual.attributes().into_iter();
+        let properties: Map<_, _> = attributes
+            .map(|it| (it.name.to_owned(), attribute_schema(&it, &mut generator)))
+            .collect();
+        json!({
+            "if": { "properties": { "fault": { "const": word } }, "required": ["fault"] },
+            "then": { "properties": { "with": attributes_schema(&properties) } },
+        })
+    };
+    FleetFaultKind::ALL.into_iter().map(rule).collect()
+}
+
 /// For each fault, the schema of an entry in which it is named.
 fn by_fault() -> Vec<serde_json::Value> {
     let settings = SchemaSettings::draft2020_12().with(|it| it.inline_subschemas = true);
@@ -271,6 +329,9 @@ fn attribute_schema(
         Field::Status(_) => json_schema!({ "type": "integer", "minimum": 200, "maximum": 599 }),
         Field::Text(_) | Field::OptionalText(_) => String::json_schema(generator),
         Field::Match(_) => HttpMatch::json_schema(generator),
+        Field::Share(_) => Text::<Share>::json_schema(generator),
+        Field::Durations(_) => Text::<Distribution>::json_schema(generator),
+        Field::Flag(_) => bool::json_schema(generator),
     };
     schema.insert("description".into(), attribute.about.into());
     schema.to_value()

@@ -6,9 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{PlacedText, text};
-use crate::model::{Distribution, FleetSpec, IdentitySpec, Statuses, Url};
-use crate::scenario::leaf::{QueueText, Spanned, Text};
-use crate::scenario::quantities::{Positive, ReadyCheck};
+use crate::model::{
+    BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec, IdentitySpec, PoolSpec,
+    Statuses, Url,
+};
+use crate::scenario::leaf::{QueueText, Spanned, Text, Word};
+use crate::scenario::quantities::{Positive, ReadyCheck, Share};
 use crate::units::Nanos;
 
 /// What the load is directed at: the built-in fleet, or the user's server,
@@ -124,6 +127,117 @@ pub(in crate::scenario) struct Fleet {
     /// retries and hedges with 503.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub(in crate::scenario) shed_above: Option<Spanned<u32>>,
+    /// A pool of database connections that the workers of an instance share; without
+    /// it every worker has a connection of its own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) pool: Option<Pool>,
+    /// How the balancer chooses among the instances, and whether it checks their health.
+    #[serde(skip_serializing_if = "Balancer::is_usual")]
+    pub(in crate::scenario) balancer: Balancer,
+}
+
+/// The balancer.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Balancer {
+    /// Which instance a request goes to: "round robin", "least" (the one with the
+    /// fewest requests under way) or "two random" (of two that are drawn, the one with fewer).
+    pub(in crate::scenario) choice: Word<BalancerChoice>,
+    /// Health checks; instances that fail them get no requests. Without it there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) health: Option<Health>,
+}
+
+impl Default for Balancer {
+    fn default() -> Self {
+        Self {
+            choice: Word(BalancerChoice::default()),
+            health: None,
+        }
+    }
+}
+
+impl Balancer {
+    fn is_usual(&self) -> bool {
+        self.spec() == BalancerSpec::default()
+    }
+
+    fn spec(&self) -> BalancerSpec {
+        BalancerSpec {
+            choice: self.choice.0,
+            health: self.health.as_ref().map(|health| HealthSpec {
+                every: health.every.0.0,
+                timeout: health.timeout.0.0,
+                unhealthy: health.unhealthy,
+                healthy: health.healthy,
+                deep: health.deep,
+                panic: health.panic.0.0,
+            }),
+        }
+    }
+}
+
+/// The balancer's health checks.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Health {
+    /// From one check of an instance to the next.
+    pub(in crate::scenario) every: Text<Positive>,
+    /// How long an instance has to answer one.
+    pub(in crate::scenario) timeout: Text<Positive>,
+    /// Checks that fail in a row until an instance is taken out.
+    #[schemars(range(min = 1, max = 100))]
+    pub(in crate::scenario) unhealthy: u32,
+    /// Checks that succeed in a row until it is back.
+    #[schemars(range(min = 1, max = 100))]
+    pub(in crate::scenario) healthy: u32,
+    /// Whether a check asks for `/readyz?deep=true`, which needs the identity service
+    /// and the database, in place of `/readyz`, which needs a worker.
+    pub(in crate::scenario) deep: bool,
+    /// Where fewer than this share of the instances are healthy, requests go to all of
+    /// them. 0 %: never.
+    pub(in crate::scenario) panic: Text<Share>,
+}
+
+impl Default for Health {
+    /// What HAProxy has where nothing is said, with shorter times.
+    fn default() -> Self {
+        Self {
+            every: text("1s"),
+            timeout: text("1s"),
+            unhealthy: 3,
+            healthy: 2,
+            deep: false,
+            panic: text("0 %"),
+        }
+    }
+}
+
+/// A pool of database connections.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Pool {
+    /// Connections of each instance.
+    #[schemars(range(min = 1, max = 512))]
+    pub(in crate::scenario) size: u32,
+    /// How long a worker waits for a connection; then its request is answered 500.
+    /// Without it, as long as it takes.
+    pub(in crate::scenario) timeout: Option<Text<Positive>>,
+    /// How many more connections a request takes, one after the other and each for a
+    /// query of its own, while it has the first.
+    #[schemars(range(min = 0, max = 8))]
+    pub(in crate::scenario) nested: u32,
+}
+
+impl Default for Pool {
+    /// What `HikariCP` has where nothing is said.
+    fn default() -> Self {
+        Self {
+            size: 10,
+            timeout: None,
+            nested: 0,
+        }
+    }
 }
 
 impl Default for Fleet {
@@ -145,6 +259,8 @@ impl Default for Fleet {
             monitor_workers: spec.monitor_workers,
             propagate_deadline: spec.propagate_deadline,
             shed_above: spec.shed_above.map(Spanned::from),
+            pool: None,
+            balancer: Balancer::default(),
         }
     }
 }
@@ -173,6 +289,12 @@ impl Fleet {
             monitor_workers: self.monitor_workers,
             propagate_deadline: self.propagate_deadline,
             shed_above: self.shed_above.as_ref().map(|above| above.value),
+            pool: self.pool.as_ref().map(|pool| PoolSpec {
+                size: pool.size,
+                timeout: pool.timeout.map(|timeout| timeout.0.0),
+                nested: pool.nested,
+            }),
+            balancer: self.balancer.spec(),
         }
     }
 }

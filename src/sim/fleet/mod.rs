@@ -5,7 +5,11 @@
 //!
 //! - `stages`: workers, from the job they take to its answer
 //! - `operations`: what a responder does
+//! - `balancing`: which instance a request goes to
+//! - `faults`: what acts on it
 
+mod balancing;
+mod faults;
 mod operations;
 mod stages;
 
@@ -15,12 +19,13 @@ use super::calendar::{Awaited, Calendar, Event};
 use super::identity::Identity;
 use super::instance::{Call, Instance, Job, NONE};
 use crate::model::{
-    Admission, Denial, FleetSpec, Patience, ReleasePolicy, Responder, RoundRobin, SourceName,
-    Standing,
+    Admission, Chooser, Denial, FleetSpec, Patience, ReleasePolicy, Responder, SourceName, Standing,
 };
 use crate::record::{self, BalancerCounters, Counters, Sample};
+use crate::rng::{self, StdRng};
 use crate::slots::Slab;
 use crate::units::{Nanos, Ratio};
+use balancing::{Checks, InstanceLoad};
 use operations::Restart;
 
 /// The status of a request that got its result.
@@ -61,7 +66,14 @@ pub(super) struct Fleet {
     spec: FleetSpec,
     responder: Responder,
     admission: Admission,
-    choice: RoundRobin,
+    choice: Chooser,
+    checks: Checks,
+    /// Requests that the balancer has under way to each instance.
+    load: InstanceLoad,
+    /// What the balancer draws from.
+    rng: StdRng,
+    /// Requests on their way from the balancer.
+    under_way: Slab<(u32, Arrival)>,
     /// Instances in rotation, by their places.
     members: Vec<u32>,
     balancer: BalancerCounters,
@@ -84,11 +96,19 @@ impl Fleet {
     pub(super) fn new(spec: &FleetSpec, release: ReleasePolicy, seed: u64) -> Self {
         let mut responder = Responder::new(spec.instances as usize);
         responder.govern(release);
+        let mut calendar = Calendar::default();
+        if let Some(health) = spec.balancer.health {
+            calendar.enter(health.every, Event::HealthCheck);
+        }
         Self {
             spec: spec.clone(),
             responder,
             admission: Admission::new(Ratio::WHOLE),
-            choice: RoundRobin::default(),
+            choice: Chooser::new(spec.balancer.choice),
+            checks: Checks::new(spec),
+            load: InstanceLoad::new(spec),
+            rng: rng::stream(seed, "balancer"),
+            under_way: Slab::new(),
             members: (0..spec.instances).collect(),
             balancer: BalancerCounters::default(),
             instances: (0..spec.instances)
@@ -97,7 +117,7 @@ impl Fleet {
             jobs: Slab::new(),
             identity: Identity::new(spec, seed),
             restart: None,
-            calendar: Calendar::default(),
+            calendar,
             answers: VecDeque::new(),
             happened: Vec::new(),
             expired: Vec::new(),
@@ -118,13 +138,16 @@ impl Fleet {
             self.answer(attempt, Err(Denial::Shed));
             return None;
         }
-        let Some(member) = self.choice.choose(self.members.len()) else {
+        let Some(instance) = self.choose() else {
             self.balancer.unserved += 1;
             self.answer(attempt, Err(Denial::NoInstance));
             return None;
         };
         self.balancer.admitted += 1;
-        let instance = self.members[member];
+        self.load.begins(attempt, instance);
+        if self.is_lost(instance) {
+            return None;
+        }
         let job = self.jobs.insert(Job {
             call: request.call,
             user: request.user,
@@ -138,6 +161,9 @@ impl Fleet {
             standing: request.standing,
             left_ms: request.left_ms,
         };
+        if self.is_delayed(now, instance, arrival) {
+            return Some(job);
+        }
         self.arrive(now, instance, arrival);
         // It may have been answered at once: the queue was full, or nothing takes time.
         self.waits(job, attempt).then_some(job)
@@ -185,8 +211,17 @@ impl Fleet {
         }
     }
 
+    /// Nobody waits any more for what this attempt asked.
+    pub(super) fn left(&mut self, attempt: u32) {
+        self.load.ends(attempt);
+    }
+
     fn answer(&mut self, attempt: u32, answer: Result<(), Denial>) {
+        if let Some(instance) = Checks::instance(attempt) {
+            return self.checks.answered(instance, answer.is_ok());
+        }
         if attempt != NONE {
+            self.load.ends(attempt);
             let denial = answer.err();
             self.answers.push_back(FleetResponse {
                 attempt,
@@ -213,6 +248,11 @@ impl Fleet {
             Event::GivenUp(awaited) => self.heard(now, awaited, event),
             Event::Booted => self.booted(now),
             Event::NextGroup => self.restart_group(now),
+            Event::Arrives(slot) => self.arrives(now, slot),
+            Event::WorldStops(place) => self.world_stops(now, place),
+            Event::WorldGoes(place) => self.world_goes(now, place),
+            Event::HealthCheck => self.check_health(now),
+            Event::HealthOver { instance, number } => self.check_over(now, instance, number),
         }
     }
 
@@ -229,7 +269,7 @@ impl Fleet {
         for instance in &mut self.instances {
             if let Some(sample) = instance.sample(from, to, &self.jobs) {
                 emit(sample);
-            } else if instance.pause.is_some() {
+            } else if instance.stands_still() {
                 self.happened.push(record::Event::ScrapeFailed {
                     source: instance.name().clone(),
                     cause: record::PAUSED.to_owned(),

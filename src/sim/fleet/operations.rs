@@ -7,7 +7,8 @@ use super::super::calendar::Event;
 use super::super::instance::{Instance, NONE};
 use super::Fleet;
 use crate::model::{
-    Action, Admission, Denial, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, applied_later, each,
+    Action, Admission, Denial, FleetAction, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, Stage,
+    applied_later, each,
 };
 use crate::record;
 use crate::units::Nanos;
@@ -31,6 +32,12 @@ impl Fleet {
         entry: usize,
         action: &Action,
     ) -> Option<Outcome> {
+        if let Action::Fleet(FleetAction::Break(fault)) = action
+            && !fault.kind().simulated()
+        {
+            let reason = format!("`{}` acts in live runs only", fault.kind());
+            return Some(Outcome::Failed { reason });
+        }
         let (order, done) = match self.responder.decide(now, RESPONDER, action)? {
             Ok(decided) => decided,
             Err(refusal) => return Some(refusal.into()),
@@ -38,12 +45,13 @@ impl Fleet {
         match order {
             FleetOrder::Nothing => {}
             FleetOrder::SlowIdentity => self.identity.slow = self.responder.slow(),
+            FleetOrder::PutFaults(place) => self.put_faults(now, place),
             FleetOrder::Admit(share) => self.admission = Admission::new(share),
             FleetOrder::PutSettings => return Some(self.put_settings(done)),
             FleetOrder::Pause(first) => {
                 return Some(each(first, done, |index| {
                     let own = self.running(index)?;
-                    own.pause.get_or_insert_default();
+                    own.pause.get_or_insert_default().within = false;
                     Ok(())
                 }));
             }
@@ -83,7 +91,8 @@ impl Fleet {
         };
         // A wait on a socket that a stop has interrupted begins anew.
         if let Some(timeout) = self.spec.identity.timeout {
-            for worker in &mut self.instances[index].workers {
+            let workers = self.instances[index].workers.iter_mut();
+            for worker in workers.filter(|it| it.stage == Stage::Verify && !pause.within) {
                 worker.gives_up_at = now.saturating_add(timeout);
             }
         }
@@ -100,6 +109,7 @@ impl Fleet {
         for arrival in pause.arrived {
             self.arrive(now, instance, arrival);
         }
+        self.let_go(now, instance);
     }
 
     /// Every instance gets what is in force on it now.
@@ -112,7 +122,7 @@ impl Fleet {
             instances.map(|it| it.name().to_string()).collect()
         };
         let down = names(|instance| !instance.up);
-        applied_later(done, &down, &names(|instance| instance.pause.is_some()))
+        applied_later(done, &down, &names(Instance::stands_still))
     }
 
     /// The instances of the restart's group leave the rotation and stop; what waits
@@ -152,6 +162,7 @@ impl Fleet {
         for index in restart.order.group() {
             let settings = self.responder.settings_of(index);
             self.instances[index].start(now, settings);
+            self.begin_faults(now, index);
             self.happened.push(record::Event::Serving {
                 source: self.instances[index].name().clone(),
                 pid: 0,

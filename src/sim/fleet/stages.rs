@@ -23,19 +23,14 @@ impl Fleet {
         let gives_up_at = own.workers[place.worker as usize].gives_up_at;
         match event {
             Event::Verified(_) => {
-                own.awaits_no_more(place.worker);
+                own.verifies_no_more(place.worker);
                 self.verified(now, place);
             }
             // It was paused meanwhile, and waits anew.
             Event::GivenUp(_) if now < gives_up_at => {
                 return self.calendar.enter(gives_up_at, event);
             }
-            Event::GivenUp(_) => {
-                own.awaits_no_more(place.worker);
-                // What the wait had to do with the cache nobody was told.
-                own.workers[place.worker as usize].cold = Nanos::ZERO;
-                self.leave(now, place, Err(Denial::IdentityFailed));
-            }
+            Event::GivenUp(_) => self.gives_up(now, place),
             _ => self.leave(now, place, Ok(())),
         }
         self.serve(now, place.instance);
@@ -53,19 +48,25 @@ impl Fleet {
             let own = &self.instances[instance as usize];
             let place = own.place(worker);
             if let Some(job) = self.jobs.get(own.workers[worker as usize].job) {
-                self.enter(now, place, job.handler().first());
+                self.enter(now, place, job.handler().first(&own.faults));
             }
         }
     }
 
     /// The worker goes on to this stage.
-    fn enter(&mut self, now: Nanos, place: Place, stage: Stage) {
+    pub(super) fn enter(&mut self, now: Nanos, place: Place, stage: Stage) {
         let own = &mut self.instances[place.instance as usize];
         own.workers[place.worker as usize].stage = stage;
         match stage {
             Stage::Verify => return self.verify(now, place),
             Stage::Detach(_) => self.detach(now, place),
-            Stage::Application | Stage::Authenticate | Stage::Database => {
+            Stage::Lock => return self.lock(now, place),
+            Stage::Connect(_) => return self.connect(now, place),
+            Stage::Application | Stage::Authenticate | Stage::Database(_) => {
+                if stage != Stage::Application && self.meets_the_database(now, place, stage) {
+                    return;
+                }
+                let own = &mut self.instances[place.instance as usize];
                 let others = own.held() - 1;
                 let takes = stage.takes(&self.spec, self.responder.slow(), others, &mut own.rng);
                 if takes > Nanos::ZERO {
@@ -79,15 +80,19 @@ impl Fleet {
     }
 
     /// The worker's stage has ended like this.
-    fn leave(&mut self, now: Nanos, place: Place, result: Result<(), Denial>) {
+    pub(super) fn leave(&mut self, now: Nanos, place: Place, result: Result<(), Denial>) {
         let own = &self.instances[place.instance as usize];
         let worker = own.workers[place.worker as usize];
         let Some(job) = self.jobs.get(worker.job) else {
             return;
         };
-        match (job.handler()).after(worker.stage, result, now, own.settings) {
+        let handler = job.handler();
+        match handler.after(worker.stage, result, now, own.settings, &self.spec) {
             ControlFlow::Continue(stage) => self.enter(now, place, stage),
             ControlFlow::Break(answer) => self.finish(now, place, answer),
+        }
+        if worker.stage == Stage::Lock {
+            self.unlock(now, place.instance);
         }
     }
 
@@ -123,13 +128,20 @@ impl Fleet {
         let gives_up_at = timeout.map_or(Nanos::MAX, |timeout| now.saturating_add(timeout));
         let awaited = own.awaits(place.worker, gives_up_at);
         let worker = &own.workers[place.worker as usize];
+        if let Some(blocks) = &own.faults.identity_blocks {
+            own.workers[place.worker as usize].blocked = !blocks.stay;
+            if timeout.is_some() {
+                self.calendar.enter(gives_up_at, Event::GivenUp(awaited));
+            }
+            return;
+        }
         let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
         let held = own.roles.holds(user);
         match self.identity.ask(now, awaited, held, &mut self.calendar) {
             VerificationAdmission::Begun(begun) => self.note_cold(begun),
             VerificationAdmission::Waits => {}
             VerificationAdmission::Refused => {
-                own.awaits_no_more(place.worker);
+                own.verifies_no_more(place.worker);
                 return self.leave(now, place, Err(Denial::IdentityFailed));
             }
         }
@@ -152,15 +164,27 @@ impl Fleet {
             return;
         };
         own.roles.insert(job.user);
+        let wrong = own.faults.permissions_wrong.as_ref();
         let result = match job.call {
-            Call::Request { allowed: false } => Err(Denial::RoleForbids),
-            Call::Request { allowed: true } | Call::Shallow | Call::Verification => Ok(()),
+            Call::Request { allowed, .. } if !wrong.map_or(allowed, |it| it.allow) => {
+                Err(Denial::RoleForbids)
+            }
+            Call::Request { .. } | Call::Shallow | Call::Verification => Ok(()),
         };
         self.leave(now, place, result);
     }
 
     /// The worker's job is done, with this answer or none ever.
     fn finish(&mut self, now: Nanos, place: Place, answer: Option<Result<(), Denial>>) {
+        self.give_back(now, place);
+        if self.loses_its_worker(place) {
+            let own = &mut self.instances[place.instance as usize];
+            let caller = own.lose(now, place.worker, &mut self.jobs);
+            if let (Some(caller), Some(answer)) = (caller, answer) {
+                self.answer(caller, answer);
+            }
+            return;
+        }
         let own = &mut self.instances[place.instance as usize];
         let job = own.finish(now, place.worker, &mut self.jobs);
         if let (Some(job), Some(answer)) = (job, answer) {

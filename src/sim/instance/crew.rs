@@ -9,8 +9,9 @@ pub(in crate::sim) const NONE: u32 = u32::MAX;
 /// What a job asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::sim) enum Call {
-    /// A request that takes the authorization path; whether the role allows it.
-    Request { allowed: bool },
+    /// A request that takes the authorization path; whether the role allows it, and
+    /// whether it writes to the database.
+    Request { allowed: bool, writes: bool },
     /// A worker answers, and that is all.
     Shallow,
     /// A verification that nobody waits for.
@@ -33,6 +34,16 @@ pub(in crate::sim) struct Job {
 }
 
 impl Job {
+    /// Whether its caller has gone, or there never was one.
+    pub(in crate::sim) const fn abandoned(&self) -> bool {
+        self.caller == NONE
+    }
+
+    /// Whether it writes to the database.
+    pub(in crate::sim) const fn writes(&self) -> bool {
+        matches!(self.call, Call::Request { writes: true, .. })
+    }
+
     /// What its worker has to do.
     pub(in crate::sim) const fn handler(&self) -> Handler {
         let kind = match self.call {
@@ -57,6 +68,10 @@ pub(in crate::sim) struct Worker {
     pub(in crate::sim) awaits: u32,
     /// When it gives that up.
     pub(in crate::sim) gives_up_at: Nanos,
+    /// Whether it waits for an end of a fault that lets it go on.
+    pub(in crate::sim) blocked: bool,
+    /// Connections of the pool that it has.
+    pub(in crate::sim) connections: u32,
     /// What a warm role cache would have saved of the job in hand.
     pub(in crate::sim) cold: Nanos,
     /// Up to when the time it holds its job is in the books.
@@ -68,6 +83,8 @@ pub(super) const FREE: Worker = Worker {
     stage: Stage::Application,
     awaits: 0,
     gives_up_at: Nanos::MAX,
+    blocked: false,
+    connections: 0,
     cold: Nanos::ZERO,
     booked: Nanos::ZERO,
 };

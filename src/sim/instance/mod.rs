@@ -9,8 +9,9 @@ pub(super) use crew::{Call, Job, NONE, Worker};
 
 use super::calendar::{Awaited, Event, Place};
 use super::fleet::Arrival;
+use crate::model::fault::FaultSet;
 use crate::model::{
-    Bulkhead, Crew, FleetSpec, Patience, QueuePolicy, RoleCache, Settings, SourceName,
+    Bulkhead, Crew, FleetSpec, Line, Patience, QueuePolicy, RoleCache, Settings, SourceName,
 };
 use crate::record::{Counters, Histogram, InstanceCounters, Measure, Sample};
 use crate::rng::{self, StdRng};
@@ -25,6 +26,8 @@ pub(super) struct Pause {
     pub(super) held: Vec<Event>,
     /// Requests that have yet to be read.
     pub(super) arrived: Vec<Arrival>,
+    /// Whether its world stands still, and not its process: its gauges can be read.
+    pub(super) within: bool,
 }
 
 /// One instance of the fleet, through all its launches.
@@ -46,6 +49,20 @@ pub(super) struct Instance {
     /// Verifications that its workers have waited for, through all its launches.
     asked: u32,
     pub(super) roles: RoleCache,
+    /// The faults that act in it.
+    pub(super) faults: FaultSet,
+    /// How often it has forgotten its roles.
+    pub(super) forgotten: u64,
+    /// The lock that requests take where a fault makes them.
+    pub(super) lock: Line<u32>,
+    /// The connections to the database; those without a pool take none.
+    pub(super) connections: Line<u32>,
+    connections_size: u32,
+    /// The number of the plan by which its world stops.
+    pub(super) world: u32,
+    /// The launch that the plan is of.
+    pub(super) world_of: u32,
+    pub(super) world_rng: StdRng,
     /// What its workers draw from.
     pub(super) rng: StdRng,
     /// Counted since the last sample; levels and integrals are entered when it is taken.
@@ -66,6 +83,7 @@ impl Instance {
     pub(super) fn new(index: u32, spec: &FleetSpec, seed: u64) -> Self {
         let name = SourceName::Instance(index + 1);
         let all = spec.workers + spec.monitor_workers;
+        let connections_size = spec.pool.map_or(u32::MAX, |pool| pool.size);
         Self {
             index,
             seed,
@@ -80,6 +98,14 @@ impl Instance {
             bulkhead_limit: spec.bulkhead,
             asked: 0,
             roles: RoleCache::warm(spec.users + 1),
+            faults: FaultSet::default(),
+            forgotten: 0,
+            lock: Line::new(1),
+            connections: Line::new(connections_size),
+            connections_size,
+            world: 0,
+            world_of: 0,
+            world_rng: rng::stream(seed, &format!("{name} world")),
             rng: rng::stream(seed, &format!("{name} 0")),
             counted: InstanceCounters::default(),
             queue_wait: Histogram::small(),
@@ -126,10 +152,21 @@ impl Instance {
         self.workers[awaited.worker as usize].awaits == awaited.number
     }
 
-    /// The worker waits for no verification any more.
+    /// The worker waits for nothing any more.
     pub(super) fn awaits_no_more(&mut self, worker: u32) {
-        self.workers[worker as usize].awaits = 0;
+        let worker = &mut self.workers[worker as usize];
+        (worker.awaits, worker.blocked) = (0, false);
+    }
+
+    /// The worker waits for no verification any more.
+    pub(super) fn verifies_no_more(&mut self, worker: u32) {
+        self.awaits_no_more(worker);
         self.bulkhead.leave();
+    }
+
+    /// Whether its process stands still: nothing can be read of it.
+    pub(super) fn stands_still(&self) -> bool {
+        self.pause.as_ref().is_some_and(|pause| !pause.within)
     }
 
     /// Whose worker it is.
@@ -218,6 +255,15 @@ impl Instance {
         jobs.remove(held.job)
     }
 
+    /// The worker's job is answered, and the worker never comes back from it; who was
+    /// answered.
+    pub(super) fn lose(&mut self, now: Nanos, worker: u32, jobs: &mut Slab<Job>) -> Option<u32> {
+        self.book(now, worker, jobs);
+        let job = jobs.get_mut(self.workers[worker as usize].job)?;
+        job.gone_at = job.gone_at.min(now);
+        Some(std::mem::replace(&mut job.caller, NONE))
+    }
+
     /// Enters what the worker did for nobody since it was last booked.
     fn book(&mut self, now: Nanos, worker: u32, jobs: &Slab<Job>) {
         if self.crew(worker) == Crew::Monitors {
@@ -258,7 +304,7 @@ impl Instance {
     /// The sample of what was counted since the last one; none where it was down
     /// throughout, or is paused: then the next one covers that time too.
     pub(super) fn sample(&mut self, from: Nanos, to: Nanos, jobs: &Slab<Job>) -> Option<Sample> {
-        if self.pause.is_some() {
+        if self.stands_still() {
             return None;
         }
         if self.up {
@@ -312,6 +358,8 @@ impl Instance {
         self.pending.merge(&std::mem::take(&mut self.counted));
         self.up = false;
         self.bulkhead = Bulkhead::new(self.bulkhead_limit);
+        self.lock = Line::new(1);
+        self.connections = Line::new(self.connections_size);
         self.booked = (0, 0);
         (total, lost)
     }

@@ -1,6 +1,7 @@
 //! The built-in fleet, with real processes, threads and sockets.
 
 mod conformance;
+mod faults;
 mod limits;
 mod pauses;
 mod processes;

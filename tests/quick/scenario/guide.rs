@@ -38,6 +38,7 @@ fn the_guide_is_right_and_complete() {
         "PROXY.md",
         "TERMS.md",
         "EXPECTATIONS.md",
+        "FAULTS.md",
     ]
     .map(page)
     .concat()

@@ -3,7 +3,10 @@
 mod actions;
 mod carried_out;
 mod fleet;
+mod fleet_faults;
 mod literature;
 mod parity;
 mod properties;
+mod published;
+mod responder;
 mod theory;

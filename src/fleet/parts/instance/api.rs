@@ -54,6 +54,14 @@ impl Call {
         matches!(self, Self::Shallow | Self::Deep)
     }
 
+    /// Whether it writes to the database.
+    pub(super) const fn writes(&self) -> bool {
+        matches!(
+            self,
+            Self::Create { .. } | Self::Update { .. } | Self::Close { .. }
+        )
+    }
+
     /// What the caller's role must allow.
     pub(super) const fn permission(&self) -> Permission {
         match self {

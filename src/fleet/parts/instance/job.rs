@@ -66,6 +66,11 @@ pub(super) struct Caller {
 }
 
 impl Caller {
+    /// Whether they have gone.
+    pub(super) fn gone(&self) -> bool {
+        Nanos(self.gone_at.load(Ordering::Relaxed)) < Nanos::MAX
+    }
+
     /// How much of `since..now` fell after the caller had gone.
     pub(super) fn absent(&self, since: Nanos, now: Nanos) -> Option<Nanos> {
         let gone_at = Nanos(self.gone_at.load(Ordering::Relaxed));

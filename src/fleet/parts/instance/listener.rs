@@ -55,6 +55,8 @@ async fn answer(shared: &Shared, request: Request<Incoming>) -> ApiAnswer {
         .get(TIME_LEFT_HEADER)
         .filter(|_| shared.spec.propagate_deadline)
         .and_then(|value| value.to_str().ok()?.parse().ok());
+    // Nothing else is done on this thread either, and that is what stands still.
+    shared.world.pass();
     let (reply, answered) = oneshot::channel();
     let presence = Presence::new(shared.pool.clock);
     let job = Job::Request {

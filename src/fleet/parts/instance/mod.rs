@@ -6,6 +6,8 @@
 //! busy, and there is a number of them, not a pool that grows.
 
 mod api;
+mod faults;
+mod gate;
 mod job;
 mod listener;
 mod pool;
@@ -24,6 +26,9 @@ use crate::fleet::message::{InstanceConfig, SettingsPut, StartReport};
 use crate::fleet::wire::{Request, Response};
 use crate::fleet::{control, lock};
 use crate::model::{Bulkhead, Crew, FleetSpec, RoleCache};
+use crate::rng;
+use faults::Faults;
+use gate::{Gate, World};
 use pool::{Pool, Post};
 use worker::Worker;
 
@@ -34,6 +39,12 @@ struct Shared {
     bulkhead: Mutex<Bulkhead>,
     settings: Mutex<SettingsPut>,
     roles: Mutex<RoleCache>,
+    faults: Faults,
+    /// The lock that requests take where a fault makes them.
+    lock: Gate,
+    /// The pool of connections to the database, where there is one.
+    connections: Option<Gate>,
+    world: World,
 }
 
 /// Serves until the process ends.
@@ -53,9 +64,18 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
             order: 0,
             settings: config.settings,
             slow: config.slow,
+            faults: config.faults.clone(),
+            forgotten: config.forgotten,
         }),
         roles: Mutex::new(roles),
+        faults: Faults::new(config.faults.clone()),
+        lock: Gate::new(1),
+        connections: config.spec.pool.map(|pool| Gate::new(pool.size)),
+        world: World::default(),
     });
+    let stream = format!("{} {} world", config.common.name, config.launch);
+    let world_rng = rng::stream(config.common.seed, &stream);
+    faults::stop_the_world(Arc::clone(&shared), world_rng)?;
     let crews = [
         (Crew::Serving, config.spec.workers),
         (Crew::Monitors, config.spec.monitor_workers),
@@ -95,6 +115,10 @@ impl Shared {
                 Ok(put) => {
                     let mut in_force = lock(&self.settings);
                     if put.order >= in_force.order {
+                        if put.forgotten > in_force.forgotten {
+                            *lock(&self.roles) = RoleCache::default();
+                        }
+                        self.faults.put(put.faults.clone());
                         *in_force = put;
                     }
                     Response::json(200, &*in_force)

@@ -10,6 +10,8 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use rand::RngExt as _;
+
 use super::Shared;
 use super::api::{ApiAnswer, Call};
 use super::job::{Job, Reply};
@@ -36,6 +38,8 @@ pub(super) struct Worker {
     rng: StdRng,
     /// Of the job in hand: what a warm role cache would have saved.
     cold: Nanos,
+    /// Of the job in hand: connections of the pool that it has.
+    connections: u32,
 }
 
 /// A job on its way through the stages of its handler.
@@ -98,6 +102,7 @@ impl Worker {
             identity: Client::new(config.identity, None, timeout),
             rng: rng::stream(config.common.seed, &stream),
             cold: Nanos::ZERO,
+            connections: 0,
         }
     }
 
@@ -114,7 +119,12 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         while let Some(Taken { job, others }) = shared.pool.take(self.post) {
             self.cold = Nanos::ZERO;
+            shared.world.pass();
             let answer = self.handle(&job, others);
+            self.give_back(&job);
+            if self.is_lost() {
+                never_come_back(job, answer);
+            }
             if shared.pool.finish(self.post, self.cold)
                 && let Job::Request { reply, .. } = job
             {
@@ -129,13 +139,13 @@ impl Worker {
         let shared = Arc::clone(&self.shared);
         let handler = job.handler();
         let mut hand = JobInHand::of(job);
-        let mut stage = handler.first();
+        let mut stage = handler.first(&shared.faults.now());
         loop {
-            let slow = lock(&shared.settings).slow;
-            pause(stage.takes(&shared.spec, slow, others, &mut self.rng));
-            let result = self.carry_out(stage, &mut hand);
+            let result = self.carry_out(stage, &mut hand, others);
+            shared.world.pass();
             let settings = lock(&shared.settings).settings;
-            match handler.after(stage, result, shared.pool.clock.now(), settings) {
+            let now = shared.pool.clock.now();
+            match handler.after(stage, result, now, settings, &shared.spec) {
                 ControlFlow::Continue(next) => stage = next,
                 ControlFlow::Break(answer) => {
                     return answer.map(|answer| match answer {
@@ -147,9 +157,28 @@ impl Worker {
         }
     }
 
-    /// Does what there is to do in a stage beside its time.
-    fn carry_out(&mut self, stage: Stage, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
+    /// Does what there is to do in a stage, and takes its time.
+    fn carry_out(
+        &mut self,
+        stage: Stage,
+        hand: &mut JobInHand<'_>,
+        others: u64,
+    ) -> Result<(), Denial> {
+        let shared = Arc::clone(&self.shared);
+        if matches!(stage, Stage::Authenticate | Stage::Database(_)) {
+            let writes = stage != Stage::Authenticate && hand.call.is_some_and(Call::writes);
+            if !shared.faults.statement(writes) {
+                return Err(Denial::DatabaseFailed);
+            }
+        }
+        let slow = lock(&shared.settings).slow;
+        pause(stage.takes(&shared.spec, slow, others, &mut self.rng));
         match (stage, hand.call) {
+            (Stage::Lock, _) => {
+                self.hold_the_lock();
+                Ok(())
+            }
+            (Stage::Connect(_), _) => self.connect(),
             (Stage::Authenticate, Some(call)) => self.authenticate(call, hand),
             (Stage::Verify, None) => self.verify(hand),
             (Stage::Verify, Some(call)) => {
@@ -160,12 +189,56 @@ impl Worker {
                 self.shared.pool.detach(self.post.crew, hand.user);
                 Ok(())
             }
-            (Stage::Database, Some(call)) => self
+            (Stage::Database(_), Some(call)) => self
                 .query(call)
                 .map(|answer| hand.answer = answer)
                 .map_err(|cause| hand.failed(Denial::DatabaseFailed, &cause)),
             (Stage::Application, _) | (_, None) => Ok(()),
         }
+    }
+
+    /// Waits for the lock of the instance, and holds it for a while.
+    fn hold_the_lock(&mut self) {
+        self.shared.lock.enter(None);
+        let faults = self.shared.faults.now();
+        let convoy = faults.lock_convoy.as_ref();
+        pause(convoy.map_or(Nanos::ZERO, |convoy| convoy.holds.sample(&mut self.rng)));
+        self.shared.lock.leave();
+    }
+
+    /// Takes a connection of the pool, or waits for one.
+    fn connect(&mut self) -> Result<(), Denial> {
+        let Some(connections) = &self.shared.connections else {
+            return Ok(());
+        };
+        let timeout = self.shared.spec.pool.and_then(|pool| pool.timeout);
+        if !connections.enter(timeout.map(Nanos::to_duration)) {
+            return Err(Denial::NoConnection);
+        }
+        self.connections += 1;
+        Ok(())
+    }
+
+    /// Gives the connections back that the job took, unless a fault keeps it from that.
+    fn give_back(&mut self, job: &Job) {
+        let count = std::mem::take(&mut self.connections);
+        let Some(connections) = &self.shared.connections else {
+            return;
+        };
+        let gone = matches!(job, Job::Request { caller, .. } if caller.gone());
+        if gone && self.shared.faults.now().connections_leaked.is_some() {
+            return;
+        }
+        for _ in 0..count {
+            connections.leave();
+        }
+    }
+
+    /// Whether a fault costs the instance this worker.
+    fn is_lost(&mut self) -> bool {
+        let faults = self.shared.faults.now();
+        let leaked = faults.workers_leaked.as_ref();
+        leaked.is_some_and(|leaked| self.rng.random::<f64>() < leaked.share.get())
     }
 
     fn authenticate(&self, call: &Call, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
@@ -184,13 +257,21 @@ impl Worker {
         if !lock(&self.shared.bulkhead).enter() {
             return Err(Denial::BulkheadFull);
         }
-        let verified = self.ask_identity(hand.user);
+        let timeout = self.shared.spec.identity.timeout;
+        let verified = match self.shared.faults.blocked(timeout) {
+            Some(cause) => Err(cause),
+            None => self.ask_identity(hand.user),
+        };
         lock(&self.shared.bulkhead).leave();
         verified.map_err(|cause| hand.failed(Denial::IdentityFailed, &cause))
     }
 
     fn check_role(&self, call: &Call, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
-        match self.database.allows(hand.user, call.permission()) {
+        let allows = match &self.shared.faults.now().permissions_wrong {
+            Some(wrong) => Ok(wrong.allow),
+            None => self.database.allows(hand.user, call.permission()),
+        };
+        match allows {
             Ok(true) => Ok(()),
             Ok(false) => Err(Denial::RoleForbids),
             Err(cause) => Err(hand.failed(Denial::DatabaseFailed, &cause)),
@@ -240,6 +321,17 @@ impl Worker {
                 ApiAnswer::ok()
             }
         })
+    }
+}
+
+/// Answers the job, and stays with it for good.
+fn never_come_back(job: Job, answer: Reply) -> ! {
+    if let Job::Request { reply, .. } = job {
+        // A caller who has gone needs no answer.
+        let _ = reply.send(answer);
+    }
+    loop {
+        thread::park();
     }
 }
 

@@ -246,6 +246,7 @@ fn expectations() -> Vec<Expectation> {
         of: FailuresOf::default(),
         bound,
         abort: false,
+        share: None,
     })
     .into()
 }
