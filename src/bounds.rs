@@ -108,7 +108,7 @@ pub const CERTIFICATES: Bound = Bound {
 
 /// The plan within a record; bodies and values are not written.
 pub const RUN_HEADER: Bound = Bound {
-    reader: "`run.json` and `what-if.json` of a run",
+    reader: "`run.json`, `what-if.json` and `as-written.json` of a run",
     bytes: 64 * MIB,
     entries: None,
     depth: Some(JSON_DEPTH),
@@ -270,6 +270,25 @@ pub const PROXY_API: Bound = Bound {
     instead: "send less at a time",
 };
 
+/// A request to the page of a game day: a note of 2,000 characters is the longest.
+pub const CONSOLE: Bound = Bound {
+    reader: "a request to the console's page (`--console`)",
+    bytes: 8 * KIB,
+    entries: Some((100, "header fields")),
+    depth: Some(JSON_DEPTH),
+    time: "15 s for its head, 5 s for its body",
+    instead: "send less at a time",
+};
+
+/// Messages that the console keeps for pages that come later: of a day's run a frame a
+/// second, twice.
+pub const CONSOLE_MESSAGES_MAX: usize = 200_000;
+/// Connections to the console's page at a time: ten rooms of people with some tabs each. One
+/// more closes the connection that has been idle for longest.
+pub const CONSOLE_CONNECTIONS_MAX: usize = 256;
+/// People who have joined a game day at most.
+pub const CONSOLE_PEOPLE_MAX: usize = 200;
+
 /// How long a request to the control listener may take, and the body of one to the
 /// proxies' API.
 pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(5);
@@ -281,7 +300,7 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 pub const LISTENER_CONNECTIONS_MAX: usize = 64;
 
 /// Every bound, in the order of the documentation.
-pub const ALL: [Bound; 22] = [
+pub const ALL: [Bound; 23] = [
     SCENARIO,
     VALUES,
     BODY,
@@ -304,6 +323,7 @@ pub const ALL: [Bound; 22] = [
     CHECKED_BODY,
     CONTROL,
     PROXY_API,
+    CONSOLE,
 ];
 
 impl Bound {

@@ -22,7 +22,7 @@
 //! | 5 | [`record`] |
 //! | 6 | `clients` |
 //! | 7 | [`analysis`], `load`, `fleet`, `target`, `proxy`, `gauges`, [`sim`] |
-//! | 8 | [`report`], `ui`, `live`, `explore` |
+//! | 8 | [`report`], `ui`, `console`, `live`, `explore` |
 //! | 9 | `run`, `readers` (for tests only) |
 //! | 10 | `compare`, `limit` |
 //! | 11 | [`cli`] |
@@ -72,6 +72,10 @@ pub mod clients;
 mod clock;
 #[cfg(feature = "testing")]
 pub mod clock;
+#[cfg(not(feature = "testing"))]
+mod console;
+#[cfg(feature = "testing")]
+pub mod console;
 #[cfg(not(feature = "testing"))]
 mod explore;
 #[cfg(feature = "testing")]

@@ -1,20 +1,24 @@
 //! Hands a plan to one backend, and its record to analysis and report; nobody
 //! else knows both.
 
+mod people;
 mod stored;
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 
-use crate::analysis::{self, Findings, WhatIf};
+use serde::de::DeserializeOwned;
+
+use crate::analysis::{self, Findings, SeedFindings, SeedShares, WhatIf};
 use crate::clock;
-use crate::error::{Error, Kind, Result};
-use crate::explore::{self, Axis};
+use crate::error::{EXIT_SIGNAL_BASE, Error, Kind, Result};
+use crate::explore::{self, Axis, Grid};
 use crate::gauges::machine_facts;
 use crate::live;
 use crate::load::{Endpoint, Work};
-use crate::model::secret;
+use crate::model::{Person, secret};
 use crate::plan::Plan;
 use crate::process::own_program;
 use crate::record::{
@@ -28,17 +32,24 @@ use crate::ui;
 use crate::units::Nanos;
 use crate::{bounds, files};
 
+pub(crate) use people::{Room, carried_out, is_run};
 pub(crate) use stored::{directories, runs, trend};
 
 /// Where runs land unless `--out` says otherwise.
 const REPORTS: &str = "reports";
 /// What corrective measures were found to change, beside a run's record.
 const WHAT_IF: &str = "what-if.json";
+/// What a plan came to with other seeds, beside a run's record.
+const SEEDS: &str = "seeds.json";
 /// What a sweep found; the first file in its directory.
 const SWEEP: &str = "sweep.json";
 
 /// How a run is watched and where it lands.
 #[derive(Debug, Clone, Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a switch of the command line of its own"
+)]
 pub(crate) struct Options {
     /// The run directory; none: a new one under `reports/`.
     pub out: Option<PathBuf>,
@@ -51,6 +62,8 @@ pub(crate) struct Options {
     /// Columns of the terminal on which one live line is rewritten; none: a
     /// plain line each second.
     pub live_width: Option<usize>,
+    /// Show a load on a full screen of the terminal.
+    pub screen: bool,
     /// Hosts other than this machine that may be sent to.
     pub allowed: Vec<String>,
     /// The words of the command line, which is what makes the run again.
@@ -66,6 +79,15 @@ pub(crate) struct Options {
 /// As [`live::preflight`] and [`live::conduct`]. A run that failed on the way
 /// is still reported, marked incomplete, before the error is returned.
 pub(crate) fn live(plan: Plan, options: &Options) -> Result<Findings> {
+    live_with(plan, options, Room::default())
+}
+
+/// The same with others in the room, who watch and may ask for things.
+///
+/// # Errors
+///
+/// As [`live`].
+pub(crate) fn live_with(plan: Plan, options: &Options, room: Room) -> Result<Findings> {
     let warnings = live::preflight(&plan, &options.allowed)?;
     let header = header(plan, Backend::Live, options);
     let directory = directory(&header, options);
@@ -75,23 +97,29 @@ pub(crate) fn live(plan: Plan, options: &Options) -> Result<Findings> {
         io::stderr(),
         &header.plan,
         options.live_width,
-        options.quiet,
+        options.quiet || room.has_terminal,
     );
-    let mut observer = ui::Aside::new(view);
+    let views = std::iter::once(view).chain(room.views);
+    let mut observer: Vec<_> = views.map(ui::Aside::new).collect();
     let cause = live::conduct(
         &header.plan,
         &mut recorder,
         (&binary, &options.allowed),
         &warnings,
+        room.orders,
         &mut observer,
     );
     drop(observer);
-    let reported = read_own(&directory).and_then(|(record, findings)| {
+    let reported = read_own(&directory).and_then(|(record, mut findings)| {
+        people::without_people(&directory, &record, &mut findings)?;
         let written = write_files(&directory, &record, &findings);
         // Where no load began nothing was measured, and the error says it all.
         if cause.is_ok() || load_began(&record) {
             let there = written.is_ok().then_some(directory.as_path());
             tell(there, &record, &findings, options)?;
+        }
+        if let Some(ended) = room.ended {
+            ended(&findings, &directory);
         }
         written.map(|()| findings)
     });
@@ -205,12 +233,17 @@ pub(crate) fn load(
     options: &Options,
 ) -> Result<(Record, Findings, Result<()>)> {
     let header = header(plan, Backend::Live, options);
-    let view = ui::progress(
-        io::stderr(),
-        &header.plan,
-        options.live_width,
-        options.quiet,
-    );
+    let view: Box<dyn Observer + Send> = if options.screen {
+        let screen = ui::Screen::open(&header.plan, ui::ScreenOf::Load, options.color);
+        Box::new(screen.map_err(|cause| no_screen(&cause))?)
+    } else {
+        ui::progress(
+            io::stderr(),
+            &header.plan,
+            options.live_width,
+            options.quiet,
+        )
+    };
     let directory = options.out.as_deref();
     let kept = directory.map(|directory| Recording::create(directory, &header));
     let kept = kept.transpose()?;
@@ -239,6 +272,28 @@ pub(crate) fn load(
         (_, recorded) => (analysis::load_findings(&tallied), recorded.map(|_| ())),
     };
     Ok((tallied.whole, findings, written.and(logged)))
+}
+
+/// A run on a full screen of the terminal, with orders of who sits there.
+///
+/// # Errors
+///
+/// Where the terminal cannot be had so.
+pub(crate) fn on_screen(plan: &Plan, by: Person, color: bool) -> Result<Room> {
+    let (orders, inbox) = mpsc::channel();
+    let screen = ui::Screen::open(plan, ui::ScreenOf::Run(by, orders), color);
+    Ok(Room {
+        views: vec![Box::new(screen.map_err(|cause| no_screen(&cause))?)],
+        orders: Some(inbox),
+        has_terminal: true,
+        ended: None,
+    })
+}
+
+fn no_screen(cause: &io::Error) -> Error {
+    Error::failed(format!(
+        "failed to take the terminal for --screen: {cause}; leave it out to have lines"
+    ))
 }
 
 /// Where a load's histograms are written.
@@ -273,7 +328,12 @@ fn header(plan: Plan, backend: Backend, options: &Options) -> Header {
 
 /// What was tried of the run's scenario, where that was done.
 fn tried(directory: &Path) -> Result<Option<WhatIf>> {
-    let path = directory.join(WHAT_IF);
+    beside(directory, WHAT_IF)
+}
+
+/// A file beside a record, where there is one.
+fn beside<T: DeserializeOwned>(directory: &Path, name: &str) -> Result<Option<T>> {
+    let path = directory.join(name);
     let wrong = |cause: &dyn std::fmt::Display| {
         Error::usage(format!("failed to read {}: {cause}", path.display()))
     };
@@ -327,9 +387,81 @@ pub(crate) fn with_table(directory: &Path, tried: &WhatIf) -> Result<PathBuf> {
     let text = serde_json::to_string_pretty(tried)
         .map_err(|cause| Error::failed(format!("failed to write {WHAT_IF}: {cause}")))?;
     write_private(directory, WHAT_IF, text.as_bytes())?;
-    let record = Record::open(directory)?;
-    let findings = analysis::findings(&record);
+    let (record, findings) = read(directory)?;
     report::write_all(directory, &record, &findings, Some(tried))
+}
+
+/// Simulates the plan with so many seeds, from its own on, and puts the share of each
+/// verdict into a run directory of the first, and into its reports.
+///
+/// # Errors
+///
+/// As [`simulated`] and [`explore::seeds`].
+pub(crate) fn seeds(
+    plan: &Plan,
+    seeds: u64,
+    bounds: sim::Bounds,
+    options: &Options,
+) -> Result<i32> {
+    let header = header(plan.clone(), Backend::Sim, options);
+    let directory = directory(&header, options);
+    let found = trials(std::slice::from_ref(plan), seeds, bounds, options)?.concat();
+    let shares = SeedShares::of(&plan.expectations, &found, false);
+    let silent = Options {
+        out: Some(directory.clone()),
+        silent: true,
+        ..options.clone()
+    };
+    let (cause, _) = simulate_into(&directory, &header, bounds, &silent)?;
+    let page = with_seeds(&directory, &shares)?;
+    say(report::seeds::text(&plan.title, &shares, options.quiet))?;
+    if !options.quiet {
+        say(format!("\nReport: {}\n", page.display()))?;
+    }
+    match cause {
+        StopCause::Interrupted { signal } => Ok(EXIT_SIGNAL_BASE + signal),
+        _ => Ok(shares.exit_code()),
+    }
+}
+
+/// What each plan comes to in virtual time with so many seeds, with a progress line.
+///
+/// # Errors
+///
+/// As [`explore::seeds`].
+pub(crate) fn trials(
+    plans: &[Plan],
+    seeds: u64,
+    bounds: sim::Bounds,
+    options: &Options,
+) -> Result<Vec<Vec<SeedFindings>>> {
+    explored(options, |progress| {
+        explore::seeds(plans, seeds, bounds, progress)
+    })
+}
+
+/// Puts what other seeds came to into a run directory, and into its reports; where the page
+/// is.
+///
+/// # Errors
+///
+/// Where there is no run, or a file cannot be written.
+pub(crate) fn with_seeds(directory: &Path, shares: &SeedShares) -> Result<PathBuf> {
+    write_seeds(directory, shares)?;
+    let (record, findings) = read(directory)?;
+    let tried = tried(directory)?;
+    report::write_all(directory, &record, &findings, tried.as_ref())
+}
+
+/// Writes what other seeds came to as JSON.
+///
+/// # Errors
+///
+/// Where it cannot be written.
+pub(crate) fn write_seeds(directory: &Path, shares: &SeedShares) -> Result<()> {
+    let text = serde_json::to_string_pretty(shares)
+        .map_err(|cause| Error::failed(format!("failed to write {SEEDS}: {cause}")))?;
+    write_private(directory, SEEDS, text.as_bytes())
 }
 
 /// Maps a scenario over one or two parameters, into a directory of its own.
@@ -340,7 +472,7 @@ pub(crate) fn with_table(directory: &Path, tried: &WhatIf) -> Result<PathBuf> {
 pub(crate) fn sweep(
     plan_of: &dyn Fn(&[Setting]) -> Result<Plan>,
     axes: (&Axis, Option<&Axis>),
-    points: usize,
+    grid: Grid,
     bounds: sim::Bounds,
     options: &Options,
 ) -> Result<()> {
@@ -357,7 +489,7 @@ pub(crate) fn sweep(
         )));
     }
     let sweep = explored(options, |progress| {
-        explore::sweep(plan_of, axes, points, bounds, progress)
+        explore::sweep(plan_of, axes, grid, bounds, progress)
     });
     let sweep = sweep.inspect_err(|_| {
         // The claim goes with it, so that the directory can be named again.
@@ -451,9 +583,15 @@ fn tell(
 }
 
 /// What a run directory holds, and what it shows.
-fn read(directory: &Path) -> Result<(Record, Findings)> {
+///
+/// # Errors
+///
+/// Where there is no run.
+pub(crate) fn read(directory: &Path) -> Result<(Record, Findings)> {
     let record = Record::open(directory)?;
-    let findings = analysis::findings(&record);
+    let mut findings = analysis::findings(&record);
+    findings.seeds = beside(directory, SEEDS)?;
+    people::kept(directory, &mut findings)?;
     Ok((record, findings))
 }
 

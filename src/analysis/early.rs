@@ -37,6 +37,8 @@ pub struct Early {
     open: Vec<usize>,
     failures: BTreeMap<SourceName, FailureCounters>,
     rejected: u64,
+    /// The places of the rollbacks that have begun.
+    rollbacks: BTreeSet<usize>,
     /// Instances that were exhausted, and the gauges of buckets that are not final.
     exhausted: BTreeSet<SourceName>,
     gauges: Record,
@@ -55,6 +57,7 @@ impl Early {
             open: open.map(|(place, _)| *place).collect(),
             failures: BTreeMap::new(),
             rejected: 0,
+            rollbacks: BTreeSet::new(),
             exhausted: BTreeSet::new(),
             gauges: empty(plan),
             settled: Settled::of(plan),
@@ -65,11 +68,15 @@ impl Early {
 
     /// Takes an event.
     pub fn event(&mut self, at: Nanos, event: &Event) {
-        if let Event::ActionEnded { entry, outcome } = event {
-            let timeline = &self.record.header.plan.timeline;
-            let action = timeline.get(*entry).map(|entry| entry.action.name());
-            let refused = matches!(outcome, Outcome::Rejected { .. });
-            self.rejected += u64::from(refused && action == Some(ActionName::Rollback));
+        match event {
+            Event::ActionStarted { entry, action } if action.name() == ActionName::Rollback => {
+                self.rollbacks.insert(*entry);
+            }
+            Event::ActionEnded { entry, outcome } => {
+                let refused = matches!(outcome, Outcome::Rejected { .. });
+                self.rejected += u64::from(refused && self.rollbacks.contains(entry));
+            }
+            _ => {}
         }
         if !self.open.is_empty() {
             self.record.events.push((at, event.clone()));

@@ -33,6 +33,8 @@ pub enum EndedBy {
     Interrupted,
     /// Its own stop condition held, or an expectation could no longer hold.
     Aborted,
+    /// Somebody in the room ended it.
+    Stopped,
     /// It failed.
     Failed,
     /// The record ends without an end: it was killed, or is still going on.
@@ -69,6 +71,7 @@ const fn ended_by(stop: Option<&StopCause>) -> EndedBy {
         Some(StopCause::Completed) => EndedBy::Completed,
         Some(StopCause::Interrupted { .. }) => EndedBy::Interrupted,
         Some(StopCause::Aborted { .. }) => EndedBy::Aborted,
+        Some(StopCause::Stopped { .. }) => EndedBy::Stopped,
         Some(StopCause::Failed { .. }) => EndedBy::Failed,
         None => EndedBy::Unknown,
     }
@@ -85,10 +88,14 @@ fn exit_code(stop: &StopCause, findings: &Findings) -> i32 {
             },
             _,
         ) => EXIT_FAILED,
-        // A run that an expectation ended is judged like one that came to its end.
+        // A run that an expectation or somebody in the room ended is judged like one that came to its end.
         (_, Verdict::Invalid) => EXIT_INVALID,
         (_, Verdict::Passed) => EXIT_PASSED,
-        (StopCause::Completed, Verdict::Failed) if findings.nothing_succeeded() => EXIT_FAILED,
+        (StopCause::Completed | StopCause::Stopped { .. }, Verdict::Failed)
+            if findings.nothing_succeeded() =>
+        {
+            EXIT_FAILED
+        }
         (_, Verdict::Failed) => EXIT_EXPECTATION,
     }
 }
@@ -109,6 +116,7 @@ fn stopped(record: &Record, stop: Option<&StopCause>) -> Option<String> {
             let why = StopCause::own_rule(because, *expectation);
             Some(format!("stopped{at} {why}"))
         }
+        Some(StopCause::Stopped { by }) => Some(format!("stopped{at} by {by}")),
         Some(StopCause::Failed { reason, .. }) => Some(format!("the run failed{at}: {reason}")),
         None => Some("the run did not reach its planned end".into()),
     }

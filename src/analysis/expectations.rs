@@ -7,7 +7,10 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use super::findings::{ExpectationResult, Findings, Phase, Validity};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::findings::{Findings, Phase, Validity};
 use super::observation::Observation;
 use super::phases::{self, Stretch};
 use super::reading::{self, Observed};
@@ -16,6 +19,47 @@ use super::{kinds, windows};
 use crate::model::{Scope, Word};
 use crate::plan::{Bound, Expectation, Figure, Unit};
 use crate::record::Record;
+
+/// An expectation and its result.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ExpectationResult {
+    /// The figure, with its phase.
+    pub that: String,
+    /// Whether it held; null where that was not measured: the measurement is invalid, the
+    /// figure is not the target's alone, has too few values, or its window was not reached.
+    /// One that is about a share of seeds passes wherever it was measured: no single run
+    /// can fail it.
+    pub passed: Option<bool>,
+    /// What was observed, as text with its unit; `> 40 s` where it is censored.
+    pub observed: String,
+    /// The same as a number: seconds, a share of 1, per second, or a count; null where it
+    /// is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<f64>,
+    /// What was required, as text with its unit.
+    pub required: String,
+    /// How far the observed figure is from the bound, as text with its unit: `+` is room
+    /// that is left, `-` what it missed by; only where both are numbers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub margin: Option<String>,
+    /// The start of the window that it was taken over, on an edge of the buckets; only
+    /// where it was a window.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_s: Option<f64>,
+    /// Its end, likewise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to_s: Option<f64>,
+    /// Of one that is about a share of seeds: whether it held in this one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<bool>,
+}
+
+impl ExpectationResult {
+    /// Whether it held in this run; none where that was not measured.
+    pub fn held(&self) -> Option<bool> {
+        self.held.or(self.passed)
+    }
+}
 
 /// What was seen of a run.
 pub(super) struct Seen<'a> {
@@ -53,9 +97,13 @@ fn result(seen: &Seen<'_>, expectation: &Expectation) -> ExpectationResult {
     let Reading { observed, window } = observe(seen, expectation);
     let valid = seen.findings.measurement.validity == Validity::Valid;
     let judged = valid && !matches!(observed, Observed::NotMeasured(_));
+    let held = judged.then(|| holds(&observed, &expectation.bound));
+    // Of a share of seeds one run is a part.
+    let of_seeds = expectation.share.is_some();
     ExpectationResult {
         that: named(expectation),
-        passed: judged.then(|| holds(&observed, &expectation.bound)),
+        passed: held.map(|held| held || of_seeds),
+        held: held.filter(|_| of_seeds),
         margin: margin(&observed, &expectation.bound, unit),
         value: match observed {
             Observed::Number(value) => Some(value),
@@ -91,11 +139,15 @@ fn margin(observed: &Observed, bound: &Bound, unit: Unit) -> Option<String> {
 /// What it must be, in words.
 pub(super) fn required(expectation: &Expectation) -> String {
     let unit = expectation.that.unit();
-    match &expectation.bound {
+    let bound = match &expectation.bound {
         Bound::AtMost(most) => format!("at most {}", in_unit(*most, unit)),
         Bound::AtLeast(least) => format!("at least {}", in_unit(*least, unit)),
         Bound::Is(word) => word.text().to_owned(),
-    }
+    };
+    expectation.share.map_or(bound.clone(), |share| {
+        let share = in_unit(share.get(), Unit::Share);
+        format!("{bound}, in at least {share} of seeds")
+    })
 }
 
 /// What is looked at, in words.

@@ -9,8 +9,8 @@ use super::owners::TimeSpent;
 use super::recovery::Service;
 use super::totals::Totals;
 use super::{
-    baseline, capacity, conservation, exhaustion, expectations, failures, incident, journal, kinds,
-    load, observation, observed, phases, sentences, series, steps, validity, wire,
+    baseline, capacity, conservation, exhaustion, expectations, failures, gameday, incident,
+    journal, kinds, load, observation, observed, phases, sentences, series, steps, validity, wire,
 };
 use crate::model::SourceName;
 use crate::record::{Record, Tallied, is_told};
@@ -53,6 +53,7 @@ pub fn findings(record: &Record) -> Findings {
         series: &series,
         observation,
     };
+    let main_incident = incident::main(&incidents);
     let mut findings = Findings {
         baseline: evidence.service().as_ref().map(shown),
         phases: stretches
@@ -70,7 +71,8 @@ pub fn findings(record: &Record) -> Findings {
             own.next().map_or(Nanos::ZERO, |own| own.every)
         }),
         instances: (series.instances.len() + exhaustion::known(&series)) as u64,
-        incident: incident::main(&incidents),
+        game_day: gameday::game_day(record, &journal::actions(&taken), &main_incident),
+        incident: main_incident,
         incidents: incident::harmful(incidents),
         complete: observation.completed,
         conservation: conservation::conservation(&series),
@@ -169,6 +171,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         scenario: header.plan.scenario.clone(),
         title: header.plan.title.clone(),
         claim: header.plan.claim.clone(),
+        variant: header.plan.variant.clone(),
         backend: header.backend,
         seed: header.plan.seed,
         complete: false,
@@ -185,6 +188,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         urls: Vec::new(),
         whole_run: None,
         exhaustion: Vec::new(),
+        game_day: None,
         instances: 0,
         steps: Vec::new(),
         inferred_capacity: None,
@@ -201,6 +205,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         warnings: journal::warnings(record),
         sentences: Vec::new(),
         verdict: Verdict::Invalid,
+        seeds: None,
         ending: Ending::default(),
         command: header.command.clone(),
     }

@@ -8,19 +8,25 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use super::actions::{ActionOutcome, ActionTaken};
 use super::capacity::InferredCapacity;
 use super::dependencies::DependencyFigures;
 use super::ending::Ending;
+use super::expectations::ExpectationResult;
 use super::failures::{AcceptQueueFigures, FailureCount, Failures};
+use super::gameday::GameDay;
 use super::harm::{AfterRecovery, Harm, Relapse};
 use super::kinds::{KindFigures, UrlFigures};
 use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
+use super::probes::ProbeFigures;
+use super::seeds::SeedShares;
 use super::steps::LoadStep;
+use super::stuck::HeldCapacity;
 use super::totals::QueueDepth;
 use super::wire::Exchanged;
-use crate::model::{ActionName, IncidentVerdict, SourceName, SustainingEffect};
-use crate::plan::{Cause, Story};
+use crate::model::{IncidentVerdict, SourceName, SustainingEffect};
+use crate::plan::{Cause, Story, Variant};
 use crate::record::{Backend, MachineFacts, is_told};
 
 /// Everything found in a record.
@@ -34,6 +40,9 @@ pub struct Findings {
     pub title: String,
     /// What it claims.
     pub claim: String,
+    /// The variant of the scenario that was run; only where it was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
     /// Which backend ran it.
     pub backend: Backend,
     /// The seed.
@@ -72,6 +81,9 @@ pub struct Findings {
     /// All phases as one, `whole run`; only where there are several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole_run: Option<Box<Phase>>,
+    /// Who took part and what they said; only where people decided something or spoke.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub game_day: Option<GameDay>,
     /// When which instance was exhausted.
     pub exhaustion: Vec<ExhaustionWindow>,
     /// How many instances were read; of the user's target, how many sources of
@@ -117,6 +129,9 @@ pub struct Findings {
     pub sentences: Vec<String>,
     /// The verdict of the run.
     pub verdict: Verdict,
+    /// The same with other seeds: the share of each verdict; only where it was run so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seeds: Option<SeedShares>,
     /// How it ended, and why its verdict is what it is.
     #[serde(default)]
     pub ending: Ending,
@@ -222,39 +237,6 @@ pub struct Baseline {
     /// of them would be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub smallest_loss: Option<f64>,
-}
-
-/// An action and its result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ActionTaken {
-    /// When it began.
-    pub at_s: f64,
-    /// When it had been carried out, or was refused; null where that was not observed.
-    pub ended_s: Option<f64>,
-    /// Its name: `push`, `rollback`, `waive`, `restart`, `admit`, `monitors`, `retries`,
-    /// `slow`, `pause`, `continue`, `hook`, `process`, `configure`, `fault`, `occupy`, `undo`.
-    #[schemars(with = "String")]
-    pub action: ActionName,
-    /// What was done, in a few words: `admit 45 %`.
-    pub what: String,
-    /// The phase that begins with it.
-    pub phase: String,
-    /// Its result; null where its end was not observed.
-    pub outcome: Option<ActionOutcome>,
-    /// The detail, the refusal's check and reason, or why it failed.
-    pub detail: String,
-}
-
-/// The result of an action.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ActionOutcome {
-    /// It was done.
-    Applied,
-    /// A check refused it; nothing was changed.
-    Rejected,
-    /// It could not be carried out.
-    Failed,
 }
 
 /// A gauge that could not be read, for one cause.
@@ -379,6 +361,9 @@ pub struct Phase {
     /// What the target waited for behind proxies; only where there are such.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<DependencyFigures>,
+    /// Probes of each monitor that ended in it; only where there are several monitors.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<ProbeFigures>,
     /// Completions / inferred capacity, where the capacity was inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saturation_inferred: Option<f64>,
@@ -460,6 +445,9 @@ pub struct Incident {
     /// How long a detection was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub detected_censored_after_s: Option<f64>,
+    /// When somebody on call looked at an alert; only where somebody was on call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_s: Option<f64>,
     /// The first rollback that was refused.
     pub rollback_rejected_s: Option<f64>,
     /// The check and the reason that refused it.
@@ -505,6 +493,12 @@ pub struct Incident {
     /// How long it was waited for without success.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_detect_censored_after_s: Option<f64>,
+    /// Impact → acknowledged by somebody on call.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_acknowledge_s: Option<f64>,
+    /// How long it was waited for without success.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_acknowledge_censored_after_s: Option<f64>,
     /// Impact → mitigated.
     pub time_to_mitigate_s: Option<f64>,
     /// How long it was waited for without success.
@@ -535,11 +529,14 @@ pub struct Incident {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_recovery: Option<AfterRecovery>,
     /// What kept the incident going after the trigger was off: `retries`,
-    /// `monitor_probes`, `zombie_work`, `cold_start` or `detached_tasks`.
+    /// `monitor_probes`, `zombie_work`, `cold_start`, `detached_tasks`, `deadlock` or `leak`.
     #[schemars(with = "Option<String>")]
     pub sustaining: Option<SustainingEffect>,
     /// The shares that the sustaining effect is named from.
     pub sustaining_shares: Option<SustainingShares>,
+    /// What was held for nothing, where that is a deadlock or a leak.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<HeldCapacity>,
 }
 
 /// Shares between the trigger's end and the next action or the recovery, 0 to 1.
@@ -556,35 +553,6 @@ pub struct SustainingShares {
     pub cold_start: Option<f64>,
     /// Busy worker-time in detached tasks / busy worker-time.
     pub detached_tasks: Option<f64>,
-}
-
-/// An expectation and its result.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-pub struct ExpectationResult {
-    /// The figure, with its phase.
-    pub that: String,
-    /// Whether it held; null where that was not measured: the measurement is invalid, the
-    /// figure is not the target's alone, has too few values, or its window was not reached.
-    pub passed: Option<bool>,
-    /// What was observed, as text with its unit; `> 40 s` where it is censored.
-    pub observed: String,
-    /// The same as a number: seconds, a share of 1, per second, or a count; null where it
-    /// is none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub value: Option<f64>,
-    /// What was required, as text with its unit.
-    pub required: String,
-    /// How far the observed figure is from the bound, as text with its unit: `+` is room
-    /// that is left, `-` what it missed by; only where both are numbers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub margin: Option<String>,
-    /// The start of the window that it was taken over, on an edge of the buckets; only
-    /// where it was a window.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_s: Option<f64>,
-    /// Its end, likewise.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to_s: Option<f64>,
 }
 
 /// The JSON schema of `summary.json`, as it is committed in `docs/summary.schema.json`.

@@ -15,6 +15,7 @@ use super::observation::Observation;
 use super::phases::Stretch;
 use super::recovery::Service;
 use super::series::{Series, bad, share};
+use super::stuck;
 use super::totals::{Totals, millis};
 use super::trigger::{self, Causes};
 use crate::model::IncidentVerdict;
@@ -214,6 +215,7 @@ impl Story<'_> {
             trigger_off_s: seconds(self.off()),
             impact_s: seconds(episode.impact),
             detected_s: seconds(self.detected()),
+            acknowledged_s: seconds(self.acknowledged()),
             rollback_rejected_s: rejected.map(|(at, ..)| at.as_secs_f64()),
             rollback_rejected_because: rejected
                 .map(|(_, check, reason)| format!("refused by the check `{check}`: {reason}")),
@@ -231,6 +233,21 @@ impl Story<'_> {
 
     fn detected(&self) -> Option<Nanos> {
         self.evidence.first_alert(self.episode.impact?, self.until)
+    }
+
+    /// When somebody on call looked at an alert.
+    fn acknowledged(&self) -> Option<Nanos> {
+        let span = self.episode.impact?..=self.until;
+        let mut events = self.evidence.record.events.iter();
+        let found = events
+            .find(|(at, event)| matches!(event, Event::Acknowledged { .. }) && span.contains(at));
+        found.map(|(at, _)| *at)
+    }
+
+    /// Since when an acknowledgement is waited for; none where nobody is on call.
+    fn on_call_from(&self) -> Option<Nanos> {
+        let plan = &self.evidence.record.header.plan;
+        self.episode.impact.filter(|_| !plan.responders.is_empty())
     }
 
     /// When goodput was below half of the baseline's.
@@ -458,8 +475,16 @@ impl Story<'_> {
             IncidentVerdict::Undetermined | IncidentVerdict::NoImpact
         );
         if judged && lasted {
+            let trigger = self.trigger_at().unwrap_or(off);
+            let stuck = stuck::stuck(self.evidence, trigger, (off, until));
             let shares = incident.sustaining_shares.as_ref();
-            incident.sustaining = shares.and_then(amplification::sustaining);
+            // What is held for nothing does not come back when a loop is broken.
+            let (effect, held) = match stuck {
+                Some((effect, held)) => (Some(effect), Some(held)),
+                None => (shares.and_then(amplification::sustaining), None),
+            };
+            incident.sustaining = effect;
+            incident.held = held;
         }
     }
 
@@ -477,6 +502,12 @@ impl Story<'_> {
                 detected,
                 &mut incident.time_to_detect_s,
                 &mut incident.time_to_detect_censored_after_s,
+            ),
+            (
+                self.on_call_from(),
+                self.acknowledged(),
+                &mut incident.time_to_acknowledge_s,
+                &mut incident.time_to_acknowledge_censored_after_s,
             ),
             (
                 bad_from,

@@ -5,7 +5,10 @@
 //! fault still acts. What the plan wanted is not looked at: a timeline says
 //! what was to be done, the journal what was.
 
+use std::collections::BTreeMap;
+
 use super::findings::{ActionOutcome, ActionTaken, ScrapeFailures};
+use crate::model::Person;
 use crate::plan::{Action, Plan};
 use crate::record::{Event, Outcome, Record};
 use crate::units::Nanos;
@@ -17,6 +20,8 @@ pub(super) struct Taken<'a> {
     pub action: &'a Action,
     /// The name of the phase that begins with it.
     pub phase: &'a str,
+    /// Who decided it; none where the timeline did.
+    pub by: Option<&'a Person>,
     /// When it began.
     pub at: Nanos,
     /// When it ended and how; none where the journal ends first.
@@ -52,13 +57,23 @@ impl Taken<'_> {
 /// Every action that began, in the order of time.
 pub(super) fn taken(record: &Record) -> Vec<Taken<'_>> {
     let mut all: Vec<(usize, Taken<'_>)> = Vec::new();
+    let mut ordered: BTreeMap<usize, (&Person, &str)> = BTreeMap::new();
     for (at, event) in &record.events {
         match event {
+            Event::Ordered {
+                by, entry, phase, ..
+            } => {
+                ordered.insert(*entry, (by, phase));
+            }
             Event::ActionStarted { entry, action } => all.push((
                 *entry,
                 Taken {
                     action,
-                    phase: phase_name(&record.header.plan, *entry, action),
+                    phase: ordered.get(entry).map_or_else(
+                        || phase_name(&record.header.plan, *entry, action),
+                        |(_, phase)| phase,
+                    ),
+                    by: ordered.get(entry).map(|(by, _)| *by),
                     at: *at,
                     ended: None,
                 },
@@ -108,6 +123,7 @@ pub(super) fn actions(taken: &[Taken<'_>]) -> Vec<ActionTaken> {
                 action: taken.action.name(),
                 what: taken.action.in_words(),
                 phase: taken.phase.to_owned(),
+                by: taken.by.cloned(),
                 outcome,
                 detail,
             }
@@ -197,6 +213,12 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
                 "The run was stopped at {} {}, and everything was undone.",
                 seconds(at),
                 StopCause::own_rule(because, *expectation)
+            )),
+            Event::RunEnded {
+                cause: StopCause::Stopped { by },
+            } => Some(format!(
+                "{by} stopped the run at {}, and everything was undone.",
+                seconds(at)
             )),
             Event::RunEnded {
                 cause: StopCause::Failed { reason, .. },

@@ -18,10 +18,12 @@
 //! | `observed` | what gauges and process of the user's target said |
 //! | `capacity`, `usl` | what such a target can do, where it publishes nothing |
 //! | `amplification` | who made the load, and what kept it going |
+//! | `stuck` | what is held for nothing: a deadlock, or a leak |
 //! | `baseline` | what service was like before anything was done |
 //! | `chance`, `bounds` | is it lost or back, allowing for chance |
 //! | `recovery` | when was service lost, and when was it back |
 //! | `episodes` | which losses are an incident of their own, and which a relapse |
+//! | `gameday` | who took part, what they said and expected |
 //! | `incident`, `harm` | the clock and verdict of each incident, and its size |
 //! | `conservation` | does the record add up |
 //! | `validity` | was the generator the limit |
@@ -30,9 +32,11 @@
 //! | `answer` | the figures that every report leads with |
 //! | `sentences`, `story`, `sized`, `worn` | all of this in words |
 //! | `study`, `student` | what many simulated variants came to, and how sure that is |
+//! | `seeds`, `proportion` | how often the same plan comes to what, and how sure that is |
 //! | `find` | the whole, in order |
 //! | `trend/` | where over many runs a figure changed |
 
+mod actions;
 mod amplification;
 mod answer;
 mod baseline;
@@ -50,6 +54,7 @@ mod expectations;
 mod failures;
 mod find;
 mod findings;
+mod gameday;
 mod harm;
 mod incident;
 mod journal;
@@ -60,15 +65,19 @@ mod observation;
 mod observed;
 mod owners;
 mod phases;
+mod probes;
+mod proportion;
 mod reading;
 mod recovery;
 mod repeated;
+mod seeds;
 mod sentences;
 mod series;
 mod sized;
 mod spread;
 mod steps;
 mod story;
+mod stuck;
 mod student;
 mod study;
 mod totals;
@@ -86,25 +95,31 @@ pub use capacity::{Estimate, InferredCapacity};
 pub use dependencies::DependencyFigures;
 pub use early::Early;
 pub use ending::{EndedBy, Ending};
+pub use expectations::ExpectationResult;
 pub use failures::{AcceptQueueFigures, FailureCount, FailureExample, Failures};
 pub use find::findings;
 pub(crate) use find::load_findings;
 pub use findings::{
-    ActionOutcome, ActionTaken, Baseline, Conservation, ExhaustionWindow, ExpectationResult,
-    Findings, Incident, Latency, Measurement, Phase, ScrapeFailures, SendLag, SustainingShares,
-    Validity, Verdict, summary_schema,
+    ActionOutcome, ActionTaken, Baseline, Conservation, ExhaustionWindow, Findings, Incident,
+    Latency, Measurement, Phase, ScrapeFailures, SendLag, SustainingShares, Validity, Verdict,
+    summary_schema,
 };
+pub use gameday::{Declined, GameDay, Hold, Note, Prediction};
 pub use harm::{AfterRecovery, Harm, Relapse};
 pub use kinds::{KindFigures, PartFigures, UrlFigures};
 pub(crate) use load::load_rates;
 pub use observed::{GaugeFigures, GaugeGap, ProcessFigures};
 pub use owners::{Marked, OverAllLatency, TimeSpent};
 pub(crate) use owners::{OverAll, beyond_zeros, lags, over_all};
+pub use probes::ProbeFigures;
+pub use proportion::Proportion;
 pub use repeated::{RepeatedExpectation, RepeatedRuns};
+pub use seeds::{ExpectationShare, SeedFindings, SeedResult, SeedShares, VerdictShare};
 pub use series::{Bucket, GeneratorBucket, InstanceBucket, Series, series};
 pub(crate) use spread::bins;
 pub use steps::{LoadStep, StepLimiter};
-pub use study::{AxisValues, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
+pub use stuck::HeldCapacity;
+pub use study::{AxisValues, Band, Edge, Interval, Outcome, Region, Row, Spread, Sweep, WhatIf};
 pub use totals::QueueDepth;
 pub(crate) use totals::Totals;
 pub use usl::Usl;

@@ -15,7 +15,7 @@ use super::observed;
 use super::owners::{OverAllLatency, TimeSpent};
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
-use super::{amplification, dependencies, failures, wire};
+use super::{amplification, dependencies, failures, probes, wire};
 use crate::plan::{BASELINE, SurgeChange};
 use crate::record::{AttemptCounters, Record};
 use crate::units::Nanos;
@@ -166,6 +166,7 @@ pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phas
         gauges: observed::gauges(series, stretch.buckets(series)),
         processes: observed::processes(series, stretch.buckets(series)),
         dependencies: dependencies::between(record, stretch.from, stretch.to),
+        probes: probes::between(record, stretch.from, stretch.to),
         saturation_inferred: None,
     }
 }

@@ -57,6 +57,10 @@ pub(super) fn of_incident(findings: &Findings, figure: Figure) -> Observed {
             incident.time_to_detect_s,
             incident.time_to_detect_censored_after_s,
         ),
+        Figure::TimeToAcknowledge => time(
+            incident.time_to_acknowledge_s,
+            incident.time_to_acknowledge_censored_after_s,
+        ),
         Figure::TimeToMitigate => time(
             incident.time_to_mitigate_s,
             incident.time_to_mitigate_censored_after_s,

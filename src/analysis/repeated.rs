@@ -4,8 +4,10 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::expectations;
+use super::expectations::{self, ExpectationResult};
 use super::findings::Findings;
+use super::proportion::Proportion;
+use super::seeds::by_share;
 use super::study::Interval;
 use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED};
 use crate::plan::{Bound, Expectation, Unit};
@@ -144,6 +146,9 @@ fn one(
     let results = runs.iter().filter_map(|run| run.expectations.get(place));
     let results: Vec<_> = results.collect();
     let values: Option<Vec<f64>> = results.iter().map(|result| result.value).collect();
+    if let Some(share) = expectation.share.filter(|_| !results.is_empty()) {
+        return of_seeds(&results, share.get(), confidence);
+    }
     let judged = results.iter().all(|result| result.passed.is_some());
     let values = values.filter(|_| judged && runs.len() >= RUNS_MIN);
     let bound = match expectation.bound {
@@ -184,6 +189,36 @@ fn one(
         high: reach.map(|(mean, half)| mean + half),
         passed,
         reason,
+    }
+}
+
+/// One that is about a share of seeds: each run is one of them.
+fn of_seeds(results: &[&ExpectationResult], share: f64, confidence: f64) -> RepeatedExpectation {
+    let judged = results.iter().filter_map(|result| result.held());
+    let judged: Vec<bool> = judged.collect();
+    let held = judged.iter().filter(|held| **held).count() as u64;
+    let seeds = Proportion::at(held, judged.len() as u64, confidence);
+    let written = |value| expectations::in_unit(value, Unit::Share);
+    let passed = by_share(seeds, share);
+    let told = format!(
+        "held in {held} of {} runs, {} interval {} to {}",
+        seeds.of,
+        written(confidence),
+        written(seeds.low),
+        written(seeds.high)
+    );
+    RepeatedExpectation {
+        that: results[0].that.clone(),
+        required: results[0].required.clone(),
+        observed: results.iter().map(|it| it.observed.clone()).collect(),
+        mean: Some(seeds.share),
+        low: Some(seeds.low),
+        high: Some(seeds.high),
+        passed,
+        reason: match passed {
+            Some(_) => told,
+            None => format!("cannot tell: {told}; run more"),
+        },
     }
 }
 

@@ -6,6 +6,7 @@
 
 use super::expectations::decimal;
 use super::findings::{ActionOutcome, Findings, Incident, Phase, Validity};
+use super::probes;
 use super::validity::MACHINE_BUSY_WARNING;
 use crate::record::story_time;
 use crate::units::{Nanos, counted};
@@ -33,9 +34,11 @@ pub(super) fn sentences(findings: &Findings) -> Vec<String> {
         teller.listen_queue(),
         findings.capacity_sentence(),
         teller.amplification(),
+        probes::sentence(findings),
         teller.detection(),
         teller.rejection(),
         teller.trigger_off(),
+        teller.held(),
         teller.recovery(),
         teller.relapse(),
         teller.after_recovery(),

@@ -224,8 +224,9 @@ impl Bucket {
                 self.identity.get_or_insert_default().merge(counters);
             }
             Counters::Machine(counters) => self.machine.get_or_insert_default().merge(counters),
-            // Taken from the record itself: `failures`, `wire`, `dependencies`.
+            // Taken from the record itself: `failures`, `wire`, `dependencies`, `probes`.
             Counters::Failures(_)
+            | Counters::Probes(_)
             | Counters::Statuses(_)
             | Counters::AcceptQueue(_)
             | Counters::Dependency(_) => {}

@@ -9,6 +9,7 @@ use super::findings::{ActionOutcome, ActionTaken, Incident, Phase};
 use super::harm::{Harm, Relapse};
 use super::sentences::{Teller, percent};
 use super::sized::{NOT_MEASURED, OUTAGE_BELOW, SAME_LOAD, Sized, same_load};
+use super::stuck;
 use crate::model::{ActionName, IncidentVerdict};
 use crate::plan::Cause;
 use crate::units::counted;
@@ -269,8 +270,12 @@ impl<'a> Teller<'a> {
     pub(super) fn detection(&self) -> Option<String> {
         let incident = self.incident();
         if let Some(after) = incident.time_to_detect_s {
+            let seen = incident.time_to_acknowledge_s;
+            let seen = seen.map_or_else(String::new, |seen| {
+                format!(", and acknowledged {seen:.1} s after it")
+            });
             return Some(format!(
-                "The incident was detected {after:.1} s after the impact began."
+                "The incident was detected {after:.1} s after the impact began{seen}."
             ));
         }
         let after = incident.time_to_detect_censored_after_s?;
@@ -313,7 +318,7 @@ impl<'a> Teller<'a> {
             return None;
         }
         let sustained = incident.sustaining.map_or_else(String::new, |effect| {
-            format!(", sustained by {}", effect.word().replace('_', " "))
+            format!(", sustained by {}", effect.in_words())
         });
         // The bucket in which it was applied may still belong to the phase before.
         let phase = self
@@ -323,6 +328,12 @@ impl<'a> Teller<'a> {
             "{what} did not restore service at once{}{sustained}.",
             self.shown_by(phase)
         ))
+    }
+
+    /// What was held for nothing.
+    pub(super) fn held(&self) -> Option<String> {
+        let incident = self.incident();
+        stuck::sentence(incident.sustaining?, incident.held.as_ref()?)
     }
 
     /// The figure of a phase that shows that service was not back.

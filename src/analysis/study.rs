@@ -130,6 +130,10 @@ pub struct Row {
     pub calm_p99_ms: Option<Spread>,
     /// Busy worker-time share before the first action or surge.
     pub calm_saturation: Option<Spread>,
+    /// The verdict that the scenario declares for it; only where it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub declared: Option<IncidentVerdict>,
 }
 
 impl Row {
@@ -162,6 +166,7 @@ impl Row {
             saved: Interval::of(&saved)?,
             calm_p99_ms: Spread::of(outcomes.iter().filter_map(|it| it.calm_p99_ms)),
             calm_saturation: Spread::of(outcomes.iter().filter_map(|it| it.calm_saturation)),
+            declared: None,
         })
     }
 }
@@ -177,6 +182,10 @@ pub struct WhatIf {
     /// Whether they were run live; left out where they were simulated.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub live: bool,
+    /// Whether they are variants of the scenario or of the user; left out where they are
+    /// corrective measures.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub variants: bool,
     /// Seeds that each was tried with.
     pub seeds: Vec<u64>,
     /// The scenario as it is.
@@ -214,6 +223,17 @@ named!(Region {
 });
 
 impl Region {
+    /// How bad it is, beside the others.
+    pub const fn rank(self) -> u8 {
+        match self {
+            Self::Undetermined => 0,
+            Self::Recovered => 1,
+            Self::SlowDrain => 2,
+            Self::Metastable => 3,
+            Self::Overloaded => 4,
+        }
+    }
+
     /// Whether service comes back by itself there.
     pub const fn comes_back(self) -> bool {
         matches!(self, Self::Recovered | Self::SlowDrain)
@@ -244,6 +264,17 @@ pub struct Edge {
     pub beyond: Region,
 }
 
+/// Where it depends on chance whether service comes back, for one value of y.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Band {
+    /// Which value of y.
+    pub row: usize,
+    /// The last x found from which service comes back in every seed …
+    pub every_seed: f64,
+    /// … and the first from which it does in none.
+    pub no_seed: f64,
+}
+
 /// A map over two parameters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Sweep {
@@ -259,8 +290,28 @@ pub struct Sweep {
     pub y: AxisValues,
     /// What each point came to: row by row of y, the first row first.
     pub regions: Vec<Vec<Region>>,
-    /// The edges between coming back and not, refined by bisection.
+    /// The edges between coming back and not, refined by bisection; with several seeds,
+    /// between coming back in every seed and not.
     pub edges: Vec<Edge>,
+    /// Seeds that each point was simulated with; left out where it is one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub seeds: u64,
+    /// The share of the seeds in which service comes back, in the order of the points; only
+    /// with several seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub back: Vec<Vec<f64>>,
+    /// Where chance decides, refined by bisection; only with several seeds.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bands: Vec<Band>,
+}
+
+const fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+const fn is_one(seeds: &u64) -> bool {
+    *seeds == 1
 }
 
 impl Sweep {

@@ -19,13 +19,21 @@ pub(super) struct Arguments {
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let plan = self.chosen.plan(view, &[])?;
+        let variants = match self.chosen.variant {
+            None => self.chosen.variants(view)?.len(),
+            Some(_) => 0,
+        };
         if !view.quiet {
             let found = format!(
-                "{}: no mistakes; {} of load, {}, {}\n",
+                "{}: no mistakes; {} of load, {}, {}{}\n",
                 self.chosen.scenario,
                 plan.end,
                 counted(plan.timeline.len() as u64, "timeline entry"),
-                counted(plan.expectations.len() as u64, "expectation")
+                counted(plan.expectations.len() as u64, "expectation"),
+                match variants {
+                    0 => String::new(),
+                    variants => format!(", {}", counted(variants as u64, "variant")),
+                }
             );
             super::answer(found.as_bytes())?;
         }

@@ -1,19 +1,20 @@
-//! `threadbare list`: the shipped scenarios and their claims.
-
-use std::fmt::Write as _;
+//! `threadbare list`: the shipped scenarios by mechanism, their claims, and what each is like.
 
 use super::Code;
-use crate::error::EXIT_PASSED;
-use crate::scenario;
+use crate::error::{EXIT_PASSED, Result};
+use crate::report::library::{self, LibraryEntry};
+use crate::scenario::{self, Changes};
 
 pub(super) fn run() -> Code {
-    let mut text = String::new();
-    for (name, _) in scenario::shipped() {
-        let plan = scenario::load(name, false)?;
-        // Writing to a string cannot fail.
-        let _ = writeln!(text, "{name}\n  {}\n  claim: {}\n", plan.title, plan.claim);
-    }
-    text.push_str("Run one with `threadbare run NAME`, from any folder.\n");
-    super::answer(text.as_bytes())?;
+    let entries = scenario::shipped().iter().map(|(name, _)| {
+        Ok(LibraryEntry {
+            name: (*name).to_owned(),
+            plan: scenario::load(name, false)?,
+            variants: scenario::variants(name, &Changes::default(), false)?,
+            simulated: None,
+        })
+    });
+    let entries = entries.collect::<Result<Vec<_>>>()?;
+    super::answer(library::list(&entries).as_bytes())?;
     Ok(EXIT_PASSED)
 }

@@ -130,6 +130,9 @@ pub(super) struct Arguments {
     /// `HdrHistogram`; with --repeat each run has its own `latency.hlog`
     #[arg(long, value_name = "FILE", conflicts_with = "repeat")]
     hdr: Option<PathBuf>,
+    /// Show the load on a full screen of the terminal; lines where there is none
+    #[arg(long)]
+    screen: bool,
     #[command(flatten)]
     gated: Gated,
     /// Accepted for users of other tools; always on
@@ -216,6 +219,7 @@ impl Arguments {
         let quiet = view.quiet || self.json;
         let options = run::Options {
             quiet,
+            screen: view.screen(self.screen),
             histograms: self.hdr.clone(),
             ..view.options(self.out.clone())
         };

@@ -11,6 +11,7 @@ mod ci;
 mod client;
 mod compare;
 mod completions;
+mod console;
 mod faults;
 mod gated;
 mod gauges;
@@ -25,12 +26,14 @@ mod proxy;
 mod recover;
 mod report;
 mod request;
+mod room;
 mod run;
 mod runs;
 mod schema;
 mod simulate;
 mod sweep;
 mod target;
+mod tell;
 mod trend;
 mod variants;
 mod what_if;
@@ -77,6 +80,8 @@ Examples:
   threadbare init --preset gunicorn      a scenario for a server of your own
   threadbare recover reports/RUN         undo what a killed run left behind
   threadbare report reports/RUN          report an earlier run again
+  threadbare run missing-await --console a page for the room: follow the run, act in it
+  threadbare console reports/RUN         a finished run on the same page, at any speed
   threadbare runs                        the runs that lie in reports/, newest first
   threadbare trend --figure 'error share'    where over many runs did it change?
   threadbare gauges http://127.0.0.1:9100/metrics    read the gauges of a server
@@ -108,6 +113,8 @@ enum Command {
     Simulate(simulate::Arguments),
     /// Try every corrective measure on a scenario, alone and in pairs, and rank them
     WhatIf(what_if::Arguments),
+    /// Run the variants of a scenario, live or simulated, each beside the scenario as it is
+    Variants(variants::Arguments),
     /// Map a scenario over one or two of its keys: where it recovers, where it stays down
     Sweep(sweep::Arguments),
     /// Load any HTTP server, at a rate or in a closed loop, and measure
@@ -122,7 +129,7 @@ enum Command {
     Baseline(baseline::Arguments),
     /// Find every mistake in a scenario file; runs nothing
     Check(check::Arguments),
-    /// List the scenarios that come with threadbare, and what each claims
+    /// List the scenarios that come with threadbare by mechanism, and what each is like
     #[command(after_help = "Examples:\n  threadbare list\n  threadbare list --no-color")]
     List,
     /// List the faults that scenarios can inject into the built-in fleet, or describe one
@@ -137,6 +144,8 @@ enum Command {
     Runs(runs::Arguments),
     /// Find where over many runs a figure changed
     Trend(trend::Arguments),
+    /// Show finished runs on a page: play one again, list them, compare two
+    Console(console::Arguments),
     /// Start only the fleet, for curl or another load generator
     Target(target::Arguments),
     /// Start a fault proxy in front of a server or its database, and break what passes
@@ -223,6 +232,7 @@ pub fn main() -> i32 {
         Command::Run(arguments) => arguments.run(view),
         Command::Simulate(arguments) => arguments.run(view),
         Command::WhatIf(arguments) => arguments.run(view),
+        Command::Variants(arguments) => arguments.run(view),
         Command::Sweep(arguments) => arguments.run(view),
         Command::Load(arguments) => arguments.run(view),
         Command::Compare(arguments) => arguments.run(view),
@@ -237,6 +247,7 @@ pub fn main() -> i32 {
         Command::Report(arguments) => arguments.run(view),
         Command::Runs(arguments) => arguments.run(view),
         Command::Trend(arguments) => arguments.run(view),
+        Command::Console(arguments) => arguments.run(),
         Command::Target(arguments) => arguments.run(),
         Command::Proxy(arguments) => arguments.run(view),
         Command::Occupy(arguments) => arguments.run(view),
@@ -261,12 +272,26 @@ impl View {
         !self.no_color && !asked_not && stream.is_terminal()
     }
 
+    /// Whether a full screen that was asked for can be had; lines take its place else.
+    fn screen(&self, asked: bool) -> bool {
+        if !asked || self.quiet || self.no_tui {
+            return false;
+        }
+        let dumb = std::env::var_os("TERM").is_none_or(|kind| kind == "dumb");
+        let there = io::stdout().is_terminal() && io::stderr().is_terminal() && !dumb;
+        if !there {
+            tell(&"--screen needs a terminal, and this is none; progress is shown in lines");
+        }
+        there
+    }
+
     fn options(&self, out: Option<PathBuf>) -> crate::run::Options {
         crate::run::Options {
             out,
             quiet: self.quiet,
             silent: false,
             color: self.color(&io::stdout()),
+            screen: false,
             live_width: (!self.no_tui && io::stderr().is_terminal()).then(terminal_width),
             allowed: Vec::new(),
             command: command_words(),

@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
+use super::tell::Tell;
 use super::{Code, View};
 use crate::error::{EXIT_PASSED, Error};
 use crate::live::Interrupt;
-use crate::model::SourceName;
 use crate::model::fault::Hold;
+use crate::model::{Reported, SourceName};
 use crate::net::AllowedHosts;
 use crate::proxy::{Occupation, Occupier};
 use crate::record::FailureBook;
@@ -43,6 +44,8 @@ pub(super) struct Arguments {
     /// Allow a host other than this machine, exactly as it is named; may be repeated
     #[arg(long, value_name = "HOST")]
     allow_host: Vec<String>,
+    #[command(flatten)]
+    tell: Tell,
 }
 
 const EXAMPLES: &str = "\
@@ -50,16 +53,13 @@ Examples:
   threadbare occupy 127.0.0.1:8000 -c 50 -d 30s
   threadbare occupy 127.0.0.1:8000 --hold slow-bodies --path /upload
   threadbare occupy 127.0.0.1:8000 --hold slow-endpoint --path '/report?year=2020' -c 8
+  threadbare occupy 127.0.0.1:8000 --tell 'http://127.0.0.1:8080/happened#key=KEY' --by Ana
 
 Ctrl-C closes all connections at once.
 
 Exit codes: 0 ended after its time, 2 wrong usage, 3 the host is unknown, 130/143 ended by a signal.";
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "slow is what each of them is, and what they are called"
-)]
 enum How {
     /// Request headers that never end
     SlowHeaders,
@@ -69,6 +69,20 @@ enum How {
     SlowReads,
     /// Requests to a slow endpoint, again and again
     SlowEndpoint,
+    /// Connections on which nothing is sent
+    Silent,
+}
+
+impl How {
+    /// As it is written on the command line.
+    const fn word(self) -> &'static str {
+        match self {
+            Self::SlowHeaders => "slow-headers",
+            Self::SlowBodies => "slow-bodies",
+            Self::SlowReads => "slow-reads",
+            Self::SlowEndpoint => "slow-endpoint",
+        }
+    }
 }
 
 impl Arguments {
@@ -76,14 +90,19 @@ impl Arguments {
         let target = self.target.clone();
         let source = SourceName::of_occupation(&target);
         let failures = Arc::<FailureBook>::default();
+        let allowed = AllowedHosts::of_command_line(self.allow_host);
+        let told = self.tell.run(&allowed, "threadbare occupy")?;
+        let held = counted(self.connections.into(), "connection");
+        let what = format!("occupation of {target} with {held}, {}", self.hold.word());
         let occupier = Occupier {
-            target: AllowedHosts::of_command_line(self.allow_host).resolve_text(&self.target)?,
+            target: allowed.resolve_text(&self.target)?,
             host: self.target,
             hold: match self.hold {
                 How::SlowHeaders => Hold::SlowHeaders,
                 How::SlowBodies => Hold::SlowBodies,
                 How::SlowReads => Hold::SlowReads,
                 How::SlowEndpoint => Hold::SlowEndpoint,
+                How::Silent => Hold::Silent,
             },
             path: self.path.unwrap_or_else(|| "/".into()),
             connections: self.connections,
@@ -91,7 +110,16 @@ impl Arguments {
             duration: self.duration,
         };
         let noted = Arc::clone(&failures);
-        let occupation = Occupation::start_noting(occupier, source.clone(), noted)?;
+        if let Some(told) = &told {
+            told.tell(&what, Reported::Began)?;
+        }
+        let started = Occupation::start_noting(occupier, source.clone(), noted);
+        let ended_in_run = || {
+            if let Some(told) = &told {
+                told.tell_or_say(&what, Reported::Ended);
+            }
+        };
+        let occupation = started.inspect_err(|_| ended_in_run())?;
         let (ended, end) = mpsc::channel::<()>();
         let interrupt = Interrupt::listen(move || drop(ended))?;
         while !occupation.ended() && interrupt.signal().is_none() {
@@ -103,6 +131,7 @@ impl Arguments {
             let _ = end.recv_timeout(TELL_EVERY);
         }
         let counters = occupation.undo();
+        ended_in_run();
         let failed = failures.lines(&source);
         super::answer(format!("{counters}\n{failed}").as_bytes())?;
         if counters.opened == 0 && counters.unreachable > 0 && interrupt.signal().is_none() {

@@ -3,15 +3,17 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 
 use clap::Args;
 
+use super::tell::{Tell, ToldRun};
 use super::{Code, View};
 use crate::error::{Error, Kind};
 use crate::live::Interrupt;
 use crate::model::fault::{Effect, Mode};
 use crate::net::AllowedHosts;
-use crate::proxy::{Api, Draft, Proxies, ProxyCounters, Refusal, Settings};
+use crate::proxy::{Api, Draft, Injected, Listener, Proxies, ProxyCounters, Refusal, Settings};
 use crate::units::counted;
 
 #[derive(Debug, Args)]
@@ -45,6 +47,8 @@ pub(super) struct Arguments {
     /// Seed of the shares and jitters of faults
     #[arg(long, default_value_t = 1)]
     seed: u64,
+    #[command(flatten)]
+    tell: Tell,
 }
 
 const EXAMPLES: &str = "\
@@ -84,10 +88,12 @@ impl Arguments {
                  --no-api out",
             ));
         }
+        let allowed = AllowedHosts::of_command_line(self.allow_host.clone());
+        let told = self.tell.run(&allowed, "threadbare proxy")?;
         let proxies = Arc::new(Proxies::new(Settings {
             seed: self.seed,
             connections_max: self.connections,
-            allowed: AllowedHosts::of_command_line(self.allow_host.clone()),
+            allowed,
         }));
         let (ended, end) = mpsc::channel::<()>();
         let interrupt = Interrupt::listen(move || drop(ended))?;
@@ -96,13 +102,19 @@ impl Arguments {
             Some(draft) => Some(proxies.create(draft).map_err(|refusal| unfit(&refusal))?),
             None => None,
         };
-        let api = (!self.no_api).then(|| Api::start(self.api, Arc::clone(&proxies)));
+        let (listener, reporting) = told.map(reporter).unzip();
+        let api =
+            (!self.no_api).then(|| Api::start_telling(self.api, Arc::clone(&proxies), listener));
         let api = api.transpose()?;
         let api_address = api.as_ref().map(Api::address);
         super::answer(self.announcement(address, api_address).as_bytes())?;
         // Nothing is ever sent: the other end is dropped with the first signal.
         let _ = end.recv();
         drop(api);
+        // What acted until now has ended, and is reported before this program is gone.
+        if let Some(reporting) = reporting {
+            let _ = reporting.join();
+        }
         if !view.quiet {
             let mut told = String::new();
             proxies.each(|proxy| {
@@ -147,6 +159,22 @@ impl Arguments {
         };
         format!("{leads}Toxiproxy's API is at http://{api}.\n{hint}")
     }
+}
+
+/// Reports what is injected on a thread of its own, so that a run that does not answer holds
+/// up no call of the API; it ends with the listener.
+fn reporter(run: ToldRun) -> (Listener, JoinHandle<()>) {
+    let (reports, inbox) = mpsc::channel::<Injected>();
+    let thread = thread::spawn(move || {
+        for injected in inbox {
+            run.tell_or_say(&injected.what, injected.kind);
+        }
+    });
+    let listener: Listener = Box::new(move |injected| {
+        // The thread ends after this has gone.
+        let _ = reports.send(injected);
+    });
+    (listener, thread)
 }
 
 /// A refusal at the start, where the answer is an exit code.

@@ -1,5 +1,6 @@
 //! `threadbare run`: drive the fleet through a scenario, measure, report.
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -7,9 +8,12 @@ use clap::Args;
 use super::chosen::Chosen;
 use super::ci::CiReport;
 use super::gated::Gated;
+use super::room::InRoom;
 use super::{Code, View};
-use crate::error::EXIT_PASSED;
+use crate::error::{EXIT_PASSED, Error};
 use crate::live;
+use crate::model::{GameRole, NAME_MAX, Person};
+use crate::plan::Plan;
 use crate::report;
 use crate::run;
 
@@ -17,7 +21,9 @@ use crate::run;
 #[command(after_help = "Examples:\n  \
     threadbare run missing-await\n  \
     threadbare run mine.toml --dry-run\n  \
-    threadbare run missing-await --repeat 5 --baseline main")]
+    threadbare run missing-await --repeat 5 --baseline main\n  \
+    threadbare run missing-await --console    a page for the room, at the links that are printed\n  \
+    threadbare run missing-await --console --manual    the timeline offers, people decide")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
@@ -32,13 +38,20 @@ pub(super) struct Arguments {
     /// run would refuse is refused
     #[arg(long, conflicts_with = "out")]
     dry_run: bool,
+    /// Show the run on a full screen of the terminal, with what the scenario allows on keys;
+    /// lines where there is no terminal (docs/GAMEDAY.md)
+    #[arg(long, conflicts_with_all = ["dry_run", "console"])]
+    screen: bool,
     #[command(flatten)]
     gated: Gated,
+    #[command(flatten)]
+    room: InRoom,
 }
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let plan = self.gated.plan(self.chosen.plan(view, &[])?);
+        let plan = self.room.plan(self.chosen.plan(view, &[])?, self.screen)?;
+        let plan = self.gated.plan(plan);
         if self.dry_run {
             super::answer(report::dry_run::render(&plan).as_bytes())?;
             // The same rule as a run's: what it would refuse, a dry run refuses.
@@ -49,11 +62,40 @@ impl Arguments {
             allowed: self.allow_host,
             ..view.options(self.out)
         };
-        if self.gated.is_wanted() {
-            return self.gated.run(&plan, view, &options, &mut run::live);
+        if self.gated.is_wanted() && self.room.is_wanted() {
+            return Err(Error::usage(
+                "a console is of one run; leave it out, or leave out what repeats and compares",
+            ));
         }
-        let findings = run::live(plan, &options)?;
+        let screen = view.screen(self.screen);
+        let colour = view.color(&io::stderr());
+        let mut one = |plan: Plan, options: &run::Options| {
+            let room = if screen {
+                run::on_screen(&plan, at_the_terminal(), colour)?
+            } else {
+                self.room.open(&plan)?
+            };
+            run::live_with(plan, options, room)
+        };
+        if self.gated.is_wanted() {
+            return self.gated.run(&plan, view, &options, &mut one);
+        }
+        let findings = one(plan, &options)?;
         CiReport::default().run(&findings).write()?;
         Ok(findings.exit_code())
+    }
+}
+
+/// Who sits at the terminal: whoever started the run leads the game.
+fn at_the_terminal() -> Person {
+    let name = std::env::var("USER").unwrap_or_default();
+    let name: String = name.chars().take(NAME_MAX).collect();
+    Person {
+        name: if name.trim().is_empty() {
+            "terminal".to_owned()
+        } else {
+            name
+        },
+        role: GameRole::Facilitator,
     }
 }

@@ -12,10 +12,16 @@ use crate::sim::Bounds;
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:\n  \
     threadbare simulate missing-await\n  \
-    threadbare simulate missing-await --seed 2 --set load.rate=300/s")]
+    threadbare simulate missing-await --seed 2 --set load.rate=300/s\n  \
+    threadbare simulate retry-collapse --seeds 200")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
+    /// Simulate this many seeds, from the scenario's own on, and report the share of each
+    /// verdict with its interval
+    #[arg(long, value_name = "NUMBER", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    seeds: u64,
     /// The run directory [default: reports/SCENARIO-DATE]; never overwritten
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -48,6 +54,9 @@ impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let plan = self.chosen.plan(view, &[])?;
         let bounds = self.bounds.bounds();
+        if self.seeds > 1 {
+            return run::seeds(&plan, self.seeds, bounds, &view.options(self.out));
+        }
         let findings = run::simulated(plan, bounds, &view.options(self.out))?;
         Ok(findings.exit_code())
     }

@@ -8,7 +8,7 @@ use super::chosen::Chosen;
 use super::simulate::Limits;
 use super::{Code, View};
 use crate::error::{EXIT_PASSED, Error, Result};
-use crate::explore::Axis;
+use crate::explore::{Axis, Grid};
 use crate::plan::Plan;
 use crate::run;
 use crate::scenario::Setting;
@@ -30,6 +30,10 @@ pub(super) struct Arguments {
     #[arg(long, value_name = "NUMBER", default_value_t = 11,
           value_parser = clap::value_parser!(u32).range(2..=200))]
     points: u32,
+    /// Simulate each point with this many seeds: where chance decides, the edge is a band
+    #[arg(long, value_name = "NUMBER", default_value_t = 1,
+          value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: u64,
     /// The directory of the map [default: reports/sweep-DATE]; never overwritten
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -46,12 +50,15 @@ impl Arguments {
         let corner: Vec<_> = axes.map(Axis::first).collect();
         self.point(view, &corner)?;
         let plan_of = |settings: &[Setting]| self.point(view, settings);
-        let points = usize::try_from(self.points).unwrap_or(usize::MAX);
+        let grid = Grid {
+            points: usize::try_from(self.points).unwrap_or(usize::MAX),
+            seeds: self.seeds,
+        };
         let options = view.options(self.out.clone());
         run::sweep(
             &plan_of,
             (&self.x, self.y.as_ref()),
-            points,
+            grid,
             self.limits.bounds(),
             &options,
         )?;

@@ -1,24 +1,83 @@
-//! Variants of a scenario on a real target: each is run live with each seed, one after the
-//! other, and the table tells which setting helped.
+//! `threadbare variants`: the variants of a scenario, each beside the scenario as it is.
 //!
-//! Each run asks by itself for a machine that is not busy, a target that is ready, and a
-//! baseline that is healthy before the first fault: what one run leaves behind is no part
-//! of the next. Where that is not so, the variant is left out of the table with the reason:
-//! minutes of load are not lost with the one that could not be run.
+//! `threadbare what-if --live` is the same with the variants of its command line alone.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::str::FromStr;
 
+use clap::Args;
+
 use super::chosen::Chosen;
+use super::simulate::Limits;
 use super::{Code, View};
-use crate::analysis::{Outcome, Row, WhatIf};
-use crate::clock;
-use crate::compare::{InSeries, Series};
-use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
+use crate::compare::{Tries, Variants};
+use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::plan::Plan;
-use crate::report;
-use crate::run;
 use crate::scenario::Setting;
+use crate::{model, report, run};
+
+/// Seeds of a variant that is simulated.
+const SEEDS: u64 = 5;
+
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:\n  \
+    threadbare variants missing-await --simulated\n  \
+    threadbare variants mine.toml --seeds 3\n  \
+    threadbare variants mine.toml --set 'no retries: load.client.retries=0'")]
+pub(super) struct Arguments {
+    /// A scenario file, or the name of one that `threadbare list` shows
+    scenario: String,
+    /// Seed of every random stream [default: the scenario's]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// A variant in place of those of the scenario, as 'NAME: KEY=VALUE, KEY=VALUE'; or
+    /// KEY=VALUE, for all of them; may be repeated
+    #[arg(long, value_name = "VARIANT|KEY=VALUE")]
+    set: Vec<Change>,
+    /// Only this one of the scenario's variants; may be repeated
+    #[arg(long, value_name = "NAME")]
+    variant: Vec<String>,
+    /// Apply the settings of one of the scenario's profiles
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+    /// Number of seeds for each, beginning with the scenario's own [default: 1; with
+    /// --simulated 5]
+    #[arg(long, value_name = "NUMBER",
+          value_parser = clap::value_parser!(u64).range(1..=1000))]
+    seeds: Option<u64>,
+    /// Simulate them in place of live runs
+    #[arg(long)]
+    simulated: bool,
+    /// The directory of the runs and of the table [default: reports/variants-DATE]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Allow a host other than this machine to be loaded and broken, exactly as
+    /// the scenario's [safety] names it; may be repeated
+    #[arg(long, value_name = "HOST", conflicts_with = "simulated")]
+    allow_host: Vec<String>,
+    #[command(flatten)]
+    limits: Limits,
+}
+
+/// A variant, or a setting of all of them.
+#[derive(Debug, Clone)]
+enum Change {
+    One(Variant),
+    All(Setting),
+}
+
+impl FromStr for Change {
+    type Err = String;
+
+    fn from_str(text: &str) -> std::result::Result<Self, String> {
+        // A value may hold a colon, and no key does.
+        let named = text.split_once(": ");
+        match named.filter(|(name, _)| !name.contains('=')) {
+            Some(_) => text.parse().map(Self::One),
+            None => text.parse().map(Self::All),
+        }
+    }
+}
 
 /// What is tried: its name, and what it changes.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,28 +87,26 @@ pub(super) struct Variant {
 }
 
 impl Variant {
-    /// The scenario as it is.
-    const fn unchanged() -> Self {
-        Self {
-            name: String::new(),
-            settings: Vec::new(),
-        }
-    }
-
-    /// Its name.
-    fn shown(&self) -> &str {
-        if self.name.is_empty() {
-            "unchanged"
-        } else {
-            &self.name
-        }
-    }
-
     /// What it changes, as it could be typed.
     fn what(&self) -> String {
         let settings = self.settings.iter();
         let settings = settings.map(|setting| format!("{} = {}", setting.key(), setting.value()));
         settings.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The plan with it. What the scenario expects is about the scenario as it is.
+    fn plan(&self, chosen: &Chosen, view: &View) -> Result<Plan> {
+        let unjudged = "expect=[]".parse().map_err(Error::usage)?;
+        let settings = [self.settings.as_slice(), &[unjudged]].concat();
+        let set = self.settings.iter().map(Setting::to_string);
+        Ok(Plan {
+            variant: Some(model::Variant {
+                name: self.name.clone(),
+                about: self.what(),
+                set: set.collect(),
+            }),
+            ..chosen.plan(view, &settings)?
+        })
     }
 }
 
@@ -78,29 +135,81 @@ impl FromStr for Variant {
     }
 }
 
-/// A variant that was run with a seed.
-struct Tried {
-    /// Its place among the variants; the scenario as it is has the first.
-    variant: usize,
-    seed: u64,
-    /// Its run directory.
-    directory: PathBuf,
-    /// What it came to, or why it counts for nothing.
-    outcome: std::result::Result<Outcome, String>,
+impl Arguments {
+    pub(super) fn run(self, view: &View) -> Code {
+        let (mut own, mut set) = (Vec::new(), Vec::new());
+        for change in &self.set {
+            match change {
+                Change::One(variant) => own.push(variant.clone()),
+                Change::All(setting) => set.push(setting.clone()),
+            }
+        }
+        let chosen = Chosen {
+            scenario: self.scenario.clone(),
+            seed: self.seed,
+            set,
+            profile: self.profile.clone(),
+            variant: None,
+            expect: Vec::new(),
+        };
+        let plans = self.plans(&chosen, &own, view)?;
+        if !self.simulated {
+            let options = run::Options {
+                allowed: self.allow_host,
+                ..view.options(self.out)
+            };
+            let seeds = self.seeds.unwrap_or(1);
+            let again = |plan: &Plan| command(&chosen, own.is_empty(), plan, &options.allowed);
+            return live(&plans, seeds, ("variants", &again), &options);
+        }
+        let options = view.options(self.out.clone());
+        let seeds = self.seeds.unwrap_or(SEEDS);
+        let tries = Tries {
+            plans: &plans,
+            seeds,
+            directory: Tries::directory(self.out.as_deref(), "variants"),
+        };
+        tries.claim()?;
+        let found = run::trials(&plans, seeds, self.limits.bounds(), &options)?;
+        shown(&tries.simulated(found), &options)
+    }
+
+    /// The scenario as it is and each variant; a mistake in the last is reported before the
+    /// first is run.
+    fn plans(&self, chosen: &Chosen, own: &[Variant], view: &View) -> Result<Vec<Plan>> {
+        let base = chosen.plan(view, &[])?;
+        let mut variants = if own.is_empty() {
+            chosen.variants(view)?
+        } else {
+            let own = own.iter().map(|variant| variant.plan(chosen, view));
+            own.collect::<Result<_>>()?
+        };
+        if !self.variant.is_empty() {
+            // One that the scenario does not have is reported.
+            for name in &self.variant {
+                let named = Chosen {
+                    variant: Some(name.clone()),
+                    ..chosen.clone()
+                };
+                named.plan(view, &[])?;
+            }
+            variants.retain(|plan| {
+                let variant = plan.variant.as_ref();
+                variant.is_some_and(|variant| self.variant.contains(&variant.name))
+            });
+        }
+        if variants.is_empty() {
+            return Err(Error::usage(format!(
+                "{} has no variants; add [[variant]] to it, or name one with \
+                 --set 'no retries: load.client.retries=0'",
+                chosen.scenario
+            )));
+        }
+        Ok([vec![base], variants].concat())
+    }
 }
 
-/// A series of runs: the scenario as it is and each variant, with each seed.
-struct Trials<'a> {
-    variants: &'a [Variant],
-    scenario: String,
-    title: String,
-    tried: Vec<Tried>,
-    parent: PathBuf,
-}
-
-/// Runs the scenario as it is and each variant, a seed after the other, and prints the
-/// table. All with one seed come before the next: what the machine does meanwhile falls on
-/// all of them.
+/// Runs the scenario as it is and each variant of the command line, live.
 pub(super) fn run(
     chosen: &Chosen,
     variants: &[Variant],
@@ -108,160 +217,86 @@ pub(super) fn run(
     view: &View,
     options: &run::Options,
 ) -> Code {
-    let variants: Vec<Variant> = std::iter::once(Variant::unchanged())
-        .chain(variants.iter().cloned())
-        .collect();
-    // A mistake in the last variant is reported before the first is run.
-    let plans = variants
-        .iter()
-        .map(|variant| chosen.plan(view, &variant.settings));
-    let plans: Vec<Plan> = plans.collect::<Result<_>>()?;
-    let parent = options.out.clone().unwrap_or_else(|| {
-        let stamp = clock::stamp(clock::wall_millis());
-        Path::new("reports").join(format!("what-if-{stamp}"))
-    });
-    let mut trials = Trials {
-        variants: &variants,
-        scenario: plans[0].scenario.clone(),
-        title: plans[0].title.clone(),
-        tried: Vec::new(),
-        parent,
-    };
-    // The scenario as it is must be possible.
-    let mut series = Series::begin(1)?;
-    for more in 0..seeds {
-        for (place, plan) in plans.iter().enumerate() {
-            let plan = Plan {
-                seed: plan.seed.wrapping_add(more),
-                ..plan.clone()
-            };
-            let name = variants[place].shown();
-            let number = more * plans.len() as u64 + place as u64 + 1;
-            let all = seeds * plans.len() as u64;
-            super::tell(&format!("{number} of {all}: {name}, seed {}", plan.seed));
-            let named = if seeds > 1 {
-                format!("{place}-seed-{}", plan.seed)
-            } else {
-                place.to_string()
-            };
-            let directory = trials.parent.join(named);
-            let seed = plan.seed;
-            let options = one(options, &directory, chosen, (&variants[place], seed));
-            let outcome = match series.run(|| run::live(plan, &options)) {
-                InSeries::Counts(findings) => Ok(Outcome::of(&findings)),
-                InSeries::Invalid(why) => Err(format!("its measurement is invalid: {why}")),
-                InSeries::Unfit(why) => Err(format!("it could not be run: {why}")),
-                InSeries::Ends(why) => {
-                    trials.show()?;
-                    return why;
-                }
-            };
-            trials.tried.push(Tried {
-                variant: place,
-                seed,
-                directory,
-                outcome,
-            });
-        }
-    }
-    let valid = trials.show()?;
-    Ok(if valid { EXIT_PASSED } else { EXIT_INVALID })
+    let base = chosen.plan(view, &[])?;
+    let own = variants.iter().map(|variant| variant.plan(chosen, view));
+    let plans: Vec<Plan> = std::iter::once(Ok(base))
+        .chain(own)
+        .collect::<Result<_>>()?;
+    let again = |plan: &Plan| command(chosen, false, plan, &options.allowed);
+    live(&plans, seeds, ("what-if", &again), options)
 }
 
-impl Trials<'_> {
-    /// Prints the table of those that were run, where any was, and puts it into the report
-    /// of the scenario as it is; whether all of it is valid.
-    fn show(&self) -> Result<bool> {
-        if self.tried.is_empty() {
-            return Ok(true);
-        }
-        let told = self.table()?;
-        let place = self.valid(0).next().map(|(it, _)| it.directory.as_path());
-        let report = place
-            .map(|place| run::with_table(place, &told))
-            .transpose()?;
-        super::answer(report::what_if::text(&told).as_bytes())?;
-        let report = report.map(|page| format!("Report: {}\n", page.display()));
-        let runs = format!("\nRuns: {}\n", self.parent.display());
-        super::answer((runs + &report.unwrap_or_default()).as_bytes())?;
-        Ok(told.inapplicable.is_empty())
-    }
-
-    /// The valid runs of a variant.
-    fn valid(&self, variant: usize) -> impl Iterator<Item = (&Tried, &Outcome)> {
-        let own = self.tried.iter().filter(move |it| it.variant == variant);
-        own.filter_map(|it| Some((it, it.outcome.as_ref().ok()?)))
-    }
-
-    /// The table; what was not measured validly is left out of it, with the reason.
-    fn table(&self) -> Result<WhatIf> {
-        let base: Vec<(&Tried, &Outcome)> = self.valid(0).collect();
-        let Some(base_row) = self.row(0, &base) else {
-            let why = self.tried.iter().find_map(|it| it.outcome.as_ref().err());
-            return Err(Error::unfit(format!(
-                "failed to measure the scenario as it is, so there is nothing to compare with: {}",
-                why.map_or("it was not run", String::as_str)
-            )));
-        };
-        let left_out = self.tried.iter().filter_map(|it| {
-            let why = it.outcome.as_ref().err()?;
-            let name = format!("{}, seed {}", self.variants[it.variant].shown(), it.seed);
-            Some((name, why.clone()))
-        });
-        Ok(WhatIf {
-            scenario: self.scenario.clone(),
-            title: self.title.clone(),
-            live: true,
-            seeds: base.iter().map(|(it, _)| it.seed).collect(),
-            base: base_row,
-            alone: (1..self.variants.len())
-                .filter_map(|variant| self.row(variant, &base))
-                .collect(),
-            pairs: Vec::new(),
-            inapplicable: left_out.collect(),
-        })
-    }
-
-    /// A variant's row, of the seeds that were measured validly with it and without it;
-    /// none where there is no such seed.
-    fn row(&self, variant: usize, base: &[(&Tried, &Outcome)]) -> Option<Row> {
-        let pairs = base.iter().filter_map(|(own, without)| {
-            let mut all = self.valid(variant);
-            let (_, with) = all.find(|(it, _)| it.seed == own.seed)?;
-            Some((with.clone(), (*without).clone()))
-        });
-        let (with, without): (Vec<_>, Vec<_>) = pairs.unzip();
-        let own = &self.variants[variant];
-        let what = own.what();
-        let named = [(own.name.as_str(), what.as_str())];
-        let named: &[(&str, &str)] = if variant == 0 { &[] } else { &named };
-        Row::of(named, &with, &without)
-    }
-}
-
-/// How a variant is run: into a directory of its own, with its verdict's line alone. What
-/// makes it again is a run of its own too.
-fn one(
+/// Runs each plan live with each seed, and shows the table; `named`: how their directory
+/// begins; `again`: the words of a command that runs a plan alone.
+fn live(
+    plans: &[Plan],
+    seeds: u64,
+    (named, again): (&str, &dyn Fn(&Plan) -> Vec<String>),
     options: &run::Options,
-    out: &Path,
-    chosen: &Chosen,
-    variant: (&Variant, u64),
-) -> run::Options {
-    run::Options {
-        out: Some(out.to_owned()),
-        quiet: true,
-        command: command(chosen, variant, &options.allowed),
-        ..options.clone()
+) -> Code {
+    let tries = Tries {
+        plans,
+        seeds,
+        directory: Tries::directory(options.out.as_deref(), named),
+    };
+    let mut variants = tries.live(
+        &mut |plan, directory| {
+            // With its verdict's line alone. What makes it again is a run of its own too.
+            let options = run::Options {
+                out: Some(directory.to_owned()),
+                quiet: true,
+                command: again(&plan),
+                ..options.clone()
+            };
+            run::live(plan, &options)
+        },
+        &|text| super::tell(&text),
+    )?;
+    match variants.ended.take() {
+        None => shown(&variants, options),
+        Some(why) => {
+            if !variants.is_empty() {
+                shown(&variants, options)?;
+            }
+            why
+        }
     }
 }
 
-/// The words of a command that runs this variant alone, with this seed.
-fn command(chosen: &Chosen, (variant, seed): (&Variant, u64), allowed: &[String]) -> Vec<String> {
-    let seed = ["--seed".to_owned(), seed.to_string()];
+/// Prints the table of those that were tried, and writes it; the exit code.
+fn shown(variants: &Variants, options: &run::Options) -> Code {
+    let table = variants.table()?;
+    variants.beside_the_first(&table)?;
+    let page = variants.write(&table)?;
+    if !options.quiet {
+        super::answer(report::what_if::text(&table).as_bytes())?;
+    }
+    let told = format!(
+        "\nRuns: {}\nReport: {}\n",
+        variants.directory.display(),
+        page.display()
+    );
+    super::answer(told.as_bytes())?;
+    Ok(match variants.passed() {
+        Some(true) => EXIT_PASSED,
+        Some(false) => EXIT_EXPECTATION,
+        None => EXIT_INVALID,
+    })
+}
+
+/// The words of a command that runs this plan alone; `of_file`: a variant is one of the
+/// scenario's own, and else one of the command line.
+fn command(chosen: &Chosen, of_file: bool, plan: &Plan, allowed: &[String]) -> Vec<String> {
+    let seed = ["--seed".to_owned(), plan.seed.to_string()];
     let profile = chosen.profile.iter();
     let profile = profile.flat_map(|name| ["--profile".to_owned(), name.clone()]);
-    let settings = chosen.set.iter().chain(&variant.settings);
-    let settings = settings.flat_map(|setting| ["--set".to_owned(), setting.to_string()]);
+    let (named, made): (Vec<_>, Vec<_>) = plan.variant.iter().partition(|_| of_file);
+    let named = named.into_iter().map(|variant| variant.name.clone());
+    let named = named.flat_map(|name| ["--variant".to_owned(), name]);
+    let settings = chosen.set.iter().map(Setting::to_string);
+    let set = made.into_iter().flat_map(|variant| variant.set.clone());
+    let settings = settings.chain(set);
+    let settings = settings.flat_map(|setting| ["--set".to_owned(), setting]);
     let hosts = allowed.iter();
     let hosts = hosts.flat_map(|host| ["--allow-host".to_owned(), host.clone()]);
     ["threadbare", "run", &chosen.scenario]
@@ -269,6 +304,7 @@ fn command(chosen: &Chosen, (variant, seed): (&Variant, u64), allowed: &[String]
         .map(str::to_owned)
         .chain(seed)
         .chain(profile)
+        .chain(named)
         .chain(settings)
         .chain(hosts)
         .collect()
@@ -287,17 +323,31 @@ mod tests {
     fn a_variant_is_made_again_by_a_run_of_its_own() {
         let chosen = Chosen {
             profile: Some("ci".into()),
+            variant: None,
             expect: Vec::new(),
             scenario: "mine.toml".into(),
             seed: Some(3),
             set: vec!["end=20s".parse().unwrap()],
         };
-        let variant = "no retries: load.client.retries=0".parse().unwrap();
-        let words = command(&chosen, (&variant, 3), &["shop.test".into()]);
+        let plan = Plan {
+            seed: 3,
+            variant: Some(model::Variant {
+                name: "no retries".into(),
+                set: vec!["load.client.retries=0".into()],
+                ..model::Variant::default()
+            }),
+            ..Plan::default()
+        };
+        let words = command(&chosen, false, &plan, &["shop.test".into()]);
         assert_eq!(
             words.join(" "),
             "threadbare run mine.toml --seed 3 --profile ci --set end=20s --set load.client.retries=0 \
              --allow-host shop.test"
+        );
+        let words = command(&chosen, true, &plan, &[]).join(" ");
+        assert!(
+            words.ends_with("--profile ci --variant no retries --set end=20s"),
+            "{words}"
         );
     }
 
@@ -325,5 +375,15 @@ mod tests {
         for wrong in ["", "a", "x=1", "a: ", "a: x", "a: =1"] {
             assert!(wrong.parse::<Variant>().is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_change_is_a_variant_or_a_setting_of_all() {
+        let one = |text: &str| matches!(text.parse(), Ok(Change::One(_)));
+        let all = |text: &str| matches!(text.parse(), Ok(Change::All(_)));
+        assert!(one("no retries: load.client.retries=0"));
+        assert!(all("load.client.retries=0"));
+        assert!(all("target.env.TEXT=a: b"));
+        assert!("nothing".parse::<Change>().is_err());
     }
 }

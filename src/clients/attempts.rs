@@ -404,9 +404,13 @@ impl Clients {
     ) {
         match owner {
             Owner::Operation(slot) => self.attempt_ended(slot, outcome, now, wire),
-            Owner::Probe { monitor, epoch, .. } => {
+            Owner::Probe {
+                monitor,
+                group,
+                epoch,
+            } => {
                 let well = outcome == AttemptOutcome::Expected;
-                self.ledger.ended(Class::Monitor, well);
+                self.ledger.probe_ended(group, well);
                 self.probes.ended(monitor, epoch, now, well);
             }
         }

@@ -9,8 +9,8 @@ use super::spent::Times;
 use crate::model::{FailureCause, SourceName, Terminal, Unanswered};
 use crate::plan::Draft;
 use crate::record::{
-    AttemptCounters, Counters, FailureCounters, GeneratorCounters, Histogram, Measure, Sample,
-    StatusCounters,
+    AttemptCounters, Counters, FailureCounters, GeneratorCounters, Histogram, Measure,
+    ProbeCounters, Sample, StatusCounters,
 };
 use crate::units::Nanos;
 
@@ -153,6 +153,8 @@ pub(super) struct Axis {
     pub end: Nanos,
     /// Kinds of operation that have figures of their own.
     pub kinds: usize,
+    /// Groups of monitors.
+    pub monitors: usize,
 }
 
 /// What is counted, on both time axes.
@@ -163,6 +165,8 @@ pub(super) struct Ledger {
     buckets: Buckets,
     user: Attempts,
     monitor: Attempts,
+    /// Of each group of monitors, where there are several.
+    probes: Vec<ProbeCounters>,
     generator: GeneratorCounters,
     send_lag: Histogram,
     pool_wait: Histogram,
@@ -181,13 +185,16 @@ impl Ledger {
             interval,
             end,
             kinds,
+            monitors,
         } = axis;
+        let groups = if monitors > 1 { monitors } else { 0 };
         Self {
             interval,
             from: Nanos::ZERO,
             buckets: Buckets::new(interval, end, kinds),
             user: Attempts::default(),
             monitor: Attempts::default(),
+            probes: vec![ProbeCounters::default(); groups],
             generator: GeneratorCounters::default(),
             send_lag: Histogram::new(),
             pool_wait: Histogram::new(),
@@ -248,6 +255,18 @@ impl Ledger {
         let from = self.from;
         self.user.close(SourceName::User, from, to, emit);
         self.monitor.close(SourceName::Monitor, from, to, emit);
+        for (place, probes) in self.probes.iter_mut().enumerate() {
+            let counters = std::mem::take(probes);
+            if counters != ProbeCounters::default() {
+                emit(Sample {
+                    from,
+                    to,
+                    source: SourceName::of_monitor(place),
+                    counters: Counters::Probes(counters),
+                    histograms: Vec::new(),
+                });
+            }
+        }
         let mut counters = std::mem::take(&mut self.generator);
         self.generator.connections_open = counters.connections_open;
         self.generator.backlog_max = self.waiting;
@@ -315,6 +334,18 @@ impl Ledger {
             counters.ended_well += 1;
         } else {
             counters.ended_badly += 1;
+        }
+    }
+
+    /// A probe of this group of monitors has ended.
+    pub(super) fn probe_ended(&mut self, group: usize, well: bool) {
+        self.ended(Class::Monitor, well);
+        if let Some(probes) = self.probes.get_mut(group) {
+            if well {
+                probes.ended_well += 1;
+            } else {
+                probes.ended_badly += 1;
+            }
         }
     }
 
@@ -406,6 +437,7 @@ mod tests {
                 interval: ms(100),
                 end: ms(1000),
                 kinds: 1,
+                monitors: 0,
             },
             ms(1),
             ms(2),

@@ -118,6 +118,7 @@ impl Clients {
             interval: plan.interval,
             end: plan.end,
             kinds: plan.kinds.len(),
+            monitors: monitors.len(),
         };
         Self {
             policy: plan.load.client.clone(),

@@ -6,11 +6,11 @@ use super::ab::withhold;
 use super::series::{InSeries, Series, why_ended};
 use super::sets::{digest, runs};
 use crate::analysis::compare::{Comparison, Options, compare};
-use crate::analysis::{Findings, RepeatedRuns};
+use crate::analysis::{Findings, RepeatedRuns, SeedFindings, SeedShares};
 use crate::clock;
 use crate::error::{EXIT_PASSED, Error, Result};
 use crate::plan::Plan;
-use crate::record::write_private;
+use crate::record::{Backend, write_private};
 use crate::report;
 use crate::run;
 
@@ -154,18 +154,26 @@ fn several(
             break;
         }
     }
+    let seeds: Vec<_> = found.iter().map(SeedFindings::of).collect();
+    let simulated = found.iter().any(|run| run.backend == Backend::Sim);
+    let shares = SeedShares::of(&plan.expectations, &seeds, !simulated);
     let mut runs = judged(&found);
     runs.left_out = left_out;
     if let Some((after, why)) = &ended {
         let told = why_ended(why);
         runs.ended = format!("ended after {after} of {} runs: {told}", gate.repeat);
     }
-    write(directory, &runs, gate.options)?;
+    write(directory, &runs, &shares, gate.options)?;
     Ok((runs, places, ended.map(|(_, why)| why)))
 }
 
 /// Writes what the runs came to, and prints it.
-fn write(directory: &Path, runs: &RepeatedRuns, options: &run::Options) -> Result<()> {
+fn write(
+    directory: &Path,
+    runs: &RepeatedRuns,
+    shares: &SeedShares,
+    options: &run::Options,
+) -> Result<()> {
     std::fs::create_dir_all(directory).map_err(|cause| {
         Error::failed(format!("failed to make {}: {cause}", directory.display()))
     })?;
@@ -173,7 +181,15 @@ fn write(directory: &Path, runs: &RepeatedRuns, options: &run::Options) -> Resul
         .map_err(|cause| Error::failed(format!("failed to write {REPEATED}: {cause}")))?;
     write_private(directory, REPEATED, text.as_bytes())?;
     write_private(directory, JUNIT, report::repeated::junit(runs)?.as_bytes())?;
+    // A load without an incident has no verdict.
+    let told = shares.is_told();
+    if told {
+        run::write_seeds(directory, shares)?;
+    }
     if !options.quiet {
+        if told {
+            run::say(report::seeds::verdicts(shares))?;
+        }
         run::say(report::repeated::text(runs, options.color))?;
     }
     Ok(())

@@ -5,6 +5,7 @@ mod baseline;
 mod gate;
 mod series;
 mod sets;
+mod variants;
 
 use std::path::{Path, PathBuf};
 
@@ -16,8 +17,8 @@ use crate::report;
 pub(crate) use ab::{Turns, ab};
 pub(crate) use baseline::accept;
 pub(crate) use gate::{Gate, Gated, gate};
-pub(crate) use series::{InSeries, Series};
 use sets::runs;
+pub(crate) use variants::{Tries, Variants};
 
 /// The files of a comparison, in a directory of its own.
 const JSON: &str = "comparison.json";

@@ -7,13 +7,15 @@
 
 mod axis;
 mod measures;
+mod seeds;
 mod sweep;
 mod trial;
 mod what_if;
 
 pub(crate) use axis::Axis;
 pub(crate) use measures::{MEASURES, Measure};
-pub use sweep::sweep;
+pub use seeds::seeds;
+pub use sweep::{Grid, sweep};
 pub(crate) use what_if::what_if;
 
 /// Told after each trial: so many of so many are done. False ends everything.

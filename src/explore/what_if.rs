@@ -106,6 +106,7 @@ pub(crate) fn what_if(
         scenario: plan.scenario.clone(),
         title: plan.title.clone(),
         live: false,
+        variants: false,
         seeds,
         base,
         alone: rows,

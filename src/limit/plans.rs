@@ -155,7 +155,7 @@ impl<'a> Plans<'a> {
         let changes = Changes {
             profile: self.sought.profile.as_deref(),
             settings: &settings,
-            expected: &[],
+            ..Changes::default()
         };
         let mut plan = self.scenario.plan(&changes, self.colour)?;
         if !self.connections_named && !self.simulated {

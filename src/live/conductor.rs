@@ -4,6 +4,8 @@
 //! own and sends [`Message`]s. Only this loop writes the record, so the journal
 //! has one order. Actions are journalled before they act.
 
+mod people;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -21,7 +23,8 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::gauges::{AcceptQueue, Sockets};
 use crate::load::{Address, Command, Generator, Setup, Update};
-use crate::plan::{Action, Plan, Timeline};
+use crate::model::Ordered;
+use crate::plan::{Action, Plan, Responders, Timeline};
 use crate::record::{Event, FailureBook, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::units::Nanos;
 
@@ -36,7 +39,8 @@ const STOOD_STILL: Nanos = Nanos::from_secs(1);
 
 /// Carries out the plan on a real target, and records what happens. `binary` is
 /// this program's own executable, from which the fleet and the guardian are
-/// started; `allowed`: the hosts that the command line names.
+/// started; `allowed`: the hosts that the command line names; `orders`: what people in the
+/// room ask for, where there are any.
 ///
 /// Returns why the run stopped; an interrupted run is recorded as far as it went.
 ///
@@ -51,9 +55,13 @@ pub(crate) fn conduct(
     recorder: &mut Recorder,
     (binary, allowed): (&Path, &[String]),
     warnings: &[String],
+    orders: Option<Receiver<Ordered>>,
     observer: &mut dyn Observer,
 ) -> Result<StopCause> {
     let (sender, messages) = mpsc::channel();
+    if let Some(orders) = orders {
+        hear(orders, sender.clone());
+    }
     let signals = sender.clone();
     let interrupt = Interrupt::listen(move || {
         // Nobody listens once the run has ended; then there is nothing to interrupt.
@@ -69,8 +77,11 @@ pub(crate) fn conduct(
         clock: Clock::start(),
         sender,
         messages,
-        timeline: Timeline::new(&plan.timeline),
+        timeline: Timeline::new(plan),
+        responders: Responders::new(plan),
         watch: Watch::new(plan),
+        load_ended: false,
+        stopped_by: None,
     };
     let cause = run.all(binary, allowed, warnings);
     let ended = run.end(cause);
@@ -93,7 +104,12 @@ struct Run<'a> {
     sender: Sender<Message>,
     messages: Receiver<Message>,
     timeline: Timeline,
+    responders: Responders,
     watch: Watch,
+    /// Whether the last operation was scheduled.
+    load_ended: bool,
+    /// Who in the room ends the run.
+    stopped_by: Option<String>,
 }
 
 impl Run<'_> {
@@ -236,10 +252,10 @@ impl Run<'_> {
         let mut end = self.plan.end + self.plan.drain + PATIENCE;
         loop {
             let now = self.clock.now();
-            if let Some(signal) = self.interrupt.signal() {
+            if let Some(cause) = self.asked_to_stop() {
                 end = end.min(now + PATIENCE);
                 if now >= end {
-                    return Ok(StopCause::Interrupted { signal });
+                    return Ok(cause);
                 }
             } else {
                 if now >= end {
@@ -251,11 +267,17 @@ impl Run<'_> {
                 while let Some(entry) = self.timeline.take(now) {
                     self.begin(entry, generator, actor)?;
                 }
+                self.respond(now, generator, actor)?;
             }
-            let wake = self
-                .timeline
-                .next_deadline()
-                .filter(|_| self.interrupt.signal().is_none())
+            let due = [
+                self.timeline.next_deadline(),
+                self.responders.next_deadline(),
+            ];
+            let wake = due
+                .into_iter()
+                .flatten()
+                .min()
+                .filter(|_| !self.stopping())
                 .map_or(end, |due| due.min(end));
             let asleep = self.clock.now();
             let wait = wake.saturating_sub(asleep);
@@ -275,12 +297,12 @@ impl Run<'_> {
             };
             match message {
                 Message::Load(Update::Finished) => {
-                    return Ok(match self.interrupt.signal() {
-                        Some(signal) => StopCause::Interrupted { signal },
-                        None => StopCause::Completed,
-                    });
+                    return Ok(self.asked_to_stop().unwrap_or(StopCause::Completed));
                 }
-                Message::Load(Update::LoadEnded) => self.event(&Event::LoadEnded)?,
+                Message::Load(Update::LoadEnded) => {
+                    self.load_ended = true;
+                    self.event(&Event::LoadEnded)?;
+                }
                 Message::Load(Update::Failed(reason)) => return Err(Error::failed(reason)),
                 Message::Load(Update::FirstFailure(failure)) => {
                     self.event(&Event::FirstFailure(failure))?;
@@ -296,11 +318,21 @@ impl Run<'_> {
                     self.happened(&Event::ActionEnded { entry, outcome })?;
                 }
                 Message::Interrupted => generator.command(Command::Stop),
+                Message::Ordered(ordered) => self.ordered(ordered, generator, actor)?,
             }
             if let Some(cause) = self.watch.aborted() {
                 return Ok(cause.clone());
             }
         }
+    }
+
+    /// Why the run ends before its planned end, where a signal or somebody in the room asks
+    /// for it.
+    fn asked_to_stop(&self) -> Option<StopCause> {
+        let interrupted = self.interrupt.signal();
+        let interrupted = interrupted.map(|signal| StopCause::Interrupted { signal });
+        let stopped = || self.stopped_by.clone().map(|by| StopCause::Stopped { by });
+        interrupted.or_else(stopped)
     }
 
     fn stood_still(&mut self, late: Nanos) -> Result<()> {
@@ -319,7 +351,7 @@ impl Run<'_> {
         generator: &Generator,
         actor: &Sender<(usize, Action)>,
     ) -> Result<()> {
-        let action = self.plan.timeline[entry].action.clone();
+        let action = self.timeline.entries()[entry].action.clone();
         if action.begins().is_some() {
             self.watch.healthy(self.clock.now())?;
         }
@@ -343,10 +375,11 @@ impl Run<'_> {
     /// An event that timeline entries may be waiting for.
     fn happened(&mut self, event: &Event) -> Result<()> {
         let now = self.clock.now();
-        let trigger = event.trigger(&self.plan.timeline);
+        let trigger = event.trigger(self.timeline.entries());
         if let Some(trigger) = trigger {
             self.timeline.on(now, &trigger);
         }
+        event.tell(now, &mut self.responders);
         self.event(event)
     }
 
@@ -405,6 +438,8 @@ impl Run<'_> {
                 Message::ActionEnded { entry, outcome } => {
                     self.event(&Event::ActionEnded { entry, outcome })?;
                 }
+                // What is written down is, also at the end; what would be done is not.
+                Message::Ordered(ordered) => self.too_late(ordered)?,
                 Message::Load(Update::LoadEnded | Update::Finished)
                 | Message::Sampled { .. }
                 | Message::Interrupted => {}
@@ -450,6 +485,18 @@ impl Run<'_> {
             cause => cause,
         }
     }
+}
+
+/// Passes on what people ask for, until nobody can any more.
+fn hear(orders: Receiver<Ordered>, messages: Sender<Message>) {
+    thread::spawn(move || {
+        for ordered in orders {
+            // Once the run has ended nobody listens.
+            if messages.send(Message::Ordered(ordered)).is_err() {
+                return;
+            }
+        }
+    });
 }
 
 /// The responder: carries out what is done to the system, in order. What takes

@@ -5,6 +5,7 @@
 //! the conductor's business alone.
 
 use crate::load::Update;
+use crate::model::Ordered;
 use crate::record::{Event, Outcome, Sample};
 use crate::units::Nanos;
 
@@ -28,6 +29,8 @@ pub(super) enum Message {
     Died(Event),
     /// By the actor: a timeline entry has been carried out.
     ActionEnded { entry: usize, outcome: Outcome },
+    /// By somebody in the room: what they ask for.
+    Ordered(Ordered),
     /// By the system: a signal asks for an end.
     Interrupted,
 }

@@ -8,6 +8,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::error::{Error, Result};
+use crate::process::give_terminal_back;
 
 /// Whether, and by which signal, an end was asked for.
 #[derive(Debug, Clone)]
@@ -39,6 +40,7 @@ impl Interrupt {
                 on_first();
             }
             if let Some(signal) = signals.next() {
+                give_terminal_back();
                 std::process::exit(128 + signal);
             }
         });

@@ -21,6 +21,8 @@ pub enum Figure {
     RecoveryAfterLastAction,
     /// Impact start → detected, in seconds.
     TimeToDetect,
+    /// Impact → acknowledged, in seconds.
+    TimeToAcknowledge,
     /// Impact start → half of the baseline's goodput, in seconds.
     TimeToMitigate,
     /// Impact start → recovered, in seconds.
@@ -110,6 +112,7 @@ named!(Figure {
     RecoveryAfterTriggerOff = "recovery after trigger off",
     RecoveryAfterLastAction = "recovery after the last action",
     TimeToDetect = "time to detect",
+    TimeToAcknowledge = "time to acknowledge",
     TimeToMitigate = "time to mitigate",
     TimeToRecover = "time to recover",
     IncidentVerdict = "incident verdict",
@@ -148,6 +151,7 @@ impl Figure {
             | Self::RecoveryAfterTriggerOff
             | Self::RecoveryAfterLastAction
             | Self::TimeToDetect
+            | Self::TimeToAcknowledge
             | Self::TimeToMitigate
             | Self::TimeToRecover
             | Self::ResponseP50
@@ -196,6 +200,7 @@ impl Figure {
             | Self::RecoveryAfterTriggerOff
             | Self::RecoveryAfterLastAction
             | Self::TimeToDetect
+            | Self::TimeToAcknowledge
             | Self::TimeToMitigate
             | Self::TimeToRecover
             | Self::IncidentVerdict
@@ -277,6 +282,9 @@ pub struct Expectation {
     /// Whether the run ends as soon as it can no longer hold.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub abort: bool,
+    /// The least share of the seeds in which it holds; none: it holds in each.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Ratio>,
 }
 
 /// Which failures are counted.

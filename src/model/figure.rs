@@ -73,6 +73,7 @@ impl Figure {
             Self::RecoveryAfterTriggerOff => "trigger off → recovered",
             Self::RecoveryAfterLastAction => "last action → recovered",
             Self::TimeToDetect => "impact → first alert",
+            Self::TimeToAcknowledge => "impact → looked at by somebody on call",
             Self::TimeToMitigate => "impact → half of the baseline's goodput",
             Self::TimeToRecover => "impact → recovered",
             Self::IncidentVerdict => "how the incident ended",

@@ -32,8 +32,10 @@ mod limit_trigger;
 mod line;
 mod load;
 mod monitor;
+mod on_call;
 mod outcome;
 mod patience;
+mod people;
 mod probes;
 mod process_fault;
 mod proxied;
@@ -60,13 +62,14 @@ mod story;
 mod surge;
 mod target;
 mod url;
+mod variant;
 mod window;
 mod words;
 mod work;
 
 pub use action::{
-    Action, ActionName, Cause, ClientsAction, FleetAction, ProxyAction, ServiceAction,
-    TargetAction, Trigger, When,
+    Action, ActionName, Cause, ClientsAction, FleetAction, OutsideAction, ProxyAction,
+    ServiceAction, TargetAction, Trigger, When,
 };
 pub(crate) use action::{first, restarted};
 pub(crate) use admission::Admission;
@@ -107,8 +110,13 @@ pub(crate) use line::Line;
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
 pub(crate) use monitor::Monitor;
 pub use monitor::MonitorPolicy;
+pub(crate) use on_call::{OnCall, OnCallDeed};
+pub use on_call::{OnCallPolicy, OnCallStep};
 pub use outcome::Outcome;
 pub(crate) use patience::{Patience, TIME_LEFT_HEADER, time_left_ms};
+pub use people::{
+    GameOrder, GameRole, NAME_MAX, Offer, Ordered, Person, Question, Reported, TEXT_MAX,
+};
 pub(crate) use probes::Probes;
 pub use process_fault::{Limits, ProcessFault, ProcessSelector};
 pub use proxied::{Breakage, Front, HostPort, Proxied};
@@ -131,6 +139,7 @@ pub use story::Story;
 pub(crate) use surge::{Surge, surges};
 pub use target::{Command, Origin, Ready, Site, TargetSpec};
 pub use url::Url;
+pub use variant::Variant;
 pub use window::{Anchor, Moment, Point, Window};
 pub use words::{IncidentVerdict, SourceName, SustainingEffect};
 pub use work::{

@@ -60,6 +60,21 @@ named! {
         ColdStart = "cold_start",
         /// Tasks that nobody waits for.
         DetachedTasks = "detached_tasks",
+        /// Nothing completes, nothing runs, and all workers are held.
+        Deadlock = "deadlock",
+        /// Capacity that was lost and does not come back.
+        Leak = "leak",
+    }
+}
+
+impl SustainingEffect {
+    /// As it stands behind `sustained by`.
+    pub fn in_words(self) -> String {
+        match self {
+            Self::Deadlock => "a deadlock".into(),
+            Self::Leak => "a leak".into(),
+            _ => self.word().replace('_', " "),
+        }
     }
 }
 
@@ -140,6 +155,11 @@ impl SourceName {
     /// Users' operations at the URL at this place of the target's.
     pub fn of_url(place: usize) -> Self {
         Self::Named(format!("url {}", place + 1))
+    }
+
+    /// Probes of the group of monitors at this place of the plan's.
+    pub fn of_monitor(place: usize) -> Self {
+        Self::Named(format!("monitor {}", place + 1))
     }
 
     /// Requests of a hook of this name.

@@ -11,7 +11,8 @@ use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, SignatureScheme,
+    ClientConfig, ClientConnection, DigitallySignedStruct, RootCertStore, ServerConfig,
+    SignatureScheme,
 };
 
 use crate::bounds::CERTIFICATES;
@@ -111,6 +112,29 @@ impl Tls {
     pub fn session(&self) -> std::result::Result<ClientConnection, rustls::Error> {
         ClientConnection::new(Arc::clone(&self.config), self.server.clone())
     }
+}
+
+/// What a server of HTTP/1.1 says it is: files with its certificate chain and private key (PEM).
+///
+/// # Errors
+///
+/// Where a file cannot be read, does not hold what it should, or the two do not belong together.
+pub(crate) fn server(chain: &Path, key: &Path) -> Result<Arc<ServerConfig>> {
+    let provider = Arc::new(ring::default_provider());
+    let unfit = |cause: rustls::Error| {
+        let (chain, key) = (chain.display(), key.display());
+        Error::usage(format!(
+            "failed to serve TLS with {chain} and {key}: {cause}"
+        ))
+    };
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unfit)?
+        .with_no_client_auth()
+        .with_single_cert(certificates(chain)?, private_key(key)?)
+        .map_err(unfit)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(Arc::new(config))
 }
 
 fn roots(ca: Option<&Path>) -> Result<RootCertStore> {

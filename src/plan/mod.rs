@@ -5,7 +5,9 @@
 //! makes one of a file, `threadbare load` of its arguments. A plan is immutable
 //! during a run: what happens is in the record.
 
+mod offers;
 mod phases;
+mod responders;
 mod schedule;
 mod surge;
 mod timeline;
@@ -14,15 +16,17 @@ use serde::{Deserialize, Serialize};
 
 pub use crate::model::{
     Action, Bound, Cause, ClosedLoop, Drive, Expectation, Figure, Load, MixEntry, Pacing,
-    RecoveryRule, Request, Story, Trigger, Unit, When,
+    RecoveryRule, Request, Story, Trigger, Unit, Variant, When,
 };
 use crate::model::{
     AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy,
-    OperationKind, Origin, ProxyAction, ReleasePolicy, Safety, TargetAction, TargetSpec,
+    OnCallPolicy, OperationKind, Origin, ProxyAction, ReleasePolicy, Safety, TargetAction,
+    TargetSpec,
 };
 use crate::units::Nanos;
 
 pub(crate) use phases::{BASELINE, phase_names, surge_phases};
+pub(crate) use responders::{Responders, Response};
 pub(crate) use schedule::{Choice, Schedule, weight_ends};
 #[cfg(not(feature = "testing"))]
 pub(crate) use schedule::{Draft, Slice, fleet_choices};
@@ -42,6 +46,15 @@ pub struct Plan {
     pub claim: String,
     /// Where the facts come from.
     pub source: String,
+    /// What kind of failure it shows, in a word or two; scenarios of one kind stand together.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub mechanism: String,
+    /// What people say who see such an incident.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seen: Vec<String>,
+    /// The variant of the scenario that it is; none: the scenario as it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub variant: Option<Variant>,
     /// The seed of every random stream.
     pub seed: u64,
     /// The incident's own clock, where the scenario has one.
@@ -80,6 +93,9 @@ pub struct Plan {
     pub alerts: Vec<AlertRule>,
     /// What is done to the fleet and its clients, in the order of the scenario.
     pub timeline: Vec<Entry>,
+    /// Those on call, who act on alerts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub responders: Vec<OnCallPolicy>,
     /// What counts as impact and recovery.
     pub recovery: RecoveryRule,
     /// Limits on what the run may do.
@@ -87,6 +103,12 @@ pub struct Plan {
     pub safety: Safety,
     /// What the run is expected to show.
     pub expectations: Vec<Expectation>,
+    /// Whether people decide when each entry of the timeline is carried out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub manual: bool,
+    /// When a run that people decide ends, where not at `end`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub game_end: Option<Nanos>,
 }
 
 /// A plan that drives nothing for no time: whoever makes one says what is
@@ -98,6 +120,9 @@ impl Default for Plan {
             title: String::new(),
             claim: String::new(),
             source: String::new(),
+            mechanism: String::new(),
+            seen: Vec::new(),
+            variant: None,
             seed: 1,
             story: None,
             warm_up: Nanos::ZERO,
@@ -114,9 +139,12 @@ impl Default for Plan {
             gauges: Vec::new(),
             alerts: Vec::new(),
             timeline: Vec::new(),
+            responders: Vec::new(),
             recovery: RecoveryRule::default(),
             safety: Safety::default(),
             expectations: Vec::new(),
+            manual: false,
+            game_end: None,
         }
     }
 }
@@ -246,4 +274,38 @@ pub struct Entry {
     pub action: Action,
     /// The name of the phase that begins with it.
     pub phase: String,
+    /// What the facilitator of a game day tells the room with it, where only facilitators
+    /// know of it before it acts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inject: Option<String>,
+}
+
+impl Plan {
+    /// The same, for people to decide: no entry comes by itself, and it ends when a game day
+    /// does.
+    #[must_use]
+    pub fn by_hand(self) -> Self {
+        Self {
+            manual: true,
+            end: self.game_end.unwrap_or(self.end),
+            // Which the file says for a run without people.
+            game_end: self.game_end.map(|_| self.end),
+            ..self
+        }
+    }
+
+    /// The same with its timeline as the file has it: without people.
+    #[must_use]
+    pub fn as_written(&self) -> Self {
+        let plan = self.clone();
+        if !plan.manual {
+            return plan;
+        }
+        Self {
+            manual: false,
+            end: plan.game_end.unwrap_or(plan.end),
+            game_end: plan.game_end.map(|_| plan.end),
+            ..plan
+        }
+    }
 }

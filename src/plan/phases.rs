@@ -12,7 +12,7 @@ pub(crate) const BASELINE: &str = "baseline";
 ///
 /// Entries at the same instant begin one phase: it has the last name that one
 /// of them gives it, or else that of what the last of them does. A name that
-/// was not given and is taken gets a number.
+/// was not given and is taken gets a number. What is only offered has a phase of its own.
 pub(crate) fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<String> {
     // Of the entries of each instant, the last name that is given, and the last action.
     let mut together: HashMap<&When, (Option<&str>, &Action)> = HashMap::new();
@@ -24,7 +24,10 @@ pub(crate) fn phase_names(timeline: &[(&When, &Action, Option<&str>)]) -> Vec<St
         taken.names.extend(given.map(str::to_owned));
     }
     let mut phases: HashMap<&When, String> = HashMap::new();
-    let names = timeline.iter().map(|&(when, ..)| {
+    let names = timeline.iter().map(|&(when, action, given)| {
+        if *when == When::Offered {
+            return given.map_or_else(|| taken.numbered(&action.phase()), str::to_owned);
+        }
         let phase = phases.entry(when).or_insert_with(|| match together[when] {
             (Some(given), _) => given.to_owned(),
             (None, last) => taken.numbered(&last.phase()),

@@ -10,6 +10,7 @@ mod handle;
 mod last_words;
 mod own;
 pub(crate) mod proc;
+mod terminal;
 
 pub(crate) use children::keep_children;
 pub(crate) use gate::mark;
@@ -17,3 +18,4 @@ pub(crate) use gate::{OPEN, gate};
 pub(crate) use handle::{ProcessHandle, ProcessIdentity};
 pub(crate) use last_words::last_words;
 pub(crate) use own::own_program;
+pub(crate) use terminal::{TakenTerminal, give_terminal_back, take_terminal};

@@ -35,6 +35,7 @@ use tokio::task::AbortHandle;
 
 use super::proxies::{Draft, Proxies, Refusal, shown};
 use super::proxies::{add_fault, find_fault, remove_fault, update_fault};
+use super::reports::{Listener, Reports};
 use crate::bounds::{HEAD_TIME_MAX, LISTENER_CONNECTIONS_MAX, PROXY_API, REQUEST_TIME_MAX};
 use crate::error::{Error, Result};
 
@@ -57,7 +58,22 @@ impl Api {
     /// # Errors
     ///
     /// Where the address is not loopback, or cannot be listened on.
+    #[cfg(feature = "testing")]
     pub fn start(listen: SocketAddr, proxies: Arc<Proxies>) -> Result<Self> {
+        Self::start_telling(listen, proxies, None)
+    }
+
+    /// The same, and tells `listener` what is injected and taken back.
+    ///
+    /// # Errors
+    ///
+    /// As [`Api::start`].
+    pub fn start_telling(
+        listen: SocketAddr,
+        proxies: Arc<Proxies>,
+        listener: Option<Listener>,
+    ) -> Result<Self> {
+        let reports = listener.map(|listener| Arc::new(Reports::new(listener)));
         if !listen.ip().to_canonical().is_loopback() {
             return Err(Error::usage(format!(
                 "the API listens on loopback only, and {listen} is not; use 127.0.0.1 or [::1]"
@@ -80,7 +96,7 @@ impl Api {
         let serving = async move {
             tokio::select! {
                 _ = stopped => {}
-                () = serve(bound, proxies) => {}
+                () = serve(bound, proxies, reports) => {}
             }
         };
         let thread = thread::Builder::new()
@@ -109,7 +125,7 @@ impl Drop for Api {
     }
 }
 
-async fn serve(bound: Bound, proxies: Arc<Proxies>) {
+async fn serve(bound: Bound, proxies: Arc<Proxies>, reports: Option<Arc<Reports>>) {
     let Ok(listener) = TcpListener::from_std(bound) else {
         return; // outside a runtime only
     };
@@ -120,12 +136,12 @@ async fn serve(bound: Bound, proxies: Arc<Proxies>) {
             continue;
         };
         let _ = stream.set_nodelay(true);
-        let proxies = Arc::clone(&proxies);
+        let (proxies, reports) = (Arc::clone(&proxies), reports.clone());
         let last = open.next_turn();
         let (turns, own) = (Arc::clone(&open.turns), Arc::clone(&last));
         let task = tokio::spawn(async move {
             let answering = service_fn(move |request| {
-                let asked = answer(Arc::clone(&proxies), request);
+                let asked = answer(Arc::clone(&proxies), reports.clone(), request);
                 let (turns, own) = (Arc::clone(&turns), Arc::clone(&own));
                 async move {
                     let answer = asked.await;
@@ -177,13 +193,20 @@ impl Open {
 
 async fn answer(
     proxies: Arc<Proxies>,
+    reports: Option<Arc<Reports>>,
     request: Request<Incoming>,
 ) -> std::result::Result<Response<Full<Bytes>>, std::convert::Infallible> {
     let (head, body) = request.into_parts();
     let done = match stranger(&head.headers) {
         Some(refusal) => Err(refusal),
         None => match whole(body).await {
-            Ok(body) => act(&proxies, &head.method, head.uri.path(), &body),
+            Ok(body) => {
+                let done = act(&proxies, &head.method, head.uri.path(), &body);
+                if let (Some(reports), true) = (reports, head.method != Method::GET) {
+                    reports.look(&proxies);
+                }
+                done
+            }
             Err(refusal) => Err(refusal),
         },
     };

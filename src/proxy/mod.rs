@@ -11,6 +11,7 @@ mod http;
 mod link;
 mod occupy;
 mod proxies;
+mod reports;
 
 pub use api::Api;
 #[cfg(feature = "testing")]
@@ -21,3 +22,4 @@ pub(crate) use occupy::OccupationCounters;
 pub use occupy::{Occupation, Occupier};
 pub(crate) use proxies::Refusal;
 pub use proxies::{Draft, Proxies, Settings};
+pub use reports::{Injected, Listener};

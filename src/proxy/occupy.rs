@@ -54,7 +54,8 @@ pub struct Occupier {
     /// How.
     pub hold: Hold,
     /// The path that is asked for: of [`Hold::SlowBodies`] one that takes a body, of
-    /// [`Hold::SlowReads`] one of a long answer. [`Hold::SlowHeaders`] does without.
+    /// [`Hold::SlowReads`] one of a long answer. [`Hold::SlowHeaders`] and [`Hold::Silent`] do
+    /// without.
     pub path: String,
     /// Connections that hold at a time.
     pub connections: u32,
@@ -322,6 +323,7 @@ async fn hold(occupier: &Occupier, stream: &mut TcpStream) -> bool {
             let sent = stream.write_all(request.as_bytes()).await.is_ok();
             sent && heard(stream).await
         }
+        Hold::Silent => heard(stream).await,
     }
 }
 

@@ -14,6 +14,8 @@ macro_rules! counters {
     ($(#[$doc:meta])* $name:ident { $($(#[$field_doc:meta])* $field:ident,)* }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+        // A journal that is older than a counter is still read.
+        #[serde(default)]
         pub struct $name {
             $($(#[$field_doc])* pub $field: u64,)*
         }
@@ -379,6 +381,8 @@ counters! {
         busy_detached_ns,
         /// Of it: the part of verifications that a warm role cache would have saved.
         busy_cold_ns,
+        /// Of it: for probes of monitors that still waited for their answer.
+        busy_probe_ns,
         /// Queue depth, integrated over time.
         queue_depth_ns,
         /// Largest queue depth.
@@ -491,6 +495,16 @@ counters! {
         queue_milli,
         /// Most jobs waiting at a reading, in thousandths.
         queue_milli_max,
+    }
+}
+
+counters! {
+    /// Probes of one `[[monitor]]` of several, by the instant at which they ended.
+    ProbeCounters {
+        /// Ended as expected.
+        ended_well,
+        /// Ended otherwise.
+        ended_badly,
     }
 }
 

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 use super::InstanceCounters;
 use crate::error::EXIT_FAILED;
-use crate::model::{FailureCause, Outcome, SourceName, redact};
-use crate::plan::{Action, Entry, Trigger};
+use crate::model::{FailureCause, Outcome, Person, Question, SourceName, redact};
+use crate::plan::{Action, Entry, Responders, Response, Trigger};
 use crate::units::Nanos;
 
 /// Why the gauges of a paused instance could not be read, in either backend.
@@ -60,6 +60,71 @@ pub enum Event {
         entry: usize,
         /// What came of it.
         outcome: Outcome,
+    },
+    /// Somebody takes part in the game day.
+    Joined {
+        /// Who.
+        by: Person,
+    },
+    /// Somebody decided that something be done; written before it is.
+    Ordered {
+        /// Who.
+        by: Person,
+        /// The place of what is done: of the plan's timeline, or after it.
+        entry: usize,
+        /// What is done.
+        action: Action,
+        /// The name of the phase that begins with it.
+        phase: String,
+    },
+    /// Somebody asked for what was not done.
+    Declined {
+        /// Who.
+        by: Person,
+        /// For what.
+        what: String,
+        /// Why not.
+        reason: String,
+    },
+    /// Somebody holds the timeline; the load goes on.
+    Held {
+        /// Who.
+        by: Person,
+    },
+    /// Somebody lets the timeline go on where it stood.
+    WentOn {
+        /// Who.
+        by: Person,
+        /// For how long it was held.
+        held_ns: Nanos,
+    },
+    /// Somebody wrote something down.
+    Noted {
+        /// Who.
+        by: Person,
+        /// What.
+        text: String,
+    },
+    /// Somebody wrote down what they expect.
+    Predicted {
+        /// Who.
+        by: Person,
+        /// Of what.
+        question: Question,
+        /// What.
+        answer: String,
+    },
+    /// Somebody ends the run; everything is undone.
+    StopOrdered {
+        /// Who.
+        by: Person,
+    },
+    /// Somebody on call looks at an alert.
+    Acknowledged {
+        /// Who.
+        by: Person,
+        /// The alert.
+        alert: String,
     },
     /// An alert began to fire.
     AlertFired {
@@ -133,6 +198,22 @@ pub struct FirstFailure {
 }
 
 impl Event {
+    /// Who it is of, where it is of a person.
+    pub const fn by(&self) -> Option<&Person> {
+        match self {
+            Self::Joined { by }
+            | Self::Acknowledged { by, .. }
+            | Self::Ordered { by, .. }
+            | Self::Declined { by, .. }
+            | Self::Held { by }
+            | Self::WentOn { by, .. }
+            | Self::Noted { by, .. }
+            | Self::Predicted { by, .. }
+            | Self::StopOrdered { by } => Some(by),
+            _ => None,
+        }
+    }
+
     /// The same without secrets, as it may be shown.
     pub fn redacted(&self) -> Cow<'_, Self> {
         let written = serde_json::to_string(self).unwrap_or_default();
@@ -142,6 +223,34 @@ impl Event {
             Cow::Owned(shown) => {
                 serde_json::from_str(&shown).map_or(Cow::Borrowed(self), Cow::Owned)
             }
+        }
+    }
+
+    /// Those on call hear of it, where it is an alert or the end of an action.
+    pub(crate) fn tell(&self, now: Nanos, responders: &mut Responders) {
+        match self {
+            Self::AlertFired { alert } => responders.alert(now, alert, true),
+            Self::AlertCleared { alert } => responders.alert(now, alert, false),
+            Self::ActionEnded { entry, outcome } => responders.ended(now, *entry, outcome),
+            _ => {}
+        }
+    }
+
+    /// What somebody on call does, as the journal has it.
+    pub(crate) fn of_response(response: Response) -> Self {
+        match response {
+            Response::Acknowledged { by, alert } => Self::Acknowledged { by, alert },
+            Response::Decided {
+                by,
+                entry,
+                action,
+                phase,
+            } => Self::Ordered {
+                by,
+                entry,
+                action,
+                phase,
+            },
         }
     }
 
@@ -185,6 +294,11 @@ pub enum StopCause {
         /// Whether it was an expectation.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         expectation: bool,
+    },
+    /// Somebody in the room ended it.
+    Stopped {
+        /// Who.
+        by: String,
     },
     /// It failed.
     Failed {

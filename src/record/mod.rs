@@ -36,7 +36,7 @@ pub(crate) use counters::mean;
 pub use counters::{
     AcceptQueueCounters, AttemptCounters, BalancerCounters, DependencyCounters, FailureCounters,
     GaugeCounters, GeneratorCounters, IdentityCounters, InstanceCounters, MachineCounters,
-    OperationCounters, ProcessCounters,
+    OperationCounters, ProbeCounters, ProcessCounters,
 };
 pub(crate) use directory::HEADER;
 pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};

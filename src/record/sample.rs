@@ -3,7 +3,8 @@
 use super::{
     AcceptQueueCounters, AttemptCounters, BalancerCounters, DependencyCounters, Event,
     FailureCounters, GaugeCounters, GeneratorCounters, Histogram, IdentityCounters,
-    InstanceCounters, MachineCounters, OperationCounters, ProcessCounters, StatusCounters,
+    InstanceCounters, MachineCounters, OperationCounters, ProbeCounters, ProcessCounters,
+    StatusCounters,
 };
 use crate::model::SourceName;
 use crate::named::named;
@@ -74,6 +75,8 @@ pub enum Counters {
     Failures(FailureCounters),
     /// Answers to attempts of one traffic class, by status.
     Statuses(StatusCounters),
+    /// Probes of one group of monitors, where there are several.
+    Probes(ProbeCounters),
     /// The generator itself.
     Generator(GeneratorCounters),
     /// One instance.
@@ -102,6 +105,7 @@ impl Counters {
             Self::Attempts(_) => "attempts",
             Self::Failures(_) => "failures",
             Self::Statuses(_) => "statuses",
+            Self::Probes(_) => "probes",
             Self::Generator(_) => "generator",
             Self::Instance(_) => "instance",
             Self::Balancer(_) => "balancer",
@@ -121,6 +125,7 @@ impl Counters {
             "attempts" => Self::Attempts(AttemptCounters::default()),
             "failures" => Self::Failures(FailureCounters::default()),
             "statuses" => Self::Statuses(StatusCounters::default()),
+            "probes" => Self::Probes(ProbeCounters::default()),
             "generator" => Self::Generator(GeneratorCounters::default()),
             "instance" => Self::Instance(InstanceCounters::default()),
             "balancer" => Self::Balancer(BalancerCounters::default()),
@@ -149,6 +154,7 @@ impl Counters {
             Self::Attempts(counters) => counters.rows(),
             Self::Failures(counters) => counters.rows(),
             Self::Statuses(counters) => counters.rows(),
+            Self::Probes(counters) => counters.rows(),
             Self::Generator(counters) => counters.rows(),
             Self::Instance(counters) => counters.rows(),
             Self::Balancer(counters) => counters.rows(),
@@ -176,6 +182,7 @@ impl Counters {
             Self::Attempts(counters) => counters.fill(next),
             Self::Failures(counters) => counters.fill(next),
             Self::Statuses(counters) => counters.fill(next),
+            Self::Probes(counters) => counters.fill(next),
             Self::Generator(counters) => counters.fill(next),
             Self::Instance(counters) => counters.fill(next),
             Self::Balancer(counters) => counters.fill(next),
@@ -195,6 +202,7 @@ impl Counters {
             Self::Attempts(counters) => counters.merge_row(name, value),
             Self::Failures(counters) => counters.merge_row(name, value),
             Self::Statuses(counters) => counters.merge_row(name, value),
+            Self::Probes(counters) => counters.merge_row(name, value),
             Self::Generator(counters) => counters.merge_row(name, value),
             Self::Instance(counters) => counters.merge_row(name, value),
             Self::Balancer(counters) => counters.merge_row(name, value),
@@ -276,6 +284,20 @@ pub trait Observer {
 }
 
 /// One who may be there.
+impl<T: Observer> Observer for Vec<T> {
+    fn event(&mut self, at: Nanos, event: &Event) {
+        for observer in self {
+            observer.event(at, event);
+        }
+    }
+
+    fn sample(&mut self, sample: &Sample) {
+        for observer in self {
+            observer.sample(sample);
+        }
+    }
+}
+
 impl<A: Observer> Observer for Option<A> {
     fn event(&mut self, at: Nanos, event: &Event) {
         if let Some(watcher) = self {

@@ -31,7 +31,7 @@ pub(super) fn verdict_reason(findings: &Findings) -> String {
 pub(super) fn incident_line(findings: &Findings) -> String {
     let verdict = words(findings.incident.verdict.word());
     let line = match findings.incident.sustaining {
-        Some(effect) => format!("{verdict}, sustained by {}", words(effect.word())),
+        Some(effect) => format!("{verdict}, sustained by {}", effect.in_words()),
         None => verdict,
     };
     let all = &findings.incidents;
@@ -105,7 +105,15 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
         },
         definition,
     };
-    vec![
+    let acknowledged = span(
+        "time to acknowledge",
+        incident.time_to_acknowledge_s,
+        incident.time_to_acknowledge_censored_after_s,
+        "from the impact until somebody on call looked at the alert",
+    );
+    let on_call = incident.time_to_acknowledge_s.is_some()
+        || incident.time_to_acknowledge_censored_after_s.is_some();
+    let mut spans = vec![
         recovery_after(findings),
         span(
             "recovery after the last action",
@@ -131,7 +139,9 @@ pub(super) fn spans(findings: &Findings) -> Vec<Figure> {
             incident.time_to_recover_censored_after_s,
             "from the impact to the recovery",
         ),
-    ]
+    ];
+    spans.extend(on_call.then_some(acknowledged));
+    spans
 }
 
 /// The headline: recovery after the rollback, or after the trigger was off where

@@ -179,6 +179,7 @@ fn timeline(plan: &Plan) -> Section {
         let when = match &entry.when {
             When::At(instant) => at(plan, *instant),
             When::After { event, delay } => format!("{delay} after {}", event.in_words()),
+            When::Offered => "when people decide".into(),
         };
         lines.push(format!("{when}  {}", entry.action.in_words()));
         lines.extend(
@@ -209,7 +210,7 @@ fn details(plan: &Plan, entry: &Entry) -> Vec<String> {
     let undo = match &entry.action {
         Action::Target(action) => action.undone_by(),
         Action::Proxy(action) => action.undone_by(),
-        Action::Clients(_) | Action::Service(_) | Action::Fleet(_) => None,
+        Action::Clients(_) | Action::Service(_) | Action::Fleet(_) | Action::Outside(_) => None,
     };
     undo.map(|undo| format!("undo: {undo}"))
         .into_iter()

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::figures::{count, percent, plural, utc};
+use super::people;
 use crate::analysis::Findings;
 use crate::model::{Backoff, ClientPolicy, FleetSpec, Origin, Retryable, TargetSpec, secret};
 use crate::plan::Plan;
@@ -11,8 +12,12 @@ use crate::record::{Backend, Record, printable};
 /// The line under the title: scenario, backend, seed, date.
 pub(super) fn under_title(record: &Record, findings: &Findings) -> String {
     printable(&format!(
-        "{} · {} · seed {} · {}",
+        "{}{} · {} · seed {} · {}",
         findings.scenario,
+        match &findings.variant {
+            Some(variant) => format!(", variant `{}`", variant.name),
+            None => String::new(),
+        },
         backend(findings),
         findings.seed,
         utc(record.header.started_wall_ms)
@@ -25,6 +30,15 @@ fn backend(findings: &Findings) -> &'static str {
         Backend::Live => "run live",
         Backend::Sim => "simulated",
     }
+}
+
+/// What a run is to show: of a variant, what is different in it.
+pub(super) fn claim(findings: &Findings) -> String {
+    let claim = match &findings.variant {
+        Some(variant) => format!("Variant {}", variant.line()),
+        None => findings.claim.clone(),
+    };
+    printable(&claim).into_owned()
 }
 
 /// Every fact with its name.
@@ -56,6 +70,12 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
             ),
         ),
     ];
+    facts.extend(plan.variant.iter().map(|variant| {
+        let set = variant.set.join(", ");
+        ("variant", format!("{}; it sets {set}", variant.line()))
+    }));
+    let day = findings.game_day.as_ref();
+    facts.extend(day.map(|day| ("people", people::took_part(day))));
     facts.extend(plan.fleet.as_ref().map(|spec| ("fleet", fleet(spec))));
     facts.extend(
         plan.target

@@ -26,7 +26,12 @@ use crate::error::{Error, Result};
 use crate::record::{Record, printable};
 
 const STYLE: &str = include_str!("assets/report.css");
-const SCRIPT: &str = include_str!("assets/report.js");
+/// What the report and the console both draw, and what only the report does: one script, so
+/// that the policy names one hash.
+const SCRIPT: &str = concat!(
+    include_str!("assets/draw.js"),
+    include_str!("assets/report.js")
+);
 const UPLOT_STYLE: &str = include_str!("assets/uPlot.min.css");
 const UPLOT_SCRIPT: &str = include_str!("assets/uPlot.iife.min.js");
 const UPLOT_LICENSE: &str = include_str!("assets/uPlot.LICENSE");
@@ -212,7 +217,7 @@ fn page<'a>(record: &Record, findings: &Findings, moments: Vec<Moment>, data: St
     let incidents = first.is_some().then(|| observed.remove(0));
     Page {
         title: printable(&findings.title).into_owned(),
-        claim: printable(&findings.claim).into_owned(),
+        claim: facts::claim(findings),
         under_title: facts::under_title(record, findings),
         verdict_word: answer::verdict_word(findings),
         verdict_reason: answer::verdict_reason(findings),

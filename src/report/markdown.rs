@@ -83,7 +83,8 @@ fn summary(text: &mut String, findings: &Findings) {
         escaped(&answer::verdict_reason(findings)),
     );
     if !findings.claim.is_empty() {
-        let _ = writeln!(text, "\nClaim under test: {}", escaped(&findings.claim));
+        let claim = facts::claim(findings);
+        let _ = writeln!(text, "\nClaim under test: {}", escaped(&claim));
     }
 }
 

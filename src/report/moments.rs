@@ -30,6 +30,8 @@ pub(super) enum Sort {
     Impact,
     /// Service came back, in part or whole.
     Recovery,
+    /// Somebody said something.
+    Said,
     /// Something went wrong that no one asked for.
     Trouble,
 }
@@ -58,6 +60,7 @@ impl Moment {
             Sort::Recovery => "✓".into(),
             Sort::Alert => "△".into(),
             Sort::Ended => "·".into(),
+            Sort::Said => "✎".into(),
             Sort::Trouble => "×".into(),
         }
     }
@@ -76,6 +79,7 @@ impl Moment {
             Sort::Alert => "alert",
             Sort::Impact => "impact",
             Sort::Recovery => "recovery",
+            Sort::Said => "said",
             Sort::Trouble => "trouble",
         }
     }
@@ -112,8 +116,15 @@ fn moment(story: Option<&Story>, at: Nanos, sort: Sort, what: &str, detail: &str
 fn from_actions(findings: &Findings) -> Vec<Moment> {
     let mut moments = Vec::new();
     for taken in &findings.actions {
+        let by = taken.by.as_ref().map(|by| format!("by {}", by.name));
         let mut tell = |at_s: f64, sort, what: &str, detail: &str| {
             let at = Nanos::from_secs_f64(at_s);
+            let detail = match &by {
+                Some(by) if detail.is_empty() => by.clone(),
+                Some(by) => format!("{by}: {detail}"),
+                None => detail.to_owned(),
+            };
+            let detail = detail.as_str();
             moments.push(moment(findings.story.as_ref(), at, sort, what, detail));
         };
         let (Some(ended_s), Some(outcome)) = (taken.ended_s, taken.outcome) else {
@@ -173,6 +184,30 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
                 format!("alert cleared: {alert}"),
                 String::new(),
             ),
+            Event::Acknowledged { by, alert } => {
+                let what = format!("{} acknowledged the alert", by.name);
+                (Sort::Alert, what, alert.clone())
+            }
+            Event::Noted { by, text } => {
+                (Sort::Said, format!("{}: {text}", by.name), String::new())
+            }
+            Event::Held { by } => {
+                let what = format!("{} held the timeline", by.name);
+                (Sort::Said, what, "the load went on".to_owned())
+            }
+            Event::WentOn { by, held_ns } => {
+                let what = format!("{} let the timeline go on", by.name);
+                let detail = format!("after {}", seconds(held_ns.as_secs_f64()));
+                (Sort::Said, what, detail)
+            }
+            Event::Declined { by, what, reason } => {
+                let what = format!("{} asked for `{what}`", by.name);
+                (Sort::Said, what, format!("not done: {reason}"))
+            }
+            Event::StopOrdered { by } => {
+                let what = format!("{} stopped the run", by.name);
+                (Sort::Trouble, what, "everything was undone".to_owned())
+            }
             Event::Died { source, status } => {
                 (Sort::Trouble, format!("{source} died"), status.clone())
             }

@@ -5,9 +5,10 @@
 //! point samples are no time integrals, and what is inferred was not measured.
 
 use super::figures::{NONE, count, maybe, number, percent, rate, seconds};
-use super::{failures, incidents, kinds, steps};
+use super::{failures, incidents, kinds, people, seeds, steps};
 use crate::analysis::{
-    DependencyFigures, Estimate, Findings, GaugeFigures, Latency, Phase, ProcessFigures,
+    DependencyFigures, Estimate, Findings, GaugeFigures, Latency, Phase, ProbeFigures,
+    ProcessFigures,
 };
 use crate::record::printable;
 
@@ -31,6 +32,10 @@ pub(super) struct Table {
 pub(super) fn tables(findings: &Findings) -> Vec<Table> {
     let all = [
         incidents::table(findings),
+        seeds::table(findings),
+        people::predictions(findings),
+        people::said(findings),
+        people::without(findings),
         steps::table(findings),
         kinds::kinds(findings),
         kinds::urls(findings),
@@ -39,6 +44,7 @@ pub(super) fn tables(findings: &Findings) -> Vec<Table> {
         gauges(findings),
         processes(findings),
         dependencies(findings),
+        probes(findings),
         inferred(findings),
     ];
     let filled = all.into_iter().filter(|table| !table.rows.is_empty());
@@ -206,6 +212,32 @@ fn dependencies(findings: &Findings) -> Table {
             "time, ms",
         ],
         texts: 2,
+        rows: rows.collect(),
+    }
+}
+
+fn probes(findings: &Findings) -> Table {
+    let row = |phase: &str, probes: &ProbeFigures| {
+        let ProbeFigures {
+            monitor,
+            probe,
+            probes,
+            failed,
+        } = probes;
+        let texts = [phase, monitor, probe].map(text);
+        let figures = [*probes, *failed].map(count);
+        texts.into_iter().chain(figures).collect()
+    };
+    let rows = findings.phases.iter().flat_map(|phase| {
+        let own = phase.probes.iter();
+        own.map(move |probes| row(&phase.name, probes))
+    });
+    Table {
+        title: "Monitors one by one",
+        about: "Probes by the instant at which they ended. One that fails while another does not \
+                needs something that is short.",
+        columns: vec!["phase", "monitor", "path", "probes", "failed"],
+        texts: 3,
         rows: rows.collect(),
     }
 }

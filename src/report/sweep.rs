@@ -9,6 +9,7 @@ use super::drawing::escaped;
 use super::figures::number;
 use crate::analysis::{AxisValues, Edge, Region, Sweep};
 use crate::error::{Error, Result};
+use crate::units::whole;
 
 /// How a region looks: its character, its colour (of Okabe and Ito's, which
 /// people with any colour vision can tell apart), and what it means.
@@ -68,16 +69,37 @@ pub(super) fn edges(sweep: &Sweep) -> Vec<String> {
         Region::Overloaded => "it is overloaded",
         _ => "it stays down",
     };
+    let place = |row: usize| {
+        let value = sweep.y.values.get(row).copied().unwrap_or_default();
+        if sweep.y.key.is_empty() {
+            String::new()
+        } else {
+            format!("{} {}: ", sweep.y.key, written(&sweep.y, value))
+        }
+    };
+    if sweep.seeds > 1 {
+        let told = sweep.bands.iter().map(|band| {
+            let (end, beyond) = if band.every_seed < band.no_seed {
+                ("up to", "from")
+            } else {
+                ("from", "up to")
+            };
+            format!(
+                "{}service recovers with every seed {end} {} {}, and with none {beyond} {}; \
+                 between, chance decides",
+                place(band.row),
+                sweep.x.key,
+                written(&sweep.x, band.every_seed),
+                written(&sweep.x, band.no_seed)
+            )
+        });
+        return told.collect();
+    }
     sweep
         .edges
         .iter()
         .map(|edge| {
-            let row = sweep.y.values.get(edge.row).copied().unwrap_or_default();
-            let place = if sweep.y.key.is_empty() {
-                String::new()
-            } else {
-                format!("{} {}: ", sweep.y.key, written(&sweep.y, row))
-            };
+            let place = place(edge.row);
             format!(
                 "{place}service recovers {} {} {}; at {} {}",
                 if edge.comes_back < edge.stuck {
@@ -136,11 +158,11 @@ pub(crate) fn text(sweep: &Sweep) -> String {
     if two {
         let _ = writeln!(text, "  {}", sweep.y.key);
     }
-    for (regions, label) in sweep.regions.iter().zip(&labels).rev() {
+    for (row, (regions, label)) in sweep.regions.iter().zip(&labels).enumerate().rev() {
         let label = if two { label } else { "" };
         let _ = write!(text, "  {label:>margin$} ");
-        for region in regions {
-            let _ = write!(text, " {}", look(*region).0);
+        for (column, region) in regions.iter().enumerate() {
+            let _ = write!(text, " {}", character(sweep, row, column, *region));
         }
         text.push('\n');
     }
@@ -154,6 +176,13 @@ pub(crate) fn text(sweep: &Sweep) -> String {
     for (region, character, _, meaning) in legend(sweep) {
         let _ = writeln!(text, "  {character}  {}: {meaning}", region.word());
     }
+    if sweep.seeds > 1 {
+        let _ = writeln!(
+            text,
+            "  1–9  of ten seeds so many recover (of {} that were simulated)",
+            sweep.seeds
+        );
+    }
     text.push('\n');
     for edge in edges(sweep) {
         let _ = writeln!(text, "  {edge}");
@@ -162,6 +191,23 @@ pub(crate) fn text(sweep: &Sweep) -> String {
         let _ = writeln!(text, "\n{hidden}");
     }
     text
+}
+
+/// How a point looks: where the seeds disagree, in how many tenths of them service recovers.
+fn character(sweep: &Sweep, row: usize, column: usize, region: Region) -> char {
+    let tenths = mixed(sweep, row, column).map(|share| (share * 10.0).round().clamp(1.0, 9.0));
+    let digit = tenths.and_then(|tenths| char::from_digit(u32_of(tenths), 10));
+    digit.unwrap_or(look(region).0)
+}
+
+fn u32_of(tenths: f64) -> u32 {
+    u32::try_from(whole(tenths)).unwrap_or(0)
+}
+
+/// The share of seeds in which service recovers, where they disagree.
+fn mixed(sweep: &Sweep, row: usize, column: usize) -> Option<f64> {
+    let share = sweep.back.get(row)?.get(column).copied()?;
+    (share > 0.0 && share < 1.0).then_some(share)
 }
 
 /// Width and height of a point in the drawing.
@@ -196,6 +242,21 @@ pub(crate) fn svg(sweep: &Sweep) -> String {
                 look(*region).1,
                 region.word()
             );
+            if let Some(share) = mixed(sweep, row, column) {
+                // As much of the point as seeds recover.
+                let _ = writeln!(
+                    svg,
+                    "<path d=\"M{:.1} {:.1}h{:.1}v{:.1}h-{:.1}z\" fill=\"{}\">\
+                     <title>{:.0} % of the seeds recover</title></path>",
+                    MARGIN.0 + column as f64 * CELL.0,
+                    row_top(row),
+                    (CELL.0 - 1.0) * share,
+                    CELL.1 - 1.0,
+                    (CELL.0 - 1.0) * share,
+                    look(Region::Recovered).1,
+                    share * 100.0
+                );
+            }
         }
         if !sweep.y.key.is_empty() {
             let _ = writeln!(
@@ -239,7 +300,23 @@ pub(crate) fn svg(sweep: &Sweep) -> String {
 
 /// The refined edge of each row, as one stroke in it.
 fn boundary(svg: &mut String, sweep: &Sweep, row_top: impl Fn(usize) -> f64) {
-    for edge in &sweep.edges {
+    for band in &sweep.bands {
+        let ends = [band.every_seed, band.no_seed].map(|end| place_of(&sweep.x.values, end));
+        let [Some(one), Some(other)] = ends else {
+            continue;
+        };
+        let left = MARGIN.0 + (one.min(other) + 0.5) * CELL.0;
+        let y = row_top(band.row);
+        let _ = writeln!(
+            svg,
+            "<path d=\"M{left:.1} {y:.1}h{:.1}v{:.1}h-{:.1}z\" fill=\"none\" \
+             stroke=\"currentColor\" stroke-width=\"3\"/>",
+            (one - other).abs() * CELL.0,
+            CELL.1 - 1.0,
+            (one - other).abs() * CELL.0
+        );
+    }
+    for edge in sweep.edges.iter().filter(|_| sweep.seeds == 1) {
         let at = f64::midpoint(edge.comes_back, edge.stuck);
         let Some(x) = place_of(&sweep.x.values, at) else {
             continue;
@@ -303,6 +380,7 @@ pub(crate) fn html(sweep: &Sweep) -> Result<String> {
 mod tests {
     use super::Region::{Metastable, Overloaded, Recovered, SlowDrain};
     use super::*;
+    use crate::analysis::Band;
 
     fn sweep() -> Sweep {
         let axis = |key: &str, unit: &str, values: &[f64]| AxisValues {
@@ -334,7 +412,37 @@ mod tests {
                     beyond: Metastable,
                 },
             ],
+            seeds: 1,
+            back: Vec::new(),
+            bands: Vec::new(),
         }
+    }
+
+    #[test]
+    fn where_the_seeds_disagree_the_edge_is_a_band() {
+        let several = Sweep {
+            seeds: 10,
+            back: vec![vec![1.0, 1.0, 1.0, 0.0], vec![1.0, 0.7, 0.04, 0.0]],
+            bands: vec![Band {
+                row: 1,
+                every_seed: 3.25,
+                no_seed: 6.5,
+            }],
+            ..sweep()
+        };
+        let text = text(&several);
+        assert!(text.contains("100  · 7 1 X"), "{text}");
+        assert!(
+            text.contains(
+                "queue 100: service recovers with every seed up to load.rate 3.25/s, and with \
+                 none from 6.5/s; between, chance decides"
+            ),
+            "{text}"
+        );
+        let svg = svg(&several);
+        assert_eq!(svg.matches("<line").count(), 0);
+        // Two points of both kinds, and the band around them.
+        assert_eq!(svg.matches("<path").count(), 3);
     }
 
     #[test]

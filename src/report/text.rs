@@ -11,6 +11,7 @@ use super::answer::{
     self, conservation_line, exhaustion_by_instance, expectation_named, expectation_required,
     expectation_sign, incident_line, measurement_line, verdict_reason, verdict_word,
 };
+use super::facts;
 use super::figures::words;
 use super::incidents;
 use super::moments::{Moment, Sort, moments};
@@ -70,6 +71,9 @@ pub fn verdict(findings: &Findings) -> String {
 fn head(text: &mut String, findings: &Findings, paint: Paint) {
     let title = printable(&findings.title);
     let _ = writeln!(text, "{}", paint.bold(&title));
+    if findings.variant.is_some() {
+        wrapped(text, "", &facts::claim(findings), str::to_owned);
+    }
     for banner in answer::banners(findings) {
         wrapped(text, "!! ", &banner, |line| paint.yellow(line));
     }
@@ -179,7 +183,7 @@ fn clock(text: &mut String, moments: &[Moment], paint: Paint) {
             Sort::Refused(_) | Sort::Impact | Sort::Trouble => paint.red(&what),
             Sort::Recovery => paint.green(&what),
             Sort::Alert => paint.yellow(&what),
-            Sort::Done(_) | Sort::Ended => what,
+            Sort::Done(_) | Sort::Ended | Sort::Said => what,
         };
         let room = WIDTH.saturating_sub(indent.chars().count() + what_width + 2);
         let mut lines = folded(&moment.detail, room).into_iter();

@@ -1,10 +1,15 @@
-//! The table of corrective measures: on a terminal, in the page and in the
+//! The table of corrective measures, or of variants: on a terminal, in the page and in the
 //! postmortem the same rows with the same digits.
 
 use std::fmt::Write as _;
 
+use askama::Template;
+
+use super::drawing::escaped;
 use super::figures::{NONE, maybe, number, percent, plural, words};
 use crate::analysis::{Interval, Row, Spread, WhatIf};
+use crate::error::{Error, Result};
+use crate::record::printable;
 
 /// Rows that are shown of each kind; `what-if.json` has them all.
 const ROWS: usize = 12;
@@ -53,9 +58,16 @@ pub(super) fn cells(row: &Row) -> [String; 7] {
             }
         })
         .collect();
+    let declared = row.declared.filter(|declared| {
+        let mut others = row.verdicts.iter();
+        others.any(|(verdict, _)| verdict != declared)
+    });
+    let declared = declared.map_or_else(String::new, |declared| {
+        format!(" (declared: {})", words(declared.word()))
+    });
     [
         name(row),
-        verdicts.join(", "),
+        verdicts.join(", ") + &declared,
         recovery(row),
         number(row.lost.median.round()),
         if row.measures.is_empty() {
@@ -109,6 +121,12 @@ pub(super) fn rows(what_if: &WhatIf) -> Vec<[String; 7]> {
 pub(super) fn heading(what_if: &WhatIf) -> String {
     if what_if.live {
         return live_heading(what_if.seeds.len() as u64);
+    }
+    if what_if.variants {
+        return format!(
+            "Each variant was simulated with {}, the arrivals of a seed the same for all.",
+            plural(what_if.seeds.len() as u64, "seed")
+        );
     }
     format!(
         "Each measure alone, then the pairs that lose less than either of the two, ranked by \
@@ -170,9 +188,89 @@ pub(crate) fn text(what_if: &WhatIf) -> String {
         }
         let _ = writeln!(text, "{}", line.trim_end());
     }
-    text.push_str("\nThe measures\n");
+    let each = if what_if.variants {
+        "variants"
+    } else {
+        "measures"
+    };
+    let _ = writeln!(text, "\nThe {each}");
     for (name, what) in legend(what_if) {
         let _ = writeln!(text, "  {name}: {what}");
     }
     text
+}
+
+/// A bar's height, the room for its name and the length of the longest, in pixels.
+const BAR: (f64, f64, f64) = (24.0, 220.0, 520.0);
+/// Characters of a name that fit into its room.
+const NAME_MAX: usize = 30;
+
+/// A bar for each row: the operations that were lost.
+fn bars(what_if: &WhatIf) -> String {
+    let rows: Vec<&Row> = std::iter::once(&what_if.base)
+        .chain(&what_if.alone)
+        .collect();
+    let most = rows.iter().map(|row| row.lost.median).fold(1.0, f64::max);
+    let (width, height) = (BAR.1 + BAR.2 + 110.0, BAR.0 * rows.len() as f64);
+    let mut svg = format!(
+        "<svg viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" aria-label=\"operations lost by \
+         each variant\" font-size=\"13\" fill=\"currentColor\">\n"
+    );
+    for (place, row) in rows.iter().enumerate() {
+        let y = BAR.0 * place as f64;
+        let long = BAR.2 * row.lost.median / most;
+        let name: String = name(row).chars().take(NAME_MAX).collect();
+        let _ = writeln!(
+            svg,
+            "<text x=\"{:.0}\" y=\"{:.0}\" text-anchor=\"end\">{}</text>\
+             <rect x=\"{:.0}\" y=\"{:.0}\" width=\"{long:.1}\" height=\"{:.0}\" fill=\"#d55e00\"/>\
+             <text x=\"{:.1}\" y=\"{:.0}\">{}</text>",
+            BAR.1 - 8.0,
+            y + BAR.0 - 7.0,
+            escaped(&printable(&name)),
+            BAR.1,
+            y + 4.0,
+            BAR.0 - 8.0,
+            BAR.1 + long + 6.0,
+            y + BAR.0 - 7.0,
+            number(row.lost.median.round())
+        );
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+#[derive(Template)]
+#[template(path = "variants.html", config = "src/report/askama.toml")]
+struct Page<'a> {
+    table: &'a WhatIf,
+    style: &'static str,
+    how: &'static str,
+    heading: String,
+    columns: [(&'static str, &'static str); 7],
+    rows: Vec<[String; 7]>,
+    legend: Vec<(String, String)>,
+    bars: String,
+    pages: &'a [(String, String)],
+}
+
+/// The table as a page of its own, with links to the reports of the runs.
+///
+/// # Errors
+///
+/// Never; a failure is our mistake.
+pub(crate) fn html(table: &WhatIf, pages: &[(String, String)]) -> Result<String> {
+    Page {
+        table,
+        style: include_str!("assets/report.css"),
+        how: if table.live { "run live" } else { "simulated" },
+        heading: heading(table),
+        columns: COLUMNS,
+        rows: rows(table),
+        legend: legend(table),
+        bars: bars(table),
+        pages,
+    }
+    .render()
+    .map_err(|cause| Error::failed(format!("failed to write variants.html: {cause}")))
 }

@@ -61,7 +61,9 @@ pub(super) fn read(
         let (Some(expectation), Some(that)) = (expectation, &place.value.that) else {
             continue;
         };
-        let lack = incident.lack(expectation);
+        // Those on call may do whatever the timeline does not.
+        let alone = file.responder.is_empty() && !reader.file_lacks("responder");
+        let lack = alone.then(|| incident.lack(expectation)).flatten();
         let lack = lack.or_else(|| gauges_lack(reader, file, known, expectation.that));
         if let Some((why, suggestion)) = lack {
             let message = format!("`{}` can never be observed: {why}", expectation.that.word());
@@ -342,7 +344,7 @@ impl Incident<'_> {
         let rates = load.rate.iter().map(|(_, shape)| shape.highest());
         let first = self.causes().filter_map(|entry| match entry.when {
             When::At(at) => Some(at),
-            When::After { .. } => None,
+            When::After { .. } | When::Offered => None,
         });
         let surges = self.known.surges.unwrap_or_default();
         let first = first.chain(surges.iter().map(|surge| surge.from)).min()?;
@@ -437,9 +439,11 @@ impl Incident<'_> {
 /// The first instant of these entries; none where one of them waits for an event, or
 /// where there is none.
 fn earliest<'a>(entries: impl Iterator<Item = &'a Entry>) -> Option<Nanos> {
+    // What is only offered comes by itself in no run.
+    let entries = entries.filter(|entry| entry.when != When::Offered);
     let instants = entries.map(|entry| match entry.when {
         When::At(at) => Some(at),
-        When::After { .. } => None,
+        When::After { .. } | When::Offered => None,
     });
     let instants: Option<Vec<Nanos>> = instants.collect();
     instants?.into_iter().min()

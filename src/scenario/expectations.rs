@@ -15,6 +15,7 @@ use crate::model::{
     Unit, Word,
 };
 use crate::plan::{BASELINE, Entry, surge_phases};
+use crate::units::Ratio;
 
 /// What the file was found to mean, as far as it could be read.
 pub(super) struct Known<'a> {
@@ -91,6 +92,30 @@ fn read_alone(text: &str, kinds: &[String]) -> std::result::Result<Expectation, 
         of: FailuresOf::default(),
         bound,
         abort: false,
+        share: statement.share,
+    })
+}
+
+/// Whether a text is a statement with its bound, whatever the load has.
+///
+/// # Errors
+///
+/// The mistake, at its place in the file.
+pub(super) fn readable(text: &Spanned<String>) -> std::result::Result<(), Mistake> {
+    let read = statement::read(&text.value).and_then(|said| {
+        fits(&said)?;
+        said.bound.map(|_| ()).ok_or_else(|| {
+            Mistake::new(
+                0..text.value.len(),
+                "this has no bound",
+                "incomplete",
+                "write a bound after it, as in `incident verdict is no_impact`",
+            )
+        })
+    });
+    read.map_err(|mistake| Mistake {
+        span: within(text, &mistake.span),
+        ..mistake
     })
 }
 
@@ -190,6 +215,7 @@ pub(super) fn read(
             let stretch = stretch(reader, expectation, said.as_ref(), phases);
             let of = which(reader, &sources, expectation, figure);
             let bound = bound(reader, expectation, said.as_ref());
+            let share = share(reader, expectation, said.as_ref());
             let (phase, window) = match stretch {
                 Stretch::Unsaid | Stretch::Whole => (None, None),
                 Stretch::Phase(name, _) => (Some(name), None),
@@ -203,6 +229,7 @@ pub(super) fn read(
                 of,
                 bound: bound?,
                 abort: expectation.value.abort,
+                share,
             })
         })
         .collect()
@@ -404,6 +431,26 @@ fn bound(
             None
         }
     }
+}
+
+/// The share of seeds, by `that` or by its key.
+fn share(
+    reader: &mut Reader,
+    expectation: &Spanned<file::Expect>,
+    said: Option<&Statement>,
+) -> Option<Ratio> {
+    let said = said.and_then(|said| said.share);
+    let Some(key) = &expectation.value.share else {
+        return said;
+    };
+    if said.is_some() {
+        let message = "`that` says already in which share of seeds";
+        reader.report(key, message, "second", "remove `share`");
+    } else if expectation.value.abort {
+        let message = "one run cannot fail what is about a share of seeds";
+        reader.report(key, message, "without effect", "remove `abort`, or `share`");
+    }
+    Some(key.value.0.0)
 }
 
 /// How a bound of the figure is written as a key.

@@ -13,7 +13,9 @@ use super::file::{self, File};
 use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
 use super::structure::{Fitted, Keys};
-use super::{contradictions, expectations, gauges, proxies, target, timeline};
+use super::{
+    contradictions, expectations, gauges, proxies, responders, target, timeline, variants,
+};
 use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
     Request, Shape, Story, TargetSpec, surges,
@@ -170,6 +172,9 @@ impl Reader {
             surges: surges.as_deref(),
         };
         contradictions::read(self, file, &known, &expectations);
+        variants::read(self, file);
+        let responders = responders::read(self, file, target.is_none());
+        let game_end = self.game_end(file);
         let load = load?;
         Some(Plan {
             requests: target
@@ -180,6 +185,9 @@ impl Reader {
             title: file.title.clone()?,
             claim: file.claim.clone()?,
             source: file.source.clone(),
+            mechanism: file.mechanism.clone(),
+            seen: file.seen.clone(),
+            variant: None,
             seed: file.seed,
             story: self.story,
             warm_up,
@@ -199,9 +207,12 @@ impl Reader {
             gauges,
             alerts,
             timeline: timeline.into_iter().flatten().collect(),
+            responders,
             recovery: recovery(&file.recovery),
             safety: file.safety.bounds(),
             expectations: expectations.into_iter().flatten().collect(),
+            manual: false,
+            game_end,
         })
     }
 
@@ -241,6 +252,21 @@ impl Reader {
                 "the run ends at {at}, within its warm-up of {}",
                 warm_up.value.0
             );
+            self.report(end, message, "too early", "put `end` after `warm_up`");
+        }
+        Some(at)
+    }
+
+    /// When a run ends in which people decide.
+    fn game_end(&mut self, file: &File) -> Option<Nanos> {
+        let end = file.gameday.end.as_ref()?;
+        let at = self.instant(end)?;
+        if at > LONGEST {
+            let message = format!("the game day would end after {at}");
+            let suggestion = format!("a run lasts {LONGEST} at most");
+            self.report(end, message, "too long", suggestion);
+        } else if at <= file.warm_up.value.0 {
+            let message = format!("the game day ends at {at}, within the warm-up");
             self.report(end, message, "too early", "put `end` after `warm_up`");
         }
         Some(at)

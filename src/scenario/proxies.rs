@@ -291,7 +291,7 @@ fn brought(timeline: &[Option<Entry>]) -> Brought<'_> {
         };
         let instant = match entry.when {
             When::At(at) => Some((at, index)),
-            When::After { .. } => None,
+            When::After { .. } | When::Offered => None,
         };
         let first = brought.entry(name).or_insert(instant);
         *first = (*first).min(instant);

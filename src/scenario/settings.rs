@@ -12,8 +12,8 @@ use std::str::FromStr;
 use toml::{Table, Value};
 
 use super::diagnostics::suggest;
-use super::parse;
-use super::shipped;
+use super::variants::{self, FileVariant};
+use super::{parse, shipped};
 use crate::error::{Error, Result};
 use crate::model::redact;
 use crate::plan::Plan;
@@ -91,6 +91,8 @@ pub fn load_with(name_or_path: &str, settings: &[Setting], colour: bool) -> Resu
 pub struct Changes<'a> {
     /// The profile of the file whose settings come first.
     pub profile: Option<&'a str>,
+    /// The variant of the file whose settings come next.
+    pub variant: Option<&'a str>,
     /// Settings.
     pub settings: &'a [Setting],
     /// What is expected besides, in one line each.
@@ -180,53 +182,78 @@ fn made_here(name: &str, text: &str) -> shipped::Found {
     }
 }
 
-fn changed(file: &shipped::Found, changes: &Changes<'_>, colour: bool) -> Result<Plan> {
+/// The plan of a scenario with these changes.
+pub(super) fn changed(file: &shipped::Found, changes: &Changes<'_>, colour: bool) -> Result<Plan> {
     let as_it_stands = file.open(colour)?;
     let Changes {
         profile,
+        variant,
         settings,
         expected,
     } = *changes;
-    if settings.is_empty() && profile.is_none() && expected.is_empty() {
+    if settings.is_empty() && profile.is_none() && variant.is_none() && expected.is_empty() {
         return Ok(as_it_stands);
     }
-    let (table, settings) = table(file, changes)?;
+    let (table, found) = table(file, changes)?;
+    let profile = profile.map(|name| format!(" --profile {name}"));
+    let variant = variant.map(|name| format!(" --variant '{name}'"));
     let written = settings.iter().map(|setting| format!(" --set {setting}"));
     let expected = expected.iter().map(|text| format!(" --expect '{text}'"));
     let path: String = iter::once(file.path.clone())
+        .chain(profile)
+        .chain(variant)
         .chain(written)
         .chain(expected)
         .collect();
-    parse::parse_in(&file.folder, &file.name, &path, &table.to_string())
-        .map_err(|diagnostics| Error::usage(diagnostics.render(colour)))
+    match parse::parse_in(&file.folder, &file.name, &path, &table.to_string()) {
+        Ok(plan) => Ok(Plan {
+            variant: found.map(|found| found.variant),
+            ..plan
+        }),
+        Err(of_all) => {
+            // A mistake of the variant itself has a place in the file.
+            let placed = found.map(|_| variants::placed(file, changes)).transpose()?;
+            let told = placed.flatten().unwrap_or(of_all);
+            Err(Error::usage(told.render(colour)))
+        }
+    }
 }
 
-/// A scenario with these changes in it, and the settings that were made, in order.
-fn table(file: &shipped::Found, changes: &Changes<'_>) -> Result<(Table, Vec<Setting>)> {
-    let Changes {
-        profile,
-        settings,
-        expected,
-    } = *changes;
+/// A scenario with these changes in it, and the variant that it is.
+fn table(file: &shipped::Found, changes: &Changes<'_>) -> Result<(Table, Option<FileVariant>)> {
+    let (mut table, variant) = table_with(file, changes)?;
+    if let Some(variant) = &variant {
+        variant.apply(&mut table)?;
+    }
+    for setting in changes.settings {
+        set(&mut table, setting).map_err(|why| Error::usage(format!("--set {setting}: {why}")))?;
+    }
+    expect(&mut table, changes.expected);
+    Ok((table, variant))
+}
+
+/// A scenario with the settings of the profile in it, and the variant that is to be applied.
+pub(super) fn table_with(
+    file: &shipped::Found,
+    changes: &Changes<'_>,
+) -> Result<(Table, Option<FileVariant>)> {
     let mut table: Table = file
         .text
         .parse()
         .map_err(|error| Error::usage(format!("failed to read {}: {error}", file.path)))?;
-    let of_profile = profile.map(|name| of_profile(&table, name, &file.path));
-    let settings = [
-        of_profile.transpose()?.unwrap_or_default(),
-        settings.to_vec(),
-    ]
-    .concat();
-    for setting in &settings {
-        set(&mut table, setting).map_err(Error::usage)?;
+    let variant = changes.variant;
+    let variant = variant.map(|name| variants::find(&table, name, &file.path));
+    if let Some(name) = changes.profile {
+        for setting in &of_profile(&table, name, &file.path)? {
+            set(&mut table, setting)
+                .map_err(|why| Error::usage(format!("profile `{name}`, {setting}: {why}")))?;
+        }
     }
-    expect(&mut table, expected);
-    Ok((table, settings))
+    Ok((table, variant.transpose()?))
 }
 
 /// Puts expectations to those of the file.
-fn expect(table: &mut Table, expected: &[String]) {
+pub(super) fn expect(table: &mut Table, expected: &[String]) {
     if expected.is_empty() {
         return;
     }
@@ -259,14 +286,15 @@ fn of_profile(table: &Table, name: &str, path: &str) -> Result<Vec<Setting>> {
     settings.collect()
 }
 
-fn set(table: &mut Table, setting: &Setting) -> std::result::Result<(), String> {
+/// Gives a key its value; why that cannot be, in a clause.
+pub(super) fn set(table: &mut Table, setting: &Setting) -> std::result::Result<(), String> {
     let (last, before) = setting
         .path
         .split_last()
         .expect("a setting has a key of one part at least");
     let mut at = Place::Table(table);
     for part in before {
-        at = at.step(part, setting)?;
+        at = at.step(part)?;
     }
     at.set(last, setting)
 }
@@ -278,19 +306,17 @@ enum Place<'a> {
 }
 
 impl Place<'_> {
-    fn step(self, part: &str, setting: &Setting) -> std::result::Result<Self, String> {
+    fn step(self, part: &str) -> std::result::Result<Self, String> {
         let value = match self {
             Self::Table(table) => table
                 .entry(part)
                 .or_insert_with(|| Value::Table(Table::new())),
-            Self::Array(array) => item(array, part, setting)?,
+            Self::Array(array) => item(array, part)?,
         };
         match value {
             Value::Table(table) => Ok(Place::Table(table)),
             Value::Array(array) => Ok(Place::Array(array)),
-            _ => Err(format!(
-                "--set {setting}: `{part}` is a value and has no keys"
-            )),
+            _ => Err(format!("`{part}` is a value and has no keys")),
         }
     }
 
@@ -300,8 +326,12 @@ impl Place<'_> {
                 let value = meant(&setting.value, table.get(part));
                 table.insert(part.to_owned(), value);
             }
+            // The place after the last: one more.
+            Self::Array(array) if part.parse() == Ok(array.len()) => {
+                array.push(meant(&setting.value, None));
+            }
             Self::Array(array) => {
-                let item = item(array, part, setting)?;
+                let item = item(array, part)?;
                 *item = meant(&setting.value, Some(item));
             }
         }
@@ -309,18 +339,12 @@ impl Place<'_> {
     }
 }
 
-fn item<'a>(
-    array: &'a mut [Value],
-    part: &str,
-    setting: &Setting,
-) -> std::result::Result<&'a mut Value, String> {
+fn item<'a>(array: &'a mut [Value], part: &str) -> std::result::Result<&'a mut Value, String> {
     let count = array.len();
     let place = part.parse::<usize>().ok();
-    place.and_then(|place| array.get_mut(place)).ok_or_else(|| {
-        format!(
-            "--set {setting}: `{part}` is not an index of a list of {count}; indexes start at 0"
-        )
-    })
+    place
+        .and_then(|place| array.get_mut(place))
+        .ok_or_else(|| format!("`{part}` is not an index of a list of {count}; indexes start at 0"))
 }
 
 /// What the text means in the place of `before`: a text where a text stood,

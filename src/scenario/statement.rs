@@ -5,7 +5,7 @@
 //! from them.
 //!
 //! ```text
-//! statement = figure ["of" kind] [window] [("<=" | ">=" | "is") value]
+//! statement = figure ["of" kind] [window] [("<=" | ">=" | "is") value] ["in" share "of seeds"]
 //! window    = "in" phase | "in hold" | "in the whole run"
 //!           | "in the" duration ("before" | "after") event
 //!           | "from" instant "to" instant
@@ -27,6 +27,8 @@ pub(super) struct Statement {
     pub kind: Option<(String, Range<usize>)>,
     pub window: Stretch,
     pub bound: Option<Bound>,
+    /// The least share of seeds in which it holds.
+    pub share: Option<Ratio>,
 }
 
 /// Over what a figure is taken.
@@ -48,6 +50,7 @@ struct Token<'a> {
 
 /// Reads a statement.
 pub(super) fn read(text: &str) -> Result<Statement, Mistake> {
+    let (text, share) = of_seeds(text)?;
     let tokens = tokens(text);
     let mut reader = Reader {
         text,
@@ -63,7 +66,27 @@ pub(super) fn read(text: &str) -> Result<Statement, Mistake> {
         kind,
         window,
         bound,
+        share,
     })
+}
+
+/// What stands before `in 40 % of seeds`, and the share.
+fn of_seeds(text: &str) -> Result<(&str, Option<Ratio>), Mistake> {
+    let Some(rest) = text.trim_end().strip_suffix(" of seeds") else {
+        return Ok((text, None));
+    };
+    let split = rest.rsplit_once(" in ");
+    let share = split.and_then(|(_, share)| share.trim().parse::<Ratio>().ok());
+    let share = share.filter(|share| *share <= Ratio::WHOLE);
+    match (split, share) {
+        (Some((before, _)), Some(share)) => Ok((before, Some(share))),
+        _ => Err(Mistake::new(
+            0..text.len(),
+            "`of seeds` stands behind no share",
+            "in how many?",
+            "write it like `incident verdict is metastable in 40 % of seeds`",
+        )),
+    }
 }
 
 /// Words, with signs of their own where no space stands beside them.

@@ -31,7 +31,10 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
             Some((when?, action?, given.map(|phase| phase.value.as_str())))
         })
         .collect();
-    let entries = named(read);
+    let mut entries = named(read);
+    for (place, entry) in file.timeline.iter().zip(&mut entries) {
+        inject(reader, place, entry.as_mut());
+    }
     causes(reader, file);
     something_to_restore(reader, file, &entries);
     names_apart(reader, file, &entries);
@@ -53,6 +56,7 @@ fn named(read: Vec<Option<(When, Action, Option<&str>)>>) -> Vec<Option<Entry>> 
                 when,
                 action,
                 phase,
+                inject: None,
             })
         })
         .collect()
@@ -60,8 +64,23 @@ fn named(read: Vec<Option<(When, Action, Option<&str>)>>) -> Vec<Option<Entry>> 
 
 fn when(reader: &mut Reader, entry: &Spanned<file::Entry>) -> Option<When> {
     let file::Entry {
-        at, after, delay, ..
+        at,
+        after,
+        delay,
+        offered,
+        ..
     } = &entry.value;
+    if let Some(offered) = offered.as_ref().filter(|offered| offered.value) {
+        if at.is_some() || after.is_some() || delay.is_some() {
+            reader.report(
+                offered,
+                "an entry that is only offered has no time: people decide",
+                "offered",
+                "take out `at`, `after` and `delay`, or `offered`",
+            );
+        }
+        return Some(When::Offered);
+    }
     match (at, after) {
         (Some(at), None) => {
             if let Some(delay) = delay {
@@ -97,7 +116,8 @@ fn when(reader: &mut Reader, entry: &Spanned<file::Entry>) -> Option<When> {
                     entry,
                     "[[timeline]] lacks its time",
                     "incomplete",
-                    "add `at = \"18s\"` or `after = \"rollback rejected\"`",
+                    "add `at = \"18s\"` or `after = \"rollback rejected\"`, or leave it to people \
+                     with `offered = true`",
                 );
             }
             None
@@ -330,6 +350,22 @@ fn as_many_as_there_are(
     }
 }
 
+/// What a facilitator tells the room: only of what people decide about.
+fn inject(reader: &mut Reader, place: &Spanned<file::Entry>, entry: Option<&mut Entry>) {
+    let (Some(say), Some(entry)) = (&place.value.inject, entry) else {
+        return;
+    };
+    if entry.when != When::Offered {
+        reader.report(
+            say,
+            "an inject is a facilitator's to make, and this entry comes by itself",
+            "not only offered",
+            "write `offered = true` in place of its time, or take `inject` out",
+        );
+    }
+    entry.inject = Some(say.value.clone());
+}
+
 fn phase(reader: &mut Reader, entry: &file::Entry) {
     let Some(phase) = &entry.phase else { return };
     if phase.value == BASELINE {
@@ -418,7 +454,7 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
         }
         let follows = first.is_some_and(|first| match entry.when {
             When::At(at) => first < (at, index) || first == (Nanos::ZERO, 0),
-            When::After { .. } => true,
+            When::After { .. } | When::Offered => true,
         });
         if !follows {
             reader.report(

@@ -8,7 +8,8 @@ use super::bounds::{Bounds, JOB_BYTES};
 use super::wire::{self, FleetWire};
 use crate::clients::{Clients, Due};
 use crate::error::{EXIT_FAILED, Result};
-use crate::plan::{Action, Plan, Slice, Timeline};
+use crate::model::OutsideAction;
+use crate::plan::{Action, Plan, Responders, Slice, Timeline};
 use crate::record::{self, Alarms, Counters, Observer, Outcome, StopCause};
 use crate::units::Nanos;
 
@@ -47,7 +48,8 @@ pub fn simulate(
         observer,
         clients: Clients::new(plan, wire::choices(plan, spec)?, Slice::WHOLE),
         wire: FleetWire::new(plan, spec),
-        timeline: Timeline::new(&plan.timeline),
+        timeline: Timeline::new(plan),
+        responders: Responders::new(plan),
         alarms: Alarms::new(&plan.alerts),
         now: Nanos::ZERO,
         from: Nanos::ZERO,
@@ -62,6 +64,8 @@ enum Next {
     Fleet,
     Clients(Due),
     Action,
+    /// Somebody on call does something.
+    Response,
     /// The end of the load, or of the drain.
     Wake,
 }
@@ -73,6 +77,7 @@ struct Simulation<'a> {
     clients: Clients,
     wire: FleetWire,
     timeline: Timeline,
+    responders: Responders,
     alarms: Alarms,
     now: Nanos,
     /// Where the interval began that the fleet's parts count in.
@@ -120,6 +125,7 @@ impl Simulation<'_> {
                 Next::Fleet => self.serve_fleet(),
                 Next::Clients(due) => self.clients.serve(due, &mut self.wire),
                 Next::Action => self.act(),
+                Next::Response => self.respond(),
                 Next::Wake => {}
             }
             self.clients.take_ends(&mut self.wire);
@@ -159,6 +165,11 @@ impl Simulation<'_> {
             && at <= first.0
         {
             first = (at, Next::Action);
+        }
+        if let Some(at) = self.responders.next_deadline()
+            && at < first.0
+        {
+            first = (at, Next::Response);
         }
         let fleet = self.wire.fleet.calendar.next();
         if fleet <= first.0 {
@@ -206,10 +217,24 @@ impl Simulation<'_> {
 
     /// Carries out the timeline entry that is due.
     fn act(&mut self) {
-        let Some(entry) = self.timeline.take(self.now) else {
-            return;
-        };
-        let action = self.plan.timeline[entry].action.clone();
+        if let Some(entry) = self.timeline.take(self.now) {
+            self.carry_out(entry);
+        }
+    }
+
+    /// Does what those on call decided.
+    fn respond(&mut self) {
+        let response = self.responders.take(self.now, &mut self.timeline);
+        if let Some(event) = response.map(record::Event::of_response) {
+            self.tell(&event);
+            if let record::Event::Ordered { entry, .. } = event {
+                self.carry_out(entry);
+            }
+        }
+    }
+
+    fn carry_out(&mut self, entry: usize) {
+        let action = self.timeline.entries()[entry].action.clone();
         self.tell(&record::Event::ActionStarted {
             entry,
             action: action.clone(),
@@ -221,6 +246,9 @@ impl Simulation<'_> {
                 Some(Outcome::Applied { detail })
             }
             Action::Service(_) | Action::Fleet(_) => self.wire.fleet.act(self.now, entry, &action),
+            Action::Outside(_) => Some(Outcome::Applied {
+                detail: OutsideAction::DONE.into(),
+            }),
             Action::Target(_) | Action::Proxy(_) => Some(Outcome::of_another_target(&action)),
         };
         self.told_by_fleet();
@@ -238,9 +266,10 @@ impl Simulation<'_> {
 
     /// An event that timeline entries may be waiting for.
     fn happened(&mut self, event: &record::Event) {
-        if let Some(trigger) = event.trigger(&self.plan.timeline) {
+        if let Some(trigger) = event.trigger(self.timeline.entries()) {
             self.timeline.on(self.now, &trigger);
         }
+        event.tell(self.now, &mut self.responders);
         self.tell(event);
     }
 

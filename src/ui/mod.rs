@@ -7,10 +7,12 @@
 mod aside;
 mod gauges;
 mod progress;
+mod screen;
 mod simulation;
 
 pub(crate) use aside::Aside;
 pub(crate) use progress::progress;
 #[cfg(feature = "testing")]
 pub use progress::{Lines, Live};
+pub(crate) use screen::{Screen, ScreenOf};
 pub(crate) use simulation::{Simulation, Trials};

@@ -155,7 +155,7 @@ impl<W: Write> Observer for Live<W> {
 
 /// Puts into words what both views show.
 #[derive(Debug)]
-struct Teller {
+pub(super) struct Teller {
     plan: Plan,
     gauges: Gauges,
     /// The phases that have begun, with their instants; as many as the timeline
@@ -168,7 +168,7 @@ struct Teller {
 }
 
 impl Teller {
-    fn new(plan: &Plan) -> Self {
+    pub(super) fn new(plan: &Plan) -> Self {
         Self {
             gauges: Gauges::new(plan),
             phases: Vec::new(),
@@ -246,12 +246,16 @@ impl Teller {
                     self.phases.push((at, entry.phase.clone()));
                 }
             }
+            Event::Ordered { entry, phase, .. } if *entry >= self.plan.timeline.len() => {
+                self.phases.push((at, phase.clone()));
+            }
             Event::LoadEnded => self.phases.push((at, "drain".into())),
             _ => {}
         }
     }
 
-    fn phase_at(&self, at: Nanos) -> &str {
+    /// The phase at an instant, of what began together the one that was told last.
+    pub(super) fn phase_at(&self, at: Nanos) -> &str {
         let begun = self.phases.iter().filter(|(from, _)| *from <= at);
         // Of what began together the last that was told.
         begun
@@ -260,9 +264,14 @@ impl Teller {
     }
 
     fn event(&mut self, at: Nanos, event: &Event) -> Option<String> {
-        self.begin_phase(at, event);
-        let text = self.text(event)?;
+        let text = self.told(at, event)?;
         Some(format!("{}  {}", self.at(at), printable(&text)))
+    }
+
+    /// An event in words, not yet [`printable`]; none for what only the journal needs.
+    pub(super) fn told(&mut self, at: Nanos, event: &Event) -> Option<String> {
+        self.begin_phase(at, event);
+        self.text(event)
     }
 
     /// What an event is worth telling; none for what only the journal needs.
@@ -274,6 +283,33 @@ impl Teller {
                 return None;
             }
             Event::ActionEnded { entry, outcome } => self.ended(*entry, outcome),
+            Event::Joined { by } => format!("{} takes part ({})", by.name, by.role.word()),
+            Event::Ordered {
+                by, entry, action, ..
+            } => {
+                self.begun.retain(|(begun, _)| begun != entry);
+                format!("{} decides: {}", by.name, action.in_words())
+            }
+            Event::Declined { by, what, reason } => {
+                format!(
+                    "{} asked for `{what}`, which is not done: {reason}",
+                    by.name
+                )
+            }
+            Event::Held { by } => format!("{} holds the timeline; the load goes on", by.name),
+            Event::WentOn { by, held_ns } => format!(
+                "{} lets the timeline go on after {:.0} s",
+                by.name,
+                held_ns.as_secs_f64()
+            ),
+            Event::Noted { by, text } => format!("{}: {text}", by.name),
+            Event::Predicted {
+                by,
+                question,
+                answer,
+            } => format!("{} predicts, {} {answer}", by.name, question.in_words()),
+            Event::StopOrdered { by } => format!("{} stops the run and undoes everything", by.name),
+            Event::Acknowledged { by, alert } => format!("{} acknowledges: {alert}", by.name),
             Event::AlertFired { alert } => format!("alert fired: {alert}"),
             Event::AlertCleared { alert } => format!("alert cleared: {alert}"),
             Event::Died { source, status } => format!("{source} died: {status}"),
@@ -294,6 +330,7 @@ impl Teller {
                     because,
                     expectation,
                 } => format!("stopped {}", StopCause::own_rule(because, *expectation)),
+                StopCause::Stopped { by } => format!("stopped by {by}"),
                 StopCause::Failed { reason, .. } => format!("the run failed: {reason}"),
             },
             Event::Undone { undo, outcome } => format!("undone: {undo}  {}", outcome_text(outcome)),

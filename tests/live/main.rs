@@ -22,6 +22,7 @@ mod rig;
 mod server;
 mod told;
 
+mod console;
 mod faults;
 mod fleet;
 mod framing;
@@ -34,4 +35,5 @@ mod kills;
 mod limit;
 mod load;
 mod proxy;
+mod screen;
 mod target;

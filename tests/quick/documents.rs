@@ -36,7 +36,8 @@ const fn following(cause: Cause) -> Option<Cause> {
         Cause::Limit => Some(Cause::Broken(FleetFaultKind::IdentityDown)),
         Cause::Broken(_) => Some(Cause::Fault),
         Cause::Fault => Some(Cause::Occupation),
-        Cause::Occupation => Some(Cause::Surge),
+        Cause::Occupation => Some(Cause::Outside),
+        Cause::Outside => Some(Cause::Surge),
         Cause::Surge => None,
     }
 }

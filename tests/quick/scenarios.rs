@@ -1,7 +1,7 @@
 //! Every shipped scenario, simulated: it meets what it declares, whatever the seed.
 
-use threadbare::analysis::{Findings, Region, Verdict, findings};
-use threadbare::explore::sweep;
+use threadbare::analysis::{Findings, Region, SeedShares, Verdict, findings};
+use threadbare::explore::{Grid, seeds, sweep};
 use threadbare::plan::Plan;
 use threadbare::scenario;
 use threadbare::sim::Bounds;
@@ -47,6 +47,26 @@ fn every_shipped_scenario_has_a_profile_of_under_a_minute_with_the_same_verdict(
         unknown.to_string().contains("did you mean `ci`?"),
         "{unknown}"
     );
+}
+
+/// What would have prevented or ended each incident does so, whatever the seed.
+#[test]
+fn every_variant_meets_what_it_declares_with_five_seeds() {
+    for (name, _) in scenario::shipped() {
+        let plans = scenario::variants(name, &scenario::Changes::default(), false).unwrap();
+        let found = seeds(&plans, 5, Bounds::default(), &|_, _| true).unwrap();
+        for (plan, found) in plans.iter().zip(found) {
+            let shares = SeedShares::of(&plan.expectations, &found, false);
+            let variant = plan.variant.as_ref().unwrap();
+            assert!(
+                shares.passed(),
+                "{name}, {}: {:?} {:?}",
+                variant.name,
+                shares.expectations,
+                shares.verdicts
+            );
+        }
+    }
 }
 
 fn profile(name: &str) -> scenario::Changes<'_> {
@@ -120,7 +140,18 @@ fn the_collapse_has_a_map_of_regions() {
         |settings: &[scenario::Setting]| scenario::load_with("retry-collapse", settings, false);
     let x = "load.rate=2..12/s".parse().unwrap();
     let y = "target.fleet.queue=10..200".parse().unwrap();
-    let map = sweep(&plan_of, (&x, Some(&y)), 6, Bounds::default(), &|_, _| true).unwrap();
+    let grid = Grid {
+        points: 6,
+        seeds: 1,
+    };
+    let map = sweep(
+        &plan_of,
+        (&x, Some(&y)),
+        grid,
+        Bounds::default(),
+        &|_, _| true,
+    )
+    .unwrap();
     let (narrow, wide) = (&map.regions[0], &map.regions[map.regions.len() - 1]);
     assert!(
         narrow.iter().all(|region| region.comes_back()),

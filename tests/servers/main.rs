@@ -19,4 +19,5 @@ mod exhaustion;
 mod flask;
 mod gauges;
 mod presets;
+mod stacks;
 mod tutorial;

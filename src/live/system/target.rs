@@ -199,7 +199,9 @@ impl SystemUnderTest for GuardedTarget {
             Action::Service(action) => self.target.serve_again(action, tell),
             Action::Target(action) => self.target.act(&action, tell),
             Action::Proxy(action) => self.faults.act(now, &action),
-            Action::Clients(_) | Action::Fleet(_) => Outcome::of_another_target(&action),
+            Action::Clients(_) | Action::Fleet(_) | Action::Outside(_) => {
+                Outcome::of_another_target(&action)
+            }
         }
     }
 

@@ -22,6 +22,8 @@ pub enum Cause {
     Fault,
     /// Workers were held from outside.
     Occupation,
+    /// Others injected something, and told the run.
+    Outside,
     /// The load rose above that of the baseline. No action: the load does it.
     Surge,
 }
@@ -40,6 +42,7 @@ impl Cause {
             Self::Broken(kind) => kind.cause(),
             Self::Fault => "fault",
             Self::Occupation => "occupation",
+            Self::Outside => "injection from outside",
             Self::Surge => "surge",
         }
     }

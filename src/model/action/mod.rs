@@ -8,6 +8,7 @@
 mod cause;
 mod clients;
 mod fleet;
+mod outside;
 mod proxy;
 mod service;
 mod target;
@@ -24,6 +25,7 @@ pub use cause::Cause;
 pub use clients::ClientsAction;
 pub use fleet::FleetAction;
 pub(crate) use fleet::first;
+pub use outside::OutsideAction;
 pub use proxy::ProxyAction;
 pub use service::ServiceAction;
 pub(crate) use service::restarted;
@@ -45,6 +47,8 @@ pub enum Action {
     Target(TargetAction),
     /// The run's own proxies and occupations, in front of the user's target.
     Proxy(ProxyAction),
+    /// Nobody here: others did it, and told the run.
+    Outside(OutsideAction),
 }
 
 named! {
@@ -67,6 +71,7 @@ named! {
         Fault = "fault",
         Occupy = "occupy",
         Undo = "undo",
+        Happened = "happened",
         Break = "break",
         Mend = "mend",
     }
@@ -105,6 +110,7 @@ impl Action {
             Self::Fleet(action) => action,
             Self::Target(action) => action,
             Self::Proxy(action) => action,
+            Self::Outside(action) => action,
         }
     }
 
@@ -150,6 +156,7 @@ impl Action {
             _ if begun.begins() == Some(Cause::Push) && self.rolls_back() => true,
             (Self::Fleet(begun), Self::Fleet(ends)) => ends.ends(begun),
             (Self::Proxy(begun), Self::Proxy(ends)) => ends.ends(begun),
+            (Self::Outside(begun), Self::Outside(ends)) => ends.ends(begun),
             // The process that was paused is gone, and its successor runs.
             (Self::Fleet(FleetAction::Pause { .. }), Self::Service(ends)) => {
                 matches!(ends, ServiceAction::Restart { .. })
@@ -168,7 +175,7 @@ impl Action {
             Self::Service(_) | Self::Target(TargetAction::Configure { .. }) => true,
             Self::Target(TargetAction::Hook { kind, .. }) => matches!(kind, HookKind::Restart),
             Self::Target(ends) => ends.takes_back(begun),
-            Self::Clients(_) | Self::Fleet(_) | Self::Proxy(_) => false,
+            Self::Clients(_) | Self::Fleet(_) | Self::Proxy(_) | Self::Outside(_) => false,
         }
     }
 
@@ -197,7 +204,7 @@ mod tests {
     use crate::units::{Nanos, Ratio};
 
     /// As journals and plans of earlier versions hold them, byte for byte.
-    const WRITTEN: [&str; 26] = [
+    const WRITTEN: [&str; 27] = [
         r#"{"push":{"set":{"a":"b"},"schema":2,"tested":true,"canary":0.25}}"#,
         r#"{"push":{"set":{},"schema":null,"tested":false}}"#,
         r#""rollback""#,
@@ -224,6 +231,7 @@ mod tests {
         r#"{"fault":{"proxy":"db","name":"h","breakage":{"fault":{"name":"h","stream":"upstream","toxicity":1.0,"type":"http_delay","attributes":{"match":{"path":"/a"},"delay":20,"jitter":0}}}}}"#,
         r#"{"occupy":{"name":"o","hold":"slow-endpoint","path":"/report","connections":16,"every":1000000000}}"#,
         r#"{"undo":{"name":"o"}}"#,
+        r#"{"happened":{"what":"disk of db-1 filled","kind":"began"}}"#,
     ];
 
     #[test]

@@ -85,7 +85,7 @@ impl Group for ProxyAction {
                 ..
             } => {
                 let path = match (hold, path.split('?').next()) {
-                    (Hold::SlowHeaders, _) | (_, None) => String::new(),
+                    (Hold::SlowHeaders | Hold::Silent, _) | (_, None) => String::new(),
                     (_, Some(path)) => format!(" at {path}"),
                 };
                 format!("occupation ({connections} × {hold}{path})")

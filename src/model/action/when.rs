@@ -17,6 +17,8 @@ pub enum When {
         /// How long after it.
         delay: Nanos,
     },
+    /// When somebody decides so, in a run with a console; never by itself.
+    Offered,
 }
 
 /// An event that entries can wait for.

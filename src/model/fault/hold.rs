@@ -17,6 +17,8 @@ named! {
         SlowReads = "slow-reads",
         /// Asks an endpoint that the user knows to be slow, again and again.
         SlowEndpoint = "slow-endpoint",
+        /// Connects and sends nothing.
+        Silent = "silent",
     }
 }
 
@@ -44,6 +46,7 @@ impl fmt::Display for Hold {
             Self::SlowBodies => "slow bodies",
             Self::SlowReads => "slow reads",
             Self::SlowEndpoint => "requests to a slow endpoint",
+            Self::Silent => "connections without a request",
         })
     }
 }

@@ -120,7 +120,9 @@ impl Responder {
                 pushed.map(released)
             }
             Action::Fleet(action) => self.order(action).map(|order| (order, action.done(all))),
-            Action::Clients(_) | Action::Target(_) | Action::Proxy(_) => return None,
+            Action::Clients(_) | Action::Target(_) | Action::Proxy(_) | Action::Outside(_) => {
+                return None;
+            }
         })
     }
 

@@ -18,7 +18,8 @@ use crate::scenario::leaf::{Spanned, Text, Word};
 use crate::scenario::quantities::{After, Moment, Positive, Share};
 use crate::units::Nanos;
 
-/// One thing that is done, and when: `at` an instant, or `after` an event.
+/// One thing that is done, and when: `at` an instant, `after` an event, or when somebody in
+/// the room decides so.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[schemars(deny_unknown_fields)]
 pub(in crate::scenario) struct Entry {
@@ -29,6 +30,12 @@ pub(in crate::scenario) struct Entry {
     pub(in crate::scenario) after: Option<PlacedText<After>>,
     /// How long after the event; at once, if not given.
     pub(in crate::scenario) delay: Option<PlacedText<Nanos>>,
+    /// In place of a time: people decide, in a run with `--console` or `--screen`. It never
+    /// comes by itself.
+    pub(in crate::scenario) offered: Option<Spanned<bool>>,
+    /// Of what is only offered: the facilitator's own to do. Others see it once it acts. The
+    /// text is what the facilitator tells the room with it.
+    pub(in crate::scenario) inject: Option<Spanned<String>>,
     /// The name of the phase that begins with it; by default, what is done.
     pub(in crate::scenario) phase: Option<Spanned<String>>,
     /// What is done.

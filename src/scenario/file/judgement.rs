@@ -71,6 +71,9 @@ pub(in crate::scenario) struct Expect {
     /// Whether a live run ends as soon as it can no longer hold.
     #[serde(default)]
     pub(in crate::scenario) abort: bool,
+    /// The least share of seeds in which it holds, where one run may end either way: judged
+    /// over several seeds (`simulate --seeds`, `run --repeat`), and never by one run.
+    pub(in crate::scenario) share: Option<Spanned<Text<Share>>>,
 }
 
 /// A bound as it is written.

@@ -11,8 +11,10 @@ mod hook;
 mod judgement;
 mod load;
 mod proxy;
+mod responder;
 mod safety;
 mod target;
+mod variant;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -30,8 +32,10 @@ pub(super) use hook::{Call, Hook};
 pub(super) use judgement::{Expect, Limit, Recovery};
 pub(super) use load::{Load, Mix, Step, Swing};
 pub(super) use proxy::Proxy;
+pub(super) use responder::Responder;
 pub(super) use safety::Safety;
 pub(super) use target::{Fleet, Release, Target};
+pub(super) use variant::Variant;
 pub(super) use watch::{Alert, Monitor};
 
 type PlacedText<T> = Spanned<Text<T>>;
@@ -54,6 +58,12 @@ pub(super) struct File {
     /// Where the facts come from.
     #[serde(default)]
     pub(super) source: String,
+    /// What kind of failure it shows, in a word or two: `threadbare list` groups by it.
+    #[serde(default)]
+    pub(super) mechanism: String,
+    /// What people say who see such an incident: "my workers are all busy and the load is gone".
+    #[serde(default)]
+    pub(super) seen: Vec<String>,
     /// The seed of every random stream.
     #[serde(default = "seed")]
     #[schemars(range(max = 9_007_199_254_740_991_u64))]
@@ -70,6 +80,9 @@ pub(super) struct File {
     /// Width of the buckets that figures are counted in, in whole milliseconds.
     #[serde(default = "interval")]
     pub(super) interval: PlacedText<Positive>,
+    /// A game day: a run in which people decide.
+    #[serde(default)]
+    pub(super) gameday: GameDay,
     /// The incident's own clock; with it, instants may be given as times of day.
     pub(super) story: Option<Story>,
     /// What the load is directed at.
@@ -89,6 +102,9 @@ pub(super) struct File {
     /// What fires an alert.
     #[serde(default)]
     pub(super) alert: Vec<Alert>,
+    /// Those on call: they hear alerts and act, beside the timeline.
+    #[serde(default)]
+    pub(super) responder: Vec<Spanned<Responder>>,
     /// Calls of the user's own tools that the timeline can make.
     #[serde(default)]
     pub(super) hook: Vec<Spanned<Hook>>,
@@ -112,6 +128,10 @@ pub(super) struct File {
     #[serde(default)]
     #[expect(dead_code, reason = "`settings` reads it before the file is read")]
     pub(super) profile: BTreeMap<String, Vec<String>>,
+    /// What would have prevented or ended the incident: changes by name, of which
+    /// `--variant NAME` applies one.
+    #[serde(default)]
+    pub(super) variant: Vec<Spanned<Variant>>,
 }
 
 const fn seed() -> u64 {
@@ -124,6 +144,14 @@ fn warm_up() -> PlacedText<Nanos> {
 
 fn interval() -> PlacedText<Positive> {
     text("1s").into()
+}
+
+/// A game day: a run in which people decide.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GameDay {
+    /// When the load of a run with `--manual` ends: people need longer than a timeline.
+    pub(super) end: Option<PlacedText<Moment>>,
 }
 
 /// The incident's own clock.

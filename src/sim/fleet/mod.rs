@@ -154,6 +154,7 @@ impl Fleet {
         let job = self.jobs.insert(Job {
             call: request.call,
             user: request.user,
+            probe: request.standing == Standing::Probe,
             caller: attempt,
             gone_at: Nanos::MAX,
             patience: Patience::ENDLESS,

@@ -103,6 +103,7 @@ impl Fleet {
         let job = Job {
             call: Call::Verification,
             user: held.map_or(0, |job| job.user),
+            probe: false,
             caller: NONE,
             gone_at: Nanos::ZERO,
             patience: Patience::ENDLESS,

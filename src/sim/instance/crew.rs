@@ -23,6 +23,8 @@ pub(in crate::sim) enum Call {
 pub(in crate::sim) struct Job {
     pub(in crate::sim) call: Call,
     pub(in crate::sim) user: u32,
+    /// Whether it is a probe of a monitor.
+    pub(in crate::sim) probe: bool,
     /// The attempt that waits for it; [`NONE`] where nobody does (any more).
     pub(in crate::sim) caller: u32,
     /// When the caller went; [`Nanos::MAX`] while they are there.

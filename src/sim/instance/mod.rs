@@ -277,7 +277,11 @@ impl Instance {
         if job.call == Call::Verification {
             self.counted.busy_detached_ns += (now - since).0;
         } else {
-            self.counted.busy_zombie_ns += now.saturating_sub(since.max(job.gone_at)).0;
+            let zombie = now.saturating_sub(since.max(job.gone_at));
+            self.counted.busy_zombie_ns += zombie.0;
+            if job.probe {
+                self.counted.busy_probe_ns += (now - since).saturating_sub(zombie).0;
+            }
         }
     }
 

@@ -117,6 +117,11 @@ fn slow_headers_hold_every_worker() {
 }
 
 #[test]
+fn silence_holds_every_worker_that_is_given_a_connection_at_once() {
+    exhausts(&server(), Hold::Silent, "/", || ());
+}
+
+#[test]
 fn slow_bodies_hold_every_worker() {
     exhausts(&server(), Hold::SlowBodies, "/upload", || ());
 }

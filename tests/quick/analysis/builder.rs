@@ -160,6 +160,7 @@ impl Run {
             when: When::At(at(from)),
             action: action.clone(),
             phase: phase.into(),
+            inject: None,
         });
         self.events
             .push((at(from), Event::ActionStarted { entry, action }));

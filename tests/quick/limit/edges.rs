@@ -83,7 +83,7 @@ fn a_trigger_becomes_a_timeline_that_ends_it() {
         assert!(last.action.ends(&first.action), "{trigger}");
         let at = |entry: &Entry| match entry.when {
             When::At(at) => at,
-            When::After { .. } => panic!("{trigger}"),
+            When::After { .. } | When::Offered => panic!("{trigger}"),
         };
         let lasts = at(last).saturating_sub(at(first));
         assert_eq!(lasts, Nanos::from_secs(length_s), "{trigger}");

@@ -106,6 +106,7 @@ fn at(seconds: u64, action: Action) -> Entry {
         when: When::At(Nanos::from_secs(seconds)),
         action,
         phase: "changed".into(),
+        inject: None,
     }
 }
 

@@ -28,6 +28,7 @@ fn at(seconds: u64, action: Action) -> Entry {
     Entry {
         when: When::At(secs(seconds)),
         phase: action.name().to_string(),
+        inject: None,
         action,
     }
 }

@@ -7,4 +7,6 @@ mod fleet_faults;
 mod literature;
 mod parity;
 mod properties;
+mod published;
+mod responder;
 mod theory;

@@ -73,6 +73,7 @@ fn any_timeline() -> impl Strategy<Value = Vec<Entry>> {
         when: When::At(ms(at)),
         action,
         phase: String::new(),
+        inject: None,
     });
     prop::collection::vec(entry, 0..6)
 }

@@ -6,6 +6,7 @@
 //! it, by its pid. `./test setup` installs what they need; where something is missing
 //! the test fails and says what.
 
+mod example;
 mod gunicorn;
 mod haproxy;
 mod http_server;
@@ -26,6 +27,7 @@ use tempfile::TempDir;
 use threadbare::model::{GaugePlace, GaugeSource, Preset, Roles};
 use threadbare::units::Nanos;
 
+pub(crate) use example::Example;
 pub(crate) use gunicorn::{Class, Gunicorn};
 pub(crate) use haproxy::HaProxy;
 pub(crate) use http_server::HttpServer;

@@ -75,6 +75,7 @@ struct JobInWork {
     since: Nanos,
     /// None: nobody waits, it is a detached verification.
     caller: Option<Arc<Caller>>,
+    probe: bool,
 }
 
 impl JobInWork {
@@ -88,6 +89,13 @@ impl JobInWork {
         self.caller
             .is_none()
             .then(|| now.saturating_sub(self.since))
+    }
+
+    /// Busy time up to `now` for a probe while its monitor waited; none where it is no probe.
+    fn probe(&self, now: Nanos) -> Option<Nanos> {
+        let held = now.saturating_sub(self.since);
+        self.probe
+            .then(|| held.saturating_sub(self.zombie(now).unwrap_or_default()))
     }
 }
 
@@ -210,6 +218,7 @@ impl Pool {
         if post.crew == Crew::Serving {
             state.counted.busy_zombie_ns += held.zombie(now).unwrap_or_default().0;
             state.counted.busy_detached_ns += held.detached(now).unwrap_or_default().0;
+            state.counted.busy_probe_ns += held.probe(now).unwrap_or_default().0;
             state.counted.busy_cold_ns += cold.0;
         }
         true
@@ -267,11 +276,15 @@ impl Team {
     }
 
     fn hold(&mut self, worker: usize, now: Nanos, job: &Job) {
-        let caller = match job {
-            Job::Request { caller, .. } => Some(Arc::clone(caller)),
-            Job::Verification { .. } => None,
+        let (caller, probe) = match job {
+            Job::Request { caller, call, .. } => (Some(Arc::clone(caller)), call.is_probe()),
+            Job::Verification { .. } => (None, false),
         };
-        self.held[worker] = Some(JobInWork { since: now, caller });
+        self.held[worker] = Some(JobInWork {
+            since: now,
+            caller,
+            probe,
+        });
         self.busy.set(now, self.busy.get() + 1);
     }
 
@@ -318,6 +331,9 @@ impl PoolState {
             }
             if let Some(time) = held.detached(now) {
                 counters.busy_detached_ns += time.0;
+            }
+            if let Some(time) = held.probe(now) {
+                counters.busy_probe_ns += time.0;
             }
         }
         Reading {

@@ -208,6 +208,7 @@ pub(crate) fn plan() -> Plan {
                 when: When::At(Nanos::from_millis(at)),
                 action,
                 phase: phase.into(),
+                inject: None,
             })
             .collect(),
         expectations: expectations(),
@@ -245,6 +246,7 @@ fn expectations() -> Vec<Expectation> {
         of: FailuresOf::default(),
         bound,
         abort: false,
+        share: None,
     })
     .into()
 }

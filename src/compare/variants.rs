@@ -1,0 +1,314 @@
+//! Variants of a scenario held beside the scenario as it is: live one after the other, or
+//! simulated.
+//!
+//! All variants with one seed are run before the next seed: what the machine does meanwhile
+//! falls on all of them. The arrivals of a seed are the same for each, since they are drawn
+//! from a stream of their own.
+//!
+//! Each live run asks by itself for a machine that is not busy, a target that is ready, and a
+//! baseline that is healthy before the first fault: what one run leaves behind is no part
+//! of the next. Where that is not so, the variant is left out of the table with the reason:
+//! minutes of load are not lost with the one that could not be run.
+
+use std::path::{Path, PathBuf};
+
+use super::series::{InSeries, Series};
+use crate::analysis::{Findings, Outcome, Row, SeedFindings, SeedShares, WhatIf};
+use crate::clock;
+use crate::error::{Error, Result};
+use crate::model::{IncidentVerdict, Word};
+use crate::plan::{Bound, Figure, Plan};
+use crate::record::{claim_directory, write_private};
+use crate::report;
+use crate::run;
+
+/// The files of a table of variants, in a directory of its own.
+const JSON: &str = "variants.json";
+const PAGE: &str = "variants.html";
+
+/// What is tried.
+pub(crate) struct Tries<'a> {
+    /// The scenario as it is, and each variant of it.
+    pub plans: &'a [Plan],
+    /// Seeds for each, from the plan's own on.
+    pub seeds: u64,
+    /// The directory of the runs and of the table.
+    pub directory: PathBuf,
+}
+
+/// A variant that was tried with a seed.
+struct Tried {
+    /// Its place among the plans.
+    place: usize,
+    seed: u64,
+    /// Its run directory, where it has one.
+    directory: Option<PathBuf>,
+    /// What it came to, or why it counts for nothing.
+    found: std::result::Result<SeedFindings, String>,
+}
+
+/// What variants came to.
+pub(crate) struct Variants {
+    plans: Vec<Plan>,
+    tried: Vec<Tried>,
+    /// Whether they were run live.
+    live: bool,
+    /// Where they lie.
+    pub directory: PathBuf,
+    /// What ended them before their time: the exit code of a signal, or a failure.
+    pub ended: Option<Result<i32>>,
+}
+
+impl Tries<'_> {
+    /// The directory that was named, or a new one under `reports/` that begins so.
+    pub(crate) fn directory(out: Option<&Path>, named: &str) -> PathBuf {
+        out.map_or_else(
+            || {
+                let stamp = clock::stamp(clock::wall_millis());
+                Path::new("reports").join(format!("{named}-{stamp}"))
+            },
+            Path::to_owned,
+        )
+    }
+
+    /// Takes the directory for a table alone, so that nothing is computed in vain.
+    ///
+    /// # Errors
+    ///
+    /// Wrong usage, where it is not empty or cannot be made.
+    pub(crate) fn claim(&self) -> Result<()> {
+        let claimed = claim_directory(&self.directory, JSON);
+        if claimed.is_ok_and(|claimed| claimed) {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "{} is not empty or cannot be created; name another directory with --out",
+            self.directory.display()
+        )))
+    }
+
+    /// Runs each by `one`, live; `tell` is told what comes next.
+    ///
+    /// # Errors
+    ///
+    /// Where signals cannot be listened for.
+    pub(crate) fn live(
+        &self,
+        one: &mut dyn FnMut(Plan, &Path) -> Result<Findings>,
+        tell: &dyn Fn(&str),
+    ) -> Result<Variants> {
+        let mut variants = Variants {
+            plans: self.plans.to_vec(),
+            tried: Vec::new(),
+            live: true,
+            directory: self.directory.clone(),
+            ended: None,
+        };
+        // The scenario as it is must be possible.
+        let mut series = Series::begin(1)?;
+        let all = self.seeds * self.plans.len() as u64;
+        for more in 0..self.seeds {
+            for (place, plan) in self.plans.iter().enumerate() {
+                let seed = plan.seed.wrapping_add(more);
+                let number = more * self.plans.len() as u64 + place as u64 + 1;
+                tell(&format!("{number} of {all}: {}, seed {seed}", name(plan)));
+                let named = if self.seeds > 1 {
+                    format!("{place}-seed-{seed}")
+                } else {
+                    place.to_string()
+                };
+                let directory = variants.directory.join(named);
+                let plan = Plan {
+                    seed,
+                    ..plan.clone()
+                };
+                let found = match series.run(|| one(plan, &directory)) {
+                    InSeries::Counts(findings) => {
+                        if findings.steady_state_returned == Some(false) {
+                            tell("the target did not serve after everything was undone");
+                        }
+                        Ok(SeedFindings::of(&findings))
+                    }
+                    InSeries::Invalid(why) => Err(format!("its measurement is invalid: {why}")),
+                    InSeries::Unfit(why) => Err(format!("it could not be run: {why}")),
+                    InSeries::Ends(why) => {
+                        variants.ended = Some(why);
+                        return Ok(variants);
+                    }
+                };
+                variants.tried.push(Tried {
+                    place,
+                    seed,
+                    directory: Some(directory),
+                    found,
+                });
+            }
+        }
+        Ok(variants)
+    }
+
+    /// What each came to in virtual time: one list for each plan.
+    pub(crate) fn simulated(&self, found: Vec<Vec<SeedFindings>>) -> Variants {
+        let each = found.into_iter().enumerate();
+        let tried = each.flat_map(|(place, seeds)| {
+            seeds.into_iter().map(move |found| Tried {
+                place,
+                seed: found.seed,
+                directory: None,
+                found: Ok(found),
+            })
+        });
+        Variants {
+            plans: self.plans.to_vec(),
+            tried: tried.collect(),
+            live: false,
+            directory: self.directory.clone(),
+            ended: None,
+        }
+    }
+}
+
+/// How a plan is called among others of its scenario.
+fn name(plan: &Plan) -> &str {
+    let variant = plan.variant.as_ref();
+    variant.map_or("unchanged", |variant| variant.name.as_str())
+}
+
+/// The verdict that a plan declares for its incident, whatever the seed.
+fn declared(plan: &Plan) -> Option<IncidentVerdict> {
+    let verdicts = plan.expectations.iter().filter(|it| it.share.is_none());
+    let mut verdicts = verdicts.filter_map(|it| match it.bound {
+        Bound::Is(Word::Verdict(verdict)) => {
+            (it.that == Figure::IncidentVerdict).then_some(verdict)
+        }
+        _ => None,
+    });
+    verdicts.next()
+}
+
+impl Variants {
+    /// Whether any was tried.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.tried.is_empty()
+    }
+
+    /// The run directory of the scenario as it is, where it has one that counts.
+    pub(crate) fn first(&self) -> Option<&Path> {
+        let own = self.valid(0).next();
+        own.and_then(|(it, _)| it.directory.as_deref())
+    }
+
+    /// Whether each did what is expected of it; `None` where not all could be judged.
+    pub(crate) fn passed(&self) -> Option<bool> {
+        let judged = self.plans.iter().enumerate().map(|(place, plan)| {
+            let found: Vec<_> = self.valid(place).map(|(_, found)| found.clone()).collect();
+            SeedShares::of(&plan.expectations, &found, self.live).passed()
+        });
+        let held = judged.into_iter().all(|passed| passed);
+        let whole = self.tried.iter().all(|it| it.found.is_ok());
+        (!held || whole).then_some(held)
+    }
+
+    /// The valid trials of a plan.
+    fn valid(&self, place: usize) -> impl Iterator<Item = (&Tried, &SeedFindings)> {
+        let own = self.tried.iter().filter(move |it| it.place == place);
+        own.filter_map(|it| Some((it, it.found.as_ref().ok()?)))
+    }
+
+    /// The table; what was not measured validly is left out of it, with the reason.
+    ///
+    /// # Errors
+    ///
+    /// Where the scenario as it is has no valid measurement.
+    pub(crate) fn table(&self) -> Result<WhatIf> {
+        let Some(base) = self.row(0) else {
+            let why = self.tried.iter().find_map(|it| it.found.as_ref().err());
+            return Err(Error::unfit(format!(
+                "failed to measure the scenario as it is, so there is nothing to compare with: {}",
+                why.map_or("it was not run", String::as_str)
+            )));
+        };
+        let left_out = self.tried.iter().filter_map(|it| {
+            let why = it.found.as_ref().err()?;
+            let name = format!("{}, seed {}", name(&self.plans[it.place]), it.seed);
+            Some((name, why.clone()))
+        });
+        Ok(WhatIf {
+            scenario: self.plans[0].scenario.clone(),
+            title: self.plans[0].title.clone(),
+            live: self.live,
+            variants: true,
+            seeds: self.valid(0).map(|(it, _)| it.seed).collect(),
+            base,
+            alone: (1..self.plans.len())
+                .filter_map(|place| self.row(place))
+                .collect(),
+            pairs: Vec::new(),
+            inapplicable: left_out.collect(),
+        })
+    }
+
+    /// A plan's row, of the seeds that were measured validly with it and without it;
+    /// none where there is no such seed.
+    fn row(&self, place: usize) -> Option<Row> {
+        let pairs = self.valid(0).filter_map(|(own, without)| {
+            let mut all = self.valid(place);
+            let (_, with) = all.find(|(it, _)| it.seed == own.seed)?;
+            Some((with.outcome.clone(), without.outcome.clone()))
+        });
+        let (with, without): (Vec<Outcome>, Vec<Outcome>) = pairs.unzip();
+        let plan = &self.plans[place];
+        let named = plan.variant.as_ref();
+        let named: Vec<(&str, &str)> = named
+            .map(|it| (it.name.as_str(), it.about.as_str()))
+            .into_iter()
+            .collect();
+        let row = Row::of(&named, &with, &without)?;
+        Some(Row {
+            declared: declared(plan),
+            ..row
+        })
+    }
+
+    /// Where the reports of the runs lie, with the name of each, from the table's directory.
+    fn pages(&self) -> Vec<(String, String)> {
+        let run = self.tried.iter().filter_map(|it| {
+            let directory = it.directory.as_ref()?.file_name()?.to_string_lossy();
+            let name = name(&self.plans[it.place]);
+            Some((
+                format!("{name}, seed {}", it.seed),
+                format!("{directory}/report.html"),
+            ))
+        });
+        run.collect()
+    }
+
+    /// Writes the table as JSON and as a page; where the page lies.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be written.
+    pub(crate) fn write(&self, table: &WhatIf) -> Result<PathBuf> {
+        let directory = &self.directory;
+        std::fs::create_dir_all(directory).map_err(|cause| {
+            Error::failed(format!("failed to make {}: {cause}", directory.display()))
+        })?;
+        let text = serde_json::to_string_pretty(table)
+            .map_err(|cause| Error::failed(format!("failed to write {JSON}: {cause}")))?;
+        write_private(directory, JSON, text.as_bytes())?;
+        let page = report::what_if::html(table, &self.pages())?;
+        write_private(directory, PAGE, page.as_bytes())?;
+        Ok(directory.join(PAGE))
+    }
+
+    /// Puts the table into the report of the scenario as it is, where it was run; where the
+    /// page lies.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written.
+    pub(crate) fn beside_the_first(&self, table: &WhatIf) -> Result<Option<PathBuf>> {
+        let first = self.first();
+        first.map(|place| run::with_table(place, table)).transpose()
+    }
+}

@@ -1,0 +1,86 @@
+//! What pages are told at the end of a run: why it ended, and what the analysis found.
+
+use super::marks::shown;
+use super::message::{End, IncidentClock, Mark};
+use crate::analysis::Findings;
+use crate::record::{Event, StopCause, signal_name};
+use crate::units::Nanos;
+
+/// How a run ended by its last event, with what was found, where something was, and where
+/// its report lies.
+pub(super) fn end_of(
+    last: Option<&Event>,
+    findings: Option<&Findings>,
+    report: Option<String>,
+) -> End {
+    let (cause, sentence) = match last {
+        Some(Event::RunEnded { cause }) => ended(cause),
+        _ => (
+            "interrupted",
+            "The record is incomplete: the run was killed, or still goes on.".to_owned(),
+        ),
+    };
+    let found = findings.and_then(|findings| findings.sentences.first());
+    let detail = match found {
+        Some(found) if cause == "completed" => found.clone(),
+        _ => sentence,
+    };
+    End {
+        cause,
+        verdict: findings.map(|findings| findings.incident.verdict.word()),
+        detail: shown(&detail),
+        report,
+    }
+}
+
+fn ended(cause: &StopCause) -> (&'static str, String) {
+    match cause {
+        StopCause::Completed => ("completed", "The run came to its planned end.".into()),
+        StopCause::Stopped { by } => ("stopped", format!("{by} stopped the run.")),
+        StopCause::Interrupted { signal } => {
+            let by = signal_name(*signal);
+            ("interrupted", format!("The run was interrupted by {by}."))
+        }
+        StopCause::Aborted {
+            because,
+            expectation,
+        } => {
+            let rule = StopCause::own_rule(because, *expectation);
+            ("aborted", format!("The run was stopped {rule}."))
+        }
+        StopCause::Failed { reason, .. } => ("failed", format!("The run failed: {reason}.")),
+    }
+}
+
+/// The incident's clock as the analysis has it.
+pub(super) const fn clock_of(findings: &Findings) -> IncidentClock {
+    let incident = &findings.incident;
+    IncidentClock {
+        began_s: incident.impact_s,
+        detected_s: incident.detected_s,
+        mitigated_s: incident.mitigated_s,
+        recovered_s: incident.recovered_s,
+    }
+}
+
+/// The instants that only the analysis knows.
+pub(super) fn findings_marks(findings: &Findings) -> Vec<(Nanos, Mark)> {
+    let incident = &findings.incident;
+    let found = [
+        (incident.impact_s, "service was lost"),
+        (incident.detected_s, "detected by an alert"),
+        (incident.trigger_off_s, "the trigger was off"),
+        (incident.mitigated_s, "mitigated"),
+        (incident.recovered_s, "recovered"),
+        (incident.relapsed_s, "service was lost again"),
+    ];
+    let found = found.into_iter().filter_map(|(at, what)| {
+        let mark = Mark {
+            mark: "finding",
+            label: what.to_owned(),
+            ..Mark::default()
+        };
+        Some((Nanos::from_secs_f64(at?), mark))
+    });
+    found.collect()
+}

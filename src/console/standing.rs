@@ -1,0 +1,283 @@
+//! How service is, in one word, and the incident's clock, as far as both can be known while
+//! a run goes on.
+//!
+//! This is a live estimate by the plan's own rule. The report is made from the whole record
+//! by the analysis, which knows what was still under way here; at the end its clock replaces
+//! this one. Pure: it is told events and frames.
+
+use std::collections::{HashSet, VecDeque};
+
+use super::message::{Frame, IncidentClock, Standing, seconds};
+use crate::plan::{Plan, RecoveryRule};
+use crate::record::Event;
+use crate::units::Nanos;
+
+/// What the word is judged by at least: a shorter time is one of few operations.
+const LOOK_BACK: Nanos = Nanos::from_secs(1);
+/// Standard deviations of a share of independent operations that pass for chance.
+const CHANCE_DEVIATIONS: f64 = 3.0;
+/// A p99 of fewer operations is one of its largest values.
+const P99_OPERATIONS: u64 = 100;
+
+/// Follows a run.
+#[derive(Debug)]
+pub struct ServiceWatch {
+    rule: RecoveryRule,
+    warm_up: Nanos,
+    /// When the first surge begins.
+    surge: Option<Nanos>,
+    stage: Stage,
+    held: bool,
+    /// When the first thing was done.
+    first_action: Option<Nanos>,
+    baseline: Counts,
+    /// The frames that are in it, by their ends.
+    baseline_frames: HashSet<Nanos>,
+    /// The p99 of the baseline's frames, in milliseconds: their mean, by operations.
+    baseline_p99: (f64, u64),
+    /// Frames, the newest last, as far back as the rule looks.
+    seen: VecDeque<Seen>,
+    clock: IncidentClock,
+    /// When goodput was below the share that counts as mitigated.
+    out: Option<Nanos>,
+    level: Level,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    SetUp,
+    Load,
+    Draining,
+    Ended,
+}
+
+/// How service is beside its baseline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Level {
+    Normal,
+    Degraded,
+    Down,
+}
+
+/// What users got in one frame.
+#[derive(Debug, Clone, Copy)]
+struct Seen {
+    to: Nanos,
+    counts: Counts,
+    p99_ms: Option<f64>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Counts {
+    scheduled: u64,
+    succeeded: u64,
+}
+
+impl Counts {
+    fn add(&mut self, other: Self) {
+        self.scheduled = self.scheduled.saturating_add(other.scheduled);
+        self.succeeded = self.succeeded.saturating_add(other.succeeded);
+    }
+
+    fn share(self) -> f64 {
+        self.succeeded as f64 / self.scheduled.max(1) as f64
+    }
+
+    /// Whether fewer succeeded than this share, by more than chance.
+    fn is_below(self, share: f64) -> bool {
+        let all = self.scheduled as f64;
+        let expected = share.clamp(0.0, 1.0) * all;
+        let chance = CHANCE_DEVIATIONS * (expected * (1.0 - share.clamp(0.0, 1.0))).sqrt();
+        all > 0.0 && (self.succeeded as f64) < expected - chance.max(1.0)
+    }
+}
+
+impl ServiceWatch {
+    /// Follows a run of this plan.
+    pub fn new(plan: &Plan) -> Self {
+        let surges = plan.surge_changes();
+        Self {
+            rule: plan.recovery,
+            warm_up: plan.warm_up,
+            surge: surges.iter().find(|it| it.begins).map(|it| it.at),
+            stage: Stage::SetUp,
+            held: false,
+            first_action: None,
+            baseline: Counts::default(),
+            baseline_frames: HashSet::new(),
+            baseline_p99: (0.0, 0),
+            seen: VecDeque::new(),
+            clock: IncidentClock::default(),
+            out: None,
+            level: Level::Normal,
+        }
+    }
+
+    /// Takes an event.
+    pub fn event(&mut self, at: Nanos, event: &Event) {
+        match event {
+            Event::LoadStarted => self.stage = Stage::Load,
+            Event::LoadEnded => self.stage = Stage::Draining,
+            Event::RunEnded { .. } => self.stage = Stage::Ended,
+            Event::ActionStarted { .. } => {
+                self.first_action.get_or_insert(at);
+            }
+            Event::AlertFired { .. } if self.clock.began_s.is_some() => {
+                self.clock.detected_s.get_or_insert(seconds(at));
+            }
+            Event::Held { .. } => self.held = true,
+            Event::WentOn { .. } => self.held = false,
+            _ => {}
+        }
+    }
+
+    /// Takes a frame that ends at `to`, or one that is known better now.
+    pub fn frame(&mut self, to: Nanos, frame: &Frame) {
+        let from = to.saturating_sub(Nanos::from_secs_f64(frame.width_s));
+        let counts = Counts {
+            scheduled: frame.scheduled,
+            succeeded: frame.succeeded,
+        };
+        if from < self.warm_up || frame.scheduled == 0 {
+            return;
+        }
+        let seen = Seen {
+            to,
+            counts,
+            p99_ms: frame.p99_ms.filter(|_| frame.succeeded >= P99_OPERATIONS),
+        };
+        let before = to <= self.baseline_until() && self.level == Level::Normal;
+        if before && frame.settled && self.baseline_frames.insert(to) {
+            self.baseline.add(counts);
+            let p99 = frame.p99_ms.unwrap_or_default();
+            self.baseline_p99.0 += p99 * frame.succeeded as f64;
+            self.baseline_p99.1 = self.baseline_p99.1.saturating_add(frame.succeeded);
+        }
+        let place = self.seen.partition_point(|own| own.to < to);
+        match self.seen.get_mut(place) {
+            Some(own) if own.to == to => *own = seen,
+            _ => self.seen.insert(place, seen),
+        }
+        let newest = self.seen.back().map_or(to, |own| own.to);
+        let oldest = newest.saturating_sub(self.rule.hold.max(LOOK_BACK) * 2);
+        while self.seen.front().is_some_and(|own| own.to <= oldest) {
+            self.seen.pop_front();
+        }
+        self.judge();
+    }
+
+    /// How service is now.
+    pub fn standing(&self, now: Nanos) -> Standing {
+        let recovered = self.clock.recovered_s.is_some();
+        let state = match (self.stage, self.level) {
+            (Stage::SetUp, _) => "set-up",
+            (Stage::Draining, _) => "draining",
+            (Stage::Ended, _) => "ended",
+            (Stage::Load, _) if now < self.warm_up => "warm-up",
+            (Stage::Load, Level::Down) => "down",
+            (Stage::Load, Level::Degraded) => "degraded",
+            (Stage::Load, Level::Normal) if self.clock.began_s.is_none() => "normal",
+            (Stage::Load, Level::Normal) if recovered => "recovered",
+            (Stage::Load, Level::Normal) => "recovering",
+        };
+        Standing {
+            state,
+            held: self.held,
+            clock: self.clock,
+        }
+    }
+
+    /// What the analysis found replaces what was estimated.
+    pub fn found(&mut self, clock: IncidentClock) {
+        self.clock = clock;
+    }
+
+    /// The end of the baseline.
+    fn baseline_until(&self) -> Nanos {
+        let action = self.first_action.unwrap_or(Nanos::MAX);
+        action.min(self.surge.unwrap_or(Nanos::MAX))
+    }
+
+    /// What service was like before anything was done; none where that was too short to tell.
+    fn usual(&self) -> Option<f64> {
+        let enough = self.baseline.scheduled >= self.rule.operations_min.max(1);
+        Some(self.baseline.share()).filter(|share| enough && *share > 0.0)
+    }
+
+    fn judge(&mut self) {
+        let Some(usual) = self.usual() else { return };
+        let least = self.rule.goodput.get() * usual;
+        let half = self.rule.mitigated.get() * usual;
+        let (recent, slow) = self.recent();
+        let before = self.level;
+        self.level = if recent.is_below(half) {
+            Level::Down
+        } else if recent.is_below(least) || slow {
+            Level::Degraded
+        } else {
+            Level::Normal
+        };
+        let newest = self.seen.back().map_or(Nanos::ZERO, |own| own.to);
+        if self.level != Level::Normal && before == Level::Normal {
+            // Not before what was done last before it; nothing may have been.
+            let done = Some(self.baseline_until()).filter(|until| *until <= newest);
+            let from = newest.saturating_sub(LOOK_BACK);
+            let from = from.max(done.unwrap_or_default());
+            match self.clock.began_s {
+                // Service is lost again: it had not recovered for good.
+                Some(_) => self.clock.recovered_s = None,
+                None => self.clock.began_s = Some(seconds(from)),
+            }
+        }
+        if self.level == Level::Down && self.out.is_none() {
+            self.out = Some(newest);
+            self.clock.mitigated_s = None;
+        }
+        if self.level != Level::Down
+            && self.clock.mitigated_s.is_none()
+            && let Some(since) = self.held_above(half, false)
+            && self.out.take().is_some()
+        {
+            self.clock.mitigated_s = Some(seconds(since));
+        }
+        if self.level == Level::Normal
+            && self.clock.began_s.is_some()
+            && self.clock.recovered_s.is_none()
+            && let Some(since) = self.held_above(least, true)
+        {
+            self.clock.recovered_s = Some(seconds(since));
+        }
+    }
+
+    /// What users got in the newest frames, and whether it was slow.
+    fn recent(&self) -> (Counts, bool) {
+        let mut counts = Counts::default();
+        let newest = self.seen.back().map_or(Nanos::ZERO, |own| own.to);
+        let from = newest.saturating_sub(LOOK_BACK);
+        let recent: Vec<&Seen> = self.seen.iter().filter(|own| own.to > from).collect();
+        for own in &recent {
+            counts.add(own.counts);
+        }
+        let told: Vec<&&Seen> = recent.iter().filter(|own| own.p99_ms.is_some()).collect();
+        let slow = !told.is_empty() && told.iter().all(|own| self.is_slow(own));
+        (counts, slow)
+    }
+
+    fn is_slow(&self, seen: &Seen) -> bool {
+        let usual = self.baseline_p99.0 / self.baseline_p99.1.max(1) as f64;
+        let by_factor = usual * self.rule.p99_factor;
+        let most = by_factor.max(usual + self.rule.p99_margin.as_millis_f64());
+        seen.p99_ms.is_some_and(|p99| p99 > most)
+    }
+
+    /// Since when goodput has been above a share for a hold window, up to the newest frame.
+    fn held_above(&self, share: f64, quick: bool) -> Option<Nanos> {
+        let newest = self.seen.back()?.to;
+        let from = newest.saturating_sub(self.rule.hold);
+        let mut window = self.seen.iter().filter(|own| own.to > from).peekable();
+        let begins = window.peek()?.to;
+        let covered = self.seen.front().is_some_and(|own| own.to <= from);
+        let bad = |own: &Seen| own.counts.is_below(share) || quick && self.is_slow(own);
+        (covered && !window.any(bad)).then_some(begins)
+    }
+}

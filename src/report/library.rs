@@ -1,0 +1,231 @@
+//! The library of incidents: the list for a terminal, and docs/INCIDENTS.md.
+//!
+//! Both are made of the scenario files, and the document of committed simulations as well,
+//! so neither can say what no file or run does. What was not run is said to be missing.
+
+use std::fmt::Write as _;
+
+use super::figures::{maybe, number, plural, words};
+use super::what_if;
+use crate::analysis::{Row, WhatIf};
+use crate::model::IncidentVerdict;
+use crate::plan::{Bound, Figure, Plan};
+use crate::record::printable;
+
+/// What is above the groups of those that name no mechanism.
+const OTHERS: &str = "others";
+/// Characters of the longest bar.
+const BAR: f64 = 40.0;
+
+/// A scenario of the library.
+#[derive(Debug, Clone)]
+pub struct LibraryEntry {
+    /// Its name.
+    pub name: String,
+    /// The scenario as it is.
+    pub plan: Plan,
+    /// Its variants.
+    pub variants: Vec<Plan>,
+    /// What it and its variants came to in virtual time, where that is committed.
+    pub simulated: Option<WhatIf>,
+}
+
+/// The entries by mechanism, in the order in which each comes first.
+fn groups(entries: &[LibraryEntry]) -> Vec<(&str, Vec<&LibraryEntry>)> {
+    let mut groups: Vec<(&str, Vec<&LibraryEntry>)> = Vec::new();
+    for entry in entries {
+        let mechanism = match entry.plan.mechanism.as_str() {
+            "" => OTHERS,
+            named => named,
+        };
+        match groups.iter_mut().find(|(name, _)| *name == mechanism) {
+            Some((_, own)) => own.push(entry),
+            None => groups.push((mechanism, vec![entry])),
+        }
+    }
+    groups
+}
+
+/// The list for a terminal.
+pub(crate) fn list(entries: &[LibraryEntry]) -> String {
+    let mut text = String::new();
+    for (mechanism, entries) in groups(entries) {
+        let _ = writeln!(text, "{}\n", mechanism.to_uppercase());
+        for entry in entries {
+            let plan = &entry.plan;
+            let _ = writeln!(text, "{}\n  {}", entry.name, plan.title);
+            let _ = writeln!(text, "  claim: {}", plan.claim);
+            for seen in &plan.seen {
+                let _ = writeln!(text, "  like: \"{seen}\"");
+            }
+            let names = entry.variants.iter().filter_map(|it| it.variant.as_ref());
+            let names: Vec<&str> = names.map(|variant| variant.name.as_str()).collect();
+            if !names.is_empty() {
+                let _ = writeln!(text, "  variants: {}", names.join(", "));
+            }
+            text.push('\n');
+        }
+    }
+    text.push_str("Run one with `threadbare run NAME`, from any folder.\n");
+    text
+}
+
+/// docs/INCIDENTS.md.
+pub fn document(entries: &[LibraryEntry]) -> String {
+    let mut text = String::from(
+        "# The library of incidents\n\nMade from the scenario files and from committed \
+         simulations (`reports/simulated/`); `threadbare list` shows the same in short. Nothing of an \
+         outcome is scripted: a file says what was done, and what followed was measured. What is \
+         simulated here says so; live runs are in `reports/long/`.\n\n## Which one is like what \
+         you saw?\n\n| what was seen | scenario | mechanism |\n|---|---|---|\n",
+    );
+    for entry in entries {
+        for seen in &entry.plan.seen {
+            let (name, mechanism) = (&entry.name, &entry.plan.mechanism);
+            let _ = writeln!(text, "| {} | [{name}](#{name}) | {mechanism} |", cell(seen));
+        }
+    }
+    for (mechanism, entries) in groups(entries) {
+        let _ = writeln!(text, "\n## {}", capital(mechanism));
+        for entry in entries {
+            chapter(&mut text, entry);
+        }
+    }
+    text
+}
+
+fn chapter(text: &mut String, entry: &LibraryEntry) {
+    let plan = &entry.plan;
+    let name = &entry.name;
+    let _ = writeln!(text, "\n### {name}\n\n**{}.** {}\n", plan.title, plan.claim);
+    if !plan.source.is_empty() {
+        let _ = writeln!(text, "- Source: {}", plan.source);
+    }
+    let declared = verdict(plan).map(|it| words(it.word()));
+    let declared = maybe(declared, |it| format!("`{it}`"));
+    let _ = writeln!(text, "- Declared verdict: {declared}");
+    let actions: Vec<String> = plan
+        .timeline
+        .iter()
+        .map(|entry| entry.action.in_words())
+        .collect();
+    if !actions.is_empty() {
+        let _ = writeln!(text, "- What is done: {}", cell(&actions.join(", ")));
+    }
+    let _ = writeln!(
+        text,
+        "- Run it: `threadbare run {name}` ({} of load), or `threadbare simulate {name}`",
+        plan.end
+    );
+    let Some(simulated) = &entry.simulated else {
+        let _ = writeln!(
+            text,
+            "- Not simulated yet: `threadbare variants {name} --simulated --seeds 200`"
+        );
+        return;
+    };
+    let seeds = plural(simulated.seeds.len() as u64, "seed");
+    let _ = writeln!(text, "\nSimulated with {seeds}:\n");
+    let columns = what_if::COLUMNS.map(|(name, _)| name);
+    let _ = writeln!(text, "| {} |", columns.join(" | "));
+    let _ = writeln!(text, "|---|---|---:|---:|---:|---:|---:|");
+    let rows: Vec<&Row> = std::iter::once(&simulated.base)
+        .chain(&simulated.alone)
+        .collect();
+    for row in &rows {
+        let cells = what_if::cells(row).map(|it| cell(&it));
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text.push('\n');
+    for variant in entry.variants.iter().filter_map(|it| it.variant.as_ref()) {
+        let _ = writeln!(
+            text,
+            "- **{}**: {}",
+            cell(&variant.name),
+            cell(&variant.about)
+        );
+    }
+    bars(text, &rows);
+}
+
+/// A bar of characters for each row: the operations that were lost.
+fn bars(text: &mut String, rows: &[&Row]) {
+    let most = rows.iter().map(|row| row.lost.median).fold(1.0, f64::max);
+    let name = |row: &Row| match row.measures.first() {
+        Some(name) => name.clone(),
+        None => "unchanged".to_owned(),
+    };
+    let widest = rows.iter().map(|row| name(row).chars().count()).max();
+    text.push_str("\n```text\noperations lost, median\n");
+    for row in rows {
+        let long = crate::units::whole((BAR * row.lost.median / most).round());
+        let bar = "█".repeat(usize::try_from(long).unwrap_or(0));
+        let name = name(row);
+        let gap = " ".repeat(widest.unwrap_or(0) - name.chars().count());
+        let _ = writeln!(
+            text,
+            "{name}{gap}  {bar} {}",
+            number(row.lost.median.round())
+        );
+    }
+    text.push_str("```\n");
+}
+
+/// The verdict that a plan declares.
+fn verdict(plan: &Plan) -> Option<IncidentVerdict> {
+    plan.expectations.iter().find_map(|it| match it.bound {
+        Bound::Is(crate::model::Word::Verdict(verdict)) => {
+            (it.that == Figure::IncidentVerdict).then_some(verdict)
+        }
+        _ => None,
+    })
+}
+
+/// A text within a table of Markdown.
+fn cell(text: &str) -> String {
+    printable(text).replace('|', "\\|")
+}
+
+fn capital(text: &str) -> String {
+    let mut characters = text.chars();
+    let first = characters.next().map(char::to_uppercase);
+    first.into_iter().flatten().chain(characters).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(name: &str, mechanism: &str, seen: &[&str]) -> LibraryEntry {
+        LibraryEntry {
+            name: name.into(),
+            plan: Plan {
+                title: format!("About {name}"),
+                claim: "It fails.".into(),
+                mechanism: mechanism.into(),
+                seen: seen.iter().map(|it| (*it).to_owned()).collect(),
+                ..Plan::default()
+            },
+            variants: Vec::new(),
+            simulated: None,
+        }
+    }
+
+    #[test]
+    fn those_of_one_mechanism_stand_together_and_what_was_not_run_is_said() {
+        let entries = [
+            entry("one", "retries", &["workers are busy | the load is gone"]),
+            entry("two", "", &[]),
+            entry("three", "retries", &[]),
+        ];
+        let list = list(&entries);
+        let places = ["RETRIES", "one\n", "three\n", "OTHERS", "two\n"].map(|it| list.find(it));
+        assert!(places.is_sorted() && places[0].is_some(), "{list}");
+        assert!(list.contains("like: \"workers are busy"), "{list}");
+        let document = document(&entries);
+        assert!(
+            document.contains("| workers are busy \\| the load is gone | [one](#one) | retries |")
+        );
+        assert_eq!(document.matches("Not simulated yet").count(), 3);
+    }
+}

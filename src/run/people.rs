@@ -1,0 +1,117 @@
+//! Runs with people in the room: who else is told, and what the run would have been without them.
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::Receiver;
+
+use crate::analysis::{self, Findings, Outcome};
+use crate::error::{Error, Result};
+use crate::model::Ordered;
+use crate::plan::Plan;
+use crate::record::{
+    Backend, HEADER, Header, MemoryRecorder, Observer, Record, StopCause, write_private,
+};
+use crate::sim;
+use crate::{bounds, files};
+
+/// What the plan with its timeline as written came to, beside a run's record.
+const AS_WRITTEN: &str = "as-written.json";
+
+/// What is told the end of a run: its findings, and its directory.
+pub(crate) type Ended = Box<dyn FnOnce(&Findings, &Path)>;
+
+/// Who else is in the room of a run.
+#[derive(Default)]
+pub(crate) struct Room {
+    /// Told everything that happens; each on a thread of its own, so that none can hold up
+    /// the run.
+    pub views: Vec<Box<dyn Observer + Send>>,
+    /// What they ask for; none where nobody can.
+    pub orders: Option<Receiver<Ordered>>,
+    /// Whether one of them has the terminal, which then shows no progress.
+    pub has_terminal: bool,
+    /// Called once everything is written.
+    pub ended: Option<Ended>,
+}
+
+/// Adds what the run would have been without the people, where anybody took part in a run of
+/// the built-in fleet; it is simulated once and kept.
+pub(super) fn without_people(
+    directory: &Path,
+    record: &Record,
+    findings: &mut Findings,
+) -> Result<()> {
+    let plan = record.header.plan.as_written();
+    let Some(day) = &mut findings.game_day else {
+        return Ok(());
+    };
+    if plan.fleet.is_none() || record.header.backend != Backend::Live {
+        return Ok(());
+    }
+    // Without it the report is whole all the same.
+    day.as_written = simulated(plan).unwrap_or_default();
+    if let Some(outcome) = &day.as_written {
+        let text = serde_json::to_string_pretty(outcome)
+            .map_err(|cause| Error::failed(format!("failed to write {AS_WRITTEN}: {cause}")))?;
+        write_private(directory, AS_WRITTEN, text.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// The outcome of a plan in virtual time; none where it met a bound of the simulator.
+fn simulated(plan: Plan) -> Result<Option<Outcome>> {
+    let header = Header::new(plan, Backend::Sim);
+    let mut kept = MemoryRecorder::default();
+    let done = sim::simulate(
+        &header.plan,
+        sim::Bounds::default(),
+        &mut kept,
+        &mut |_, _| None,
+    )?;
+    let whole = matches!(done.cause, StopCause::Completed);
+    Ok(whole.then(|| Outcome::of(&analysis::findings(&kept.into_record(header)))))
+}
+
+/// What an earlier report found of the run without its people.
+pub(super) fn kept(directory: &Path, findings: &mut Findings) -> Result<()> {
+    let Some(day) = &mut findings.game_day else {
+        return Ok(());
+    };
+    let path = directory.join(AS_WRITTEN);
+    let wrong = |cause: &dyn std::fmt::Display| {
+        Error::usage(format!("failed to read {}: {cause}", path.display()))
+    };
+    match files::read_regular(&path, &bounds::RUN_HEADER) {
+        Ok(bytes) => {
+            let outcome = serde_json::from_slice(&bytes).map_err(|it| wrong(&it))?;
+            day.as_written = Some(outcome);
+        }
+        Err(cause) if cause.kind() == io::ErrorKind::NotFound => {}
+        Err(cause) => return Err(wrong(&cause)),
+    }
+    Ok(())
+}
+
+/// The plan of a run as it was carried out, people's decisions included.
+///
+/// # Errors
+///
+/// Where there is no run, or it was of the user's target, whose requests and secrets are in no
+/// record.
+pub(crate) fn carried_out(directory: &Path) -> Result<Plan> {
+    let record = Record::open(directory)?;
+    let plan = record.as_carried_out();
+    if plan.fleet.is_some() {
+        return Ok(plan);
+    }
+    Err(Error::usage(format!(
+        "{} was a run of a target of your own, whose requests no record holds; name its scenario \
+         file",
+        directory.display()
+    )))
+}
+
+/// Whether a run lies there.
+pub(crate) fn is_run(directory: &Path) -> bool {
+    directory.join(HEADER).exists()
+}
