@@ -50,6 +50,15 @@ pub struct HealthSpec {
     pub panic: Ratio,
 }
 
+impl HealthSpec {
+    /// When the instance at this place of so many is first checked: they are spread
+    /// evenly over the interval, so that they are not all found out at once.
+    pub(crate) fn first_check(&self, index: u32, instances: u32) -> Nanos {
+        let part = self.every.0 / u64::from(instances.max(1));
+        Nanos(self.every.0 + part * u64::from(index))
+    }
+}
+
 /// Takes the members in turn.
 #[derive(Debug, Clone, Default)]
 struct RoundRobin {

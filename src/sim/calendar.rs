@@ -45,8 +45,8 @@ pub(super) enum Event {
     WorldStops(Place),
     /// Everything in the instance goes on.
     WorldGoes(Place),
-    /// The balancer checks the health of every instance.
-    HealthCheck,
+    /// The balancer checks the health of this instance.
+    HealthCheck(u32),
     /// The check of this number had its time.
     HealthOver { instance: u32, number: u32 },
 }

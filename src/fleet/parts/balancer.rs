@@ -4,7 +4,7 @@
 //! and health checks only where they are asked for. When a client goes, so does the connection that
 //! carried its request on; the instance's job stays where it is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -115,33 +115,27 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// Checks every instance in rotation again and again. A check that outlasts the
-/// interval is not overtaken by the next.
-async fn check_health(balancer: Arc<Balancer>, spec: HealthSpec) {
+/// Checks the instance at this place again and again, while it is in rotation. A check
+/// that outlasts the interval is not overtaken by the next.
+async fn check_health(balancer: Arc<Balancer>, spec: HealthSpec, index: usize, first: Nanos) {
+    tokio::time::sleep(first.to_duration()).await;
     let mut next = tokio::time::interval(spec.every.to_duration());
-    next.tick().await; // at once
-    let waiting: Arc<Mutex<HashSet<usize>>> = Arc::default();
+    next.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     loop {
         next.tick().await;
         let members = lock(&balancer.state).members.clone();
-        for member in members {
-            if !lock(&waiting).insert(member.index) {
-                continue;
-            }
-            let (balancer, waiting) = (Arc::clone(&balancer), Arc::clone(&waiting));
-            tokio::spawn(async move {
-                let way = lock(&balancer.state).way(member);
-                let check = async {
-                    way.passed().await;
-                    check(member.address, spec.deep).await
-                };
-                let answered = tokio::time::timeout(spec.timeout.to_duration(), check).await;
-                let succeeded = answered.is_ok_and(|succeeded| succeeded);
-                if let Some(health) = &mut lock(&balancer.state).health {
-                    health.checked(member.index, succeeded);
-                }
-                lock(&waiting).remove(&member.index);
-            });
+        let Some(member) = members.into_iter().find(|member| member.index == index) else {
+            continue;
+        };
+        let way = lock(&balancer.state).way(member);
+        let check = async {
+            way.passed().await;
+            check(member.address, spec.deep).await
+        };
+        let answered = tokio::time::timeout(spec.timeout.to_duration(), check).await;
+        let succeeded = answered.is_ok_and(|succeeded| succeeded);
+        if let Some(health) = &mut lock(&balancer.state).health {
+            health.checked(index, succeeded);
         }
     }
 }
@@ -161,6 +155,7 @@ async fn check(address: SocketAddr, deep: bool) -> bool {
 
 /// Serves until the process ends.
 pub(super) fn serve(config: BalancerConfig) -> Result<()> {
+    let instances = config.members.len();
     let balancer = Arc::new(Balancer {
         state: Mutex::new(BalancerState {
             admission: Admission::new(Ratio::WHOLE),
@@ -187,7 +182,12 @@ pub(super) fn serve(config: BalancerConfig) -> Result<()> {
             health: Some(spec), ..
         } = config.spec
         {
-            tokio::spawn(check_health(Arc::clone(&balancer), spec));
+            let instances = u32::try_from(instances).unwrap_or(u32::MAX);
+            for index in 0..instances {
+                let first = spec.first_check(index, instances);
+                let (balancer, index) = (Arc::clone(&balancer), index as usize);
+                tokio::spawn(check_health(balancer, spec, index, first));
+            }
         }
         connections::serve(listener, move |request| {
             let balancer = Arc::clone(&balancer);

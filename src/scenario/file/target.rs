@@ -200,7 +200,7 @@ pub(in crate::scenario) struct Health {
 }
 
 impl Default for Health {
-    /// What HAProxy has where nothing is said, with shorter times.
+    /// What `HAProxy` has where nothing is said, with shorter times.
     fn default() -> Self {
         Self {
             every: text("1s"),

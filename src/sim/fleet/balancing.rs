@@ -104,51 +104,48 @@ impl Fleet {
         Some(member(place))
     }
 
-    /// Checks every instance in rotation, and is due again.
-    pub(super) fn check_health(&mut self, now: Nanos) {
+    /// Checks the instance, where it is in rotation, and is due again.
+    pub(super) fn check_health(&mut self, now: Nanos, instance: u32) {
         let Some(spec) = self.spec.balancer.health else {
             return;
         };
         self.calendar
-            .enter(now.saturating_add(spec.every), Event::HealthCheck);
-        for instance in self.members.clone() {
-            let last = &mut self.checks.last[instance as usize];
-            let waits = last.1 != NONE;
-            if waits {
-                continue; // a check that outlasts the interval is not overtaken
-            }
-            last.0 = last.0.wrapping_add(1);
-            let number = last.0;
-            let call = if spec.deep {
-                Call::Request {
-                    allowed: true,
-                    writes: false,
-                }
-            } else {
-                Call::Shallow
-            };
-            let job = self.jobs.insert(Job {
-                call,
-                user: self.spec.service_user(),
-                caller: CHECKS + instance,
-                gone_at: Nanos::MAX,
-                patience: Patience::ENDLESS,
-            });
-            self.checks.last[instance as usize].1 = job;
-            let over = Event::HealthOver { instance, number };
-            self.calendar.enter(now.saturating_add(spec.timeout), over);
-            if self.is_lost(instance) {
-                self.jobs.remove(job);
-                continue; // nobody answers: it is over when its time is
-            }
-            let arrival = Arrival {
-                job,
-                standing: Standing::Probe,
-                left_ms: None,
-            };
-            if !self.is_delayed(now, instance, arrival) {
-                self.arrive(now, instance, arrival);
-            }
+            .enter(now.saturating_add(spec.every), Event::HealthCheck(instance));
+        let last = &mut self.checks.last[instance as usize];
+        // A check that outlasts the interval is not overtaken.
+        if last.1 != NONE || !self.members.contains(&instance) {
+            return;
+        }
+        last.0 = last.0.wrapping_add(1);
+        let number = last.0;
+        let (allowed, writes) = (true, false);
+        let call = if spec.deep {
+            Call::Request { allowed, writes }
+        } else {
+            Call::Shallow
+        };
+        let job = self.jobs.insert(Job {
+            call,
+            user: self.spec.service_user(),
+            caller: CHECKS + instance,
+            gone_at: Nanos::MAX,
+            patience: Patience::ENDLESS,
+        });
+        self.checks.last[instance as usize].1 = job;
+        let over = Event::HealthOver { instance, number };
+        self.calendar.enter(now.saturating_add(spec.timeout), over);
+        if self.is_lost(instance) {
+            // Nobody answers: it is over when its time is.
+            self.jobs.remove(job);
+            return;
+        }
+        let arrival = Arrival {
+            job,
+            standing: Standing::Probe,
+            left_ms: None,
+        };
+        if !self.is_delayed(now, instance, arrival) {
+            self.arrive(now, instance, arrival);
         }
     }
 

@@ -98,7 +98,10 @@ impl Fleet {
         responder.govern(release);
         let mut calendar = Calendar::default();
         if let Some(health) = spec.balancer.health {
-            calendar.enter(health.every, Event::HealthCheck);
+            for instance in 0..spec.instances {
+                let first = health.first_check(instance, spec.instances);
+                calendar.enter(first, Event::HealthCheck(instance));
+            }
         }
         Self {
             spec: spec.clone(),
@@ -251,7 +254,7 @@ impl Fleet {
             Event::Arrives(slot) => self.arrives(now, slot),
             Event::WorldStops(place) => self.world_stops(now, place),
             Event::WorldGoes(place) => self.world_goes(now, place),
-            Event::HealthCheck => self.check_health(now),
+            Event::HealthCheck(instance) => self.check_health(now, instance),
             Event::HealthOver { instance, number } => self.check_over(now, instance, number),
         }
     }

@@ -310,6 +310,11 @@ fn a_wrong_attribute_is_refused_at_its_key() {
         (
             "fault = 'identity_down'\nwith = { shares = '50 %' }",
             "shares",
+            "`share`",
+        ),
+        (
+            "fault = 'identity_down'\nwith = { lasts = 'constant(1s)' }",
+            "lasts",
             "no such attribute",
         ),
         (
