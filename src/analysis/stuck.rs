@@ -357,7 +357,7 @@ mod tests {
         // Idle workers wait for nobody.
         assert_eq!(of(&all(0.0, 0.0)), None);
         // A queue that is still filling is not stuck yet, nor is one that empties.
-        let filling: Vec<_> = (1..=10).map(|held| Level {
+        let filling = (1..=10).map(|held| Level {
             held: f64::from(held),
             completed: 0.0,
             ..CALM
