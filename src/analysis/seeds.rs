@@ -14,6 +14,7 @@ use super::study::Outcome;
 use crate::error::{EXIT_EXPECTATION, EXIT_PASSED};
 use crate::model::IncidentVerdict;
 use crate::plan::Expectation;
+use crate::units::Ratio;
 
 /// What one seed came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -160,7 +161,7 @@ fn one(
     let first = results.first()?;
     let held = results.iter().filter(|it| it.held() == Some(true)).count() as u64;
     let seeds = Proportion::of(held, results.len() as u64);
-    let share = expectation.share.map(|share| share.get());
+    let share = expectation.share.map(Ratio::get);
     Some(ExpectationShare {
         that: first.that.clone(),
         required: first.required.clone(),
@@ -213,7 +214,7 @@ mod tests {
             r#"{"that":"incident_verdict","phase":null,"bound":{"is":"metastable"}}"#,
         )
         .unwrap();
-        expectation.share = share.and_then(crate::units::Ratio::new);
+        expectation.share = share.and_then(Ratio::new);
         expectation
     }
 

@@ -8,7 +8,7 @@
 //! for each job that completes. An overload completes as much as its workers can; what is
 //! held beyond that is held for nothing.
 //!
-//! What waits for somebody else is not stuck by itself: verifications in progress are taken
+//! What waits for another service is not stuck by itself: verifications in progress are taken
 //! off, and a dependency behind a proxy that exchanges are in progress with rules both out.
 
 use schemars::JsonSchema;
@@ -35,7 +35,7 @@ const STAYS: f64 = 0.9;
 /// Processors that a process may use while nothing runs: its clocks, and the page of gauges
 /// that is read.
 const NOTHING_RUNS: f64 = 0.05;
-/// Exchanges in progress from which on somebody else is waited for.
+/// Exchanges in progress from which on another service is waited for.
 const WAITS: f64 = 0.5;
 
 /// What is held for nothing, as a deadlock or a leak was named from it.
@@ -357,7 +357,7 @@ mod tests {
         // Idle workers wait for nobody.
         assert_eq!(of(&all(0.0, 0.0)), None);
         // A queue that is still filling is not stuck yet, nor is one that empties.
-        let filling: Vec<_> = (1..=10).map(|held| Level {
+        let filling = (1..=10).map(|held| Level {
             held: f64::from(held),
             completed: 0.0,
             ..CALM

@@ -200,11 +200,11 @@ impl Variants {
 
     /// Whether each did what is expected of it; `None` where not all could be judged.
     pub(crate) fn passed(&self) -> Option<bool> {
-        let judged = self.plans.iter().enumerate().map(|(place, plan)| {
+        let mut judged = self.plans.iter().enumerate().map(|(place, plan)| {
             let found: Vec<_> = self.valid(place).map(|(_, found)| found.clone()).collect();
             SeedShares::of(&plan.expectations, &found, self.live).passed()
         });
-        let held = judged.into_iter().all(|passed| passed);
+        let held = judged.all(|passed| passed);
         let whole = self.tried.iter().all(|it| it.found.is_ok());
         (!held || whole).then_some(held)
     }

@@ -6,6 +6,8 @@ use std::path::Path;
 
 use threadbare::model::fault::{FleetFaultKind, fault_page};
 use threadbare::model::{Cause, SlowPart};
+use threadbare::report::library::{self, LibraryEntry};
+use threadbare::scenario;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -92,4 +94,42 @@ fn every_file_of_a_run_is_in_the_guide() {
             "{file} is not in docs/SCENARIOS.md"
         );
     }
+}
+
+/// docs/INCIDENTS.md is made of the scenario files and of what `threadbare variants NAME
+/// --simulated` has written into reports/simulated/.
+#[test]
+fn the_library_is_what_the_files_and_the_committed_simulations_say() {
+    let entries = scenario::shipped().iter().map(|(name, _)| {
+        let committed = root().join(format!("reports/simulated/{name}.json"));
+        let simulated = fs::read_to_string(committed).ok();
+        LibraryEntry {
+            name: (*name).to_owned(),
+            plan: scenario::load(name, false).unwrap(),
+            variants: scenario::variants(name, &scenario::Changes::default(), false).unwrap(),
+            simulated: simulated.map(|text| serde_json::from_str(&text).unwrap()),
+        }
+    });
+    let entries: Vec<LibraryEntry> = entries.collect();
+    for entry in &entries {
+        let Some(simulated) = &entry.simulated else {
+            continue;
+        };
+        // A variant that was added or renamed since was not simulated.
+        let names = entry.variants.iter().filter_map(|it| it.variant.as_ref());
+        let names: Vec<&str> = names.map(|variant| variant.name.as_str()).collect();
+        let rows = simulated.alone.iter().map(|row| row.measures[0].as_str());
+        assert_eq!(rows.collect::<Vec<_>>(), names, "{}", entry.name);
+        assert!(!simulated.live, "{} was run live", entry.name);
+    }
+    let path = root().join("docs/INCIDENTS.md");
+    let document = library::document(&entries);
+    if fs::read_to_string(&path).unwrap_or_default() == document {
+        return;
+    }
+    assert!(
+        std::env::var_os("THREADBARE_UPDATE").is_some(),
+        "docs/INCIDENTS.md is not current: run `THREADBARE_UPDATE=1 cargo test --test quick library`"
+    );
+    fs::write(path, document).unwrap();
 }

@@ -12,6 +12,7 @@ use crate::units::Nanos;
 /// Somebody who hears alerts and acts, with delays that are drawn anew with each seed.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the file")]
 pub(in crate::scenario) struct Responder {
     /// What they are called in the journal and in reports.
     #[schemars(required)]

@@ -376,5 +376,6 @@ pub(crate) fn expect(that: Figure, phase: Option<&str>, bound: Bound) -> Expecta
         of: FailuresOf::default(),
         bound,
         abort: false,
+        share: None,
     }
 }

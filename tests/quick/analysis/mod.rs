@@ -22,4 +22,5 @@ mod phases;
 mod plan;
 mod properties;
 mod shapes;
+mod stuck;
 mod validity;

@@ -191,6 +191,7 @@ fn expect(record: &mut Record, bound: Bound) {
         of: FailuresOf::default(),
         bound,
         abort: false,
+        share: None,
     }];
 }
 

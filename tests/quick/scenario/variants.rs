@@ -3,6 +3,7 @@
 use threadbare::model::{IncidentVerdict, Word};
 use threadbare::plan::{Bound, Figure, Plan};
 use threadbare::scenario::{self, Changes};
+use threadbare::units::Ratio;
 
 const FILE: &str = r#"
 title = "A fleet"
@@ -10,17 +11,23 @@ claim = "It serves."
 end   = "40s"
 
 [profile]
-short = ["end=20s"]
+short = ["end=30s"]
 
 [load]
 rate = "50/s"
 mix  = [{ weight = 1, request = "list tasks", role = "viewer" }]
 
 [[timeline]]
-at     = "8s"
+at     = "12s"
 do     = "slow"
 part   = "database"
 factor = 100
+
+[[timeline]]
+at     = "14s"
+do     = "slow"
+part   = "database"
+factor = 1
 
 [[expect]]
 that = "incident verdict"
@@ -54,15 +61,15 @@ fn all(folder: &tempfile::TempDir) -> Result<Vec<Plan>, String> {
 const TWO: &str = r#"
 [[variant]]
 name    = "calm"
-about   = "Nothing is done."
-set     = ["timeline=[]", "load.rate=20/s"]
+about   = "Hardly anything is done."
+set     = ["timeline.0.factor=2", "load.rate=60/s"]
 verdict = "no_impact"
 expect  = ["goodput share >= 99 %"]
 
 [[variant]]
 name  = "longer"
 about = "It goes on, and then it ends."
-set   = ['timeline.1={ at = "15s", do = "slow", part = "database", factor = 1 }']
+set   = ['timeline.2={ at = "15s", do = "slow", part = "database", factor = 1 }']
 "#;
 
 #[test]
@@ -74,7 +81,7 @@ fn a_variant_is_a_plan_with_its_name_and_its_own_expectations() {
     };
     let variant = calm.variant.as_ref().unwrap();
     assert_eq!((variant.name.as_str(), variant.set.len()), ("calm", 2));
-    assert!(calm.timeline.is_empty());
+    assert_eq!(calm.load.rate[0].1.to_string(), "60/s");
     let [verdict, goodput] = &calm.expectations[..] else {
         panic!("{:?}", calm.expectations)
     };
@@ -85,15 +92,15 @@ fn a_variant_is_a_plan_with_its_name_and_its_own_expectations() {
     );
     assert_eq!(goodput.that, Figure::GoodputShare);
     // One that says nothing keeps what the file expects, and a list may grow by one.
-    assert_eq!((longer.timeline.len(), longer.expectations.len()), (2, 2));
+    assert_eq!((longer.timeline.len(), longer.expectations.len()), (3, 2));
     let whole = changed(&folder, &Changes::default()).unwrap();
-    assert_eq!((whole.variant, whole.timeline.len()), (None, 1));
+    assert_eq!((whole.variant, whole.timeline.len()), (None, 2));
 }
 
 #[test]
 fn the_profile_comes_first_then_the_variant_then_settings() {
     let folder = with(TWO);
-    let settings = ["load.rate=7/s".parse().unwrap()];
+    let settings = ["load.rate=70/s".parse().unwrap()];
     let changes = Changes {
         profile: Some("short"),
         variant: Some("calm"),
@@ -101,8 +108,8 @@ fn the_profile_comes_first_then_the_variant_then_settings() {
         ..Changes::default()
     };
     let plan = changed(&folder, &changes).unwrap();
-    assert_eq!(plan.end.to_string(), "20s");
-    assert_eq!(plan.load.rate[0].1.to_string(), "7/s");
+    assert_eq!(plan.end.to_string(), "30s");
+    assert_eq!(plan.load.rate[0].1.to_string(), "70/s");
     let unknown = Changes {
         variant: Some("clam"),
         ..Changes::default()
@@ -186,7 +193,7 @@ fn a_share_of_seeds_is_written_as_a_key_or_in_one_line() {
     let share = |expect: &str| {
         let text = format!("{FILE}\n[[expect]]\n{expect}\n");
         let plan = scenario::parse("own", "own.toml", &text);
-        plan.map(|plan| plan.expectations.last().unwrap().share.map(|it| it.get()))
+        plan.map(|plan| plan.expectations.last().unwrap().share.map(Ratio::get))
     };
     let key = "that = \"incident verdict\"\nis = \"metastable\"\nshare = \"40 %\"";
     let line = "that = \"incident verdict is metastable in 40 % of seeds\"";

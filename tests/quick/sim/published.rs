@@ -25,8 +25,12 @@ fn stuck(plan: &Plan, count: u64) -> u64 {
 /// trigger acts a job takes 100 ms. Stuck there in 0, 31 and 64 of 64 seeds at 600, 650 and
 /// 700 ms.
 ///
-/// Theirs are regular arrivals and a network whose jitter is drawn; ours has no network, so
-/// chance comes from the arrivals. With regular ones every seed is the same.
+/// Two things differ, and both move or widen the edge. There a job's time is settled when it is
+/// admitted, so what comes in while the trigger acts is slow however late it runs; here a slow
+/// part is slow for what begins while it is slow. An independent simulation of 30 lines puts the
+/// edge of regular arrivals between 650 and 700 ms in the first way, and between 700 ms and 1 s in
+/// the second. And there only a network's jitter is drawn; arrivals that are random decide over a
+/// much wider band.
 fn retry_storm(trigger_ms: u64, arrivals: &str) -> Plan {
     let text = format!(
         r#"
@@ -80,16 +84,25 @@ operations_min = 200
         .unwrap_or_else(|error| panic!("{error}"))
 }
 
+/// Seeds of each point: as many as were published.
+const SEEDS: u64 = 64;
+
 #[test]
-fn probe_storm() {
-    for arrivals in ["constant", "poisson"] {
-        for trigger in [300, 400, 500, 600, 650, 700, 1000, 2000] {
-            println!(
-                "{arrivals} {trigger} {}",
-                stuck(&retry_storm(trigger, arrivals), 64)
-            );
-        }
+fn regular_arrivals_have_an_edge() {
+    for (trigger_ms, is_stuck) in [(600, 0), (700, 0), (1_000, 4), (2_000, 4)] {
+        let plan = retry_storm(trigger_ms, "constant");
+        // Nothing is drawn, so every seed is the same.
+        assert_eq!(stuck(&plan, 4), is_stuck, "{trigger_ms} ms");
     }
+}
+
+#[test]
+fn random_arrivals_have_a_band_in_which_chance_decides() {
+    let found = [300, 1_000, 2_000].map(|ms| stuck(&retry_storm(ms, "poisson"), SEEDS));
+    let [short, between, long] = found;
+    assert!(short <= 2, "{found:?}");
+    assert!((8..=60).contains(&between), "{found:?}");
+    assert!(long >= 62, "{found:?}");
 }
 
 /// SREGym, pull request 946: 20 requests a second are served, 256 wait at most, a timeout of
