@@ -78,7 +78,7 @@ Examples:
   threadbare init --preset gunicorn      a scenario for a server of your own
   threadbare recover reports/RUN         undo what a killed run left behind
   threadbare report reports/RUN          report an earlier run again
-  threadbare run missing-await --console a page for the room: follow the run, act in it
+  threadbare run missing-await --console    a page for the room: follow the run, act in it
   threadbare console reports/RUN         a finished run on the same page, at any speed
   threadbare runs                        the runs that lie in reports/, newest first
   threadbare trend --figure 'error share'    where over many runs did it change?

@@ -17,13 +17,13 @@ pub(super) struct Marks {
     /// The phases that begin with the entries of the timeline.
     phases: Vec<String>,
     /// What has begun, by its place.
-    begun: BTreeMap<usize, Begun>,
+    begun: BTreeMap<usize, OpenAction>,
     /// Sources whose gauges could not be read; each is told once.
     unread: Vec<SourceName>,
 }
 
 #[derive(Debug, Clone)]
-struct Begun {
+struct OpenAction {
     action: Option<Action>,
     phase: Option<String>,
     by: Option<Person>,
@@ -56,7 +56,7 @@ impl Marks {
             Event::Ordered {
                 by, entry, phase, ..
             } => {
-                let begun = self.begun.entry(*entry).or_insert(Begun {
+                let begun = self.begun.entry(*entry).or_insert(OpenAction {
                     action: None,
                     phase: None,
                     by: None,
@@ -66,7 +66,7 @@ impl Marks {
                 return None;
             }
             Event::ActionStarted { entry, action } => {
-                let begun = self.begun.entry(*entry).or_insert_with(|| Begun {
+                let begun = self.begun.entry(*entry).or_insert_with(|| OpenAction {
                     action: None,
                     phase: self.phases.get(*entry).cloned(),
                     by: None,

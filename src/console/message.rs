@@ -139,7 +139,6 @@ pub struct Standing {
 }
 
 /// The incident's clock, in seconds since the load began.
-#[expect(clippy::struct_field_names, reason = "the unit stands last")]
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct IncidentClock {
     /// When service was lost.

@@ -22,6 +22,9 @@ const ADDED: [&str; 7] = [
     "/steady_state_returned",
 ];
 
+/// Counters that journals have got since.
+const COUNTERS_ADDED: [&str; 1] = ["busy_probe_ns"];
+
 const SEARCHES: &str = "reports/long/limits";
 
 fn root() -> &'static Path {
@@ -108,6 +111,14 @@ fn an_old_record_gives_the_same_findings_again() {
             let mut written = serde_json::to_value(event).unwrap();
             written["at_ns"] = serde_json::to_value(at).unwrap();
             let old: Value = serde_json::from_str(line).unwrap();
+            if let Some(counters) = written
+                .pointer_mut("/counters")
+                .and_then(Value::as_object_mut)
+            {
+                counters.retain(|name, _| {
+                    !COUNTERS_ADDED.contains(&name.as_str()) || !old["counters"][name].is_null()
+                });
+            }
             assert_eq!(written, old);
         }
     }

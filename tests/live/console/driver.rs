@@ -132,6 +132,10 @@ impl Browser<'_> {
     pub(crate) fn press(&self, selector: &str) {
         let found = format!("Boolean(document.querySelector({selector:?}))");
         self.until(selector, &found);
+        // Away from what stays at an edge of the window and may cover it.
+        self.eval(&format!(
+            "document.querySelector({selector:?}).scrollIntoView({{ block: 'center' }})"
+        ));
         let element = post(
             &format!("{}/element", self.address),
             &json!({ "using": "css selector", "value": selector }),

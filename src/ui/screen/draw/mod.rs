@@ -17,9 +17,9 @@ use pen::{Ink, Pen, columns, rows, wrap};
 /// The least terminal that a screen is drawn on.
 const LEAST: (u16, u16) = (80, 24);
 /// Columns of the name of a figure.
-const NAME: u16 = 13;
+const NAME: u16 = 14;
 /// Columns of a figure.
-const FIGURE: u16 = 11;
+const FIGURE: u16 = 10;
 
 /// Draws a run, or a load on the user's server.
 pub(super) fn draw(board: &Board, is_load: bool, frame: &mut Frame<'_>) {

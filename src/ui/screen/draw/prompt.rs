@@ -3,6 +3,7 @@
 use ratatui::layout::Rect;
 
 use super::pen::{Ink, Pen, rows, wrap};
+use crate::model::Offer;
 use crate::ui::screen::board::Board;
 use crate::ui::screen::controls::Prompt;
 
@@ -13,11 +14,10 @@ pub(super) fn draw(board: &Board, area: Rect, pen: &mut Pen<'_>) {
         Prompt::Act(place) => {
             let offer = board.controls.offers.get(*place);
             let text = offer.map_or_else(Vec::new, |offer| {
-                let undone = offer.undone_by.as_deref();
                 vec![
                     offer.action.in_words(),
                     offer.does.clone(),
-                    undone.map_or_else(|| "Nothing undoes it.".to_owned(), str::to_owned),
+                    undone_by(offer),
                 ]
             });
             asked(
@@ -41,6 +41,15 @@ pub(super) fn draw(board: &Board, area: Rect, pen: &mut Pen<'_>) {
         Prompt::Note(text) => note(bottom, pen, text),
         Prompt::Help => help(board, area, pen),
     }
+}
+
+/// What takes it back; what has no sentence for that leaves nothing behind.
+fn undone_by(offer: &Offer) -> String {
+    let undone = offer.undone_by.as_deref();
+    undone.map_or_else(
+        || "Nothing of it has to be undone.".to_owned(),
+        |by| format!("Undone by: {by}"),
+    )
 }
 
 fn keys(board: &Board, row: Rect, pen: &mut Pen<'_>) {
@@ -115,8 +124,7 @@ fn help(board: &Board, area: Rect, pen: &mut Pen<'_>) {
     );
     for (key, (_, offer)) in (1..).zip(board.controls.page()) {
         say(format!("{key}  {}", offer.action.in_words()), Ink::Bold);
-        let undone = offer.undone_by.as_deref().unwrap_or("Nothing undoes it.");
-        say(format!("{} {undone}", offer.does), Ink::Pale);
+        say(format!("{} {}", offer.does, undone_by(offer)), Ink::Pale);
         if let Some(told) = &offer.inject {
             say(
                 format!("Nobody else knows of it. To the room: {told}"),

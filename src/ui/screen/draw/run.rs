@@ -135,13 +135,13 @@ fn figures(board: &Board, pen: &mut Pen<'_>, area: Rect) {
 }
 
 /// What the target was asked: its name, its count, its colour.
-type Asked = (&'static str, fn(&Sums) -> u64, Ink);
+type RequestCount = (&'static str, fn(&Sums) -> u64, Ink);
 
 fn asked(board: &Board, pen: &mut Pen<'_>, area: Rect, mut row: u16, height: u16) -> u16 {
     let series = &board.series;
     let sums = series.columns(board.time(), chart_width(area), board.span());
     let last = series.last(board.time());
-    let counts: [Asked; 3] = [
+    let counts: [RequestCount; 3] = [
         ("first tries", |it| it.first_tries, Ink::Live),
         ("retries", |it| it.retries, Ink::Gone),
         ("probes", |it| it.probes, Ink::Probes),
