@@ -190,8 +190,8 @@ fn named(each_needs: f64, meanwhile: &[Level], within: &[Level]) -> Option<Susta
             .copied()
             .filter(|it| it.completed > 0.0)
             .collect();
-        let mut last = worked.rchunks(BUCKETS_MIN);
-        let lost = last.next().is_some_and(|it| is_leak(it, each_needs));
+        let mut latest = worked.rchunks(BUCKETS_MIN);
+        let lost = latest.next().is_some_and(|it| is_leak(it, each_needs));
         return Some(if lost {
             SustainingEffect::Leak
         } else {

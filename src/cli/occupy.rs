@@ -81,6 +81,7 @@ impl How {
             Self::SlowBodies => "slow-bodies",
             Self::SlowReads => "slow-reads",
             Self::SlowEndpoint => "slow-endpoint",
+            Self::Silent => "silent",
         }
     }
 }

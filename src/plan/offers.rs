@@ -82,6 +82,8 @@ fn does(action: &Action) -> String {
         Action::Fleet(FleetAction::Pause { .. }) => {
             "Stops the processes of instances where they are."
         }
+        Action::Fleet(FleetAction::Break(_)) => "Injects this fault into the fleet.",
+        Action::Fleet(FleetAction::Mend { .. }) => "Takes this fault of the fleet back.",
         Action::Fleet(FleetAction::Continue { .. }) => "Lets paused instances go on.",
         Action::Clients(ClientsAction::Monitors { on: true }) => "Switches every monitor on.",
         Action::Clients(ClientsAction::Monitors { on: false }) => "Switches every monitor off.",
@@ -106,6 +108,7 @@ fn undone_by(action: &Action) -> Option<String> {
             Some("`continue`, a restart, and the end of the run.")
         }
         Action::Fleet(FleetAction::Admit { .. }) => Some("Another share, and the end of the run."),
+        Action::Fleet(FleetAction::Break(_)) => Some("`mend`, and the end of the run."),
         Action::Fleet(FleetAction::Waive { .. }) => Some("The end of the run."),
         Action::Target(action) => action.undone_by(),
         Action::Proxy(action) => action.undone_by(),

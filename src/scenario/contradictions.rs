@@ -380,7 +380,7 @@ impl Incident<'_> {
             .causes()
             .map(|begun| match (&begun.when, begun.action.momentary()) {
                 (When::At(at), true) => Some(*at),
-                (When::After { .. }, true) => None,
+                (When::After { .. } | When::Offered, true) => None,
                 (_, false) => earliest(self.ends(begun)),
             });
         let ends: Option<Vec<Nanos>> = ends.collect();

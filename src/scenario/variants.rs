@@ -63,8 +63,8 @@ pub(super) struct FileVariant {
 pub(super) fn find(table: &Table, name: &str, path: &str) -> Result<FileVariant> {
     let all = table.get("variant").and_then(Value::as_array);
     let all = all.into_iter().flatten().filter_map(Value::as_table);
-    let named = |variant: &&Table| text(variant, "name") == name;
-    let Some(found) = all.clone().find(named) else {
+    let wanted = |variant: &&Table| text(variant, "name") == name;
+    let Some(found) = all.clone().find(wanted) else {
         let names: Vec<&str> = all.map(|variant| text(variant, "name")).collect();
         let help = match names.as_slice() {
             [] => "add a [[variant]] with `name`, `about` and `set`".to_owned(),

@@ -130,6 +130,7 @@ impl Fleet {
             caller: CHECKS + instance,
             gone_at: Nanos::MAX,
             patience: Patience::ENDLESS,
+            probe: true,
         });
         self.checks.last[instance as usize].1 = job;
         let over = Event::HealthOver { instance, number };
