@@ -226,12 +226,15 @@ pub(super) fn run(
     live(&plans, seeds, ("what-if", &again), options)
 }
 
+/// The words of a command that runs a plan alone.
+type Again<'a> = &'a dyn Fn(&Plan) -> Vec<String>;
+
 /// Runs each plan live with each seed, and shows the table; `named`: how their directory
 /// begins; `again`: the words of a command that runs a plan alone.
 fn live(
     plans: &[Plan],
     seeds: u64,
-    (named, again): (&str, &dyn Fn(&Plan) -> Vec<String>),
+    (named, again): (&str, Again<'_>),
     options: &run::Options,
 ) -> Code {
     let tries = Tries {

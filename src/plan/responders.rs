@@ -13,6 +13,7 @@ pub(crate) struct Responders {
 
 /// What one of them does.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub(crate) enum Response {
     /// Somebody looks at an alert.
     Acknowledged {

@@ -333,6 +333,7 @@ fn clock(found: &Findings) -> (Option<&str>, Option<f64>, Option<f64>) {
 }
 
 #[test]
+#[expect(clippy::large_stack_arrays, reason = "a table of cases")]
 fn whatever_began_it_is_the_trigger_until_the_last_cause_has_ceased() {
     let pause = |instances| Action::Fleet(FleetAction::Pause { instances });
     let go_on = |instances| Action::Fleet(FleetAction::Continue { instances });

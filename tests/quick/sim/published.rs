@@ -105,7 +105,7 @@ fn random_arrivals_have_a_band_in_which_chance_decides() {
     assert!(long >= 62, "{found:?}");
 }
 
-/// SREGym, pull request 946: 20 requests a second are served, 256 wait at most, a timeout of
+/// `SREGym`, pull request 946: 20 requests a second are served, 256 wait at most, a timeout of
 /// 750 ms and three attempts; 8 a second, and 40 a second for ten seconds. It stays down.
 fn retry_collapse() -> Plan {
     let text = r#"

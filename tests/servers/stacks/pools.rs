@@ -26,7 +26,7 @@ fn a_spike_leaves_two_pools_waiting_for_each_other() {
     let run = short("fastapi-deadlock");
     let after = "surge over";
     stands_still(&run, after);
-    assert_eq!(run.figure(after, "completed_per_s"), 0.0);
+    assert!(run.figure(after, "completed_per_s") <= 0.0);
     for source in ["threads", "connections"] {
         let all = gauges(&run, after, source);
         assert_eq!(all["busy"], all["workers"], "{source}");

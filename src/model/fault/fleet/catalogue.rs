@@ -55,7 +55,7 @@ pub(super) fn reaches(instances: u64, index: usize) -> bool {
 /// Makes the one list of faults, of types and names, the types that hold them.
 macro_rules! fleet_faults {
     ($($file:ident :: $fault:ident = $name:literal),* $(,)?) => {
-        $(pub use $file::$fault;)*
+        $(pub(crate) use $file::$fault;)*
 
         crate::named::named! {
             /// Which fault of the built-in fleet.
