@@ -1,13 +1,13 @@
 //! Hands a plan to one backend, and its record to analysis and report; nobody
 //! else knows both.
 
+mod load;
 mod people;
 mod stored;
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 
 use serde::de::DeserializeOwned;
 
@@ -17,13 +17,12 @@ use crate::error::{EXIT_SIGNAL_BASE, Error, Kind, Result};
 use crate::explore::{self, Axis, Grid};
 use crate::gauges::machine_facts;
 use crate::live;
-use crate::load::{Endpoint, Work};
-use crate::model::{Person, secret};
+use crate::model::secret;
 use crate::plan::Plan;
 use crate::process::own_program;
 use crate::record::{
-    Backend, Event, Header, IntervalLog, Observer, Record, Recorder, Sample, StopCause, Tally,
-    claim_directory, open_anew, write_private,
+    Backend, Event, Header, Observer, Record, Recorder, Sample, StopCause, claim_directory,
+    write_private,
 };
 use crate::report;
 use crate::scenario::Setting;
@@ -32,6 +31,7 @@ use crate::ui;
 use crate::units::Nanos;
 use crate::{bounds, files};
 
+pub(crate) use load::{load, on_screen};
 pub(crate) use people::{Room, carried_out, is_run};
 pub(crate) use stored::{directories, runs, trend};
 
@@ -217,98 +217,6 @@ impl Observer for Recording {
             self.failed = self.recorder.sample(sample);
         }
     }
-}
-
-/// Offers a plan's load to the user's target, and keeps of it what does not grow with the
-/// run: one sample for each source; in a run directory everything, where one is wanted.
-/// Besides what was measured, whether that could be written down: it is an answer either way.
-///
-/// # Errors
-///
-/// As [`live::offer`], and where nothing can be written to begin with.
-pub(crate) fn load(
-    plan: Plan,
-    endpoint: Endpoint,
-    work: Work,
-    options: &Options,
-) -> Result<(Record, Findings, Result<()>)> {
-    let header = header(plan, Backend::Live, options);
-    let view: Box<dyn Observer + Send> = if options.screen {
-        let screen = ui::Screen::open(&header.plan, ui::ScreenOf::Load, options.color);
-        Box::new(screen.map_err(|cause| no_screen(&cause))?)
-    } else {
-        ui::progress(
-            io::stderr(),
-            &header.plan,
-            options.live_width,
-            options.quiet,
-        )
-    };
-    let directory = options.out.as_deref();
-    let kept = directory.map(|directory| Recording::create(directory, &header));
-    let kept = kept.transpose()?;
-    let file = options.histograms.as_deref();
-    let log = file.map(|file| interval_log(file, &header)).transpose()?;
-    let mut watching = (
-        ((ui::Aside::new(view), Tally::new(&header.plan)), log),
-        kept,
-    );
-    live::offer(&header.plan, endpoint, work, &mut watching)?;
-    let (((view, tally), log), kept) = watching;
-    drop(view);
-    let ended = kept.map_or(Ok(()), Recording::end);
-    let logged = match (file, log) {
-        (Some(file), Some(log)) => log.end().map_err(|cause| histograms_error(file, &cause)),
-        _ => Ok(()),
-    };
-    let tallied = tally.into_records(header);
-    let recorded = ended.and_then(|()| directory.map(read_own).transpose());
-    let (findings, written) = match (directory, recorded) {
-        // In the whole record every bucket is there.
-        (Some(directory), Ok(Some((record, findings)))) => {
-            let written = write_files(directory, &record, &findings);
-            (findings, written)
-        }
-        (_, recorded) => (analysis::load_findings(&tallied), recorded.map(|_| ())),
-    };
-    Ok((tallied.whole, findings, written.and(logged)))
-}
-
-/// A run on a full screen of the terminal, with orders of who sits there.
-///
-/// # Errors
-///
-/// Where the terminal cannot be had so.
-pub(crate) fn on_screen(plan: &Plan, by: Person, color: bool) -> Result<Room> {
-    let (orders, inbox) = mpsc::channel();
-    let screen = ui::Screen::open(plan, ui::ScreenOf::Run(by, orders), color);
-    Ok(Room {
-        views: vec![Box::new(screen.map_err(|cause| no_screen(&cause))?)],
-        orders: Some(inbox),
-        has_terminal: true,
-        ended: None,
-    })
-}
-
-fn no_screen(cause: &io::Error) -> Error {
-    Error::failed(format!(
-        "failed to take the terminal for --screen: {cause}; leave it out to have lines"
-    ))
-}
-
-/// Where a load's histograms are written.
-fn interval_log(file: &Path, header: &Header) -> Result<IntervalLog<BufWriter<File>>> {
-    open_anew(file)
-        .and_then(|opened| IntervalLog::begin(BufWriter::new(opened), header.started_wall_ms))
-        .map_err(|cause| histograms_error(file, &cause))
-}
-
-fn histograms_error(file: &Path, cause: &io::Error) -> Error {
-    let file = file.display();
-    Error::failed(format!(
-        "failed to write the histograms to {file}: {cause}; free some space or name another file \
-         with --hdr"
-    ))
 }
 
 /// What a record of a plan says of itself.

@@ -18,11 +18,8 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let plan = self.chosen.plan(view, &[])?;
-        let variants = match self.chosen.variant {
-            None => self.chosen.variants(view)?.len(),
-            Some(_) => 0,
-        };
+        let (plan, variants) = self.chosen.plan_and_variants(view)?;
+        let variants = variants.len();
         if !view.quiet {
             let found = format!(
                 "{}: no mistakes; {} of load, {}, {}{}\n",

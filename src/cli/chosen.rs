@@ -8,7 +8,7 @@ use super::View;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::run;
-use crate::scenario::{self, Changes, Setting};
+use crate::scenario::{self, Changes, Opened, Setting};
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Chosen {
@@ -57,6 +57,21 @@ impl Chosen {
         let changes = self.changes(&self.set);
         let plans = scenario::variants(&self.scenario, &changes, colour(view))?;
         Ok(plans.into_iter().map(|plan| self.seeded(plan)).collect())
+    }
+
+    /// Its plan and those of its variants; what is read is read once, so that a pipe will do.
+    pub(super) fn plan_and_variants(&self, view: &View) -> Result<(Plan, Vec<Plan>)> {
+        if run::is_run(Path::new(&self.scenario)) {
+            return Ok((self.plan(view, &[])?, Vec::new()));
+        }
+        let opened = Opened::new(&self.scenario, None)?;
+        let changes = self.changes(&self.set);
+        let plan = self.seeded(opened.plan(&changes, colour(view))?);
+        let variants = match self.variant {
+            None => opened.variants(&changes, colour(view))?,
+            Some(_) => Vec::new(),
+        };
+        Ok((plan, variants))
     }
 
     fn changes<'a>(&'a self, settings: &'a [Setting]) -> Changes<'a> {

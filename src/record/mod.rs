@@ -22,6 +22,7 @@ mod failure_book;
 mod histogram;
 mod interval_log;
 mod lines;
+mod means;
 mod memory;
 mod private;
 mod sample;
@@ -32,7 +33,6 @@ mod text;
 
 pub use crate::model::Outcome;
 pub(crate) use alarms::Alarms;
-pub(crate) use counters::mean;
 pub use counters::{
     AcceptQueueCounters, AttemptCounters, BalancerCounters, DependencyCounters, FailureCounters,
     GaugeCounters, GeneratorCounters, IdentityCounters, InstanceCounters, MachineCounters,
@@ -45,6 +45,7 @@ pub(crate) use failure_book::FailureBook;
 pub use histogram::Histogram;
 pub(crate) use histogram::{is_told, told_from};
 pub use interval_log::IntervalLog;
+pub(crate) use means::mean;
 pub use memory::MemoryRecorder;
 pub use private::{claim_directory, write_private};
 pub(crate) use private::{open_anew, open_to_append, replace_private};

@@ -136,6 +136,15 @@ impl Opened {
     pub(crate) fn plan(&self, changes: &Changes<'_>, colour: bool) -> Result<Plan> {
         changed(&self.0, changes, colour)
     }
+
+    /// The plans of its variants with these changes.
+    ///
+    /// # Errors
+    ///
+    /// As [`super::variants`].
+    pub(crate) fn variants(&self, changes: &Changes<'_>, colour: bool) -> Result<Vec<Plan>> {
+        super::variants::of(&self.0, changes, colour)
+    }
 }
 
 /// The text of a scenario with these settings in it, those of the profile first, without

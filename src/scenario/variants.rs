@@ -141,11 +141,15 @@ impl FileVariant {
 ///
 /// As [`super::load`]; every mistake of every variant at once, at its place in the file.
 pub fn variants(name_or_path: &str, changes: &Changes<'_>, colour: bool) -> Result<Vec<Plan>> {
-    let file = shipped::find(name_or_path)?;
+    of(&shipped::find(name_or_path)?, changes, colour)
+}
+
+/// The same of a file that was read before.
+pub(super) fn of(file: &shipped::Found, changes: &Changes<'_>, colour: bool) -> Result<Vec<Plan>> {
     file.open(colour)?;
     let mut plans = Vec::new();
     let mut mistakes = Vec::new();
-    for variant in in_file(&file) {
+    for variant in in_file(file) {
         let Some(name) = &variant.value.name else {
             continue;
         };
@@ -158,9 +162,9 @@ pub fn variants(name_or_path: &str, changes: &Changes<'_>, colour: bool) -> Resu
             expected: &[],
             ..changes
         };
-        match mistakes_of(&file, &variant.value, &of_file) {
+        match mistakes_of(file, &variant.value, &of_file) {
             Ok(found) if found.is_empty() => {
-                plans.push(super::settings::changed(&file, &changes, colour)?);
+                plans.push(super::settings::changed(file, &changes, colour)?);
             }
             Ok(found) => mistakes.extend(found),
             Err(error) => return Err(error),

@@ -114,10 +114,13 @@ fn a_loss_that_no_action_explains_is_seen_all_the_same() {
 }
 
 #[test]
-fn without_a_baseline_nothing_is_judged() {
+fn without_a_baseline_an_outage_is_no_normal_service() {
     let mut told = WatchedRun::new();
     told.event(&action());
-    assert_eq!(told.seconds(9, 0, 20.0), "normal");
+    assert_eq!(told.seconds(9, 0, 20.0), "down");
+    let mut told = WatchedRun::new();
+    told.event(&action());
+    assert_eq!(told.seconds(9, 300, 20.0), "normal");
 }
 
 #[test]

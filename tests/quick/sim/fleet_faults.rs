@@ -223,7 +223,8 @@ fn a_pool_that_is_smaller_than_what_workers_hold_stops_for_good() {
         assert!(figures(&found, "baseline").0 < 0.001, "{pool}");
         figures(&found, "fast").0
     };
-    assert!(errors("{ size = 4, nested = 1 }") > 0.99);
+    let stuck = errors("{ size = 4, nested = 1 }");
+    assert!(stuck > 0.99, "{stuck}");
     // One more than the workers that each hold one; or none that hold and wait; or a limit.
     for pool in [
         "{ size = 5, nested = 1 }",
@@ -315,7 +316,7 @@ fn a_wrong_attribute_is_refused_at_its_key() {
         (
             "fault = 'identity_down'\nwith = { lasts = 'constant(1s)' }",
             "lasts",
-            "no such attribute",
+            "unknown key",
         ),
         (
             "fault = 'stop_the_world'\nwith = { lasts = '5s' }",

@@ -57,6 +57,7 @@ fn closed_loop(users: u32) -> (u64, u64) {
 }
 
 #[test]
+#[ignore = "half a minute each; `./test --long` runs it"]
 fn as_many_users_as_threads_never_stop_them_and_half_as_many_more_do() {
     let _alone = alone();
     for users in [30, 40] {
@@ -71,6 +72,7 @@ fn as_many_users_as_threads_never_stop_them_and_half_as_many_more_do() {
 }
 
 #[test]
+#[ignore = "half a minute each; `./test --long` runs it"]
 fn a_pool_whose_timeouts_leak_is_empty_for_ever_without_a_retry() {
     let _alone = alone();
     let run = short("pool-leak");
@@ -88,6 +90,7 @@ fn a_pool_whose_timeouts_leak_is_empty_for_ever_without_a_retry() {
 }
 
 #[test]
+#[ignore = "half a minute each; `./test --long` runs it"]
 fn the_pool_behind_the_threads_is_exhausted_first() {
     let _alone = alone();
     let run = short("puma-pool");

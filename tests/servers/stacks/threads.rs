@@ -19,6 +19,7 @@ fn probes(run: &Run, phase: &str, monitor: &str) -> (u64, u64) {
 }
 
 #[test]
+#[ignore = "half a minute each; `./test --long` runs it"]
 fn forty_threads_are_a_cliff_for_whoever_shares_them_with_slow_requests() {
     let _alone = alone();
     let run = short("fastapi-cliff");
@@ -52,6 +53,7 @@ fn outage(run: &Run) -> (f64, bool) {
 }
 
 #[test]
+#[ignore = "half a minute each; `./test --long` runs it"]
 fn silent_clients_hold_the_threads_of_some_versions_of_gunicorn() {
     let _alone = alone();
     let held = |version: &str| {
@@ -79,6 +81,7 @@ fn silent_clients_hold_the_threads_of_some_versions_of_gunicorn() {
 }
 
 #[test]
+#[ignore = "half a minute each; `./test --long` runs it"]
 fn a_pool_that_grows_by_a_thread_a_second_drains_slowly() {
     let _alone = alone();
     let run = short("growing-pool");
@@ -93,6 +96,7 @@ fn a_pool_that_grows_by_a_thread_a_second_drains_slowly() {
 }
 
 #[test]
+#[ignore = "half a minute each; `./test --long` runs it"]
 fn a_blocked_event_loop_serves_nobody_and_its_gauge_is_silent() {
     let _alone = alone();
     let run = short("node-blocked");
