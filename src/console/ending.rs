@@ -25,7 +25,12 @@ pub(super) fn end_of(
         Some(found) if cause == "completed" => found.clone(),
         _ => sentence,
     };
+    let predicted = findings.and_then(|findings| findings.game_day.as_ref());
+    let predicted = predicted.iter().flat_map(|day| &day.predictions);
     End {
+        measured: predicted
+            .map(|it| (it.question.word(), shown(&it.measured)))
+            .collect(),
         cause,
         verdict: findings.map(|findings| findings.incident.verdict.word()),
         detail: shown(&detail),

@@ -3,6 +3,8 @@
 //! Each message has a number that grows by one, and the instant that it is of, in seconds
 //! since the load began. Numbers only and words: how it looks is the page's business.
 
+use std::collections::BTreeMap;
+
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -162,6 +164,9 @@ pub struct End {
     pub detail: String,
     /// Where its report lies; none where there is none.
     pub report: Option<String>,
+    /// What was measured of what people predicted, by question.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub measured: BTreeMap<&'static str, String>,
 }
 
 /// A message with its number and its instant, as it is sent.

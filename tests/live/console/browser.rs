@@ -211,7 +211,6 @@ fn a_game_is_played_by_two_people_and_watched_by_a_room() {
         wide.eval("document.querySelectorAll('#entries b, #entries i').length"),
         0
     );
-    wide.eval("document.getElementById('predict-forms').hidden");
 
     // The observer may look and write, and nothing else.
     let push = offer(&wide, "push");
@@ -230,6 +229,11 @@ fn a_game_is_played_by_two_people_and_watched_by_a_room() {
         phone.eval("document.body.innerText.includes('The database team calls')"),
         false
     );
+
+    // What is expected is written down before anything is done.
+    wide.write("input[data-predict=held_down]", "the <i>database</i>");
+    wide.press("form[data-question=held_down] button");
+    log_has(&phone, "the prediction", "the <i>database</i>");
 
     // An action by button, and a refusal as a moment of its own.
     press_twice(&wide, &format!("[data-offer='{push}']"));
@@ -264,6 +268,11 @@ fn a_game_is_played_by_two_people_and_watched_by_a_room() {
     );
     picture(&wide, "ended-1280");
     picture(&phone, "ended-420");
+    let predicted = "document.getElementById('predicted').innerText";
+    wide.until(
+        "what was measured of it",
+        &format!("{predicted}.includes('nothing was named')"),
+    );
     let of_page = wide.eval(
         "[...globalThis.threadbare.store.frames.values()].reduce((sum, it) => \
          sum + it.offered * it.width_s, 0)",
@@ -304,4 +313,5 @@ fn recorded(game: &Game, found: &Value) {
         "{postmortem}"
     );
     assert!(postmortem.contains("the timeline as written, simulated"));
+    assert!(postmortem.contains("the \\<i\\>database"), "{postmortem}");
 }
