@@ -111,14 +111,17 @@ pub(crate) fn live_with(plan: Plan, options: &Options, room: Room) -> Result<Fin
     );
     drop(observer);
     let reported = read_own(&directory).and_then(|(record, mut findings)| {
-        people::without_people(&directory, &record, &mut findings)?;
-        let written = write_files(&directory, &record, &findings);
+        let mut written = write_files(&directory, &record, &findings);
+        // The reports are there before what takes its time is computed.
+        if written.is_ok() && people::without_people(&directory, &record, &mut findings) {
+            written = write_files(&directory, &record, &findings);
+        }
         // Where no load began nothing was measured, and the error says it all.
         if cause.is_ok() || load_began(&record) {
             let there = written.is_ok().then_some(directory.as_path());
             tell(there, &record, &findings, options)?;
         }
-        if let Some(ended) = room.ended {
+        if let Some(ended) = room.ended.filter(|_| written.is_ok()) {
             ended(&findings, &directory);
         }
         written.map(|()| findings)

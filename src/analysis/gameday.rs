@@ -10,7 +10,7 @@ use super::actions::ActionTaken;
 use super::expectations::decimal;
 use super::findings::Incident;
 use super::study::Outcome;
-use crate::model::{IncidentVerdict, Person, Question};
+use crate::model::{ActionName, IncidentVerdict, Person, Question};
 use crate::record::{Event, Record};
 use crate::units::Nanos;
 
@@ -35,7 +35,20 @@ pub struct GameDay {
     /// The same plan with its timeline as written, simulated: what the run would have been
     /// without the people. Only of the built-in fleet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub as_written: Option<Outcome>,
+    pub as_written: Option<AsWritten>,
+    /// For how long the load went on, in seconds.
+    #[serde(default)]
+    pub load_s: f64,
+}
+
+/// What the simulator gives for the plan with its timeline as written.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct AsWritten {
+    /// For how long its load goes on, in seconds.
+    pub load_s: f64,
+    /// What it came to.
+    #[serde(flatten)]
+    pub outcome: Outcome,
 }
 
 /// Something that somebody wrote down.
@@ -97,6 +110,7 @@ pub(super) fn game_day(
 ) -> Option<GameDay> {
     let mut day = GameDay {
         manual: record.header.plan.manual,
+        load_s: record.load_seen_to().as_secs_f64(),
         ..GameDay::default()
     };
     for (at, event) in &record.events {
@@ -105,7 +119,8 @@ pub(super) fn game_day(
             let mut planned = record.header.plan.responders.iter();
             planned.any(|own| own.name == by.name)
         };
-        if let Some(by) = event.by().filter(|by| !on_call(by))
+        let planned = matches!(event, Event::Ordered { .. } | Event::Acknowledged { .. });
+        if let Some(by) = event.by().filter(|by| !planned || !on_call(by))
             && !day.people.contains(by)
         {
             day.people.push(by.clone());
@@ -154,7 +169,9 @@ impl GameDay {
                     hold.to_s = Some(at_s);
                 }
             }
-            Event::Declined { by, what, reason } => self.declined.push(Declined {
+            Event::Declined {
+                by, what, reason, ..
+            } => self.declined.push(Declined {
                 at_s,
                 by,
                 what,
@@ -205,7 +222,11 @@ impl Measured<'_> {
             .map(|(at, name)| (*at, format!("the alert `{name}`")));
         let notes = self.notes.iter().filter(|note| note.at_s >= from);
         let notes = notes.map(|note| (note.at_s, format!("{}, by a note", note.by.name)));
-        let acted = self.actions.iter().filter(|it| it.at_s > from);
+        // Who brings another fault, or reports one, shows no sign of having seen the first.
+        let acted = self
+            .actions
+            .iter()
+            .filter(|it| it.at_s > from && !brings(it));
         let acted = acted.filter_map(|it| {
             let by = it.by.as_ref()?;
             Some((it.at_s, format!("{}, by `{}`", by.name, it.what)))
@@ -239,6 +260,15 @@ impl Measured<'_> {
     }
 }
 
+/// Whether it is of those that bring trouble.
+const fn brings(taken: &ActionTaken) -> bool {
+    use ActionName::{Break, Configure, Fault, Happened, Occupy, Pause, Process, Push, Slow};
+    matches!(
+        taken.action,
+        Break | Configure | Fault | Happened | Occupy | Pause | Process | Push | Slow
+    )
+}
+
 impl Record {
     /// The plan as it was carried out: what began, when it began, and nothing else. Another run
     /// of it needs nobody in the room.
@@ -255,6 +285,8 @@ impl Record {
         });
         crate::plan::Plan {
             timeline: timeline.collect(),
+            // What those on call did is among it.
+            responders: Vec::new(),
             manual: false,
             game_end: None,
             end: self.load_seen_to(),

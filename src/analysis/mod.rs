@@ -104,7 +104,7 @@ pub use findings::{
     Latency, Measurement, Phase, ScrapeFailures, SendLag, SustainingShares, Validity, Verdict,
     summary_schema,
 };
-pub use gameday::{Declined, GameDay, Hold, Note, Prediction};
+pub use gameday::{AsWritten, Declined, GameDay, Hold, Note, Prediction};
 pub use harm::{AfterRecovery, Harm, Relapse};
 pub use kinds::{KindFigures, PartFigures, UrlFigures};
 pub(crate) use load::load_rates;

@@ -50,7 +50,9 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
-        let plan = self.room.plan(self.chosen.plan(view, &[])?, self.screen)?;
+        let plan = self
+            .room
+            .plan(self.chosen.plan(view, &[])?, view.screen(self.screen))?;
         let plan = self.gated.plan(plan);
         if self.dry_run {
             super::answer(report::dry_run::render(&plan).as_bytes())?;

@@ -171,7 +171,7 @@ impl Arguments {
         };
         tries.claim()?;
         let found = run::trials(&plans, seeds, self.limits.bounds(), &options)?;
-        shown(&tries.simulated(found), &options)
+        shown(&tries.simulated(found))
     }
 
     /// The scenario as it is and each variant; a mistake in the last is reported before the
@@ -256,10 +256,10 @@ fn live(
         &|text| super::tell(&text),
     )?;
     match variants.ended.take() {
-        None => shown(&variants, options),
+        None => shown(&variants),
         Some(why) => {
             if !variants.is_empty() {
-                shown(&variants, options)?;
+                shown(&variants)?;
             }
             why
         }
@@ -267,13 +267,12 @@ fn live(
 }
 
 /// Prints the table of those that were tried, and writes it; the exit code.
-fn shown(variants: &Variants, options: &run::Options) -> Code {
+fn shown(variants: &Variants) -> Code {
     let table = variants.table()?;
     variants.beside_the_first(&table)?;
     let page = variants.write(&table)?;
-    if !options.quiet {
-        super::answer(report::what_if::text(&table).as_bytes())?;
-    }
+    // The table is the answer: `--quiet` leaves out what is beside it.
+    super::answer(report::what_if::text(&table).as_bytes())?;
     let told = format!(
         "\nRuns: {}\nReport: {}\n",
         variants.directory.display(),

@@ -4,7 +4,7 @@
 //! for goes to the conductor as an order with its author, and comes back as an event; so
 //! that nothing is shown as done because it was asked for. It is told the time.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::mpsc::Sender;
 
 use serde::Deserialize;
@@ -25,6 +25,8 @@ use crate::units::Nanos;
 const ACTIONS_PER_S: f64 = 10.0;
 /// Notes, predictions and people who join, a second.
 const NOTES_PER_S: f64 = 5.0;
+/// Reports of what is done elsewhere.
+const REPORTS_PER_S: f64 = 5.0;
 
 /// The people of a run, and the way to its conductor.
 #[derive(Debug)]
@@ -34,9 +36,9 @@ pub(super) struct Game {
     offers: Vec<Offer>,
     sessions: HashMap<Secret, Person>,
     /// Who is in the journal by name.
-    joined: HashSet<Person>,
     actions: Pace,
     notes: Pace,
+    reports: Pace,
     stopped: bool,
 }
 
@@ -97,9 +99,9 @@ impl Game {
             orders,
             offers,
             sessions: HashMap::new(),
-            joined: HashSet::new(),
             actions: Pace::per_second(ACTIONS_PER_S),
             notes: Pace::per_second(NOTES_PER_S),
+            reports: Pace::per_second(REPORTS_PER_S),
             stopped: false,
         }
     }
@@ -176,12 +178,13 @@ impl Game {
                 most.word()
             )));
         }
-        let name = written(&name, "a name", NAME_MAX)?;
-        if name.lines().count() > 1 {
-            return Err(Refusal::new(400, "a name is one line"));
-        }
+        let name = one_line(&name)?;
         if self.orders.is_none() {
             return Err(over());
+        }
+        // Where there are too many, whoever only looks makes room for others.
+        if self.sessions.len() >= CONSOLE_PEOPLE_MAX {
+            self.sessions.retain(|_, it| it.role.may_act());
         }
         if self.sessions.len() >= CONSOLE_PEOPLE_MAX {
             return Err(Refusal::new(
@@ -190,13 +193,9 @@ impl Game {
             ));
         }
         let person = Person { name, role };
-        // Who comes again, with the same name and role, has joined before.
-        if self.joined.contains(&person) {
-            self.pace(now, Self::notes)?;
-        } else {
-            self.write(now, person.clone(), GameOrder::Join)?;
-            self.joined.insert(person.clone());
-        }
+        // Who comes again with the same name and role is written down again: nobody takes
+        // another's name unseen.
+        self.write(now, person.clone(), GameOrder::Join)?;
         let session = Secret::new();
         let answer = json!({ "session": session.text() });
         self.sessions.insert(session, person);
@@ -232,10 +231,12 @@ impl Game {
         let HappenedBody { what, kind, by } = parsed(ask.body)?;
         let what = written(&what, "what happened", TEXT_MAX)?;
         let person = Person {
-            name: written(&by, "a name", NAME_MAX)?,
+            name: one_line(&by)?,
             role: GameRole::Responder,
         };
-        self.act(now, person, GameOrder::Happened { what, kind })
+        // Of their own, so that a tool that repeats itself keeps nobody from acting.
+        self.pace(now, |game| &mut game.reports)?;
+        self.send(person, GameOrder::Happened { what, kind })
     }
 
     /// Who has joined.
@@ -320,6 +321,15 @@ fn over() -> Refusal {
 fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
     serde_json::from_slice(body)
         .map_err(|cause| Refusal::new(400, format!("the body cannot be read: {cause}")))
+}
+
+/// A name: some text on one line.
+fn one_line(name: &str) -> Result<String, Refusal> {
+    let name = written(name, "a name", NAME_MAX)?;
+    if name.lines().count() > 1 {
+        return Err(Refusal::new(400, "a name is one line"));
+    }
+    Ok(name)
 }
 
 /// A text that a person wrote, without blanks around it.
@@ -430,15 +440,15 @@ mod tests {
     }
 
     #[test]
-    fn who_comes_again_joins_once_and_stop_needs_no_name() {
+    fn who_comes_again_is_written_down_again_and_stop_needs_no_name() {
         let (mut game, inbox) = game();
         let first = join(&mut game, GameRole::Responder, "Ana");
         let second = join(&mut game, GameRole::Responder, "Ana");
         assert_ne!(first, second);
         assert!(ask(&mut game, "/stop", GameRole::Facilitator, None, &json!({})).is_ok());
         let orders: Vec<Ordered> = inbox.try_iter().collect();
-        assert_eq!(orders.len(), 2);
-        assert!(orders[1].by.name.contains("link of a facilitator"));
+        assert_eq!(orders.len(), 3);
+        assert!(orders[2].by.name.contains("link of a facilitator"));
         game.end();
         let body = json!({ "text": "late" });
         let late = ask(&mut game, "/note", GameRole::Responder, Some(&first), &body);

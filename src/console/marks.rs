@@ -105,7 +105,15 @@ impl Marks {
                 mark("went_on", "the timeline goes on"),
                 &format!("it was held for {:.1} s", held_ns.as_secs_f64()),
             ),
-            Event::Declined { what, reason, .. } => detailed(mark("declined", what), reason),
+            Event::Declined {
+                what,
+                offer,
+                reason,
+                ..
+            } => Mark {
+                offer: *offer,
+                ..detailed(mark("declined", what), reason)
+            },
             Event::Noted { text, .. } => mark("note", text),
             Event::Predicted {
                 question, answer, ..

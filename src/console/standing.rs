@@ -38,6 +38,8 @@ pub struct ServiceWatch {
     /// Frames, the newest last, as far back as the rule looks.
     seen: VecDeque<Seen>,
     clock: IncidentClock,
+    /// When an alert fired last: before what it fires of is known here, at times.
+    alert: Option<Nanos>,
     /// When goodput was below the share that counts as mitigated.
     out: Option<Nanos>,
     level: Level,
@@ -108,6 +110,7 @@ impl ServiceWatch {
             baseline_p99: (0.0, 0),
             seen: VecDeque::new(),
             clock: IncidentClock::default(),
+            alert: None,
             out: None,
             level: Level::Normal,
         }
@@ -122,8 +125,9 @@ impl ServiceWatch {
             Event::ActionStarted { .. } => {
                 self.first_action.get_or_insert(at);
             }
-            Event::AlertFired { .. } if self.clock.began_s.is_some() => {
-                self.clock.detected_s.get_or_insert(seconds(at));
+            Event::AlertFired { .. } => {
+                self.alert = Some(at);
+                self.detect();
             }
             Event::Held { .. } => self.held = true,
             Event::WentOn { .. } => self.held = false,
@@ -206,6 +210,16 @@ impl ServiceWatch {
         share.unwrap_or(1.0)
     }
 
+    /// An alert that fired since service was lost has detected it.
+    fn detect(&mut self) {
+        let (Some(began), Some(alert)) = (self.clock.began_s, self.alert) else {
+            return;
+        };
+        if seconds(alert) >= began {
+            self.clock.detected_s.get_or_insert(seconds(alert));
+        }
+    }
+
     fn judge(&mut self) {
         let usual = self.usual();
         let least = self.rule.goodput.get() * usual;
@@ -225,10 +239,12 @@ impl ServiceWatch {
             let done = Some(self.baseline_until()).filter(|until| *until <= newest);
             let from = newest.saturating_sub(LOOK_BACK);
             let from = from.max(done.unwrap_or_default());
-            match self.clock.began_s {
+            if self.clock.began_s.is_some() {
                 // Service is lost again: it had not recovered for good.
-                Some(_) => self.clock.recovered_s = None,
-                None => self.clock.began_s = Some(seconds(from)),
+                self.clock.recovered_s = None;
+            } else {
+                self.clock.began_s = Some(seconds(from));
+                self.detect();
             }
         }
         if self.level == Level::Down && self.out.is_none() {

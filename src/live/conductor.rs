@@ -6,6 +6,7 @@
 
 mod people;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
@@ -23,7 +24,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::gauges::{AcceptQueue, Sockets};
 use crate::load::{Address, Command, Generator, Setup, Update};
-use crate::model::Ordered;
+use crate::model::{GameOrder, Ordered};
 use crate::plan::{Action, Plan, Responders, Timeline};
 use crate::record::{Event, FailureBook, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::units::Nanos;
@@ -59,14 +60,18 @@ pub(crate) fn conduct(
     observer: &mut dyn Observer,
 ) -> Result<StopCause> {
     let (sender, messages) = mpsc::channel();
+    let mut asked = None;
     if let Some(orders) = orders {
-        hear(orders, sender.clone());
+        asked = Some(orders);
     }
     let signals = sender.clone();
     let interrupt = Interrupt::listen(move || {
         // Nobody listens once the run has ended; then there is nothing to interrupt.
         let _ = signals.send(Message::Interrupted);
     })?;
+    if let Some(orders) = asked {
+        hear(orders, sender.clone(), interrupt.clone());
+    }
     let guardian = Arc::new(Guardian::start(binary)?);
     let mut run = Run {
         plan,
@@ -82,6 +87,7 @@ pub(crate) fn conduct(
         watch: Watch::new(plan),
         load_ended: false,
         stopped_by: None,
+        under_way: BTreeMap::new(),
     };
     let cause = run.all(binary, allowed, warnings);
     let ended = run.end(cause);
@@ -110,6 +116,8 @@ struct Run<'a> {
     load_ended: bool,
     /// Who in the room ends the run.
     stopped_by: Option<String>,
+    /// What has begun and not ended, by its place in the timeline.
+    under_way: BTreeMap<usize, Action>,
 }
 
 impl Run<'_> {
@@ -152,6 +160,7 @@ impl Run<'_> {
         let actor = start_actor(Arc::clone(&system), self.clock, self.sender.clone());
         let cause = self
             .event(&Event::LoadStarted)
+            .and_then(|()| self.heard_before(&generator, &actor))
             .and_then(|()| self.conduct(&generator, &actor));
         if !matches!(cause, Ok(StopCause::Completed)) {
             generator.command(Command::Stop);
@@ -243,6 +252,26 @@ impl Run<'_> {
         }
     }
 
+    /// What people asked for while the run was set up comes before anything that is planned.
+    fn heard_before(
+        &mut self,
+        generator: &Generator,
+        actor: &Sender<(usize, Action)>,
+    ) -> Result<()> {
+        let mut others = Vec::new();
+        while let Ok(message) = self.messages.try_recv() {
+            match message {
+                Message::Ordered(ordered) => self.ordered(ordered, generator, actor)?,
+                other => others.push(other),
+            }
+        }
+        for message in others {
+            // It is there as long as this is.
+            let _ = self.sender.send(message);
+        }
+        Ok(())
+    }
+
     /// The loop itself, until the load has drained or was interrupted.
     fn conduct(
         &mut self,
@@ -264,15 +293,23 @@ impl Run<'_> {
                          threadbare; please report it with the run directory",
                     ));
                 }
-                while let Some(entry) = self.timeline.take(now) {
-                    self.begin(entry, generator, actor)?;
+                // What a hold has put off until after the load does not come any more.
+                if !(self.load_ended && self.timeline.was_held()) {
+                    while let Some(entry) = self.timeline.take(now) {
+                        self.begin(entry, generator, actor)?;
+                    }
+                    // Those on call wait with the timeline.
+                    if !self.timeline.is_held() {
+                        self.respond(now, generator, actor)?;
+                    }
                 }
-                self.respond(now, generator, actor)?;
             }
+            let waits = self.timeline.is_held() || self.load_ended && self.timeline.was_held();
             let due = [
                 self.timeline.next_deadline(),
                 self.responders.next_deadline(),
-            ];
+            ]
+            .map(|due| due.filter(|_| !waits));
             let wake = due
                 .into_iter()
                 .flatten()
@@ -359,6 +396,7 @@ impl Run<'_> {
             entry,
             action: action.clone(),
         })?;
+        self.under_way.insert(entry, action.clone());
         let Action::Clients(action) = action else {
             return actor
                 .send((entry, action))
@@ -375,6 +413,9 @@ impl Run<'_> {
     /// An event that timeline entries may be waiting for.
     fn happened(&mut self, event: &Event) -> Result<()> {
         let now = self.clock.now();
+        if let Event::ActionEnded { entry, .. } = event {
+            self.under_way.remove(entry);
+        }
         let trigger = event.trigger(self.timeline.entries());
         if let Some(trigger) = trigger {
             self.timeline.on(now, &trigger);
@@ -450,6 +491,15 @@ impl Run<'_> {
 
     /// Closes the record with why the run stopped.
     fn end(&mut self, cause: Result<StopCause>) -> Result<StopCause> {
+        while let Ok(message) = self.messages.try_recv() {
+            if let Message::Ordered(ordered) = message {
+                let _ = self.too_late(ordered);
+            }
+        }
+        if self.timeline.is_held() {
+            let text = "the timeline was held until the end; what it had left did not come";
+            let _ = self.event(&Event::Warning { text: text.into() });
+        }
         for entry in self.timeline.waiting().collect::<Vec<_>>() {
             let text = format!(
                 "the timeline entry `{}` never ran: the event it waits for did not occur",
@@ -466,6 +516,14 @@ impl Run<'_> {
                     let _ = self.event(&Event::Warning { text });
                 }
                 Ok(StopCause::Interrupted { signal })
+            }
+            // Stopped while it was set up.
+            (None, Err(error)) if self.stopped_by.is_some() => {
+                let text = error.to_string();
+                let _ = self.event(&Event::Warning { text });
+                Ok(StopCause::Stopped {
+                    by: self.stopped_by.clone().unwrap_or_default(),
+                })
             }
             (None, cause) => cause,
         };
@@ -488,9 +546,13 @@ impl Run<'_> {
 }
 
 /// Passes on what people ask for, until nobody can any more.
-fn hear(orders: Receiver<Ordered>, messages: Sender<Message>) {
+fn hear(orders: Receiver<Ordered>, messages: Sender<Message>, interrupt: Interrupt) {
     thread::spawn(move || {
         for ordered in orders {
+            // Also while a target is waited for, which reads no messages.
+            if ordered.order == GameOrder::Stop {
+                interrupt.stop_waiting();
+            }
             // Once the run has ended nobody listens.
             if messages.send(Message::Ordered(ordered)).is_err() {
                 return;

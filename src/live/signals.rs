@@ -49,9 +49,12 @@ impl Interrupt {
 
     /// The first signal's number, once there was one.
     pub(crate) fn signal(&self) -> Option<i32> {
-        self.raised
-            .load(Ordering::Acquire)
-            .then(|| self.number.load(Ordering::Acquire))
+        Some(self.number.load(Ordering::Acquire)).filter(|number| *number != 0)
+    }
+
+    /// Ends what waits for something to be ready, without a signal.
+    pub(super) fn stop_waiting(&self) {
+        self.raised.store(true, Ordering::Release);
     }
 
     /// The flag that is raised with the first signal.

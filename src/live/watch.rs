@@ -153,9 +153,20 @@ impl Watch {
     ///
     /// An unfit environment, where the target was not healthy until then.
     pub(super) fn healthy(&mut self, now: Nanos) -> Result<()> {
-        if std::mem::replace(&mut self.injected, true) {
+        if self.injected {
             return Ok(());
         }
+        self.judge(now)?;
+        self.injected = true;
+        Ok(())
+    }
+
+    /// A fault was injected from outside: health was a matter of before.
+    pub(super) const fn injected(&mut self) {
+        self.injected = true;
+    }
+
+    fn judge(&self, now: Nanos) -> Result<()> {
         let (well, badly) = self.ended;
         let ended = well.saturating_add(badly);
         if ended == 0 {

@@ -1,5 +1,7 @@
 //! Which timeline entries are due: a pure machine that is told the time.
 
+use std::collections::HashSet;
+
 use super::{Entry, Plan, Trigger, When};
 use crate::units::Nanos;
 
@@ -11,6 +13,8 @@ pub(crate) struct Timeline {
     planned: usize,
     /// Since when nothing is due, because somebody holds the timeline.
     held: Option<Nanos>,
+    /// For how long it was held before.
+    held_before: Nanos,
     /// When each entry is due; none while its event has not come. Emptied
     /// once it was given out.
     due: Vec<Due>,
@@ -41,6 +45,7 @@ impl Timeline {
             entries: plan.timeline.clone(),
             planned: plan.timeline.len(),
             held: None,
+            held_before: Nanos::ZERO,
         }
     }
 
@@ -60,6 +65,7 @@ impl Timeline {
     /// held; none where it was not.
     pub(crate) fn go_on(&mut self, now: Nanos) -> Option<Nanos> {
         let lasted = now.saturating_sub(self.held.take()?);
+        self.held_before = self.held_before.saturating_add(lasted);
         for due in &mut self.due {
             if let Due::At(at) = due {
                 *at = at.saturating_add(lasted);
@@ -93,12 +99,15 @@ impl Timeline {
 
     /// A phase's name that no entry has.
     pub(crate) fn numbered(&self, name: &str) -> String {
-        let taken = |name: &str| self.entries.iter().any(|entry| entry.phase == name);
-        if !taken(name) {
+        let all: HashSet<&str> = self.entries.iter().map(|it| it.phase.as_str()).collect();
+        if !all.contains(name) {
             return name.to_owned();
         }
-        let mut numbers = (2..).map(|number| format!("{name} {number}"));
-        numbers.find(|it| !taken(it)).unwrap_or_default()
+        // As many numbers as entries: one of them is free.
+        let mut numbers = (2..all.len() + 3).map(|number| format!("{name} {number}"));
+        numbers
+            .find(|it| !all.contains(it.as_str()))
+            .unwrap_or_default()
     }
 
     /// An event happened: entries that wait for it are due after their delay.
@@ -143,6 +152,16 @@ impl Timeline {
             .min_by_key(|(place, at)| (*at, *place))?;
         self.due[place] = Due::Done;
         Some(place)
+    }
+
+    /// Whether somebody holds it.
+    pub(crate) const fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// Whether it was ever held, and so comes later than planned.
+    pub(crate) const fn was_held(&self) -> bool {
+        self.held.is_some() || self.held_before.0 > 0
     }
 
     /// How many entries are due at or after an instant.

@@ -83,6 +83,9 @@ pub enum Event {
         by: Person,
         /// For what.
         what: String,
+        /// The offer, where it was one.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        offer: Option<u32>,
         /// Why not.
         reason: String,
     },

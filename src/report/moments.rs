@@ -200,7 +200,9 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
                 let detail = format!("after {}", seconds(held_ns.as_secs_f64()));
                 (Sort::Said, what, detail)
             }
-            Event::Declined { by, what, reason } => {
+            Event::Declined {
+                by, what, reason, ..
+            } => {
                 let what = format!("{} asked for `{what}`", by.name);
                 (Sort::Said, what, format!("not done: {reason}"))
             }

@@ -84,44 +84,56 @@ pub(super) fn said(findings: &Findings) -> Table {
 /// The run beside the same plan without people, which is simulated.
 pub(super) fn without(findings: &Findings) -> Table {
     let day = findings.game_day.as_ref();
-    let row = |name: &str, verdict: &str, recovery: Option<f64>, lost: u64, all: u64| {
-        vec![
-            name.to_owned(),
-            words(verdict),
-            maybe(recovery, seconds),
-            count(lost),
-            if all == 0 {
-                NONE.to_owned()
-            } else {
-                percent(lost as f64 / all as f64)
-            },
-        ]
-    };
-    let rows = day.and_then(|day| day.as_written.as_ref()).map(|written| {
-        let conservation = &findings.conservation;
-        vec![
-            row(
-                "this run, measured",
-                findings.incident.verdict.word(),
-                findings.incident.recovery_after_trigger_off_s,
-                conservation.lost(),
-                conservation.scheduled,
-            ),
-            row(
-                "the timeline as written, simulated",
-                written.verdict.word(),
-                written.recovery_s,
-                written.lost,
-                written.scheduled,
-            ),
-        ]
-    });
+    let row =
+        |(name, load_s): (&str, f64), verdict: &str, recovery: Option<f64>, lost: u64, all: u64| {
+            vec![
+                name.to_owned(),
+                words(verdict),
+                seconds(load_s),
+                maybe(recovery, seconds),
+                count(lost),
+                if all == 0 {
+                    NONE.to_owned()
+                } else {
+                    percent(lost as f64 / all as f64)
+                },
+            ]
+        };
+    let rows = day
+        .and_then(|day| Some((day.load_s, day.as_written.as_ref()?)))
+        .map(|(load_s, written)| {
+            let conservation = &findings.conservation;
+            vec![
+                row(
+                    ("this run, measured", load_s),
+                    findings.incident.verdict.word(),
+                    findings.incident.recovery_after_trigger_off_s,
+                    conservation.lost(),
+                    conservation.scheduled,
+                ),
+                row(
+                    ("the timeline as written, simulated", written.load_s),
+                    written.outcome.verdict.word(),
+                    written.outcome.recovery_s,
+                    written.outcome.lost,
+                    written.outcome.scheduled,
+                ),
+            ]
+        });
     Table {
         title: "Without the people",
         about: "The same plan and seed with the timeline as the scenario has it. The first row is \
                 measured, the second is the simulator’s; docs/SIMULATOR.md says how far they \
-                agree.",
-        columns: vec!["", "incident", "recovery", "did not succeed", "share"],
+                agree. Where the loads lasted for different times, only verdict and recovery \
+                can be held against each other.",
+        columns: vec![
+            "",
+            "incident",
+            "load lasted",
+            "recovery",
+            "did not succeed",
+            "share",
+        ],
         texts: 2,
         rows: rows.unwrap_or_default(),
     }

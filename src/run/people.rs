@@ -4,15 +4,15 @@ use std::io;
 use std::path::Path;
 use std::sync::mpsc::Receiver;
 
-use crate::analysis::{self, Findings, Outcome};
+use crate::analysis::{self, AsWritten, Findings, Outcome};
 use crate::error::{Error, Result};
 use crate::model::Ordered;
 use crate::plan::Plan;
 use crate::record::{
     Backend, HEADER, Header, MemoryRecorder, Observer, Record, StopCause, write_private,
 };
-use crate::sim;
 use crate::{bounds, files};
+use crate::{live, sim};
 
 /// What the plan with its timeline as written came to, beside a run's record.
 const AS_WRITTEN: &str = "as-written.json";
@@ -34,40 +34,53 @@ pub(crate) struct Room {
     pub ended: Option<Ended>,
 }
 
-/// Adds what the run would have been without the people, where anybody took part in a run of
-/// the built-in fleet; it is simulated once and kept.
-pub(super) fn without_people(
-    directory: &Path,
-    record: &Record,
-    findings: &mut Findings,
-) -> Result<()> {
+/// Events of the simulation without the people at most: seconds of computing.
+const EVENTS_MAX: u64 = 30_000_000;
+
+/// Adds what the run would have been without the people, where they decided anything in a run
+/// of the built-in fleet; it is simulated once and kept. Whether there is anything to add: the
+/// report is whole without it.
+pub(super) fn without_people(directory: &Path, record: &Record, findings: &mut Findings) -> bool {
     let plan = record.header.plan.as_written();
+    let decided = findings.actions.iter().any(|action| action.by.is_some());
     let Some(day) = &mut findings.game_day else {
-        return Ok(());
+        return false;
     };
-    if plan.fleet.is_none() || record.header.backend != Backend::Live {
-        return Ok(());
+    let decided = decided || day.manual || !day.holds.is_empty() || day.stopped_by.is_some();
+    if !decided || plan.fleet.is_none() || record.header.backend != Backend::Live {
+        return false;
     }
-    // Without it the report is whole all the same.
-    day.as_written = simulated(plan).unwrap_or_default();
-    if let Some(outcome) = &day.as_written {
-        let text = serde_json::to_string_pretty(outcome)
-            .map_err(|cause| Error::failed(format!("failed to write {AS_WRITTEN}: {cause}")))?;
-        write_private(directory, AS_WRITTEN, text.as_bytes())?;
-    }
-    Ok(())
+    let lasts = plan.end;
+    let Some(outcome) = simulated(plan).ok().flatten() else {
+        return false;
+    };
+    let written = AsWritten {
+        load_s: lasts.as_secs_f64(),
+        outcome,
+    };
+    let kept = serde_json::to_vec_pretty(&written).is_ok_and(|text| {
+        // Where it cannot be kept it stands in this report all the same.
+        let _ = write_private(directory, AS_WRITTEN, &text);
+        true
+    });
+    day.as_written = Some(written);
+    kept
 }
 
 /// The outcome of a plan in virtual time; none where it met a bound of the simulator.
 fn simulated(plan: Plan) -> Result<Option<Outcome>> {
     let header = Header::new(plan, Backend::Sim);
     let mut kept = MemoryRecorder::default();
-    let done = sim::simulate(
-        &header.plan,
-        sim::Bounds::default(),
-        &mut kept,
-        &mut |_, _| None,
-    )?;
+    let interrupt = live::Interrupt::listen(|| {})?;
+    let bounds = sim::Bounds {
+        events: EVENTS_MAX,
+        ..sim::Bounds::default()
+    };
+    let done = sim::simulate(&header.plan, bounds, &mut kept, &mut |_, _| {
+        interrupt
+            .signal()
+            .map(|signal| StopCause::Interrupted { signal })
+    })?;
     let whole = matches!(done.cause, StopCause::Completed);
     Ok(whole.then(|| Outcome::of(&analysis::findings(&kept.into_record(header)))))
 }

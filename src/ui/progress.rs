@@ -290,7 +290,9 @@ impl Teller {
                 self.begun.retain(|(begun, _)| begun != entry);
                 format!("{} decides: {}", by.name, action.in_words())
             }
-            Event::Declined { by, what, reason } => {
+            Event::Declined {
+                by, what, reason, ..
+            } => {
                 format!(
                     "{} asked for `{what}`, which is not done: {reason}",
                     by.name

@@ -99,7 +99,7 @@ fn a_run_by_hand_is_done_again_as_it_was_carried_out() {
 fn a_plan_by_hand_does_nothing_by_itself_and_is_what_it_was_without_people() {
     let plan = shipped();
     let by_hand = plan.clone().by_hand();
-    assert_eq!(by_hand.end, Nanos::from_secs(1_800));
+    assert_eq!(by_hand.end, Nanos::from_secs(3_000));
     assert_eq!(by_hand.as_written(), plan);
     let offers = by_hand.offers();
     // Both rollbacks are one button.

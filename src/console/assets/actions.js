@@ -26,7 +26,7 @@ export const asksOnce = (button, question, act) => {
   });
 };
 
-const OUTCOMES = { started: "in progress", applied: "applied", rejected: "REFUSED", failed: "FAILED" };
+const OUTCOMES = { started: "in progress", applied: "applied", rejected: "REFUSED", failed: "FAILED", declined: "not done" };
 
 export class Actions {
   // `people` says who acts: `may()`, `ask()` where nobody has joined yet.
@@ -82,7 +82,7 @@ export class Actions {
     one.refused = "";
     this.draw();
     one.refused = (await feed.post("/act", { offer: id })) || "";
-    if (one.refused) one.sent = null;
+    if (one.refused) { one.sent = null; one.refusedAt = this.store.marks.length; }
     this.draw();
   }
 
@@ -126,7 +126,7 @@ export class Actions {
         : this.people.joined() ? "" : "Join first: your name stands beside what you do.");
     const shown = new Map();
     this.store.marks.forEach((mark, place) => {
-      if (mark.mark === "action" && mark.offer != null && this.store.shown(mark)) shown.set(mark.offer, [mark, place]);
+      if ((mark.mark === "action" || mark.mark === "declined") && mark.offer != null && this.store.shown(mark)) shown.set(mark.offer, [mark, place]);
     });
     for (const one of this.offers.values()) this.drawOne(one, shown.get(one.offer.id), live && may);
   }
@@ -134,17 +134,20 @@ export class Actions {
   drawOne(one, latest, may) {
     const [mark, place] = latest || [];
     if (one.sent && mark && place >= one.sent.seen) one.sent = null;
-    const pending = one.sent || (mark && mark.outcome === "started");
+    if (mark && one.refused && place >= (one.refusedAt || 0)) one.refused = "";
+    const outcome = mark && (mark.mark === "declined" ? "declined" : mark.outcome);
+    const bad = ["rejected", "failed", "declined"].includes(outcome);
+    const pending = one.sent || outcome === "started";
     one.button.disabled = !may || Boolean(one.sent);
-    one.status.className = "status" + (one.refused || (mark && (mark.outcome === "rejected" || mark.outcome === "failed")) ? " bad" : pending ? " pending" : mark ? " done" : "");
+    one.status.className = "status" + (one.refused || bad ? " bad" : pending ? " pending" : mark ? " done" : "");
     let text = "";
     if (one.sent) text = "pending…";
     else if (one.refused) text = "refused: " + one.refused;
     else if (mark) {
-      text = OUTCOMES[mark.outcome] + " at " + both(this.plan, mark.t) + (mark.by ? " by " + person(mark.by) : "");
-      if (mark.detail && (mark.outcome === "rejected" || mark.outcome === "failed")) text += ": " + quoted(mark.detail);
+      text = OUTCOMES[outcome] + " at " + both(this.plan, mark.t) + (mark.by ? " by " + person(mark.by) : "");
+      if (mark.detail && bad) text += ": " + quoted(mark.detail);
     }
     write(one.status, text);
-    one.status.dataset.outcome = one.sent ? "pending" : one.refused ? "declined" : mark ? mark.outcome : "";
+    one.status.dataset.outcome = one.sent ? "pending" : one.refused ? "declined" : outcome || "";
   }
 }

@@ -6,7 +6,7 @@ use std::sync::mpsc::Sender;
 use super::Run;
 use crate::error::Result;
 use crate::load::{Command, Generator};
-use crate::model::{GameOrder, Ordered, OutsideAction, Person};
+use crate::model::{GameOrder, Ordered, OutsideAction, Person, Reported};
 use crate::plan::{Action, Entry, When};
 use crate::record::{Event, Outcome};
 use crate::units::Nanos;
@@ -34,8 +34,12 @@ impl Run<'_> {
                 self.reported(by, OutsideAction::Happened { what, kind })
             }
             GameOrder::Hold => {
-                if self.stopping() || !self.timeline.hold(self.clock.now()) {
-                    return self.decline(by, "hold the timeline", "it is held already");
+                let what = "hold the timeline";
+                if self.stopping() {
+                    return self.decline(by, (what, None), "the run is ending");
+                }
+                if !self.timeline.hold(self.clock.now()) {
+                    return self.decline(by, (what, None), "it is held already");
                 }
                 self.event(&Event::Held { by })
             }
@@ -44,7 +48,7 @@ impl Run<'_> {
                     self.event(&Event::WentOn { by, held_ns })?;
                     self.past_the_end()
                 }
-                None => self.decline(by, "let the timeline go on", "it is not held"),
+                None => self.decline(by, ("let the timeline go on", None), "it is not held"),
             },
             GameOrder::Stop => {
                 if self.stopping() {
@@ -92,7 +96,11 @@ impl Run<'_> {
                 let wanted = usize::try_from(offer).ok();
                 let wanted = wanted.and_then(|place| self.plan.timeline.get(place));
                 let what = wanted.map_or_else(String::new, |it| it.action.in_words());
-                self.decline(by, &what, "the run was ending")
+                self.decline(by, (&what, Some(offer)), "the run was ending")
+            }
+            GameOrder::Stop if self.stopped_by.is_none() => {
+                self.stopped_by = Some(by.name.clone());
+                self.event(&Event::StopOrdered { by })
             }
             GameOrder::Hold | GameOrder::GoOn | GameOrder::Stop => Ok(()),
         }
@@ -103,10 +111,17 @@ impl Run<'_> {
         self.stopped_by.is_some() || self.interrupt.signal().is_some()
     }
 
-    fn decline(&mut self, by: Person, what: &str, reason: &str) -> Result<()> {
+    /// Writes down what is not done, and why; of an offer its number as well.
+    fn decline(
+        &mut self,
+        by: Person,
+        (what, offer): (&str, Option<u32>),
+        reason: &str,
+    ) -> Result<()> {
         self.event(&Event::Declined {
             by,
             what: what.into(),
+            offer,
             reason: reason.into(),
         })
     }
@@ -121,19 +136,22 @@ impl Run<'_> {
     ) -> Result<()> {
         let place = usize::try_from(offer).unwrap_or(usize::MAX);
         let Some(wanted) = self.plan.timeline.get(place) else {
-            return self.decline(
-                by,
-                &format!("offer {offer}"),
-                "this run offers no such thing",
-            );
+            let what = format!("offer {offer}");
+            return self.decline(by, (&what, Some(offer)), "this run offers no such thing");
         };
-        let what = wanted.action.in_words();
+        // What only facilitators know of stays theirs where it is not done.
+        let what = match &wanted.inject {
+            Some(_) => "an inject".to_owned(),
+            None => wanted.action.in_words(),
+        };
         let injects = wanted.action.begins().is_some();
         let now = self.clock.now();
         let refusal = if self.stopping() || self.load_ended {
             Some("the load has ended".to_owned())
         } else if !by.role.may_act() || (wanted.inject.is_some() && !by.role.leads()) {
             Some(format!("this is not for a {}", by.role.word()))
+        } else if self.under_way.values().any(|it| *it == wanted.action) {
+            Some("the same is under way".to_owned())
         } else if injects {
             // A planned fault ends a run whose target is not healthy; people may wait and
             // try again.
@@ -142,10 +160,10 @@ impl Run<'_> {
             None
         };
         if let Some(reason) = refusal {
-            return self.decline(by, &what, &reason);
+            return self.decline(by, (&what, Some(offer)), &reason);
         }
         let Some(entry) = self.timeline.order(self.plan, now, place) else {
-            return self.decline(by, &what, "this run offers no such thing");
+            return self.decline(by, (&what, Some(offer)), "this run offers no such thing");
         };
         let Entry { action, phase, .. } = self.timeline.entries()[entry].clone();
         self.event(&Event::Ordered {
@@ -160,6 +178,10 @@ impl Run<'_> {
     /// What others did, as they told it: an action of the record, which nobody carries out.
     fn reported(&mut self, by: Person, outside: OutsideAction) -> Result<()> {
         let detail = OutsideAction::DONE.to_owned();
+        let OutsideAction::Happened { kind, .. } = &outside;
+        if *kind == Reported::Began {
+            self.watch.injected();
+        }
         let action = Action::Outside(outside);
         let phase = self.timeline.numbered(&action.phase());
         let entry = self.timeline.add(Entry {

@@ -79,6 +79,8 @@ pub(super) struct Incident {
     baseline: Baseline,
     /// When something was done last.
     action: Option<Nanos>,
+    /// When an alert fired last: before what it fires of is known here, at times.
+    alert: Option<Nanos>,
     /// The bucket that is looked at next.
     next: u64,
     /// Since when service is back, after it was not.
@@ -118,9 +120,8 @@ impl Incident {
 
     /// An alert fired.
     pub(super) fn alert(&mut self, at: Nanos) {
-        if self.clock.began.is_some() {
-            self.clock.detected.get_or_insert(at);
-        }
+        self.alert = Some(at);
+        self.detect();
     }
 
     /// Looks at every bucket that has become whole.
@@ -169,9 +170,19 @@ impl Incident {
         let from = at.saturating_sub(LOOK_BACK);
         let from = self.action.map_or(from, |action| from.max(action).min(at));
         self.clock.began.get_or_insert(from);
+        self.detect();
         self.clock.recovered = None;
         self.back_since = None;
         self.condition = condition;
+    }
+
+    /// An alert that fired since service was lost has detected it.
+    fn detect(&mut self) {
+        if let (Some(began), Some(alert)) = (self.clock.began, self.alert)
+            && alert >= began
+        {
+            self.clock.detected.get_or_insert(alert);
+        }
     }
 
     fn is_well(&mut self, at: Nanos) {

@@ -139,6 +139,7 @@ fn what_people_do_is_marked_with_who_they_are() {
             text: "one\ntwo \u{202e}".into(),
         },
         Event::Declined {
+            offer: None,
             by: by(),
             what: "push".into(),
             reason: "the load has ended".into(),

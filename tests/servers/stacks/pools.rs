@@ -21,6 +21,7 @@ fn stands_still(run: &Run, phase: &str) {
 }
 
 #[test]
+#[ignore = "half a minute each; `./test --long` runs it"]
 fn a_spike_leaves_two_pools_waiting_for_each_other() {
     let _alone = alone();
     let run = short("fastapi-deadlock");
