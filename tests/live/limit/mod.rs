@@ -146,6 +146,7 @@ fn a_target_that_is_never_at_its_limit_is_told_so_and_an_interrupted_search_goes
 }
 
 #[test]
+#[ignore = "a minute; `./test --long` runs it"]
 fn a_service_whose_jobs_outlive_their_callers_returns_from_less_than_it_serves() {
     let _alone = alone();
     let (_server, url) = server(4, Duration::from_millis(5));
@@ -229,6 +230,7 @@ fn that_stays_down() -> (Server, String, Arc<AtomicBool>) {
 }
 
 #[test]
+#[ignore = "a minute; `./test --long` runs it"]
 fn a_service_that_stays_down_ends_the_search_or_is_started_anew_by_a_hook() {
     let _alone = alone();
     let (_server, url, broken) = that_stays_down();

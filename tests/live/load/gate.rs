@@ -207,6 +207,7 @@ fn repetition_judges_by_the_interval_and_a_baseline_by_the_difference() {
 }
 
 #[test]
+#[ignore = "half a minute; `./test --long` runs it"]
 fn two_servers_in_turns_are_told_apart() {
     let _alone = alone();
     let (_fast, fast) = answering_after(10);

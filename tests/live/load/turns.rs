@@ -72,6 +72,7 @@ fn assert_told_apart(folder: &Path, output: &Output) {
 }
 
 #[test]
+#[ignore = "half a minute; `./test --long` runs it"]
 fn two_commands_in_turns_are_told_apart() {
     let _alone = alone();
     let (folder, port) = folder();
