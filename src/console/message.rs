@@ -141,6 +141,10 @@ pub struct Standing {
 }
 
 /// The incident's clock, in seconds since the load began.
+#[cfg_attr(
+    not(feature = "testing"),
+    expect(clippy::struct_field_names, reason = "the unit stands last")
+)]
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
 pub struct IncidentClock {
     /// When service was lost.

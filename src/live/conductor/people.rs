@@ -22,17 +22,7 @@ impl Run<'_> {
     ) -> Result<()> {
         let Ordered { by, order } = ordered;
         match order {
-            GameOrder::Join => self.event(&Event::Joined { by }),
-            GameOrder::Note { text } => self.event(&Event::Noted { by, text }),
-            GameOrder::Predict { question, answer } => self.event(&Event::Predicted {
-                by,
-                question,
-                answer,
-            }),
             GameOrder::Act { offer } => self.decided(by, offer, generator, actor),
-            GameOrder::Happened { what, kind } => {
-                self.reported(by, OutsideAction::Happened { what, kind })
-            }
             GameOrder::Hold => {
                 let what = "hold the timeline";
                 if self.stopping() {
@@ -58,6 +48,7 @@ impl Run<'_> {
                 generator.command(Command::Stop);
                 self.event(&Event::StopOrdered { by })
             }
+            words => self.write_down(by, words),
         }
     }
 
@@ -82,6 +73,24 @@ impl Run<'_> {
     pub(super) fn too_late(&mut self, ordered: Ordered) -> Result<()> {
         let Ordered { by, order } = ordered;
         match order {
+            GameOrder::Act { offer } => {
+                let wanted = usize::try_from(offer).ok();
+                let wanted = wanted.and_then(|place| self.plan.timeline.get(place));
+                let what = wanted.map_or_else(String::new, shown);
+                self.decline(by, (&what, Some(offer)), "the run was ending")
+            }
+            GameOrder::Stop if self.stopped_by.is_none() => {
+                self.stopped_by = Some(by.name.clone());
+                self.event(&Event::StopOrdered { by })
+            }
+            GameOrder::Hold | GameOrder::GoOn | GameOrder::Stop => Ok(()),
+            words => self.write_down(by, words),
+        }
+    }
+
+    /// What is only written down, whenever it comes.
+    fn write_down(&mut self, by: Person, words: GameOrder) -> Result<()> {
+        match words {
             GameOrder::Join => self.event(&Event::Joined { by }),
             GameOrder::Note { text } => self.event(&Event::Noted { by, text }),
             GameOrder::Predict { question, answer } => self.event(&Event::Predicted {
@@ -92,17 +101,7 @@ impl Run<'_> {
             GameOrder::Happened { what, kind } => {
                 self.reported(by, OutsideAction::Happened { what, kind })
             }
-            GameOrder::Act { offer } => {
-                let wanted = usize::try_from(offer).ok();
-                let wanted = wanted.and_then(|place| self.plan.timeline.get(place));
-                let what = wanted.map_or_else(String::new, |it| it.action.in_words());
-                self.decline(by, (&what, Some(offer)), "the run was ending")
-            }
-            GameOrder::Stop if self.stopped_by.is_none() => {
-                self.stopped_by = Some(by.name.clone());
-                self.event(&Event::StopOrdered { by })
-            }
-            GameOrder::Hold | GameOrder::GoOn | GameOrder::Stop => Ok(()),
+            GameOrder::Act { .. } | GameOrder::Hold | GameOrder::GoOn | GameOrder::Stop => Ok(()),
         }
     }
 
@@ -139,11 +138,7 @@ impl Run<'_> {
             let what = format!("offer {offer}");
             return self.decline(by, (&what, Some(offer)), "this run offers no such thing");
         };
-        // What only facilitators know of stays theirs where it is not done.
-        let what = match &wanted.inject {
-            Some(_) => "an inject".to_owned(),
-            None => wanted.action.in_words(),
-        };
+        let what = shown(wanted);
         let injects = wanted.action.begins().is_some();
         let now = self.clock.now();
         let refusal = if self.stopping() || self.load_ended {
@@ -216,5 +211,14 @@ impl Run<'_> {
             self.plan.end
         );
         self.event(&Event::Warning { text })
+    }
+}
+
+/// What an entry does, as everybody may read it: an inject that is not done stays the
+/// facilitator's.
+fn shown(entry: &Entry) -> String {
+    match &entry.inject {
+        Some(_) => "an inject".to_owned(),
+        None => entry.action.in_words(),
     }
 }
