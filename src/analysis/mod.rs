@@ -33,6 +33,7 @@
 //! | `sentences`, `story`, `sized`, `worn` | all of this in words |
 //! | `study`, `student` | what many simulated variants came to, and how sure that is |
 //! | `seeds`, `proportion` | how often the same plan comes to what, and how sure that is |
+//! | `watch` | how service is while a run goes on |
 //! | `find` | the whole, in order |
 //! | `trend/` | where over many runs a figure changed |
 
@@ -85,6 +86,7 @@ pub mod trend;
 mod trigger;
 mod usl;
 mod validity;
+mod watch;
 mod wider;
 mod windows;
 mod wire;
@@ -123,4 +125,5 @@ pub use study::{AxisValues, Band, Edge, Interval, Outcome, Region, Row, Spread, 
 pub use totals::QueueDepth;
 pub(crate) use totals::Totals;
 pub use usl::Usl;
+pub use watch::{ServiceClock, ServiceReading, ServiceState, ServiceWatch};
 pub use wire::{Exchanged, StatusCount};

@@ -1,7 +1,7 @@
 //! What pages are told at the end of a run: why it ended, and what the analysis found.
 
 use super::marks::shown;
-use super::message::{End, IncidentClock, Mark};
+use super::message::{End, Mark};
 use crate::analysis::Findings;
 use crate::record::{Event, StopCause, signal_name};
 use crate::units::Nanos;
@@ -54,17 +54,6 @@ fn ended(cause: &StopCause) -> (&'static str, String) {
             ("aborted", format!("The run was stopped {rule}."))
         }
         StopCause::Failed { reason, .. } => ("failed", format!("The run failed: {reason}.")),
-    }
-}
-
-/// The incident's clock as the analysis has it.
-pub(super) const fn clock_of(findings: &Findings) -> IncidentClock {
-    let incident = &findings.incident;
-    IncidentClock {
-        began_s: incident.impact_s,
-        detected_s: incident.detected_s,
-        mitigated_s: incident.mitigated_s,
-        recovered_s: incident.recovered_s,
     }
 }
 

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::message::Mark;
 use crate::model::{Offer, Outcome, Person, SourceName};
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Plan, offer_of};
 use crate::record::{Event, outcome_text, printable};
 
 /// Makes marks of events.
@@ -132,7 +132,7 @@ impl Marks {
         let mark = Mark {
             sort: if elsewhere { "elsewhere" } else { "action" },
             entry: Some(entry),
-            offer: action.and_then(|action| self.offer(entry, action)),
+            offer: action.and_then(|action| offer_of(&self.offers, entry, action)),
             name: action.map(|action| action.name().word()),
             phase: begun.and_then(|begun| begun.phase.clone()),
             label: shown(&label),
@@ -141,13 +141,6 @@ impl Marks {
             ..Mark::default()
         };
         detailed(mark, detail)
-    }
-
-    /// The button that it is.
-    fn offer(&self, entry: usize, action: &Action) -> Option<u32> {
-        let own = self.offers.iter().find(|offer| offer.entry == entry);
-        let same = || self.offers.iter().find(|offer| offer.action == *action);
-        own.or_else(same).map(|offer| offer.id)
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::analysis::ServiceClock;
 use crate::model::Person;
 use crate::units::Nanos;
 
@@ -138,6 +139,18 @@ pub struct Standing {
     pub held: bool,
     /// The incident's clock.
     pub clock: IncidentClock,
+}
+
+impl IncidentClock {
+    /// The clock as pages are sent it.
+    pub(super) fn of(clock: ServiceClock) -> Self {
+        Self {
+            began_s: clock.began.map(seconds),
+            detected_s: clock.detected.map(seconds),
+            mitigated_s: clock.mitigated.map(seconds),
+            recovered_s: clock.recovered.map(seconds),
+        }
+    }
 }
 
 /// The incident's clock, in seconds since the load began.

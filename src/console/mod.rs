@@ -31,7 +31,6 @@ mod refusal;
 mod server;
 mod settings;
 mod site;
-mod standing;
 mod stream;
 mod teller;
 
@@ -52,7 +51,6 @@ pub use message::{End, Frame, HeldWorkers, IncidentClock, Mark, Message, Standin
 pub use playback::playback;
 pub use settings::ConsoleSettings;
 #[cfg(feature = "testing")]
-pub use standing::ServiceWatch;
 #[cfg(feature = "testing")]
 pub use teller::Teller;
 

@@ -5,13 +5,12 @@
 
 use std::sync::Arc;
 
-use super::ending::{clock_of, end_of, findings_marks};
+use super::ending::{end_of, findings_marks};
 use super::feed::Feed;
 use super::frames::{FrameAt, Frames};
 use super::marks::Marks;
-use super::message::{Mark, Message, Standing};
-use super::standing::ServiceWatch;
-use crate::analysis::Findings;
+use super::message::{Frame, IncidentClock, Mark, Message, Standing};
+use crate::analysis::{Findings, ServiceReading, ServiceWatch};
 use crate::plan::Plan;
 use crate::record::{Counters, Event, Observer, Sample, Samples};
 use crate::units::Nanos;
@@ -23,6 +22,8 @@ pub struct Teller {
     frames: Frames,
     marks: Marks,
     watch: ServiceWatch,
+    /// Somebody holds the timeline.
+    held: bool,
     /// What pages were sent last of how service is.
     told: Option<Standing>,
     /// Phases that begin with the load itself, the next one last.
@@ -55,6 +56,7 @@ impl Teller {
             frames,
             marks: Marks::new(plan),
             watch: ServiceWatch::new(plan),
+            held: false,
             told: None,
             phases,
             now: Nanos::ZERO,
@@ -104,7 +106,7 @@ impl Teller {
             for (at, mark) in findings_marks(findings) {
                 self.feed.push(at, &Message::Mark(mark));
             }
-            self.watch.found(clock_of(findings));
+            self.watch.found(findings);
             self.tell_standing(at);
         }
         let end = end_of(self.ended.as_ref(), findings, report);
@@ -114,7 +116,7 @@ impl Teller {
     fn tell_frames(&mut self, frames: Vec<FrameAt>) {
         for (to, frame) in frames {
             self.reached(to);
-            self.watch.frame(to, &frame);
+            self.watch.reading(&reading(to, &frame));
             self.feed.push(to, &Message::Frame(Box::new(frame)));
             self.tell_standing(self.now);
         }
@@ -135,7 +137,11 @@ impl Teller {
 
     /// Tells how service is, where that has changed.
     fn tell_standing(&mut self, at: Nanos) {
-        let standing = self.watch.standing(self.now);
+        let standing = Standing {
+            state: self.watch.state(self.now).word(),
+            held: self.held,
+            clock: IncidentClock::of(self.watch.clock()),
+        };
         if self.told != Some(standing) {
             self.told = Some(standing);
             self.feed.push(at, &Message::State(standing));
@@ -149,8 +155,11 @@ impl Observer for Teller {
             self.reached(at);
         }
         self.watch.event(at, event);
-        if matches!(event, Event::RunEnded { .. }) {
-            self.ended = Some(event.clone());
+        match event {
+            Event::RunEnded { .. } => self.ended = Some(event.clone()),
+            Event::Held { .. } => self.held = true,
+            Event::WentOn { .. } => self.held = false,
+            _ => {}
         }
         if let Some(mark) = self.marks.of(event) {
             self.feed.push(at, &Message::Mark(mark));
@@ -163,5 +172,18 @@ impl Observer for Teller {
         if !matches!(sample.counters, Counters::Operations(_)) {
             self.reached(sample.to);
         }
+    }
+}
+
+/// What a frame says of service.
+fn reading(to: Nanos, frame: &Frame) -> ServiceReading {
+    let width = Nanos::from_secs_f64(frame.width_s);
+    ServiceReading {
+        from: to.saturating_sub(width),
+        to,
+        scheduled: frame.scheduled,
+        succeeded: frame.succeeded,
+        p99: frame.p99_ms.map(|p99| Nanos::from_secs_f64(p99 / 1e3)),
+        settled: frame.settled,
     }
 }

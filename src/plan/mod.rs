@@ -25,6 +25,7 @@ use crate::model::{
 };
 use crate::units::Nanos;
 
+pub(crate) use offers::offer_of;
 pub(crate) use phases::{BASELINE, phase_names, surge_phases};
 pub(crate) use responders::{Responders, Response};
 pub(crate) use schedule::{Choice, Schedule, weight_ends};

@@ -32,6 +32,13 @@ impl Plan {
     }
 }
 
+/// The button that an entry which is carried out is: its own, or one of the same action.
+pub(crate) fn offer_of(offers: &[Offer], entry: usize, action: &Action) -> Option<u32> {
+    let own = offers.iter().find(|offer| offer.entry == entry);
+    let same = || offers.iter().find(|offer| offer.action == *action);
+    own.or_else(same).map(|offer| offer.id)
+}
+
 fn offer(place: usize, entry: &Entry) -> Offer {
     let action = &entry.action;
     Offer {

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::controls::{Controls, Pressed};
-use super::incident::Incident;
 use super::keys::Key;
 use super::series::Series;
+use crate::analysis::ServiceWatch;
 use crate::model::SourceName;
-use crate::plan::Plan;
+use crate::plan::{Plan, offer_of};
 use crate::record::{
     AttemptCounters, Counters, Event, FailureCounters, Outcome, Sample, StopCause, printable,
 };
@@ -50,7 +50,7 @@ pub(super) enum Mark {
 pub(super) struct Board {
     pub plan: Plan,
     pub series: Series,
-    pub incident: Incident,
+    pub watch: ServiceWatch,
     pub controls: Controls,
     pub lines: VecDeque<Line>,
     /// Of offers by their number.
@@ -82,7 +82,7 @@ impl Board {
     pub(super) fn new(plan: &Plan, acts: bool, color: bool) -> Self {
         Self {
             series: Series::new(plan.interval),
-            incident: Incident::new(plan.recovery, plan.warm_up),
+            watch: ServiceWatch::new(plan),
             controls: Controls {
                 offers: if acts { plan.offers() } else { Vec::new() },
                 acts,
@@ -115,7 +115,9 @@ impl Board {
     /// The run's time is this now.
     pub(super) fn tick(&mut self, now: Nanos) {
         self.now = Some(now);
-        self.incident.look(&self.series, now);
+        for reading in self.series.rested(now) {
+            self.watch.reading(&reading);
+        }
     }
 
     /// A sample is complete.
@@ -142,18 +144,13 @@ impl Board {
                 self.lines.pop_front();
             }
         }
+        self.watch.event(at, event);
         match event {
-            Event::LoadStarted => self.incident.load_started(),
-            Event::LoadEnded => self.incident.load_ended(),
-            Event::RunEnded { .. } => self.incident.ended(),
-            Event::AlertFired { .. } => self.incident.alert(at),
             Event::ActionStarted { entry, action } => {
-                self.incident.action(at);
                 self.done.insert(*entry);
-                let mut offers = self.controls.offers.iter();
-                if let Some(offer) = offers.find(|offer| offer.action == *action) {
-                    self.begun.push((*entry, offer.id));
-                    self.marks.insert(offer.id, Mark::Running);
+                if let Some(offer) = offer_of(&self.controls.offers, *entry, action) {
+                    self.begun.push((*entry, offer));
+                    self.marks.insert(offer, Mark::Running);
                 }
             }
             Event::ActionEnded { entry, outcome } => {

@@ -10,7 +10,6 @@
 mod board;
 mod controls;
 mod draw;
-mod incident;
 mod keys;
 mod series;
 

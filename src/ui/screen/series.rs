@@ -4,8 +4,9 @@
 //! What users felt lies on the intended start and is settled late, at most a deadline
 //! later; until then a bucket shows what ended in it, marked as such.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use crate::analysis::ServiceReading;
 use crate::model::SourceName;
 use crate::record::{
     AttemptCounters, Counters, GaugeCounters, Histogram, InstanceCounters, Measure, Sample,
@@ -227,6 +228,8 @@ pub(super) struct Series {
     interval: Nanos,
     first: u64,
     buckets: VecDeque<Sums>,
+    /// Buckets of which more is known than was read last.
+    changed: BTreeSet<u64>,
     /// Users' times of the last buckets: response by intended start, service by instant.
     open: BTreeMap<u64, (Histogram, Histogram)>,
     /// Response times of all.
@@ -249,6 +252,10 @@ impl Series {
         let index = middle / self.interval.0;
         self.quantiles(index, sample);
         let covered = sample.to.saturating_sub(sample.from).0;
+        self.changed.insert(index);
+        while self.changed.len() > KEPT_MAX {
+            self.changed.pop_first();
+        }
         let Some(sums) = self.at(index) else { return };
         match &sample.counters {
             Counters::Operations(counters) if sample.source == SourceName::User => {
@@ -358,6 +365,24 @@ impl Series {
         } else {
             last
         }
+    }
+
+    /// What users got in each whole bucket of which more is known than the last time.
+    pub(super) fn rested(&mut self, now: Nanos) -> Vec<ServiceReading> {
+        let later = self.changed.split_off(&self.whole_to(now));
+        let changed = std::mem::replace(&mut self.changed, later);
+        let readings = changed.into_iter().map(|index| {
+            let sums = self.between(index, index + 1);
+            ServiceReading {
+                from: Nanos(index.saturating_mul(self.interval.0)),
+                to: Nanos((index + 1).saturating_mul(self.interval.0)),
+                scheduled: sums.due,
+                succeeded: sums.good(),
+                p99: sums.p99,
+                settled: sums.is_settled(),
+            }
+        });
+        readings.collect()
     }
 
     /// Sums of the buckets from one to before another, without those of which the generator

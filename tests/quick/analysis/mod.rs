@@ -24,3 +24,4 @@ mod properties;
 mod shapes;
 mod stuck;
 mod validity;
+mod watch;

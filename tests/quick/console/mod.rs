@@ -3,4 +3,3 @@
 
 mod frames;
 mod played;
-mod service;

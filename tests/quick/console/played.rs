@@ -39,6 +39,25 @@ fn messages(feed: &Feed) -> Vec<Value> {
         .collect()
 }
 
+#[test]
+fn whoever_holds_the_timeline_is_seen() {
+    let feed = Arc::new(Feed::default());
+    let mut teller = Teller::new(&Plan::default(), Arc::clone(&feed));
+    let by = Person {
+        name: "Ana".into(),
+        role: GameRole::Facilitator,
+    };
+    teller.event(ms(1_000), &Event::Held { by: by.clone() });
+    let held_ns = ms(3_000);
+    teller.event(ms(4_000), &Event::WentOn { by, held_ns });
+    let messages = messages(&feed);
+    let held: Vec<bool> = of_kind(&messages, "state")
+        .iter()
+        .map(|it| it["held"].as_bool().unwrap())
+        .collect();
+    assert_eq!(held, [false, true, false]);
+}
+
 fn of_kind<'a>(messages: &'a [Value], kind: &str) -> Vec<&'a Value> {
     messages.iter().filter(|it| it["kind"] == kind).collect()
 }

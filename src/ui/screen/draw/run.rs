@@ -5,12 +5,12 @@ use ratatui::layout::Rect;
 
 use super::pen::{Ink, Pen, columns, grouped, per_second, percent, rows};
 use super::{Row, chart_width, events, figure, heading, machine, points, users};
+use crate::analysis::ServiceState;
 use crate::model::Offer;
 use crate::plan::When;
 use crate::record::story_time;
 use crate::ui::screen::board::{Board, Mark};
 use crate::ui::screen::controls::PAGE;
-use crate::ui::screen::incident::Condition;
 use crate::ui::screen::series::{Sums, WorkerSums, rate};
 use crate::units::{Nanos, whole};
 
@@ -51,15 +51,15 @@ fn title(board: &Board, pen: &mut Pen<'_>, area: Rect) {
 
 /// The word, and the incident's clock beside it.
 fn state(board: &Board, pen: &mut Pen<'_>, area: Rect, tall: bool) {
-    let condition = board.incident.condition;
-    let ink = match condition {
-        Condition::Normal | Condition::Recovered => Ink::Good,
-        Condition::Degraded | Condition::Recovering => Ink::Warning,
-        Condition::Down => Ink::Bad,
+    let state = board.watch.state(board.time());
+    let ink = match state {
+        ServiceState::Normal | ServiceState::Recovered => Ink::Good,
+        ServiceState::Degraded | ServiceState::Recovering => Ink::Warning,
+        ServiceState::Down => Ink::Bad,
         _ => Ink::Bold,
     };
     let widest = if tall { 82 } else { 42 };
-    pen.word(columns(area, 0, widest), condition.word(), tall, ink);
+    pen.word(columns(area, 0, widest), state.word(), tall, ink);
     let beside = columns(area, widest + 1, area.width);
     let mut column = pen.text(beside, (0, 0), "phase ", Ink::Pale);
     column = pen.text(beside, (column, 0), &board.phase(), Ink::Bold);
@@ -70,7 +70,7 @@ fn state(board: &Board, pen: &mut Pen<'_>, area: Rect, tall: bool) {
     } else if board.held.is_some() {
         pen.text(beside, (column + 1, 0), " HELD ", Ink::Bar);
     }
-    let clock = board.incident.clock;
+    let clock = board.watch.clock();
     let Some(began) = clock.began else {
         pen.text(beside, (0, 1), "no incident yet", Ink::Pale);
         return;

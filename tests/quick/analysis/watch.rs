@@ -1,7 +1,7 @@
 //! How service is, in one word, and the incident's clock, as a run goes on.
 
-use threadbare::console::{Frame, ServiceWatch};
-use threadbare::model::{ClientsAction, GameRole, Person};
+use threadbare::analysis::{ServiceClock, ServiceReading, ServiceState, ServiceWatch};
+use threadbare::model::ClientsAction;
 use threadbare::plan::{Action, Plan};
 use threadbare::record::Event;
 use threadbare::units::Nanos;
@@ -16,17 +16,6 @@ fn plan() -> Plan {
     plan
 }
 
-fn frame(succeeded: u64, p99_ms: f64) -> Frame {
-    Frame {
-        width_s: 1.0,
-        settled: true,
-        scheduled: 300,
-        succeeded,
-        p99_ms: Some(p99_ms),
-        ..Frame::default()
-    }
-}
-
 /// A run told second by second: how many of 300 operations succeeded, and their p99.
 struct WatchedRun {
     watch: ServiceWatch,
@@ -36,23 +25,34 @@ struct WatchedRun {
 impl WatchedRun {
     fn new() -> Self {
         let mut watch = ServiceWatch::new(&plan());
-        assert_eq!(watch.standing(Nanos::ZERO).state, "set-up");
+        assert_eq!(watch.state(Nanos::ZERO), ServiceState::SetUp);
         watch.event(Nanos::ZERO, &Event::LoadStarted);
-        assert_eq!(watch.standing(Nanos::ZERO).state, "warm-up");
+        assert_eq!(watch.state(Nanos::ZERO), ServiceState::WarmUp);
         Self { watch, second: 0 }
     }
 
     fn seconds(&mut self, count: u64, succeeded: u64, p99_ms: f64) -> &'static str {
         for _ in 0..count {
             self.second += 1;
-            let to = Nanos::from_secs(self.second);
-            self.watch.frame(to, &frame(succeeded, p99_ms));
+            self.read(succeeded, p99_ms, true);
         }
         self.state()
     }
 
+    /// What is known of the second before this one.
+    fn read(&mut self, succeeded: u64, p99_ms: f64, settled: bool) {
+        self.watch.reading(&ServiceReading {
+            from: Nanos::from_secs(self.second - 1),
+            to: Nanos::from_secs(self.second),
+            scheduled: 300,
+            succeeded,
+            p99: Some(Nanos::from_secs_f64(p99_ms / 1e3)),
+            settled,
+        });
+    }
+
     fn state(&self) -> &'static str {
-        self.watch.standing(Nanos::from_secs(self.second)).state
+        self.watch.state(Nanos::from_secs(self.second)).word()
     }
 
     fn event(&mut self, event: &Event) {
@@ -81,17 +81,17 @@ fn an_incident_goes_through_its_words_and_its_clock_is_read() {
     assert_eq!(told.seconds(6, 240, 20.0), "degraded");
     assert_eq!(told.seconds(3, 300, 20.0), "recovering");
     assert_eq!(told.seconds(4, 300, 20.0), "recovered");
-    let clock = told.watch.standing(Nanos::from_secs(31)).clock;
-    assert_eq!(clock.began_s, Some(12.0));
-    assert_eq!(clock.detected_s, Some(18.0));
-    assert_eq!(clock.mitigated_s, Some(18.0));
-    assert_eq!(clock.recovered_s, Some(24.0));
+    let second = |second| Some(Nanos::from_secs(second));
+    let clock = ServiceClock {
+        began: second(12),
+        detected: second(18),
+        mitigated: second(18),
+        recovered: second(24),
+    };
+    assert_eq!(told.watch.clock(), clock);
     // Lost again: it had not recovered for good.
     assert_eq!(told.seconds(2, 100, 20.0), "down");
-    assert_eq!(
-        told.watch.standing(Nanos::from_secs(40)).clock.recovered_s,
-        None
-    );
+    assert_eq!(told.watch.clock().recovered, None);
     told.event(&Event::LoadEnded);
     assert_eq!(told.state(), "draining");
 }
@@ -124,17 +124,23 @@ fn without_a_baseline_an_outage_is_no_normal_service() {
 }
 
 #[test]
-fn whoever_holds_the_timeline_is_seen() {
+fn no_figure_of_the_warm_up_counts() {
     let mut told = WatchedRun::new();
-    let by = Person {
-        name: "Ana".into(),
-        role: GameRole::Facilitator,
-    };
-    told.event(&Event::Held { by: by.clone() });
-    assert!(told.watch.standing(Nanos::ZERO).held);
-    told.event(&Event::WentOn {
-        by,
-        held_ns: Nanos::from_secs(3),
-    });
-    assert!(!told.watch.standing(Nanos::ZERO).held);
+    assert_eq!(told.seconds(1, 0, 20.0), "warm-up");
+    assert_eq!(told.seconds(3, 300, 20.0), "normal");
+    assert_eq!(told.watch.clock().began, None);
+}
+
+#[test]
+fn a_reading_that_is_known_better_takes_the_place_of_the_first() {
+    let mut told = WatchedRun::new();
+    told.seconds(10, 300, 20.0);
+    told.event(&action());
+    told.second += 1;
+    // A fifth of it is still under way, and ends well.
+    told.read(240, 20.0, false);
+    assert_eq!(told.state(), "degraded");
+    told.read(300, 20.0, true);
+    // The whole hold window is known to be good.
+    assert_eq!(told.state(), "recovered");
 }

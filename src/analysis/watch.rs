@@ -1,13 +1,13 @@
 //! How service is, in one word, and the incident's clock, as far as both can be known while
 //! a run goes on.
 //!
-//! This is a live estimate by the plan's own rule. The report is made from the whole record
-//! by the analysis, which knows what was still under way here; at the end its clock replaces
-//! this one. Pure: it is told events and frames.
+//! This is an estimate by the plan's own rule, for the page and the screen alike. The report
+//! is made from the whole record, which knows what was still under way here; at the end its
+//! clock replaces this one. Pure: it is told events and readings.
 
 use std::collections::{HashSet, VecDeque};
 
-use super::message::{Frame, IncidentClock, Standing, seconds};
+use super::Findings;
 use crate::plan::{Plan, RecoveryRule};
 use crate::record::Event;
 use crate::units::Nanos;
@@ -19,6 +19,77 @@ const CHANCE_DEVIATIONS: f64 = 3.0;
 /// A p99 of fewer operations is one of its largest values.
 const P99_OPERATIONS: u64 = 100;
 
+/// What users got in one interval, as far as it is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServiceReading {
+    /// The beginning of the interval.
+    pub from: Nanos,
+    /// Its end.
+    pub to: Nanos,
+    /// Operations that were due in it.
+    pub scheduled: u64,
+    /// Of them succeeded; until it is settled, those that ended in it with success.
+    pub succeeded: u64,
+    /// 99th percentile of the response time.
+    pub p99: Option<Nanos>,
+    /// Whether nothing more of it is to come.
+    pub settled: bool,
+}
+
+/// How service is, in one word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ServiceState {
+    /// The load has not begun.
+    #[default]
+    SetUp,
+    /// Nothing is judged yet.
+    WarmUp,
+    /// As in the baseline.
+    Normal,
+    /// Fewer succeed than the plan's rule of recovery asks, or they are slow.
+    Degraded,
+    /// Fewer succeed than count as mitigated.
+    Down,
+    /// Service is back, and not yet for as long as the rule asks.
+    Recovering,
+    /// Service is back for good.
+    Recovered,
+    /// The load has ended, and what is under way may end.
+    Draining,
+    /// The run has ended.
+    Ended,
+}
+
+impl ServiceState {
+    /// The word.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::SetUp => "set-up",
+            Self::WarmUp => "warm-up",
+            Self::Normal => "normal",
+            Self::Degraded => "degraded",
+            Self::Down => "down",
+            Self::Recovering => "recovering",
+            Self::Recovered => "recovered",
+            Self::Draining => "draining",
+            Self::Ended => "ended",
+        }
+    }
+}
+
+/// The incident's clock: instants since the load began, as far as they are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ServiceClock {
+    /// When service was lost.
+    pub began: Option<Nanos>,
+    /// When the first alert fired after it.
+    pub detected: Option<Nanos>,
+    /// When goodput was back at the share that counts as mitigated.
+    pub mitigated: Option<Nanos>,
+    /// When service was back.
+    pub recovered: Option<Nanos>,
+}
+
 /// Follows a run.
 #[derive(Debug)]
 pub struct ServiceWatch {
@@ -27,17 +98,16 @@ pub struct ServiceWatch {
     /// When the first surge begins.
     surge: Option<Nanos>,
     stage: Stage,
-    held: bool,
     /// When the first thing was done.
     first_action: Option<Nanos>,
     baseline: Counts,
-    /// The frames that are in it, by their ends.
-    baseline_frames: HashSet<Nanos>,
-    /// The p99 of the baseline's frames, in milliseconds: their mean, by operations.
+    /// The readings that are in it, by their ends.
+    baseline_readings: HashSet<Nanos>,
+    /// The p99 of the baseline's readings, in milliseconds: their mean, by operations.
     baseline_p99: (f64, u64),
-    /// Frames, the newest last, as far back as the rule looks.
+    /// Readings, the newest last, as far back as the rule looks.
     seen: VecDeque<Seen>,
-    clock: IncidentClock,
+    clock: ServiceClock,
     /// When an alert fired last: before what it fires of is known here, at times.
     alert: Option<Nanos>,
     /// When goodput was below the share that counts as mitigated.
@@ -61,7 +131,7 @@ enum Level {
     Down,
 }
 
-/// What users got in one frame.
+/// What users got in one interval.
 #[derive(Debug, Clone, Copy)]
 struct Seen {
     to: Nanos,
@@ -103,13 +173,12 @@ impl ServiceWatch {
             warm_up: plan.warm_up,
             surge: surges.iter().find(|it| it.begins).map(|it| it.at),
             stage: Stage::SetUp,
-            held: false,
             first_action: None,
             baseline: Counts::default(),
-            baseline_frames: HashSet::new(),
+            baseline_readings: HashSet::new(),
             baseline_p99: (0.0, 0),
             seen: VecDeque::new(),
-            clock: IncidentClock::default(),
+            clock: ServiceClock::default(),
             alert: None,
             out: None,
             level: Level::Normal,
@@ -129,26 +198,25 @@ impl ServiceWatch {
                 self.alert = Some(at);
                 self.detect();
             }
-            Event::Held { .. } => self.held = true,
-            Event::WentOn { .. } => self.held = false,
             _ => {}
         }
     }
 
-    /// Takes a frame that ends at `to`, or one that is known better now.
-    pub fn frame(&mut self, to: Nanos, frame: &Frame) {
-        let from = to.saturating_sub(Nanos::from_secs_f64(frame.width_s));
-        let counts = Counts {
-            scheduled: frame.scheduled,
-            succeeded: frame.succeeded,
-        };
-        if from < self.warm_up || frame.scheduled == 0 {
+    /// Takes a reading, or one that is known better now.
+    pub fn reading(&mut self, reading: &ServiceReading) {
+        let &ServiceReading { from, to, .. } = reading;
+        if from < self.warm_up || reading.scheduled == 0 {
             return;
         }
+        let counts = Counts {
+            scheduled: reading.scheduled,
+            succeeded: reading.succeeded,
+        };
+        let p99_ms = reading.p99.map(Nanos::as_millis_f64);
         let seen = Seen {
             to,
             counts,
-            p99_ms: frame.p99_ms.filter(|_| frame.succeeded >= P99_OPERATIONS),
+            p99_ms: p99_ms.filter(|_| reading.succeeded >= P99_OPERATIONS),
         };
         let place = self.seen.partition_point(|own| own.to < to);
         match self.seen.get_mut(place) {
@@ -162,38 +230,46 @@ impl ServiceWatch {
         }
         self.judge();
         let before = to <= self.baseline_until() && self.level == Level::Normal;
-        if before && frame.settled && self.baseline_frames.insert(to) {
+        if before && reading.settled && self.baseline_readings.insert(to) {
             self.baseline.add(counts);
-            let p99 = frame.p99_ms.unwrap_or_default();
-            self.baseline_p99.0 += p99 * frame.succeeded as f64;
-            self.baseline_p99.1 = self.baseline_p99.1.saturating_add(frame.succeeded);
+            if let Some(p99_ms) = p99_ms {
+                self.baseline_p99.0 += p99_ms * reading.succeeded as f64;
+                self.baseline_p99.1 = self.baseline_p99.1.saturating_add(reading.succeeded);
+            }
         }
     }
 
     /// How service is now.
-    pub fn standing(&self, now: Nanos) -> Standing {
-        let recovered = self.clock.recovered_s.is_some();
-        let state = match (self.stage, self.level) {
-            (Stage::SetUp, _) => "set-up",
-            (Stage::Draining, _) => "draining",
-            (Stage::Ended, _) => "ended",
-            (Stage::Load, _) if now < self.warm_up => "warm-up",
-            (Stage::Load, Level::Down) => "down",
-            (Stage::Load, Level::Degraded) => "degraded",
-            (Stage::Load, Level::Normal) if self.clock.began_s.is_none() => "normal",
-            (Stage::Load, Level::Normal) if recovered => "recovered",
-            (Stage::Load, Level::Normal) => "recovering",
-        };
-        Standing {
-            state,
-            held: self.held,
-            clock: self.clock,
+    pub fn state(&self, now: Nanos) -> ServiceState {
+        let recovered = self.clock.recovered.is_some();
+        match (self.stage, self.level) {
+            (Stage::SetUp, _) => ServiceState::SetUp,
+            (Stage::Draining, _) => ServiceState::Draining,
+            (Stage::Ended, _) => ServiceState::Ended,
+            (Stage::Load, _) if now < self.warm_up => ServiceState::WarmUp,
+            (Stage::Load, Level::Down) => ServiceState::Down,
+            (Stage::Load, Level::Degraded) => ServiceState::Degraded,
+            (Stage::Load, Level::Normal) if self.clock.began.is_none() => ServiceState::Normal,
+            (Stage::Load, Level::Normal) if recovered => ServiceState::Recovered,
+            (Stage::Load, Level::Normal) => ServiceState::Recovering,
         }
     }
 
+    /// The incident's clock, as far as it is known.
+    pub const fn clock(&self) -> ServiceClock {
+        self.clock
+    }
+
     /// What the analysis found replaces what was estimated.
-    pub fn found(&mut self, clock: IncidentClock) {
-        self.clock = clock;
+    pub fn found(&mut self, findings: &Findings) {
+        let incident = &findings.incident;
+        let at = |seconds: Option<f64>| seconds.map(Nanos::from_secs_f64);
+        self.clock = ServiceClock {
+            began: at(incident.impact_s),
+            detected: at(incident.detected_s),
+            mitigated: at(incident.mitigated_s),
+            recovered: at(incident.recovered_s),
+        };
     }
 
     /// The end of the baseline.
@@ -212,11 +288,11 @@ impl ServiceWatch {
 
     /// An alert that fired since service was lost has detected it.
     fn detect(&mut self) {
-        let (Some(began), Some(alert)) = (self.clock.began_s, self.alert) else {
+        let (Some(began), Some(alert)) = (self.clock.began, self.alert) else {
             return;
         };
-        if seconds(alert) >= began {
-            self.clock.detected_s.get_or_insert(seconds(alert));
+        if alert >= began {
+            self.clock.detected.get_or_insert(alert);
         }
     }
 
@@ -239,35 +315,35 @@ impl ServiceWatch {
             let done = Some(self.baseline_until()).filter(|until| *until <= newest);
             let from = newest.saturating_sub(LOOK_BACK);
             let from = from.max(done.unwrap_or_default());
-            if self.clock.began_s.is_some() {
+            if self.clock.began.is_some() {
                 // Service is lost again: it had not recovered for good.
-                self.clock.recovered_s = None;
+                self.clock.recovered = None;
             } else {
-                self.clock.began_s = Some(seconds(from));
+                self.clock.began = Some(from);
                 self.detect();
             }
         }
         if self.level == Level::Down && self.out.is_none() {
             self.out = Some(newest);
-            self.clock.mitigated_s = None;
+            self.clock.mitigated = None;
         }
         if self.level != Level::Down
-            && self.clock.mitigated_s.is_none()
+            && self.clock.mitigated.is_none()
             && let Some(since) = self.held_above(half, false)
             && self.out.take().is_some()
         {
-            self.clock.mitigated_s = Some(seconds(since));
+            self.clock.mitigated = Some(since);
         }
         if self.level == Level::Normal
-            && self.clock.began_s.is_some()
-            && self.clock.recovered_s.is_none()
+            && self.clock.began.is_some()
+            && self.clock.recovered.is_none()
             && let Some(since) = self.held_above(least, true)
         {
-            self.clock.recovered_s = Some(seconds(since));
+            self.clock.recovered = Some(since);
         }
     }
 
-    /// What users got in the newest frames, and whether it was slow.
+    /// What users got in the newest readings, and whether it was slow.
     fn recent(&self) -> (Counts, bool) {
         let mut counts = Counts::default();
         let newest = self.seen.back().map_or(Nanos::ZERO, |own| own.to);
@@ -291,7 +367,7 @@ impl ServiceWatch {
         seen.p99_ms.is_some_and(|p99| p99 > most)
     }
 
-    /// Since when goodput has been above a share for a hold window, up to the newest frame.
+    /// Since when goodput has been above a share for a hold window, up to the newest reading.
     fn held_above(&self, share: f64, quick: bool) -> Option<Nanos> {
         let newest = self.seen.back()?.to;
         let from = newest.saturating_sub(self.rule.hold);
