@@ -55,6 +55,16 @@ pub const SCENARIO: Bound = Bound {
     instead: "it is written by hand, so name another file, or put its values into a `csv`",
 };
 
+/// A link to a run's console, in a file of its own.
+pub const LINK: Bound = Bound {
+    reader: "a file with a link (`--tell @FILE`)",
+    bytes: 4 * KIB,
+    entries: None,
+    depth: None,
+    time: OF_A_FILE,
+    instead: "name a file that has the link of `threadbare run --console` and nothing else",
+};
+
 /// A file of values: each cell takes some 50 bytes of memory.
 pub const VALUES: Bound = Bound {
     reader: "a file of values (`csv`)",
@@ -300,8 +310,9 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 pub const LISTENER_CONNECTIONS_MAX: usize = 64;
 
 /// Every bound, in the order of the documentation.
-pub const ALL: [Bound; 23] = [
+pub const ALL: [Bound; 24] = [
     SCENARIO,
+    LINK,
     VALUES,
     BODY,
     NAMED,

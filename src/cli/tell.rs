@@ -4,10 +4,13 @@
 //! incident. A report before something begins must arrive, or it does not begin.
 
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
+use crate::bounds;
 use crate::error::{Error, Result};
+use crate::files;
 use crate::model::{Reported, Url};
 use crate::net::http::{HttpRequest, ask};
 use crate::net::{AllowedHosts, Tls};
@@ -22,9 +25,13 @@ const KEY: &str = "#key=";
 
 #[derive(Debug, Clone, Args)]
 pub(super) struct Tell {
-    /// Report what begins and ends to a run with `--console`: the link that it prints for tools
-    #[arg(long, value_name = "LINK")]
-    tell: Option<String>,
+    /// Report what begins and ends to a run with `--console`: the link that it prints for
+    /// tools, or @FILE with that link in it, since everybody on this machine can read a command
+    #[arg(id = "tell", long = "tell", value_name = "LINK")]
+    link: Option<String>,
+    /// A file of certificates (PEM) to trust for the run's console in place of the system's
+    #[arg(long = "tell-cacert", value_name = "FILE", requires = "tell")]
+    cacert: Option<PathBuf>,
     /// Whose doing it is, in the run's record [default: the name of this command]
     #[arg(long, value_name = "NAME", requires = "tell")]
     by: Option<String>,
@@ -47,8 +54,12 @@ impl Tell {
     ///
     /// Where the link is none, or its host is not allowed.
     pub(super) fn run(&self, allowed: &AllowedHosts, command: &str) -> Result<Option<ToldRun>> {
-        let Some(link) = &self.tell else {
+        let Some(link) = &self.link else {
             return Ok(None);
+        };
+        let link = match link.strip_prefix('@') {
+            Some(file) => &read(Path::new(file))?,
+            None => link,
         };
         let parts = link.split_once(KEY).filter(|(_, key)| !key.is_empty());
         let (address, key) = parts.ok_or_else(|| {
@@ -60,7 +71,9 @@ impl Tell {
         let url: Url = address
             .parse()
             .map_err(|cause| Error::usage(format!("failed to read --tell: {cause}")))?;
-        let tls = url.encrypted.then(|| Tls::trusting(&url.host, None));
+        let tls = url
+            .encrypted
+            .then(|| Tls::trusting(&url.host, self.cacert.as_deref()));
         Ok(Some(ToldRun {
             address: allowed.resolve(&url.host, url.port)?,
             tls: tls.transpose()?,
@@ -69,6 +82,17 @@ impl Tell {
             url: url.with_target("/happened"),
         }))
     }
+}
+
+/// The link in a file.
+fn read(file: &Path) -> Result<String> {
+    let text = files::read_text(file, &bounds::LINK).map_err(|cause| {
+        let file = file.display();
+        Error::usage(format!(
+            "failed to read the link of --tell in {file}: {cause}"
+        ))
+    })?;
+    Ok(text.trim().to_owned())
 }
 
 impl ToldRun {

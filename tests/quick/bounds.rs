@@ -76,7 +76,10 @@ fn readers(folder: &Path, file: &str) -> Vec<(Vec<String>, Bound)> {
         let all = ["load", "https://127.0.0.1:1/"].iter().chain(more);
         all.map(ToString::to_string).collect::<Vec<_>>()
     };
+    let link = format!("@{file}");
+    let occupy = ["occupy", "127.0.0.1:1", "--tell", &link].map(str::to_owned);
     vec![
+        (occupy.to_vec(), bounds::LINK),
         (vec!["check".into(), file.into()], bounds::SCENARIO),
         (load(&["--file", file]), bounds::SCENARIO),
         (load(&["--file", &values]), bounds::VALUES),

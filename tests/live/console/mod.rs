@@ -7,3 +7,4 @@ mod lag;
 mod page;
 mod random;
 mod server;
+mod tell;

@@ -15,7 +15,7 @@ use super::page::{Page, latest};
 use crate::founding::{founding, survivors};
 use crate::run::{alone, events, run_directory, summary, threadbare, wait_until};
 
-const SOON: Duration = Duration::from_secs(20);
+pub(super) const SOON: Duration = Duration::from_secs(20);
 
 /// A run under way with its links.
 struct Game {
