@@ -151,8 +151,8 @@ impl Addresses {
         };
         if hosts.next().is_some() || !host.is_some_and(|host| is_own(&host)) {
             return Err(Refusal::forbidden(
-                "the Host is not an address of this page: open the link as it was printed, or \
-                 name the host with --console-name",
+                "the Host is not an address of this page: open the link as it was printed; \
+                 `threadbare run` takes another name with --console-name",
             ));
         }
         let mut origins = headers.get_all(ORIGIN).iter();

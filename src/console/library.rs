@@ -17,7 +17,7 @@ use crate::analysis::Findings;
 use crate::analysis::trend::RunLine;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::record::Record;
+use crate::record::{Event, Record};
 use crate::sync::lock;
 use crate::units::Nanos;
 
@@ -119,12 +119,18 @@ impl Library {
         let opened = self.source.open(&directory);
         let (record, findings) = opened.map_err(|cause| unreadable(&cause))?;
         let plan = record.header.plan.clone();
-        let ended = record.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
+        let last = record.events.last();
+        let ended = last.map_or(Nanos::ZERO, |(at, _)| *at);
+        // One that still goes on is read again the next time.
+        let is_over = last.is_some_and(|(_, event)| matches!(event, Event::RunEnded { .. }));
         let run = Arc::new(OpenRun {
             width: Frames::finished(&plan, ended).width(),
             feed: playback(&record, &findings, Some(format!("{directory}/report.html"))),
             plan,
         });
+        if !is_over {
+            return Ok(run);
+        }
         if known.len() >= OPEN_MAX {
             known.remove(0);
         }

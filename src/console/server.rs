@@ -111,8 +111,8 @@ impl Listening {
 
 fn failed(address: SocketAddr, cause: &std::io::Error) -> Error {
     Error::unfit(format!(
-        "failed to listen on {address} for the console: {cause}; name another port with \
-         --console-port, or end the program that holds this one"
+        "failed to listen on {address} for the console: {cause}; choose another \
+         port, or end the program that holds this one"
     ))
 }
 

@@ -65,14 +65,12 @@ export class Actions {
     const mayAsk = (next) => () => { if (this.people.joined()) next(); else this.people.ask(); };
     if (offer.dangerous) asksOnce(button, "Press again: " + quoted(offer.label), mayAsk(act));
     else button.addEventListener("click", mayAsk(act));
-    this.offers.set(offer.id, { offer, button, status, sent: null, refused: "" });
-    const when = offer.at_s != null
-      ? "planned at " + [storyInstant(this.plan, offer.at_s), instant(offer.at_s)].filter(Boolean).join(" · ")
-      : offer.after ? "planned after " + quoted(offer.after) : "";
+    const when = make("span", { textContent: offer.after ? " · planned after " + quoted(offer.after) : "" });
+    this.offers.set(offer.id, { offer, button, status, when, sent: null, refused: "" });
     return make("li", { className: "offer-item" },
       make("div", { className: "offer-line" }, button, status),
       make("div", { className: "does", textContent: quoted(offer.does) }),
-      make("div", { className: "soft", textContent: [offer.undone_by ? "Undone by: " + quoted(offer.undone_by) : "Nothing undoes it", when].filter(Boolean).join(" · ") }),
+      make("div", { className: "soft", textContent: offer.undone_by ? "Undone by: " + quoted(offer.undone_by) : "Nothing undoes it" }, when),
       offer.say ? make("div", { className: "say", textContent: "Say: " + quoted(offer.say) }) : null);
   }
 
@@ -128,6 +126,12 @@ export class Actions {
     this.store.marks.forEach((mark, place) => {
       if ((mark.mark === "action" || mark.mark === "declined") && mark.offer != null && this.store.shown(mark)) shown.set(mark.offer, [mark, place]);
     });
+    const later = this.store.heldFor();
+    for (const { offer, when } of this.offers.values()) {
+      if (offer.at_s == null) continue;
+      const at = offer.at_s + later;
+      write(when, state && state.held ? " · planned, on hold" : " · planned at " + [storyInstant(this.plan, at), instant(at)].filter(Boolean).join(" · "));
+    }
     for (const one of this.offers.values()) this.drawOne(one, shown.get(one.offer.id), live && may);
   }
 

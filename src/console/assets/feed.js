@@ -23,6 +23,8 @@ const fragment = new URLSearchParams(location.hash.slice(1)).get("key");
 export const key = fragment || kept().key || "";
 // A session belongs to the key with which it was begun.
 if (kept().key !== key) keep({ key, session: null, person: null });
+// A projector shows the address: the key leaves it once this tab keeps it.
+if (fragment && kept().key === key) history.replaceState(null, "", location.pathname + location.search);
 
 export const joined = () => (kept().session ? kept().person : null);
 export const leave = () => keep({ session: null, person: null });

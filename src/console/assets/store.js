@@ -181,6 +181,18 @@ export class Store {
     return spans;
   }
 
+  // For how long the timeline has been on hold, in seconds: what was planned comes later by it.
+  heldFor() {
+    let held = 0;
+    let since = null;
+    for (const mark of this.marks) {
+      if (!this.shown(mark)) continue;
+      if (mark.mark === "held") since = mark.t;
+      if (mark.mark === "went_on" && since != null) { held += mark.t - since; since = null; }
+    }
+    return held;
+  }
+
   // Where a phase begins: with the load, or with an action that begins another one.
   phases() {
     const begun = [];
