@@ -12,6 +12,7 @@ pub(super) fn run() -> Code {
             plan: scenario::load(name, false)?,
             variants: scenario::variants(name, &Changes::default(), false)?,
             simulated: None,
+            live: None,
         })
     });
     let entries = entries.collect::<Result<Vec<_>>>()?;

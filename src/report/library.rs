@@ -28,6 +28,8 @@ pub struct LibraryEntry {
     pub variants: Vec<Plan>,
     /// What it and its variants came to in virtual time, where that is committed.
     pub simulated: Option<WhatIf>,
+    /// What they came to on the live fleet, likewise.
+    pub live: Option<WhatIf>,
 }
 
 /// The entries by mechanism, in the order in which each comes first.
@@ -74,9 +76,9 @@ pub(crate) fn list(entries: &[LibraryEntry]) -> String {
 pub fn document(entries: &[LibraryEntry]) -> String {
     let mut text = String::from(
         "# The library of incidents\n\nMade from the scenario files and from committed \
-         simulations (`reports/simulated/`); `threadbare list` shows the same in short. Nothing of an \
-         outcome is scripted: a file says what was done, and what followed was measured. What is \
-         simulated here says so; live runs are in `reports/long/`.\n\n## Which one is like what \
+         runs, simulated (`reports/simulated/`) and live (`reports/live/`); `threadbare list` shows \
+         the same in short. Nothing of an outcome is scripted: a file says what was done, and what \
+         followed was measured. Each table says which it is.\n\n## Which one is like what \
          you saw?\n\n| what was seen | scenario | mechanism |\n|---|---|---|\n",
     );
     for entry in entries {
@@ -117,24 +119,17 @@ fn chapter(text: &mut String, entry: &LibraryEntry) {
         "- Run it: `threadbare run {name}` ({} of load), or `threadbare simulate {name}`",
         plan.end
     );
-    let Some(simulated) = &entry.simulated else {
+    if entry.simulated.is_none() {
         let _ = writeln!(
             text,
             "- Not simulated yet: `threadbare variants {name} --simulated --seeds 200`"
         );
-        return;
-    };
-    let seeds = plural(simulated.seeds.len() as u64, "seed");
-    let _ = writeln!(text, "\nSimulated with {seeds}:\n");
-    let columns = what_if::COLUMNS.map(|(name, _)| name);
-    let _ = writeln!(text, "| {} |", columns.join(" | "));
-    let _ = writeln!(text, "|---|---|---:|---:|---:|---:|---:|");
-    let rows: Vec<&Row> = std::iter::once(&simulated.base)
-        .chain(&simulated.alone)
-        .collect();
-    for row in &rows {
-        let cells = what_if::cells(row).map(|it| cell(&it));
-        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    if entry.live.is_none() {
+        let _ = writeln!(
+            text,
+            "- Not run live with its variants yet: `threadbare variants {name} --seeds 5`"
+        );
     }
     text.push('\n');
     for variant in entry.variants.iter().filter_map(|it| it.variant.as_ref()) {
@@ -144,6 +139,25 @@ fn chapter(text: &mut String, entry: &LibraryEntry) {
             cell(&variant.name),
             cell(&variant.about)
         );
+    }
+    for (how, found) in [("Simulated", &entry.simulated), ("Live", &entry.live)] {
+        if let Some(found) = found {
+            table(text, how, found);
+        }
+    }
+}
+
+/// What a scenario and its variants came to.
+fn table(text: &mut String, how: &str, found: &WhatIf) {
+    let seeds = plural(found.seeds.len() as u64, "seed");
+    let _ = writeln!(text, "\n{how}, with {seeds}:\n");
+    let columns = what_if::COLUMNS.map(|(name, _)| name);
+    let _ = writeln!(text, "| {} |", columns.join(" | "));
+    let _ = writeln!(text, "|---|---|---:|---:|---:|---:|---:|");
+    let rows: Vec<&Row> = std::iter::once(&found.base).chain(&found.alone).collect();
+    for row in &rows {
+        let cells = what_if::cells(row).map(|it| cell(&it));
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     bars(text, &rows);
 }
@@ -208,6 +222,7 @@ mod tests {
             },
             variants: Vec::new(),
             simulated: None,
+            live: None,
         }
     }
 

@@ -96,31 +96,35 @@ fn every_file_of_a_run_is_in_the_guide() {
     }
 }
 
-/// docs/INCIDENTS.md is made of the scenario files and of what `threadbare variants NAME
-/// --simulated` has written into reports/simulated/.
+/// docs/INCIDENTS.md is made of the scenario files and of what `threadbare variants NAME` has
+/// written into reports/simulated/ and reports/live/.
 #[test]
-fn the_library_is_what_the_files_and_the_committed_simulations_say() {
+fn the_library_is_what_the_files_and_the_committed_runs_say() {
     let entries = scenario::shipped().iter().map(|(name, _)| {
-        let committed = root().join(format!("reports/simulated/{name}.json"));
-        let simulated = fs::read_to_string(committed).ok();
+        let committed = |of: &str| {
+            let file = root().join(format!("reports/{of}/{name}.json"));
+            let text = fs::read_to_string(file).ok()?;
+            Some(serde_json::from_str(&text).unwrap())
+        };
         LibraryEntry {
             name: (*name).to_owned(),
             plan: scenario::load(name, false).unwrap(),
             variants: scenario::variants(name, &scenario::Changes::default(), false).unwrap(),
-            simulated: simulated.map(|text| serde_json::from_str(&text).unwrap()),
+            simulated: committed("simulated"),
+            live: committed("live"),
         }
     });
     let entries: Vec<LibraryEntry> = entries.collect();
     for entry in &entries {
-        let Some(simulated) = &entry.simulated else {
-            continue;
-        };
-        // A variant that was added or renamed since was not simulated.
+        // A variant that was added or renamed since was not run.
         let names = entry.variants.iter().filter_map(|it| it.variant.as_ref());
         let names: Vec<&str> = names.map(|variant| variant.name.as_str()).collect();
-        let rows = simulated.alone.iter().map(|row| row.measures[0].as_str());
-        assert_eq!(rows.collect::<Vec<_>>(), names, "{}", entry.name);
-        assert!(!simulated.live, "{} was run live", entry.name);
+        for (live, found) in [(false, &entry.simulated), (true, &entry.live)] {
+            let Some(found) = found else { continue };
+            let rows = found.alone.iter().map(|row| row.measures[0].as_str());
+            assert_eq!(rows.collect::<Vec<_>>(), names, "{}", entry.name);
+            assert_eq!(found.live, live, "{}", entry.name);
+        }
     }
     let path = root().join("docs/INCIDENTS.md");
     let document = library::document(&entries);
