@@ -142,13 +142,14 @@ pub struct Standing {
 }
 
 impl IncidentClock {
-    /// The clock as pages are sent it.
+    /// The clock as pages are sent it; at the end it is that of the report, to the last digit.
     pub(super) fn of(clock: ServiceClock) -> Self {
+        let seconds = |at: Option<Nanos>| at.map(Nanos::as_secs_f64);
         Self {
-            began_s: clock.began.map(seconds),
-            detected_s: clock.detected.map(seconds),
-            mitigated_s: clock.mitigated.map(seconds),
-            recovered_s: clock.recovered.map(seconds),
+            began_s: seconds(clock.began),
+            detected_s: seconds(clock.detected),
+            mitigated_s: seconds(clock.mitigated),
+            recovered_s: seconds(clock.recovered),
         }
     }
 }
