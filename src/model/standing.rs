@@ -41,6 +41,11 @@ pub(crate) enum Probed {
     Deep,
 }
 
+/// Whether a target is that of the fleet's own deep probe, and no more.
+pub(crate) fn is_deep(target: &str) -> bool {
+    target == "/readyz?deep=true"
+}
+
 impl Probed {
     /// What a GET of this path probes; none where it is no probe.
     pub(crate) fn by(path: &str, query: Option<&str>) -> Option<Self> {

@@ -184,3 +184,18 @@ fn what_is_only_offered_comes_by_itself_in_no_run() {
         "{injected}"
     );
 }
+
+/// What a run records of its plan is the plan: it is simulated again by it, and what it would
+/// have been without people is computed from it.
+#[test]
+fn every_shipped_plan_is_read_back_as_it_was() {
+    for (name, _) in scenario::shipped() {
+        let variants = scenario::variants(name, &scenario::Changes::default(), false).unwrap();
+        let plans = std::iter::once(scenario::load(name, false).unwrap()).chain(variants);
+        for plan in plans {
+            let text = serde_json::to_string(&plan).unwrap();
+            let read: Plan = serde_json::from_str(&text).unwrap();
+            assert_eq!(read, plan, "{name}");
+        }
+    }
+}
