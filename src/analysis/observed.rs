@@ -39,6 +39,10 @@ pub struct GaugeFigures {
     pub queue: Option<f64>,
     /// Most jobs waiting at a reading.
     pub queue_max: Option<f64>,
+    /// Requests that the target completed, per second, whoever still waited; not a point
+    /// sample: the difference of its own count between readings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_per_s: Option<f64>,
 }
 
 /// A time in which the gauges of a source had no value: nothing is known of it.
@@ -130,6 +134,7 @@ fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
         saturation: all.saturation(),
         queue: all.queue(),
         queue_max: most(all.queue_milli_max, all.queue_readings),
+        completed_per_s: all.completed_per_s(),
     }
 }
 

@@ -94,6 +94,7 @@ impl Fleet {
                 Denial::IdentityFailed
             }
             Stage::Connect(_) => {
+                own.book(now, place.worker, &self.jobs);
                 own.awaits_no_more(place.worker);
                 own.connections.give_up(place.worker);
                 Denial::NoConnection
@@ -166,6 +167,7 @@ impl Fleet {
         }
         let timeout = self.spec.pool.and_then(|pool| pool.timeout);
         let until = timeout.map_or(Nanos::MAX, |timeout| now.saturating_add(timeout));
+        own.book(now, place.worker, &self.jobs);
         let awaited = own.awaits(place.worker, until);
         if timeout.is_some() {
             self.calendar.enter(until, Event::GivenUp(awaited));
@@ -186,6 +188,7 @@ impl Fleet {
             let Some(next) = own.connections.leave() else {
                 continue;
             };
+            own.book(now, next, &self.jobs);
             own.awaits_no_more(next);
             own.workers[next as usize].connections += 1;
             let next = own.place(next);

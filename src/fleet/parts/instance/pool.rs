@@ -76,6 +76,10 @@ struct JobInWork {
     /// None: nobody waits, it is a detached verification.
     caller: Option<Arc<Caller>>,
     probe: bool,
+    /// Since when it waits for a connection, where it does.
+    waits_since: Option<Nanos>,
+    /// How long it had waited for others before.
+    waited: Nanos,
 }
 
 impl JobInWork {
@@ -96,6 +100,12 @@ impl JobInWork {
         let held = now.saturating_sub(self.since);
         self.probe
             .then(|| held.saturating_sub(self.zombie(now).unwrap_or_default()))
+    }
+
+    /// Busy time up to `now` in waits for a connection.
+    fn waited(&self, now: Nanos) -> Nanos {
+        let waits = self.waits_since.map(|since| now.saturating_sub(since));
+        self.waited.saturating_add(waits.unwrap_or_default())
     }
 }
 
@@ -205,6 +215,16 @@ impl Pool {
         taken
     }
 
+    /// The worker waits for a connection from now on, or no longer does.
+    pub(super) fn waits_for_connection(&self, post: Post, waits: bool) {
+        let mut state = lock(&self.state);
+        let now = self.clock.now();
+        if let Some(held) = &mut state.team(post.crew).held[post.index] {
+            held.waited = held.waited(now);
+            held.waits_since = waits.then_some(now);
+        }
+    }
+
     /// The worker's job is done; false where the instance stopped meanwhile:
     /// then the job counts as lost, and its caller must not be answered.
     pub(super) fn finish(&self, post: Post, cold: Nanos) -> bool {
@@ -215,10 +235,12 @@ impl Pool {
         let now = self.clock.now();
         let held = state.team(post.crew).let_go(post.index, now);
         state.counted.finished += 1;
+        state.counted.finished_for_monitors += u64::from(post.crew == Crew::Monitors);
         if post.crew == Crew::Serving {
             state.counted.busy_zombie_ns += held.zombie(now).unwrap_or_default().0;
             state.counted.busy_detached_ns += held.detached(now).unwrap_or_default().0;
             state.counted.busy_probe_ns += held.probe(now).unwrap_or_default().0;
+            state.counted.busy_connection_ns += held.waited(now).0;
             state.counted.busy_cold_ns += cold.0;
         }
         true
@@ -284,6 +306,8 @@ impl Team {
             since: now,
             caller,
             probe,
+            waits_since: None,
+            waited: Nanos::ZERO,
         });
         self.busy.set(now, self.busy.get() + 1);
     }
@@ -335,6 +359,7 @@ impl PoolState {
             if let Some(time) = held.probe(now) {
                 counters.busy_probe_ns += time.0;
             }
+            counters.busy_connection_ns += held.waited(now).0;
         }
         Reading {
             counters: PartCounters::Instance(counters),

@@ -212,7 +212,10 @@ impl Worker {
             return Ok(());
         };
         let timeout = self.shared.spec.pool.and_then(|pool| pool.timeout);
-        if !connections.enter(timeout.map(Nanos::to_duration)) {
+        self.shared.pool.waits_for_connection(self.post, true);
+        let entered = connections.enter(timeout.map(Nanos::to_duration));
+        self.shared.pool.waits_for_connection(self.post, false);
+        if !entered {
             return Err(Denial::NoConnection);
         }
         self.connections += 1;
