@@ -426,6 +426,21 @@ fn never(reader: &mut Reader, after: &Spanned<Text<After>>, action: &str) {
     );
 }
 
+/// Whether there is something to roll back after it.
+fn is_push(entry: &Entry) -> bool {
+    matches!(
+        entry.action,
+        Action::Fleet(FleetAction::Push { .. }) | Action::Target(TargetAction::Configure { .. })
+    )
+}
+
+/// Whether nothing is ever pushed in this run, as far as it could be read.
+pub(super) fn never_pushes(reader: &Reader, entries: &[Option<Entry>]) -> bool {
+    let read = !reader.file_lacks("timeline");
+    // What could not be read may be the push.
+    read && entries.iter().all(|entry| entry.as_ref().is_some_and(|entry| !is_push(entry)))
+}
+
 /// Reports rollbacks before which nothing is pushed.
 fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entry>]) {
     // What could not be read may be the push.
@@ -433,13 +448,6 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
         return;
     }
     let entries: Vec<_> = entries.iter().flatten().collect();
-    let is_push = |entry: &Entry| {
-        matches!(
-            entry.action,
-            Action::Fleet(FleetAction::Push { .. })
-                | Action::Target(TargetAction::Configure { .. })
-        )
-    };
     let pushes = entries.iter().enumerate().filter(|(_, it)| is_push(it));
     let first = pushes
         .map(|(index, push)| match push.when {
