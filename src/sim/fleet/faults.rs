@@ -215,7 +215,9 @@ impl Fleet {
             return false;
         };
         let at = now.saturating_add(delay.sample(&mut self.rng));
-        let slot = self.under_way.insert((instance, arrival));
+        // The balancer has chosen where it goes to: a later launch is somewhere else.
+        let launch = self.instances[instance as usize].launch;
+        let slot = self.under_way.insert((instance, launch, arrival));
         self.calendar.enter(at, Event::Arrives(slot));
         true
     }
@@ -223,17 +225,16 @@ impl Fleet {
     /// A request that was under way reaches its instance, unless its caller has gone:
     /// then the balancer has let it go.
     pub(super) fn arrives(&mut self, now: Nanos, slot: u32) {
-        let Some((instance, arrival)) = self.under_way.remove(slot) else {
+        let Some((instance, launch, arrival)) = self.under_way.remove(slot) else {
             return;
         };
+        let own = &self.instances[instance as usize];
+        let there = own.up && own.launch == launch;
         let gone = self.jobs.get(arrival.job).is_none_or(super::Job::abandoned);
-        if gone {
-            self.jobs.remove(arrival.job);
-        } else if self.instances[instance as usize].up {
+        if there && !gone {
             self.arrive(now, instance, arrival);
-        } else {
-            self.balancer.upstream_errors += 1;
-            self.turn_away(arrival.job, Some(Denial::InstanceBroke));
+        } else if let Some(job) = self.jobs.remove(arrival.job) {
+            self.broke(job);
         }
     }
 

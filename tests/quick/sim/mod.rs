@@ -1,6 +1,7 @@
 //! The simulator against theory, the literature and itself.
 
 mod actions;
+mod balancer;
 mod carried_out;
 mod fleet;
 mod fleet_faults;
