@@ -37,6 +37,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
     }
     causes(reader, file);
     something_to_restore(reader, file, &entries);
+    ends_what_began(reader, file, &entries);
     names_apart(reader, file, &entries);
     entries
 }
@@ -477,6 +478,49 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
                 },
             );
         }
+    }
+}
+
+/// Reports what is taken back before it is done: a fault that is mended before it is
+/// brought, instances and processes that go on before they are paused, limits that are
+/// lifted before they are set.
+fn ends_what_began(reader: &mut Reader, file: &File, entries: &[Option<Entry>]) {
+    if reader.file_lacks("timeline") || entries.iter().any(Option::is_none) {
+        return;
+    }
+    let entries: Vec<_> = entries.iter().flatten().collect();
+    for (index, entry) in entries.iter().enumerate() {
+        let (When::At(at), true) = (&entry.when, takes_back(&entry.action)) else {
+            continue;
+        };
+        let begun = entries.iter().enumerate();
+        let mut begun = begun
+            .filter(|(_, begun)| entry.action.ends(&begun.action))
+            .peekable();
+        let early = |(place, begun): (usize, &&Entry)| match &begun.when {
+            When::At(begun) => (begun, place) > (at, index),
+            When::After { .. } | When::Offered => false,
+        };
+        // Where there is none that is told of the entry by itself.
+        if begun.peek().is_some() && begun.all(early) {
+            reader.report(
+                &file.timeline[index],
+                "this takes back what only a later entry does",
+                "too early",
+                "put it after that entry",
+            );
+        }
+    }
+}
+
+/// Whether it does nothing but take something back.
+const fn takes_back(action: &Action) -> bool {
+    match action {
+        Action::Fleet(FleetAction::Mend { .. } | FleetAction::Continue { .. }) => true,
+        Action::Target(TargetAction::Process { fault, .. }) => {
+            matches!(fault, ProcessFault::Continue | ProcessFault::Lift)
+        }
+        _ => false,
     }
 }
 
