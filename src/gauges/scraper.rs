@@ -393,9 +393,9 @@ mod tests {
         for (second, count, more) in [
             (1, Some(100.0), None), // the first says nothing of what was before
             (2, Some(107.0), Some((7_000, at(1)))),
-            (3, None, None),                        // a reading without it
-            (4, Some(107.0), Some((0, at(2)))),     // covers that time too
-            (5, Some(3.0), None),                   // a server that began anew
+            (3, None, None),                    // a reading without it
+            (4, Some(107.0), Some((0, at(2)))), // covers that time too
+            (5, Some(3.0), None),               // a server that began anew
             (6, Some(3.5), Some((500, at(1)))),
         ] {
             assert_eq!(since(&mut last, at(second), &told(count)), more, "{second}");

@@ -91,7 +91,9 @@ pub(crate) fn text(title: &str, shares: &SeedShares, quiet: bool) -> String {
         let sign = expectation_sign(it.passed);
         let why = match it.passed {
             Some(_) => "",
-            None if it.at_least < 1.0 => "; cannot tell: the interval holds the share that is demanded",
+            None if it.at_least < 1.0 => {
+                "; cannot tell: the interval holds the share that is demanded"
+            }
             None => "; cannot tell: in the others it could not be judged",
         };
         let _ = writeln!(

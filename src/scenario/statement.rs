@@ -42,8 +42,7 @@ pub(super) enum Stretch {
 }
 
 /// What is wrong with a share of all seeds.
-pub(super) const NEVER_ALL: &str =
-    "no number of seeds shows that something holds in 100 % of them";
+pub(super) const NEVER_ALL: &str = "no number of seeds shows that something holds in 100 % of them";
 
 /// A word of the text and where it stands.
 #[derive(Debug, Clone, Copy)]

@@ -439,7 +439,9 @@ fn is_push(entry: &Entry) -> bool {
 pub(super) fn never_pushes(reader: &Reader, entries: &[Option<Entry>]) -> bool {
     let read = !reader.file_lacks("timeline");
     // What could not be read may be the push.
-    read && entries.iter().all(|entry| entry.as_ref().is_some_and(|entry| !is_push(entry)))
+    read && entries
+        .iter()
+        .all(|entry| entry.as_ref().is_some_and(|entry| !is_push(entry)))
 }
 
 /// Reports rollbacks before which nothing is pushed.

@@ -91,7 +91,11 @@ fn a_directory_that_is_taken_is_told_before_anything_is_computed() {
             .output()
             .unwrap();
         assert_eq!(output.status.code(), Some(2), "{command}");
-        assert!(error(&output).contains("is not empty"), "{}", error(&output));
+        assert!(
+            error(&output).contains("is not empty"),
+            "{}",
+            error(&output)
+        );
         assert_eq!(text(folder.path(), "mine"), "kept");
     }
 }

@@ -197,12 +197,7 @@ fn mistakes_in_an_expression_have_their_place() {
 #[test]
 fn every_preset_is_read_and_has_a_name_of_its_own() {
     for preset in &PRESETS {
-        for text in [
-            preset.busy,
-            preset.workers,
-            preset.queue,
-            preset.completed,
-        ] {
+        for text in [preset.busy, preset.workers, preset.queue, preset.completed] {
             let read = text.parse::<Expression>();
             assert!(text.is_empty() || read.is_ok(), "{}: {read:?}", preset.name);
         }
@@ -243,7 +238,10 @@ fn what_was_completed_is_counted_and_never_stated() {
     assert!((value("done").unwrap().value - 5e9).abs() < 1e-3);
     // Zero that is stated would say that nothing is ever completed.
     for text in ["gone or 0", "0 - done", "done * done * done"] {
-        assert!(matches!(value(text), Err(super::Unread::Unfit(_))), "{text}");
+        assert!(
+            matches!(value(text), Err(super::Unread::Unfit(_))),
+            "{text}"
+        );
     }
     assert!(!roles("gone or 0").reading(&page).holds());
 }

@@ -110,7 +110,9 @@ fn target(run: Run, after: impl Fn(u64) -> Told) -> Findings {
     let record = with(record, "threads", |second| {
         told(second).map(|(busy, completed, _)| read(busy, completed))
     });
-    findings(&processors(record, |second| told(second).map_or(0, |it| it.2)))
+    findings(&processors(record, |second| {
+        told(second).map_or(0, |it| it.2)
+    }))
 }
 
 fn processors(mut record: Record, milli: impl Fn(u64) -> u64) -> Record {
@@ -121,7 +123,9 @@ fn processors(mut record: Record, milli: impl Fn(u64) -> u64) -> Record {
             cpu_ns: milli(second) * SECOND / 1_000,
             ..ProcessCounters::default()
         });
-        record.samples.push(sample(second, "target", counters, Vec::new()));
+        record
+            .samples
+            .push(sample(second, "target", counters, Vec::new()));
     }
     record
 }
@@ -139,14 +143,23 @@ fn a_target_that_completes_nothing_and_uses_no_processor_is_in_a_deadlock() {
     let told = found.sentences.join(" ");
     assert!(told.contains("40.0 of 40 of `threads` were held"), "{told}");
     // It computes: whatever it does, it does something.
-    assert_eq!(sustained(Some((40, Some(0), 500))), Some(SustainingEffect::Retries));
+    assert_eq!(
+        sustained(Some((40, Some(0), 500))),
+        Some(SustainingEffect::Retries)
+    );
 }
 
 #[test]
 fn workers_of_a_target_held_beyond_what_it_completes_are_a_leak() {
-    assert_eq!(sustained(Some((30, Some(350), 400))), Some(SustainingEffect::Leak));
+    assert_eq!(
+        sustained(Some((30, Some(350), 400))),
+        Some(SustainingEffect::Leak)
+    );
     // Threads that share a processor wait for it, and each job takes longer.
-    assert_eq!(sustained(Some((30, Some(350), 990))), Some(SustainingEffect::Retries));
+    assert_eq!(
+        sustained(Some((30, Some(350), 990))),
+        Some(SustainingEffect::Retries)
+    );
 }
 
 #[test]
@@ -170,7 +183,13 @@ fn a_target_that_does_not_count_what_it_completes_is_in_no_deadlock_and_has_no_l
 fn what_was_read_too_seldom_or_for_too_short_a_time_tells_nothing() {
     let stuck = Some((40, Some(0), 10));
     let seldom = |every: u64| {
-        let read = |second: u64| if second.is_multiple_of(every) { None } else { stuck };
+        let read = |second: u64| {
+            if second.is_multiple_of(every) {
+                None
+            } else {
+                stuck
+            }
+        };
         target(pushed(OUT), read).incident.sustaining
     };
     assert_eq!(seldom(5), Some(SustainingEffect::Deadlock));

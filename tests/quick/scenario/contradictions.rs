@@ -425,12 +425,15 @@ fn a_hook_that_would_be_read_as_two_requests_is_a_mistake() {
 
 #[test]
 fn what_is_taken_back_before_it_is_done_is_told() {
-    let brought = |at: u64| {
-        format!("[[timeline]]\nat = '{at}s'\ndo = 'break'\nfault = 'database_down'\n")
-    };
+    let brought =
+        |at: u64| format!("[[timeline]]\nat = '{at}s'\ndo = 'break'\nfault = 'database_down'\n");
     let mended = "[[timeline]]\nat = '20s'\ndo = 'mend'\nfault = 'database_down'\n";
     for (file, before, after) in [
-        (FLEET, format!("{mended}{}", brought(10)), format!("{mended}{}", brought(30))),
+        (
+            FLEET,
+            format!("{mended}{}", brought(10)),
+            format!("{mended}{}", brought(30)),
+        ),
         (OWN, format!("{PAUSE}{CONTINUE}"), {
             let early = CONTINUE.replace("30s", "10s");
             format!("{PAUSE}{early}")

@@ -46,13 +46,38 @@ fn told(file: &str, more: &str, keys: &str) -> String {
 #[test]
 fn what_a_responder_would_try_in_vain_is_told_at_its_key() {
     for (file, more, keys, sentence) in [
-        (FLEET, SLOW, "restart = true", "nothing is pushed in this run"),
-        (FLEET, SLOW, "rollback = true", "nothing is pushed in this run"),
-        (FLEET, PUSH, "monitors_off = true", "no [[monitor]] to switch"),
+        (
+            FLEET,
+            SLOW,
+            "restart = true",
+            "nothing is pushed in this run",
+        ),
+        (
+            FLEET,
+            SLOW,
+            "rollback = true",
+            "nothing is pushed in this run",
+        ),
+        (
+            FLEET,
+            PUSH,
+            "monitors_off = true",
+            "no [[monitor]] to switch",
+        ),
         (FLEET, PUSH, "alerts = []", "hears none"),
-        (URL, "", "restart = true\nrollback = false", "needs a target that is started"),
+        (
+            URL,
+            "",
+            "restart = true\nrollback = false",
+            "needs a target that is started",
+        ),
         (URL, "", "rollback = true", "needs a target that is started"),
-        (URL, "", "rollback = false\nmonitors_off = true", "no [[monitor]] to switch"),
+        (
+            URL,
+            "",
+            "rollback = false\nmonitors_off = true",
+            "no [[monitor]] to switch",
+        ),
     ] {
         let shown = told(file, more, keys);
         assert!(shown.contains(sentence), "{keys}: {shown}");
@@ -64,7 +89,11 @@ fn what_can_be_done_is_not_told() {
     for (file, more, keys) in [
         (FLEET, PUSH, "restart = true"),
         (FLEET, SLOW, "rollback = false\nrestart = true"),
-        (FLEET, &format!("{PUSH}{MONITOR}"), "monitors_off = true\nalerts = ['a']"),
+        (
+            FLEET,
+            &format!("{PUSH}{MONITOR}"),
+            "monitors_off = true\nalerts = ['a']",
+        ),
     ] {
         let shown = told(file, more, keys);
         assert_eq!(shown, "", "{keys}");

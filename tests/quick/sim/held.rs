@@ -90,22 +90,23 @@ fn jobs_that_are_longer_than_the_hold_window_are_no_deadlock() {
                 [[timeline]]\nat = '25900ms'\ndo = 'restart'\n";
     let text = SMALL.replace("MORE", "").replace("MONITOR", "");
     let (_, found) = found(&format!("{text}{slow}"));
-    assert_ne!(found.incident.sustaining, Some(SustainingEffect::Deadlock));
+    assert_eq!(found.incident.held, None, "{:?}", found.incident.sustaining);
 }
 
 /// Probes have workers of their own: their jobs are not what the busy time is of.
 #[test]
 fn what_a_job_needs_is_told_without_the_jobs_of_monitors() {
-    let text = SMALL
-        .replace("MORE", "monitor_workers = 1")
-        .replace(
-            "MONITOR",
-            "monitor = [{ name = 'm', probe = '/readyz', every = '10ms', count = 5 }]",
-        );
+    let text = SMALL.replace("MORE", "monitor_workers = 1").replace(
+        "MONITOR",
+        "monitor = [{ name = 'm', probe = '/readyz', every = '10ms', count = 5 }]",
+    );
     let (record, _) = found(&text);
     let all = counted(&record);
-    assert!(all.finished_for_monitors > 5 * all.finished_serving(), "{all:?}");
-    // A job takes 10 ms of a serving worker.
+    assert!(
+        all.finished_for_monitors > 5 * all.finished_serving(),
+        "{all:?}"
+    );
+    // A job takes some 11 ms of a serving worker; probes finish ten times as many.
     let each = all.busy_ns as f64 / all.finished_serving() as f64 / 1e6;
-    assert!((9.9..10.2).contains(&each), "{each} ms");
+    assert!((10.0..11.5).contains(&each), "{each} ms");
 }

@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{exhausted_from, gauge, gauges, processors, short};
+use super::{exhausted_from, gauge, gauges, processors, says, short};
 use crate::run::{Run, alone, threadbare};
 use crate::server::Example;
 
@@ -105,6 +105,8 @@ fn the_pool_behind_the_threads_is_exhausted_first() {
     assert!(waiting > 4.0 * size, "{waiting} wait for {size}");
     let busy = gauge(&run, "surge", "puma", "busy_max");
     assert!((waiting + size - busy).abs() <= 2.0, "{busy} busy threads");
+    let told = ["of `puma` waited for one of the 4 of `connections`"];
+    assert!(says(&run, &told), "{:?}", run.summary["sentences"]);
     let incident = &run.summary["incident"];
     assert_eq!(incident["verdict"], "recovered_with_the_trigger");
 }

@@ -414,7 +414,10 @@ mod tests {
         assert!(pool.finish(post(Crew::Monitors, 0), Nanos::ZERO));
         let after = read(&pool);
         assert!(after.busy_connection_ns >= waiting.busy_connection_ns);
-        assert!((1..=after.busy_ns).contains(&after.busy_connection_ns), "{after:?}");
+        assert!(
+            (1..=after.busy_ns).contains(&after.busy_connection_ns),
+            "{after:?}"
+        );
         assert_eq!((after.finished, after.finished_serving()), (2, 1));
     }
 }

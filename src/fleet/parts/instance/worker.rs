@@ -158,11 +158,7 @@ impl Worker {
     }
 
     /// Does what there is to do in a stage, and takes its time.
-    fn carry_out(
-        &mut self,
-        stage: Stage,
-        hand: &mut JobInHand<'_>,
-    ) -> Result<(), Denial> {
+    fn carry_out(&mut self, stage: Stage, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
         let shared = Arc::clone(&self.shared);
         if matches!(stage, Stage::Authenticate | Stage::Database(_)) {
             let writes = stage != Stage::Authenticate && hand.call.is_some_and(Call::writes);

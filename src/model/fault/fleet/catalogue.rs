@@ -282,7 +282,11 @@ mod tests {
             let mistakes = set(value);
             assert_eq!(mistakes.len(), 1, "{kind}: {mistakes:?}");
             assert_eq!(mistakes[0].name, attribute, "{kind}");
-            let least = if attribute == "share" { "1 %" } else { "constant(1ms)" };
+            let least = if attribute == "share" {
+                "1 %"
+            } else {
+                "constant(1ms)"
+            };
             assert_eq!(set(least), [], "{kind}");
         }
     }
