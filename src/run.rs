@@ -155,19 +155,21 @@ fn directory(header: &Header, options: &Options) -> PathBuf {
 pub(crate) fn simulated(plan: Plan, bounds: sim::Bounds, options: &Options) -> Result<Findings> {
     let header = header(plan, Backend::Sim, options);
     let directory = directory(&header, options);
-    let (_, findings) = simulate_into(&directory, &header, bounds, options)?;
+    let kept = Recording::create(&directory, &header)?;
+    let (_, findings) = simulate_into(kept, &header, bounds, options)?;
     Ok(findings)
 }
 
-/// Simulates into a run directory and reports it.
+/// Simulates into a run directory that was taken for it, and reports it.
 fn simulate_into(
-    directory: &Path,
+    mut kept: Recording,
     header: &Header,
     bounds: sim::Bounds,
     options: &Options,
 ) -> Result<(StopCause, Findings)> {
     let interrupt = live::Interrupt::listen(|| {})?;
-    let mut kept = Recording::create(directory, header)?;
+    let directory = kept.recorder.directory().to_owned();
+    let directory = directory.as_path();
     let mut progress = ui::Simulation::new(&header.plan, options.live_width, options.quiet);
     let simulated = sim::simulate(&header.plan, bounds, &mut kept, &mut |reached, events| {
         progress.reached(io::stderr(), reached, events);
@@ -200,6 +202,18 @@ impl Recording {
             recorder: Recorder::create(directory, header)?,
             failed: Ok(()),
         })
+    }
+
+    /// The value, where there is one; else the directory is given up again, so that it can
+    /// be named once more.
+    fn unless_failed<T>(self, value: Result<T>) -> Result<(Self, T)> {
+        match value {
+            Ok(value) => Ok((self, value)),
+            Err(error) => {
+                self.recorder.give_up();
+                Err(error)
+            }
+        }
     }
 
     /// Sees everything to the kernel; what failed first.
@@ -272,15 +286,17 @@ pub(crate) fn what_if(
 ) -> Result<StopCause> {
     let header = header(plan.clone(), Backend::Sim, options);
     let directory = directory(&header, options);
-    let tried = explored(options, |progress| {
+    // Before the work, so that nothing is computed in vain.
+    let kept = Recording::create(&directory, &header)?;
+    let (kept, tried) = kept.unless_failed(explored(options, |progress| {
         explore::what_if(plan, seeds, pairs, bounds, progress)
-    })?;
+    }))?;
     let quiet = Options {
         out: Some(directory.clone()),
         quiet: true,
         ..options.clone()
     };
-    let (cause, _) = simulate_into(&directory, &header, bounds, &quiet)?;
+    let (cause, _) = simulate_into(kept, &header, bounds, &quiet)?;
     let page = with_table(&directory, &tried)?;
     if !options.quiet {
         say(report::what_if::text(&tried))?;
@@ -316,14 +332,17 @@ pub(crate) fn seeds(
 ) -> Result<i32> {
     let header = header(plan.clone(), Backend::Sim, options);
     let directory = directory(&header, options);
-    let found = trials(std::slice::from_ref(plan), seeds, bounds, options)?.concat();
+    // Before the work, so that nothing is computed in vain.
+    let kept = Recording::create(&directory, &header)?;
+    let found = trials(std::slice::from_ref(plan), seeds, bounds, options);
+    let (kept, found) = kept.unless_failed(found.map(|found| found.concat()))?;
     let shares = SeedShares::of(&plan.expectations, &found, false);
     let silent = Options {
         out: Some(directory.clone()),
         silent: true,
         ..options.clone()
     };
-    let (cause, _) = simulate_into(&directory, &header, bounds, &silent)?;
+    let (cause, _) = simulate_into(kept, &header, bounds, &silent)?;
     let page = with_seeds(&directory, &shares)?;
     say(report::seeds::text(&plan.title, &shares, options.quiet))?;
     if !options.quiet {

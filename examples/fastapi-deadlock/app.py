@@ -96,6 +96,21 @@ class AtMost:
             self.inside -= 1
 
 
+class Counted:
+    """Counts orders once they are over, whoever still waited for them."""
+
+    completed = 0
+
+    def __init__(self, app):
+        self.app = app
+
+    async def __call__(self, scope, receive, send):
+        try:
+            return await self.app(scope, receive, send)
+        finally:
+            Counted.completed += scope.get("path") == "/orders"
+
+
 @contextlib.asynccontextmanager
 async def lifespan(_):
     anyio.to_thread.current_default_thread_limiter().total_tokens = THREADS
@@ -104,6 +119,7 @@ async def lifespan(_):
 
 app = FastAPI(lifespan=lifespan)
 app.add_middleware(AtMost)
+app.add_middleware(Counted)
 
 if ONE_THREAD:
 
@@ -134,4 +150,5 @@ async def metrics():
         f"connections_busy {POOL.size - POOL.free.qsize()}\n"
         f"connections_total {POOL.size}\n"
         f"connections_waiting {POOL.waiting}\n"
+        f"orders_completed {Counted.completed}\n"
     )

@@ -29,6 +29,7 @@ class GrowingPool:
         self.changed = threading.Condition()
         self.threads = 0
         self.busy = 0
+        self.completed = 0
         with self.changed:
             for _ in range(THREADS_MIN):
                 self.add_thread()
@@ -79,6 +80,8 @@ def order(loop, done):
         answered.wait()
     else:
         time.sleep(CALL_S)
+    with POOL.changed:
+        POOL.completed += 1
     loop.call_soon_threadsafe(lambda: done.done() or done.set_result("42\n"))
 
 
@@ -87,6 +90,7 @@ def metrics():
         f"threads_busy {POOL.busy}\n"
         f"threads_total {POOL.threads}\n"
         f"threads_waiting {len(POOL.work)}\n"
+        f"orders_completed {POOL.completed}\n"
     )
 
 

@@ -109,13 +109,20 @@ async def lifespan(_):
 app = FastAPI(lifespan=lifespan)
 
 
+# Orders that are over, however they ended and whoever still waited.
+COMPLETED = 0
+
+
 @app.get("/orders")
 async def order():
+    global COMPLETED
     ask = price_finally if FINALLY else price
     try:
         return {"price": await asyncio.wait_for(ask(), TIMEOUT_S)}
     except TimeoutError:
         return Response("no price\n", status_code=503)
+    finally:
+        COMPLETED += 1
 
 
 @app.get("/health")
@@ -129,4 +136,5 @@ async def metrics():
         f"connections_busy {len(POOL.taken)}\n"
         f"connections_total {POOL.size}\n"
         f"connections_waiting {POOL.waiting}\n"
+        f"orders_completed {COMPLETED}\n"
     )

@@ -12,14 +12,15 @@ POOL_TIMEOUT_S = Float(ENV.fetch("POOL_TIMEOUT_S", "5"))
 class NoConnection < StandardError; end
 
 class Pool
-  attr_reader :size, :waiting
+  attr_reader :size, :waiting, :given_back
 
   def initialize(size)
     @size = size
     @free = (1..size).to_a
     @waiting = 0
+    @given_back = 0
     @lock = Mutex.new
-    @given_back = ConditionVariable.new
+    @free_again = ConditionVariable.new
   end
 
   def with
@@ -43,7 +44,7 @@ class Pool
         while @free.empty?
           left = ends - now
           raise NoConnection if left <= 0
-          @given_back.wait(@lock, left)
+          @free_again.wait(@lock, left)
         end
       ensure
         @waiting -= 1
@@ -55,7 +56,8 @@ class Pool
   def give_back(connection)
     @lock.synchronize do
       @free.push(connection)
-      @given_back.signal
+      @given_back += 1
+      @free_again.signal
     end
   end
 end
@@ -68,7 +70,8 @@ Thread.new do
   loop do
     client = server.accept
     nil while (line = client.gets) && line != "\r\n"
-    page = "connections_busy #{POOL.busy}\nconnections_total #{POOL.size}\nconnections_waiting #{POOL.waiting}\n"
+    page = "connections_busy #{POOL.busy}\nconnections_total #{POOL.size}\nconnections_waiting #{POOL.waiting}\n" \
+           "connections_given_back #{POOL.given_back}\n"
     client.write("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: #{page.bytesize}\r\n\r\n#{page}")
     client.close
   rescue SystemCallError, IOError

@@ -476,7 +476,7 @@ impl Story<'_> {
         );
         if judged && lasted {
             let trigger = self.trigger_at().unwrap_or(off);
-            let stuck = stuck::stuck(self.evidence, trigger, (off, until));
+            let stuck = stuck::stuck(self.evidence, trigger, (off, until), service.hold());
             let shares = incident.sustaining_shares.as_ref();
             // What is held for nothing does not come back when a loop is broken.
             let (effect, held) = match stuck {

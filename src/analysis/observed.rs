@@ -39,6 +39,10 @@ pub struct GaugeFigures {
     pub queue: Option<f64>,
     /// Most jobs waiting at a reading.
     pub queue_max: Option<f64>,
+    /// Requests that the target completed, per second, whoever still waited; not a point
+    /// sample: the difference of its own count between readings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed_per_s: Option<f64>,
 }
 
 /// A time in which the gauges of a source had no value: nothing is known of it.
@@ -130,6 +134,7 @@ fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
         saturation: all.saturation(),
         queue: all.queue(),
         queue_max: most(all.queue_milli_max, all.queue_readings),
+        completed_per_s: all.completed_per_s(),
     }
 }
 
@@ -282,5 +287,102 @@ impl Findings {
         let gauges = self.phases.iter().flat_map(|phase| &phase.gauges);
         let most = gauges.filter_map(|gauges| gauges.queue_max);
         most.reduce(f64::max)
+    }
+}
+
+/// Figures of two sources that differ by no more than this share are the same workers.
+const SAME_WORKERS: f64 = 0.1;
+/// A source is exhausted on average from this saturation on.
+const EXHAUSTED_FROM: f64 = 0.9;
+/// Fewer that wait explain nothing.
+const WAITING_MIN: f64 = 2.0;
+
+/// Of two sources of which the workers of one wait for the other: where who waits for and
+/// who has one of the second are together as many as are busy in the first.
+pub(super) fn waits_within(phases: &[Phase]) -> Option<String> {
+    let found = phases.iter().filter_map(|phase| {
+        let pairs = phase.gauges.iter().flat_map(|outer| {
+            let inner = phase
+                .gauges
+                .iter()
+                .filter(|inner| inner.source != outer.source);
+            inner.map(move |inner| (outer, inner))
+        });
+        let waits = |(outer, inner)| Some((waiting_within(outer, inner)?, outer, inner));
+        let longest = pairs
+            .filter_map(waits)
+            .max_by(|one, other| one.0.total_cmp(&other.0))?;
+        Some((phase, longest))
+    });
+    let (phase, (waiting, outer, inner)) =
+        found.max_by(|one, other| one.1.0.total_cmp(&other.1.0))?;
+    let (of, size) = (&outer.source, &inner.source);
+    Some(format!(
+        "In the phase `{}` {waiting:.1} of the {:.1} busy of `{of}` waited for one of the {:.0} of \
+         `{size}`: what is short is `{size}`, and more of `{of}` would wait as well.",
+        phase.name,
+        outer.busy.unwrap_or_default(),
+        inner.workers.unwrap_or_default(),
+    ))
+}
+
+/// How many of the busy workers of `outer` wait for one of `inner`, where that is what
+/// both say.
+fn waiting_within(outer: &GaugeFigures, inner: &GaugeFigures) -> Option<f64> {
+    let (busy, taken, waiting) = (outer.busy?, inner.busy?, inner.queue?);
+    let exhausted = inner.saturation? >= EXHAUSTED_FROM && waiting >= WAITING_MIN;
+    let same = (waiting + taken - busy).abs() <= SAME_WORKERS * busy;
+    (exhausted && same).then_some(waiting)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gauges(source: &str, busy: f64, workers: f64, queue: Option<f64>) -> GaugeFigures {
+        GaugeFigures {
+            source: source.into(),
+            readings: 40,
+            failed: 0,
+            busy: Some(busy),
+            busy_max: Some(busy),
+            workers: Some(workers),
+            workers_stated: false,
+            saturation: Some(busy / workers),
+            queue,
+            queue_max: queue,
+            completed_per_s: None,
+        }
+    }
+
+    fn told(all: &[GaugeFigures]) -> Option<String> {
+        let phase = Phase {
+            name: "surge".into(),
+            gauges: all.to_vec(),
+            ..Phase::default()
+        };
+        waits_within(&[phase])
+    }
+
+    #[test]
+    fn workers_that_wait_for_a_connection_are_named_by_what_is_short() {
+        let threads = gauges("puma", 46.0, 48.0, Some(70.0));
+        let pool = |busy, queue| gauges("connections", busy, 4.0, Some(queue));
+        let sentence = told(&[pool(4.0, 42.5), threads.clone()]).unwrap();
+        assert!(
+            sentence.contains(
+                "42.5 of the 46.0 busy of `puma` waited for one of the 4 of `connections`"
+            ),
+            "{sentence}"
+        );
+        for other in [
+            pool(4.0, 20.0), // the threads do something else
+            pool(2.0, 44.0), // there are free ones
+            pool(4.0, 0.0),  // nobody waits
+            gauges("connections", 4.0, 4.0, None),
+        ] {
+            assert_eq!(told(&[other, threads.clone()]), None);
+        }
+        assert_eq!(told(&[threads]), None);
     }
 }

@@ -11,7 +11,7 @@ use super::expectations::ExpectationResult;
 use super::findings::Findings;
 use super::proportion::Proportion;
 use super::study::Outcome;
-use crate::error::{EXIT_EXPECTATION, EXIT_PASSED};
+use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED};
 use crate::model::IncidentVerdict;
 use crate::plan::Expectation;
 use crate::units::Ratio;
@@ -127,15 +127,25 @@ impl SeedShares {
 
     /// Whether every expectation holds.
     pub fn passed(&self) -> bool {
-        self.expectations.iter().all(|it| it.passed == Some(true))
+        self.judged() == Some(true)
+    }
+
+    /// Whether every expectation holds; null where none failed, and of one it cannot be
+    /// told.
+    pub fn judged(&self) -> Option<bool> {
+        let all = || self.expectations.iter().map(|it| it.passed);
+        if all().any(|it| it == Some(false)) {
+            return Some(false);
+        }
+        all().all(|it| it == Some(true)).then_some(true)
     }
 
     /// The exit code that stands for them.
     pub fn exit_code(&self) -> i32 {
-        if self.passed() {
-            EXIT_PASSED
-        } else {
-            EXIT_EXPECTATION
+        match self.judged() {
+            Some(true) => EXIT_PASSED,
+            Some(false) => EXIT_EXPECTATION,
+            None => EXIT_INVALID,
         }
     }
 }
@@ -159,16 +169,23 @@ fn one(
     let results = found.iter().filter_map(|it| it.expectations.get(place));
     let results: Vec<&ExpectationResult> = results.collect();
     let first = results.first()?;
-    let held = results.iter().filter(|it| it.held() == Some(true)).count() as u64;
-    let seeds = Proportion::of(held, results.len() as u64);
+    let count = |held| results.iter().filter(|it| it.held() == held).count() as u64;
+    let (held, failed) = (count(Some(true)), count(Some(false)));
     let share = expectation.share.map(Ratio::get);
+    // A seed in which it could not be judged is no trial of a share.
+    let of = match share {
+        Some(_) => held + failed,
+        None => results.len() as u64,
+    };
+    let seeds = Proportion::of(held, of);
     Some(ExpectationShare {
         that: first.that.clone(),
         required: first.required.clone(),
         seeds,
         at_least: share.unwrap_or(1.0),
         passed: match share {
-            None => Some(seeds.count == seeds.of),
+            None if failed > 0 => Some(false),
+            None => (held == of).then_some(true),
             Some(share) => by_share(seeds, share),
         },
     })
@@ -238,6 +255,23 @@ mod tests {
         // Without a share it must hold in every seed.
         assert_eq!(shares.expectations[0].passed, Some(false));
         assert_eq!(shares.exit_code(), EXIT_EXPECTATION);
+    }
+
+    #[test]
+    fn what_cannot_be_told_has_not_failed() {
+        let mut all: Vec<_> = (0..3)
+            .map(|seed| found(seed, IncidentVerdict::Metastable, true))
+            .collect();
+        all[1].expectations[0].passed = None;
+        let shares = SeedShares::of(&[expected(None)], &all, false);
+        assert_eq!((shares.judged(), shares.exit_code()), (None, EXIT_INVALID));
+        // Three of three say little of a share.
+        let share = SeedShares::of(&[expected(Some(0.9))], &all, false);
+        assert_eq!((share.judged(), share.exit_code()), (None, EXIT_INVALID));
+        assert_eq!(share.expectations[0].seeds.of, 2);
+        all[2].expectations[0].passed = Some(false);
+        let failed = SeedShares::of(&[expected(None)], &all, false);
+        assert_eq!(failed.exit_code(), EXIT_EXPECTATION);
     }
 
     #[test]

@@ -6,8 +6,8 @@
 
 use super::expectations::decimal;
 use super::findings::{ActionOutcome, Findings, Incident, Phase, Validity};
-use super::probes;
 use super::validity::MACHINE_BUSY_WARNING;
+use super::{observed, probes};
 use crate::record::story_time;
 use crate::units::{Nanos, counted};
 
@@ -35,6 +35,7 @@ pub(super) fn sentences(findings: &Findings) -> Vec<String> {
         findings.capacity_sentence(),
         teller.amplification(),
         probes::sentence(findings),
+        observed::waits_within(&findings.phases),
         teller.detection(),
         teller.rejection(),
         teller.trigger_off(),

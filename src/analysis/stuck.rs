@@ -8,8 +8,13 @@
 //! for each job that completes. An overload completes as much as its workers can; what is
 //! held beyond that is held for nothing.
 //!
+//! Completed is what the target itself completed, whoever still waited. Answers that users
+//! took in time are fewer: in a storm of retries a server works at its limit for callers who
+//! have gone. So of a user's target neither is named without its own count.
+//!
 //! What waits for another service is not stuck by itself: verifications in progress are taken
 //! off, and a dependency behind a proxy that exchanges are in progress with rules both out.
+//! Nor is a worker lost that waits for a connection of a pool: what it waits for may be.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -35,8 +40,14 @@ const STAYS: f64 = 0.9;
 /// Processors that a process may use while nothing runs: its clocks, and the page of gauges
 /// that is read.
 const NOTHING_RUNS: f64 = 0.05;
+/// Threads that share this much of a processor may wait for it, and for nothing else: then
+/// a job takes longer, and its thread is not lost.
+const SHARE_A_PROCESSOR: f64 = 0.9;
 /// Exchanges in progress from which on another service is waited for.
 const WAITS: f64 = 0.5;
+/// Buckets of the window that were read, at least: a gauge that is served by what it tells
+/// of is read in the moments in which nothing is stuck.
+const READ: f64 = 0.75;
 
 /// What is held for nothing, as a deadlock or a leak was named from it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -44,13 +55,14 @@ pub struct HeldCapacity {
     /// Whose workers: the gauges of this name; null for the fleet.
     #[schemars(with = "Option<String>")]
     pub source: Option<SourceName>,
-    /// Workers, or connections of a pool, that were held on average.
+    /// Workers, or connections of a pool, that were held on average; for a leak without
+    /// workers that waited for a connection.
     pub held: f64,
     /// How many there are; null where that was not read.
     pub workers: Option<f64>,
     /// How many what completed needed, by the baseline's worker-time for each job.
     pub needed: f64,
-    /// Jobs or answers that completed, per second.
+    /// Jobs or requests that the target completed, per second, whoever still waited.
     pub completed_per_s: f64,
     /// Processors that the target's processes used; null where they were not read.
     pub processors: Option<f64>,
@@ -65,6 +77,8 @@ pub struct HeldCapacity {
 struct Level {
     /// Held, without those that wait for the identity service.
     held: f64,
+    /// Of them: waiting for a connection of the instance's pool.
+    waiting: f64,
     workers: Option<f64>,
     /// Completed in the bucket.
     completed: f64,
@@ -102,21 +116,28 @@ impl Level {
             .saturating_sub(elsewhere.max(counters.busy_cold_ns));
         Some(Self {
             held: own as f64 / covered,
+            waiting: counters.busy_connection_ns as f64 / covered,
             workers: Some(counters.worker_ns as f64 / covered),
-            completed: counters.finished as f64,
+            completed: counters.finished_serving() as f64,
             seconds: covered / 1e9,
         })
     }
 
     fn of_gauges(bucket: &Bucket, place: usize) -> Option<Self> {
         let gauges = bucket.gauges.get(place)?.as_ref()?;
-        let users = bucket.users.as_ref()?;
+        let seconds = Nanos(gauges.completed_covered_ns).as_secs_f64();
         Some(Self {
             held: gauges.busy()?,
+            waiting: 0.0,
             workers: gauges.workers(),
-            completed: users.responses as f64,
-            seconds: bucket.seconds(),
+            completed: gauges.completed_per_s()? * seconds,
+            seconds,
         })
+    }
+
+    /// Held, and not in a wait for a connection.
+    fn kept(&self) -> f64 {
+        (self.held - self.waiting).max(0.0)
     }
 }
 
@@ -128,7 +149,7 @@ fn levels(buckets: &[Bucket], carrier: Carrier) -> Vec<Level> {
 /// Worker-time for each job that completed; none of too few.
 fn each_needs(before: &[Level]) -> Option<f64> {
     let completed: f64 = before.iter().map(|it| it.completed).sum();
-    let held: f64 = before.iter().map(|it| it.held * it.seconds).sum();
+    let held: f64 = before.iter().map(|it| it.kept() * it.seconds).sum();
     (completed >= JOBS_MIN).then(|| held / completed)
 }
 
@@ -155,10 +176,23 @@ fn is_deadlock(within: &[Level]) -> bool {
         && all_held
 }
 
+/// The longest time in which nothing completed, and after which something did: so long a
+/// job may take.
+fn longest_silence(levels: &[Level]) -> f64 {
+    let ended = levels.iter().fold((0.0, 0.0), |(longest, silent), it| {
+        if it.completed > 0.0 {
+            (f64::max(longest, silent), 0.0)
+        } else {
+            (longest, silent + it.seconds)
+        }
+    });
+    ended.0
+}
+
 /// Workers held beyond what was needed, and the least of them that is a leak.
 fn beyond(levels: &[Level], each_needs: f64) -> (f64, f64) {
     let held = mean(levels, |it| {
-        it.held - it.completed * each_needs / it.seconds
+        it.kept() - it.completed * each_needs / it.seconds
     });
     let workers = mean(levels, |it| it.workers.unwrap_or(it.held));
     (held, (LEAK_SHARE * workers).max(1.0))
@@ -183,6 +217,11 @@ fn is_leak(within: &[Level], each_needs: f64) -> bool {
 /// Which of the two it is; `meanwhile`: the levels while the trigger acted.
 fn named(each_needs: f64, meanwhile: &[Level], within: &[Level]) -> Option<SustainingEffect> {
     if is_deadlock(within) {
+        let lasted: f64 = within.iter().map(|it| it.seconds).sum();
+        // What takes as long as a job took while the trigger acted may be such a job.
+        if lasted <= longest_silence(meanwhile) {
+            return None;
+        }
         // What was lost piece by piece, while the rest still worked, is a leak that is
         // complete. All that hold each other stop together.
         let worked: Vec<Level> = meanwhile
@@ -203,15 +242,20 @@ fn named(each_needs: f64, meanwhile: &[Level], within: &[Level]) -> Option<Susta
 }
 
 /// The deadlock or the leak between two instants after the trigger had been off, with what
-/// it is named from; none where there is neither, or it cannot be told.
+/// it is named from; none where there is neither, or it cannot be told: from less than
+/// `hold`, or where too little was read.
 pub(super) fn stuck(
     evidence: &Evidence<'_>,
     trigger: Nanos,
     (off, until): (Nanos, Nanos),
+    hold: Nanos,
 ) -> Option<(SustainingEffect, HeldCapacity)> {
     let series = evidence.series;
     let (from, to) = (series.edge_after(off), series.edge_before(until));
     let buckets = series.between(from, to);
+    if to.saturating_sub(from) < hold {
+        return None;
+    }
     let waits = dependencies::between(evidence.record, from, to)
         .iter()
         .any(|it| it.waiting.is_some_and(|waiting| waiting >= WAITS));
@@ -226,6 +270,11 @@ pub(super) fn stuck(
     let fleet = (!series.instances.is_empty()).then_some(Carrier::Fleet);
     fleet.into_iter().chain(gauges).find_map(|carrier| {
         let within = levels(buckets, carrier);
+        let every = series.interval.max(every(evidence, carrier)).as_secs_f64();
+        let wanted = to.saturating_sub(from).as_secs_f64() / every;
+        if (within.len() as f64) < READ * wanted {
+            return None;
+        }
         // Without jobs that completed nobody knows whether completions are told at all.
         let mut each = each_needs(&levels(before, carrier))?;
         if let (Carrier::Fleet, Some(fleet)) = (carrier, &evidence.record.header.plan.fleet) {
@@ -242,13 +291,20 @@ pub(super) fn stuck(
         if effect == SustainingEffect::Deadlock && runs != Some(false) {
             return None;
         }
+        let gauged = matches!(carrier, Carrier::Gauges(_));
+        if gauged && processors.is_some_and(|used| used >= SHARE_A_PROCESSOR) {
+            return None;
+        }
         let per_s = mean(&within, |it| it.completed / it.seconds);
         let told = HeldCapacity {
             source: match carrier {
                 Carrier::Fleet => None,
                 Carrier::Gauges(place) => series.gauges.get(place).cloned(),
             },
-            held: mean(&within, |it| it.held),
+            held: mean(&within, |it| match effect {
+                SustainingEffect::Leak => it.kept(),
+                _ => it.held,
+            }),
             workers: workers(&within),
             needed: per_s * each,
             completed_per_s: per_s,
@@ -258,6 +314,18 @@ pub(super) fn stuck(
         };
         Some((effect, told))
     })
+}
+
+/// How often the gauges are read; zero where that is in each bucket.
+fn every(evidence: &Evidence<'_>, carrier: Carrier) -> Nanos {
+    let Carrier::Gauges(place) = carrier else {
+        return Nanos::ZERO;
+    };
+    let source = evidence.series.gauges.get(place);
+    let mut gauges = evidence.record.header.plan.gauges.iter();
+    gauges
+        .find(|own| Some(&SourceName::from(own.name.as_str())) == source)
+        .map_or(Nanos::ZERO, |own| own.every)
 }
 
 fn workers(within: &[Level]) -> Option<f64> {
@@ -315,6 +383,7 @@ mod tests {
 
     const CALM: Level = Level {
         held: 2.0,
+        waiting: 0.0,
         workers: Some(10.0),
         completed: 100.0,
         seconds: 1.0,
@@ -412,5 +481,44 @@ mod tests {
             named(calm(), &spike, &stuck),
             Some(SustainingEffect::Deadlock)
         );
+    }
+
+    #[test]
+    fn who_waits_for_a_connection_is_not_lost_and_may_be_in_a_deadlock() {
+        // 10 of 10 hold a job, 8 of them wait for a connection: an overload of the pool.
+        let overload = Level {
+            waiting: 8.0,
+            completed: 100.0,
+            held: 10.0,
+            ..CALM
+        };
+        assert_eq!(of(&[overload; 12]), None);
+        // Two more are lost beside them.
+        let lost = Level {
+            waiting: 5.0,
+            ..overload
+        };
+        assert_eq!(of(&[lost; 12]), Some(SustainingEffect::Leak));
+        let nothing = Level {
+            completed: 0.0,
+            ..overload
+        };
+        assert_eq!(of(&[nothing; 12]), Some(SustainingEffect::Deadlock));
+    }
+
+    #[test]
+    fn what_may_be_one_long_job_is_no_deadlock() {
+        // While the trigger acted something completed every 15 s.
+        let mut slow = all(10.0, 0.0);
+        slow.extend(all(10.0, 0.0));
+        for place in [0, 16] {
+            slow[place].completed = 1.0;
+        }
+        assert!((longest_silence(&slow) - 15.0).abs() < 1e-9);
+        let stuck = all(10.0, 0.0);
+        assert_eq!(named(calm(), &slow, &stuck), None);
+        let longer = [all(10.0, 0.0), all(10.0, 0.0)].concat();
+        let named = named(calm(), &slow, &longer);
+        assert_eq!(named, Some(SustainingEffect::Deadlock));
     }
 }

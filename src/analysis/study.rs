@@ -270,9 +270,17 @@ pub struct Band {
     /// Which value of y.
     pub row: usize,
     /// The last x found from which service comes back in every seed …
-    pub every_seed: f64,
-    /// … and the first from which it does in none.
-    pub no_seed: f64,
+    pub every_seed: Option<f64>,
+    /// … and the first from which it does in none. Null, as the other may be: chance
+    /// decides up to the next edge, or as far as the map reaches.
+    pub no_seed: Option<f64>,
+    /// Whether service comes back at the lower x.
+    #[serde(default = "below")]
+    pub below: bool,
+}
+
+const fn below() -> bool {
+    true
 }
 
 /// A map over two parameters.

@@ -38,6 +38,9 @@ pub(super) struct Arguments {
     /// Jobs waiting for a worker, as an expression
     #[arg(long, value_name = "EXPRESSION")]
     queue: Option<Expression>,
+    /// Requests completed since the server began, as an expression that only grows
+    #[arg(long, value_name = "EXPRESSION")]
+    completed: Option<Expression>,
     /// Limit on reading the page
     #[arg(long, default_value = "2s", value_parser = some_time)]
     timeout: Nanos,
@@ -72,6 +75,7 @@ impl Arguments {
             busy: self.busy,
             workers: self.workers,
             queue: self.queue,
+            completed: self.completed,
         };
         let asked = own.each().iter().any(|(_, own)| own.is_some());
         let mut text = format!("{}: {} series\n", self.url, page.series.len());
@@ -91,6 +95,7 @@ impl Arguments {
                     busy: own.busy.or(of_preset.busy),
                     workers: own.workers.or(of_preset.workers),
                     queue: own.queue.or(of_preset.queue),
+                    completed: own.completed.or(of_preset.completed),
                 };
                 let reading = roles.reading(&page);
                 tell(
@@ -157,16 +162,16 @@ fn tell(name: &str, reading: &Reading, text: &mut String) {
     let _ = writeln!(text, "\n{name}");
     for (role, value) in reading.each() {
         let _ = match value {
-            None => writeln!(text, "  {role:<8} –  nothing that this server publishes"),
+            None => writeln!(text, "  {role:<9} –  nothing that this server publishes"),
             Some(Ok(value)) if value.stated => {
                 writeln!(
                     text,
-                    "  {role:<8} {}  stated, not read: the page does not say",
+                    "  {role:<9} {}  stated, not read: the page does not say",
                     value.value
                 )
             }
-            Some(Ok(value)) => writeln!(text, "  {role:<8} {}", value.value),
-            Some(Err(cause)) => writeln!(text, "  {role:<8} –  {}", printable(&cause.to_string())),
+            Some(Ok(value)) => writeln!(text, "  {role:<9} {}", value.value),
+            Some(Err(cause)) => writeln!(text, "  {role:<9} –  {}", printable(&cause.to_string())),
         };
     }
 }

@@ -279,6 +279,9 @@ fn shown(variants: &Variants) -> Code {
         page.display()
     );
     super::answer(told.as_bytes())?;
+    if variants.passed().is_none() {
+        super::answer(b"Cannot tell: nothing failed, and not everything could be judged.\n")?;
+    }
     Ok(match variants.passed() {
         Some(true) => EXIT_PASSED,
         Some(false) => EXIT_EXPECTATION,

@@ -200,13 +200,16 @@ impl Variants {
 
     /// Whether each did what is expected of it; `None` where not all could be judged.
     pub(crate) fn passed(&self) -> Option<bool> {
-        let mut judged = self.plans.iter().enumerate().map(|(place, plan)| {
+        let judged = self.plans.iter().enumerate().map(|(place, plan)| {
             let found: Vec<_> = self.valid(place).map(|(_, found)| found.clone()).collect();
-            SeedShares::of(&plan.expectations, &found, self.live).passed()
+            SeedShares::of(&plan.expectations, &found, self.live).judged()
         });
-        let held = judged.all(|passed| passed);
+        let judged: Vec<_> = judged.collect();
+        if judged.contains(&Some(false)) {
+            return Some(false);
+        }
         let whole = self.tried.iter().all(|it| it.found.is_ok());
-        (!held || whole).then_some(held)
+        (whole && !judged.contains(&None)).then_some(true)
     }
 
     /// The valid trials of a plan.

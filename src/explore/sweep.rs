@@ -56,6 +56,10 @@ impl Level {
 }
 
 impl Point {
+    fn known(self) -> bool {
+        self.region != Region::Undetermined
+    }
+
     fn of(seeds: &[Region]) -> Self {
         let count = |region: Region| seeds.iter().filter(|own| **own == region).count();
         let most = seeds
@@ -109,26 +113,23 @@ pub fn sweep(
     );
     let found = tried(plans)?;
     let found: Vec<&[Point]> = found.chunks(across.values.len()).collect();
-    let edges = |level: Level| -> Result<Vec<Edge>> {
-        let rows = found.iter().enumerate();
-        let coarse = rows.filter_map(|(row, points)| coarse(row, points, &across.values, level));
-        refined(coarse.collect(), level, x, &at, &tried)
-    };
-    let every = edges(Level::Every)?;
     let several = grid.seeds > 1;
-    let any = if several {
-        edges(Level::Any)?
+    let levels = if several {
+        &[Level::Every, Level::Any][..]
     } else {
-        Vec::new()
+        &[Level::Every]
     };
-    let bands = every.iter().filter_map(|edge| {
-        let other = any.iter().find(|other| other.row == edge.row)?;
-        Some(Band {
-            row: edge.row,
-            every_seed: edge.comes_back,
-            no_seed: other.stuck,
-        })
-    });
+    let mut edges = Vec::new();
+    for (row, points) in found.iter().enumerate() {
+        for level in levels {
+            edges.extend(steps(row, points, &across.values, *level));
+        }
+    }
+    if !several {
+        // With one seed there are no bands, and the first edge is what is shown.
+        edges.dedup_by_key(|step: &mut Step| step.edge.row);
+    }
+    let edges = refined(edges, x, &at, &tried)?;
     let share = |point: &Point| point.back as f64 / point.of.max(1) as f64;
     let shares = found.iter().filter(|_| several);
     Ok(Sweep {
@@ -141,8 +142,8 @@ pub fn sweep(
             .iter()
             .map(|points| points.iter().map(|point| point.region).collect())
             .collect(),
-        bands: bands.collect(),
-        edges: every,
+        bands: if several { bands(&edges) } else { Vec::new() },
+        edges: first_of_each_row(&edges),
         seeds: grid.seeds,
         back: shares
             .map(|points| points.iter().map(share).collect())
@@ -173,26 +174,46 @@ fn points(
     Ok(regions.chunks(length).map(Point::of).collect())
 }
 
+/// A step of a row from coming back to not, in either direction.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Step {
+    edge: Edge,
+    level: Level,
+    /// The first of the two points that it lies between.
+    place: usize,
+    /// Whether a point between could not be told: then it is not halved any further.
+    untold: bool,
+}
+
+impl Step {
+    /// Whether service comes back at the lower x.
+    fn below(&self) -> bool {
+        self.edge.comes_back < self.edge.stuck
+    }
+
+    /// Its place among the steps of its row: of two between the same points the one that
+    /// is met first.
+    fn order(&self) -> (usize, bool) {
+        (self.place, (self.level == Level::Any) == self.below())
+    }
+}
+
 /// The edges, each halved as often as there is something between.
 fn refined(
-    mut edges: Vec<Edge>,
-    level: Level,
+    mut steps: Vec<Step>,
     x: &Axis,
     at: &dyn Fn(usize, f64) -> Result<Plan>,
     tried: &dyn Fn(Vec<Plan>) -> Result<Vec<Point>>,
-) -> Result<Vec<Edge>> {
+) -> Result<Vec<Step>> {
     for _ in 0..HALVINGS {
         // All edges are halved together, so that every core has something to do.
-        let middles: Vec<_> = edges
+        let middles: Vec<_> = steps
             .iter()
             .enumerate()
-            .filter_map(|(place, edge)| {
-                let (low, high) = if edge.comes_back < edge.stuck {
-                    (edge.comes_back, edge.stuck)
-                } else {
-                    (edge.stuck, edge.comes_back)
-                };
-                Some((place, x.between(low, high)?))
+            .filter(|(_, step)| !step.untold)
+            .filter_map(|(place, step)| {
+                let (back, stuck) = (step.edge.comes_back, step.edge.stuck);
+                Some((place, x.between(back.min(stuck), back.max(stuck))?))
             })
             .collect();
         if middles.is_empty() {
@@ -200,41 +221,95 @@ fn refined(
         }
         let plans = middles
             .iter()
-            .map(|(place, value)| at(edges[*place].row, *value))
+            .map(|(place, value)| at(steps[*place].edge.row, *value))
             .collect::<Result<_>>()?;
         for ((place, value), point) in middles.into_iter().zip(tried(plans)?) {
-            let edge = &mut edges[place];
-            if level.comes_back(point) {
-                edge.comes_back = value;
-            } else {
-                edge.stuck = value;
-                edge.beyond = point.region;
-            }
+            steps[place].halve(value, point);
         }
     }
-    Ok(edges)
+    Ok(steps)
 }
 
-/// The first step from coming back to not, in either direction.
-fn coarse(row: usize, points: &[Point], values: &[f64], level: Level) -> Option<Edge> {
-    let known = |point: Point| point.region != Region::Undetermined;
-    let steps = points.windows(2).zip(values.windows(2));
+impl Step {
+    /// A point between its ends came to this.
+    fn halve(&mut self, value: f64, point: Point) {
+        if !point.known() {
+            // On neither side, as far as anybody knows.
+            self.untold = true;
+        } else if self.level.comes_back(point) {
+            self.edge.comes_back = value;
+        } else {
+            self.edge.stuck = value;
+            self.edge.beyond = point.region;
+        }
+    }
+}
+
+/// Every step of a row from coming back to not.
+fn steps(row: usize, points: &[Point], values: &[f64], level: Level) -> Vec<Step> {
+    let steps = points.windows(2).zip(values.windows(2)).enumerate();
     steps
-        .filter(|(points, _)| known(points[0]) && known(points[1]))
-        .find(|(points, _)| level.comes_back(points[0]) != level.comes_back(points[1]))
-        .map(|(points, values)| {
+        .filter(|(_, (points, _))| points.iter().all(|point| point.known()))
+        .filter(|(_, (points, _))| level.comes_back(points[0]) != level.comes_back(points[1]))
+        .map(|(place, (points, values))| {
             let (back, stuck) = if level.comes_back(points[0]) {
                 (0, 1)
             } else {
                 (1, 0)
             };
-            Edge {
-                row,
-                comes_back: values[back],
-                stuck: values[stuck],
-                beyond: points[stuck].region,
+            Step {
+                edge: Edge {
+                    row,
+                    comes_back: values[back],
+                    stuck: values[stuck],
+                    beyond: points[stuck].region,
+                },
+                level,
+                place,
+                untold: false,
             }
         })
+        .collect()
+}
+
+/// The first edge of each row from which on not every seed comes back.
+fn first_of_each_row(steps: &[Step]) -> Vec<Edge> {
+    let mut edges: Vec<Edge> = Vec::new();
+    for step in steps.iter().filter(|step| step.level == Level::Every) {
+        if edges.iter().all(|edge| edge.row != step.edge.row) {
+            edges.push(step.edge);
+        }
+    }
+    edges
+}
+
+/// The bands between the edge of every seed and the edge of any, where one follows the other
+/// in the same direction. An edge whose other is not on the map has a band with one end.
+fn bands(steps: &[Step]) -> Vec<Band> {
+    let mut steps = steps.to_vec();
+    steps.sort_by_key(|step| (step.edge.row, step.order()));
+    let mut bands: Vec<Band> = Vec::new();
+    let mut rest = &steps[..];
+    while let [step, more @ ..] = rest {
+        let row = step.edge.row;
+        let begins = (step.level == Level::Every) == step.below();
+        let other = more.first().filter(|other| {
+            begins
+                && other.edge.row == row
+                && other.below() == step.below()
+                && other.level != step.level
+        });
+        let ends = || [Some(step), other].into_iter().flatten();
+        let end = |level: Level| ends().find(|step| step.level == level);
+        bands.push(Band {
+            row,
+            every_seed: end(Level::Every).map(|step| step.edge.comes_back),
+            no_seed: end(Level::Any).map(|step| step.edge.stuck),
+            below: step.below(),
+        });
+        rest = &more[usize::from(other.is_some())..];
+    }
+    bands
 }
 
 /// The plan without what happens in it.
@@ -302,18 +377,71 @@ mod tests {
         let row = points(&[&[R, R, R], &[R, R, M], &[R, M, M], &[M, M, M]]);
         let values = [1.0, 2.0, 3.0, 4.0];
         let edge = |level| {
-            let edge = coarse(0, &row, &values, level).unwrap();
-            (edge.comes_back, edge.stuck)
+            let found = steps(0, &row, &values, level);
+            assert_eq!(found.len(), 1);
+            (found[0].edge.comes_back, found[0].edge.stuck)
         };
         assert_eq!(edge(Level::Every), (1.0, 2.0));
         assert_eq!(edge(Level::Any), (3.0, 4.0));
         // One seed has one edge.
         let one = points(&[&[R], &[M]]);
         for level in [Level::Every, Level::Any] {
-            let edge = coarse(0, &one, &values[..2], level).unwrap();
+            let edge = steps(0, &one, &values[..2], level)[0].edge;
             assert_eq!((edge.comes_back, edge.stuck), (1.0, 2.0));
         }
-        assert!(coarse(0, &points(&[&[R, R], &[R, R]]), &values[..2], Level::Any).is_none());
+        assert!(steps(0, &points(&[&[R, R], &[R, R]]), &values[..2], Level::Any).is_empty());
+    }
+
+    /// The bands of a row of points, each with so many of two seeds that come back: every
+    /// seed, none, and below.
+    fn of_row(back: &[u64]) -> Vec<(Option<f64>, Option<f64>, bool)> {
+        use Region::{Metastable as M, Recovered as R};
+        let row: Vec<Point> = back
+            .iter()
+            .map(|back| match back {
+                2 => Point::of(&[R, R]),
+                1 => Point::of(&[R, M]),
+                _ => Point::of(&[M, M]),
+            })
+            .collect();
+        let values = [1.0, 2.0, 3.0, 4.0, 5.0];
+        let levels = [Level::Every, Level::Any];
+        let all = levels.map(|level| steps(0, &row, &values[..row.len()], level));
+        let bands = bands(&all.concat());
+        let ends = bands.iter().map(|it| (it.every_seed, it.no_seed, it.below));
+        ends.collect()
+    }
+
+    #[test]
+    fn a_band_has_two_edges_of_one_direction_and_one_without_the_other_is_told() {
+        assert_eq!(of_row(&[2, 1, 0]), [(Some(1.0), Some(3.0), true)]);
+        assert_eq!(of_row(&[0, 1, 2]), [(Some(3.0), Some(1.0), false)]);
+        // Nothing between.
+        assert_eq!(of_row(&[2, 0]), [(Some(1.0), Some(2.0), true)]);
+        assert_eq!(of_row(&[0, 2]), [(Some(2.0), Some(1.0), false)]);
+        // The first edges of the two kinds have different directions.
+        assert_eq!(
+            of_row(&[1, 2, 0]),
+            [(Some(2.0), None, false), (Some(2.0), Some(3.0), true)]
+        );
+        // The other edge is not on the map.
+        assert_eq!(of_row(&[2, 2, 1]), [(Some(2.0), None, true)]);
+        assert_eq!(of_row(&[1, 0, 0]), [(None, Some(2.0), true)]);
+        // Chance decides for a while.
+        assert_eq!(
+            of_row(&[2, 1, 2]),
+            [(Some(1.0), None, true), (Some(3.0), None, false)]
+        );
+        assert!(of_row(&[2, 2]).is_empty());
+    }
+
+    #[test]
+    fn a_point_that_cannot_be_told_is_on_neither_side() {
+        let row = points(&[&[Region::Recovered], &[Region::Metastable]]);
+        let mut step = steps(0, &row, &[1.0, 2.0], Level::Every)[0];
+        step.halve(1.5, Point::of(&[Region::Undetermined]));
+        assert_eq!((step.edge.comes_back, step.edge.stuck), (1.0, 2.0));
+        assert!(step.untold);
     }
 
     #[test]

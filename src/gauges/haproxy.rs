@@ -55,9 +55,10 @@ mod tests {
     use crate::model::{Preset, Roles};
 
     /// As `HAProxy` 2.6 gave it, with ten requests for a server that takes four.
-    const PAGE: &str = "# pxname,svname,qcur,qmax,scur,smax,slim,stot,\n\
-        web,FRONTEND,,,10,10,200,10,\nstats,FRONTEND,,,1,1,200,1,\n\
-        app,app1,0,0,4,4,4,4,\napp,BACKEND,6,6,10,10,20,10,\n";
+    const PAGE: &str = "# pxname,svname,qcur,qmax,scur,smax,slim,stot,hrsp_2xx,hrsp_3xx,hrsp_4xx,\
+        hrsp_5xx,\n\
+        web,FRONTEND,,,10,10,200,10,9,0,0,3,\nstats,FRONTEND,,,1,1,200,1,1,0,0,0,\n\
+        app,app1,0,0,4,4,4,4,9,0,1,2,\napp,BACKEND,6,6,10,10,20,10,9,0,1,3,\n";
 
     #[test]
     fn servers_are_the_workers_and_the_backends_queue_is_theirs() {
@@ -71,7 +72,7 @@ mod tests {
         assert!(
             values
                 .iter()
-                .zip([4.0, 4.0, 6.0])
+                .zip([4.0, 4.0, 6.0, 12.0])
                 .all(|(own, it)| (own - it).abs() < 1e-9),
             "{values:?}"
         );

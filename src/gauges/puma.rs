@@ -49,9 +49,11 @@ mod tests {
         let cluster = r#"{"started_at":"2026-11-24T20:51:06Z","workers":2,"phase":0,
             "booted_workers":2,"old_workers":0,"worker_status":[
             {"pid":1,"index":0,"phase":0,"booted":true,"last_checkin":"2026",
-             "last_status":{"backlog":1,"running":2,"pool_capacity":0,"max_threads":2}},
+             "last_status":{"backlog":1,"running":2,"pool_capacity":0,"max_threads":2,
+                            "requests_count":3}},
             {"pid":2,"index":1,"phase":0,"booted":true,"last_checkin":"2026",
-             "last_status":{"backlog":1,"running":2,"pool_capacity":0,"max_threads":2}}]}"#;
+             "last_status":{"backlog":1,"running":2,"pool_capacity":0,"max_threads":2,
+                            "requests_count":1}}]}"#;
         let roles = Roles::of(Preset::of("puma").unwrap());
         for text in [one, cluster] {
             let reading = roles.reading(&parse(text).unwrap());
@@ -61,7 +63,7 @@ mod tests {
             assert!(
                 values
                     .iter()
-                    .zip([4.0, 4.0, 2.0])
+                    .zip([4.0, 4.0, 2.0, 4.0])
                     .all(|(own, it)| (own - it).abs() < 1e-9),
                 "{values:?}"
             );

@@ -120,6 +120,7 @@ impl Scraper {
                 tell: Arc::clone(&tell),
                 malformed: Malformed::default(),
                 never: Vec::new(),
+                completed: None,
                 stopped,
             };
             Reader {
@@ -163,6 +164,8 @@ struct ScrapeLoop {
     malformed: Malformed,
     /// Roles that no reading has told yet, with the last cause.
     never: Vec<(&'static str, String)>,
+    /// The last count of completed requests, and when it was read.
+    completed: Option<(Nanos, f64)>,
     stopped: Receiver<()>,
 }
 
@@ -246,7 +249,16 @@ impl ScrapeLoop {
         });
         let at = self.clock.now();
         let over = match &told {
-            Ok(reading) => self.bin.add(at, |counters| add(counters, reading)),
+            Ok(reading) => {
+                let completed = since(&mut self.completed, at, reading);
+                self.bin.add(at, |counters| {
+                    add(counters, reading);
+                    if let Some((milli, covered)) = completed {
+                        counters.completed_milli += milli;
+                        counters.completed_covered_ns += covered.0;
+                    }
+                })
+            }
             Err(_) => self.bin.add(at, |counters| counters.failed += 1),
         };
         if let Some(sample) = over {
@@ -334,14 +346,59 @@ fn add(counters: &mut GaugeCounters, reading: &Reading) {
     }
 }
 
-/// A level in thousandths; what no counter can hold is kept below its range, so
-/// that sums of a day's readings stay in it.
+/// What was completed since the last reading that told the count, in thousandths, and how
+/// long ago that was. A count that fell began anew: what it missed is unknown.
+fn since(last: &mut Option<(Nanos, f64)>, at: Nanos, reading: &Reading) -> Option<(u64, Nanos)> {
+    let Some(Ok(count)) = &reading.completed else {
+        return None;
+    };
+    let (before, known) = last.replace((at, count.value))?;
+    let more = count.value - known;
+    (more >= 0.0).then(|| (thousandths(more), at.saturating_sub(before)))
+}
+
 fn milli(value: Value) -> u64 {
+    thousandths(value.value)
+}
+
+/// A number in thousandths; what no counter can hold is kept below its range, so
+/// that sums of a day's readings stay in it.
+fn thousandths(number: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "levels are not negative, and a cast from a larger number saturates"
     )]
-    let milli = (value.value * 1e3).round() as u64;
+    let milli = (number * 1e3).round() as u64;
     milli.min(1 << 40)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_completed_is_the_difference_of_two_counts_that_were_read() {
+        let at = Nanos::from_secs;
+        let told = |count: Option<f64>| Reading {
+            completed: count.map(|value| {
+                Ok(Value {
+                    value,
+                    stated: false,
+                })
+            }),
+            ..Reading::default()
+        };
+        let mut last = None;
+        for (second, count, more) in [
+            (1, Some(100.0), None), // the first says nothing of what was before
+            (2, Some(107.0), Some((7_000, at(1)))),
+            (3, None, None),                    // a reading without it
+            (4, Some(107.0), Some((0, at(2)))), // covers that time too
+            (5, Some(3.0), None),               // a server that began anew
+            (6, Some(3.5), Some((500, at(1)))),
+        ] {
+            assert_eq!(since(&mut last, at(second), &told(count)), more, "{second}");
+        }
+    }
 }

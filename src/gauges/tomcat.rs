@@ -1,8 +1,8 @@
 //! Tomcat's manager: the XML of `/manager/status?XML=true`.
 //!
 //! Of the whole page only `<threadInfo>` is wanted, whose attributes become
-//! metrics with the label `connector`. No XML parser for that: it reads the tags
-//! and their attributes as Tomcat writes them (`StatusTransformer`), and a page
+//! metrics with the label `connector`, and how many requests `<requestInfo>` counted. No
+//! XML parser for that: it reads the tags and their attributes as Tomcat writes them (`StatusTransformer`), and a page
 //! that is written otherwise has no series, which is told.
 
 use crate::model::{Malformed, Page, Series};
@@ -26,6 +26,12 @@ pub(super) fn parse(text: &str) -> Page {
                 Some(series.with("connector", connector.clone()))
             });
             page.series.extend(numbers);
+        } else if let Some(rest) = tag.strip_prefix("requestInfo ") {
+            let mut counts = attributes(rest).filter(|(name, _)| *name == "requestCount");
+            let count = counts.next().and_then(|(_, text)| text.parse().ok());
+            page.series.extend(count.map(|count| {
+                Series::new("requestCount", count).with("connector", connector.clone())
+            }));
         }
     }
     page
@@ -52,7 +58,8 @@ mod tests {
         let page = parse(
             "<?xml version=\"1.0\" encoding=\"utf-8\"?><status><jvm><memory free='309928312'/></jvm>\
              <connector name='\"http-nio-127.0.0.1-39400\"'><threadInfo  maxThreads=\"4\" \
-             currentThreadCount=\"2\" currentThreadsBusy=\"1\" /><requestInfo maxTime=\"5\"/>\
+             currentThreadCount=\"2\" currentThreadsBusy=\"1\" /><requestInfo  maxTime=\"5\" \
+             processingTime=\"9\" requestCount=\"7\" errorCount=\"0\" />\
              </connector><connector name='\"ajp\"'><threadInfo maxThreads=\"3\" \
              currentThreadsBusy=\"2\" /></connector></status>",
         );
@@ -60,7 +67,9 @@ mod tests {
         assert_eq!(busy[0].label("connector"), "http-nio-127.0.0.1-39400");
         let sum: f64 = busy.iter().map(|series| series.value).sum();
         assert!((sum - 3.0).abs() < 1e-9);
-        assert_eq!(page.series.len(), 5);
+        assert_eq!(page.series.len(), 6);
+        let count = page.of("requestCount").next().unwrap();
+        assert!((count.value - 7.0).abs() < 1e-9);
         for torn in [
             "<threadInfo maxThreads=",
             "<connector name='",

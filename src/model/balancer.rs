@@ -104,10 +104,13 @@ impl Chooser {
         let first = self.turn.choose(members)?;
         Some(match self.choice {
             BalancerChoice::RoundRobin => first,
-            BalancerChoice::Least => (first..members)
-                .chain(0..first)
-                .min_by_key(|member| under_way(*member))
-                .unwrap_or(first),
+            BalancerChoice::Least => {
+                let all = (first..members).chain(0..first);
+                let fewest = all.min_by_key(|member| under_way(*member));
+                let chosen = fewest.unwrap_or(first);
+                self.turn.next = chosen + 1;
+                chosen
+            }
             BalancerChoice::TwoRandom => {
                 let one = rng.random_range(0..members);
                 let other = rng.random_range(0..members);
@@ -203,7 +206,11 @@ mod tests {
             chosen(BalancerChoice::RoundRobin, &[9, 0, 0], 4),
             [0, 1, 2, 0]
         );
-        assert_eq!(chosen(BalancerChoice::Least, &[9, 4, 4], 3), [1, 1, 2]);
+        // Of the two with the fewest the first after the last that was chosen.
+        assert_eq!(
+            chosen(BalancerChoice::Least, &[9, 4, 4], 5),
+            [1, 2, 1, 2, 1]
+        );
         assert_eq!(chosen(BalancerChoice::Least, &[], 3), [0; 0]);
         let of_two = chosen(BalancerChoice::TwoRandom, &[9, 1], 1_000);
         let busier = of_two.iter().filter(|at| **at == 0).count();

@@ -7,7 +7,7 @@
 //!
 //! One step at a time: acknowledge, decide, act, wait whether it helped, decide again. A
 //! rollback that a check refuses is tried again once that check is waived. After the last
-//! step nothing more is done until the next alert.
+//! step nothing more is done until the next alert; one that fired again meanwhile is the next.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -53,7 +53,8 @@ pub enum OnCallStep {
 }
 
 impl OnCallStep {
-    fn action(&self) -> Action {
+    /// What is done by it.
+    pub(crate) fn action(&self) -> Action {
         match self {
             Self::Rollback => Action::Service(ServiceAction::Rollback),
             Self::Waive(check) => Action::Fleet(FleetAction::Waive {
@@ -95,6 +96,10 @@ pub(crate) struct OnCall<R> {
     doing: Doing,
     /// Alerts that fire.
     firing: BTreeSet<String>,
+    /// Alerts that they have been called for since they last had nothing to do.
+    heard: BTreeSet<String>,
+    /// One that fired anew meanwhile: the next call, once nothing is left to try.
+    anew: Option<String>,
     /// What is left to try.
     steps: VecDeque<OnCallStep>,
     /// Checks that were waived.
@@ -111,6 +116,8 @@ impl<R: Rng> OnCall<R> {
             rng,
             doing: Doing::Nothing,
             firing: BTreeSet::new(),
+            heard: BTreeSet::new(),
+            anew: None,
             steps: VecDeque::new(),
             waived: BTreeSet::new(),
             limited: false,
@@ -126,11 +133,23 @@ impl<R: Rng> OnCall<R> {
             self.firing.remove(name);
             return;
         }
+        let alone = self.firing.is_empty();
         self.firing.insert(name.to_owned());
+        let heard = !self.heard.insert(name.to_owned());
         if self.doing == Doing::Nothing {
-            let after = self.policy.acknowledge.sample(&mut self.rng);
-            self.doing = Doing::Called(name.to_owned(), now.saturating_add(after));
+            self.call(now, name);
+        } else if alone || heard {
+            // Beside one that fires it belongs to what they are at work on.
+            self.anew = Some(name.to_owned());
         }
+    }
+
+    /// Somebody will look at this alert.
+    fn call(&mut self, now: Nanos, name: &str) {
+        self.anew = None;
+        self.heard = self.firing.clone();
+        let after = self.policy.acknowledge.sample(&mut self.rng);
+        self.doing = Doing::Called(name.to_owned(), now.saturating_add(after));
     }
 
     /// The instant at which they do something next.
@@ -152,6 +171,11 @@ impl<R: Rng> OnCall<R> {
         }
         let Some(step) = self.step() else {
             self.doing = Doing::Nothing;
+            self.heard.clear();
+            let anew = self.anew.take();
+            if let Some(alert) = anew.filter(|alert| self.firing.contains(alert)) {
+                self.call(now, &alert);
+            }
             return None;
         };
         let action = step.action();
@@ -159,14 +183,15 @@ impl<R: Rng> OnCall<R> {
         Some(OnCallDeed::Act(action))
     }
 
-    /// The next step; once nothing fires any more, only what brings traffic back.
+    /// The next step; while nothing fires, only what brings traffic back. What is passed over
+    /// is not forgotten: with the traffic the alert may come back.
     fn step(&mut self) -> Option<OnCallStep> {
-        if self.firing.is_empty() {
-            let limited = self.limited;
-            self.steps
-                .retain(|step| limited && matches!(step, OnCallStep::Admit(_)));
+        if !self.firing.is_empty() {
+            return self.steps.pop_front();
         }
-        self.steps.pop_front()
+        let brings_back = |step: &OnCallStep| matches!(step, OnCallStep::Admit(_));
+        let place = self.steps.iter().position(brings_back);
+        self.steps.remove(place.filter(|_| self.limited)?)
     }
 
     fn decide(&mut self, from: Nanos) {
@@ -308,6 +333,43 @@ mod tests {
         // Another alert begins anew.
         one.alert(Nanos::from_secs(30), "users refused", true);
         assert_eq!(at(&mut one, 33, 5), "acknowledge users refused");
+    }
+
+    #[test]
+    fn what_was_passed_over_while_nothing_fired_is_done_where_it_fires_again() {
+        let mut one = somebody();
+        one.alert(Nanos::ZERO, "users refused", true);
+        at(&mut one, 3, 0);
+        at(&mut one, 4, 1);
+        one.ended(Nanos::from_secs(4), 1, &applied());
+        assert_eq!(at(&mut one, 10, 2), "admit 10 %");
+        one.ended(Nanos::from_secs(10), 2, &applied());
+        one.alert(Nanos::from_secs(12), "users refused", false);
+        assert_eq!(at(&mut one, 16, 3), "admit 100 %");
+        one.ended(Nanos::from_secs(16), 3, &applied());
+        // With all users it is as it was.
+        one.alert(Nanos::from_secs(17), "users refused", true);
+        assert_eq!(at(&mut one, 22, 4), "restart all at once");
+        one.ended(Nanos::from_secs(22), 4, &applied());
+        // Nothing is left: it is a call of its own.
+        assert_eq!(at(&mut one, 28, 5), "nothing");
+        assert_eq!(at(&mut one, 31, 5), "acknowledge users refused");
+        assert_eq!(at(&mut one, 32, 5), "rollback");
+    }
+
+    #[test]
+    fn an_alert_that_only_goes_on_is_no_other_call() {
+        let mut one = somebody();
+        one.alert(Nanos::ZERO, "users refused", true);
+        at(&mut one, 3, 0);
+        let mut second = 4;
+        for entry in 1..=4 {
+            assert_ne!(at(&mut one, second, entry), "nothing");
+            one.ended(Nanos::from_secs(second), entry, &applied());
+            second += 6;
+        }
+        assert_eq!(at(&mut one, second, 5), "nothing");
+        assert_eq!(one.next_deadline(), None);
     }
 
     #[test]

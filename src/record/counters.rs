@@ -383,6 +383,8 @@ counters! {
         busy_cold_ns,
         /// Of it: for probes of monitors that still waited for their answer.
         busy_probe_ns,
+        /// Of it: waiting for a connection of the instance's pool.
+        busy_connection_ns,
         /// Queue depth, integrated over time.
         queue_depth_ns,
         /// Largest queue depth.
@@ -391,6 +393,8 @@ counters! {
         enqueued,
         /// Jobs finished.
         finished,
+        /// Of them: by workers that only serve monitors.
+        finished_for_monitors,
         /// Jobs dropped because they had waited past the queue's limit, or
         /// nobody waited for them any more.
         expired,
@@ -404,6 +408,13 @@ counters! {
         waiting,
         /// Jobs running at the end of the interval: a level, not a sum.
         running,
+    }
+}
+
+impl InstanceCounters {
+    /// Jobs that the workers that serve have finished: those that the busy time is of.
+    pub const fn finished_serving(&self) -> u64 {
+        self.finished.saturating_sub(self.finished_for_monitors)
     }
 }
 
@@ -467,7 +478,8 @@ counters! {
 
 counters! {
     /// Gauges of the user's target, as it publishes them: **point
-    /// samples**, added up over the readings of an interval. So a mean is a sum
+    /// samples**, added up over the readings of an interval, but for what was completed,
+    /// which misses nothing between two readings. So a mean is a sum
     /// over the readings that had the value, and what was between two readings
     /// is unknown. A level is in thousandths (`_milli`), since an expression may
     /// come to a fraction. Two who read one target give more readings of the
@@ -495,6 +507,10 @@ counters! {
         queue_milli,
         /// Most jobs waiting at a reading, in thousandths.
         queue_milli_max,
+        /// Requests completed between two readings that told the count, in thousandths.
+        completed_milli,
+        /// The time between those readings; zero: how many were completed is unknown.
+        completed_covered_ns,
     }
 }
 

@@ -160,6 +160,15 @@ impl Recorder {
         &self.directory
     }
 
+    /// Removes its own files again, where nothing was recorded: another may take the
+    /// directory then.
+    pub(crate) fn give_up(self) {
+        for name in [LATENCY, SERIES, JOURNAL, HEADER] {
+            // What is left over is told to whoever names the directory again.
+            let _ = std::fs::remove_file(self.directory.join(name));
+        }
+    }
+
     /// Appends an event to the journal and sees it to the kernel at once.
     ///
     /// # Errors

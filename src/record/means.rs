@@ -1,6 +1,7 @@
 //! Means of what was counted at readings.
 
 use super::{GaugeCounters, ProcessCounters};
+use crate::units::Nanos;
 
 impl GaugeCounters {
     /// Busy workers on average; none where no reading told.
@@ -16,6 +17,13 @@ impl GaugeCounters {
     /// Jobs waiting on average; none where no reading told.
     pub fn queue(&self) -> Option<f64> {
         mean(self.queue_milli, self.queue_readings).map(|milli| milli / 1e3)
+    }
+
+    /// Requests completed per second; none where no two readings told their count.
+    pub fn completed_per_s(&self) -> Option<f64> {
+        let completed = self.completed_milli as f64 / 1e3;
+        let seconds = Nanos(self.completed_covered_ns).as_secs_f64();
+        (self.completed_covered_ns > 0).then(|| completed / seconds)
     }
 
     /// Busy workers / workers; none where either is unknown, or there is no worker.

@@ -7,7 +7,7 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use super::answer::expectation_sign;
 use super::text::Paint;
 use crate::analysis::RepeatedRuns;
-use crate::error::{EXIT_EXPECTATION, EXIT_INVALID, EXIT_PASSED, Error, Result};
+use crate::error::{EXIT_INVALID, EXIT_PASSED, Error, Result};
 use crate::record::printable;
 
 /// A line for each expectation, and for each run that does not count.
@@ -40,11 +40,10 @@ pub(crate) fn text(runs: &RepeatedRuns, color: bool) -> String {
 
 /// What the runs came to, in a word.
 pub(super) fn word(runs: &RepeatedRuns) -> &'static str {
-    let missed = runs.expectations.iter().any(|it| it.passed == Some(false));
     match runs.exit_code() {
         EXIT_PASSED => "passed",
-        EXIT_INVALID => "invalid",
-        EXIT_EXPECTATION if !missed && runs.failed.is_none() => "cannot tell",
+        EXIT_INVALID if runs.runs == 0 => "invalid",
+        EXIT_INVALID => "cannot tell",
         _ => "failed",
     }
 }
@@ -95,7 +94,9 @@ pub(crate) fn junit(runs: &RepeatedRuns) -> Result<String> {
 
 /// How the runs went, whatever is expected of them.
 fn of_runs(runs: &RepeatedRuns) -> Option<NonSuccessKind> {
-    if !runs.ended.is_empty() || runs.exit_code() == EXIT_INVALID {
+    // Where it is not settled, and none was left out, the expectation says so.
+    let lacking = runs.runs == 0 || !runs.left_out.is_empty();
+    if !runs.ended.is_empty() || (lacking && runs.exit_code() == EXIT_INVALID) {
         return Some(NonSuccessKind::Error);
     }
     runs.failed.is_some().then_some(NonSuccessKind::Failure)

@@ -76,7 +76,11 @@ pub(crate) fn text(title: &str, shares: &SeedShares, quiet: bool) -> String {
     if quiet {
         let all = shares.verdicts.iter();
         let all = all.map(|it| format!("{} {}", words(it.verdict.word()), share(it.seeds)));
-        let word = if shares.passed() { "PASSED" } else { "FAILED" };
+        let word = match shares.judged() {
+            Some(true) => "PASSED",
+            Some(false) => "FAILED",
+            None => "CANNOT TELL",
+        };
         return format!("{word}  {}\n", all.collect::<Vec<_>>().join(", "));
     }
     let mut text = format!("{}\n{}", printable(title), verdicts(shares));
@@ -85,10 +89,12 @@ pub(crate) fn text(title: &str, shares: &SeedShares, quiet: bool) -> String {
     }
     for it in &shares.expectations {
         let sign = expectation_sign(it.passed);
-        let why = if it.passed.is_none() {
-            "; cannot tell: the interval holds the share that is demanded"
-        } else {
-            ""
+        let why = match it.passed {
+            Some(_) => "",
+            None if it.at_least < 1.0 => {
+                "; cannot tell: the interval holds the share that is demanded"
+            }
+            None => "; cannot tell: in the others it could not be judged",
         };
         let _ = writeln!(
             text,

@@ -79,19 +79,31 @@ pub(super) fn edges(sweep: &Sweep) -> Vec<String> {
     };
     if sweep.seeds > 1 {
         let told = sweep.bands.iter().map(|band| {
-            let (end, beyond) = if band.every_seed < band.no_seed {
+            let (end, beyond) = if band.below {
                 ("up to", "from")
             } else {
                 ("from", "up to")
             };
-            format!(
-                "{}service recovers with every seed {end} {} {}, and with none {beyond} {}; \
-                 between, chance decides",
-                place(band.row),
-                sweep.x.key,
-                written(&sweep.x, band.every_seed),
-                written(&sweep.x, band.no_seed)
-            )
+            let (place, key) = (place(band.row), &sweep.x.key);
+            let end_of = |end: f64| written(&sweep.x, end);
+            match (band.every_seed, band.no_seed) {
+                (Some(every), Some(none)) => format!(
+                    "{place}service recovers with every seed {end} {key} {}, and with none \
+                     {beyond} {}; between, chance decides",
+                    end_of(every),
+                    end_of(none)
+                ),
+                (Some(every), None) => format!(
+                    "{place}service recovers with every seed {end} {key} {}; beyond, chance \
+                     decides",
+                    end_of(every)
+                ),
+                (None, none) => format!(
+                    "{place}service recovers with no seed {beyond} {key} {}; before, chance \
+                     decides",
+                    none.map_or_else(String::new, end_of)
+                ),
+            }
         });
         return told.collect();
     }
@@ -301,7 +313,8 @@ pub(crate) fn svg(sweep: &Sweep) -> String {
 /// The refined edge of each row, as one stroke in it.
 fn boundary(svg: &mut String, sweep: &Sweep, row_top: impl Fn(usize) -> f64) {
     for band in &sweep.bands {
-        let ends = [band.every_seed, band.no_seed].map(|end| place_of(&sweep.x.values, end));
+        // One that goes on has no other end to be drawn to.
+        let ends = [band.every_seed, band.no_seed].map(|end| place_of(&sweep.x.values, end?));
         let [Some(one), Some(other)] = ends else {
             continue;
         };
@@ -425,8 +438,9 @@ mod tests {
             back: vec![vec![1.0, 1.0, 1.0, 0.0], vec![1.0, 0.7, 0.04, 0.0]],
             bands: vec![Band {
                 row: 1,
-                every_seed: 3.25,
-                no_seed: 6.5,
+                every_seed: Some(3.25),
+                no_seed: Some(6.5),
+                below: true,
             }],
             ..sweep()
         };
@@ -438,6 +452,20 @@ mod tests {
                  none from 6.5/s; between, chance decides"
             ),
             "{text}"
+        );
+        let one_end = Sweep {
+            bands: vec![Band {
+                row: 0,
+                every_seed: Some(3.25),
+                no_seed: None,
+                below: false,
+            }],
+            ..several.clone()
+        };
+        let told = self::text(&one_end);
+        assert!(
+            told.contains("with every seed from load.rate 3.25/s; beyond, chance decides"),
+            "{told}"
         );
         let svg = svg(&several);
         assert_eq!(svg.matches("<line").count(), 0);

@@ -450,6 +450,10 @@ fn share(
         let message = "one run cannot fail what is about a share of seeds";
         reader.report(key, message, "without effect", "remove `abort`, or `share`");
     }
+    if key.value.0.0 == Ratio::WHOLE {
+        let suggestion = "leave `share` out: then every run must";
+        reader.report(key, statement::NEVER_ALL, "can never hold", suggestion);
+    }
     Some(key.value.0.0)
 }
 

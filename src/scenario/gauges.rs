@@ -63,20 +63,21 @@ fn source(reader: &mut Reader, gauges: &Spanned<file::Gauges>) -> Option<GaugeSo
         (&mut roles.busy, &own.busy),
         (&mut roles.workers, &own.workers),
         (&mut roles.queue, &own.queue),
+        (&mut roles.completed, &own.completed),
     ] {
         if let Some(text) = text {
             *role = expression(reader, text);
         }
     }
-    let written = [&own.busy, &own.workers, &own.queue];
-    let keys = ["preset", "busy", "workers", "queue"];
+    let written = [&own.busy, &own.workers, &own.queue, &own.completed];
+    let keys = ["preset", "busy", "workers", "queue", "completed"];
     let told = preset.is_some() || written.iter().any(|text| text.is_some());
     if !told && !reader.was_taken_out(gauges, &keys) {
         reader.report(
             gauges,
             "[[gauges]] does not say what to read",
             "incomplete",
-            "add `preset = \"puma\"`, or expressions: `busy`, `workers`, `queue`",
+            "add `preset = \"puma\"`, or expressions: `busy`, `workers`, `queue`, `completed`",
         );
     }
     let name = own.name.as_ref().map(|name| name.value.clone());

@@ -173,7 +173,7 @@ impl Reader {
         };
         contradictions::read(self, file, &known, &expectations);
         variants::read(self, file);
-        let responders = responders::read(self, file, target.is_none());
+        let responders = responders::read(self, file, &timeline, target.is_none());
         let game_end = self.game_end(file);
         let load = load?;
         Some(Plan {

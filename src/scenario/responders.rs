@@ -1,12 +1,21 @@
 //! `[[responder]]`: who is on call, and whether what they would do can be done here.
 
 use super::file::{self, File};
+use super::leaf::Spanned;
 use super::meaning::Reader;
+use super::{target, timeline};
 use crate::model::{OnCallPolicy, OnCallStep};
+use crate::plan::Entry;
 use crate::units::Ratio;
 
-/// Those on call; `fleet`: whether the target is the built-in fleet.
-pub(super) fn read(reader: &mut Reader, file: &File, fleet: bool) -> Vec<OnCallPolicy> {
+/// Those on call; `entries`: the timeline's; `fleet`: whether the target is the built-in
+/// fleet.
+pub(super) fn read(
+    reader: &mut Reader,
+    file: &File,
+    entries: &[Option<Entry>],
+    fleet: bool,
+) -> Vec<OnCallPolicy> {
     let responders = || file.responder.iter().map(|it| &it.value);
     reader.unique("responder", responders().map(|it| &it.name));
     let known = reader.names("alert", file.alert.iter().map(|alert| &alert.name));
@@ -26,6 +35,17 @@ pub(super) fn read(reader: &mut Reader, file: &File, fleet: bool) -> Vec<OnCallP
             );
         }
         let own = &responder.value;
+        if own.alerts.as_ref().is_some_and(Vec::is_empty)
+            && !reader.was_taken_out(responder, &["alerts"])
+        {
+            reader.report(
+                &reader.key(responder, &["alerts"]),
+                "`alerts` is empty, so this responder hears none",
+                "hears nothing",
+                "name some, or take the key out: then they hear all",
+            );
+        }
+        possible(reader, file, entries, responder);
         if let Some(pause) = own.pause.as_ref().filter(|_| !own.restart) {
             let message = "a pause is between restarts, and this responder makes none";
             reader.report(pause, message, "without effect", "add `restart = true`");
@@ -68,6 +88,49 @@ pub(super) fn read(reader: &mut Reader, file: &File, fleet: bool) -> Vec<OnCallP
         })
     });
     policies.collect()
+}
+
+/// Reports what they would try in vain, each at its key.
+fn possible(
+    reader: &mut Reader,
+    file: &File,
+    entries: &[Option<Entry>],
+    responder: &Spanned<file::Responder>,
+) {
+    for step in steps(&responder.value) {
+        let key = match &step {
+            OnCallStep::Rollback => "rollback",
+            OnCallStep::MonitorsOff => "monitors_off",
+            OnCallStep::Restart(_) => "restart",
+            // It comes with a refusal; a share has a message of its own.
+            OnCallStep::Waive(_) | OnCallStep::Admit(_) => continue,
+        };
+        let at = reader.key(responder, &[key]);
+        if let Some((message, suggestion)) = target::unfit(reader, file, &step.action()) {
+            let suggestion = match step {
+                OnCallStep::Rollback => "write `rollback = false`, or give [target] a `command`",
+                _ => suggestion,
+            };
+            reader.report(&at, message, "not for this target", suggestion);
+        } else if step == OnCallStep::Rollback && timeline::never_pushes(reader, entries) {
+            reader.report(
+                &at,
+                "a responder tries a rollback first, and nothing is pushed in this run",
+                "nothing to restore",
+                "write `rollback = false`",
+            );
+        } else if step == OnCallStep::MonitorsOff
+            && file.monitor.is_empty()
+            && !reader.file_lacks("monitor")
+        {
+            reader.report(
+                &at,
+                "there is no [[monitor]] to switch",
+                "nothing to act on",
+                "add a [[monitor]], or take `monitors_off` out",
+            );
+        }
+    }
 }
 
 /// What they try, in order.

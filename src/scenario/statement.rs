@@ -41,6 +41,9 @@ pub(super) enum Stretch {
     Window(Window, Range<usize>),
 }
 
+/// What is wrong with a share of all seeds.
+pub(super) const NEVER_ALL: &str = "no number of seeds shows that something holds in 100 % of them";
+
 /// A word of the text and where it stands.
 #[derive(Debug, Clone, Copy)]
 struct Token<'a> {
@@ -78,6 +81,14 @@ fn of_seeds(text: &str) -> Result<(&str, Option<Ratio>), Mistake> {
     let split = rest.rsplit_once(" in ");
     let share = split.and_then(|(_, share)| share.trim().parse::<Ratio>().ok());
     let share = share.filter(|share| *share <= Ratio::WHOLE);
+    if share == Some(Ratio::WHOLE) {
+        return Err(Mistake::new(
+            0..text.len(),
+            NEVER_ALL,
+            "can never hold",
+            "leave `in 100 % of seeds` out: then every seed must",
+        ));
+    }
     match (split, share) {
         (Some((before, _)), Some(share)) => Ok((before, Some(share))),
         _ => Err(Mistake::new(

@@ -398,11 +398,6 @@ fn call<T>(
 
 /// Reports entries of the timeline that cannot be done to this target.
 pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>]) {
-    let placed = other(reader, file);
-    let target = placed.map(|target| &target.value);
-    // What was taken out may be the process that an action needs.
-    let complete = !reader.file_lacks("target")
-        && placed.is_none_or(|placed| !reader.was_taken_out(placed, PROCESSES));
     let hooks = reader.names("hook", file.hook.iter().map(|hook| &hook.value.name));
     for (place, entry) in file.timeline.iter().zip(timeline) {
         let Some(entry) = entry else { continue };
@@ -410,10 +405,24 @@ pub(super) fn fits(reader: &mut Reader, file: &File, timeline: &[Option<Entry>])
             let at = reader.key(place, &["hook"]);
             reader.known("hook", &at, hook, hooks.as_ref());
         }
-        if complete && let Some((message, suggestion)) = misfit(&entry.action, target) {
+        if let Some((message, suggestion)) = unfit(reader, file, &entry.action) {
             reader.report(place, message, "not for this target", suggestion);
         }
     }
+}
+
+/// What is in the way of an action on the target of the file, where that is known.
+pub(super) fn unfit(
+    reader: &Reader,
+    file: &File,
+    action: &Action,
+) -> Option<(String, &'static str)> {
+    let placed = other(reader, file);
+    // What was taken out may be the process that an action needs.
+    let complete = !reader.file_lacks("target")
+        && placed.is_none_or(|placed| !reader.was_taken_out(placed, PROCESSES));
+    let target = placed.map(|target| &target.value);
+    complete.then(|| misfit(action, target)).flatten()
 }
 
 /// What is in the way of an action on this target, or on the built-in fleet.

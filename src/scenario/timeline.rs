@@ -37,6 +37,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Vec<Option<Entry>> {
     }
     causes(reader, file);
     something_to_restore(reader, file, &entries);
+    ends_what_began(reader, file, &entries);
     names_apart(reader, file, &entries);
     entries
 }
@@ -426,6 +427,23 @@ fn never(reader: &mut Reader, after: &Spanned<Text<After>>, action: &str) {
     );
 }
 
+/// Whether there is something to roll back after it.
+fn is_push(entry: &Entry) -> bool {
+    matches!(
+        entry.action,
+        Action::Fleet(FleetAction::Push { .. }) | Action::Target(TargetAction::Configure { .. })
+    )
+}
+
+/// Whether nothing is ever pushed in this run, as far as it could be read.
+pub(super) fn never_pushes(reader: &Reader, entries: &[Option<Entry>]) -> bool {
+    let read = !reader.file_lacks("timeline");
+    // What could not be read may be the push.
+    read && entries
+        .iter()
+        .all(|entry| entry.as_ref().is_some_and(|entry| !is_push(entry)))
+}
+
 /// Reports rollbacks before which nothing is pushed.
 fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entry>]) {
     // What could not be read may be the push.
@@ -433,13 +451,6 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
         return;
     }
     let entries: Vec<_> = entries.iter().flatten().collect();
-    let is_push = |entry: &Entry| {
-        matches!(
-            entry.action,
-            Action::Fleet(FleetAction::Push { .. })
-                | Action::Target(TargetAction::Configure { .. })
-        )
-    };
     let pushes = entries.iter().enumerate().filter(|(_, it)| is_push(it));
     let first = pushes
         .map(|(index, push)| match push.when {
@@ -469,6 +480,49 @@ fn something_to_restore(reader: &mut Reader, file: &File, entries: &[Option<Entr
                 },
             );
         }
+    }
+}
+
+/// Reports what is taken back before it is done: a fault that is mended before it is
+/// brought, instances and processes that go on before they are paused, limits that are
+/// lifted before they are set.
+fn ends_what_began(reader: &mut Reader, file: &File, entries: &[Option<Entry>]) {
+    if reader.file_lacks("timeline") || entries.iter().any(Option::is_none) {
+        return;
+    }
+    let entries: Vec<_> = entries.iter().flatten().collect();
+    for (index, entry) in entries.iter().enumerate() {
+        let (When::At(at), true) = (&entry.when, takes_back(&entry.action)) else {
+            continue;
+        };
+        let begun = entries.iter().enumerate();
+        let mut begun = begun
+            .filter(|(_, begun)| entry.action.ends(&begun.action))
+            .peekable();
+        let early = |(place, begun): (usize, &&Entry)| match &begun.when {
+            When::At(begun) => (begun, place) > (at, index),
+            When::After { .. } | When::Offered => false,
+        };
+        // Where there is none that is told of the entry by itself.
+        if begun.peek().is_some() && begun.all(early) {
+            reader.report(
+                &file.timeline[index],
+                "this takes back what only a later entry does",
+                "too early",
+                "put it after that entry",
+            );
+        }
+    }
+}
+
+/// Whether it does nothing but take something back.
+const fn takes_back(action: &Action) -> bool {
+    match action {
+        Action::Fleet(FleetAction::Mend { .. } | FleetAction::Continue { .. }) => true,
+        Action::Target(TargetAction::Process { fault, .. }) => {
+            matches!(fault, ProcessFault::Continue | ProcessFault::Lift)
+        }
+        _ => false,
     }
 }
 

@@ -23,7 +23,11 @@ const ADDED: [&str; 7] = [
 ];
 
 /// Counters that journals have got since.
-const COUNTERS_ADDED: [&str; 1] = ["busy_probe_ns"];
+const COUNTERS_ADDED: [&str; 3] = [
+    "busy_connection_ns",
+    "busy_probe_ns",
+    "finished_for_monitors",
+];
 
 const SEARCHES: &str = "reports/long/limits";
 

@@ -69,6 +69,43 @@ fn every_variant_meets_what_it_declares_with_five_seeds() {
     }
 }
 
+/// What is run only where its servers are installed is whole all the same.
+#[test]
+fn every_example_can_be_read_with_its_variants_which_declare_their_verdicts() {
+    let examples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut variants = 0;
+    for folder in std::fs::read_dir(examples).unwrap() {
+        let folder = folder.unwrap().path();
+        let file = folder.join("scenario.toml");
+        if !file.exists() {
+            continue;
+        }
+        let name = file.to_str().unwrap();
+        scenario::load(name, false).unwrap_or_else(|error| panic!("{error}"));
+        let plans = scenario::variants(name, &scenario::Changes::default(), false);
+        let plans = plans.unwrap_or_else(|error| panic!("{error}"));
+        variants += plans.len();
+        for plan in plans {
+            let declared = |it: &threadbare::plan::Expectation| {
+                it.that == threadbare::plan::Figure::IncidentVerdict
+            };
+            assert!(
+                plan.expectations.iter().any(declared),
+                "{name}: {:?}",
+                plan.variant
+            );
+        }
+        // One file a scenario.
+        let files = std::fs::read_dir(&folder).unwrap();
+        let files = files.filter(|it| {
+            let path = it.as_ref().unwrap().path();
+            path.extension().is_some_and(|it| it == "toml")
+        });
+        assert_eq!(files.count(), 1, "{name}");
+    }
+    assert!(variants >= 18, "{variants}");
+}
+
 fn profile(name: &str) -> scenario::Changes<'_> {
     scenario::Changes {
         profile: Some(name),

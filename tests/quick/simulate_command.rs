@@ -76,6 +76,43 @@ fn a_simulated_run_leaves_what_a_live_one_leaves() {
 }
 
 #[test]
+fn a_directory_that_is_taken_is_told_before_anything_is_computed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("mine"), "kept").unwrap();
+    for (command, flags) in [
+        ("simulate", ["--seeds", "9"]),
+        ("simulate", ["--seeds", "1"]),
+        ("what-if", ["--seeds", "9"]),
+    ] {
+        // Days of virtual time, which nobody waits for.
+        let output = threadbare(command, "missing-await", folder.path())
+            .args(ENDLESS)
+            .args(flags)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(2), "{command}");
+        assert!(
+            error(&output).contains("is not empty"),
+            "{}",
+            error(&output)
+        );
+        assert_eq!(text(folder.path(), "mine"), "kept");
+    }
+}
+
+#[test]
+fn seeds_that_met_a_bound_leave_their_directory_free() {
+    let folder = tempfile::tempdir().unwrap();
+    let directory = folder.path().join("run");
+    let output = threadbare("simulate", "missing-await", &directory)
+        .args(["--seeds", "2", "--events", "3000"])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(fs::read_dir(&directory).unwrap().count(), 0);
+}
+
+#[test]
 fn an_explosion_stops_at_its_bound_with_what_was_reached() {
     let folder = tempfile::tempdir().unwrap();
     let directory = folder.path().join("run");

@@ -102,6 +102,17 @@ impl<'a> Attribute<'a> {
         Self::new(name, Field::Flag(flag), about)
     }
 
+    /// Why a fault with this attribute does nothing; none where it may do something.
+    pub(super) fn without_effect(&self) -> Option<String> {
+        match &self.field {
+            Field::Share(share) if share.get() <= 0.0 => Some("0 % is nothing".into()),
+            Field::Durations(durations) if durations.mean() == Nanos::ZERO => {
+                Some(format!("{durations} takes no time"))
+            }
+            _ => None,
+        }
+    }
+
     /// The attribute of every fault that can reach some instances of the fleet only.
     pub(super) const fn instances(instances: &'a mut u64) -> Self {
         let about = "How many instances it reaches, from the first on; 0: all of them.";

@@ -51,7 +51,8 @@ pub enum GaugePlace {
     Statsd(SocketAddr),
 }
 
-/// Which metrics say how many workers are busy, there are, and jobs wait.
+/// Which metrics say how many workers are busy, there are, jobs wait, and requests were
+/// completed.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Roles {
     /// Workers that hold a job.
@@ -60,6 +61,10 @@ pub struct Roles {
     pub workers: Option<Expression>,
     /// Jobs that wait for a worker.
     pub queue: Option<Expression>,
+    /// Requests completed since the target began, whoever still waited for them: a count
+    /// that only grows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub completed: Option<Expression>,
 }
 
 impl Roles {
@@ -70,15 +75,17 @@ impl Roles {
             busy: read(preset.busy),
             workers: read(preset.workers),
             queue: read(preset.queue),
+            completed: read(preset.completed),
         }
     }
 
     /// Each role with its name, in the order in which they are told.
-    pub fn each(&self) -> [(&'static str, Option<&Expression>); 3] {
+    pub fn each(&self) -> [(&'static str, Option<&Expression>); 4] {
         [
             ("busy", self.busy.as_ref()),
             ("workers", self.workers.as_ref()),
             ("queue", self.queue.as_ref()),
+            ("completed", self.completed.as_ref()),
         ]
     }
 
@@ -90,20 +97,23 @@ impl Roles {
 
     /// What this page says of each role that is asked for.
     pub fn reading(&self, page: &Page) -> Reading {
-        let read = |expression: &Option<Expression>| {
+        let read = |expression: &Option<Expression>, fits: fn(Value) -> Result<Value, Unread>| {
             let value = expression.as_ref()?.value(page);
-            Some(value.map_err(Unread::from).and_then(level))
+            Some(value.map_err(Unread::from).and_then(fits))
         };
         Reading {
-            busy: read(&self.busy),
-            workers: read(&self.workers),
-            queue: read(&self.queue),
+            busy: read(&self.busy, level),
+            workers: read(&self.workers, level),
+            queue: read(&self.queue, level),
+            completed: read(&self.completed, count),
         }
     }
 }
 
 /// The highest level that is believed: no server has a thousand million workers or jobs.
 const LEVEL_MAX: f64 = 1e9;
+/// The highest count that is believed: up to 2⁵³ a number of a page is exact to one.
+const COUNT_MAX: f64 = 9_007_199_254_740_992.0;
 
 /// Why a role has no value on a page.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -139,6 +149,21 @@ fn level(value: Value) -> Result<Value, Unread> {
     Ok(value)
 }
 
+/// A count is a number from zero on, and one that is read: what an expression states by
+/// itself never grows, and would say that nothing is ever completed.
+fn count(value: Value) -> Result<Value, Unread> {
+    if value.stated {
+        return Err(Unread::Unfit("a number of the expression, and not counted"));
+    }
+    if value.value < 0.0 {
+        return Err(Unread::Unfit("below zero"));
+    }
+    if value.value > COUNT_MAX {
+        return Err(Unread::Unfit("over 2^53, more than can be counted exactly"));
+    }
+    Ok(value)
+}
+
 /// What a page said of each role: none where it was not asked for, the cause
 /// where it has no value.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -149,15 +174,18 @@ pub struct Reading {
     pub workers: Option<Result<Value, Unread>>,
     /// Jobs that wait for a worker.
     pub queue: Option<Result<Value, Unread>>,
+    /// Requests completed since the target began.
+    pub completed: Option<Result<Value, Unread>>,
 }
 
 impl Reading {
     /// Each role with its name.
-    pub fn each(&self) -> [(&'static str, Option<&Result<Value, Unread>>); 3] {
+    pub fn each(&self) -> [(&'static str, Option<&Result<Value, Unread>>); 4] {
         [
             ("busy", self.busy.as_ref()),
             ("workers", self.workers.as_ref()),
             ("queue", self.queue.as_ref()),
+            ("completed", self.completed.as_ref()),
         ]
     }
 

@@ -4,7 +4,8 @@
 //! every known one with `or`. A number at its end is the server's own default:
 //! it counts only where the page has none of the names, and is then said to be
 //! stated, not read. An empty text: nothing that is published is such a figure.
-//! A metric that only ever grows is none: a count of waits is no queue.
+//! A metric that only ever grows is no level: a count of waits is no queue. `completed` is
+//! such a count, of what the workers of `busy` were given back from, and of nothing else.
 
 /// What a server's page calls its workers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Preset {
     pub workers: &'static str,
     /// Jobs that wait for one.
     pub queue: &'static str,
+    /// Requests completed since the server began: the one figure here that only grows.
+    pub completed: &'static str,
 }
 
 impl Preset {
@@ -38,6 +41,9 @@ pub(crate) const PRESETS: [Preset; 16] = [
         workers: "tomcat_threads_config_max_threads or tomcat_threads_current_threads \
                   or maxThreads or 200",
         queue: "",
+        // The manager's page counts a request once it is over (RequestInfo); so does the
+        // meter that Micrometer makes of it.
+        completed: "tomcat_global_request_seconds_count or requestCount",
     },
     Preset {
         name: "jetty",
@@ -46,6 +52,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         // QueuedThreadPool's maxThreads.
         workers: "jetty_threads_config_max or jetty_threads_current or 200",
         queue: "jetty_threads_jobs",
+        completed: "",
     },
     Preset {
         name: "undertow",
@@ -53,6 +60,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         busy: "wildfly_io_busy_task_thread_count",
         workers: "wildfly_io_max_pool_size",
         queue: "wildfly_io_queue_size",
+        completed: "",
     },
     Preset {
         name: "java executor",
@@ -60,6 +68,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         busy: "executor_active_threads",
         workers: "executor_pool_max_threads",
         queue: "executor_queued_tasks",
+        completed: "executor_completed_tasks_total",
     },
     Preset {
         name: "hikaricp",
@@ -68,6 +77,8 @@ pub(crate) const PRESETS: [Preset; 16] = [
         // maximumPoolSize: 10, in HikariCP's README.
         workers: "hikaricp_connections_max or 10",
         queue: "hikaricp_connections_pending",
+        // Recorded when a connection is given back.
+        completed: "hikaricp_connections_usage_seconds_count",
     },
     Preset {
         name: "pgbouncer",
@@ -75,6 +86,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         busy: "pgbouncer_pools_server_active_connections",
         workers: "",
         queue: "pgbouncer_pools_client_waiting_connections",
+        completed: "",
     },
     Preset {
         name: "puma",
@@ -86,6 +98,8 @@ pub(crate) const PRESETS: [Preset; 16] = [
         // Puma's default maximum of threads on MRI.
         workers: "puma_max_threads or max_threads or 5",
         queue: "puma_backlog or backlog",
+        // Counted when a thread begins with it: the same but for those in progress.
+        completed: "requests_count",
     },
     Preset {
         name: "gunicorn",
@@ -93,6 +107,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         busy: "",
         workers: "gunicorn.workers",
         queue: "gunicorn.backlog",
+        completed: "",
     },
     Preset {
         name: "php-fpm",
@@ -100,6 +115,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         busy: "phpfpm_active_processes",
         workers: "phpfpm_total_processes",
         queue: "phpfpm_listen_queue",
+        completed: "",
     },
     Preset {
         name: "node",
@@ -111,6 +127,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         workers: "count(nodejs_eventloop_utilization) \
                   or count(nodejs_eventloop_utilization_ratio)",
         queue: "",
+        completed: "",
     },
     Preset {
         name: "go",
@@ -118,6 +135,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         busy: "go_sql_in_use_connections or go_goroutines",
         workers: "go_sql_max_open_connections",
         queue: "",
+        completed: "",
     },
     Preset {
         name: "dotnet",
@@ -129,6 +147,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         queue: "dotnet_thread_pool_queue_length or dotnet_threadpool_queue_length \
                 or process_runtime_dotnet_thread_pool_queue_length \
                 or system_runtime_threadpool_queue_length or kestrel_queued_connections",
+        completed: "",
     },
     Preset {
         name: "haproxy",
@@ -146,6 +165,12 @@ pub(crate) const PRESETS: [Preset; 16] = [
         // manual, 9.1, `qcur`).
         queue: "haproxy_backend_current_queue + haproxy_server_current_queue \
                 or haproxy_backend_current_queue or qcur",
+        // What servers answered, by status; what HAProxy answered for them is not in it.
+        completed: "haproxy_server_http_responses_total \
+                    or hrsp_2xx{svname!=\"FRONTEND\", svname!=\"BACKEND\"} \
+                    + hrsp_3xx{svname!=\"FRONTEND\", svname!=\"BACKEND\"} \
+                    + hrsp_4xx{svname!=\"FRONTEND\", svname!=\"BACKEND\"} \
+                    + hrsp_5xx{svname!=\"FRONTEND\", svname!=\"BACKEND\"}",
     },
     Preset {
         name: "envoy",
@@ -153,6 +178,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
         busy: "envoy_cluster_upstream_rq_active",
         workers: "",
         queue: "envoy_cluster_upstream_rq_pending_active",
+        completed: "envoy_cluster_upstream_rq_completed",
     },
     Preset {
         name: "resilience4j",
@@ -161,6 +187,7 @@ pub(crate) const PRESETS: [Preset; 16] = [
                - resilience4j_bulkhead_available_concurrent_calls",
         workers: "resilience4j_bulkhead_max_allowed_concurrent_calls",
         queue: "",
+        completed: "",
     },
     Preset {
         name: "nginx",
@@ -168,5 +195,6 @@ pub(crate) const PRESETS: [Preset; 16] = [
         busy: "nginx_connections_reading + nginx_connections_writing",
         workers: "",
         queue: "",
+        completed: "",
     },
 ];

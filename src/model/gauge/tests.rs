@@ -70,6 +70,7 @@ fn what_a_page_does_not_say_is_absent_and_never_zero() {
         busy: "zero - max".parse().ok(),
         workers: "absent or 5".parse().ok(),
         queue: None,
+        completed: None,
     };
     let reading = roles.reading(&page());
     assert!(!reading.holds()); // a stated number alone is no reading
@@ -196,7 +197,7 @@ fn mistakes_in_an_expression_have_their_place() {
 #[test]
 fn every_preset_is_read_and_has_a_name_of_its_own() {
     for preset in &PRESETS {
-        for text in [preset.busy, preset.workers, preset.queue] {
+        for text in [preset.busy, preset.workers, preset.queue, preset.completed] {
             let read = text.parse::<Expression>();
             assert!(text.is_empty() || read.is_ok(), "{}: {read:?}", preset.name);
         }
@@ -220,6 +221,29 @@ fn a_default_counts_only_where_the_page_has_none_and_says_so() {
     assert!(workers(&page).stated && (workers(&page).value - 200.0).abs() < 1e-9);
     page.series.push(max);
     assert!(!workers(&page).stated && (workers(&page).value - 10.0).abs() < 1e-9);
+}
+
+#[test]
+fn what_was_completed_is_counted_and_never_stated() {
+    let roles = |text: &str| Roles {
+        completed: text.parse().ok(),
+        ..Roles::default()
+    };
+    let page = Page {
+        series: vec![Series::new("done", 5e9)],
+        malformed: Malformed::default(),
+    };
+    let value = |text: &str| roles(text).reading(&page).completed.unwrap();
+    // A count may be far over what a level can be.
+    assert!((value("done").unwrap().value - 5e9).abs() < 1e-3);
+    // Zero that is stated would say that nothing is ever completed.
+    for text in ["gone or 0", "0 - done", "done * done * done"] {
+        assert!(
+            matches!(value(text), Err(super::Unread::Unfit(_))),
+            "{text}"
+        );
+    }
+    assert!(!roles("gone or 0").reading(&page).holds());
 }
 
 #[test]

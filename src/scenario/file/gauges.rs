@@ -26,6 +26,10 @@ pub(in crate::scenario) struct Gauges {
     pub(in crate::scenario) workers: Option<Spanned<String>>,
     /// Jobs waiting for a worker, as an expression; in place of the preset's.
     pub(in crate::scenario) queue: Option<Spanned<String>>,
+    /// Requests completed since the server began, whoever still waited for them, as an
+    /// expression that only grows; in place of the preset's. Without it neither a deadlock
+    /// nor a leak is told.
+    pub(in crate::scenario) completed: Option<Spanned<String>>,
     /// Time between two readings.
     #[serde(default = "every")]
     pub(in crate::scenario) every: PlacedText<Positive>,

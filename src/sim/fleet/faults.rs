@@ -94,6 +94,7 @@ impl Fleet {
                 Denial::IdentityFailed
             }
             Stage::Connect(_) => {
+                own.book(now, place.worker, &self.jobs);
                 own.awaits_no_more(place.worker);
                 own.connections.give_up(place.worker);
                 Denial::NoConnection
@@ -166,6 +167,7 @@ impl Fleet {
         }
         let timeout = self.spec.pool.and_then(|pool| pool.timeout);
         let until = timeout.map_or(Nanos::MAX, |timeout| now.saturating_add(timeout));
+        own.book(now, place.worker, &self.jobs);
         let awaited = own.awaits(place.worker, until);
         if timeout.is_some() {
             self.calendar.enter(until, Event::GivenUp(awaited));
@@ -186,6 +188,7 @@ impl Fleet {
             let Some(next) = own.connections.leave() else {
                 continue;
             };
+            own.book(now, next, &self.jobs);
             own.awaits_no_more(next);
             own.workers[next as usize].connections += 1;
             let next = own.place(next);
@@ -212,7 +215,9 @@ impl Fleet {
             return false;
         };
         let at = now.saturating_add(delay.sample(&mut self.rng));
-        let slot = self.under_way.insert((instance, arrival));
+        // The balancer has chosen where it goes to: a later launch is somewhere else.
+        let launch = self.instances[instance as usize].launch;
+        let slot = self.under_way.insert((instance, launch, arrival));
         self.calendar.enter(at, Event::Arrives(slot));
         true
     }
@@ -220,17 +225,16 @@ impl Fleet {
     /// A request that was under way reaches its instance, unless its caller has gone:
     /// then the balancer has let it go.
     pub(super) fn arrives(&mut self, now: Nanos, slot: u32) {
-        let Some((instance, arrival)) = self.under_way.remove(slot) else {
+        let Some((instance, launch, arrival)) = self.under_way.remove(slot) else {
             return;
         };
+        let own = &self.instances[instance as usize];
+        let there = own.up && own.launch == launch;
         let gone = self.jobs.get(arrival.job).is_none_or(super::Job::abandoned);
-        if gone {
-            self.jobs.remove(arrival.job);
-        } else if self.instances[instance as usize].up {
+        if there && !gone {
             self.arrive(now, instance, arrival);
-        } else {
-            self.balancer.upstream_errors += 1;
-            self.turn_away(arrival.job, Some(Denial::InstanceBroke));
+        } else if let Some(job) = self.jobs.remove(arrival.job) {
+            self.broke(job);
         }
     }
 

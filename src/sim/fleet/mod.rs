@@ -72,8 +72,8 @@ pub(super) struct Fleet {
     load: InstanceLoad,
     /// What the balancer draws from.
     rng: StdRng,
-    /// Requests on their way from the balancer.
-    under_way: Slab<(u32, Arrival)>,
+    /// Requests on their way from the balancer, each to a launch of an instance.
+    under_way: Slab<(u32, u32, Arrival)>,
     /// Instances in rotation, by their places.
     members: Vec<u32>,
     balancer: BalancerCounters,
@@ -200,6 +200,18 @@ impl Fleet {
         if let (Some(job), Some(denial)) = (self.jobs.remove(job), denial) {
             self.answer(job.caller, Err(denial));
         }
+    }
+
+    /// The instance that the job was for is gone; the balancer tells who waited for it.
+    fn broke(&mut self, job: Job) {
+        if job.caller == NONE {
+            return;
+        }
+        // A check of the balancer's own is no request that it passed on.
+        if Checks::instance(job.caller).is_none() {
+            self.balancer.upstream_errors += 1;
+        }
+        self.answer(job.caller, Err(Denial::InstanceBroke));
     }
 
     fn waits(&self, job: u32, attempt: u32) -> bool {

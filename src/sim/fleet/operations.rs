@@ -7,7 +7,7 @@ use super::super::calendar::Event;
 use super::super::instance::{Instance, NONE};
 use super::Fleet;
 use crate::model::{
-    Action, Admission, Denial, FleetAction, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, Stage,
+    Action, Admission, FleetAction, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, Stage,
     applied_later, each,
 };
 use crate::record;
@@ -144,10 +144,7 @@ impl Fleet {
                 counters,
             });
             for job in lost {
-                if job.caller != NONE {
-                    self.balancer.upstream_errors += 1;
-                    self.answer(job.caller, Err(Denial::InstanceBroke));
-                }
+                self.broke(job);
             }
         }
         self.calendar

@@ -78,6 +78,13 @@ pub(in crate::sim) struct Worker {
     pub(super) booked: Nanos,
 }
 
+impl Worker {
+    /// Whether it is in a wait for a connection.
+    pub(super) const fn waits_for_connection(&self) -> bool {
+        matches!(self.stage, Stage::Connect(_)) && self.awaits != 0
+    }
+}
+
 pub(super) const FREE: Worker = Worker {
     job: NONE,
     stage: Stage::Application,

@@ -249,6 +249,7 @@ impl Instance {
             self.counted.busy_cold_ns += held.cold.0;
         }
         self.counted.finished += 1;
+        self.counted.finished_for_monitors += u64::from(crew == Crew::Monitors);
         let team = self.team(crew);
         team.busy.set(now, team.busy.get() - 1);
         team.free.push(worker);
@@ -264,13 +265,16 @@ impl Instance {
         Some(std::mem::replace(&mut job.caller, NONE))
     }
 
-    /// Enters what the worker did for nobody since it was last booked.
-    fn book(&mut self, now: Nanos, worker: u32, jobs: &Slab<Job>) {
+    /// Enters what the worker did for nobody, and waited for, since it was last booked.
+    pub(super) fn book(&mut self, now: Nanos, worker: u32, jobs: &Slab<Job>) {
         if self.crew(worker) == Crew::Monitors {
             return;
         }
         let worker = &mut self.workers[worker as usize];
         let since = std::mem::replace(&mut worker.booked, now);
+        if worker.waits_for_connection() {
+            self.counted.busy_connection_ns += (now - since).0;
+        }
         let Some(job) = jobs.get(worker.job) else {
             return;
         };

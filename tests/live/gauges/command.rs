@@ -43,7 +43,7 @@ fn one_reading_tells_what_fits_and_what_is_missing() {
     for told in [
         "2 series",
         "1 line cannot be read, the first is line 3",
-        "hikaricp\n  busy     3\n  workers  10  stated, not read: the page does not say\n  queue    2\n",
+        "hikaricp\n  busy      3\n  workers   10  stated, not read: the page does not say\n  queue     2\n",
     ] {
         assert!(text.contains(told), "{told}: {text}");
     }
@@ -57,13 +57,13 @@ fn one_reading_tells_what_fits_and_what_is_missing() {
     let (code, text) = gauges(&server, &busy);
     assert_eq!(code, Some(0), "{text}");
     assert!(
-        text.contains("busy     1.5") && text.contains("queue    –  the page has no gone"),
+        text.contains("busy      1.5") && text.contains("queue     –  the page has no gone"),
         "{text}"
     );
     let (code, text) = gauges(&server, &["--preset", "puma"]);
     assert_eq!(code, Some(3), "{text}");
     assert!(
-        text.contains("workers  5  stated") && text.contains("The page has:\n  hikaricp"),
+        text.contains("workers   5  stated") && text.contains("The page has:\n  hikaricp"),
         "{text}"
     );
 }

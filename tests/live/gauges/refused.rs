@@ -22,6 +22,7 @@ fn source(server: &Server) -> GaugeSource {
             busy: "app_busy".parse().ok(),
             workers: "app_workers or 4".parse().ok(),
             queue: "app_queue".parse().ok(),
+            completed: None,
         },
         every: Nanos::from_millis(500),
     }

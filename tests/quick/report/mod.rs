@@ -247,6 +247,7 @@ fn observed() -> Findings {
             saturation: Some(0.875),
             queue: Some(7.25),
             queue_max: Some(19.0),
+            completed_per_s: None,
             workers_stated: false,
         },
         GaugeFigures {
@@ -259,6 +260,7 @@ fn observed() -> Findings {
             saturation: None,
             queue: None,
             queue_max: None,
+            completed_per_s: None,
             workers_stated: true,
         },
     ];

@@ -422,3 +422,31 @@ fn a_hook_that_would_be_read_as_two_requests_is_a_mistake() {
         assert_eq!(told(&text), Vec::<String>::new(), "{text}");
     }
 }
+
+#[test]
+fn what_is_taken_back_before_it_is_done_is_told() {
+    let brought =
+        |at: u64| format!("[[timeline]]\nat = '{at}s'\ndo = 'break'\nfault = 'database_down'\n");
+    let mended = "[[timeline]]\nat = '20s'\ndo = 'mend'\nfault = 'database_down'\n";
+    for (file, before, after) in [
+        (
+            FLEET,
+            format!("{mended}{}", brought(10)),
+            format!("{mended}{}", brought(30)),
+        ),
+        (OWN, format!("{PAUSE}{CONTINUE}"), {
+            let early = CONTINUE.replace("30s", "10s");
+            format!("{PAUSE}{early}")
+        }),
+    ] {
+        assert_eq!(told(&format!("{file}{before}")), [""; 0]);
+        assert_eq!(
+            told(&format!("{file}{after}")),
+            ["this takes back what only a later entry does"]
+        );
+    }
+    // At the same instant the order of the file decides.
+    let together = brought(20);
+    assert_eq!(told(&format!("{FLEET}{together}{mended}")), [""; 0]);
+    assert_eq!(told(&format!("{FLEET}{mended}{together}")).len(), 1);
+}

@@ -8,6 +8,7 @@ mod large;
 mod load;
 mod mistakes;
 mod proxies;
+mod responders;
 mod variants;
 
 use threadbare::model::{Action, ServiceAction, When};

@@ -213,6 +213,15 @@ fn a_share_of_seeds_is_written_as_a_key_or_in_one_line() {
             "that = \"error share\"\nat_most = \"1 %\"\nabort = true\nshare = \"50 %\"",
             "cannot fail",
         ),
+        // Wilson's interval never reaches it.
+        (
+            "that = \"incident verdict\"\nis = \"metastable\"\nshare = \"100 %\"",
+            "leave `share` out",
+        ),
+        (
+            "that = \"incident verdict is metastable in 100 % of seeds\"",
+            "can never hold",
+        ),
     ] {
         let found = share(expect).unwrap_err().to_string();
         assert!(found.contains(told), "{expect}: {found}");

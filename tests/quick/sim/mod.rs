@@ -1,9 +1,11 @@
 //! The simulator against theory, the literature and itself.
 
 mod actions;
+mod balancer;
 mod carried_out;
 mod fleet;
 mod fleet_faults;
+mod held;
 mod literature;
 mod parity;
 mod properties;

@@ -136,6 +136,7 @@ impl Server for Tomcat {
         );
         source.roles.busy = format!("currentThreadsBusy{connector}").parse().ok();
         source.roles.workers = format!("maxThreads{connector}").parse().ok();
+        source.roles.completed = format!("requestCount{connector}").parse().ok();
         vec![source]
     }
 }

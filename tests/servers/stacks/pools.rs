@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use super::{exhausted_from, gauge, gauges, processors, short};
+use super::{exhausted_from, gauge, gauges, processors, says, short};
 use crate::run::{Run, alone, threadbare};
 use crate::server::Example;
 
@@ -11,7 +11,6 @@ use crate::server::Example;
 fn stands_still(run: &Run, phase: &str) {
     let incident = &run.summary["incident"];
     assert_eq!(incident["verdict"], "recovered_by_intervention");
-    assert_ne!(incident["sustaining"], "retries");
     assert!(run.goodput_share("baseline") > 0.99);
     assert!(run.goodput_share(phase) < 0.15, "{phase}");
     // Nothing is at work.
@@ -27,6 +26,7 @@ fn a_spike_leaves_two_pools_waiting_for_each_other() {
     let run = short("fastapi-deadlock");
     let after = "surge over";
     stands_still(&run, after);
+    assert_eq!(run.summary["incident"]["sustaining"], "deadlock");
     assert!(run.figure(after, "completed_per_s") <= 0.0);
     for source in ["threads", "connections"] {
         let all = gauges(&run, after, source);
@@ -79,6 +79,7 @@ fn a_pool_whose_timeouts_leak_is_empty_for_ever_without_a_retry() {
     let run = short("pool-leak");
     let after = "database as usual";
     stands_still(&run, after);
+    assert_eq!(run.summary["incident"]["sustaining"], "leak");
     let pool = gauges(&run, after, "connections");
     assert_eq!(pool["busy"], pool["workers"]);
     // All are taken, and none is in use.
@@ -104,6 +105,8 @@ fn the_pool_behind_the_threads_is_exhausted_first() {
     assert!(waiting > 4.0 * size, "{waiting} wait for {size}");
     let busy = gauge(&run, "surge", "puma", "busy_max");
     assert!((waiting + size - busy).abs() <= 2.0, "{busy} busy threads");
+    let told = ["of `puma` waited for one of the 4 of `connections`"];
+    assert!(says(&run, &told), "{:?}", run.summary["sentences"]);
     let incident = &run.summary["incident"];
     assert_eq!(incident["verdict"], "recovered_with_the_trigger");
 }

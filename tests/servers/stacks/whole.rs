@@ -14,7 +14,7 @@ struct Variant {
 
 /// The variants of an example, the scenario as it is first.
 fn variants(example: &str) -> Vec<Variant> {
-    let path = folder(example).join("scenario.variants.toml");
+    let path = folder(example).join("scenario.toml");
     let text = fs::read_to_string(path).unwrap();
     let table: toml::Table = text.parse().unwrap();
     let text = |value: &toml::Value| value.as_str().unwrap().to_owned();

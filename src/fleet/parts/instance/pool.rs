@@ -61,14 +61,6 @@ pub(super) struct Post {
     pub index: usize,
 }
 
-/// A job that was handed to a worker.
-#[derive(Debug)]
-pub(super) struct Taken {
-    pub job: Job,
-    /// Other jobs that workers of the instance held then.
-    pub others: u64,
-}
-
 /// A job that a worker holds.
 #[derive(Debug)]
 struct JobInWork {
@@ -76,6 +68,10 @@ struct JobInWork {
     /// None: nobody waits, it is a detached verification.
     caller: Option<Arc<Caller>>,
     probe: bool,
+    /// Since when it waits for a connection, where it does.
+    waits_since: Option<Nanos>,
+    /// How long it had waited for others before.
+    waited: Nanos,
 }
 
 impl JobInWork {
@@ -96,6 +92,12 @@ impl JobInWork {
         let held = now.saturating_sub(self.since);
         self.probe
             .then(|| held.saturating_sub(self.zombie(now).unwrap_or_default()))
+    }
+
+    /// Busy time up to `now` in waits for a connection.
+    fn waited(&self, now: Nanos) -> Nanos {
+        let waits = self.waits_since.map(|since| now.saturating_sub(since));
+        self.waited.saturating_add(waits.unwrap_or_default())
     }
 }
 
@@ -168,7 +170,7 @@ impl Pool {
     }
 
     /// Waits for a job and hands it to a worker; none once the instance stops.
-    pub(super) fn take(&self, post: Post) -> Option<Taken> {
+    pub(super) fn take(&self, post: Post) -> Option<Job> {
         let mut expired = Vec::new();
         let mut state = lock(&self.state);
         let taken = loop {
@@ -183,11 +185,7 @@ impl Pool {
                 if post.crew == Crew::Serving {
                     state.queue_wait.record(popped.wait);
                 }
-                let held = state.serving.busy.get() + state.monitors.busy.get();
-                break Some(Taken {
-                    job: popped.job,
-                    others: held - 1,
-                });
+                break Some(popped.job);
             }
             if expired.is_empty() {
                 state = self
@@ -205,6 +203,23 @@ impl Pool {
         taken
     }
 
+    /// Jobs that workers of the instance hold beside the one of whoever asks.
+    pub(super) fn others(&self) -> u64 {
+        let state = lock(&self.state);
+        let held = state.serving.busy.get() + state.monitors.busy.get();
+        held.saturating_sub(1)
+    }
+
+    /// The worker waits for a connection from now on, or no longer does.
+    pub(super) fn waits_for_connection(&self, post: Post, waits: bool) {
+        let mut state = lock(&self.state);
+        let now = self.clock.now();
+        if let Some(held) = &mut state.team(post.crew).held[post.index] {
+            held.waited = held.waited(now);
+            held.waits_since = waits.then_some(now);
+        }
+    }
+
     /// The worker's job is done; false where the instance stopped meanwhile:
     /// then the job counts as lost, and its caller must not be answered.
     pub(super) fn finish(&self, post: Post, cold: Nanos) -> bool {
@@ -215,10 +230,12 @@ impl Pool {
         let now = self.clock.now();
         let held = state.team(post.crew).let_go(post.index, now);
         state.counted.finished += 1;
+        state.counted.finished_for_monitors += u64::from(post.crew == Crew::Monitors);
         if post.crew == Crew::Serving {
             state.counted.busy_zombie_ns += held.zombie(now).unwrap_or_default().0;
             state.counted.busy_detached_ns += held.detached(now).unwrap_or_default().0;
             state.counted.busy_probe_ns += held.probe(now).unwrap_or_default().0;
+            state.counted.busy_connection_ns += held.waited(now).0;
             state.counted.busy_cold_ns += cold.0;
         }
         true
@@ -284,6 +301,8 @@ impl Team {
             since: now,
             caller,
             probe,
+            waits_since: None,
+            waited: Nanos::ZERO,
         });
         self.busy.set(now, self.busy.get() + 1);
     }
@@ -335,6 +354,7 @@ impl PoolState {
             if let Some(time) = held.probe(now) {
                 counters.busy_probe_ns += time.0;
             }
+            counters.busy_connection_ns += held.waited(now).0;
         }
         Reading {
             counters: PartCounters::Instance(counters),
@@ -350,5 +370,54 @@ fn turn_away(expired: &mut Vec<Job>) {
             // A caller who has gone needs no answer.
             let _ = reply.send(Some(ApiAnswer::denied(Denial::Expired)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn post(crew: Crew, index: usize) -> Post {
+        Post { crew, index }
+    }
+
+    fn read(pool: &Pool) -> InstanceCounters {
+        match pool.read().counters {
+            PartCounters::Instance(counters) => counters,
+            _ => panic!("an instance's"),
+        }
+    }
+
+    #[test]
+    fn others_are_those_that_are_held_now_and_waits_are_a_part_of_the_busy_time() {
+        let spec = FleetSpec {
+            workers: 2,
+            monitor_workers: 1,
+            ..FleetSpec::default()
+        };
+        let pool = Pool::new(Clock::start(), &spec);
+        for crew in [Crew::Serving, Crew::Serving, Crew::Monitors] {
+            pool.detach(crew, 1);
+        }
+        let first = post(Crew::Serving, 0);
+        assert!(pool.take(first).is_some());
+        assert_eq!(pool.others(), 0);
+        assert!(pool.take(post(Crew::Serving, 1)).is_some());
+        assert!(pool.take(post(Crew::Monitors, 0)).is_some());
+        // What was taken since counts too.
+        assert_eq!(pool.others(), 2);
+        assert_eq!(read(&pool).busy_connection_ns, 0);
+        pool.waits_for_connection(first, true);
+        let waiting = read(&pool);
+        pool.waits_for_connection(first, false);
+        assert!(pool.finish(first, Nanos::ZERO));
+        assert!(pool.finish(post(Crew::Monitors, 0), Nanos::ZERO));
+        let after = read(&pool);
+        assert!(after.busy_connection_ns >= waiting.busy_connection_ns);
+        assert!(
+            (1..=after.busy_ns).contains(&after.busy_connection_ns),
+            "{after:?}"
+        );
+        assert_eq!((after.finished, after.finished_serving()), (2, 1));
     }
 }

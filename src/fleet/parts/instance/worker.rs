@@ -15,7 +15,7 @@ use rand::RngExt as _;
 use super::Shared;
 use super::api::{ApiAnswer, Call};
 use super::job::{Job, Reply};
-use super::pool::{Post, Taken};
+use super::pool::Post;
 use crate::error::Error;
 use crate::fleet::database::Database;
 use crate::fleet::lock;
@@ -117,10 +117,10 @@ impl Worker {
 
     fn run(&mut self) {
         let shared = Arc::clone(&self.shared);
-        while let Some(Taken { job, others }) = shared.pool.take(self.post) {
+        while let Some(job) = shared.pool.take(self.post) {
             self.cold = Nanos::ZERO;
             shared.world.pass();
-            let answer = self.handle(&job, others);
+            let answer = self.handle(&job);
             self.give_back(&job);
             if self.is_lost() {
                 never_come_back(job, answer);
@@ -135,13 +135,13 @@ impl Worker {
     }
 
     /// Takes the job through the stages of its handler, blocking in each.
-    fn handle(&mut self, job: &Job, others: u64) -> Reply {
+    fn handle(&mut self, job: &Job) -> Reply {
         let shared = Arc::clone(&self.shared);
         let handler = job.handler();
         let mut hand = JobInHand::of(job);
         let mut stage = handler.first(&shared.faults.now());
         loop {
-            let result = self.carry_out(stage, &mut hand, others);
+            let result = self.carry_out(stage, &mut hand);
             shared.world.pass();
             let settings = lock(&shared.settings).settings;
             let now = shared.pool.clock.now();
@@ -158,12 +158,7 @@ impl Worker {
     }
 
     /// Does what there is to do in a stage, and takes its time.
-    fn carry_out(
-        &mut self,
-        stage: Stage,
-        hand: &mut JobInHand<'_>,
-        others: u64,
-    ) -> Result<(), Denial> {
+    fn carry_out(&mut self, stage: Stage, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
         let shared = Arc::clone(&self.shared);
         if matches!(stage, Stage::Authenticate | Stage::Database(_)) {
             let writes = stage != Stage::Authenticate && hand.call.is_some_and(Call::writes);
@@ -172,6 +167,9 @@ impl Worker {
             }
         }
         let slow = lock(&shared.settings).slow;
+        // What slows the application's part is there when that begins.
+        let contended = stage == Stage::Application && shared.spec.contention > Nanos::ZERO;
+        let others = if contended { shared.pool.others() } else { 0 };
         pause(stage.takes(&shared.spec, slow, others, &mut self.rng));
         match (stage, hand.call) {
             (Stage::Lock, _) => {
@@ -203,6 +201,8 @@ impl Worker {
         let faults = self.shared.faults.now();
         let convoy = faults.lock_convoy.as_ref();
         pause(convoy.map_or(Nanos::ZERO, |convoy| convoy.holds.sample(&mut self.rng)));
+        // Whoever has the lock gives it back when the world goes on.
+        self.shared.world.pass();
         self.shared.lock.leave();
     }
 
@@ -212,7 +212,10 @@ impl Worker {
             return Ok(());
         };
         let timeout = self.shared.spec.pool.and_then(|pool| pool.timeout);
-        if !connections.enter(timeout.map(Nanos::to_duration)) {
+        self.shared.pool.waits_for_connection(self.post, true);
+        let entered = connections.enter(timeout.map(Nanos::to_duration));
+        self.shared.pool.waits_for_connection(self.post, false);
+        if !entered {
             return Err(Denial::NoConnection);
         }
         self.connections += 1;

@@ -186,9 +186,11 @@ impl super::FleetFault {
     fn mistake(&self) -> Option<super::AttributeMistake> {
         let mut own = self.clone();
         let attributes = own.attributes();
-        let mut each = attributes.iter();
-        let of_one = each.find_map(|one| Some((one.name, one.mistake()?)));
-        let (name, sentence) = of_one.or_else(|| self.own_mistake())?;
+        let each = || attributes.iter();
+        let (name, sentence) = each()
+            .find_map(|one| Some((one.name, one.mistake()?)))
+            .or_else(|| self.own_mistake())
+            .or_else(|| each().find_map(|one| Some((one.name, one.without_effect()?))))?;
         Some(super::AttributeMistake {
             name: name.to_owned(),
             sentence,
@@ -259,6 +261,33 @@ mod tests {
             }
             let mut causes = FleetFaultKind::ALL.iter().map(|(kind, _)| kind.cause());
             assert_eq!(causes.by_ref().filter(|it| *it == kind.cause()).count(), 1);
+        }
+    }
+
+    #[test]
+    fn a_fault_that_does_nothing_is_refused_at_its_attribute() {
+        for (kind, attribute, value) in [
+            (FleetFaultKind::IdentityDown, "share", "0 %"),
+            (FleetFaultKind::WorkersLeaked, "share", "0 %"),
+            (FleetFaultKind::BalancerLinkLost, "share", "0 %"),
+            (FleetFaultKind::ProcessorBurned, "share", "0 %"),
+            (FleetFaultKind::LockConvoy, "holds", "constant(0s)"),
+            (FleetFaultKind::BalancerLinkDelayed, "delay", "constant(0s)"),
+            (FleetFaultKind::StopTheWorld, "lasts", "constant(0s)"),
+        ] {
+            let set = |value: &str| {
+                let mut fault = kind.usual();
+                fault.set([(attribute.to_owned(), json!(value))])
+            };
+            let mistakes = set(value);
+            assert_eq!(mistakes.len(), 1, "{kind}: {mistakes:?}");
+            assert_eq!(mistakes[0].name, attribute, "{kind}");
+            let least = if attribute == "share" {
+                "1 %"
+            } else {
+                "constant(1ms)"
+            };
+            assert_eq!(set(least), [], "{kind}");
         }
     }
 
