@@ -23,7 +23,7 @@ const ADDED: [&str; 7] = [
 ];
 
 /// Counters that journals have got since.
-const COUNTERS_ADDED: [&str; 1] = ["busy_probe_ns"];
+const COUNTERS_ADDED: [&str; 2] = ["busy_probe_ns", "accepts_failed"];
 
 const SEARCHES: &str = "reports/long/limits";
 

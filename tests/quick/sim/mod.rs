@@ -6,6 +6,7 @@ mod fleet;
 mod fleet_faults;
 mod literature;
 mod parity;
+mod process_faults;
 mod properties;
 mod published;
 mod responder;

@@ -171,6 +171,11 @@ impl Worker {
                 return Err(Denial::DatabaseFailed);
             }
         }
+        if matches!(stage, Stage::Database(_))
+            && let Some(cause) = shared.map.broken()
+        {
+            return Err(hand.failed(Denial::NoRoute, &cause));
+        }
         let slow = lock(&shared.settings).slow;
         pause(stage.takes(&shared.spec, slow, others, &mut self.rng));
         match (stage, hand.call) {
