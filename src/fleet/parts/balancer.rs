@@ -195,7 +195,7 @@ pub(super) fn serve(config: BalancerConfig) -> Result<()> {
         }
         connections::serve(
             listener,
-            || (),
+            || {},
             move |request| {
                 let balancer = Arc::clone(&balancer);
                 async move { Ok::<_, Infallible>(balancer.answer(request).await) }

@@ -7,7 +7,7 @@ use super::super::calendar::Event;
 use super::super::instance::{Instance, NONE};
 use super::Fleet;
 use crate::model::{
-    Action, Admission, Denial, FleetAction, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, Stage,
+    Action, Admission, FleetAction, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, Stage,
     applied_later, each,
 };
 use crate::record;

@@ -186,7 +186,12 @@ fn connections_wait_in_the_kernel_where_no_descriptor_is_left_for_them() {
 
 #[test]
 fn connections_that_there_are_go_on_where_descriptors_are_limited() {
-    let rig = Rig::launch(&small());
+    // The only worker of each has its own to the identity service.
+    let spec = FleetSpec {
+        workers: 1,
+        ..small()
+    };
+    let rig = Rig::launch(&spec);
     assert_eq!((list(&rig), list(&rig)), (200, 200));
     inject(&rig, Kind::DescriptorsLimited, &json!({}));
     let pid = rig.pid("instance-1");

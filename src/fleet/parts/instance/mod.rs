@@ -26,7 +26,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fleet::database::Database;
 use crate::fleet::message::{InstanceConfig, SettingsPut, StartReport};
-use crate::fleet::wire::{Request, Response};
+use crate::fleet::wire::{Request, Response, Room};
 use crate::fleet::{control, lock};
 use crate::model::{Bulkhead, Crew, FleetSpec, RoleCache};
 use crate::rng;
@@ -89,7 +89,6 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
     };
     faults::stop_the_world(Arc::clone(&shared), stream("world"))?;
     let crash_rng = stream("crash");
-    peers::keep(&shared)?;
     let crews = [
         (Crew::Serving, config.spec.workers),
         (Crew::Monitors, config.spec.monitor_workers),
@@ -109,9 +108,11 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
     }
     let token = config.common.token;
     let (steered, limited) = (Arc::clone(&shared), Arc::clone(&shared));
-    let room = Arc::new(move |more| limited.descriptors.room(more));
+    let room: Room = Arc::new(move |more| limited.descriptors.room(more));
     let control =
         control::listen_beside(&token, Some(room), move |request| steered.steer(request))?;
+    // Last of what takes addresses, which a limit on its threads is reckoned from.
+    peers::keep(&shared)?;
     let runtime = connections::runtime()?;
     runtime.block_on(async {
         let listener = connections::bind(([127, 0, 0, 1], 0).into()).await?;
