@@ -18,8 +18,10 @@ use crate::model::fault::CrashLoop;
 use crate::record::Event;
 use crate::units::Nanos;
 
-/// How often it looks: far more often than anything is seen of a crash.
+/// How often it looks while instances crash: far more often than anything is seen of it.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+/// How often it looks whether they do.
+const IDLE_EVERY: Duration = Duration::from_millis(100);
 
 /// A crash, until its instance serves again.
 #[derive(Debug, Clone, Copy)]
@@ -45,10 +47,10 @@ impl Fleet {
                 if fleet.ending.begun() {
                     return;
                 }
-                fleet.look_after();
+                let busy = fleet.look_after();
                 // Not kept while it waits, so that the fleet ends with its last user.
                 drop(fleet);
-                thread::sleep(LOOK_EVERY);
+                thread::sleep(if busy { LOOK_EVERY } else { IDLE_EVERY });
             }
         };
         thread::Builder::new()
@@ -58,9 +60,11 @@ impl Fleet {
             .map_err(|cause| Error::unfit(format!("failed to start a thread: {cause}")))
     }
 
-    /// Deals with crashes that are found, and starts what is due.
-    fn look_after(self: &Arc<Self>) {
+    /// Deals with crashes that are found, and starts what is due; whether there may be
+    /// more of it soon.
+    fn look_after(self: &Arc<Self>) -> bool {
         let faults = lock(&self.in_force).faults().clone();
+        let mut busy = faults.crash_loop.is_some();
         for (index, slot) in self.instances.iter().enumerate() {
             let now = self.clock().now();
             let crashes = faults.of(index).crash_loop;
@@ -68,6 +72,7 @@ impl Fleet {
             if crashes.is_some() {
                 state.look();
             }
+            busy |= state.crash.is_some();
             match state.crash {
                 Some(Crash::Found) => {
                     let event = bury(slot, &mut state);
@@ -83,6 +88,7 @@ impl Fleet {
                 _ => {}
             }
         }
+        busy
     }
 
     /// Starts it on a thread of its own: others may be due meanwhile.

@@ -3,7 +3,7 @@
 //! Each is a thread of this process that waits for its end and does nothing else: what
 //! matters is that it is there, and that it can be refused. The limit is the kernel's.
 //! One on the number of threads (`RLIMIT_NPROC`) does not hold for root, and counts the
-//! processes of everybody who has the same user; a group of control (`pids.max`) needs a
+//! processes of everybody who has the same user; a control group (`pids.max`) needs a
 //! file system that containers lack. So it is that on the addresses of the process
 //! (`RLIMIT_AS`): each of these threads reserves half a gigabyte of them for its stack, of
 //! which it touches a page or two, and for one more than there may be the kernel has none
