@@ -23,8 +23,9 @@ use crate::process::proc;
 
 /// What a control connection takes: itself, and a copy by which it can be closed.
 const CONTROL: u64 = 2;
-/// What the control listener has already: the kernel puts a descriptor aside for the
-/// connection that it waits for, and does not list it.
+/// What the control listener of a new process has already: the kernel puts a descriptor
+/// aside for the connection that it waits for, and does not list it. In one that has been
+/// steered before, its number is above those that have come free since.
 const PUT_ASIDE: u64 = 1;
 /// How long after the fault was put the limit is: the connection that brought it is closed
 /// by then, and what it had is not free to others.
@@ -46,13 +47,13 @@ impl Descriptors {
         }
     }
 
-    /// From now on this acts, or nothing.
-    fn put(&self, fault: Option<&DescriptorsLimited>) {
+    /// From now on this acts, or nothing; so many numbers that are free are not to be had.
+    fn put(&self, fault: Option<&DescriptorsLimited>, aside: u64) {
         let mut acting = lock(&self.acting);
         // What is open cannot be read without a descriptor.
         self.set(None);
         *acting = fault.map(|fault| {
-            let spare = fault.spare.saturating_add(PUT_ASIDE);
+            let spare = fault.spare.saturating_add(aside);
             above(&proc::descriptors(std::process::id()), spare)
         });
         self.set(*acting);
@@ -93,7 +94,7 @@ impl Descriptors {
 /// Limits the descriptors now, where a fault says so, and whenever one does.
 pub(super) fn follow(shared: &Arc<Shared>) -> Result<()> {
     let mut known = shared.faults.now().descriptors_limited.clone();
-    shared.descriptors.put(known.as_ref());
+    shared.descriptors.put(known.as_ref(), PUT_ASIDE);
     let shared = Arc::clone(shared);
     let run = move || {
         loop {
@@ -103,7 +104,7 @@ pub(super) fn follow(shared: &Arc<Shared>) -> Result<()> {
             if known.is_some() {
                 thread::sleep(SETTLED);
             }
-            shared.descriptors.put(known.as_ref());
+            shared.descriptors.put(known.as_ref(), 0);
         }
     };
     thread::Builder::new()
