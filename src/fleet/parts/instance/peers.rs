@@ -146,16 +146,16 @@ impl Keeper {
 
 /// Starts a thread for a peer, and returns when it is there.
 fn start() -> io::Result<PeerThread> {
-    let (end, ends) = mpsc::channel::<()>();
-    let (begins, begun) = mpsc::channel();
+    let (end, over) = mpsc::channel::<()>();
+    let (here, started) = mpsc::channel();
     let thread = thread::Builder::new()
         .name("peer".into())
         .stack_size(STACK)
         .spawn(move || {
-            let _ = begins.send(());
-            let _ = ends.recv();
+            let _ = here.send(());
+            let _ = over.recv();
         })?;
-    let _ = begun.recv();
+    let _ = started.recv();
     Ok(PeerThread { end, thread })
 }
 
