@@ -154,7 +154,6 @@ impl Rig {
             on_process: Box::new(move |process| seen.lock().unwrap().push(process)),
         });
         let fleet = Arc::new(fleet.unwrap());
-        fleet.supervise().unwrap();
         Self {
             fleet,
             clock,

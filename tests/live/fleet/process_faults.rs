@@ -34,6 +34,7 @@ fn limit(pid: u32, line: &str) -> String {
 #[test]
 fn an_instance_that_crashes_is_another_process_until_the_loop_is_mended() {
     let rig = Rig::launch(&small());
+    rig.fleet.supervise().unwrap();
     let others = rig.pid("instance-2");
     let mut before = rig.pid("instance-1");
     let with = json!({ "after": "constant(200ms)", "back_off": 100, "most": 100, "instances": 1 });
@@ -76,6 +77,7 @@ fn an_instance_that_crashes_is_another_process_until_the_loop_is_mended() {
 #[test]
 fn a_restart_takes_over_what_is_down_since_a_crash() {
     let rig = Rig::launch(&small());
+    rig.fleet.supervise().unwrap();
     let with = json!({ "after": "constant(50ms)", "back_off": "1h", "most": "1h" });
     inject(&rig, Kind::CrashLoop, &with);
     eventually("both are down", || {
