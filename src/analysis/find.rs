@@ -10,7 +10,8 @@ use super::recovery::Service;
 use super::totals::Totals;
 use super::{
     baseline, capacity, conservation, exhaustion, expectations, failures, gameday, incident,
-    journal, kinds, load, observation, observed, phases, sentences, series, steps, validity, wire,
+    journal, kinds, load, observation, observed, phases, refused, sentences, series, steps,
+    validity, wire,
 };
 use crate::model::SourceName;
 use crate::record::{Event, Record, StopCause, Tallied, is_told};
@@ -103,6 +104,7 @@ pub fn findings(record: &Record) -> Findings {
     }
     let killed = conservation::warnings(record, &series);
     findings.warnings.extend(killed);
+    findings.warnings.extend(refused::warnings(record));
     findings
         .warnings
         .extend(observation.cut_short(record.load_end()));

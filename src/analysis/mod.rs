@@ -26,6 +26,7 @@
 //! | `gameday` | who took part, what they said and expected |
 //! | `incident`, `harm` | the clock and verdict of each incident, and its size |
 //! | `conservation` | does the record add up |
+//! | `refused` | what the operating system refused the fleet |
 //! | `validity` | was the generator the limit |
 //! | `failures` | why attempts failed |
 //! | `expectations` | did the run show what it was expected to show |
@@ -70,6 +71,7 @@ mod probes;
 mod proportion;
 mod reading;
 mod recovery;
+mod refused;
 mod repeated;
 mod seeds;
 mod sentences;

@@ -12,7 +12,7 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
-use super::wire::{self, Handler, Request, Response};
+use super::wire::{self, Handler, Request, Response, Room};
 use crate::bounds::LISTENER_CONNECTIONS_MAX;
 use crate::error::{Error, Result};
 
@@ -20,6 +20,15 @@ use crate::error::{Error, Result};
 /// threads of their own; what `handler` gives none for is answered with 404.
 pub(super) fn listen(
     token: &str,
+    handler: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
+) -> Result<SocketAddr> {
+    listen_beside(token, None, handler)
+}
+
+/// As [`listen`], where descriptors may be limited and `room` makes some.
+pub(super) fn listen_beside(
+    token: &str,
+    room: Option<Room>,
     handler: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
 ) -> Result<SocketAddr> {
     let failed = |cause| {
@@ -37,7 +46,10 @@ pub(super) fn listen(
     });
     thread::Builder::new()
         .name("control".into())
-        .spawn(move || wire::serve(&listener, "control", LISTENER_CONNECTIONS_MAX, &guarded))
+        .spawn(move || {
+            let most = LISTENER_CONNECTIONS_MAX;
+            wire::serve_beside(&listener, "control", most, room.as_ref(), &guarded);
+        })
         .map_err(|cause| Error::unfit(format!("failed to start a control thread: {cause}")))?;
     Ok(address)
 }

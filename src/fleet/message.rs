@@ -84,7 +84,11 @@ pub(super) struct IdentityConfig {
     pub verifications_max: u32,
 }
 
-/// A part's one line on its standard output.
+/// How a process ends that crashes by a fault: as with a panic, and told from one.
+pub(super) const CRASHED: i32 = 102;
+
+/// A part's one line on its standard output; one that crashes by a fault says a second,
+/// its last [`Reading`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum StartReport {

@@ -123,14 +123,52 @@ pub(super) type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
 /// `connections_max` connections the one makes room that is idle for longest; where all
 /// are being answered, one more is turned away with 503.
 pub(super) fn serve(listener: &TcpListener, name: &str, connections_max: usize, handler: &Handler) {
+    serve_beside(listener, name, connections_max, None, handler);
+}
+
+/// What lets a connection in where the process may open no more descriptors: asked for
+/// one more (true) and for one less; false where it cannot.
+pub(super) type Room = Arc<dyn Fn(bool) -> bool + Send + Sync>;
+
+/// A connection that was let in, until it has gone.
+struct LetIn(Room);
+
+impl Drop for LetIn {
+    fn drop(&mut self) {
+        (self.0)(false);
+    }
+}
+
+/// As [`serve`], where `room` is asked for descriptors when there are none.
+pub(super) fn serve_beside(
+    listener: &TcpListener,
+    name: &str,
+    connections_max: usize,
+    room: Option<&Room>,
+    handler: &Handler,
+) {
     let open = Arc::new(Open::new(connections_max));
     loop {
-        let Ok((mut stream, _)) = listener.accept() else {
+        let (accepted, mut let_in) = match (listener.accept(), room) {
+            (Err(_), Some(room)) if room(true) => {
+                let let_in = LetIn(Arc::clone(room));
+                (listener.accept(), Some(let_in))
+            }
+            (accepted, _) => (accepted, None),
+        };
+        let Ok((mut stream, _)) = accepted else {
             // No free file descriptor: one may be free in a moment.
             thread::sleep(Duration::from_millis(10));
             continue;
         };
-        let Some(id) = open.admit(&stream) else {
+        let mut admitted = open.admit(&stream);
+        if let (None, None, Some(room)) = (admitted, &let_in, room)
+            && room(true)
+        {
+            let_in = Some(LetIn(Arc::clone(room)));
+            admitted = open.admit(&stream);
+        }
+        let Some(id) = admitted else {
             let _ = Response::error(503, "too many connections").write(&mut stream);
             continue;
         };
@@ -140,6 +178,8 @@ pub(super) fn serve(listener: &TcpListener, name: &str, connections_max: usize, 
             let _ = converse(&mut stream, &handler, &|answering| {
                 among.answering(id, answering);
             });
+            // The room goes first, so that nobody else gets what is closed now.
+            drop(let_in);
             among.ended(id);
         });
         if spawned.is_err() {

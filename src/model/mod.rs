@@ -96,10 +96,11 @@ pub(crate) use failure::example;
 pub use failure::{FailureCause, Unanswered};
 pub use figure::Direction;
 pub(crate) use fleet::{
-    Crew, DatabaseFate, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder,
-    Stage, Unverified, Verification, applied_later, each, instance_name,
+    Crew, DatabaseFate, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, PEERS_MAX, PeerMap,
+    PeerThreads, Responder, RestartOrder, Stage, Unverified, Verification, applied_later, each,
+    instance_name,
 };
-pub use fleet::{FleetSpec, IdentitySpec, PoolSpec, Role};
+pub use fleet::{FleetSpec, IdentitySpec, PeersSpec, PoolSpec, Role};
 pub use gauge::{Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Preset, Roles};
 pub(crate) use gauge::{Malformed, PRESETS, Page, Reading, Series, Value};
 pub(crate) use hook::frames_otherwise;

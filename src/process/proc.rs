@@ -1,5 +1,6 @@
 //! What the kernel says of processes: `/proc`, as proc(5) has it.
 
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::MetadataExt as _;
@@ -19,6 +20,8 @@ pub(crate) struct Stat {
     /// When it was started, in ticks since the machine was; with the id, this
     /// tells a process from a later one of the same id.
     pub(crate) started: u64,
+    /// Bytes of addresses that are reserved, whether there is memory behind them or not.
+    pub(crate) addresses: u64,
     /// Pages of memory in use.
     pub(crate) pages: u64,
 }
@@ -42,6 +45,7 @@ fn parse(pid: u32, text: &str) -> Option<Stat> {
         ticks: number(14)?.saturating_add(number(15)?),
         threads: number(20)?,
         started: number(22)?,
+        addresses: number(23)?,
         pages: number(24)?,
     })
 }
@@ -123,6 +127,21 @@ pub(crate) fn owner(pid: u32) -> Option<u32> {
 pub(crate) fn open_files(pid: u32) -> Option<u64> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     Some(entries.count() as u64)
+}
+
+/// The numbers of a process's open files, but for the one by which they are read.
+pub(crate) fn descriptors(pid: u32) -> BTreeSet<u64> {
+    let own = format!("/proc/{pid}/fd");
+    let Ok(entries) = fs::read_dir(&own) else {
+        return BTreeSet::new();
+    };
+    let numbers = entries.filter_map(|entry| {
+        let path = entry.ok()?.path();
+        let read_by = fs::read_link(&path).is_ok_and(|to| to.as_os_str() == own.as_str());
+        let number = path.file_name()?.to_str()?.parse().ok()?;
+        (!read_by).then_some(number)
+    });
+    numbers.collect()
 }
 
 /// Threads of a process.
@@ -236,6 +255,7 @@ mod tests {
             (stat.ticks, stat.threads, stat.started, stat.pages),
             (30, 6, 999, 123)
         );
+        assert_eq!(stat.addresses, 4096);
     }
 
     #[test]

@@ -404,6 +404,8 @@ counters! {
         lost,
         /// Detached verifications started.
         detached,
+        /// Tries to accept a connection that failed for want of a descriptor.
+        accepts_failed,
         /// Jobs waiting at the end of the interval: a level, not a sum.
         waiting,
         /// Jobs running at the end of the interval: a level, not a sum.

@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::{bounds, files};
 
 /// Every shipped scenario: its name and the text of its file.
-const SHIPPED: [(&str, &str); 12] = [
+const SHIPPED: [(&str, &str); 13] = [
     (
         "blocking-auth",
         include_str!("../../scenarios/blocking-auth.toml"),
@@ -56,6 +56,10 @@ const SHIPPED: [(&str, &str); 12] = [
         include_str!("../../scenarios/slow-database.toml"),
     ),
     ("surge", include_str!("../../scenarios/surge.toml")),
+    (
+        "thread-limit",
+        include_str!("../../scenarios/thread-limit.toml"),
+    ),
 ];
 
 /// The scenarios that are embedded in the binary, by name, with their text.

@@ -263,12 +263,25 @@ fn fits_the_fleet(
             "write fewer `instances`, or take the key out for all of them",
         );
     }
-    if kind == FleetFaultKind::ConnectionsLeaked && spec.pool.is_none() {
+    let (lacks, label, help) = match kind {
+        FleetFaultKind::ConnectionsLeaked => (
+            spec.pool.is_none(),
+            "no pool",
+            "add `pool = { size = 10 }` to [target.fleet]",
+        ),
+        FleetFaultKind::ThreadsLimited | FleetFaultKind::PeersAdded => (
+            spec.peers.is_none(),
+            "no peers",
+            "add `peers = { members = 16 }` to [target.fleet]",
+        ),
+        _ => return,
+    };
+    if lacks {
         reader.report(
             &reader.key(entry, &["fault"]),
             format!("`{kind}` needs {}, and this fleet has none", kind.needs()),
-            "no pool",
-            "add `pool = { size = 10 }` to [target.fleet]",
+            label,
+            help,
         );
     }
 }

@@ -45,6 +45,13 @@ pub(super) enum Event {
     WorldStops(Place),
     /// Everything in the instance goes on.
     WorldGoes(Place),
+    /// The process of the instance crashes, if this is still its plan: the number of the
+    /// plan stands in the place of a worker's.
+    Crashes(Place),
+    /// An instance that has crashed serves again.
+    StartsAgain(Place),
+    /// An instance that was refused a thread for a peer tries again.
+    TriesAgain(Place),
     /// The balancer checks the health of this instance.
     HealthCheck(u32),
     /// The check of this number had its time.

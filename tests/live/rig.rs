@@ -17,7 +17,7 @@ use threadbare::units::{Nanos, Ratio};
 
 /// A fleet in a directory of its own.
 pub(crate) struct Rig {
-    pub(crate) fleet: Fleet,
+    pub(crate) fleet: Arc<Fleet>,
     pub(crate) clock: Clock,
     /// Every process that was ever started.
     pub(crate) processes: Arc<Mutex<Vec<Process>>>,
@@ -153,8 +153,9 @@ impl Rig {
             stop: None,
             on_process: Box::new(move |process| seen.lock().unwrap().push(process)),
         });
+        let fleet = Arc::new(fleet.unwrap());
         Self {
-            fleet: fleet.unwrap(),
+            fleet,
             clock,
             processes,
             _directory: directory,

@@ -23,7 +23,8 @@ const ADDED: [&str; 7] = [
 ];
 
 /// Counters that journals have got since.
-const COUNTERS_ADDED: [&str; 3] = [
+const COUNTERS_ADDED: [&str; 4] = [
+    "accepts_failed",
     "busy_connection_ns",
     "busy_probe_ns",
     "finished_for_monitors",

@@ -83,6 +83,7 @@ pub fn serve_alone(
         Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
         Err(error) => return Err(error),
     };
+    fleet.supervise()?;
     let on_event = Arc::new(on_event);
     // The listener lives as long as the process, and must not keep the fleet.
     let (steered, told) = (Arc::downgrade(&fleet), Arc::clone(&on_event));
@@ -99,7 +100,7 @@ pub fn serve_alone(
         tokens: fleet.tokens().clone(),
     });
     while !stop.load(Ordering::Relaxed) {
-        for event in fleet.dead() {
+        for event in fleet.news().into_iter().chain(fleet.dead()) {
             on_event(event);
         }
         fleet.ending.pause(LOOK_EVERY);

@@ -1,7 +1,7 @@
 //! The fleet as a whole: addressed, looked after, ended.
 //!
 //! How it is started lies in `launch`, what can be done to it in `operations`
-//! `pauses` and `restart`, what is read from it in `gauges`. All methods may be
+//! `pauses`, `restart` and `supervisor`, what is read from it in `gauges`. All methods may be
 //! called from different threads. Locks are taken in the order restarting, in
 //! force, rotation, slot, and never two slots at once. A slot's lock is held for a
 //! gauge's reading at most, so that a slow instance delays no other's gauges:
@@ -18,13 +18,15 @@ use super::gauges::Books;
 use super::launch::Starter;
 use super::part::{Part, Starting};
 use super::restart::stop_instances;
+use super::supervisor::{Crash, take_over};
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::fleet::database::Tokens;
 use crate::fleet::lock;
-use crate::fleet::message::SettingsPut;
+use crate::fleet::message::{CRASHED, SettingsPut};
 use crate::model::{FleetSpec, ReleasePolicy, Responder};
 use crate::record::Event;
+use crate::units::Nanos;
 
 /// A process of the fleet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,13 +73,24 @@ pub(super) struct SlotState {
     pub behind: bool,
     /// How processes ended without having been told to, until it is told.
     pub deaths: Vec<String>,
+    /// Since when its process serves, by the fleet's clock.
+    pub serves_since: Nanos,
+    /// Where it has crashed by a fault: what the supervisor does about it.
+    pub crash: Option<Crash>,
+    /// Crashes in a row, as back-offs count them.
+    pub crashes: u32,
+    /// What became of it by crashes, until it is told.
+    pub news: Vec<Event>,
 }
 
 impl SlotState {
     /// Takes note where the process has ended without having been told to.
     pub(super) fn look(&mut self) {
-        let status = self.part.as_mut().and_then(Part::died);
-        self.deaths.extend(status.map(|status| status.to_string()));
+        match self.part.as_mut().and_then(Part::died) {
+            Some(status) if status.code() == Some(CRASHED) => self.crash = Some(Crash::Found),
+            Some(status) => self.deaths.push(status.to_string()),
+            None => {}
+        }
     }
 }
 
@@ -181,11 +194,15 @@ impl Fleet {
     pub fn stop(&self) -> Vec<Event> {
         self.ending.begin();
         let _none_restarts = lock(&self.restarting);
+        for slot in &self.instances {
+            take_over(slot);
+        }
         let running = self
             .instances
             .iter()
             .filter(|slot| lock(&slot.state).part.is_some());
         let mut events = stop_instances(running);
+        events.extend(self.news());
         events.extend(self.dead());
         for slot in self.slots() {
             // Killed where it still runs: it holds nothing that would be lost.

@@ -8,6 +8,7 @@ mod operations;
 mod part;
 mod pauses;
 mod restart;
+mod supervisor;
 
 pub use alone::{StandaloneFleet, serve_alone};
 pub use fleet::Fleet;

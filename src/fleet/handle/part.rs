@@ -20,7 +20,7 @@ use serde::de::DeserializeOwned;
 
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::fleet::message::StartReport;
+use crate::fleet::message::{Reading, StartReport};
 use crate::fleet::wire::Client;
 use crate::process::last_words;
 use crate::record::open_to_append;
@@ -33,6 +33,8 @@ const START_MAX: Duration = Duration::from_secs(20);
 const CONTROL_MAX: Duration = Duration::from_millis(500);
 /// How long an interrupt of the set-up may go unnoticed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How long the last words of a part that has ended may take: they are in the pipe.
+const LAST_WORDS_MAX: Duration = Duration::from_millis(500);
 /// How long a part that was told to stop may take to end before it is killed.
 const STOP_MAX: Duration = Duration::from_secs(2);
 
@@ -78,6 +80,8 @@ pub(super) struct Part {
     pub address: SocketAddr,
     process: Process,
     control: Client,
+    /// What it says after it has said that it serves.
+    said: Receiver<String>,
     died: bool,
 }
 
@@ -114,8 +118,10 @@ impl Launcher {
         thread::Builder::new()
             .name("part answer".into())
             .spawn(move || {
-                let mut line = String::new();
-                if BufReader::new(stdout).read_line(&mut line).is_ok() {
+                // How the start went; and, of one that crashes by a fault, what it had
+                // counted.
+                let lines = BufReader::new(stdout).lines().map_while(io::Result::ok);
+                for line in lines.take(2) {
                     let _ = sender.send(line);
                 }
             })
@@ -166,6 +172,7 @@ impl Starting {
                 pid: self.pid(),
                 address,
                 process: self.process,
+                said: self.answer,
                 control: Client::new(control, Some(&self.launcher.token), CONTROL_MAX),
                 died: false,
             }),
@@ -238,6 +245,12 @@ impl Part {
         let status = self.process.0.try_wait().ok().flatten()?;
         self.died = true;
         Some(status)
+    }
+
+    /// What it had counted, where it has crashed by a fault and said so.
+    pub(super) fn last_words(&self) -> Option<Reading> {
+        let line = self.said.recv_timeout(LAST_WORDS_MAX).ok()?;
+        serde_json::from_str(&line).ok()
     }
 
     /// Whether its process has ended.

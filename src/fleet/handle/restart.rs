@@ -15,6 +15,7 @@ use super::fleet::{Fleet, Slot};
 use super::gauges::unread;
 use super::operations::PUT_MAX;
 use super::part::{self, Part, Starting};
+use super::supervisor::take_over;
 use crate::fleet::lock;
 use crate::fleet::message::{PartCounters, Reading, SettingsPut};
 use crate::model::RestartOrder;
@@ -96,7 +97,7 @@ impl Fleet {
 
     /// Waits until a new process, configured with these settings, serves, and
     /// gives it its place.
-    fn fill_slot(
+    pub(super) fn fill_slot(
         &self,
         index: usize,
         starting: Starting,
@@ -125,6 +126,7 @@ impl Fleet {
         let mut state = lock(&slot.state);
         state.books.begin();
         (state.paused, state.behind) = (false, false);
+        state.serves_since = self.clock().now();
         let pid = part.pid;
         state.part = Some(part);
         Ok(Event::Serving {
@@ -142,14 +144,18 @@ pub(super) fn stop_instances<'a>(slots: impl Iterator<Item = &'a Slot>) -> Vec<E
             .collect();
         stops
             .into_iter()
-            .map(|stop| stop.join().expect("stopping an instance does not panic"))
+            .filter_map(|stop| stop.join().expect("stopping an instance does not panic"))
             .collect()
     })
 }
 
 /// Stops an instance; its final counters go into the event and to the next
-/// sample. Its lock is not held meanwhile: the gauges of the others are read on.
-fn stop_instance(slot: &Slot) -> Event {
+/// sample. Its lock is not held meanwhile: the gauges of the others are read on. None
+/// where a crash had stopped it, which is told by [`Fleet::news`].
+fn stop_instance(slot: &Slot) -> Option<Event> {
+    if take_over(slot) {
+        return None;
+    }
     let name = &slot.name;
     let taken = {
         let mut state = lock(&slot.state);
@@ -166,9 +172,15 @@ fn stop_instance(slot: &Slot) -> Event {
     };
     let Some(mut part) = taken else {
         let text = format!("{name} was not running when it was to be stopped");
-        return Event::Warning { text };
+        return Some(Event::Warning { text });
     };
     let result = last_reading(slot, &mut part);
+    Some(stopped(slot, part, result))
+}
+
+/// What became of an instance that was told to stop, with this result.
+fn stopped(slot: &Slot, mut part: Part, result: Result<Event, String>) -> Event {
+    let name = &slot.name;
     if result.is_ok() {
         part.end();
     } else {

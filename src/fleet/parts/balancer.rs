@@ -19,6 +19,7 @@ use rand::RngExt as _;
 use tokio::net::TcpStream;
 
 use super::connections;
+use super::dripping::{DripRule, Dripping};
 use super::instance::{BODY_MAX, too_long};
 use super::serve;
 use crate::error::Result;
@@ -45,6 +46,8 @@ struct Balancer {
     /// Connections that carry no request, by instance. Its bound is the number
     /// of requests that were ever under way at once.
     idle: Mutex<HashMap<SocketAddr, Vec<Upstream>>>,
+    /// By which what is sent to instances drips.
+    drips: DripRule,
 }
 
 struct BalancerState {
@@ -130,7 +133,7 @@ async fn check_health(balancer: Arc<Balancer>, spec: HealthSpec, index: usize, f
         let way = lock(&balancer.state).way(member);
         let check = async {
             way.passed().await;
-            check(member.address, spec.deep).await
+            check(member, spec.deep, &balancer.drips).await
         };
         let answered = tokio::time::timeout(spec.timeout.to_duration(), check).await;
         let succeeded = answered.is_ok_and(|succeeded| succeeded);
@@ -141,12 +144,12 @@ async fn check_health(balancer: Arc<Balancer>, spec: HealthSpec, index: usize, f
 }
 
 /// Whether the instance answers a check with a success.
-async fn check(address: SocketAddr, deep: bool) -> bool {
+async fn check(member: Member, deep: bool, drips: &DripRule) -> bool {
     let path = if deep { "/readyz?deep=true" } else { "/readyz" };
     let request = Request::get(path)
-        .header(hyper::header::HOST, address.to_string())
+        .header(hyper::header::HOST, member.address.to_string())
         .body(Full::new(Bytes::new()));
-    let (Ok(request), Ok(mut upstream)) = (request, connect(address).await) else {
+    let (Ok(request), Ok(mut upstream)) = (request, connect(member, drips).await) else {
         return false;
     };
     let answer = upstream.send_request(request).await;
@@ -171,6 +174,7 @@ pub(super) fn serve(config: BalancerConfig) -> Result<()> {
             counters: BalancerCounters::default(),
         }),
         idle: Mutex::default(),
+        drips: DripRule::default(),
     });
     let steered = Arc::clone(&balancer);
     let control = control::listen(&config.common.token, move |request| steered.steer(request))?;
@@ -189,10 +193,14 @@ pub(super) fn serve(config: BalancerConfig) -> Result<()> {
                 tokio::spawn(check_health(balancer, spec, index, first));
             }
         }
-        connections::serve(listener, move |request| {
-            let balancer = Arc::clone(&balancer);
-            async move { Ok::<_, Infallible>(balancer.answer(request).await) }
-        })
+        connections::serve(
+            listener,
+            || {},
+            move |request| {
+                let balancer = Arc::clone(&balancer);
+                async move { Ok::<_, Infallible>(balancer.answer(request).await) }
+            },
+        )
         .await
     })
 }
@@ -225,6 +233,7 @@ impl Balancer {
             ("PUT", "/faults") => match serde_json::from_slice::<FaultsPut>(body) {
                 Ok(put) => {
                     lock(&self.state).faults = put.faults.clone();
+                    self.drips.put(put.faults.clone());
                     wire::Response::json(200, &put)
                 }
                 Err(cause) => wire::Response::error(400, &format!("not faults: {cause}")),
@@ -254,7 +263,7 @@ impl Balancer {
         way.passed().await;
         let mut onward = Request::from_parts(head, Full::new(body.to_bytes()));
         drop_hop_by_hop(onward.headers_mut());
-        match self.pass_on(way.member.address, onward).await {
+        match self.pass_on(way.member, onward).await {
             Ok(answer) => answer,
             Err(cause) => {
                 lock(&self.state).counters.upstream_errors += 1;
@@ -292,13 +301,13 @@ impl Balancer {
     /// before, it takes the connection with it.
     async fn pass_on(
         &self,
-        member: SocketAddr,
+        member: Member,
         mut request: Request<Full<Bytes>>,
     ) -> std::result::Result<Answered, Box<dyn std::error::Error + Send + Sync>> {
         let (mut upstream, answer) = loop {
-            let (mut upstream, kept) = match self.take_idle(member) {
+            let (mut upstream, kept) = match self.take_idle(member.address) {
                 Some(upstream) => (upstream, true),
-                None => (connect(member).await?, false),
+                None => (connect(member, &self.drips).await?, false),
             };
             match upstream.try_send_request(request).await {
                 Ok(answer) => break (upstream, answer),
@@ -314,7 +323,7 @@ impl Balancer {
         drop_hop_by_hop(&mut head.headers);
         // The connection is ready a moment after the body's last byte.
         if upstream.ready().await.is_ok() {
-            self.keep(member, upstream);
+            self.keep(member.address, upstream);
         }
         Ok(Response::from_parts(head, Full::new(body)))
     }
@@ -342,10 +351,12 @@ fn is_one(members: &[Member], address: SocketAddr) -> bool {
 }
 
 async fn connect(
-    member: SocketAddr,
+    member: Member,
+    drips: &DripRule,
 ) -> std::result::Result<Upstream, Box<dyn std::error::Error + Send + Sync>> {
-    let stream = TcpStream::connect(member).await?;
+    let stream = TcpStream::connect(member.address).await?;
     stream.set_nodelay(true)?;
+    let stream = Dripping::new(stream, member.index, drips.clone());
     let (upstream, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // It ends when the sending half is dropped, or when the instance closes it.
     tokio::spawn(connection);

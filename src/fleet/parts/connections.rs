@@ -3,7 +3,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
@@ -15,6 +14,7 @@ use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::error::{Error, Result};
+use crate::model::fault::ACCEPT_PAUSE;
 
 /// A runtime that uses the calling thread and no other.
 pub(super) fn runtime() -> Result<Runtime> {
@@ -41,16 +41,19 @@ pub(super) fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
         .map_err(|cause| Error::failed(format!("failed to read a listener's address: {cause}")))
 }
 
-/// Answers every request with `handle`, until the process ends.
-pub(super) async fn serve<H, F>(listener: TcpListener, handle: H) -> Result<()>
+/// Answers every request with `handle`, until the process ends; `refused` is told of each
+/// try to accept a connection that failed.
+pub(super) async fn serve<H, F>(listener: TcpListener, refused: impl Fn(), handle: H) -> Result<()>
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = std::result::Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
 {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
-            // No free file descriptor: one may be free in a moment.
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            // No free file descriptor: one may be free in a moment. What is made
+            // meanwhile waits in the kernel, and no processor is burned.
+            refused();
+            tokio::time::sleep(ACCEPT_PAUSE.to_duration()).await;
             continue;
         };
         // Without this a small answer may wait 40 ms for an acknowledgement.

@@ -5,6 +5,7 @@
 mod balancer;
 mod burners;
 mod connections;
+mod dripping;
 mod identity;
 mod instance;
 mod serve;

@@ -10,13 +10,14 @@ use std::num::NonZeroU64;
 use std::thread;
 
 use rustix::process::{Resource, Rlimit};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::balancer;
 use super::identity;
 use super::instance;
 use crate::error::{Error, Kind, Result};
-use crate::fleet::message::{Common, StartReport};
+use crate::fleet::message::{Common, Reading, StartReport};
 
 /// How much nicer the fleet is than the generator: an incident made by lack of
 /// processor is not the incident claimed, and a late generator measures wrongly.
@@ -109,11 +110,20 @@ fn end_with_standard_input() -> Result<()> {
 
 /// Tells the conductor how the start went.
 pub(super) fn announce(answer: &StartReport) -> Result<()> {
-    let mut line = serde_json::to_string(answer).expect("answers are valid JSON");
+    tell(answer)
+}
+
+/// Tells the conductor what the part has counted, since it ends by itself.
+pub(super) fn last_words(reading: &Reading) -> Result<()> {
+    tell(reading)
+}
+
+fn tell(message: &impl Serialize) -> Result<()> {
+    let mut line = serde_json::to_string(message).expect("messages are valid JSON");
     line.push('\n');
     let mut stdout = io::stdout().lock();
     stdout
         .write_all(line.as_bytes())
         .and_then(|()| stdout.flush())
-        .map_err(|cause| Error::failed(format!("failed to report that a part serves: {cause}")))
+        .map_err(|cause| Error::failed(format!("failed to report to the conductor: {cause}")))
 }

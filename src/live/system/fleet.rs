@@ -38,7 +38,9 @@ pub(super) fn begin(start: &Start<'_>) -> Result<Arc<dyn SystemUnderTest>> {
         }),
     })?;
     fleet.govern(start.plan.release);
-    Ok(Arc::new(fleet))
+    let fleet = Arc::new(fleet);
+    fleet.supervise()?;
+    Ok(fleet)
 }
 
 impl SystemUnderTest for Fleet {
@@ -66,12 +68,16 @@ impl SystemUnderTest for Fleet {
     }
 
     fn dead(&self) -> Vec<Death> {
-        let dead = Self::dead(self).into_iter();
-        let dead = dead.map(|event| Death {
-            event,
-            ends_the_run: true,
-        });
-        dead.collect()
+        let death = |ends_the_run| {
+            move |event| Death {
+                event,
+                ends_the_run,
+            }
+        };
+        // Who crashes by a fault is started again.
+        let crashed = self.news().into_iter().map(death(false));
+        let dead = Self::dead(self).into_iter().map(death(true));
+        crashed.chain(dead).collect()
     }
 
     fn act(&self, now: Nanos, action: Action, tell: &dyn Fn(Event)) -> Outcome {

@@ -30,6 +30,7 @@ mod timeout;
 
 pub use attribute::{Attribute, AttributeMistake, Field};
 pub use catalogue::{FaultError, ProxyFault, Stream};
+pub(crate) use fleet::{ACCEPT_PAUSE, CrashLoop, DescriptorsLimited, REQUEST_BYTES};
 pub use fleet::{FaultPlace, FaultSet, FleetFault, FleetFaultKind, fault_page, fault_text};
 pub use hold::Hold;
 pub use http::HttpMatch;

@@ -39,6 +39,9 @@ pub enum Denial {
     RoleForbids,
     /// No connection to the database came free while the worker waited.
     NoConnection,
+    /// The instance has no whole map of its cluster, so that it cannot tell where this
+    /// is to go.
+    NoRoute,
     /// The database failed.
     DatabaseFailed,
 }
@@ -87,6 +90,7 @@ impl Denial {
             Self::IdentityFailed => (503, "the identity service failed"),
             Self::RoleForbids => (403, "the user's role does not allow this"),
             Self::NoConnection => (500, "no connection to the database came free in time"),
+            Self::NoRoute => (500, "the map of the cluster is not whole"),
             Self::DatabaseFailed => (500, "the database failed"),
         }
     }

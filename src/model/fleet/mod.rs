@@ -6,6 +6,7 @@
 
 mod denial;
 mod handler;
+mod peers;
 mod responder;
 mod restart;
 mod role;
@@ -13,6 +14,8 @@ mod spec;
 
 pub(crate) use denial::Denial;
 pub(crate) use handler::{DatabaseFate, Handler, JobKind, Stage, Unverified, Verification};
+pub use peers::PeersSpec;
+pub(crate) use peers::{PEERS_MAX, PeerMap, PeerThreads};
 pub(crate) use responder::{FleetOrder, NOT_RUNNING, Responder, applied_later, each};
 pub(crate) use restart::RestartOrder;
 pub use role::Role;

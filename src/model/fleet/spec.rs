@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Denial, Role};
+use super::{Denial, PeersSpec, Role};
 use crate::model::{BalancerSpec, Distribution, QueuePolicy, Standing};
 use crate::units::Nanos;
 
@@ -55,6 +55,9 @@ pub struct FleetSpec {
     /// a connection of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pool: Option<PoolSpec>,
+    /// The cluster that the instances belong to. None: they know of no other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peers: Option<PeersSpec>,
     /// How the balancer chooses, and whether it checks the instances.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub balancer: BalancerSpec,
@@ -99,6 +102,7 @@ impl Default for FleetSpec {
             propagate_deadline: false,
             shed_above: None,
             pool: None,
+            peers: None,
             balancer: BalancerSpec::default(),
         }
     }

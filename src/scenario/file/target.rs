@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlacedText, text};
 use crate::model::{
-    BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec, IdentitySpec, PoolSpec,
-    Statuses, Url,
+    BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec, IdentitySpec, PeersSpec,
+    PoolSpec, Statuses, Url,
 };
 use crate::scenario::leaf::{QueueText, Spanned, Text, Word};
 use crate::scenario::quantities::{Positive, ReadyCheck, Share};
@@ -131,6 +131,9 @@ pub(in crate::scenario) struct Fleet {
     /// it every worker has a connection of its own.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::scenario) pool: Option<Pool>,
+    /// The cluster that the instances belong to: each keeps a thread for each other member.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) peers: Option<Peers>,
     /// How the balancer chooses among the instances, and whether it checks their health.
     #[serde(skip_serializing_if = "Balancer::is_usual")]
     pub(in crate::scenario) balancer: Balancer,
@@ -240,6 +243,32 @@ impl Default for Pool {
     }
 }
 
+/// The cluster that the instances belong to.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Peers {
+    /// Members beside the instance itself. An instance keeps a thread for each, and a map
+    /// of the cluster that is of use while it has all of them.
+    #[schemars(range(min = 1, max = 128))]
+    pub(in crate::scenario) members: u32,
+    /// How many such threads the operating system grants an instance. Without it, all.
+    #[schemars(range(min = 1, max = 256))]
+    pub(in crate::scenario) limit: Option<u32>,
+    /// How long after it was refused a thread an instance tries again. Without it, not
+    /// until it restarts.
+    pub(in crate::scenario) again: Option<Text<Positive>>,
+}
+
+impl Default for Peers {
+    fn default() -> Self {
+        Self {
+            members: 16,
+            limit: None,
+            again: None,
+        }
+    }
+}
+
 impl Default for Fleet {
     fn default() -> Self {
         let spec = FleetSpec::default();
@@ -260,6 +289,7 @@ impl Default for Fleet {
             propagate_deadline: spec.propagate_deadline,
             shed_above: spec.shed_above.map(Spanned::from),
             pool: None,
+            peers: None,
             balancer: Balancer::default(),
         }
     }
@@ -293,6 +323,11 @@ impl Fleet {
                 size: pool.size,
                 timeout: pool.timeout.map(|timeout| timeout.0.0),
                 nested: pool.nested,
+            }),
+            peers: self.peers.as_ref().map(|peers| PeersSpec {
+                members: peers.members,
+                limit: peers.limit,
+                again: peers.again.map(|again| again.0.0),
             }),
             balancer: self.balancer.spec(),
         }

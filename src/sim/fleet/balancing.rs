@@ -131,6 +131,8 @@ impl Fleet {
             gone_at: Nanos::MAX,
             patience: Patience::ENDLESS,
             probe: true,
+            link: NONE,
+            unseen: false,
         });
         self.checks.last[instance as usize].1 = job;
         let over = Event::HealthOver { instance, number };
@@ -156,13 +158,9 @@ impl Fleet {
         if last != number || job == NONE {
             return;
         }
-        if let Some(job) = self
-            .jobs
-            .get_mut(job)
-            .filter(|it| it.caller == CHECKS + instance)
-        {
-            job.caller = NONE;
-            job.gone_at = now;
+        let waits = self.jobs.get(job);
+        if waits.is_some_and(|it| it.caller == CHECKS + instance) {
+            self.caller_gone(job, now);
         }
         self.checks.answered(instance, false);
     }

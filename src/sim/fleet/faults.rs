@@ -8,7 +8,7 @@ use rand::RngExt as _;
 use super::super::calendar::{Event, Place};
 use super::super::instance::NONE;
 use super::{Arrival, Fleet};
-use crate::model::fault::FaultPlace;
+use crate::model::fault::{FaultPlace, REQUEST_BYTES};
 use crate::model::{DatabaseFate, Denial, RoleCache, Stage};
 use crate::units::Nanos;
 
@@ -45,10 +45,21 @@ impl Fleet {
             own.roles = RoleCache::default();
         }
         let launched = std::mem::replace(&mut own.world_of, own.launch) != own.launch;
-        if launched || before.stop_the_world != own.faults.stop_the_world {
+        let stops = before.stop_the_world != own.faults.stop_the_world;
+        let crashes = before.crash_loop != own.faults.crash_loop;
+        let limits = before.descriptors_limited != own.faults.descriptors_limited;
+        if launched || limits {
+            let limited = own.faults.descriptors_limited.as_ref();
+            own.links.limit(limited.map(|it| it.spare));
+        }
+        if launched || stops {
             own.world += 1;
             self.next_stop(now, index);
         }
+        if launched || crashes {
+            self.next_crash(now, index);
+        }
+        self.follow_peers(now, index, launched);
         if self.instances[index].pause.is_none() {
             self.let_go(now, u32::try_from(index).unwrap_or(NONE));
         }
@@ -81,6 +92,7 @@ impl Fleet {
             }
         }
         self.serve(now, instance);
+        self.accept(now, instance);
     }
 
     /// What the worker waited for did not come in time.
@@ -114,6 +126,10 @@ impl Fleet {
         let job = self.jobs.get(job);
         let writes = job.is_some_and(super::Job::writes) && stage != Stage::Authenticate;
         match own.faults.statement(writes) {
+            DatabaseFate::Works if own.map.broken && matches!(stage, Stage::Database(_)) => {
+                self.leave(now, place, Err(Denial::NoRoute));
+                true
+            }
             DatabaseFate::Works => false,
             DatabaseFate::Fails => {
                 self.leave(now, place, Err(Denial::DatabaseFailed));
@@ -211,10 +227,16 @@ impl Fleet {
 
     /// Whether a request takes long on its way to the instance; then it is under way.
     pub(super) fn is_delayed(&mut self, now: Nanos, instance: u32, arrival: Arrival) -> bool {
-        let Some(delay) = self.responder.faults().delay_to(instance as usize) else {
+        let faults = self.responder.faults();
+        let delay = faults.delay_to(instance as usize);
+        let drips = faults.drips_to(instance as usize);
+        let drips = drips.map(|drips| drips.takes(REQUEST_BYTES));
+        let delay = delay.map(|delay| delay.sample(&mut self.rng));
+        if delay.is_none() && drips.is_none() {
             return false;
-        };
-        let at = now.saturating_add(delay.sample(&mut self.rng));
+        }
+        let takes = delay.unwrap_or_default() + drips.unwrap_or_default();
+        let at = now.saturating_add(takes);
         // The balancer has chosen where it goes to: a later launch is somewhere else.
         let launch = self.instances[instance as usize].launch;
         let slot = self.under_way.insert((instance, launch, arrival));
@@ -229,12 +251,11 @@ impl Fleet {
             return;
         };
         let own = &self.instances[instance as usize];
-        let there = own.up && own.launch == launch;
         let gone = self.jobs.get(arrival.job).is_none_or(super::Job::abandoned);
-        if there && !gone {
+        if !gone && own.launch == launch {
             self.arrive(now, instance, arrival);
-        } else if let Some(job) = self.jobs.remove(arrival.job) {
-            self.broke(job);
+        } else {
+            self.breaks(arrival.job);
         }
     }
 

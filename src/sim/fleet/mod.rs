@@ -6,10 +6,13 @@
 //! - `stages`: workers, from the job they take to its answer
 //! - `operations`: what a responder does
 //! - `balancing`: which instance a request goes to
-//! - `faults`: what acts on it
+//! - `faults`: what acts on it; `limits`: what the operating system refuses it;
+//!   `crashes`: how it crashes and is started again
 
 mod balancing;
+mod crashes;
 mod faults;
+mod limits;
 mod operations;
 mod stages;
 
@@ -50,6 +53,22 @@ pub(super) struct Arrival {
     job: u32,
     standing: Standing,
     left_ms: Option<u64>,
+}
+
+#[cfg(test)]
+impl Arrival {
+    /// The job in this slot, with nothing else to say.
+    pub(super) const fn of_job(job: u32) -> Self {
+        Self {
+            job,
+            standing: Standing::FirstTry,
+            left_ms: None,
+        }
+    }
+
+    pub(super) const fn job(&self) -> u32 {
+        self.job
+    }
 }
 
 /// A response to the attempt in this slot.
@@ -158,6 +177,8 @@ impl Fleet {
             caller: attempt,
             gone_at: Nanos::MAX,
             patience: Patience::ENDLESS,
+            link: NONE,
+            unseen: false,
         });
         let arrival = Arrival {
             job,
@@ -176,9 +197,18 @@ impl Fleet {
     /// paused, where nobody reads what it tells.
     fn arrive(&mut self, now: Nanos, instance: u32, arrival: Arrival) {
         let own = &mut self.instances[instance as usize];
+        if !own.up {
+            return self.breaks(arrival.job);
+        }
         if let Some(pause) = &mut own.pause {
             return pause.arrived.push(arrival);
         }
+        self.link(now, instance, arrival);
+    }
+
+    /// The instance reads the request, and puts it into a queue.
+    fn read(&mut self, now: Nanos, instance: u32, arrival: Arrival) {
+        let own = &mut self.instances[instance as usize];
         let patience = Patience::told(now, arrival.left_ms);
         if let Some(job) = self.jobs.get_mut(arrival.job) {
             job.patience = patience;
@@ -186,18 +216,22 @@ impl Fleet {
         match self.spec.crew(arrival.standing, own.waiting()) {
             Err(denial) => {
                 own.counted.rejected += 1;
-                self.turn_away(arrival.job, Some(denial));
+                self.turn_away(now, arrival.job, Some(denial));
             }
             Ok(crew) if own.submit(now, crew, patience, arrival.job) => {
                 self.serve(now, instance);
             }
-            Ok(_) => self.turn_away(arrival.job, self.spec.full()),
+            Ok(_) => self.turn_away(now, arrival.job, self.spec.full()),
         }
     }
 
     /// Nobody does the job; its caller gets this answer, or none ever.
-    fn turn_away(&mut self, job: u32, denial: Option<Denial>) {
-        if let (Some(job), Some(denial)) = (self.jobs.remove(job), denial) {
+    fn turn_away(&mut self, now: Nanos, job: u32, denial: Option<Denial>) {
+        let Some(job) = self.jobs.remove(job) else {
+            return;
+        };
+        self.ends(now, &job, denial.is_some());
+        if let Some(denial) = denial {
             self.answer(job.caller, Err(denial));
         }
     }
@@ -214,16 +248,29 @@ impl Fleet {
         self.answer(job.caller, Err(Denial::InstanceBroke));
     }
 
+    /// What the job came on is kept where it is answered, but for a check's; where nobody
+    /// ever answers it, its caller closes it in the end.
+    fn ends(&mut self, now: Nanos, job: &Job, answered: bool) {
+        let kept = answered && Checks::instance(job.caller).is_none();
+        self.unlink(now, job.link, kept);
+    }
+
     fn waits(&self, job: u32, attempt: u32) -> bool {
         self.jobs.get(job).is_some_and(|job| job.caller == attempt)
     }
 
     /// Who waited for the job has gone; it stays where it is.
     pub(super) fn caller_gone(&mut self, job: u32, now: Nanos) {
-        if let Some(job) = self.jobs.get_mut(job) {
-            job.caller = NONE;
-            job.gone_at = now;
+        let Some(own) = self.jobs.get_mut(job) else {
+            return;
+        };
+        own.caller = NONE;
+        own.gone_at = now;
+        let link = std::mem::replace(&mut own.link, NONE);
+        if own.unseen {
+            self.jobs.remove(job);
         }
+        self.unlink(now, link, false);
     }
 
     /// Nobody waits any more for what this attempt asked.
@@ -266,6 +313,9 @@ impl Fleet {
             Event::Arrives(slot) => self.arrives(now, slot),
             Event::WorldStops(place) => self.world_stops(now, place),
             Event::WorldGoes(place) => self.world_goes(now, place),
+            Event::Crashes(place) => self.crashes(now, place),
+            Event::StartsAgain(place) => self.starts_again(now, place),
+            Event::TriesAgain(place) => self.tries_again(now, place),
             Event::HealthCheck(instance) => self.check_health(now, instance),
             Event::HealthOver { instance, number } => self.check_over(now, instance, number),
         }

@@ -135,17 +135,11 @@ impl Fleet {
         self.members
             .retain(|member| !group.contains(&(*member as usize)));
         for index in group {
-            // What is paused could not stop.
-            self.go_on(now, index);
-            let instance = &mut self.instances[index];
-            let (counters, lost) = instance.stop(now, &mut self.jobs);
-            self.happened.push(record::Event::Stopped {
-                source: instance.name().clone(),
-                counters,
-            });
-            for job in lost {
-                self.broke(job);
+            // One that is down since a crash is started with the others.
+            if self.instances[index].up {
+                self.stop_instance(now, index);
             }
+            self.instances[index].crash.down = false;
         }
         self.calendar
             .enter(now.saturating_add(self.spec.boot), Event::Booted);
@@ -157,17 +151,11 @@ impl Fleet {
             return;
         };
         for index in restart.order.group() {
-            let settings = self.responder.settings_of(index);
-            self.instances[index].start(now, settings);
-            self.begin_faults(now, index);
-            self.happened.push(record::Event::Serving {
-                source: self.instances[index].name().clone(),
-                pid: 0,
-            });
+            self.start_instance(now, index);
         }
         self.members = (0..)
             .zip(&self.instances)
-            .filter(|(_, instance)| instance.up)
+            .filter(|(_, instance)| instance.up || instance.crash.down)
             .map(|(place, _)| place)
             .collect();
         if let Some(pause) = restart.order.next_group() {

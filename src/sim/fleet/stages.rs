@@ -42,7 +42,7 @@ impl Fleet {
             let own = &mut self.instances[instance as usize];
             let taken = own.take(now, &mut self.expired);
             while let Some(job) = self.expired.pop() {
-                self.turn_away(job, Some(Denial::Expired));
+                self.turn_away(now, job, Some(Denial::Expired));
             }
             let Some(worker) = taken else { return };
             let own = &self.instances[instance as usize];
@@ -107,6 +107,8 @@ impl Fleet {
             caller: NONE,
             gone_at: Nanos::ZERO,
             patience: Patience::ENDLESS,
+            link: NONE,
+            unseen: false,
         };
         let job = self.jobs.insert(job);
         if own.submit(now, own.crew(place.worker), Patience::ENDLESS, job) {
@@ -179,7 +181,11 @@ impl Fleet {
         self.give_back(now, place);
         if self.loses_its_worker(place) {
             let own = &mut self.instances[place.instance as usize];
+            let worker = own.workers[place.worker as usize];
+            let link = self.jobs.get_mut(worker.job);
+            let link = link.map_or(NONE, |job| std::mem::replace(&mut job.link, NONE));
             let caller = own.lose(now, place.worker, &mut self.jobs);
+            self.unlink(now, link, true);
             if let (Some(caller), Some(answer)) = (caller, answer) {
                 self.answer(caller, answer);
             }
@@ -187,7 +193,9 @@ impl Fleet {
         }
         let own = &mut self.instances[place.instance as usize];
         let job = own.finish(now, place.worker, &mut self.jobs);
-        if let (Some(job), Some(answer)) = (job, answer) {
+        let Some(job) = job else { return };
+        self.ends(now, &job, answer.is_some());
+        if let Some(answer) = answer {
             self.answer(job.caller, answer);
         }
     }

@@ -31,6 +31,11 @@ pub(in crate::sim) struct Job {
     pub(in crate::sim) gone_at: Nanos,
     /// How long the caller said that they wait, once the request has been read.
     pub(in crate::sim) patience: Patience,
+    /// The instance whose connection it came on; [`NONE`] where it has not been read, or
+    /// the connection has closed.
+    pub(in crate::sim) link: u32,
+    /// Whether it is nowhere but with its caller, who waits.
+    pub(in crate::sim) unseen: bool,
 }
 
 impl Job {

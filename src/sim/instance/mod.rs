@@ -4,14 +4,17 @@
 //! count; time and depth are those of the workers that serve, as in a live one.
 
 mod crew;
+mod links;
 
 pub(super) use crew::{Call, Job, NONE, Worker};
+pub(super) use links::{Link, Links};
 
 use super::calendar::{Awaited, Event, Place};
 use super::fleet::Arrival;
 use crate::model::fault::FaultSet;
 use crate::model::{
-    Bulkhead, Crew, FleetSpec, Line, Patience, QueuePolicy, RoleCache, Settings, SourceName,
+    Bulkhead, Crew, FleetSpec, Line, Patience, PeerMap, QueuePolicy, RoleCache, Settings,
+    SourceName,
 };
 use crate::record::{Counters, Histogram, InstanceCounters, Measure, Sample};
 use crate::rng::{self, StdRng};
@@ -28,6 +31,20 @@ pub(super) struct Pause {
     pub(super) arrived: Vec<Arrival>,
     /// Whether its world stands still, and not its process: its gauges can be read.
     pub(super) within: bool,
+}
+
+/// How an instance crashes, where a fault lets it.
+#[derive(Debug)]
+pub(super) struct Crashes {
+    /// The number of the plan by which it does.
+    pub(super) plan: u32,
+    pub(super) rng: StdRng,
+    /// Crashes in a row, as back-offs count them.
+    pub(super) row: u32,
+    /// Since when its process serves.
+    pub(super) serves_since: Nanos,
+    /// Whether it is down, and its supervisor starts it again.
+    pub(super) down: bool,
 }
 
 /// One instance of the fleet, through all its launches.
@@ -63,6 +80,11 @@ pub(super) struct Instance {
     /// The launch that the plan is of.
     pub(super) world_of: u32,
     pub(super) world_rng: StdRng,
+    pub(super) crash: Crashes,
+    /// The connections from the balancer.
+    pub(super) links: Links,
+    /// The map of its cluster; whole where there is none.
+    pub(super) map: PeerMap,
     /// What its workers draw from.
     pub(super) rng: StdRng,
     /// Counted since the last sample; levels and integrals are entered when it is taken.
@@ -84,6 +106,10 @@ impl Instance {
         let name = SourceName::Instance(index + 1);
         let all = spec.workers + spec.monitor_workers;
         let connections_size = spec.pool.map_or(u32::MAX, |pool| pool.size);
+        let mut map = PeerMap::default();
+        if let Some(peers) = spec.peers {
+            map.make(peers.threads(&FaultSet::default()));
+        }
         Self {
             index,
             seed,
@@ -106,6 +132,15 @@ impl Instance {
             world: 0,
             world_of: 0,
             world_rng: rng::stream(seed, &format!("{name} world")),
+            crash: Crashes {
+                plan: 0,
+                rng: rng::stream(seed, &format!("{name} crash")),
+                row: 0,
+                serves_since: Nanos::ZERO,
+                down: false,
+            },
+            links: Links::default(),
+            map,
             rng: rng::stream(seed, &format!("{name} 0")),
             counted: InstanceCounters::default(),
             queue_wait: Histogram::small(),
@@ -301,6 +336,7 @@ impl Instance {
         counted.busy_ns += busy.area - self.booked.0;
         counted.queue_depth_ns += depth.area - self.booked.1;
         counted.queue_depth_max = counted.queue_depth_max.max(depth.max);
+        counted.accepts_failed += self.links.take_failed(now);
         self.booked = (busy.area, depth.area);
         self.since = now;
     }
@@ -374,6 +410,8 @@ impl Instance {
         self.up = true;
         self.settings = settings;
         self.roles = RoleCache::default();
+        self.map = PeerMap::default();
+        (self.crash.serves_since, self.crash.down) = (now, false);
         self.rng = rng::stream(self.seed, &format!("{} {}", self.name, self.launch));
         self.since = now;
         self.serving.busy.set(now, 0);

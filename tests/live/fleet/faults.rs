@@ -14,7 +14,7 @@ use crate::rig::{Operate as _, Rig, eventually, small};
 
 const PATIENCE: Duration = Duration::from_millis(400);
 
-fn inject(rig: &Rig, kind: FleetFaultKind, with: &Value) {
+pub(super) fn inject(rig: &Rig, kind: FleetFaultKind, with: &Value) {
     let mut fault: FleetFault = kind.usual();
     let given = with.as_object().cloned().unwrap_or_default();
     assert!(fault.set(given).is_empty(), "{with}");
@@ -23,13 +23,13 @@ fn inject(rig: &Rig, kind: FleetFaultKind, with: &Value) {
     assert_applied(&done, kind.word());
 }
 
-fn mend(rig: &Rig, fault: FleetFaultKind) {
+pub(super) fn mend(rig: &Rig, fault: FleetFaultKind) {
     let action = Action::Fleet(FleetAction::Mend { fault });
     let done = rig.fleet.operate(rig.clock.now(), "ops", &action);
     assert_applied(&done, "no longer");
 }
 
-fn list(rig: &Rig) -> u16 {
+pub(super) fn list(rig: &Rig) -> u16 {
     rig.ask("GET", LIST, rig.token(Role::Viewer), "").0
 }
 
@@ -39,13 +39,13 @@ fn create(rig: &Rig) -> u16 {
 }
 
 /// Whether a request is answered in time.
-fn answered(rig: &Rig) -> bool {
+pub(super) fn answered(rig: &Rig) -> bool {
     let viewer = rig.token(Role::Viewer);
     rig.try_ask("GET", LIST, viewer, "", PATIENCE).is_ok()
 }
 
 /// The shortest time of several requests.
-fn fastest(rig: &Rig) -> Duration {
+pub(super) fn fastest(rig: &Rig) -> Duration {
     let took = (0..8).map(|_| {
         let begun = Instant::now();
         assert_eq!(list(rig), 200);

@@ -4,6 +4,7 @@ mod conformance;
 mod faults;
 mod limits;
 mod pauses;
+mod process_faults;
 mod processes;
 mod releases;
 mod requests;

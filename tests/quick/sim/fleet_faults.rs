@@ -12,7 +12,7 @@ use crate::simulated::simulated;
 
 /// Two instances of four workers at a third of what they carry; half of the requests
 /// write.
-const FLEET: &str = r#"
+pub(super) const FLEET: &str = r#"
 title = "a"
 claim = "b"
 end = "30s"
@@ -47,7 +47,7 @@ fn plan(more: &str) -> Plan {
 }
 
 /// The fault from 10 s to 18 s.
-fn incident(fault: &str, with: &str) -> String {
+pub(super) fn incident(fault: &str, with: &str) -> String {
     format!(
         "[[timeline]]\nat = '10s'\ndo = 'break'\nfault = '{fault}'\nwith = {with}\nphase = 'broken'\n\
          [[timeline]]\nat = '18s'\ndo = 'mend'\nfault = '{fault}'\nphase = 'mended'\n"
@@ -61,7 +61,7 @@ fn run(more: &str) -> (Record, Findings) {
 }
 
 /// Errors, saturation and the median response time in a phase.
-fn figures(found: &Findings, name: &str) -> (f64, f64, f64) {
+pub(super) fn figures(found: &Findings, name: &str) -> (f64, f64, f64) {
     let phase = found.phases.iter().find(|it| it.name == name).unwrap();
     (
         phase.error_share.unwrap(),
@@ -70,7 +70,7 @@ fn figures(found: &Findings, name: &str) -> (f64, f64, f64) {
     )
 }
 
-fn counted(record: &Record) -> InstanceCounters {
+pub(super) fn counted(record: &Record) -> InstanceCounters {
     let mut sum = InstanceCounters::default();
     for sample in &record.samples {
         if let Counters::Instance(counters) = &sample.counters {
@@ -123,6 +123,12 @@ fn what_only_delays_is_seen_in_the_median() {
             "balancer_link_delayed",
             "{ delay = 'constant(40ms)' }",
             50.0,
+        ),
+        // Three pieces of sixty bytes.
+        (
+            "connections_dripped",
+            "{ bytes = 60, every = '20ms' }",
+            49.0,
         ),
         // An instance that serves 90 % of what it is asked for, one after the other.
         ("lock_convoy", "{ holds = 'constant(9900us)' }", 19.0),

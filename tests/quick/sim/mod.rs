@@ -8,6 +8,7 @@ mod fleet_faults;
 mod held;
 mod literature;
 mod parity;
+mod process_faults;
 mod properties;
 mod published;
 mod responder;

@@ -39,7 +39,7 @@ impl Faults {
     }
 
     /// Blocks while `waits`, or for so long; whether it waits no more.
-    fn wait(&self, patience: Option<Nanos>, waits: impl Fn(&FaultSet) -> bool) -> bool {
+    pub(super) fn wait(&self, patience: Option<Nanos>, waits: impl Fn(&FaultSet) -> bool) -> bool {
         let set = lock(&self.set);
         let Some(patience) = patience else {
             let set = self.changed.wait_while(set, |set| waits(set));

@@ -22,7 +22,9 @@ use crate::model::{ATTEMPT_HEADER, Patience, Standing, TIME_LEFT_HEADER};
 
 /// Serves until the process ends.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<()> {
-    connections::serve(listener, move |request| {
+    let counts = Arc::clone(&shared);
+    let refused = move || counts.pool.accept_failed();
+    connections::serve(listener, refused, move |request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(respond(answer(&shared, request).await)) }
     })

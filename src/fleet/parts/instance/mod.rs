@@ -6,10 +6,13 @@
 //! busy, and there is a number of them, not a pool that grows.
 
 mod api;
+mod crash;
+mod descriptors;
 mod faults;
 mod gate;
 mod job;
 mod listener;
+mod peers;
 mod pool;
 mod worker;
 
@@ -23,12 +26,14 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fleet::database::Database;
 use crate::fleet::message::{InstanceConfig, SettingsPut, StartReport};
-use crate::fleet::wire::{Request, Response};
+use crate::fleet::wire::{Request, Response, Room};
 use crate::fleet::{control, lock};
 use crate::model::{Bulkhead, Crew, FleetSpec, RoleCache};
 use crate::rng;
+use descriptors::Descriptors;
 use faults::Faults;
 use gate::{Gate, World};
+use peers::Map;
 use pool::{Pool, Post};
 use worker::Worker;
 
@@ -40,6 +45,9 @@ struct Shared {
     settings: Mutex<SettingsPut>,
     roles: Mutex<RoleCache>,
     faults: Faults,
+    descriptors: Descriptors,
+    /// The map of the cluster; whole where there is none.
+    map: Map,
     /// The lock that requests take where a fault makes them.
     lock: Gate,
     /// The pool of connections to the database, where there is one.
@@ -69,13 +77,18 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
         }),
         roles: Mutex::new(roles),
         faults: Faults::new(config.faults.clone()),
+        descriptors: Descriptors::new(),
+        map: Map::default(),
         lock: Gate::new(1),
         connections: config.spec.pool.map(|pool| Gate::new(pool.size)),
         world: World::default(),
     });
-    let stream = format!("{} {} world", config.common.name, config.launch);
-    let world_rng = rng::stream(config.common.seed, &stream);
-    faults::stop_the_world(Arc::clone(&shared), world_rng)?;
+    let stream = |of: &str| {
+        let stream = format!("{} {} {of}", config.common.name, config.launch);
+        rng::stream(config.common.seed, &stream)
+    };
+    faults::stop_the_world(Arc::clone(&shared), stream("world"))?;
+    let crash_rng = stream("crash");
     let crews = [
         (Crew::Serving, config.spec.workers),
         (Crew::Monitors, config.spec.monitor_workers),
@@ -94,13 +107,19 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
         Worker::new(post, &config, Arc::clone(&shared), database).start()?;
     }
     let token = config.common.token;
-    let steered = Arc::clone(&shared);
-    let control = control::listen(&token, move |request| steered.steer(request))?;
+    let (steered, limited) = (Arc::clone(&shared), Arc::clone(&shared));
+    let room: Room = Arc::new(move |more| limited.descriptors.room(more));
+    let control =
+        control::listen_beside(&token, Some(room), move |request| steered.steer(request))?;
+    // Last of what takes addresses, which a limit on its threads is reckoned from.
+    peers::keep(&shared)?;
     let runtime = connections::runtime()?;
     runtime.block_on(async {
         let listener = connections::bind(([127, 0, 0, 1], 0).into()).await?;
         let address = connections::local_address(&listener)?;
+        descriptors::follow(&shared)?;
         serve::announce(&StartReport::Ready { address, control })?;
+        crash::crash_some_day(Arc::clone(&shared), crash_rng)?;
         listener::serve(listener, shared).await
     })
 }

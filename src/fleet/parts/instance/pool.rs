@@ -147,6 +147,14 @@ impl Pool {
         }
     }
 
+    /// A try to accept a connection failed.
+    pub(super) fn accept_failed(&self) {
+        let mut state = lock(&self.state);
+        if state.last.is_none() {
+            state.counted.accepts_failed += 1;
+        }
+    }
+
     /// Makes a verification a job of its own on the crew's workers. Where the
     /// queue is full it is dropped, unseen by anyone.
     pub(super) fn detach(&self, crew: Crew, user: u32) {

@@ -166,6 +166,11 @@ impl Worker {
                 return Err(Denial::DatabaseFailed);
             }
         }
+        if matches!(stage, Stage::Database(_))
+            && let Some(cause) = shared.map.broken()
+        {
+            return Err(hand.failed(Denial::NoRoute, &cause));
+        }
         let slow = lock(&shared.settings).slow;
         // What slows the application's part is there when that begins.
         let contended = stage == Stage::Application && shared.spec.contention > Nanos::ZERO;

@@ -29,6 +29,14 @@ Each acts in live and in simulated runs alike, unless it says otherwise, until i
 the processes of the fleet, which end with the run, also where the conductor is killed: nothing
 is left to undo.
 
+Limits are the kernel's. `descriptors_limited` lowers the soft limit on open files (`RLIMIT_NOFILE`)
+of an instance, and only the connections by which the run reads and steers it are let in beside it;
+a worker without a connection to the identity service gets none either, and answers 503. In a
+simulated run workers have theirs.
+`threads_limited` and `peers.limit` use the limit on the addresses of a process (`RLIMIT_AS`), of
+which each thread for a peer reserves 512 MiB: a limit on the number of threads does not hold for
+root. `crash_loop` ends the process with status 102, and a thread of the run starts it again.
+
 ";
 
 /// One fault, as a terminal shows it.
