@@ -99,7 +99,7 @@ pub(crate) use fleet::{
     Crew, DatabaseFate, Denial, FleetOrder, Handler, JobKind, NOT_RUNNING, Responder, RestartOrder,
     Stage, Unverified, Verification, applied_later, each, instance_name,
 };
-pub use fleet::{FleetSpec, IdentitySpec, PoolSpec, Role};
+pub use fleet::{FleetSpec, IdentitySpec, PoolSpec, Role, TelemetrySpec};
 pub use gauge::{Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Preset, Roles};
 pub(crate) use gauge::{Malformed, PRESETS, Page, Reading, Series, Value};
 pub(crate) use hook::frames_otherwise;
@@ -123,8 +123,10 @@ pub use proxied::{Breakage, Front, HostPort, Proxied};
 pub(crate) use queue::Queue;
 pub use queue::{Order, QueuePolicy};
 pub use redirect::{Elsewhere, FollowFrom, HttpOrigin, NotFollowed, Redirected, host_of};
-pub use release::ReleasePolicy;
-pub(crate) use release::{Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub use release::{ReleasePolicy, Telemetry};
+pub(crate) use release::{
+    Document, KNOWN_SETTINGS, Refusal, Release, Settings, TELEMETRY_SETTING,
+};
 pub use replay::Replay;
 pub(crate) use retry_budget::RetryBudget;
 pub use retry_budget::RetryBudgetPolicy;

@@ -268,6 +268,7 @@ mod tests {
             Cause::Slow(SlowPart::Database),
             Cause::Slow(SlowPart::Identity),
             Cause::Pause,
+            Cause::Loss,
             Cause::Kill,
             Cause::Limit,
             Cause::Fault,

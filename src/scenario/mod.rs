@@ -27,6 +27,7 @@ mod proxies;
 mod quantities;
 mod responders;
 mod schema;
+mod sessions;
 mod settings;
 mod shipped;
 mod statement;

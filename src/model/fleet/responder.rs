@@ -91,6 +91,16 @@ impl Responder {
         self.release.settings_of(index, self.instances)
     }
 
+    /// Within how long the identity service must verify who does this, before it is
+    /// decided; none where nobody asks it.
+    pub(crate) fn verified_within(&self, action: &Action) -> Option<Nanos> {
+        let releases = matches!(
+            action,
+            Action::Service(ServiceAction::Rollback) | Action::Fleet(FleetAction::Push { .. })
+        );
+        self.release.verified_within().filter(|_| releases)
+    }
+
     /// What the action comes to, and what is so once that is carried out; none where it
     /// is no action on the fleet.
     pub(crate) fn decide(
@@ -150,6 +160,13 @@ impl Responder {
             FleetAction::Mend { fault } => {
                 self.faults.mend(*fault);
                 FleetOrder::PutFaults(fault.place())
+            }
+            FleetAction::Lose { instances } => {
+                let lost = first(Some(*instances), all);
+                FleetOrder::Restart(RestartOrder::loss(lost, all))
+            }
+            FleetAction::ColdStart { pause } => {
+                FleetOrder::Restart(RestartOrder::cold_start(*pause, all))
             }
             // A release holds for every instance that runs, and for those that start.
             FleetAction::Push { .. } => FleetOrder::PutSettings,

@@ -58,6 +58,10 @@ pub struct FleetSpec {
     /// How the balancer chooses, and whether it checks the instances.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub balancer: BalancerSpec,
+    /// The telemetry that instances collect while their settings say so. None: there is
+    /// nothing that a setting could switch on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<TelemetrySpec>,
 }
 
 fn is_usual(balancer: &BalancerSpec) -> bool {
@@ -75,6 +79,26 @@ pub struct PoolSpec {
     /// How many more connections a request takes, one after the other, while it has
     /// the first.
     pub nested: u32,
+}
+
+/// The telemetry of each instance: calls to the identity service beside those of its
+/// workers, each of which takes as long as the verification of a user whose roles the
+/// instance does not hold, and is waited for as long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelemetrySpec {
+    /// Calls at a time.
+    pub calls: u32,
+    /// The pause from the end of a call to the next.
+    pub every: Nanos,
+}
+
+impl TelemetrySpec {
+    /// When the collector at this place first calls, after it was switched on: they are
+    /// spread over the pause.
+    pub(crate) fn first_call(&self, place: u32) -> Nanos {
+        let part = self.every.0 / u64::from(self.calls.max(1));
+        Nanos(part * (u64::from(place) + 1))
+    }
 }
 
 impl Default for FleetSpec {
@@ -100,6 +124,7 @@ impl Default for FleetSpec {
             shed_above: None,
             pool: None,
             balancer: BalancerSpec::default(),
+            telemetry: None,
         }
     }
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{PlacedText, text};
 use crate::model::{
     BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec, IdentitySpec, PoolSpec,
-    Statuses, Url,
+    Statuses, TelemetrySpec, Url,
 };
 use crate::scenario::leaf::{QueueText, Spanned, Text, Word};
 use crate::scenario::quantities::{Positive, ReadyCheck, Share};
@@ -134,6 +134,31 @@ pub(in crate::scenario) struct Fleet {
     /// How the balancer chooses among the instances, and whether it checks their health.
     #[serde(skip_serializing_if = "Balancer::is_usual")]
     pub(in crate::scenario) balancer: Balancer,
+    /// What instances ask of the identity service while the setting `telemetry` is "on",
+    /// which it is from the start in no fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) telemetry: Option<Telemetry>,
+}
+
+/// The telemetry of each instance: calls to the identity service beside those of its
+/// workers. Each takes as long as the verification of a user whose roles are not held.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Telemetry {
+    /// Calls of an instance at a time.
+    #[schemars(range(min = 1, max = 64))]
+    pub(in crate::scenario) calls: u32,
+    /// The pause from the end of a call to the next.
+    pub(in crate::scenario) every: Text<Positive>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            calls: 4,
+            every: text("100ms"),
+        }
+    }
 }
 
 /// The balancer.
@@ -261,6 +286,7 @@ impl Default for Fleet {
             shed_above: spec.shed_above.map(Spanned::from),
             pool: None,
             balancer: Balancer::default(),
+            telemetry: None,
         }
     }
 }
@@ -295,6 +321,10 @@ impl Fleet {
                 nested: pool.nested,
             }),
             balancer: self.balancer.spec(),
+            telemetry: self.telemetry.as_ref().map(|telemetry| TelemetrySpec {
+                calls: telemetry.calls,
+                every: telemetry.every.0.0,
+            }),
         }
     }
 }
@@ -305,6 +335,10 @@ impl Fleet {
 pub(in crate::scenario) struct Release {
     /// Whether a push whose author did not run the tests is refused.
     pub(in crate::scenario) require_tests: bool,
+    /// Within how long the identity service must verify who releases; otherwise a push
+    /// or a rollback is refused. Without it, nobody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) verified_within: Option<Text<Positive>>,
 }
 
 /// The identity service.

@@ -7,13 +7,15 @@
 //! - `operations`: what a responder does
 //! - `balancing`: which instance a request goes to
 //! - `faults`: what acts on it
+//! - `others`: who asks the identity service beside the workers
 
 mod balancing;
 mod faults;
 mod operations;
+mod others;
 mod stages;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::calendar::{Awaited, Calendar, Event};
 use super::identity::Identity;
@@ -27,6 +29,7 @@ use crate::slots::Slab;
 use crate::units::{Nanos, Ratio};
 use balancing::{Checks, InstanceLoad};
 use operations::Restart;
+use others::Releases;
 
 /// The status of a request that got its result.
 const SUCCESS: u16 = 200;
@@ -80,6 +83,10 @@ pub(super) struct Fleet {
     instances: Vec<Instance>,
     jobs: Slab<Job>,
     identity: Identity,
+    /// Releases whose author is being verified.
+    releases: Releases,
+    /// Sessions that are set up: the attempt that holds each, and its instance.
+    sessions: BTreeMap<u32, u32>,
     restart: Option<Restart>,
     /// What is to come of its waits.
     pub(super) calendar: Calendar,
@@ -119,6 +126,8 @@ impl Fleet {
                 .collect(),
             jobs: Slab::new(),
             identity: Identity::new(spec, seed),
+            releases: Releases::default(),
+            sessions: BTreeMap::new(),
             restart: None,
             calendar,
             answers: VecDeque::new(),
@@ -216,6 +225,7 @@ impl Fleet {
 
     /// Nobody waits any more for what this attempt asked.
     pub(super) fn left(&mut self, attempt: u32) {
+        self.sessions.remove(&attempt);
         self.load.ends(attempt);
     }
 
@@ -254,6 +264,7 @@ impl Fleet {
             Event::Arrives(slot) => self.arrives(now, slot),
             Event::WorldStops(place) => self.world_stops(now, place),
             Event::WorldGoes(place) => self.world_goes(now, place),
+            Event::Telemetry(collector) => self.telemetry_due(now, collector),
             Event::HealthCheck(instance) => self.check_health(now, instance),
             Event::HealthOver { instance, number } => self.check_over(now, instance, number),
         }
@@ -261,6 +272,9 @@ impl Fleet {
 
     /// Something has come of a verification, if its worker still waits for it.
     fn heard(&mut self, now: Nanos, awaited: Awaited, event: Event) {
+        if !others::is_of_a_worker(awaited) {
+            return self.others_heard(now, awaited, event);
+        }
         let own = &self.instances[awaited.instance as usize];
         if own.still_awaits(awaited) {
             self.worker(now, own.place(awaited.worker), event);
@@ -312,6 +326,7 @@ impl Fleet {
                 counters,
             });
         }
+        events.append(&mut self.leave_releases());
         if let Some(restart) = self.restart.take() {
             events.push(record::Event::ActionEnded {
                 entry: restart.entry,

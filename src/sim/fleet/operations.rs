@@ -38,6 +38,19 @@ impl Fleet {
             let reason = format!("`{}` acts in live runs only", fault.kind());
             return Some(Outcome::Failed { reason });
         }
+        match self.responder.verified_within(action) {
+            Some(within) => self.verify_the_releaser(now, entry, action, within),
+            None => self.carry_out(now, entry, action),
+        }
+    }
+
+    /// Does what nothing stands in the way of.
+    pub(super) fn carry_out(
+        &mut self,
+        now: Nanos,
+        entry: usize,
+        action: &Action,
+    ) -> Option<Outcome> {
         let (order, done) = match self.responder.decide(now, RESPONDER, action)? {
             Ok(decided) => decided,
             Err(refusal) => return Some(refusal.into()),
@@ -47,7 +60,7 @@ impl Fleet {
             FleetOrder::SlowIdentity => self.identity.slow = self.responder.slow(),
             FleetOrder::PutFaults(place) => self.put_faults(now, place),
             FleetOrder::Admit(share) => self.admission = Admission::new(share),
-            FleetOrder::PutSettings => return Some(self.put_settings(done)),
+            FleetOrder::PutSettings => return Some(self.put_settings(now, done)),
             FleetOrder::Pause(first) => {
                 return Some(each(first, done, |index| {
                     let own = self.running(index)?;
@@ -66,6 +79,7 @@ impl Fleet {
                 return Some(RestartOrder::refused());
             }
             FleetOrder::Restart(order) => {
+                self.take_down(now, order.stops_first());
                 self.restart = Some(Restart { entry, order });
                 self.restart_group(now);
                 return None;
@@ -102,6 +116,7 @@ impl Fleet {
                 Event::Verified(awaited) | Event::GivenUp(awaited) => {
                     self.heard(now, awaited, event);
                 }
+                Event::Telemetry(collector) => self.telemetry_due(now, collector),
                 _ => {}
             }
         }
@@ -113,9 +128,10 @@ impl Fleet {
     }
 
     /// Every instance gets what is in force on it now.
-    fn put_settings(&mut self, done: String) -> Outcome {
-        for (index, instance) in self.instances.iter_mut().enumerate() {
-            instance.settings = self.responder.settings_of(index);
+    fn put_settings(&mut self, now: Nanos, done: String) -> Outcome {
+        for index in 0..self.instances.len() {
+            self.instances[index].settings = self.responder.settings_of(index);
+            self.follow_telemetry(now, index, false);
         }
         let names = |which: fn(&Instance) -> bool| -> Vec<String> {
             let instances = self.instances.iter().filter(|instance| which(instance));
@@ -125,13 +141,21 @@ impl Fleet {
         applied_later(done, &down, &names(Instance::stands_still))
     }
 
-    /// The instances of the restart's group leave the rotation and stop; what waits
-    /// and runs in them is lost.
+    /// The instances of the restart's group leave the rotation and stop, where they
+    /// still run, and start again.
     pub(super) fn restart_group(&mut self, now: Nanos) {
         let Some(restart) = &self.restart else {
             return;
         };
-        let group = restart.order.group();
+        if restart.order.stops_groups() {
+            self.take_down(now, restart.order.group());
+        }
+        self.calendar
+            .enter(now.saturating_add(self.spec.boot), Event::Booted);
+    }
+
+    /// Instances leave the rotation and stop; what waits and runs in them is lost.
+    fn take_down(&mut self, now: Nanos, group: std::ops::Range<usize>) {
         self.members
             .retain(|member| !group.contains(&(*member as usize)));
         for index in group {
@@ -149,9 +173,22 @@ impl Fleet {
                     self.answer(job.caller, Err(Denial::InstanceBroke));
                 }
             }
+            self.end_sessions(index);
         }
-        self.calendar
-            .enter(now.saturating_add(self.spec.boot), Event::Booted);
+    }
+
+    /// Who holds a session on the instance loses it.
+    fn end_sessions(&mut self, index: usize) {
+        let sessions = self.sessions.iter();
+        let lost: Vec<u32> = sessions
+            .filter(|(_, instance)| **instance as usize == index)
+            .map(|(attempt, _)| *attempt)
+            .collect();
+        for attempt in lost {
+            self.sessions.remove(&attempt);
+            self.balancer.upstream_errors += 1;
+            self.answer(attempt, Err(Denial::InstanceBroke));
+        }
     }
 
     /// The instances of the group serve again, cold.
@@ -163,6 +200,7 @@ impl Fleet {
             let settings = self.responder.settings_of(index);
             self.instances[index].start(now, settings);
             self.begin_faults(now, index);
+            self.follow_telemetry(now, index, true);
             self.happened.push(record::Event::Serving {
                 source: self.instances[index].name().clone(),
                 pid: 0,

@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use super::super::calendar::{Event, Place};
 use super::super::identity::{StartedVerification, VerificationAdmission};
 use super::super::instance::{Call, Job, NONE};
-use super::Fleet;
+use super::{Fleet, others};
 use crate::model::{Denial, Patience, Stage};
 use crate::units::Nanos;
 
@@ -135,8 +135,8 @@ impl Fleet {
             }
             return;
         }
-        let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
-        let held = own.roles.holds(user);
+        let job = self.jobs.get(worker.job);
+        let held = job.is_none_or(|job| job.call != Call::Session && own.roles.holds(job.user));
         match self.identity.ask(now, awaited, held, &mut self.calendar) {
             VerificationAdmission::Begun(begun) => self.note_cold(begun),
             VerificationAdmission::Waits => {}
@@ -151,6 +151,9 @@ impl Fleet {
     }
 
     pub(super) fn note_cold(&mut self, begun: StartedVerification) {
+        if !others::is_of_a_worker(begun.awaited) {
+            return;
+        }
         let own = &mut self.instances[begun.awaited.instance as usize];
         if own.still_awaits(begun.awaited) {
             own.workers[begun.awaited.worker as usize].cold = begun.cold;
@@ -163,13 +166,17 @@ impl Fleet {
         let Some(job) = self.jobs.get(own.workers[place.worker as usize].job) else {
             return;
         };
-        own.roles.insert(job.user);
+        // What a session needs is held by no instance.
+        if job.call != Call::Session {
+            own.roles.insert(job.user);
+        }
         let wrong = own.faults.permissions_wrong.as_ref();
         let result = match job.call {
             Call::Request { allowed, .. } if !wrong.map_or(allowed, |it| it.allow) => {
                 Err(Denial::RoleForbids)
             }
-            Call::Request { .. } | Call::Shallow | Call::Verification => Ok(()),
+            Call::Session if wrong.is_some_and(|it| !it.allow) => Err(Denial::RoleForbids),
+            Call::Request { .. } | Call::Shallow | Call::Session | Call::Verification => Ok(()),
         };
         self.leave(now, place, result);
     }
@@ -179,16 +186,28 @@ impl Fleet {
         self.give_back(now, place);
         if self.loses_its_worker(place) {
             let own = &mut self.instances[place.instance as usize];
-            let caller = own.lose(now, place.worker, &mut self.jobs);
-            if let (Some(caller), Some(answer)) = (caller, answer) {
-                self.answer(caller, answer);
+            let job = self.jobs.get(own.workers[place.worker as usize].job);
+            let session = job.is_some_and(|job| job.call == Call::Session);
+            match (own.lose(now, place.worker, &mut self.jobs), answer) {
+                (Some(caller), Some(answer)) => self.answer(caller, answer),
+                (Some(caller), None) if session => self.hold_session(caller, place.instance),
+                _ => {}
             }
             return;
         }
         let own = &mut self.instances[place.instance as usize];
-        let job = own.finish(now, place.worker, &mut self.jobs);
-        if let (Some(job), Some(answer)) = (job, answer) {
-            self.answer(job.caller, answer);
+        match (own.finish(now, place.worker, &mut self.jobs), answer) {
+            (Some(job), Some(answer)) => self.answer(job.caller, answer),
+            (Some(job), None) if job.call == Call::Session => {
+                self.hold_session(job.caller, place.instance);
+            }
+            _ => {}
+        }
+    }
+    /// The attempt's session is set up: it is answered when the instance goes.
+    fn hold_session(&mut self, attempt: u32, instance: u32) {
+        if attempt != NONE {
+            self.sessions.insert(attempt, instance);
         }
     }
 }

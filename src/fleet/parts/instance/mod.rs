@@ -11,6 +11,7 @@ mod gate;
 mod job;
 mod listener;
 mod pool;
+mod telemetry;
 mod worker;
 
 pub(super) use api::{BODY_MAX, too_long};
@@ -76,6 +77,7 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
     let stream = format!("{} {} world", config.common.name, config.launch);
     let world_rng = rng::stream(config.common.seed, &stream);
     faults::stop_the_world(Arc::clone(&shared), world_rng)?;
+    telemetry::collect(&shared, &config)?;
     let crews = [
         (Crew::Serving, config.spec.workers),
         (Crew::Monitors, config.spec.monitor_workers),
