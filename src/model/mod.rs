@@ -10,6 +10,7 @@ mod action;
 mod admission;
 mod alert;
 mod arrivals;
+mod autoscaler;
 mod backoff;
 mod balancer;
 mod breaker;
@@ -80,6 +81,8 @@ pub use arrivals::ArrivalProcess;
 pub(crate) use arrivals::Arrivals;
 #[cfg(feature = "testing")]
 pub use arrivals::Arrivals;
+pub use autoscaler::AutoscalerSpec;
+pub(crate) use autoscaler::{Autoscaler, ScalingDecision, ScalingStep};
 pub use backoff::{Backoff, Jitter};
 pub use balancer::{BalancerChoice, BalancerSpec, HealthSpec};
 pub(crate) use balancer::{Chooser, Health};

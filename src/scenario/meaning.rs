@@ -14,7 +14,7 @@ use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
 use super::structure::{Fitted, Keys};
 use super::{
-    contradictions, expectations, gauges, proxies, responders, sessions, target, timeline, variants,
+    autoscaler, contradictions, expectations, gauges, proxies, responders, sessions, target, timeline, variants,
 };
 use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
@@ -173,6 +173,7 @@ impl Reader {
             surges: surges.as_deref(),
         };
         contradictions::read(self, file, &known, &expectations);
+        autoscaler::fits(self, file);
         variants::read(self, file);
         let responders = responders::read(self, file, target.is_none());
         let game_end = self.game_end(file);

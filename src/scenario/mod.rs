@@ -14,6 +14,7 @@
 //!
 //! Nothing that a scenario names is ever carried out here.
 
+mod autoscaler;
 mod contradictions;
 mod diagnostics;
 mod expectations;

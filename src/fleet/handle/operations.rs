@@ -176,6 +176,7 @@ impl Fleet {
             let puts: Vec<_> = self
                 .instances
                 .iter()
+                .take(in_force.instances())
                 .enumerate()
                 .map(|(index, slot)| {
                     let message = self.next_put(in_force, index);

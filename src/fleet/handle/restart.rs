@@ -33,6 +33,9 @@ impl Fleet {
         let Ok(_alone) = self.restarting.try_lock() else {
             return RestartOrder::refused();
         };
+        if self.is_scaling() {
+            return RestartOrder::refused_while_scaling();
+        }
         let mut failures = Vec::new();
         if !self.ending.begun() {
             self.take_down(order.stops_first(), on_event, &mut failures);
@@ -114,7 +117,7 @@ impl Fleet {
 
     /// Waits until a new process, configured with these settings, serves, and
     /// gives it its place.
-    fn fill_slot(
+    pub(super) fn fill_slot(
         &self,
         index: usize,
         starting: Starting,

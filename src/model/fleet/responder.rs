@@ -51,13 +51,28 @@ pub(crate) enum FleetOrder {
 impl Responder {
     /// Nothing has been done yet to a fleet of so many instances.
     pub(crate) fn new(instances: usize) -> Self {
+        Self::with_places(instances, instances)
+    }
+
+    /// Nor to one of so many instances that has places for more.
+    pub(crate) fn with_places(instances: usize, places: usize) -> Self {
         Self {
             release: Release::default(),
             slow: Slowness::default(),
             faults: FaultSet::default(),
-            forgotten: vec![0; instances],
+            forgotten: vec![0; places],
             instances,
         }
+    }
+
+    /// From now on there are so many instances, at the first places.
+    pub(crate) const fn scale(&mut self, instances: usize) {
+        self.instances = instances;
+    }
+
+    /// How many instances there are.
+    pub(crate) const fn instances(&self) -> usize {
+        self.instances
     }
 
     /// From now on releases must meet this policy.

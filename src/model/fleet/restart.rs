@@ -11,6 +11,8 @@ use crate::units::Nanos;
 const ENDED: &str = "the fleet was ended";
 /// Why a restart is not begun.
 const UNDER_WAY: &str = "another restart is in progress";
+/// The same, where the number of instances changes.
+const SCALING: &str = "the autoscaler is starting or ending an instance";
 
 /// A restart: all instances at once, or one after the other, each in service again
 /// for a pause before the next leaves it.
@@ -77,6 +79,11 @@ impl RestartOrder {
     /// What comes of one that is ordered while another is under way.
     pub(crate) fn refused() -> Outcome {
         Err(UNDER_WAY).into()
+    }
+
+    /// What comes of one that is ordered while an instance starts or leaves.
+    pub(crate) fn refused_while_scaling() -> Outcome {
+        Err(SCALING).into()
     }
 
     /// The instances that leave the rotation together, are stopped and start again.

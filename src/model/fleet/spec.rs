@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Denial, Role};
-use crate::model::{BalancerSpec, Distribution, QueuePolicy, Standing};
+use crate::model::{AutoscalerSpec, BalancerSpec, Distribution, QueuePolicy, Standing};
 use crate::units::Nanos;
 
 /// The built-in fleet's parameters.
@@ -62,6 +62,9 @@ pub struct FleetSpec {
     /// nothing that a setting could switch on.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub telemetry: Option<TelemetrySpec>,
+    /// What changes the number of instances. None: nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaler: Option<AutoscalerSpec>,
 }
 
 fn is_usual(balancer: &BalancerSpec) -> bool {
@@ -125,6 +128,7 @@ impl Default for FleetSpec {
             pool: None,
             balancer: BalancerSpec::default(),
             telemetry: None,
+            autoscaler: None,
         }
     }
 }
@@ -174,11 +178,17 @@ impl FleetSpec {
         (!self.queue.silent).then_some(Denial::QueueFull)
     }
 
+    /// Places for instances: as many as there can ever be.
+    pub fn places(&self) -> u32 {
+        let most = self.autoscaler.map_or(0, |autoscaler| autoscaler.most);
+        self.instances.max(most)
+    }
+
     /// Verifications that wait or run in the identity service at most; one more
     /// is refused.
-    pub const fn verifications_max(&self) -> u32 {
+    pub fn verifications_max(&self) -> u32 {
         let each = self.workers.saturating_add(self.monitor_workers);
-        self.instances
+        self.places()
             .saturating_mul(each)
             .saturating_add(ABANDONED_MAX)
     }

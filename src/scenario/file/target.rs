@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlacedText, text};
 use crate::model::{
-    BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec, IdentitySpec, PoolSpec,
+    AutoscalerSpec, BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec, IdentitySpec, PoolSpec,
     Statuses, TelemetrySpec, Url,
 };
 use crate::scenario::leaf::{QueueText, Spanned, Text, Word};
@@ -138,6 +138,39 @@ pub(in crate::scenario) struct Fleet {
     /// which it is from the start in no fleet.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::scenario) telemetry: Option<Telemetry>,
+    /// What adds and removes instances. Without it, their number stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) autoscaler: Option<Spanned<Autoscaler>>,
+}
+
+/// What adds and removes instances, one at a time, by the share of busy workers.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Autoscaler {
+    /// Instances at least.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::scenario) least: u32,
+    /// Instances at most; a live run has at most 64.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::scenario) most: u32,
+    /// The share of busy workers above which one is added; it serves after `boot`.
+    pub(in crate::scenario) add_above: Text<Share>,
+    /// The share of busy workers below which one is removed.
+    pub(in crate::scenario) remove_below: Text<Share>,
+    /// For how long that must have held before it decides. It looks once an `interval`.
+    pub(in crate::scenario) delay: Text<Nanos>,
+}
+
+impl Default for Autoscaler {
+    fn default() -> Self {
+        Self {
+            least: 1,
+            most: 8,
+            add_above: text("70 %"),
+            remove_below: text("30 %"),
+            delay: text("10s"),
+        }
+    }
 }
 
 /// The telemetry of each instance: calls to the identity service beside those of its
@@ -287,6 +320,7 @@ impl Default for Fleet {
             pool: None,
             balancer: Balancer::default(),
             telemetry: None,
+            autoscaler: None,
         }
     }
 }
@@ -324,6 +358,13 @@ impl Fleet {
             telemetry: self.telemetry.as_ref().map(|telemetry| TelemetrySpec {
                 calls: telemetry.calls,
                 every: telemetry.every.0.0,
+            }),
+            autoscaler: self.autoscaler.as_ref().map(|it| AutoscalerSpec {
+                least: it.value.least,
+                most: it.value.most,
+                add_above: it.value.add_above.0.0,
+                remove_below: it.value.remove_below.0.0,
+                delay: it.value.delay.0,
             }),
         }
     }

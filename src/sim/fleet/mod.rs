@@ -5,10 +5,12 @@
 //!
 //! - `stages`: workers, from the job they take to its answer
 //! - `operations`: what a responder does
+//! - `autoscaler`: how many instances there are
 //! - `balancing`: which instance a request goes to
 //! - `faults`: what acts on it
 //! - `others`: who asks the identity service beside the workers
 
+mod autoscaler;
 mod balancing;
 mod faults;
 mod operations;
@@ -21,7 +23,7 @@ use super::calendar::{Awaited, Calendar, Event};
 use super::identity::Identity;
 use super::instance::{Call, Instance, Job, NONE};
 use crate::model::{
-    Admission, Chooser, Denial, FleetSpec, Patience, ReleasePolicy, Responder, SourceName, Standing,
+    Admission, Autoscaler, Chooser, Denial, FleetSpec, Patience, ReleasePolicy, Responder, SourceName, Standing,
 };
 use crate::record::{self, BalancerCounters, Counters, Sample};
 use crate::rng::{self, StdRng};
@@ -80,7 +82,9 @@ pub(super) struct Fleet {
     /// Instances in rotation, by their places.
     members: Vec<u32>,
     balancer: BalancerCounters,
+    /// One at each place; some may be down.
     instances: Vec<Instance>,
+    scaler: Option<Autoscaler>,
     jobs: Slab<Job>,
     identity: Identity,
     /// Releases whose author is being verified.
@@ -101,12 +105,13 @@ pub(super) struct Fleet {
 impl Fleet {
     /// A fleet that has long been in service.
     pub(super) fn new(spec: &FleetSpec, release: ReleasePolicy, seed: u64) -> Self {
-        let mut responder = Responder::new(spec.instances as usize);
+        let places = spec.places();
+        let mut responder = Responder::with_places(spec.instances as usize, places as usize);
         responder.govern(release);
         let mut calendar = Calendar::default();
         if let Some(health) = spec.balancer.health {
-            for instance in 0..spec.instances {
-                let first = health.first_check(instance, spec.instances);
+            for instance in 0..places {
+                let first = health.first_check(instance, places);
                 calendar.enter(first, Event::HealthCheck(instance));
             }
         }
@@ -121,9 +126,13 @@ impl Fleet {
             under_way: Slab::new(),
             members: (0..spec.instances).collect(),
             balancer: BalancerCounters::default(),
-            instances: (0..spec.instances)
+            instances: (0..places)
                 .map(|index| Instance::new(index, spec, seed))
+                .map(|own| own.up_if(|index| index < spec.instances))
                 .collect(),
+            scaler: spec
+                .autoscaler
+                .map(|own| Autoscaler::new(own, spec.instances, spec.boot)),
             jobs: Slab::new(),
             identity: Identity::new(spec, seed),
             releases: Releases::default(),
@@ -283,9 +292,10 @@ impl Fleet {
 
     /// What every part did since the last sample.
     pub(super) fn sample(&mut self, from: Nanos, to: Nanos, emit: &mut dyn FnMut(Sample)) {
+        let mut read = Vec::new();
         for instance in &mut self.instances {
             if let Some(sample) = instance.sample(from, to, &self.jobs) {
-                emit(sample);
+                read.push(sample);
             } else if instance.stands_still() {
                 self.happened.push(record::Event::ScrapeFailed {
                     source: instance.name().clone(),
@@ -293,6 +303,8 @@ impl Fleet {
                 });
             }
         }
+        let busy = record::busy_share(read.iter());
+        read.into_iter().for_each(&mut *emit);
         emit(Sample {
             from,
             to,
@@ -301,12 +313,14 @@ impl Fleet {
             histograms: Vec::new(),
         });
         emit(self.identity.sample(from, to));
+        self.autoscale(from, to, busy);
     }
 
     /// Every instance that serves, for the journal.
     pub(super) fn serving(&self) -> impl Iterator<Item = record::Event> + '_ {
         self.instances
             .iter()
+            .filter(|instance| instance.up)
             .map(|instance| record::Event::Serving {
                 source: instance.name().clone(),
                 pid: 0,

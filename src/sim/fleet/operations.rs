@@ -7,7 +7,7 @@ use super::super::calendar::Event;
 use super::super::instance::{Instance, NONE};
 use super::Fleet;
 use crate::model::{
-    Action, Admission, Denial, FleetAction, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, Stage,
+    Action, Admission, Autoscaler, Denial, FleetAction, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, Stage,
     applied_later, each,
 };
 use crate::record;
@@ -78,6 +78,9 @@ impl Fleet {
             FleetOrder::Restart(_) if self.restart.is_some() => {
                 return Some(RestartOrder::refused());
             }
+            FleetOrder::Restart(_) if self.scaler.as_ref().is_some_and(Autoscaler::is_scaling) => {
+                return Some(RestartOrder::refused_while_scaling());
+            }
             FleetOrder::Restart(order) => {
                 self.take_down(now, order.stops_first());
                 self.restart = Some(Restart { entry, order });
@@ -134,7 +137,8 @@ impl Fleet {
             self.follow_telemetry(now, index, false);
         }
         let names = |which: fn(&Instance) -> bool| -> Vec<String> {
-            let instances = self.instances.iter().filter(|instance| which(instance));
+            let instances = self.instances.iter().take(self.responder.instances());
+            let instances = instances.filter(|instance| which(instance));
             instances.map(|it| it.name().to_string()).collect()
         };
         let down = names(|instance| !instance.up);
@@ -155,7 +159,7 @@ impl Fleet {
     }
 
     /// Instances leave the rotation and stop; what waits and runs in them is lost.
-    fn take_down(&mut self, now: Nanos, group: std::ops::Range<usize>) {
+    pub(super) fn take_down(&mut self, now: Nanos, group: std::ops::Range<usize>) {
         self.members
             .retain(|member| !group.contains(&(*member as usize)));
         for index in group {
@@ -197,20 +201,8 @@ impl Fleet {
             return;
         };
         for index in restart.order.group() {
-            let settings = self.responder.settings_of(index);
-            self.instances[index].start(now, settings);
-            self.begin_faults(now, index);
-            self.follow_telemetry(now, index, true);
-            self.happened.push(record::Event::Serving {
-                source: self.instances[index].name().clone(),
-                pid: 0,
-            });
+            self.start(now, index);
         }
-        self.members = (0..)
-            .zip(&self.instances)
-            .filter(|(_, instance)| instance.up)
-            .map(|(place, _)| place)
-            .collect();
         if let Some(pause) = restart.order.next_group() {
             self.calendar
                 .enter(now.saturating_add(pause), Event::NextGroup);
@@ -221,5 +213,21 @@ impl Fleet {
                 outcome: restart.order.ended(&[]),
             });
         }
+    }
+    /// The instance serves, cold, and whoever is up is in rotation.
+    pub(super) fn start(&mut self, now: Nanos, index: usize) {
+        let settings = self.responder.settings_of(index);
+        self.instances[index].start(now, settings);
+        self.begin_faults(now, index);
+        self.follow_telemetry(now, index, true);
+        self.happened.push(record::Event::Serving {
+            source: self.instances[index].name().clone(),
+            pid: 0,
+        });
+        self.members = (0..)
+            .zip(&self.instances)
+            .filter(|(_, instance)| instance.up)
+            .map(|(place, _)| place)
+            .collect();
     }
 }

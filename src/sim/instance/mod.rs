@@ -125,6 +125,12 @@ impl Instance {
         }
     }
 
+    /// The same, up or down.
+    pub(super) fn up_if(mut self, up: impl Fn(u32) -> bool) -> Self {
+        self.up = up(self.index);
+        self
+    }
+
     pub(super) const fn name(&self) -> &SourceName {
         &self.name
     }

@@ -4,6 +4,7 @@ mod actions;
 mod carried_out;
 mod fleet;
 mod fleet_faults;
+mod herds;
 mod literature;
 mod parity;
 mod properties;
