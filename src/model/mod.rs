@@ -126,10 +126,8 @@ pub use proxied::{Breakage, Front, HostPort, Proxied};
 pub(crate) use queue::Queue;
 pub use queue::{Order, QueuePolicy};
 pub use redirect::{Elsewhere, FollowFrom, HttpOrigin, NotFollowed, Redirected, host_of};
+pub(crate) use release::{Document, KNOWN_SETTINGS, Refusal, Release, Settings, TELEMETRY_SETTING};
 pub use release::{ReleasePolicy, Telemetry};
-pub(crate) use release::{
-    Document, KNOWN_SETTINGS, Refusal, Release, Settings, TELEMETRY_SETTING,
-};
 pub use replay::Replay;
 pub(crate) use retry_budget::RetryBudget;
 pub use retry_budget::RetryBudgetPolicy;

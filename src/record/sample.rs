@@ -336,4 +336,3 @@ pub(crate) fn busy_share<'a>(samples: impl Iterator<Item = &'a Sample>) -> Optio
     }
     (all > 0).then(|| busy as f64 / all as f64)
 }
-

@@ -86,7 +86,8 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
     facts.extend(plan.monitors.iter().map(|monitor| {
         if let Some(reconnects) = monitor.reconnects {
             let count = plural(monitor.count.into(), "client");
-            let text = format!("{count}, each of which holds one; the pause before another: {reconnects}");
+            let text =
+                format!("{count}, each of which holds one; the pause before another: {reconnects}");
             return ("sessions", text);
         }
         let text = format!(

@@ -14,7 +14,8 @@ use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
 use super::structure::{Fitted, Keys};
 use super::{
-    autoscaler, contradictions, expectations, gauges, proxies, responders, sessions, target, timeline, variants,
+    autoscaler, contradictions, expectations, gauges, proxies, responders, sessions, target,
+    timeline, variants,
 };
 use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,

@@ -37,7 +37,10 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Option<MonitorPolicy> {
         (name.value == policy.name).then_some(name)
     });
     if let Some(name) = named {
-        let message = format!("the clients of [load.sessions] are called `{}`", policy.name);
+        let message = format!(
+            "the clients of [load.sessions] are called `{}`",
+            policy.name
+        );
         reader.report(name, message, "taken", "give it a name of its own");
     }
     Some(policy)

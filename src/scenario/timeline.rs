@@ -141,10 +141,10 @@ fn action(
             let settings = set.iter().flat_map(|set| &set.0);
             collects_something(reader, file, entry, settings);
             Action::Fleet(FleetAction::Push {
-            set: set.as_ref().map_or_else(BTreeMap::new, |set| set.0.clone()),
-            schema: *schema,
-            tested: *tested,
-            canary: canary.map(|canary| canary.0.0),
+                set: set.as_ref().map_or_else(BTreeMap::new, |set| set.0.clone()),
+                schema: *schema,
+                tested: *tested,
+                canary: canary.map(|canary| canary.0.0),
             })
         }
         ActionEntry::Rollback {} => Action::Service(ServiceAction::Rollback),

@@ -156,7 +156,7 @@ impl Wire for FleetWire {
         self.fleet.left(attempt.slot);
         let carried = self.drop_carried(attempt.slot);
         if let Some(carried) = carried.filter(|carried| carried.job != NONE) {
-            self.fleet.caller_gone(carried.job, now);
+            self.fleet.caller_gone(carried.job, attempt.slot, now);
         }
     }
 

@@ -58,12 +58,7 @@ impl Fleet {
     }
 
     /// These instances leave the rotation and stop.
-    fn take_down(
-        &self,
-        group: Range<usize>,
-        on_event: &dyn Fn(Event),
-        failures: &mut Vec<String>,
-    ) {
+    fn take_down(&self, group: Range<usize>, on_event: &dyn Fn(Event), failures: &mut Vec<String>) {
         if group.is_empty() {
             return;
         }

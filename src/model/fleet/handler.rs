@@ -130,7 +130,11 @@ impl Handler {
     pub(crate) const fn first(self, faults: &FaultSet) -> Stage {
         match self.kind {
             JobKind::Verification => Stage::Verify,
-            JobKind::Request | JobKind::Shallow | JobKind::Session if faults.lock_convoy.is_some() => Stage::Lock,
+            JobKind::Request | JobKind::Shallow | JobKind::Session
+                if faults.lock_convoy.is_some() =>
+            {
+                Stage::Lock
+            }
             JobKind::Request | JobKind::Shallow | JobKind::Session => Stage::Application,
         }
     }

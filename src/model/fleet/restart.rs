@@ -112,7 +112,7 @@ impl RestartOrder {
     fn done(&self) -> String {
         match (self.kind, self.pause) {
             (RestartKind::Loss(all), _) => {
-                format!("{} of {all} instances were lost, and came back", self.all)
+                format!("{} of {all} instances lost, and replaced", self.all)
             }
             (RestartKind::ColdStart, Some(pause)) => {
                 let all = self.all;
@@ -163,7 +163,7 @@ mod tests {
         let mut lost = RestartOrder::loss(1, 3);
         assert_eq!((lost.stops_first(), lost.stops_groups()), (0..0, true));
         assert_eq!((lost.group(), lost.next_group()), (0..1, None));
-        let said = "1 of 3 instances were lost, and came back";
+        let said = "1 of 3 instances lost, and replaced";
         assert_eq!(lost.ended(&[]), applied(said));
         let mut cold = RestartOrder::cold_start(second, 2);
         assert_eq!((cold.stops_first(), cold.stops_groups()), (0..2, false));

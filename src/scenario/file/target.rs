@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlacedText, text};
 use crate::model::{
-    AutoscalerSpec, BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec, IdentitySpec, PoolSpec,
-    Statuses, TelemetrySpec, Url,
+    AutoscalerSpec, BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec,
+    IdentitySpec, PoolSpec, Statuses, TelemetrySpec, Url,
 };
 use crate::scenario::leaf::{QueueText, Spanned, Text, Word};
 use crate::scenario::quantities::{Positive, ReadyCheck, Share};

@@ -23,7 +23,8 @@ use super::calendar::{Awaited, Calendar, Event};
 use super::identity::Identity;
 use super::instance::{Call, Instance, Job, NONE};
 use crate::model::{
-    Admission, Autoscaler, Chooser, Denial, FleetSpec, Patience, ReleasePolicy, Responder, SourceName, Standing,
+    Admission, Autoscaler, Chooser, Denial, FleetSpec, Patience, ReleasePolicy, Responder,
+    SourceName, Standing,
 };
 use crate::record::{self, BalancerCounters, Counters, Sample};
 use crate::rng::{self, StdRng};
@@ -224,9 +225,11 @@ impl Fleet {
         self.jobs.get(job).is_some_and(|job| job.caller == attempt)
     }
 
-    /// Who waited for the job has gone; it stays where it is.
-    pub(super) fn caller_gone(&mut self, job: u32, now: Nanos) {
-        if let Some(job) = self.jobs.get_mut(job) {
+    /// Who waited for the job has gone; it stays where it is. What is never answered
+    /// (a handler that hangs) is no job any more, and another may be in its place.
+    pub(super) fn caller_gone(&mut self, job: u32, attempt: u32, now: Nanos) {
+        let own = self.jobs.get_mut(job);
+        if let Some(job) = own.filter(|job| job.caller == attempt) {
             job.caller = NONE;
             job.gone_at = now;
         }

@@ -7,8 +7,8 @@ use super::super::calendar::Event;
 use super::super::instance::{Instance, NONE};
 use super::Fleet;
 use crate::model::{
-    Action, Admission, Autoscaler, Denial, FleetAction, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, Stage,
-    applied_later, each,
+    Action, Admission, Autoscaler, Denial, FleetAction, FleetOrder, NOT_RUNNING, Outcome,
+    RestartOrder, Stage, applied_later, each,
 };
 use crate::record;
 use crate::units::Nanos;

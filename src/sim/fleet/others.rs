@@ -146,11 +146,9 @@ impl Fleet {
                     self.calendar.enter(over, Event::GivenUp(awaited));
                 }
             }
-            VerificationAdmission::Refused => self.telemetry_heard(
-                now,
-                awaited,
-                Event::Verified(awaited),
-            ),
+            VerificationAdmission::Refused => {
+                self.telemetry_heard(now, awaited, Event::Verified(awaited))
+            }
         }
     }
 

@@ -244,7 +244,9 @@ impl Worker {
     fn authenticate(&self, call: &Call, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
         let user = match hand.token {
             Some(token) => self.database.user(token),
-            None if matches!(call, Call::Deep | Call::Session) => Ok(Some(self.shared.spec.service_user())),
+            None if matches!(call, Call::Deep | Call::Session) => {
+                Ok(Some(self.shared.spec.service_user()))
+            }
             None => Ok(None),
         };
         let user = user.map_err(|cause| hand.failed(Denial::DatabaseFailed, &cause))?;
