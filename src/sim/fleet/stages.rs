@@ -204,6 +204,7 @@ impl Fleet {
             _ => {}
         }
     }
+
     /// The attempt's session is set up: it is answered when the instance goes.
     fn hold_session(&mut self, attempt: u32, instance: u32) {
         if attempt != NONE {
