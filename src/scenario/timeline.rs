@@ -11,7 +11,7 @@ use super::quantities::After;
 use crate::model::fault::{AttributeMistake, FleetFault, FleetFaultKind};
 use crate::model::{
     Action, ClientsAction, FleetAction, HookKind, Limits, ProcessFault, ProcessSelector,
-    ServiceAction, TargetAction, Trigger, When,
+    ServiceAction, TELEMETRY_SETTING, TargetAction, Trigger, When,
 };
 use crate::plan::{BASELINE, Entry, phase_names};
 use crate::units::Nanos;

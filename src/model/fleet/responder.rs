@@ -50,11 +50,12 @@ pub(crate) enum FleetOrder {
 
 impl Responder {
     /// Nothing has been done yet to a fleet of so many instances.
-    pub(crate) fn new(instances: usize) -> Self {
+    #[cfg(test)]
+    fn new(instances: usize) -> Self {
         Self::with_places(instances, instances)
     }
 
-    /// Nor to one of so many instances that has places for more.
+    /// Nothing has been done yet to a fleet of so many instances, with places for more.
     pub(crate) fn with_places(instances: usize, places: usize) -> Self {
         Self {
             release: Release::default(),

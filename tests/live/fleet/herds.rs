@@ -109,7 +109,9 @@ fn telemetry_asks_until_it_is_rolled_back() {
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(verified(&rig), 0);
     let on = set("telemetry", "on");
-    let done = rig.fleet.push(rig.clock.now(), "ops", &on, None, true, None);
+    let done = rig
+        .fleet
+        .push(rig.clock.now(), "ops", &on, None, true, None);
     assert_applied(&done, "version 2");
     let mut calls = 0;
     eventually("it asks", || {
@@ -175,7 +177,14 @@ fn an_autoscaler_starts_and_ends_processes() {
     look();
     assert_eq!(list(&rig), 200);
     let decided = look();
-    let [Event::Scaled { from: 1, to: 2, reason }] = &decided[..] else {
+    let [
+        Event::Scaled {
+            from: 1,
+            to: 2,
+            reason,
+        },
+    ] = &decided[..]
+    else {
         panic!("{decided:?}");
     };
     assert!(reason.contains("above 0.1 %"), "{reason}");
