@@ -2,7 +2,7 @@
 //! starts, sessions, telemetry, releases that are verified, and the autoscaler.
 
 use threadbare::analysis::{ActionOutcome, Findings, findings};
-use threadbare::model::{Cause, SourceName};
+use threadbare::model::{Cause, SourceName, SustainingEffect};
 use threadbare::plan::Plan;
 use threadbare::record::{Counters, Event, Record};
 use threadbare::scenario;
@@ -139,6 +139,29 @@ fn sessions_are_held_without_a_worker_and_come_again_when_their_instance_goes() 
     assert!(saturation < 0.35, "{saturation}");
     let none = mistakes("[load.sessions]\ncount = 40\nreconnect = 'none'\n");
     assert!(none.contains("no pause at all"), "{none}");
+}
+
+/// A herd that is too large for the identity service, and gives up too soon.
+#[test]
+fn what_keeps_a_herd_alive_is_its_reconnections() {
+    let plan = scenario::load_changed(
+        "reconnect-herd",
+        &scenario::Changes {
+            variant: Some("nobody limits them"),
+            ..scenario::Changes::default()
+        },
+        false,
+    );
+    let found = findings(&simulated(plan.unwrap()));
+    let effect = found.incident.sustaining.map(SustainingEffect::word);
+    assert_eq!(effect, Some("reconnections"));
+    let told = found.sentences.join(" ");
+    assert!(
+        told.contains("Clients that had lost their sessions added"),
+        "{told}"
+    );
+    let none = mistakes("[[expect]]\nthat = 'sustaining effect'\nis = 'reconnections'\n");
+    assert!(none.contains("no clients hold sessions"), "{none}");
 }
 
 const TELEMETRY: &str = "[target.fleet.telemetry]\ncalls = 2\nevery = '180ms'\n";
