@@ -129,10 +129,11 @@ fn sessions_are_held_without_a_worker_and_come_again_when_their_instance_goes() 
     // 100/s of the load; 40 sessions within two seconds, and then none.
     assert_eq!(verified[0] + verified[1], 2 * 100 + 40, "{verified:?}");
     assert_eq!(verified[5..9], [100; 4], "{verified:?}");
-    // Half of them were on the instance that is lost.
+    // All of them were on the instance that is lost: five requests come between two of
+    // them, so whoever takes turns meets the same one.
     let again: u64 = verified[10..14].iter().sum();
     // An operation more or less where one was under way at an edge.
-    assert!((418..=421).contains(&again), "{verified:?}");
+    assert!((438..=441).contains(&again), "{verified:?}");
     assert_eq!(verified[20..24], [100; 4], "{verified:?}");
     // They hold no worker: the saturation is that of the load.
     let saturation = found.phases[0].saturation.unwrap();
