@@ -7,7 +7,7 @@
 use super::findings::SustainingShares;
 use super::series::{Series, share};
 use super::totals::Totals;
-use crate::model::SustainingEffect;
+use crate::model::{MonitorPolicy, SustainingEffect};
 use crate::units::Nanos;
 
 /// An effect with a smaller share is no loop worth naming: taking it away
@@ -56,6 +56,16 @@ pub(super) fn sustaining_shares(
         cold_start: of_busy(fleet.busy_cold_ns),
         detached_tasks: of_busy(fleet.busy_detached_ns),
     })
+}
+
+/// The same effect where clients hold sessions and nobody else probes: then what is
+/// counted as probes are their attempts at one.
+pub(super) fn whose(effect: SustainingEffect, monitors: &[MonitorPolicy]) -> SustainingEffect {
+    let sessions = !monitors.is_empty() && monitors.iter().all(|it| it.reconnects.is_some());
+    match effect {
+        SustainingEffect::MonitorProbes if sessions => SustainingEffect::Reconnections,
+        effect => effect,
+    }
 }
 
 /// The loop that kept the incident going: the largest amplifier, else zombie work.

@@ -529,7 +529,8 @@ pub struct Incident {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_recovery: Option<AfterRecovery>,
     /// What kept the incident going after the trigger was off: `retries`,
-    /// `monitor_probes`, `zombie_work`, `cold_start`, `detached_tasks`, `deadlock` or `leak`.
+    /// `monitor_probes`, `reconnections`, `zombie_work`, `cold_start`, `detached_tasks`,
+    /// `deadlock` or `leak`.
     #[schemars(with = "Option<String>")]
     pub sustaining: Option<SustainingEffect>,
     /// The shares that the sustaining effect is named from.

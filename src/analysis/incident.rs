@@ -483,6 +483,8 @@ impl Story<'_> {
                 Some((effect, held)) => (Some(effect), Some(held)),
                 None => (shares.and_then(amplification::sustaining), None),
             };
+            let monitors = &self.evidence.record.header.plan.monitors;
+            let effect = effect.map(|effect| amplification::whose(effect, monitors));
             incident.sustaining = effect;
             incident.held = held;
         }

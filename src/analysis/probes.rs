@@ -56,7 +56,10 @@ pub(super) fn between(record: &Record, from: Nanos, to: Nanos) -> Vec<ProbeFigur
     if !any {
         return Vec::new();
     }
-    let figures = monitors.iter().zip(all).map(|(monitor, counters)| {
+    // A session ends badly in any case, and is no probe.
+    let probing = monitors.iter().zip(all);
+    let probing = probing.filter(|(monitor, _)| monitor.reconnects.is_none());
+    let figures = probing.map(|(monitor, counters)| {
         let ProbeCounters {
             ended_well,
             ended_badly,

@@ -8,6 +8,7 @@ use super::expectations::decimal;
 use super::findings::{ActionOutcome, Findings, Incident, Phase, Validity};
 use super::validity::MACHINE_BUSY_WARNING;
 use super::{observed, probes};
+use crate::model::SustainingEffect;
 use crate::record::story_time;
 use crate::units::{Nanos, counted};
 
@@ -159,6 +160,14 @@ impl<'a> Teller<'a> {
         let (attempts, probes) = (worst.attempts, worst.probes);
         let made = format!("{} attempts per operation", decimal(attempts, 1));
         let added = format!("{} probes per operation", decimal(probes, 1));
+        if self.incident().sustaining == Some(SustainingEffect::Reconnections) {
+            let phase = &worst.phase.name;
+            return Some(format!(
+                "Clients that had lost their sessions added {} attempts per operation, in the \
+                 phase `{phase}`.",
+                decimal(probes, 1)
+            ));
+        }
         let who = match (
             attempts - 1.0 >= AMPLIFICATION_TOLD_FROM,
             probes >= AMPLIFICATION_TOLD_FROM,

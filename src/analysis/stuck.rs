@@ -291,8 +291,8 @@ pub(super) fn stuck(
         if effect == SustainingEffect::Deadlock && runs != Some(false) {
             return None;
         }
-        let gauged = matches!(carrier, Carrier::Gauges(_));
-        if gauged && processors.is_some_and(|used| used >= SHARE_A_PROCESSOR) {
+        let by_gauges = matches!(carrier, Carrier::Gauges(_));
+        if by_gauges && processors.is_some_and(|used| used >= SHARE_A_PROCESSOR) {
             return None;
         }
         let per_s = mean(&within, |it| it.completed / it.seconds);

@@ -139,7 +139,7 @@ impl Clients {
             waiting: SlotQueue::new(),
             unused: Nanos::ZERO,
             unused_to: Nanos::ZERO,
-            probes: Probes::new(monitors, plan.end),
+            probes: Probes::new(monitors, plan.end, rng::stream(plan.seed, "sessions")),
             probe_expects: monitors.iter().map(Expected::of_probe).collect(),
             attempts: Slab::new(),
             timeouts: (0..=monitors.len()).map(|_| SlotQueue::new()).collect(),

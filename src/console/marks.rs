@@ -79,6 +79,9 @@ impl Marks {
             }
             Event::AlertFired { alert } => outcome(mark("alert", alert), "fired", ""),
             Event::AlertCleared { alert } => outcome(mark("alert", alert), "cleared", ""),
+            Event::Scaled { from, to, reason } => {
+                detailed(mark("scaled", &format!("{from} → {to} instances")), reason)
+            }
             Event::Died { source, status } => detailed(mark("died", &source.to_string()), status),
             Event::Undone { undo, outcome: it } => {
                 outcome(mark("undone", undo), outcome_word(it), &detail(it))

@@ -148,7 +148,7 @@ pub(crate) const MEASURES: [Measure; 18] = [
         about: "the monitors",
         apply: |plan| {
             changed(plan, |plan| {
-                if plan.monitors.is_empty() {
+                if !has_monitors(plan) {
                     return Err("there are no monitors");
                 }
                 for monitor in &mut plan.monitors {
@@ -183,7 +183,7 @@ pub(crate) const MEASURES: [Measure; 18] = [
         about: "who serves the monitors",
         apply: |plan| {
             changed(plan, |plan| {
-                if plan.monitors.is_empty() {
+                if !has_monitors(plan) {
                     return Err("there are no monitors");
                 }
                 let fleet = fleet(plan)?;
@@ -220,7 +220,7 @@ pub(crate) const MEASURES: [Measure; 18] = [
                 let above = worth_waiting_for(plan).ok_or(NO_FLEET)?;
                 if plan.load.client.retries == 0
                     && plan.load.client.hedge_after.is_none()
-                    && plan.monitors.is_empty()
+                    && !has_monitors(plan)
                 {
                     return Err("there are first tries only");
                 }
@@ -286,6 +286,11 @@ pub(crate) const MEASURES: [Measure; 18] = [
         apply: |plan| changed(plan, to_one_instance),
     },
 ];
+
+/// Whether somebody probes; clients that hold sessions do not.
+fn has_monitors(plan: &Plan) -> bool {
+    plan.monitors.iter().any(|it| it.reconnects.is_none())
+}
 
 fn fleet(plan: &mut Plan) -> Result<&mut FleetSpec, &'static str> {
     plan.fleet.as_mut().ok_or(NO_FLEET)

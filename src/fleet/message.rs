@@ -62,6 +62,8 @@ pub(super) struct BalancerConfig {
     pub members: Vec<Member>,
     /// How it chooses, and whether it checks them.
     pub spec: BalancerSpec,
+    /// Places for instances; some may be empty.
+    pub places: u32,
 }
 
 /// An instance in rotation.

@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use super::admitted::admit;
 use crate::error::{Error, Kind, Result};
 use crate::gauges::Machine;
-use crate::model::{Origin, ProxyAction};
+use crate::model::{FleetSpec, Origin, ProxyAction};
 use crate::plan::{Action, Plan};
 use crate::process::ProcessHandle;
 use crate::record::Counters;
@@ -84,7 +84,7 @@ pub(crate) fn refuse(plan: &Plan, allowed: &[String]) -> Result<()> {
 
 /// Each instance is a process; a larger fleet can be simulated.
 fn check_instances(plan: &Plan) -> Result<()> {
-    let instances = plan.fleet.as_ref().map_or(0, |fleet| fleet.instances);
+    let instances = plan.fleet.as_ref().map_or(0, FleetSpec::places);
     if instances > INSTANCES_MAX {
         return Err(Error::usage(format!(
             "a live run starts {INSTANCES_MAX} instances at most, each a process, and the \

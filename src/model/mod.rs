@@ -10,6 +10,7 @@ mod action;
 mod admission;
 mod alert;
 mod arrivals;
+mod autoscaler;
 mod backoff;
 mod balancer;
 mod breaker;
@@ -80,6 +81,8 @@ pub use arrivals::ArrivalProcess;
 pub(crate) use arrivals::Arrivals;
 #[cfg(feature = "testing")]
 pub use arrivals::Arrivals;
+pub use autoscaler::AutoscalerSpec;
+pub(crate) use autoscaler::{Autoscaler, ScalingDecision, ScalingStep};
 pub use backoff::{Backoff, Jitter};
 pub use balancer::{BalancerChoice, BalancerSpec, HealthSpec};
 pub(crate) use balancer::{Chooser, Health};
@@ -100,7 +103,7 @@ pub(crate) use fleet::{
     PeerThreads, Responder, RestartOrder, Stage, Unverified, Verification, applied_later, each,
     instance_name,
 };
-pub use fleet::{FleetSpec, IdentitySpec, PeersSpec, PoolSpec, Role};
+pub use fleet::{FleetSpec, IdentitySpec, PeersSpec, PoolSpec, Role, TelemetrySpec};
 pub use gauge::{Expression, ExpressionError, GaugePlace, GaugeSource, GaugeUrl, Preset, Roles};
 pub(crate) use gauge::{Malformed, PRESETS, Page, Reading, Series, Value};
 pub(crate) use hook::frames_otherwise;
@@ -124,8 +127,8 @@ pub use proxied::{Breakage, Front, HostPort, Proxied};
 pub(crate) use queue::Queue;
 pub use queue::{Order, QueuePolicy};
 pub use redirect::{Elsewhere, FollowFrom, HttpOrigin, NotFollowed, Redirected, host_of};
-pub use release::ReleasePolicy;
-pub(crate) use release::{Document, KNOWN_SETTINGS, Refusal, Release, Settings};
+pub(crate) use release::{Document, KNOWN_SETTINGS, Refusal, Release, Settings, TELEMETRY_SETTING};
+pub use release::{ReleasePolicy, Telemetry};
 pub use replay::Replay;
 pub(crate) use retry_budget::RetryBudget;
 pub use retry_budget::RetryBudgetPolicy;

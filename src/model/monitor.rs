@@ -6,11 +6,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Statuses;
+use super::{Backoff, Statuses};
+use crate::rng::StdRng;
 use crate::units::Nanos;
 
 /// How a group of like monitors probes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MonitorPolicy {
     /// What the group is called in reports.
     pub name: String,
@@ -30,7 +31,39 @@ pub struct MonitorPolicy {
     /// Statuses that are a success; none: any 2xx.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expect_status: Option<Statuses>,
+    /// Where they are no monitors but clients that hold a session each: the pause before
+    /// one that has lost its session sets up another.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reconnects: Option<Backoff>,
 }
+
+impl MonitorPolicy {
+    /// The request that sets up a session of the built-in fleet, and is answered when it
+    /// ends.
+    pub(crate) const SESSION: &'static str = "/session";
+
+    /// Clients that hold a session each, and set up their first spread over `over`.
+    pub(crate) fn sessions(count: u32, reconnects: Backoff, over: Nanos) -> Self {
+        Self {
+            name: "sessions".into(),
+            probe: Self::SESSION.into(),
+            count,
+            every: over,
+            every_after_failure: over,
+            overlap: false,
+            timeout: SESSION_MAX,
+            expect_status: None,
+            reconnects: Some(reconnects),
+        }
+    }
+}
+
+/// How long a session may last: longer than any run.
+const SESSION_MAX: Nanos = Nanos::from_secs(7 * 24 * 3600);
+
+/// What has lasted for so long was a session, and no attempt at one: the back-off begins
+/// anew. Attempts are answered or refused within a second where a queue has a bound.
+const SET_UP: Nanos = Nanos::from_secs(5);
 
 /// One monitor: when it probes next.
 #[derive(Debug, Clone)]
@@ -42,6 +75,15 @@ pub(crate) struct Monitor {
     last_start: Option<Nanos>,
     due: Nanos,
     under_way: u32,
+    session: Option<SessionClient>,
+}
+
+/// A client that holds a session.
+#[derive(Debug, Clone)]
+struct SessionClient {
+    reconnects: Backoff,
+    /// Attempts at a session that have failed in a row, and the session that was lost.
+    failures: u32,
 }
 
 impl Monitor {
@@ -57,6 +99,10 @@ impl Monitor {
             last_start: None,
             due: from + phase,
             under_way: 0,
+            session: policy.reconnects.map(|reconnects| SessionClient {
+                reconnects,
+                failures: 0,
+            }),
         }
     }
 
@@ -80,9 +126,20 @@ impl Monitor {
     }
 
     /// A probe ended. The first failure brings the next probe forward, the
-    /// first success after it puts it back.
-    pub(crate) fn on_end(&mut self, now: Nanos, succeeded: bool) {
+    /// first success after it puts it back. Where it was a session, or an attempt at
+    /// one, the next attempt is due after a pause.
+    pub(crate) fn on_end(&mut self, now: Nanos, succeeded: bool, rng: &mut StdRng) {
         self.under_way = self.under_way.saturating_sub(1);
+        if let Some(client) = &mut self.session {
+            let lasted = now.saturating_sub(self.last_start.unwrap_or(now));
+            if lasted >= SET_UP {
+                client.failures = 0;
+            }
+            client.failures = client.failures.saturating_add(1);
+            let pause = client.reconnects.pause(client.failures, rng);
+            self.due = now.saturating_add(pause);
+            return;
+        }
         if self.failing == succeeded {
             self.failing = !succeeded;
             let from = self.last_start.unwrap_or(now);
@@ -113,7 +170,12 @@ mod tests {
             overlap,
             timeout: Nanos::from_millis(500),
             expect_status: None,
+            reconnects: None,
         }
+    }
+
+    fn rng() -> StdRng {
+        crate::rng::stream(1, "sessions")
     }
 
     fn ms(value: u64) -> Nanos {
@@ -131,14 +193,15 @@ mod tests {
 
     #[test]
     fn a_failure_brings_probes_forward_and_a_success_puts_them_back() {
+        let mut rng = rng();
         let mut monitor = Monitor::new(&policy(true), 0, Nanos::ZERO);
         monitor.on_start(ms(1)); // a late start does not shift the schedule
         assert_eq!(monitor.next_deadline(), Some(ms(100)));
-        monitor.on_end(ms(5), false);
+        monitor.on_end(ms(5), false, &mut rng);
         assert_eq!(monitor.next_deadline(), Some(ms(20)));
         monitor.on_start(ms(20));
         assert_eq!(monitor.next_deadline(), Some(ms(40))); // though the last is under way
-        monitor.on_end(ms(35), true);
+        monitor.on_end(ms(35), true, &mut rng);
         assert_eq!(monitor.next_deadline(), Some(ms(120)));
     }
 
@@ -147,7 +210,30 @@ mod tests {
         let mut monitor = Monitor::new(&policy(false), 0, Nanos::ZERO);
         monitor.on_start(ms(0));
         assert_eq!(monitor.next_deadline(), None);
-        monitor.on_end(ms(500), false);
+        monitor.on_end(ms(500), false, &mut rng());
         assert_eq!(monitor.next_deadline(), Some(ms(500)));
+    }
+    #[test]
+    fn a_client_that_loses_its_session_backs_off_until_one_has_lasted() {
+        let mut rng = rng();
+        let reconnects = "exponential 100ms..10s".parse().unwrap();
+        let sessions = MonitorPolicy::sessions(2, reconnects, ms(1000));
+        let mut client = Monitor::new(&sessions, 1, Nanos::ZERO);
+        assert_eq!(client.next_deadline(), Some(ms(500)));
+        client.on_start(ms(500));
+        assert_eq!(client.next_deadline(), None);
+        // It lasted for long and was lost; two attempts are refused.
+        for (started, ended, due) in [
+            (None, 9_000, 9_100),
+            (Some(9_100), 9_101, 9_301),
+            (Some(9_301), 9_302, 9_702),
+            (Some(9_702), 30_000, 30_100),
+        ] {
+            if let Some(started) = started {
+                client.on_start(ms(started));
+            }
+            client.on_end(ms(ended), false, &mut rng);
+            assert_eq!(client.next_deadline(), Some(ms(due)), "{ended}");
+        }
     }
 }

@@ -15,10 +15,32 @@ use super::{Unverified, Verification};
 use crate::units::{Nanos, Ratio};
 
 /// The settings a document may hold, with the values each may take.
-pub(crate) const KNOWN_SETTINGS: [(&str, &[&str]); 2] = [
+pub(crate) const KNOWN_SETTINGS: [(&str, &[&str]); 3] = [
     ("authorization.verification", &["awaited", "detached"]),
     ("authorization.unverified", &["deny", "allow", "hang"]),
+    (TELEMETRY_SETTING, &["off", "on"]),
 ];
+
+/// The setting that lets instances collect telemetry.
+pub(crate) const TELEMETRY_SETTING: &str = "telemetry";
+
+/// Whether instances collect telemetry from the identity service.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Telemetry {
+    /// They do not.
+    #[default]
+    Off,
+    /// They do, as the fleet's [`TelemetrySpec`](super::TelemetrySpec) says.
+    On,
+}
+
+impl Telemetry {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+    fn is_off(&self) -> bool {
+        *self == Self::Off
+    }
+}
 
 /// What a configuration document sets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,6 +49,9 @@ pub struct Settings {
     pub verification: Verification,
     /// What they make of a missing result.
     pub unverified: Unverified,
+    /// Whether instances collect telemetry.
+    #[serde(default, skip_serializing_if = "Telemetry::is_off")]
+    pub telemetry: Telemetry,
 }
 
 impl Settings {
@@ -44,6 +69,8 @@ impl Settings {
             ("authorization.unverified", "deny") => self.unverified = Unverified::Deny,
             ("authorization.unverified", "allow") => self.unverified = Unverified::Allow,
             ("authorization.unverified", "hang") => self.unverified = Unverified::Hang,
+            (TELEMETRY_SETTING, "off") => self.telemetry = Telemetry::Off,
+            (TELEMETRY_SETTING, "on") => self.telemetry = Telemetry::On,
             _ => {
                 let values = KNOWN_SETTINGS.iter().find(|(known, _)| *known == key);
                 return Err(match values {
@@ -155,17 +182,22 @@ const CHECK_SETTINGS: &str = "settings known";
 const CHECK_SCHEMA: &str = "schema current";
 /// The check that the tests were run: advisory, unless the policy demands it.
 const CHECK_TESTED: &str = "tests run";
+/// The check that the identity service has verified who releases.
+const CHECK_RELEASER: &str = "releaser verified";
 
 /// What the release system demands besides what it always does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ReleasePolicy {
     /// Whether a document whose author did not run the tests is refused.
     pub require_tests: bool,
+    /// Within how long the identity service must have verified who releases: a push
+    /// and a rollback are refused otherwise. None: nobody is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified_within: Option<Nanos>,
 }
 
 impl ReleasePolicy {
     /// Whether it demands nothing.
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
     pub(crate) fn is_default(&self) -> bool {
         *self == Self::default()
     }
@@ -188,7 +220,8 @@ impl Default for Release {
 
 impl Release {
     /// The checks that an action can waive, by name.
-    pub(crate) const CHECKS: [&str; 3] = [CHECK_SETTINGS, CHECK_SCHEMA, CHECK_TESTED];
+    pub(crate) const CHECKS: [&str; 4] =
+        [CHECK_SETTINGS, CHECK_SCHEMA, CHECK_TESTED, CHECK_RELEASER];
 
     /// A system whose version 1 sets `settings`, in schema 1.
     pub(crate) fn new(settings: Settings) -> Self {
@@ -308,6 +341,20 @@ impl Release {
         Ok(())
     }
 
+    /// Within how long who releases must have been verified; none where nobody is asked,
+    /// or the check is waived.
+    pub(crate) fn verified_within(&self) -> Option<Nanos> {
+        let waived = self.waived.iter().any(|waived| waived == CHECK_RELEASER);
+        self.policy.verified_within.filter(|_| !waived)
+    }
+
+    /// What comes of a release whose author was not verified in time.
+    pub(crate) fn unverified(within: Nanos) -> Refusal {
+        let reason =
+            format!("the identity service did not verify within {within} who releases this");
+        Refusal::by(CHECK_RELEASER, reason)
+    }
+
     fn accept(&mut self, draft: Document) -> Result<&Document, Refusal> {
         let (schema, tested) = (draft.schema, draft.tested);
         let newest = self.history.iter().map(|d| d.schema).max().unwrap_or(1);
@@ -362,7 +409,20 @@ impl Release {
 fn hash(schema: u32, settings: Settings) -> String {
     use std::fmt::Write as _;
 
-    let text = format!("{schema} {settings:?}");
+    let Settings {
+        verification,
+        unverified,
+        telemetry,
+    } = settings;
+    // What has been added since is left out where it is off: a document has the hash that
+    // it always had.
+    let telemetry = match telemetry {
+        Telemetry::Off => "",
+        Telemetry::On => ", telemetry: On",
+    };
+    let text = format!(
+        "{schema} Settings {{ verification: {verification:?}, unverified: {unverified:?}{telemetry} }}"
+    );
     Sha256::digest(text.as_bytes())
         .iter()
         .fold(String::new(), |mut hex, byte| {
@@ -457,6 +517,7 @@ mod tests {
     fn the_tests_are_demanded_where_the_policy_says_so_and_can_be_waived() {
         let mut release = Release::default().under(ReleasePolicy {
             require_tests: true,
+            ..ReleasePolicy::default()
         });
         let refusal = release
             .push(Nanos(1), "ops", &detached(), None, false, None)
@@ -471,6 +532,34 @@ mod tests {
         let pushed = release.push(Nanos(2), "ops", &detached(), None, false, None);
         let result = pushed.unwrap().checks.last().unwrap().clone();
         assert_eq!((result.passed, result.enforced), (false, false));
+    }
+
+    #[test]
+    fn who_releases_is_verified_until_that_is_waived() {
+        let second = Nanos::from_secs(1);
+        assert_eq!(Release::default().verified_within(), None);
+        let mut release = Release::default().under(ReleasePolicy {
+            verified_within: Some(second),
+            ..ReleasePolicy::default()
+        });
+        assert_eq!(release.verified_within(), Some(second));
+        insta::assert_snapshot!(Release::unverified(second), @"refused by the check `releaser verified`: the identity service did not verify within 1s who releases this");
+        release.waive("releaser verified").unwrap();
+        assert_eq!(release.verified_within(), None);
+    }
+
+    #[test]
+    fn a_setting_that_is_off_leaves_a_document_its_hash() {
+        let off = Settings::default();
+        let on = off.with(TELEMETRY_SETTING, "on").unwrap();
+        assert_ne!(hash(1, off), hash(1, on));
+        let before = "1 Settings { verification: Awaited, unverified: Deny }";
+        let before: Vec<String> = Sha256::digest(before.as_bytes())
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        assert_eq!(hash(1, off), before.concat());
+        assert!(!serde_json::to_string(&off).unwrap().contains("telemetry"));
     }
 
     #[test]

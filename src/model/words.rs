@@ -54,6 +54,8 @@ named! {
         Retries = "retries",
         /// Probes of monitors.
         MonitorProbes = "monitor_probes",
+        /// Clients that set up sessions which they had lost.
+        Reconnections = "reconnections",
         /// Work for callers who had gone.
         ZombieWork = "zombie_work",
         /// Want of a warm cache.
@@ -268,6 +270,7 @@ mod tests {
             Cause::Slow(SlowPart::Database),
             Cause::Slow(SlowPart::Identity),
             Cause::Pause,
+            Cause::Loss,
             Cause::Kill,
             Cause::Limit,
             Cause::Fault,

@@ -57,7 +57,7 @@ fn offer(place: usize, entry: &Entry) -> Offer {
 fn is_dangerous(action: &Action) -> bool {
     let stops = matches!(
         action.name(),
-        ActionName::Restart | ActionName::Hook | ActionName::Waive
+        ActionName::Restart | ActionName::ColdStart | ActionName::Hook | ActionName::Waive
     );
     stops || action.begins().is_some() || matches!(action, Action::Fleet(FleetAction::Admit { .. }))
 }
@@ -89,6 +89,12 @@ fn does(action: &Action) -> String {
         Action::Fleet(FleetAction::Pause { .. }) => {
             "Stops the processes of instances where they are."
         }
+        Action::Fleet(FleetAction::Lose { .. }) => {
+            "Ends instances with all that they hold; new ones come in their places."
+        }
+        Action::Fleet(FleetAction::ColdStart { .. }) => {
+            "Stops every instance, then starts one after the other; nobody is served in between."
+        }
         Action::Fleet(FleetAction::Break(_)) => "Injects this fault into the fleet.",
         Action::Fleet(FleetAction::Mend { .. }) => "Takes this fault of the fleet back.",
         Action::Fleet(FleetAction::Continue { .. }) => "Lets paused instances go on.",
@@ -116,6 +122,9 @@ fn undone_by(action: &Action) -> Option<String> {
         }
         Action::Fleet(FleetAction::Admit { .. }) => Some("Another share, and the end of the run."),
         Action::Fleet(FleetAction::Break(_)) => Some("`mend`, and the end of the run."),
+        Action::Fleet(FleetAction::Lose { .. }) => {
+            Some("By itself, once the new instances serve; and the end of the run.")
+        }
         Action::Fleet(FleetAction::Waive { .. }) => Some("The end of the run."),
         Action::Target(action) => action.undone_by(),
         Action::Proxy(action) => action.undone_by(),

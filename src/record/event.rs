@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::InstanceCounters;
 use crate::error::EXIT_FAILED;
-use crate::model::{FailureCause, Outcome, Person, Question, SourceName, redact};
+use crate::model::{FailureCause, Outcome, Person, Question, ScalingDecision, SourceName, redact};
 use crate::plan::{Action, Entry, Responders, Response, Trigger};
 use crate::units::Nanos;
 
@@ -139,6 +139,16 @@ pub enum Event {
         /// Its name.
         alert: String,
     },
+    /// The fleet's autoscaler decided to change the number of instances; the one that
+    /// starts serves later, the one that leaves ends later.
+    Scaled {
+        /// Instances before it.
+        from: u32,
+        /// Instances after it.
+        to: u32,
+        /// Why, as a clause.
+        reason: String,
+    },
     /// A gauge could not be read: a datum, never a gap or a zero.
     ScrapeFailed {
         /// Whose gauge.
@@ -227,6 +237,12 @@ impl Event {
                 serde_json::from_str(&shown).map_or(Cow::Borrowed(self), Cow::Owned)
             }
         }
+    }
+
+    /// What the autoscaler decided.
+    pub(crate) fn of_scaling(decision: ScalingDecision) -> Self {
+        let ScalingDecision { from, to, reason } = decision;
+        Self::Scaled { from, to, reason }
     }
 
     /// Those on call hear of it, where it is an alert or the end of an action.

@@ -324,3 +324,15 @@ impl<A: Observer, B: Observer> Observer for (A, B) {
         self.1.sample(sample);
     }
 }
+/// The share of the instances' workers that were busy in these samples; none where no
+/// instance was read.
+pub(crate) fn busy_share<'a>(samples: impl Iterator<Item = &'a Sample>) -> Option<f64> {
+    let (mut busy, mut all) = (0_u64, 0_u64);
+    for sample in samples {
+        if let Counters::Instance(counters) = &sample.counters {
+            busy = busy.saturating_add(counters.busy_ns);
+            all = all.saturating_add(counters.worker_ns);
+        }
+    }
+    (all > 0).then(|| busy as f64 / all as f64)
+}

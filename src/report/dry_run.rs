@@ -161,6 +161,12 @@ fn load(plan: &Plan) -> Section {
 
 fn monitors(plan: &Plan) -> Section {
     let lines = plan.monitors.iter().map(|monitor| {
+        if let Some(reconnects) = monitor.reconnects {
+            return format!(
+                "{} clients hold a session each; the pause before another: {reconnects}",
+                monitor.count
+            );
+        }
         format!(
             "{} × {}: GET {} every {}, every {} after a failure",
             monitor.count,

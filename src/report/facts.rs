@@ -84,6 +84,12 @@ pub(super) fn facts(record: &Record, findings: &Findings) -> Vec<(&'static str, 
     );
     facts.push(("users", users(plan)));
     facts.extend(plan.monitors.iter().map(|monitor| {
+        if let Some(reconnects) = monitor.reconnects {
+            let count = plural(monitor.count.into(), "client");
+            let text =
+                format!("{count}, each of which holds one; the pause before another: {reconnects}");
+            return ("sessions", text);
+        }
         let text = format!(
             "{}: {} probing {} every {} each, every {} after a failure{}",
             monitor.name,

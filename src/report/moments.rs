@@ -210,6 +210,10 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
                 let what = format!("{} stopped the run", by.name);
                 (Sort::Trouble, what, "everything was undone".to_owned())
             }
+            Event::Scaled { from, to, reason } => {
+                let what = format!("the autoscaler went from {from} instances to {to}");
+                (Sort::Said, what, reason.clone())
+            }
             Event::Died { source, status } => {
                 (Sort::Trouble, format!("{source} died"), status.clone())
             }

@@ -430,6 +430,14 @@ impl Incident<'_> {
     }
 
     fn no_effect(&self, effect: SustainingEffect) -> Option<Lack> {
+        let load = self.file.load.as_ref();
+        let sessions = load.is_none_or(|load| load.value.sessions.is_some());
+        if effect == SustainingEffect::Reconnections && !sessions {
+            return Some((
+                "no clients hold sessions".into(),
+                "add a table [load.sessions]",
+            ));
+        }
         let none = self.file.monitor.is_empty() && self.reads_monitors;
         (effect == SustainingEffect::MonitorProbes && none)
             .then(|| ("there is no [[monitor]]".into(), "add a [[monitor]]"))

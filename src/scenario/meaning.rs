@@ -14,7 +14,8 @@ use super::leaf::{Spanned, Text};
 use super::quantities::Moment;
 use super::structure::{Fitted, Keys};
 use super::{
-    contradictions, expectations, gauges, proxies, responders, target, timeline, variants,
+    autoscaler, contradictions, expectations, gauges, proxies, responders, sessions, target,
+    timeline, variants,
 };
 use crate::model::{
     AlertRule, ClientPolicy, FleetSpec, Load, MixEntry, MonitorPolicy, RecoveryRule, ReleasePolicy,
@@ -141,7 +142,8 @@ impl Reader {
         let interval = self.interval(file);
         let target = target::read(self, file);
         let load = file.load.as_ref().and_then(|load| self.load(&load.value));
-        let monitors = self.monitors(&file.monitor);
+        let mut monitors = self.monitors(&file.monitor);
+        monitors.extend(sessions::read(self, file));
         let gauges = gauges::read(self, file);
         let alerts = self.alerts(&file.alert);
         let timeline = timeline::read(self, file);
@@ -172,6 +174,7 @@ impl Reader {
             surges: surges.as_deref(),
         };
         contradictions::read(self, file, &known, &expectations);
+        autoscaler::fits(self, file);
         variants::read(self, file);
         let responders = responders::read(self, file, &timeline, target.is_none());
         let game_end = self.game_end(file);
@@ -201,6 +204,7 @@ impl Reader {
             target,
             release: ReleasePolicy {
                 require_tests: file.release.require_tests,
+                verified_within: file.release.verified_within.map(|within| within.0.0),
             },
             load,
             monitors,
@@ -457,6 +461,7 @@ impl Reader {
                 overlap: monitor.overlap,
                 timeout: monitor.timeout.0.0,
                 expect_status: monitor.expect_status.clone().map(|statuses| statuses.0),
+                reconnects: None,
             })
         });
         policies.collect()

@@ -14,6 +14,7 @@
 //!
 //! Nothing that a scenario names is ever carried out here.
 
+mod autoscaler;
 mod contradictions;
 mod diagnostics;
 mod expectations;
@@ -27,6 +28,7 @@ mod proxies;
 mod quantities;
 mod responders;
 mod schema;
+mod sessions;
 mod settings;
 mod shipped;
 mod statement;

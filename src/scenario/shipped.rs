@@ -10,7 +10,7 @@ use crate::plan::Plan;
 use crate::{bounds, files};
 
 /// Every shipped scenario: its name and the text of its file.
-const SHIPPED: [(&str, &str); 13] = [
+const SHIPPED: [(&str, &str); 16] = [
     (
         "blocking-auth",
         include_str!("../../scenarios/blocking-auth.toml"),
@@ -48,6 +48,14 @@ const SHIPPED: [(&str, &str); 13] = [
         include_str!("../../scenarios/queue-outlives-surge.toml"),
     ),
     (
+        "reconnect-herd",
+        include_str!("../../scenarios/reconnect-herd.toml"),
+    ),
+    (
+        "restart-herd",
+        include_str!("../../scenarios/restart-herd.toml"),
+    ),
+    (
         "retry-collapse",
         include_str!("../../scenarios/retry-collapse.toml"),
     ),
@@ -56,6 +64,10 @@ const SHIPPED: [(&str, &str); 13] = [
         include_str!("../../scenarios/slow-database.toml"),
     ),
     ("surge", include_str!("../../scenarios/surge.toml")),
+    (
+        "telemetry-overload",
+        include_str!("../../scenarios/telemetry-overload.toml"),
+    ),
     (
         "thread-limit",
         include_str!("../../scenarios/thread-limit.toml"),

@@ -11,7 +11,7 @@ use super::quantities::After;
 use crate::model::fault::{AttributeMistake, FleetFault, FleetFaultKind};
 use crate::model::{
     Action, ClientsAction, FleetAction, HookKind, Limits, ProcessFault, ProcessSelector,
-    ServiceAction, TargetAction, Trigger, When,
+    ServiceAction, TELEMETRY_SETTING, TargetAction, Trigger, When,
 };
 use crate::plan::{BASELINE, Entry, phase_names};
 use crate::units::Nanos;
@@ -138,12 +138,16 @@ fn action(
             schema,
             tested,
             canary,
-        } => Action::Fleet(FleetAction::Push {
-            set: set.as_ref().map_or_else(BTreeMap::new, |set| set.0.clone()),
-            schema: *schema,
-            tested: *tested,
-            canary: canary.map(|canary| canary.0.0),
-        }),
+        } => {
+            let settings = set.iter().flat_map(|set| &set.0);
+            collects_something(reader, file, entry, settings);
+            Action::Fleet(FleetAction::Push {
+                set: set.as_ref().map_or_else(BTreeMap::new, |set| set.0.clone()),
+                schema: *schema,
+                tested: *tested,
+                canary: canary.map(|canary| canary.0.0),
+            })
+        }
         ActionEntry::Rollback {} => Action::Service(ServiceAction::Rollback),
         ActionEntry::Waive { check } => Action::Fleet(FleetAction::Waive {
             check: check.as_ref()?.0.clone(),
@@ -203,6 +207,12 @@ fn action(
         ActionEntry::Continue { instances } => Action::Fleet(FleetAction::Continue {
             instances: *instances,
         }),
+        ActionEntry::Lose { instances } => Action::Fleet(FleetAction::Lose {
+            instances: (*instances)?,
+        }),
+        ActionEntry::ColdStart { pause } => Action::Fleet(FleetAction::ColdStart {
+            pause: pause.as_ref()?.0,
+        }),
         ActionEntry::Break { fault, with } => {
             let fault = broken(reader, entry, (*fault)?.0, with)?;
             fits_the_fleet(reader, file, entry, &fault);
@@ -217,6 +227,25 @@ fn action(
             return proxies::action(reader, entry, action);
         }
     })
+}
+
+/// Reports telemetry that is switched on in a fleet that has none.
+fn collects_something<'a>(
+    reader: &mut Reader,
+    file: &File,
+    entry: &Spanned<file::Entry>,
+    mut settings: impl Iterator<Item = (&'a String, &'a String)>,
+) {
+    let switched = settings.any(|(key, value)| key == TELEMETRY_SETTING && value == "on");
+    let none = super::meaning::fleet_of(file).telemetry.is_none();
+    if switched && none && !reader.file_lacks("target") {
+        reader.report(
+            &reader.key(entry, &["set", TELEMETRY_SETTING]),
+            "this fleet has no telemetry that a setting could switch on",
+            "without effect",
+            "add a table [target.fleet.telemetry]",
+        );
+    }
 }
 
 /// A fault of the fleet with the attributes that are given.
@@ -348,10 +377,13 @@ fn as_many_as_there_are(
     entry: &Spanned<file::Entry>,
     action: Option<&Action>,
 ) {
-    let Some(Action::Fleet(FleetAction::Pause { instances } | FleetAction::Continue { instances })) =
-        action.filter(|_| !reader.file_lacks("target"))
-    else {
+    let Some(Action::Fleet(action)) = action.filter(|_| !reader.file_lacks("target")) else {
         return;
+    };
+    let instances = match action {
+        FleetAction::Pause { instances } | FleetAction::Continue { instances } => *instances,
+        FleetAction::Lose { instances } => Some(*instances),
+        _ => return,
     };
     let there = super::meaning::fleet_of(file).instances;
     if let Some(count) = instances.filter(|count| count.get() > there) {
@@ -395,7 +427,10 @@ fn causes(reader: &mut Reader, file: &File) {
         matches!(action, ActionEntry::Rollback {})
     });
     let restarts = of_kind(file, HookKind::Restart, |action| {
-        matches!(action, ActionEntry::Restart { .. })
+        matches!(
+            action,
+            ActionEntry::Restart { .. } | ActionEntry::ColdStart { .. }
+        )
     });
     for (index, entry) in file.timeline.iter().enumerate() {
         let Some(after) = &entry.value.after else {

@@ -45,7 +45,7 @@ impl Bounds {
         let workers = u64::from(spec.workers) + u64::from(spec.monitor_workers);
         let each =
             INSTANCE_BYTES + workers * WORKER_BYTES + u64::from(spec.users.saturating_add(1));
-        let needed = u64::from(spec.instances).saturating_mul(each);
+        let needed = u64::from(spec.places()).saturating_mul(each);
         if needed <= self.memory {
             return Ok(());
         }
@@ -53,7 +53,7 @@ impl Bounds {
         Err(Error::usage(format!(
             "{} instances of {} workers and {} users need about {:.1} GiB, and a simulation is \
              given {:.1}; raise it with --memory, or make the fleet smaller",
-            spec.instances,
+            spec.places(),
             spec.workers,
             spec.users,
             gib(needed),

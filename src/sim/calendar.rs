@@ -25,6 +25,15 @@ pub(super) struct Awaited {
     pub(super) number: u32,
 }
 
+/// A thread of an instance that collects telemetry, by its place, while the number of
+/// the plan by which it does is still the instance's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Collector {
+    pub(super) instance: u32,
+    pub(super) plan: u32,
+    pub(super) place: u32,
+}
+
 /// Something that will happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
@@ -52,6 +61,8 @@ pub(super) enum Event {
     StartsAgain(Place),
     /// An instance that was refused a thread for a peer tries again.
     TriesAgain(Place),
+    /// A call for telemetry is due.
+    Telemetry(Collector),
     /// The balancer checks the health of this instance.
     HealthCheck(u32),
     /// The check of this number had its time.

@@ -8,7 +8,8 @@ use crate::clients::{
 };
 use crate::error::{Error, Result};
 use crate::model::{
-    CheckFailure, Expected, FailureCause, FleetSpec, Learnt, Probed, Role, Standing, time_left_ms,
+    CheckFailure, Expected, FailureCause, FleetSpec, Learnt, MonitorPolicy, Probed, Role, Standing,
+    time_left_ms,
 };
 use crate::plan::{Choice, Draft, Plan, fleet_choices};
 use crate::record::Sample;
@@ -152,10 +153,10 @@ impl Wire for FleetWire {
     }
 
     fn cancel(&mut self, attempt: AttemptId, now: Nanos) {
-        self.fleet.left(attempt.slot);
+        self.fleet.left(now, attempt.slot);
         let carried = self.drop_carried(attempt.slot);
         if let Some(carried) = carried.filter(|carried| carried.job != NONE) {
-            self.fleet.caller_gone(carried.job, now);
+            self.fleet.caller_gone(carried.job, attempt.slot, now);
         }
     }
 
@@ -228,6 +229,9 @@ impl Wire for FleetWire {
 /// What a request of a monitor comes to, as the fleet's API has it, and what it
 /// is to an instance; a path that is not a probe's is a worker's short answer.
 fn probe(path: &str) -> (Call, Standing) {
+    if path == MonitorPolicy::SESSION {
+        return (Call::Session, Standing::FirstTry);
+    }
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     match Probed::by(path, Some(query)) {
         Some(Probed::Deep) => {

@@ -117,6 +117,7 @@ mod tests {
             threads: 2,
             started: 5,
             pages: 1,
+            addresses: 0,
         };
         let mut books = Books::default();
         assert_eq!(books.used(&[stat(10, 100)]), 0); // what came before does not count

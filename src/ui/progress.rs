@@ -314,6 +314,9 @@ impl Teller {
             Event::Acknowledged { by, alert } => format!("{} acknowledges: {alert}", by.name),
             Event::AlertFired { alert } => format!("alert fired: {alert}"),
             Event::AlertCleared { alert } => format!("alert cleared: {alert}"),
+            Event::Scaled { from, to, reason } => {
+                format!("the autoscaler goes from {from} instances to {to}: {reason}")
+            }
             Event::Died { source, status } => format!("{source} died: {status}"),
             Event::ScrapeFailed { source, .. } if self.unread.contains(source) => return None,
             Event::ScrapeFailed { source, cause } => {

@@ -78,5 +78,6 @@ pub(crate) fn monitor() -> MonitorPolicy {
         overlap: true,
         timeout: ms(500),
         expect_status: None,
+        reconnects: None,
     }
 }

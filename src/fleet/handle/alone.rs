@@ -12,6 +12,8 @@
 //! | `POST /admission` | `{"share": "45 %"}` |
 //! | `POST /slow` | `{"part": "database", "factor": 5}` |
 //! | `POST /pause`, `POST /continue` | `{"instances": 2}`, or none for all |
+//! | `POST /lose` | `{"instances": 1}` |
+//! | `POST /cold_start` | `{"pause": "2s"}` |
 //! | `POST /break` | `{"fault": "identity_down", "with": {"share": "50 %"}}` |
 //! | `POST /mend` | `{"fault": "identity_down"}` |
 //! | `GET /gauges` | |
@@ -151,6 +153,12 @@ struct Instances {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Lose {
+    instances: NonZeroU32,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Admission {
     share: String,
 }
@@ -221,6 +229,11 @@ fn action(path: &str, body: &[u8]) -> Option<std::result::Result<Action, String>
             .map(|Instances { instances }| Action::Fleet(FleetAction::Pause { instances })),
         "/continue" => parse_or_default(body)
             .map(|Instances { instances }| Action::Fleet(FleetAction::Continue { instances })),
+        "/lose" => parse::<Lose>(body)
+            .map(|Lose { instances }| Action::Fleet(FleetAction::Lose { instances })),
+        "/cold_start" => parse_pause(body)
+            .map(Option::unwrap_or_default)
+            .map(|pause| Action::Fleet(FleetAction::ColdStart { pause })),
         "/break" => parse::<Break>(body).and_then(|Break { fault, with }| {
             let mut fault = fault.usual();
             match fault.set(with).first() {

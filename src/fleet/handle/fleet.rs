@@ -14,6 +14,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
+use super::autoscaler::Scaler;
 use super::gauges::Books;
 use super::launch::Starter;
 use super::part::{Part, Starting};
@@ -48,6 +49,9 @@ pub struct Fleet {
     pub(super) balancer: Slot,
     pub(super) identity: Slot,
     pub(super) restarting: Mutex<()>,
+    /// What changes the number of instances, where something does; taken after
+    /// `restarting`.
+    pub(super) scaler: Option<Mutex<Scaler>>,
     pub(super) ending: Ending,
     pub(super) starter: Starter,
     pub(super) tokens: Tokens,
@@ -95,6 +99,14 @@ impl SlotState {
 }
 
 impl Slot {
+    /// A place that nobody fills yet.
+    pub(super) fn empty(name: String) -> Self {
+        Self {
+            name,
+            state: Mutex::default(),
+        }
+    }
+
     /// A place that this part fills.
     pub(super) fn new(name: String, part: Part) -> Self {
         let state = SlotState {
@@ -197,6 +209,7 @@ impl Fleet {
         for slot in &self.instances {
             take_over(slot);
         }
+        self.give_up_scaling();
         let running = self
             .instances
             .iter()

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::fleet::{Fleet, Slot};
 use crate::fleet::lock;
 use crate::fleet::message::Reading;
-use crate::record::{Counters, Event, Histogram, Measure, PAUSED, Sample};
+use crate::record::{Counters, Event, Histogram, Measure, PAUSED, Sample, busy_share};
 use crate::units::Nanos;
 
 /// What has been sampled of a part and what has yet to be.
@@ -156,6 +156,8 @@ impl Fleet {
                 results.push(Err(Event::ScrapeFailed { source, cause }));
             }
         }
+        let scaled = self.autoscale(from, to, busy_share(results.iter().flatten()));
+        results.extend(scaled.into_iter().map(Err));
         results
     }
 

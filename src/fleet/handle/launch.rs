@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use rand::RngExt as _;
 
+use super::autoscaler::Scaler;
 use super::fleet::{Ending, Fleet, Process, Slot, process};
 use super::part::{Launcher, Part, Starting};
 use crate::clock::Clock;
@@ -79,7 +80,8 @@ impl Fleet {
         let stop = launch.stop;
         let interrupted = || stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
         make_directory(launch.data)?;
-        check_descriptors(launch.data, 2 + spec.instances as usize)?;
+        let places = spec.places() as usize;
+        check_descriptors(launch.data, 2 + places)?;
         let database = launch.data.join("fleet.db");
         let tokens = database::seed(&database, &spec, launch.seed)?;
         let launcher = launcher(&launch)?;
@@ -120,6 +122,7 @@ impl Fleet {
                 })
                 .collect(),
             spec: spec.balancer,
+            places: spec.places(),
         };
         let balancer = launcher.start(BALANCER, BALANCER, &balancer)?;
         starter.tell(process(BALANCER, balancer.pid()));
@@ -127,12 +130,17 @@ impl Fleet {
         let instances = parts
             .into_iter()
             .enumerate()
-            .map(|(index, part)| Slot::new(instance_name(index), part))
-            .collect();
+            .map(|(index, part)| Slot::new(instance_name(index), part));
+        let further = (addresses.len()..places).map(|index| Slot::empty(instance_name(index)));
+        let instances = instances.chain(further).collect();
+        let in_force = Responder::with_places(spec.instances as usize, places);
+        let mut rotation: Vec<_> = addresses.into_iter().map(Some).collect();
+        rotation.resize(places, None);
         Ok(Self {
-            in_force: Mutex::new(Responder::new(spec.instances as usize)),
+            in_force: Mutex::new(in_force),
             puts: AtomicU64::new(0),
-            rotation: Mutex::new(addresses.into_iter().map(Some).collect()),
+            rotation: Mutex::new(rotation),
+            scaler: Scaler::new(&spec),
             instances,
             address: balancer.address,
             balancer: Slot::new(BALANCER.into(), balancer),

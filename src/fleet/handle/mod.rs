@@ -1,6 +1,7 @@
 //! The conductor's side of the fleet: starts, steers, reads and ends its parts.
 
 mod alone;
+mod autoscaler;
 mod fleet;
 mod gauges;
 mod launch;

@@ -18,8 +18,9 @@ use super::fleet::{Fleet, Slot};
 use super::part;
 use crate::fleet::lock;
 use crate::fleet::message::{AdmissionShare, FaultsPut, Member, Members, SettingsPut, SlowPut};
+use crate::fleet::wire::Client;
 use crate::model::fault::FaultPlace;
-use crate::model::{Action, FleetOrder, Responder, applied_later};
+use crate::model::{Action, FleetOrder, Release, Responder, applied_later};
 use crate::record::{Event, Outcome};
 use crate::units::Nanos;
 
@@ -62,6 +63,12 @@ impl Fleet {
         action: &Action,
         on_event: &dyn Fn(Event),
     ) -> Outcome {
+        let within = lock(&self.in_force).verified_within(action);
+        if let Some(within) = within
+            && !self.verifies_the_releaser(within)
+        {
+            return Release::unverified(within).into();
+        }
         // Held until it is carried out, so that orders reach the parts as they were
         // given; a restart alone takes long, and lets others in.
         let mut in_force = lock(&self.in_force);
@@ -112,6 +119,25 @@ impl Fleet {
         }
     }
 
+    /// Whether the identity service verifies in time who releases: a call like that of a
+    /// worker, in the same line.
+    fn verifies_the_releaser(&self, within: Nanos) -> bool {
+        let state = lock(&self.identity.state);
+        let Some(address) = state.part.as_ref().map(|part| part.address) else {
+            return false;
+        };
+        drop(state);
+        let target = format!("/verify?user={}&held=true", self.spec.service_user());
+        let mut client = Client::new(address, None, within.to_duration());
+        let answer = client.call("GET", &target, &[]);
+        answer.is_ok_and(|(status, _)| status == 200)
+    }
+
+    /// Whether an action waits for the identity service before it is carried out.
+    pub(crate) fn waits_for_identity(&self, action: &Action) -> bool {
+        lock(&self.in_force).verified_within(action).is_some()
+    }
+
     /// The document in force.
     #[cfg(feature = "testing")]
     pub fn document(&self) -> crate::model::Document {
@@ -150,6 +176,7 @@ impl Fleet {
             let puts: Vec<_> = self
                 .instances
                 .iter()
+                .take(in_force.instances())
                 .enumerate()
                 .map(|(index, slot)| {
                     let message = self.next_put(in_force, index);

@@ -34,10 +34,19 @@ impl Fleet {
         let Ok(_alone) = self.restarting.try_lock() else {
             return RestartOrder::refused();
         };
+        if self.is_scaling() {
+            return RestartOrder::refused_while_scaling();
+        }
         let mut failures = Vec::new();
+        if !self.ending.begun() {
+            self.take_down(order.stops_first(), on_event, &mut failures);
+        }
         loop {
             if !self.ending.begun() {
-                self.restart_group(order.group(), on_event, &mut failures);
+                if order.stops_groups() {
+                    self.take_down(order.group(), on_event, &mut failures);
+                }
+                self.start_group(order.group(), on_event, &mut failures);
             }
             if self.ending.begun() {
                 return order.cut_short(failures);
@@ -49,19 +58,26 @@ impl Fleet {
         }
     }
 
-    /// Restarts these instances together.
-    fn restart_group(
+    /// These instances leave the rotation and stop.
+    fn take_down(&self, group: Range<usize>, on_event: &dyn Fn(Event), failures: &mut Vec<String>) {
+        if group.is_empty() {
+            return;
+        }
+        if let Err(reason) = self.rotate(group.clone().map(|index| (index, None))) {
+            failures.push(reason);
+        }
+        stop_instances(self.instances[group].iter())
+            .into_iter()
+            .for_each(on_event);
+    }
+
+    /// Starts these instances together and puts them into rotation.
+    fn start_group(
         &self,
         group: Range<usize>,
         on_event: &dyn Fn(Event),
         failures: &mut Vec<String>,
     ) {
-        if let Err(reason) = self.rotate(group.clone().map(|index| (index, None))) {
-            failures.push(reason);
-        }
-        stop_instances(self.instances[group.clone()].iter())
-            .into_iter()
-            .for_each(on_event);
         let in_force = lock(&self.in_force).clone();
         let starting: Vec<_> = group
             .clone()

@@ -158,7 +158,7 @@ async fn check(member: Member, deep: bool, drips: &DripRule) -> bool {
 
 /// Serves until the process ends.
 pub(super) fn serve(config: BalancerConfig) -> Result<()> {
-    let instances = config.members.len();
+    let places = config.places;
     let balancer = Arc::new(Balancer {
         state: Mutex::new(BalancerState {
             admission: Admission::new(Ratio::WHOLE),
@@ -166,7 +166,7 @@ pub(super) fn serve(config: BalancerConfig) -> Result<()> {
             health: config
                 .spec
                 .health
-                .map(|it| Health::new(it, config.members.len())),
+                .map(|it| Health::new(it, places as usize)),
             under_way: HashMap::new(),
             members: config.members,
             faults: FaultSet::default(),
@@ -186,9 +186,8 @@ pub(super) fn serve(config: BalancerConfig) -> Result<()> {
             health: Some(spec), ..
         } = config.spec
         {
-            let instances = u32::try_from(instances).unwrap_or(u32::MAX);
-            for index in 0..instances {
-                let first = spec.first_check(index, instances);
+            for index in 0..places {
+                let first = spec.first_check(index, places);
                 let (balancer, index) = (Arc::clone(&balancer), index as usize);
                 tokio::spawn(check_health(balancer, spec, index, first));
             }

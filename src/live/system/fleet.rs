@@ -7,7 +7,7 @@ use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
 use crate::fleet::{Fleet, Launch};
 use crate::load::{Endpoint, Identities, Work};
-use crate::model::{Action, Role, ServiceAction};
+use crate::model::{Action, FleetAction, Role, ServiceAction};
 use crate::record::{Event, Outcome, Sample};
 use crate::units::Nanos;
 
@@ -85,7 +85,12 @@ impl SystemUnderTest for Fleet {
     }
 
     fn takes_time(&self, action: &Action) -> bool {
-        matches!(action, Action::Service(ServiceAction::Restart { .. }))
+        self.waits_for_identity(action)
+            || matches!(
+                action,
+                Action::Service(ServiceAction::Restart { .. })
+                    | Action::Fleet(FleetAction::Lose { .. } | FleetAction::ColdStart { .. })
+            )
     }
 
     /// Nothing: the fleet ends with the run, and everything that was done to it.

@@ -12,6 +12,8 @@ pub enum Cause {
     Slow(SlowPart),
     /// Instances or processes were paused.
     Pause,
+    /// Instances were lost.
+    Loss,
     /// Processes were killed.
     Kill,
     /// What processes may use was limited.
@@ -37,6 +39,7 @@ impl Cause {
             Self::Slow(SlowPart::Database) => "slowdown of the database",
             Self::Slow(SlowPart::Identity) => "slowdown of the identity service",
             Self::Pause => "pause",
+            Self::Loss => "loss of instances",
             Self::Kill => "kill",
             Self::Limit => "limit",
             Self::Broken(kind) => kind.cause(),

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::super::SlowPart;
 use super::super::fault::{FleetFault, FleetFaultKind};
 use super::{ActionName, Cause, Group};
-use crate::units::Ratio;
+use crate::units::{Nanos, Ratio};
 
 /// What is done to the built-in fleet.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -54,6 +54,17 @@ pub enum FleetAction {
         /// How many, from the first on; none: all.
         instances: Option<NonZeroU32>,
     },
+    /// Lose instances, as with the machine that they are on: what they hold is gone,
+    /// and new ones come in their places.
+    Lose {
+        /// How many, from the first on.
+        instances: NonZeroU32,
+    },
+    /// Stop every instance, then start one after the other.
+    ColdStart {
+        /// The pause after each serves.
+        pause: Nanos,
+    },
     /// Let a fault act.
     Break(FleetFault),
     /// Let it act no longer.
@@ -72,6 +83,8 @@ impl Group for FleetAction {
             Self::Slow { .. } => ActionName::Slow,
             Self::Pause { .. } => ActionName::Pause,
             Self::Continue { .. } => ActionName::Continue,
+            Self::Lose { .. } => ActionName::Lose,
+            Self::ColdStart { .. } => ActionName::ColdStart,
             Self::Break { .. } => ActionName::Break,
             Self::Mend { .. } => ActionName::Mend,
         }
@@ -82,11 +95,13 @@ impl Group for FleetAction {
             Self::Push { .. } => Some(Cause::Push),
             Self::Slow { part, factor } if *factor > 1.0 => Some(Cause::Slow(*part)),
             Self::Pause { .. } => Some(Cause::Pause),
+            Self::Lose { .. } => Some(Cause::Loss),
             Self::Break(fault) => Some(Cause::Broken(fault.kind())),
             Self::Slow { .. }
             | Self::Waive { .. }
             | Self::Admit { .. }
             | Self::Continue { .. }
+            | Self::ColdStart { .. }
             | Self::Mend { .. } => None,
         }
     }
@@ -96,6 +111,8 @@ impl Group for FleetAction {
             Self::Push { .. } | Self::Waive { .. } | Self::Pause { .. } | Self::Continue { .. } => {
                 self.name().to_string()
             }
+            Self::Lose { .. } => "loss of instances".to_owned(),
+            Self::ColdStart { .. } => "cold start".to_owned(),
             Self::Admit { share } => format!("admit {share}"),
             Self::Slow { part, factor } if *factor > 1.0 => format!("slow {part}"),
             Self::Slow { part, .. } => format!("{part} as usual"),
@@ -119,6 +136,8 @@ impl Group for FleetAction {
             Self::Slow { part, .. } => format!("{part} as usual"),
             Self::Pause { instances } => counted("pause", *instances),
             Self::Continue { instances } => counted("continue", *instances),
+            Self::Lose { instances } => counted("lose", Some(*instances)),
+            Self::ColdStart { .. } => "stop all, start one after the other".to_owned(),
             Self::Break(fault) => format!("break: {fault}"),
             Self::Mend { fault } => format!("mend: {fault}"),
         }
@@ -134,6 +153,8 @@ impl FleetAction {
             (Self::Pause { instances: paused }, Self::Continue { instances }) => {
                 instances.is_none_or(|go_on| paused.is_some_and(|paused| paused <= go_on))
             }
+            // The processes that were paused are gone, and their successors run.
+            (Self::Pause { .. }, Self::ColdStart { .. }) => true,
             (Self::Break(fault), Self::Mend { fault: mended }) => fault.kind() == *mended,
             _ => false,
         }
@@ -143,7 +164,8 @@ impl FleetAction {
     /// instances; a release is named by its document.
     pub fn done(&self, all: usize) -> String {
         match self {
-            Self::Push { .. } => String::new(),
+            // A release is named by its document, what restarts says itself what is so then.
+            Self::Push { .. } | Self::Lose { .. } | Self::ColdStart { .. } => String::new(),
             Self::Waive { check } => format!("the check `{check}` is advisory from now on"),
             Self::Admit { share } => format!("{share} of the requests are admitted"),
             Self::Slow { part, factor } if *factor > 1.0 => {

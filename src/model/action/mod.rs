@@ -74,6 +74,8 @@ named! {
         Happened = "happened",
         Break = "break",
         Mend = "mend",
+        Lose = "lose",
+        ColdStart = "cold_start",
     }
 }
 
@@ -132,7 +134,7 @@ impl Action {
 
     /// Whether it restarts what serves.
     pub(crate) fn restarts(&self) -> bool {
-        matches!(self.name(), ActionName::Restart)
+        matches!(self.name(), ActionName::Restart | ActionName::ColdStart)
     }
 
     /// Whether it is a rollback, which a check may refuse.
@@ -181,7 +183,12 @@ impl Action {
 
     /// Whether the cause that it begins is over at once.
     pub(crate) fn momentary(&self) -> bool {
-        matches!(self, Self::Fleet(FleetAction::Break(fault)) if fault.kind().momentary())
+        match self {
+            Self::Fleet(FleetAction::Break(fault)) => fault.kind().momentary(),
+            // It is over once the new instances serve, which ends the action.
+            Self::Fleet(FleetAction::Lose { .. }) => true,
+            _ => false,
+        }
     }
 
     /// Whether it is one of the ways out that verdicts know: a restart, an
@@ -204,7 +211,7 @@ mod tests {
     use crate::units::{Nanos, Ratio};
 
     /// As journals and plans of earlier versions hold them, byte for byte.
-    const WRITTEN: [&str; 27] = [
+    const WRITTEN: [&str; 29] = [
         r#"{"push":{"set":{"a":"b"},"schema":2,"tested":true,"canary":0.25}}"#,
         r#"{"push":{"set":{},"schema":null,"tested":false}}"#,
         r#""rollback""#,
@@ -225,6 +232,8 @@ mod tests {
         r#"{"pause":{"instances":null}}"#,
         r#"{"pause":{"instances":2}}"#,
         r#"{"continue":{"instances":null}}"#,
+        r#"{"lose":{"instances":1}}"#,
+        r#"{"cold_start":{"pause":3000000000}}"#,
         r#"{"fault":{"proxy":"front","name":"down","breakage":"down"}}"#,
         r#"{"fault":{"proxy":"db","name":"slow","breakage":{"fault":{"name":"slow","stream":"downstream","toxicity":0.5,"type":"latency","attributes":{"latency":2000,"jitter":100}}}}}"#,
         r#"{"fault":{"proxy":"db","name":"s","breakage":{"fault":{"name":"s","stream":"upstream","toxicity":1.0,"type":"slicer","attributes":{"average_size":10,"size_variation":2,"delay":500}}}}}"#,

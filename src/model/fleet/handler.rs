@@ -54,6 +54,8 @@ pub(crate) enum JobKind {
     Request,
     /// A probe that a worker answers, and that is all.
     Shallow,
+    /// A session is set up by the authorization path, and held without a worker.
+    Session,
     /// A detached verification, of which nobody learns how it ended.
     Verification,
 }
@@ -128,8 +130,12 @@ impl Handler {
     pub(crate) const fn first(self, faults: &FaultSet) -> Stage {
         match self.kind {
             JobKind::Verification => Stage::Verify,
-            JobKind::Request | JobKind::Shallow if faults.lock_convoy.is_some() => Stage::Lock,
-            JobKind::Request | JobKind::Shallow => Stage::Application,
+            JobKind::Request | JobKind::Shallow | JobKind::Session
+                if faults.lock_convoy.is_some() =>
+            {
+                Stage::Lock
+            }
+            JobKind::Request | JobKind::Shallow | JobKind::Session => Stage::Application,
         }
     }
 
@@ -156,9 +162,10 @@ impl Handler {
             (Stage::Application, JobKind::Shallow) | (Stage::Database(_), _) => SUCCEED,
             (Stage::Application, _) => ControlFlow::Continue(Stage::Authenticate),
             (Stage::Authenticate, _) => self.in_time(now, authorize(settings)),
-            (Stage::Verify, JobKind::Verification) | (Stage::Detach(Unverified::Hang), _) => {
-                SILENCE
-            }
+            // A session that is set up is not answered while it lasts.
+            (Stage::Verify, JobKind::Verification)
+            | (Stage::Verify | Stage::Detach(Unverified::Allow), JobKind::Session)
+            | (Stage::Detach(Unverified::Hang), _) => SILENCE,
             (Stage::Detach(Unverified::Deny), _) => deny(Denial::NoResult),
             (Stage::Verify | Stage::Detach(Unverified::Allow), _) => {
                 self.in_time(now, to_the_database(spec))
@@ -249,6 +256,7 @@ mod tests {
         let detached = |unverified| Settings {
             verification: Verification::Detached,
             unverified,
+            ..Settings::default()
         };
         let (request, shallow, detached_job) =
             (JobKind::Request, JobKind::Shallow, JobKind::Verification);
@@ -298,6 +306,13 @@ mod tests {
             let found = walk(Handler { kind, patience }, settings, failing);
             assert_eq!(found, (expected, end), "{settings:?} {failing:?}");
         }
+        // A session is set up once it is verified, and goes on without an answer.
+        let session = Handler {
+            kind: JobKind::Session,
+            patience: Patience::ENDLESS,
+        };
+        let found = walk(session, awaited, None);
+        assert_eq!(found, (vec![Application, Authenticate, Verify], SILENCE));
         // A probe that a worker answers is verified under no settings.
         for (kind, stages, end) in [
             (shallow, vec![Application], SUCCEED),

@@ -20,4 +20,4 @@ pub(crate) use responder::{FleetOrder, NOT_RUNNING, Responder, applied_later, ea
 pub(crate) use restart::RestartOrder;
 pub use role::Role;
 pub(crate) use spec::{Crew, instance_name};
-pub use spec::{FleetSpec, IdentitySpec, PoolSpec};
+pub use spec::{FleetSpec, IdentitySpec, PoolSpec, TelemetrySpec};

@@ -50,14 +50,30 @@ pub(crate) enum FleetOrder {
 
 impl Responder {
     /// Nothing has been done yet to a fleet of so many instances.
-    pub(crate) fn new(instances: usize) -> Self {
+    #[cfg(test)]
+    fn new(instances: usize) -> Self {
+        Self::with_places(instances, instances)
+    }
+
+    /// Nothing has been done yet to a fleet of so many instances, with places for more.
+    pub(crate) fn with_places(instances: usize, places: usize) -> Self {
         Self {
             release: Release::default(),
             slow: Slowness::default(),
             faults: FaultSet::default(),
-            forgotten: vec![0; instances],
+            forgotten: vec![0; places],
             instances,
         }
+    }
+
+    /// From now on there are so many instances, at the first places.
+    pub(crate) const fn scale(&mut self, instances: usize) {
+        self.instances = instances;
+    }
+
+    /// How many instances there are.
+    pub(crate) const fn instances(&self) -> usize {
+        self.instances
     }
 
     /// From now on releases must meet this policy.
@@ -89,6 +105,16 @@ impl Responder {
     /// The settings in force on the instance at this place.
     pub(crate) fn settings_of(&self, index: usize) -> Settings {
         self.release.settings_of(index, self.instances)
+    }
+
+    /// Within how long the identity service must verify who does this, before it is
+    /// decided; none where nobody asks it.
+    pub(crate) fn verified_within(&self, action: &Action) -> Option<Nanos> {
+        let releases = matches!(
+            action,
+            Action::Service(ServiceAction::Rollback) | Action::Fleet(FleetAction::Push { .. })
+        );
+        self.release.verified_within().filter(|_| releases)
     }
 
     /// What the action comes to, and what is so once that is carried out; none where it
@@ -150,6 +176,13 @@ impl Responder {
             FleetAction::Mend { fault } => {
                 self.faults.mend(*fault);
                 FleetOrder::PutFaults(fault.place())
+            }
+            FleetAction::Lose { instances } => {
+                let lost = first(Some(*instances), all);
+                FleetOrder::Restart(RestartOrder::loss(lost, all))
+            }
+            FleetAction::ColdStart { pause } => {
+                FleetOrder::Restart(RestartOrder::cold_start(*pause, all))
             }
             // A release holds for every instance that runs, and for those that start.
             FleetAction::Push { .. } => FleetOrder::PutSettings,

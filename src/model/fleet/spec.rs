@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Denial, PeersSpec, Role};
-use crate::model::{BalancerSpec, Distribution, QueuePolicy, Standing};
+use crate::model::{AutoscalerSpec, BalancerSpec, Distribution, QueuePolicy, Standing};
 use crate::units::Nanos;
 
 /// The built-in fleet's parameters.
@@ -61,6 +61,13 @@ pub struct FleetSpec {
     /// How the balancer chooses, and whether it checks the instances.
     #[serde(default, skip_serializing_if = "is_usual")]
     pub balancer: BalancerSpec,
+    /// The telemetry that instances collect while their settings say so. None: there is
+    /// nothing that a setting could switch on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<TelemetrySpec>,
+    /// What changes the number of instances. None: nothing does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub autoscaler: Option<AutoscalerSpec>,
 }
 
 fn is_usual(balancer: &BalancerSpec) -> bool {
@@ -78,6 +85,26 @@ pub struct PoolSpec {
     /// How many more connections a request takes, one after the other, while it has
     /// the first.
     pub nested: u32,
+}
+
+/// The telemetry of each instance: calls to the identity service beside those of its
+/// workers, each of which takes as long as the verification of a user whose roles the
+/// instance does not hold, and is waited for as long.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TelemetrySpec {
+    /// Calls at a time.
+    pub calls: u32,
+    /// The pause from the end of a call to the next.
+    pub every: Nanos,
+}
+
+impl TelemetrySpec {
+    /// When the collector at this place first calls, after it was switched on: they are
+    /// spread over the pause.
+    pub(crate) fn first_call(&self, place: u32) -> Nanos {
+        let part = self.every.0 / u64::from(self.calls.max(1));
+        Nanos(part * (u64::from(place) + 1))
+    }
 }
 
 impl Default for FleetSpec {
@@ -104,6 +131,8 @@ impl Default for FleetSpec {
             pool: None,
             peers: None,
             balancer: BalancerSpec::default(),
+            telemetry: None,
+            autoscaler: None,
         }
     }
 }
@@ -153,11 +182,17 @@ impl FleetSpec {
         (!self.queue.silent).then_some(Denial::QueueFull)
     }
 
+    /// Places for instances: as many as there can ever be.
+    pub fn places(&self) -> u32 {
+        let most = self.autoscaler.map_or(0, |autoscaler| autoscaler.most);
+        self.instances.max(most)
+    }
+
     /// Verifications that wait or run in the identity service at most; one more
     /// is refused.
-    pub const fn verifications_max(&self) -> u32 {
+    pub fn verifications_max(&self) -> u32 {
         let each = self.workers.saturating_add(self.monitor_workers);
-        self.instances
+        self.places()
             .saturating_mul(each)
             .saturating_add(ABANDONED_MAX)
     }

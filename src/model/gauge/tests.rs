@@ -103,6 +103,7 @@ fn what_no_server_can_have_is_no_level() {
             busy: "busy".parse().ok(),
             workers: None,
             queue: "gone".parse().ok(),
+            completed: None,
         };
         let reading = roles.reading(&page);
         assert_eq!(reading.unfit().as_deref(), told, "{value}");

@@ -204,6 +204,18 @@ pub(in crate::scenario) enum ActionEntry {
         #[schemars(required)]
         fault: Option<Word<FleetFaultKind>>,
     },
+    /// Lose instances with all that they hold; new ones come in their places.
+    Lose {
+        /// How many instances, from the first on.
+        #[schemars(required, range(min = 1, max = 10_000))]
+        instances: Option<NonZeroU32>,
+    },
+    /// Stop every instance, then start one after the other.
+    ColdStart {
+        /// The pause after each serves.
+        #[schemars(required)]
+        pause: Option<Text<Nanos>>,
+    },
     /// Let paused instances go on.
     Continue {
         /// How many instances, from the first on; without it, all.

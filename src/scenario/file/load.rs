@@ -43,6 +43,8 @@ pub(in crate::scenario) struct Load {
     /// How clients behave.
     #[serde(default)]
     pub(in crate::scenario) client: Client,
+    /// Clients of the built-in fleet that hold a session each, beside these operations.
+    pub(in crate::scenario) sessions: Option<Spanned<Sessions>>,
     /// Limit on connections; when all are in use, operations wait for one.
     /// Unless set, as many as the highest rate can need, and 1024 at least.
     #[schemars(range(min = 1, max = 100_000_000))]
@@ -59,6 +61,25 @@ const fn arrivals() -> Word<ArrivalProcess> {
 
 const fn backlog() -> u32 {
     crate::model::Load::BACKLOG
+}
+
+/// Clients that hold a session each, on a connection of its own. Setting one up takes a
+/// worker, and the verification of a user whose roles are not held; then it costs nothing
+/// until its instance goes. Whoever loses a session, or is refused one, comes again.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::scenario) struct Sessions {
+    /// How many.
+    #[schemars(required, range(min = 1, max = 1000))]
+    pub(in crate::scenario) count: Option<u32>,
+    /// The pause before a client comes again: always the same such as "100ms", or
+    /// "exponential 100ms..10s, full jitter".
+    #[serde(default = "reconnect")]
+    pub(in crate::scenario) reconnect: PlacedText<Backoff>,
+}
+
+fn reconnect() -> PlacedText<Backoff> {
+    super::text("100ms").into()
 }
 
 /// A change of the rate.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{PlacedText, text};
 use crate::model::{
-    BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec, IdentitySpec, PeersSpec,
-    PoolSpec, Statuses, Url,
+    AutoscalerSpec, BalancerChoice, BalancerSpec, Distribution, FleetSpec, HealthSpec,
+    IdentitySpec, PeersSpec, PoolSpec, Statuses, TelemetrySpec, Url,
 };
 use crate::scenario::leaf::{QueueText, Spanned, Text, Word};
 use crate::scenario::quantities::{Positive, ReadyCheck, Share};
@@ -137,6 +137,64 @@ pub(in crate::scenario) struct Fleet {
     /// How the balancer chooses among the instances, and whether it checks their health.
     #[serde(skip_serializing_if = "Balancer::is_usual")]
     pub(in crate::scenario) balancer: Balancer,
+    /// What instances ask of the identity service while the setting `telemetry` is "on",
+    /// which it is from the start in no fleet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) telemetry: Option<Telemetry>,
+    /// What adds and removes instances. Without it, their number stays.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) autoscaler: Option<Spanned<Autoscaler>>,
+}
+
+/// What adds and removes instances, one at a time, by the share of busy workers.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Autoscaler {
+    /// Instances at least.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::scenario) least: u32,
+    /// Instances at most; a live run has at most 64.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::scenario) most: u32,
+    /// The share of busy workers above which one is added; it serves after `boot`.
+    pub(in crate::scenario) add_above: Text<Share>,
+    /// The share of busy workers below which one is removed.
+    pub(in crate::scenario) remove_below: Text<Share>,
+    /// For how long that must have held before it decides. It looks once an `interval`.
+    pub(in crate::scenario) delay: Text<Nanos>,
+}
+
+impl Default for Autoscaler {
+    fn default() -> Self {
+        Self {
+            least: 1,
+            most: 8,
+            add_above: text("70 %"),
+            remove_below: text("30 %"),
+            delay: text("10s"),
+        }
+    }
+}
+
+/// The telemetry of each instance: calls to the identity service beside those of its
+/// workers. Each takes as long as the verification of a user whose roles are not held.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(in crate::scenario) struct Telemetry {
+    /// Calls of an instance at a time.
+    #[schemars(range(min = 1, max = 64))]
+    pub(in crate::scenario) calls: u32,
+    /// The pause from the end of a call to the next.
+    pub(in crate::scenario) every: Text<Positive>,
+}
+
+impl Default for Telemetry {
+    fn default() -> Self {
+        Self {
+            calls: 4,
+            every: text("100ms"),
+        }
+    }
 }
 
 /// The balancer.
@@ -291,6 +349,8 @@ impl Default for Fleet {
             pool: None,
             peers: None,
             balancer: Balancer::default(),
+            telemetry: None,
+            autoscaler: None,
         }
     }
 }
@@ -330,6 +390,17 @@ impl Fleet {
                 again: peers.again.map(|again| again.0.0),
             }),
             balancer: self.balancer.spec(),
+            telemetry: self.telemetry.as_ref().map(|telemetry| TelemetrySpec {
+                calls: telemetry.calls,
+                every: telemetry.every.0.0,
+            }),
+            autoscaler: self.autoscaler.as_ref().map(|it| AutoscalerSpec {
+                least: it.value.least,
+                most: it.value.most,
+                add_above: it.value.add_above.0.0,
+                remove_below: it.value.remove_below.0.0,
+                delay: it.value.delay.0,
+            }),
         }
     }
 }
@@ -340,6 +411,10 @@ impl Fleet {
 pub(in crate::scenario) struct Release {
     /// Whether a push whose author did not run the tests is refused.
     pub(in crate::scenario) require_tests: bool,
+    /// Within how long the identity service must verify who releases; otherwise a push
+    /// or a rollback is refused. Without it, nobody is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::scenario) verified_within: Option<Text<Positive>>,
 }
 
 /// The identity service.

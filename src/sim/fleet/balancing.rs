@@ -20,7 +20,7 @@ pub(super) struct Checks {
 
 impl Checks {
     pub(super) fn new(spec: &FleetSpec) -> Self {
-        let instances = spec.instances as usize;
+        let instances = spec.places() as usize;
         Self {
             health: spec.balancer.health.map(|it| Health::new(it, instances)),
             last: vec![(0, NONE); instances],
@@ -59,7 +59,7 @@ impl InstanceLoad {
     pub(super) fn new(spec: &FleetSpec) -> Self {
         Self {
             counted: spec.balancer.choice != BalancerChoice::RoundRobin,
-            under_way: vec![0; spec.instances as usize],
+            under_way: vec![0; spec.places() as usize],
             of_attempts: Vec::new(),
         }
     }
@@ -158,10 +158,7 @@ impl Fleet {
         if last != number || job == NONE {
             return;
         }
-        let waits = self.jobs.get(job);
-        if waits.is_some_and(|it| it.caller == CHECKS + instance) {
-            self.caller_gone(job, now);
-        }
+        self.caller_gone(job, CHECKS + instance, now);
         self.checks.answered(instance, false);
     }
 }

@@ -65,17 +65,25 @@ impl Fleet {
         for arrival in self.instances[index].links.close() {
             self.breaks(arrival.job);
         }
+        self.end_sessions(index);
     }
 
-    /// A process of the instance serves, cold.
+    /// A process of the instance serves, cold; whoever serves, or is started by its supervisor
+    /// alone, is in rotation.
     pub(super) fn start_instance(&mut self, now: Nanos, index: usize) {
         let settings = self.responder.settings_of(index);
         self.instances[index].start(now, settings);
         self.begin_faults(now, index);
+        self.follow_telemetry(now, index, true);
         self.happened.push(record::Event::Serving {
             source: self.instances[index].name().clone(),
             pid: 0,
         });
+        self.members = (0..)
+            .zip(&self.instances)
+            .filter(|(_, instance)| instance.up || instance.crash.down)
+            .map(|(place, _)| place)
+            .collect();
     }
 
     /// The request is lost with the connection that it came on, or cannot be made.

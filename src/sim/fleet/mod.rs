@@ -5,24 +5,29 @@
 //!
 //! - `stages`: workers, from the job they take to its answer
 //! - `operations`: what a responder does
+//! - `autoscaler`: how many instances there are
 //! - `balancing`: which instance a request goes to
 //! - `faults`: what acts on it; `limits`: what the operating system refuses it;
 //!   `crashes`: how it crashes and is started again
+//! - `others`: who asks the identity service beside the workers
 
+mod autoscaler;
 mod balancing;
 mod crashes;
 mod faults;
 mod limits;
 mod operations;
+mod others;
 mod stages;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::calendar::{Awaited, Calendar, Event};
 use super::identity::Identity;
 use super::instance::{Call, Instance, Job, NONE};
 use crate::model::{
-    Admission, Chooser, Denial, FleetSpec, Patience, ReleasePolicy, Responder, SourceName, Standing,
+    Admission, Autoscaler, Chooser, Denial, FleetSpec, Patience, ReleasePolicy, Responder,
+    SourceName, Standing,
 };
 use crate::record::{self, BalancerCounters, Counters, Sample};
 use crate::rng::{self, StdRng};
@@ -30,6 +35,7 @@ use crate::slots::Slab;
 use crate::units::{Nanos, Ratio};
 use balancing::{Checks, InstanceLoad};
 use operations::Restart;
+use others::Releases;
 
 /// The status of a request that got its result.
 const SUCCESS: u16 = 200;
@@ -79,6 +85,14 @@ pub(super) struct FleetResponse {
     pub(super) retry_after: Option<Nanos>,
 }
 
+/// A session that is set up.
+#[derive(Debug, Clone, Copy)]
+struct Session {
+    instance: u32,
+    /// What it holds of the instance's connections.
+    link: u32,
+}
+
 /// The whole fleet.
 #[derive(Debug)]
 pub(super) struct Fleet {
@@ -96,9 +110,15 @@ pub(super) struct Fleet {
     /// Instances in rotation, by their places.
     members: Vec<u32>,
     balancer: BalancerCounters,
+    /// One at each place; some may be down.
     instances: Vec<Instance>,
+    scaler: Option<Autoscaler>,
     jobs: Slab<Job>,
     identity: Identity,
+    /// Releases whose author is being verified.
+    releases: Releases,
+    /// Sessions that are set up: the attempt that holds each, and its instance.
+    sessions: BTreeMap<u32, Session>,
     restart: Option<Restart>,
     /// What is to come of its waits.
     pub(super) calendar: Calendar,
@@ -113,12 +133,13 @@ pub(super) struct Fleet {
 impl Fleet {
     /// A fleet that has long been in service.
     pub(super) fn new(spec: &FleetSpec, release: ReleasePolicy, seed: u64) -> Self {
-        let mut responder = Responder::new(spec.instances as usize);
+        let places = spec.places();
+        let mut responder = Responder::with_places(spec.instances as usize, places as usize);
         responder.govern(release);
         let mut calendar = Calendar::default();
         if let Some(health) = spec.balancer.health {
-            for instance in 0..spec.instances {
-                let first = health.first_check(instance, spec.instances);
+            for instance in 0..places {
+                let first = health.first_check(instance, places);
                 calendar.enter(first, Event::HealthCheck(instance));
             }
         }
@@ -133,11 +154,17 @@ impl Fleet {
             under_way: Slab::new(),
             members: (0..spec.instances).collect(),
             balancer: BalancerCounters::default(),
-            instances: (0..spec.instances)
+            instances: (0..places)
                 .map(|index| Instance::new(index, spec, seed))
+                .map(|own| own.up_if(|index| index < spec.instances))
                 .collect(),
+            scaler: spec
+                .autoscaler
+                .map(|own| Autoscaler::new(own, spec.instances, spec.boot)),
             jobs: Slab::new(),
             identity: Identity::new(spec, seed),
+            releases: Releases::default(),
+            sessions: BTreeMap::new(),
             restart: None,
             calendar,
             answers: VecDeque::new(),
@@ -259,9 +286,11 @@ impl Fleet {
         self.jobs.get(job).is_some_and(|job| job.caller == attempt)
     }
 
-    /// Who waited for the job has gone; it stays where it is.
-    pub(super) fn caller_gone(&mut self, job: u32, now: Nanos) {
-        let Some(own) = self.jobs.get_mut(job) else {
+    /// Who waited for the job has gone; it stays where it is. What is never answered
+    /// (a handler that hangs) is no job any more, and another may be in its place.
+    pub(super) fn caller_gone(&mut self, job: u32, attempt: u32, now: Nanos) {
+        let own = self.jobs.get_mut(job);
+        let Some(own) = own.filter(|job| job.caller == attempt) else {
             return;
         };
         own.caller = NONE;
@@ -274,7 +303,10 @@ impl Fleet {
     }
 
     /// Nobody waits any more for what this attempt asked.
-    pub(super) fn left(&mut self, attempt: u32) {
+    pub(super) fn left(&mut self, now: Nanos, attempt: u32) {
+        if let Some(session) = self.sessions.remove(&attempt) {
+            self.unlink(now, session.link, false);
+        }
         self.load.ends(attempt);
     }
 
@@ -316,6 +348,7 @@ impl Fleet {
             Event::Crashes(place) => self.crashes(now, place),
             Event::StartsAgain(place) => self.starts_again(now, place),
             Event::TriesAgain(place) => self.tries_again(now, place),
+            Event::Telemetry(collector) => self.telemetry_due(now, collector),
             Event::HealthCheck(instance) => self.check_health(now, instance),
             Event::HealthOver { instance, number } => self.check_over(now, instance, number),
         }
@@ -323,6 +356,9 @@ impl Fleet {
 
     /// Something has come of a verification, if its worker still waits for it.
     fn heard(&mut self, now: Nanos, awaited: Awaited, event: Event) {
+        if !others::is_of_a_worker(awaited) {
+            return self.others_heard(now, awaited, event);
+        }
         let own = &self.instances[awaited.instance as usize];
         if own.still_awaits(awaited) {
             self.worker(now, own.place(awaited.worker), event);
@@ -331,9 +367,10 @@ impl Fleet {
 
     /// What every part did since the last sample.
     pub(super) fn sample(&mut self, from: Nanos, to: Nanos, emit: &mut dyn FnMut(Sample)) {
+        let mut read = Vec::new();
         for instance in &mut self.instances {
             if let Some(sample) = instance.sample(from, to, &self.jobs) {
-                emit(sample);
+                read.push(sample);
             } else if instance.stands_still() {
                 self.happened.push(record::Event::ScrapeFailed {
                     source: instance.name().clone(),
@@ -341,6 +378,8 @@ impl Fleet {
                 });
             }
         }
+        let busy = record::busy_share(read.iter());
+        read.into_iter().for_each(&mut *emit);
         emit(Sample {
             from,
             to,
@@ -349,12 +388,14 @@ impl Fleet {
             histograms: Vec::new(),
         });
         emit(self.identity.sample(from, to));
+        self.autoscale(from, to, busy);
     }
 
     /// Every instance that serves, for the journal.
     pub(super) fn serving(&self) -> impl Iterator<Item = record::Event> + '_ {
         self.instances
             .iter()
+            .filter(|instance| instance.up)
             .map(|instance| record::Event::Serving {
                 source: instance.name().clone(),
                 pid: 0,
@@ -374,6 +415,7 @@ impl Fleet {
                 counters,
             });
         }
+        events.append(&mut self.leave_releases());
         if let Some(restart) = self.restart.take() {
             events.push(record::Event::ActionEnded {
                 entry: restart.entry,

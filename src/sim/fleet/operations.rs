@@ -7,8 +7,8 @@ use super::super::calendar::Event;
 use super::super::instance::{Instance, NONE};
 use super::Fleet;
 use crate::model::{
-    Action, Admission, FleetAction, FleetOrder, NOT_RUNNING, Outcome, RestartOrder, Stage,
-    applied_later, each,
+    Action, Admission, Autoscaler, Denial, FleetAction, FleetOrder, NOT_RUNNING, Outcome,
+    RestartOrder, Stage, applied_later, each,
 };
 use crate::record;
 use crate::units::Nanos;
@@ -38,6 +38,19 @@ impl Fleet {
             let reason = format!("`{}` acts in live runs only", fault.kind());
             return Some(Outcome::Failed { reason });
         }
+        match self.responder.verified_within(action) {
+            Some(within) => self.verify_the_releaser(now, entry, action, within),
+            None => self.carry_out(now, entry, action),
+        }
+    }
+
+    /// Does what nothing stands in the way of.
+    pub(super) fn carry_out(
+        &mut self,
+        now: Nanos,
+        entry: usize,
+        action: &Action,
+    ) -> Option<Outcome> {
         let (order, done) = match self.responder.decide(now, RESPONDER, action)? {
             Ok(decided) => decided,
             Err(refusal) => return Some(refusal.into()),
@@ -47,7 +60,7 @@ impl Fleet {
             FleetOrder::SlowIdentity => self.identity.slow = self.responder.slow(),
             FleetOrder::PutFaults(place) => self.put_faults(now, place),
             FleetOrder::Admit(share) => self.admission = Admission::new(share),
-            FleetOrder::PutSettings => return Some(self.put_settings(done)),
+            FleetOrder::PutSettings => return Some(self.put_settings(now, done)),
             FleetOrder::Pause(first) => {
                 return Some(each(first, done, |index| {
                     let own = self.running(index)?;
@@ -65,7 +78,11 @@ impl Fleet {
             FleetOrder::Restart(_) if self.restart.is_some() => {
                 return Some(RestartOrder::refused());
             }
+            FleetOrder::Restart(_) if self.scaler.as_ref().is_some_and(Autoscaler::is_scaling) => {
+                return Some(RestartOrder::refused_while_scaling());
+            }
             FleetOrder::Restart(order) => {
+                self.take_down(now, order.stops_first());
                 self.restart = Some(Restart { entry, order });
                 self.restart_group(now);
                 return None;
@@ -102,6 +119,7 @@ impl Fleet {
                 Event::Verified(awaited) | Event::GivenUp(awaited) => {
                     self.heard(now, awaited, event);
                 }
+                Event::Telemetry(collector) => self.telemetry_due(now, collector),
                 _ => {}
             }
         }
@@ -113,25 +131,35 @@ impl Fleet {
     }
 
     /// Every instance gets what is in force on it now.
-    fn put_settings(&mut self, done: String) -> Outcome {
-        for (index, instance) in self.instances.iter_mut().enumerate() {
-            instance.settings = self.responder.settings_of(index);
+    fn put_settings(&mut self, now: Nanos, done: String) -> Outcome {
+        for index in 0..self.instances.len() {
+            self.instances[index].settings = self.responder.settings_of(index);
+            self.follow_telemetry(now, index, false);
         }
         let names = |which: fn(&Instance) -> bool| -> Vec<String> {
-            let instances = self.instances.iter().filter(|instance| which(instance));
+            let instances = self.instances.iter().take(self.responder.instances());
+            let instances = instances.filter(|instance| which(instance));
             instances.map(|it| it.name().to_string()).collect()
         };
         let down = names(|instance| !instance.up);
         applied_later(done, &down, &names(Instance::stands_still))
     }
 
-    /// The instances of the restart's group leave the rotation and stop; what waits
-    /// and runs in them is lost.
+    /// The instances of the restart's group leave the rotation and stop, where they
+    /// still run, and start again.
     pub(super) fn restart_group(&mut self, now: Nanos) {
         let Some(restart) = &self.restart else {
             return;
         };
-        let group = restart.order.group();
+        if restart.order.stops_groups() {
+            self.take_down(now, restart.order.group());
+        }
+        self.calendar
+            .enter(now.saturating_add(self.spec.boot), Event::Booted);
+    }
+
+    /// Instances leave the rotation and stop; what waits and runs in them is lost.
+    pub(super) fn take_down(&mut self, now: Nanos, group: std::ops::Range<usize>) {
         self.members
             .retain(|member| !group.contains(&(*member as usize)));
         for index in group {
@@ -141,8 +169,20 @@ impl Fleet {
             }
             self.instances[index].crash.down = false;
         }
-        self.calendar
-            .enter(now.saturating_add(self.spec.boot), Event::Booted);
+    }
+
+    /// Who holds a session on the instance loses it.
+    pub(super) fn end_sessions(&mut self, index: usize) {
+        let sessions = self.sessions.iter();
+        let lost: Vec<u32> = sessions
+            .filter(|(_, session)| session.instance as usize == index)
+            .map(|(attempt, _)| *attempt)
+            .collect();
+        for attempt in lost {
+            self.sessions.remove(&attempt);
+            self.balancer.upstream_errors += 1;
+            self.answer(attempt, Err(Denial::InstanceBroke));
+        }
     }
 
     /// The instances of the group serve again, cold.
@@ -153,11 +193,6 @@ impl Fleet {
         for index in restart.order.group() {
             self.start_instance(now, index);
         }
-        self.members = (0..)
-            .zip(&self.instances)
-            .filter(|(_, instance)| instance.up || instance.crash.down)
-            .map(|(place, _)| place)
-            .collect();
         if let Some(pause) = restart.order.next_group() {
             self.calendar
                 .enter(now.saturating_add(pause), Event::NextGroup);

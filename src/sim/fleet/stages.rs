@@ -8,7 +8,7 @@ use std::ops::ControlFlow;
 use super::super::calendar::{Event, Place};
 use super::super::identity::{StartedVerification, VerificationAdmission};
 use super::super::instance::{Call, Job, NONE};
-use super::Fleet;
+use super::{Fleet, Session, others};
 use crate::model::{Denial, Patience, Stage};
 use crate::units::Nanos;
 
@@ -137,8 +137,8 @@ impl Fleet {
             }
             return;
         }
-        let user = self.jobs.get(worker.job).map_or(0, |job| job.user);
-        let held = own.roles.holds(user);
+        let job = self.jobs.get(worker.job);
+        let held = job.is_none_or(|job| job.call != Call::Session && own.roles.holds(job.user));
         match self.identity.ask(now, awaited, held, &mut self.calendar) {
             VerificationAdmission::Begun(begun) => self.note_cold(begun),
             VerificationAdmission::Waits => {}
@@ -153,6 +153,9 @@ impl Fleet {
     }
 
     pub(super) fn note_cold(&mut self, begun: StartedVerification) {
+        if !others::is_of_a_worker(begun.awaited) {
+            return;
+        }
         let own = &mut self.instances[begun.awaited.instance as usize];
         if own.still_awaits(begun.awaited) {
             own.workers[begun.awaited.worker as usize].cold = begun.cold;
@@ -165,13 +168,17 @@ impl Fleet {
         let Some(job) = self.jobs.get(own.workers[place.worker as usize].job) else {
             return;
         };
-        own.roles.insert(job.user);
+        // What a session needs is held by no instance.
+        if job.call != Call::Session {
+            own.roles.insert(job.user);
+        }
         let wrong = own.faults.permissions_wrong.as_ref();
         let result = match job.call {
             Call::Request { allowed, .. } if !wrong.map_or(allowed, |it| it.allow) => {
                 Err(Denial::RoleForbids)
             }
-            Call::Request { .. } | Call::Shallow | Call::Verification => Ok(()),
+            Call::Session if wrong.is_some_and(|it| !it.allow) => Err(Denial::RoleForbids),
+            Call::Request { .. } | Call::Shallow | Call::Session | Call::Verification => Ok(()),
         };
         self.leave(now, place, result);
     }
@@ -182,9 +189,14 @@ impl Fleet {
         if self.loses_its_worker(place) {
             let own = &mut self.instances[place.instance as usize];
             let worker = own.workers[place.worker as usize];
-            let link = self.jobs.get_mut(worker.job);
-            let link = link.map_or(NONE, |job| std::mem::replace(&mut job.link, NONE));
+            let job = self.jobs.get_mut(worker.job);
+            let session = job.as_ref().is_some_and(|job| job.call == Call::Session);
+            let link = job.map_or(NONE, |job| std::mem::replace(&mut job.link, NONE));
             let caller = own.lose(now, place.worker, &mut self.jobs);
+            if session && answer.is_none() {
+                self.hold_session(now, caller.unwrap_or(NONE), place.instance, link);
+                return;
+            }
             self.unlink(now, link, true);
             if let (Some(caller), Some(answer)) = (caller, answer) {
                 self.answer(caller, answer);
@@ -194,9 +206,21 @@ impl Fleet {
         let own = &mut self.instances[place.instance as usize];
         let job = own.finish(now, place.worker, &mut self.jobs);
         let Some(job) = job else { return };
+        if job.call == Call::Session && answer.is_none() {
+            return self.hold_session(now, job.caller, place.instance, job.link);
+        }
         self.ends(now, &job, answer.is_some());
         if let Some(answer) = answer {
             self.answer(job.caller, answer);
+        }
+    }
+
+    /// The attempt's session is set up: it is answered when the instance goes.
+    fn hold_session(&mut self, now: Nanos, attempt: u32, instance: u32, link: u32) {
+        if attempt == NONE {
+            self.unlink(now, link, false);
+        } else {
+            self.sessions.insert(attempt, Session { instance, link });
         }
     }
 }

@@ -14,6 +14,8 @@ pub(in crate::sim) enum Call {
     Request { allowed: bool, writes: bool },
     /// A worker answers, and that is all.
     Shallow,
+    /// A session is set up.
+    Session,
     /// A verification that nobody waits for.
     Verification,
 }
@@ -54,6 +56,7 @@ impl Job {
         let kind = match self.call {
             Call::Request { .. } => JobKind::Request,
             Call::Shallow => JobKind::Shallow,
+            Call::Session => JobKind::Session,
             Call::Verification => JobKind::Verification,
         };
         Handler {

@@ -85,6 +85,11 @@ pub(super) struct Instance {
     pub(super) links: Links,
     /// The map of its cluster; whole where there is none.
     pub(super) map: PeerMap,
+    /// Whether it collects telemetry, and the number of the plan by which it does.
+    pub(super) collects: bool,
+    pub(super) telemetry_plan: u32,
+    /// Of each that collects, the number of the call that it waits for, or zero.
+    pub(super) collectors: Vec<u32>,
     /// What its workers draw from.
     pub(super) rng: StdRng,
     /// Counted since the last sample; levels and integrals are entered when it is taken.
@@ -141,6 +146,9 @@ impl Instance {
             },
             links: Links::default(),
             map,
+            collects: false,
+            telemetry_plan: 0,
+            collectors: Vec::new(),
             rng: rng::stream(seed, &format!("{name} 0")),
             counted: InstanceCounters::default(),
             queue_wait: Histogram::small(),
@@ -150,6 +158,12 @@ impl Instance {
             total: InstanceCounters::default(),
             name,
         }
+    }
+
+    /// The same, up or down.
+    pub(super) fn up_if(mut self, up: impl Fn(u32) -> bool) -> Self {
+        self.up = up(self.index);
+        self
     }
 
     pub(super) const fn name(&self) -> &SourceName {
@@ -171,10 +185,16 @@ impl Instance {
 
     /// The verification that the worker waits for from now on, until it gives up.
     pub(super) fn awaits(&mut self, worker: u32, gives_up_at: Nanos) -> Awaited {
+        let awaited = self.asks(worker);
+        let waits = &mut self.workers[worker as usize];
+        (waits.awaits, waits.gives_up_at) = (awaited.number, gives_up_at);
+        awaited
+    }
+
+    /// One more thing that somebody of it waits for.
+    pub(super) fn asks(&mut self, worker: u32) -> Awaited {
         // Zero is none's; four billion later nobody waits for the first any more.
         self.asked = self.asked.wrapping_add(1).max(1);
-        let waits = &mut self.workers[worker as usize];
-        (waits.awaits, waits.gives_up_at) = (self.asked, gives_up_at);
         Awaited {
             instance: self.index,
             worker,
@@ -400,6 +420,7 @@ impl Instance {
         self.bulkhead = Bulkhead::new(self.bulkhead_limit);
         self.lock = Line::new(1);
         self.connections = Line::new(self.connections_size);
+        self.collectors.clear();
         self.booked = (0, 0);
         (total, lost)
     }

@@ -2,6 +2,7 @@
 
 mod conformance;
 mod faults;
+mod herds;
 mod limits;
 mod pauses;
 mod process_faults;

@@ -114,6 +114,7 @@ fn an_untested_release_is_refused_where_tests_are_required() {
     let rig = Rig::launch(&small());
     rig.fleet.govern(ReleasePolicy {
         require_tests: true,
+        ..ReleasePolicy::default()
     });
     let Outcome::Rejected { check, .. } = push(&rig, "deny", None) else {
         panic!("nobody ran the tests");

@@ -6,6 +6,7 @@ mod carried_out;
 mod fleet;
 mod fleet_faults;
 mod held;
+mod herds;
 mod literature;
 mod parity;
 mod process_faults;

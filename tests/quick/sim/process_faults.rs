@@ -43,15 +43,12 @@ fn assert_adds_up(record: &Record) {
     let all = counted(record);
     let gone = all.finished + all.expired + all.lost;
     assert!(all.enqueued >= gone, "{all:?}");
-    let last = record
-        .samples
-        .iter()
-        .rev()
-        .filter_map(|it| match &it.counters {
-            Counters::Instance(counters) => Some(counters.waiting + counters.running),
-            _ => None,
-        });
-    let held: u64 = last.take(2).sum();
+    let levels = record.samples.iter().filter_map(|it| match &it.counters {
+        Counters::Instance(counters) => Some(counters.waiting + counters.running),
+        _ => None,
+    });
+    let levels: Vec<u64> = levels.collect();
+    let held: u64 = levels.iter().rev().take(2).sum();
     assert_eq!(all.enqueued, gone + held, "{all:?}");
 }
 

@@ -53,6 +53,10 @@ fn any_action() -> impl Strategy<Value = Action> {
         any_part().prop_map(|part| Action::Fleet(FleetAction::Slow { part, factor: 1.0 })),
         any_few().prop_map(|instances| Action::Fleet(FleetAction::Pause { instances })),
         any_few().prop_map(|instances| Action::Fleet(FleetAction::Continue { instances })),
+        any_few().prop_map(|instances| Action::Fleet(FleetAction::Lose {
+            instances: instances.unwrap_or(NonZeroU32::MIN)
+        })),
+        (0..500_u64).prop_map(|pause| Action::Fleet(FleetAction::ColdStart { pause: ms(pause) })),
     ]
 }
 

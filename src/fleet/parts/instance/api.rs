@@ -7,7 +7,7 @@ use hyper::Method;
 use serde::{Deserialize, Serialize};
 
 use crate::fleet::database::Permission;
-use crate::model::{Denial, JobKind, Probed};
+use crate::model::{Denial, JobKind, MonitorPolicy, Probed};
 
 /// The longest body of a request that is read; a task's title is the longest thing in it.
 pub(in crate::fleet) const BODY_MAX: usize = 16 * 1024;
@@ -38,6 +38,8 @@ pub(super) enum Call {
     Shallow,
     /// `GET /readyz?deep=true`: the authorization and the database answer too.
     Deep,
+    /// `GET /session`: sets up a session, and is answered when that ends.
+    Session,
 }
 
 impl Call {
@@ -45,6 +47,7 @@ impl Call {
     pub(super) const fn kind(&self) -> JobKind {
         match self {
             Self::Shallow => JobKind::Shallow,
+            Self::Session => JobKind::Session,
             _ => JobKind::Request,
         }
     }
@@ -65,7 +68,7 @@ impl Call {
     /// What the caller's role must allow.
     pub(super) const fn permission(&self) -> Permission {
         match self {
-            Self::List { .. } | Self::Shallow | Self::Deep => Permission::List,
+            Self::List { .. } | Self::Shallow | Self::Deep | Self::Session => Permission::List,
             Self::Create { .. } | Self::Update { .. } => Permission::Contribute,
             Self::Close { .. } => Permission::Manage,
         }
@@ -134,6 +137,10 @@ pub(super) fn understand(
             Probed::Shallow => Call::Shallow,
             Probed::Deep => Call::Deep,
         });
+    }
+    if path == MonitorPolicy::SESSION {
+        allow(method, &[Method::GET])?;
+        return Ok(Call::Session);
     }
     let mut parts = path.trim_start_matches('/').split('/');
     let place = (parts.next(), parts.next(), parts.next(), parts.next());
@@ -251,6 +258,8 @@ mod tests {
             ("GET", "/healthz?deep=true", "", Ok(Call::Shallow)),
             ("GET", "/readyz", "", Ok(Call::Shallow)),
             ("GET", "/readyz?deep=true", "", Ok(Call::Deep)),
+            ("GET", "/session", "", Ok(Call::Session)),
+            ("POST", "/session", "", Err(405)),
             ("GET", "/", "", Err(404)),
             ("GET", "/projects/x/tasks", "", Err(404)),
             ("GET", "/projects/7/tasks/1", "", Err(404)),

@@ -100,7 +100,7 @@ pub(super) fn follow(shared: &Arc<Shared>) -> Result<()> {
         loop {
             let same = |set: &FaultSet| set.descriptors_limited == known;
             shared.faults.wait(None, same);
-            known = shared.faults.now().descriptors_limited.clone();
+            known.clone_from(&shared.faults.now().descriptors_limited);
             if known.is_some() {
                 thread::sleep(SETTLED);
             }

@@ -14,6 +14,7 @@ mod job;
 mod listener;
 mod peers;
 mod pool;
+mod telemetry;
 mod worker;
 
 pub(super) use api::{BODY_MAX, too_long};
@@ -89,6 +90,7 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
     };
     faults::stop_the_world(Arc::clone(&shared), stream("world"))?;
     let crash_rng = stream("crash");
+    telemetry::collect(&shared, &config)?;
     let crews = [
         (Crew::Serving, config.spec.workers),
         (Crew::Monitors, config.spec.monitor_workers),

@@ -27,7 +27,7 @@ use crate::units::Nanos;
 
 /// A verification that takes longer than this has failed where the scenario says
 /// no limit: far past every timeout of a client, so that none is cut short by it.
-const VERIFICATION_MAX: Duration = Duration::from_mins(1);
+pub(super) const VERIFICATION_MAX: Duration = Duration::from_mins(1);
 
 /// One worker of an instance.
 pub(super) struct Worker {
@@ -252,7 +252,9 @@ impl Worker {
     fn authenticate(&self, call: &Call, hand: &mut JobInHand<'_>) -> Result<(), Denial> {
         let user = match hand.token {
             Some(token) => self.database.user(token),
-            None if *call == Call::Deep => Ok(Some(self.shared.spec.service_user())),
+            None if matches!(call, Call::Deep | Call::Session) => {
+                Ok(Some(self.shared.spec.service_user()))
+            }
             None => Ok(None),
         };
         let user = user.map_err(|cause| hand.failed(Denial::DatabaseFailed, &cause))?;
@@ -268,7 +270,7 @@ impl Worker {
         let timeout = self.shared.spec.identity.timeout;
         let verified = match self.shared.faults.blocked(timeout) {
             Some(cause) => Err(cause),
-            None => self.ask_identity(hand.user),
+            None => self.ask_identity(hand.user, hand.call == Some(&Call::Session)),
         };
         lock(&self.shared.bulkhead).leave();
         verified.map_err(|cause| hand.failed(Denial::IdentityFailed, &cause))
@@ -287,9 +289,10 @@ impl Worker {
     }
 
     /// Blocks until the identity service has answered, or its time is over: then
-    /// nothing was learnt, and the service goes on for nobody.
-    fn ask_identity(&mut self, user: u32) -> std::io::Result<()> {
-        let held = lock(&self.shared.roles).holds(user);
+    /// nothing was learnt, and the service goes on for nobody. What a session needs is
+    /// held by no instance.
+    fn ask_identity(&mut self, user: u32, session: bool) -> std::io::Result<()> {
+        let held = !session && lock(&self.shared.roles).holds(user);
         let target = format!("/verify?user={user}&held={held}");
         let (status, body) = self.identity.call("GET", &target, &[])?;
         if status != 200 {
@@ -297,7 +300,7 @@ impl Worker {
         }
         let verified: Verified = serde_json::from_slice(&body)?;
         self.cold = Nanos(verified.took_ns.saturating_sub(verified.warm_ns));
-        if !held {
+        if !held && !session {
             lock(&self.shared.roles).insert(user);
         }
         Ok(())
@@ -324,7 +327,7 @@ impl Worker {
                 &serde_json::json!({ "project": project, "closed": true }),
             ),
             Call::Close { .. } => no_project(),
-            Call::Shallow | Call::Deep => {
+            Call::Shallow | Call::Deep | Call::Session => {
                 database.touch()?;
                 ApiAnswer::ok()
             }

@@ -201,6 +201,7 @@ pub(crate) fn plan() -> Plan {
             overlap: true,
             timeout: Nanos::from_secs(1),
             expect_status: None,
+            reconnects: None,
         }],
         timeline: actions()
             .into_iter()
