@@ -78,7 +78,7 @@ impl ToldRun {
     ///
     /// Where it did not arrive.
     pub(super) fn tell(&self, what: &str, kind: Reported) -> Result<()> {
-        let body = serde_json::json!({ "what": what, "kind": kind, "by": self.by });
+        let body = serde_json::json!({ "what": what, "kind": kind, "by": self.by }).to_string();
         let request = HttpRequest {
             method: "POST",
             address: self.address,
@@ -89,7 +89,7 @@ impl ToldRun {
                 ("content-type", "application/json"),
                 ("x-threadbare-key", &self.key),
             ],
-            body: &body.to_string(),
+            body: body.as_bytes(),
             timeout: TIMEOUT,
             body_max: ANSWER_MAX,
         };
