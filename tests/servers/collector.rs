@@ -58,10 +58,8 @@ fn a_receiver_of_published_messages_reads_metrics_and_trace() {
         );
     }
     let duration = metric("threadbare_operation_duration_seconds");
-    assert_eq!(
-        (&duration["kind"], &duration["unit"]),
-        (&"histogram".into(), &"s".into())
-    );
+    assert_eq!(duration["kind"], "histogram");
+    assert_eq!(duration["unit"], "s");
     let succeeded = duration["points"].as_array().unwrap().iter();
     let succeeded = succeeded.filter(|it| it["labels"]["result"] == "success");
     let count: u64 = succeeded.map(|it| it["count"].as_u64().unwrap()).sum();

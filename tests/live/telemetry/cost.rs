@@ -142,10 +142,11 @@ fn all_of_it_costs_the_generator_next_to_nothing() {
     .unwrap();
     // The spread of the runs with none is what the machine does anyhow.
     let most = |what: fn(&Cost) -> f64| costs[0].iter().map(what).fold(0.0, f64::max);
-    for (name, what) in [
-        ("send lag p50", (|it| it.lag_p50) as fn(&Cost) -> f64),
+    let judged: [(&str, fn(&Cost) -> f64); 2] = [
+        ("send lag p50", |it| it.lag_p50),
         ("CPU per request", |it| it.cpu),
-    ] {
+    ];
+    for (name, what) in judged {
         let with = of(&costs[1], what);
         let most = most(what);
         assert!(
