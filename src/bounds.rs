@@ -290,6 +290,29 @@ pub const CONSOLE: Bound = Bound {
     instead: "send less at a time",
 };
 
+/// A request to the metrics page: a scraper sends a few hundred bytes.
+pub const METRICS: Bound = Bound {
+    reader: "a request to the metrics page (`--metrics`)",
+    bytes: 16 * KIB,
+    entries: Some((100, "header fields")),
+    depth: None,
+    time: "15 s for its head",
+    instead: "send less at a time",
+};
+
+/// What a receiver of telemetry answers; none of it is used but its status.
+pub const RECEIVER_ANSWER: Bound = Bound {
+    reader: "the answer of a receiver of telemetry (`--otlp`, `--annotations`)",
+    bytes: 64 * KIB,
+    entries: None,
+    depth: None,
+    time: "5 s",
+    instead: "what is past it is left out",
+};
+
+/// Annotations that wait for their receiver at most: more than a run of a day has in an hour.
+pub const ANNOTATIONS_MAX: usize = 1_024;
+
 /// Messages that the console keeps for pages that come later: of a day's run a frame a
 /// second, twice.
 pub const CONSOLE_MESSAGES_MAX: usize = 200_000;
@@ -310,7 +333,7 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 pub const LISTENER_CONNECTIONS_MAX: usize = 64;
 
 /// Every bound, in the order of the documentation.
-pub const ALL: [Bound; 24] = [
+pub const ALL: [Bound; 26] = [
     SCENARIO,
     LINK,
     VALUES,
@@ -335,6 +358,8 @@ pub const ALL: [Bound; 24] = [
     CONTROL,
     PROXY_API,
     CONSOLE,
+    METRICS,
+    RECEIVER_ANSWER,
 ];
 
 impl Bound {

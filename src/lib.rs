@@ -22,7 +22,7 @@
 //! | 5 | [`record`] |
 //! | 6 | `clients` |
 //! | 7 | [`analysis`], `load`, `fleet`, `target`, `proxy`, `gauges`, [`sim`] |
-//! | 8 | [`report`], `ui`, `console`, `live`, `explore` |
+//! | 8 | [`report`], `ui`, `console`, `telemetry`, `live`, `explore` |
 //! | 9 | `run`, `readers` (for tests only) |
 //! | 10 | `compare`, `limit` |
 //! | 11 | [`cli`] |
@@ -114,6 +114,10 @@ pub mod readers;
 mod rng;
 #[cfg(feature = "testing")]
 pub mod rng;
+#[cfg(not(feature = "testing"))]
+mod telemetry;
+#[cfg(feature = "testing")]
+pub mod telemetry;
 #[cfg(not(feature = "testing"))]
 mod ui;
 #[cfg(feature = "testing")]

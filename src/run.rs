@@ -124,6 +124,9 @@ pub(crate) fn live_with(plan: Plan, options: &Options, room: Room) -> Result<Fin
         if let Some(ended) = room.ended.filter(|_| written.is_ok()) {
             ended(&findings, &directory);
         }
+        for reported in room.reported {
+            reported(&record, &findings);
+        }
         written.map(|()| findings)
     });
     match (cause, reported) {

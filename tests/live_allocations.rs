@@ -12,7 +12,7 @@ use std::thread;
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use threadbare::clock::Clock;
 use threadbare::load::{Generator, Setup, Update, Work};
-use threadbare::model::{HttpWork, Step};
+use threadbare::model::{HttpWork, Step, Tracing};
 use threadbare::plan::ClosedLoop;
 use threadbare::scenario;
 use threadbare::units::Nanos;
@@ -53,13 +53,15 @@ fn serve(listener: &TcpListener) {
 }
 
 /// Allocations in the whole process while so many operations are made, one
-/// connection at a time, everything before and after them included.
-fn allocations(operations: u64) -> usize {
+/// connection at a time, everything before and after them included; `trace`: what requests
+/// say of their traces.
+fn allocations(operations: u64, trace: Option<Tracing>) -> usize {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || serve(&listener));
     let mut plan = scenario::parse("test", "test.toml", PLAN).unwrap();
     plan.seed = 1;
+    plan.load.trace = trace;
     plan.load.drive.operations = Some(operations);
     plan.load.drive.closed = Some(ClosedLoop {
         users: 4,
@@ -87,13 +89,20 @@ fn allocations(operations: u64) -> usize {
 
 #[test]
 fn a_request_more_is_no_allocation_more() {
-    let few = allocations(1_000);
-    let many = allocations(21_000);
-    // What a run allocates as a whole may differ by a histogram's growth, of
-    // which there are a few dozen; 20,000 requests must not show.
-    let more = many.saturating_sub(few);
-    assert!(
-        more < 200,
-        "{few} allocations for 1,000 requests, {many} for 21,000"
-    );
+    // With a trace on each request as without.
+    let all = Tracing {
+        share: "100 %".parse().unwrap(),
+        salt: 1,
+    };
+    for trace in [None, Some(all)] {
+        let few = allocations(1_000, trace);
+        let many = allocations(21_000, trace);
+        // What a run allocates as a whole may differ by a histogram's growth, of
+        // which there are a few dozen; 20,000 requests must not show.
+        let more = many.saturating_sub(few);
+        assert!(
+            more < 200,
+            "{few} allocations for 1,000 requests, {many} for 21,000, with {trace:?}"
+        );
+    }
 }

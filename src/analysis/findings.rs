@@ -21,6 +21,7 @@ use super::observed::{GaugeFigures, GaugeGap, ProcessFigures};
 use super::owners::{Marked, OverAllLatency, TimeSpent};
 use super::probes::ProbeFigures;
 use super::seeds::SeedShares;
+use super::slowest::SlowTrace;
 use super::steps::LoadStep;
 use super::stuck::HeldCapacity;
 use super::totals::QueueDepth;
@@ -367,6 +368,10 @@ pub struct Phase {
     /// Completions / inferred capacity, where the capacity was inferred.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub saturation_inferred: Option<f64>,
+    /// Its slowest operations, the slowest first, of those whose traces are recorded; only
+    /// where requests told their traces.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub slowest: Vec<SlowTrace>,
 }
 
 /// Percentiles of a latency in milliseconds; null where there was no value.

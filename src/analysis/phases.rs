@@ -15,7 +15,7 @@ use super::observed;
 use super::owners::{OverAllLatency, TimeSpent};
 use super::series::{Bucket, Series, bad, share};
 use super::totals::{Totals, latency};
-use super::{amplification, dependencies, failures, probes, wire};
+use super::{amplification, dependencies, failures, probes, slowest, wire};
 use crate::plan::{BASELINE, SurgeChange};
 use crate::record::{AttemptCounters, Record};
 use crate::units::Nanos;
@@ -168,6 +168,7 @@ pub(super) fn phase(record: &Record, series: &Series, stretch: &Stretch) -> Phas
         dependencies: dependencies::between(record, stretch.from, stretch.to),
         probes: probes::between(record, stretch.from, stretch.to),
         saturation_inferred: None,
+        slowest: slowest::between(record, stretch.from, stretch.to),
     }
 }
 

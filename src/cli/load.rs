@@ -12,12 +12,15 @@ use super::client::ClientArguments;
 use super::gated::Gated;
 use super::offered::Offered;
 use super::request::RequestArguments;
+use super::telemetry::{self, TelemetryArguments};
 use super::{Code, View};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Redirects, Work};
 use crate::model::{ArrivalProcess, HttpWork, Part, Replay};
 use crate::net::{AllowedHosts, KnownHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, kinds};
+use crate::record::Observer;
+use crate::telemetry::Telemetry;
 use crate::units::Nanos;
 use crate::{bounds, files, report, run, scenario};
 
@@ -135,6 +138,8 @@ pub(super) struct Arguments {
     screen: bool,
     #[command(flatten)]
     gated: Gated,
+    #[command(flatten)]
+    telemetry: TelemetryArguments,
     /// Accepted for users of other tools; always on
     #[arg(long)]
     latency_correction: bool,
@@ -217,9 +222,11 @@ impl Arguments {
         plan.expectations = expected.collect::<Result<_>>()?;
         let plan = self.gated.plan(plan);
         let quiet = view.quiet || self.json;
+        let screen = view.screen(self.screen);
+        self.telemetry.beside(screen)?;
         let options = run::Options {
             quiet,
-            screen: view.screen(self.screen),
+            screen,
             histograms: self.hdr.clone(),
             ..view.options(self.out.clone())
         };
@@ -229,13 +236,23 @@ impl Arguments {
                     host: host.clone(),
                     work: work.clone(),
                 };
-                let (record, findings, written) = run::load(plan, endpoint.clone(), work, options)?;
+                let plan = self.telemetry.plan(plan);
+                let telemetry = self.telemetry.start(&plan, &self.allow_host)?;
+                let views = views(telemetry.as_ref());
+                let loaded = run::load(plan, endpoint.clone(), work, options, views);
+                let (record, findings, written) = loaded?;
                 super::answer(report::load::line(&record, &findings).as_bytes())?;
+                if let Some(telemetry) = telemetry {
+                    telemetry::end(telemetry, &record, &findings);
+                }
                 written.map(|()| findings)
             });
         }
         let work = Work::Http { host, work };
-        let (record, findings, written) = run::load(plan, endpoint, work, &options)?;
+        let plan = self.telemetry.plan(plan);
+        let telemetry = self.telemetry.start(&plan, &self.allow_host)?;
+        let views = views(telemetry.as_ref());
+        let (record, findings, written) = run::load(plan, endpoint, work, &options, views)?;
         let answer = if self.json {
             report::json::render(&findings)?
         } else if view.quiet {
@@ -244,6 +261,9 @@ impl Arguments {
             report::load::render(&record, &findings)
         };
         super::answer(answer.as_bytes())?;
+        if let Some(telemetry) = telemetry {
+            telemetry::end(telemetry, &record, &findings);
+        }
         written?;
         if let Some(directory) = self.out.as_deref().filter(|_| !quiet) {
             let page = directory.join("report.html");
@@ -455,6 +475,12 @@ impl Arguments {
             None => self.duration.unwrap_or(DURATION),
         }
     }
+}
+
+/// Who hears of a load besides the terminal.
+fn views(telemetry: Option<&Telemetry>) -> Vec<Box<dyn Observer + Send>> {
+    let view = telemetry.map(|telemetry| Box::new(telemetry.view()) as Box<dyn Observer + Send>);
+    view.into_iter().collect()
 }
 
 /// The times that a file holds.

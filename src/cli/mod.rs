@@ -33,6 +33,7 @@ mod schema;
 mod simulate;
 mod sweep;
 mod target;
+mod telemetry;
 mod tell;
 mod trend;
 mod variants;

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use clap::Args;
 
+use super::telemetry::ServedMetrics;
 use super::tell::{Tell, ToldRun};
 use super::{Code, View};
 use crate::error::{Error, Kind};
@@ -14,6 +15,7 @@ use crate::live::Interrupt;
 use crate::model::fault::{Effect, Mode};
 use crate::net::AllowedHosts;
 use crate::proxy::{Api, Draft, Injected, Listener, Proxies, ProxyCounters, Refusal, Settings};
+use crate::telemetry::proxy_metrics;
 use crate::units::counted;
 
 #[derive(Debug, Args)]
@@ -49,6 +51,8 @@ pub(super) struct Arguments {
     seed: u64,
     #[command(flatten)]
     tell: Tell,
+    #[command(flatten)]
+    served: ServedMetrics,
 }
 
 const EXAMPLES: &str = "\
@@ -106,10 +110,12 @@ impl Arguments {
         let api =
             (!self.no_api).then(|| Api::start_telling(self.api, Arc::clone(&proxies), listener));
         let api = api.transpose()?;
+        let metrics = self.served.serve(proxy_metrics(Arc::clone(&proxies)))?;
         let api_address = api.as_ref().map(Api::address);
         super::answer(self.announcement(address, api_address).as_bytes())?;
         // Nothing is ever sent: the other end is dropped with the first signal.
         let _ = end.recv();
+        drop(metrics);
         drop(api);
         // What acted until now has ended, and is reported before this program is gone.
         if let Some(reporting) = reporting {

@@ -9,6 +9,7 @@ use super::chosen::Chosen;
 use super::ci::CiReport;
 use super::gated::Gated;
 use super::room::InRoom;
+use super::telemetry::{self, TelemetryArguments};
 use super::{Code, View};
 use crate::error::{EXIT_PASSED, Error};
 use crate::live;
@@ -23,7 +24,8 @@ use crate::run;
     threadbare run mine.toml --dry-run\n  \
     threadbare run missing-await --repeat 5 --baseline main\n  \
     threadbare run missing-await --console    a page for the room, at the links that are printed\n  \
-    threadbare run missing-await --console --manual    the timeline offers, people decide")]
+    threadbare run missing-await --console --manual    the timeline offers, people decide\n  \
+    threadbare run missing-await --metrics 127.0.0.1:9464    for Prometheus, while it goes on")]
 pub(super) struct Arguments {
     #[command(flatten)]
     chosen: Chosen,
@@ -46,6 +48,8 @@ pub(super) struct Arguments {
     gated: Gated,
     #[command(flatten)]
     room: InRoom,
+    #[command(flatten)]
+    telemetry: TelemetryArguments,
 }
 
 impl Arguments {
@@ -70,13 +74,20 @@ impl Arguments {
             ));
         }
         let screen = view.screen(self.screen);
+        self.telemetry.beside(screen)?;
         let colour = view.color(&io::stderr());
         let mut one = |plan: Plan, options: &run::Options| {
-            let room = if screen {
+            let plan = self.telemetry.plan(plan);
+            // What it says of itself comes before a screen that takes the terminal.
+            let telemetry = self.telemetry.start(&plan, &options.allowed)?;
+            let mut room = if screen {
                 run::on_screen(&plan, at_the_terminal(), colour)?
             } else {
                 self.room.open(&plan)?
             };
+            if let Some(telemetry) = telemetry {
+                telemetry::join(&mut room, telemetry);
+            }
             run::live_with(plan, options, room)
         };
         if self.gated.is_wanted() {

@@ -102,7 +102,7 @@ impl ToldRun {
     ///
     /// Where it did not arrive.
     pub(super) fn tell(&self, what: &str, kind: Reported) -> Result<()> {
-        let body = serde_json::json!({ "what": what, "kind": kind, "by": self.by });
+        let body = serde_json::json!({ "what": what, "kind": kind, "by": self.by }).to_string();
         let request = HttpRequest {
             method: "POST",
             address: self.address,
@@ -113,7 +113,7 @@ impl ToldRun {
                 ("content-type", "application/json"),
                 ("x-threadbare-key", &self.key),
             ],
-            body: &body.to_string(),
+            body: body.as_bytes(),
             timeout: TIMEOUT,
             body_max: ANSWER_MAX,
         };

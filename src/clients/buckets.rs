@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 
+use super::slowest::{SlowDraft, Slowest};
 use super::spent::Times;
-use crate::model::{FailureKind, SourceName, Terminal};
+use crate::model::{FailureKind, SourceName, Terminal, Tracing};
 use crate::plan::Draft;
-use crate::record::{Counters, Histogram, Measure, OperationCounters, Sample};
+use crate::record::{Counters, Histogram, Measure, OperationCounters, Sample, SlowOperation};
 use crate::units::Nanos;
 
 /// Operations of one kind.
@@ -27,6 +28,7 @@ struct Part {
 #[derive(Debug)]
 struct Bucket {
     parts: Vec<Part>,
+    slowest: Slowest,
 }
 
 /// The buckets that have not left yet.
@@ -40,6 +42,10 @@ pub(super) struct Buckets {
     first: u64,
     /// None: has left already, ahead of its elders.
     kept: VecDeque<Option<Bucket>>,
+    /// What requests say of their traces.
+    trace: Option<Tracing>,
+    /// The slowest operations of the buckets that have left.
+    slowest: Vec<SlowOperation>,
 }
 
 impl Buckets {
@@ -51,7 +57,34 @@ impl Buckets {
             kinds: kinds.max(1),
             first: 0,
             kept: VecDeque::new(),
+            trace: None,
+            slowest: Vec::new(),
         }
+    }
+
+    /// The same, which note the slowest operations whose traces are recorded.
+    pub(super) fn traced(self, trace: Option<Tracing>) -> Self {
+        Self { trace, ..self }
+    }
+
+    /// The slowest operations of the buckets that have left since this was asked last.
+    pub(super) fn take_slowest(&mut self) -> Vec<SlowOperation> {
+        std::mem::take(&mut self.slowest)
+    }
+
+    /// Notes how long an operation was waited for, where its trace is recorded and something
+    /// of it was sent.
+    fn note_slow(&mut self, draft: &Draft, response: Nanos, terminal: Option<Terminal>) {
+        let unsent = matches!(terminal, Some(Terminal::Shed | Terminal::ShedByBreaker));
+        if unsent || !self.trace.is_some_and(|it| it.is_sampled(draft.number)) {
+            return;
+        }
+        self.bucket(draft).slowest.note(SlowDraft {
+            intended: draft.intended,
+            response,
+            succeeded: terminal == Some(Terminal::Succeeded),
+            number: draft.number,
+        });
     }
 
     /// An operation was scheduled.
@@ -63,10 +96,11 @@ impl Buckets {
 
     /// An operation has ended so at `end`; `times`: the parts of its time.
     pub(super) fn ended(&mut self, draft: &Draft, terminal: Terminal, end: Nanos, times: &Times) {
+        let response = end.saturating_sub(draft.intended + times.thinking);
+        self.note_slow(draft, response, Some(terminal));
         let part = self.at(draft);
         part.under_way -= 1;
         let counters = &mut part.counters;
-        let response = end.saturating_sub(draft.intended + times.thinking);
         add(counters, response, times);
         if terminal == Terminal::Succeeded {
             part.response.record(response);
@@ -98,6 +132,7 @@ impl Buckets {
 
     /// An operation has been waited for so long, and will not end.
     pub(super) fn unfinished(&mut self, draft: &Draft, waited: Nanos) {
+        self.note_slow(draft, waited, None);
         self.at(draft).unserved.record(waited);
     }
 
@@ -118,6 +153,7 @@ impl Buckets {
             }
             let place = self.place(index);
             if let Some(bucket) = self.kept[place].take_if(|bucket| bucket.is_final()) {
+                self.keep_slowest(&bucket);
                 self.tell(index, bucket, Nanos::MAX, emit);
             }
         }
@@ -132,6 +168,7 @@ impl Buckets {
         self.extend(now.min(self.end));
         for (index, bucket) in (self.first..).zip(std::mem::take(&mut self.kept)) {
             let Some(mut bucket) = bucket else { continue };
+            self.keep_slowest(&bucket);
             for part in &mut bucket.parts {
                 part.counters.unfinished = std::mem::take(&mut part.under_way);
             }
@@ -148,12 +185,22 @@ impl Buckets {
         usize::try_from(index - self.first).expect("as many buckets as fit in memory")
     }
 
-    fn at(&mut self, draft: &Draft) -> &mut Part {
+    fn keep_slowest(&mut self, bucket: &Bucket) {
+        if let Some(trace) = self.trace {
+            self.slowest.extend(bucket.slowest.traced(trace));
+        }
+    }
+
+    fn bucket(&mut self, draft: &Draft) -> &mut Bucket {
         let index = draft.intended.0 / self.interval.0;
         self.extend(Nanos(draft.intended.0 + 1));
         let place = self.place(index);
         let bucket = self.kept[place].as_mut();
-        let bucket = bucket.expect("a bucket leaves after its last operation");
+        bucket.expect("a bucket leaves after its last operation")
+    }
+
+    fn at(&mut self, draft: &Draft) -> &mut Part {
+        let bucket = self.bucket(draft);
         let kind = usize::from(draft.entry).min(bucket.parts.len() - 1);
         &mut bucket.parts[kind]
     }
@@ -162,7 +209,8 @@ impl Buckets {
     fn extend(&mut self, to: Nanos) {
         while self.interval * (self.first + self.kept.len() as u64) < to {
             let parts = vec![Part::default(); self.kinds];
-            self.kept.push_back(Some(Bucket { parts }));
+            let slowest = Slowest::default();
+            self.kept.push_back(Some(Bucket { parts, slowest }));
         }
     }
 

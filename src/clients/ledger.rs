@@ -6,11 +6,11 @@
 
 use super::buckets::{Buckets, whole_millis};
 use super::spent::Times;
-use crate::model::{FailureCause, SourceName, Terminal, Unanswered};
+use crate::model::{FailureCause, SourceName, Terminal, Tracing, Unanswered};
 use crate::plan::Draft;
 use crate::record::{
     AttemptCounters, Counters, FailureCounters, GeneratorCounters, Histogram, Measure,
-    ProbeCounters, Sample, StatusCounters,
+    ProbeCounters, Sample, SlowOperation, StatusCounters,
 };
 use crate::units::Nanos;
 
@@ -155,6 +155,8 @@ pub(super) struct Axis {
     pub kinds: usize,
     /// Groups of monitors.
     pub monitors: usize,
+    /// What requests say of their traces.
+    pub trace: Option<Tracing>,
 }
 
 /// What is counted, on both time axes.
@@ -186,12 +188,13 @@ impl Ledger {
             end,
             kinds,
             monitors,
+            trace,
         } = axis;
         let groups = if monitors > 1 { monitors } else { 0 };
         Self {
             interval,
             from: Nanos::ZERO,
-            buckets: Buckets::new(interval, end, kinds),
+            buckets: Buckets::new(interval, end, kinds).traced(trace),
             user: Attempts::default(),
             monitor: Attempts::default(),
             probes: vec![ProbeCounters::default(); groups],
@@ -241,6 +244,12 @@ impl Ledger {
     /// Lets the buckets of operations go that are final.
     pub(super) fn settle(&mut self, now: Nanos, scheduled_to: Nanos, emit: &mut dyn FnMut(Sample)) {
         self.buckets.settle(now, scheduled_to, emit);
+    }
+
+    /// The slowest operations of the buckets that have gone since this was asked last, of
+    /// those whose traces are recorded.
+    pub(super) fn take_slowest(&mut self) -> Vec<SlowOperation> {
+        self.buckets.take_slowest()
     }
 
     /// Closes everything at the stop.
@@ -438,6 +447,7 @@ mod tests {
                 end: ms(1000),
                 kinds: 1,
                 monitors: 0,
+                trace: None,
             },
             ms(1),
             ms(2),

@@ -17,13 +17,14 @@
 //! - `wire`: what carries them
 //! - `judge`: what an answer means
 //! - `spent`: whose each nanosecond of an operation was
-//! - `ledger`, `buckets`: the books of all of it
+//! - `ledger`, `buckets`, `slowest`: the books of all of it
 
 mod attempts;
 mod buckets;
 mod judge;
 mod ledger;
 mod operations;
+mod slowest;
 mod spent;
 mod wire;
 
@@ -119,6 +120,7 @@ impl Clients {
             end: plan.end,
             kinds: plan.kinds.len(),
             monitors: monitors.len(),
+            trace: plan.load.trace,
         };
         Self {
             policy: plan.load.client.clone(),
@@ -264,6 +266,14 @@ impl Clients {
         let scheduled_to = self.schedule.next_intended().unwrap_or(Nanos::MAX);
         self.ledger
             .settle(now, scheduled_to, &mut |sample| wire.sample(sample));
+        self.tell_slowest(wire);
+    }
+
+    fn tell_slowest<W: Wire>(&mut self, wire: &mut W) {
+        let slowest = self.ledger.take_slowest();
+        if !slowest.is_empty() {
+            wire.slowest(slowest);
+        }
     }
 
     /// Whether the load ends now: once, when the last operation has been scheduled.
@@ -318,6 +328,7 @@ impl Clients {
         let report = wire.report();
         self.ledger
             .close(now, report, &mut |sample| wire.sample(sample));
+        self.tell_slowest(wire);
     }
 }
 

@@ -7,7 +7,7 @@ use crate::model::{
     CheckFailure, Elsewhere, Expected, FIRST_TRY, FailureCause, Learnt, Standing, time_left_ms,
 };
 use crate::plan::Draft;
-use crate::record::Sample;
+use crate::record::{Sample, SlowOperation};
 use crate::units::Nanos;
 
 /// What carries attempts to a target and brings their ends back.
@@ -75,6 +75,9 @@ pub trait Wire {
 
     /// An attempt has failed as none had before: the wire adds what it saw of it.
     fn first_failure(&mut self, failure: NewFailure<'_, Self::Content>);
+    /// Takes the slowest operations of an interval, of those whose traces are recorded. What
+    /// carries no requests that anybody traces lets them go.
+    fn slowest(&mut self, _operations: Vec<SlowOperation>) {}
     /// What it has counted since it was last asked.
     fn report(&mut self) -> WireReport;
     /// Takes a sample of the clients' books.

@@ -35,7 +35,7 @@ pub(crate) fn fetch(
         authority: &url.authority(),
         target: url.target(),
         headers: &headers,
-        body: "",
+        body: b"",
         timeout: limit,
         body_max: GAUGES.length_max(),
     })?;

@@ -344,6 +344,9 @@ impl Run<'_> {
                 Message::Load(Update::FirstFailure(failure)) => {
                     self.event(&Event::FirstFailure(failure))?;
                 }
+                Message::Load(Update::Slowest(operations)) => {
+                    self.event(&Event::Slowest { operations })?;
+                }
                 Message::Load(Update::Warning(text)) => self.event(&Event::Warning { text })?,
                 Message::Load(Update::Sample(sample)) | Message::Sample(sample) => {
                     self.sample(&sample)?;
@@ -472,6 +475,9 @@ impl Run<'_> {
                 Message::Load(Update::Warning(text)) => self.event(&Event::Warning { text })?,
                 Message::Load(Update::FirstFailure(failure)) => {
                     self.event(&Event::FirstFailure(failure))?;
+                }
+                Message::Load(Update::Slowest(operations)) => {
+                    self.event(&Event::Slowest { operations })?;
                 }
                 Message::Load(Update::Failed(reason)) => failed = Err(Error::failed(reason)),
                 Message::Event(event) => self.event(&event)?,

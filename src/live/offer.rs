@@ -77,6 +77,9 @@ pub fn offer(
             Ok(Message::Load(Update::FirstFailure(failure))) => {
                 observer.event(clock.now(), &Event::FirstFailure(failure));
             }
+            Ok(Message::Load(Update::Slowest(operations))) => {
+                observer.event(clock.now(), &Event::Slowest { operations });
+            }
             Ok(Message::Load(Update::Failed(text))) => return Err(Error::failed(text)),
             Ok(Message::Interrupted) => generator.command(Command::Stop),
             Ok(Message::Load(Update::Finished)) | Err(RecvTimeoutError::Disconnected) => break,

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::model::{ClientsAction, FailureCause, HttpWork, Role, SourceName};
 use crate::plan::Plan;
 use crate::plan::Slice;
-use crate::record::{FirstFailure, Sample};
+use crate::record::{FirstFailure, Sample, SlowOperation};
 use crate::sync::lock;
 use crate::units::Nanos;
 
@@ -100,6 +100,8 @@ pub enum Update {
     Finished,
     /// Attempts failed in a way in which none had before; this was the first.
     FirstFailure(FirstFailure),
+    /// The slowest operations of an interval, of those whose traces are recorded.
+    Slowest(Vec<SlowOperation>),
     /// Something about this machine that spoils the load, in one sentence;
     /// each is told once.
     Warning(String),
@@ -333,7 +335,7 @@ impl MergedUpdates {
             (telling.updates)(by_url);
         }
         let passed_on = match &update {
-            Update::Sample(_) | Update::Failed(_) => true,
+            Update::Sample(_) | Update::Slowest(_) | Update::Failed(_) => true,
             Update::LoadEnded => {
                 telling.loading -= 1;
                 telling.loading == 0

@@ -60,7 +60,7 @@ fn http(setup: &Setup, host: &str, work: &HttpWork) -> Result<PreparedWork> {
     });
     Ok(PreparedWork {
         choices: choices.collect(),
-        requests: Requests::http(work, host, &setup.endpoint),
+        requests: Requests::http(work, host, &setup.endpoint).traced(setup.plan.load.trace),
         host: host.to_owned(),
         service: None,
     })
@@ -138,7 +138,7 @@ fn fleet(setup: &Setup, identities: &Identities) -> Result<PreparedWork> {
     let host = setup.endpoint.address.to_string();
     Ok(PreparedWork {
         choices,
-        requests: Requests::fleet(&host, &plan.load.mix, users, telling),
+        requests: Requests::fleet(&host, &plan.load.mix, users, telling).traced(plan.load.trace),
         service: Some(identities.service.clone()),
         host,
     })

@@ -15,7 +15,7 @@ use crate::clients::StepRequest;
 use crate::model::{
     ATTEMPT_HEADER, CheckFailure, Content, Elsewhere, Expected, HttpOrigin, HttpWork, Learnt,
     NotFollowed, OperationKind, Part, RowOrder, Rows, Step, TIME_LEFT_HEADER, Table, Template,
-    host_of,
+    Tracing, host_of,
 };
 use crate::net::KnownHosts;
 use crate::plan::{Draft, MixEntry, Request};
@@ -25,6 +25,9 @@ use crate::units::Nanos;
 const CREATE_BODY: &str = r#"{"title":"filed under load"}"#;
 /// How a task is updated.
 const UPDATE_BODY: &str = r#"{"done":true}"#;
+
+/// The header field of W3C's Trace Context.
+const TRACE_FIELD: &str = "traceparent";
 
 /// How threadbare introduces itself.
 const AGENT: &str = concat!("threadbare/", env!("CARGO_PKG_VERSION"));
@@ -42,6 +45,8 @@ enum Piece {
     TimeLeft,
     /// The word for which attempt it is.
     Attempt,
+    /// The field with the operation's trace, where requests tell it.
+    Trace(FieldPlace),
     /// Path and query that a redirect has led to.
     Redirected,
     /// Host and port that a redirect has led to.
@@ -63,6 +68,17 @@ enum Piece {
         /// Whether it is written as HTTP/2 has it.
         http2: bool,
     },
+}
+
+/// Where a field stands that there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum FieldPlace {
+    /// Before the end of a line.
+    BeforeEnd,
+    /// On a line of its own.
+    Line,
+    /// In a field block of HTTP/2.
+    Block,
 }
 
 /// What requests tell the fleet of themselves.
@@ -160,6 +176,7 @@ impl Form {
             Piece::Token,
         ];
         head.extend(telling.pieces());
+        head.push(Piece::Trace(FieldPlace::BeforeEnd));
         head.push(bytes(after_token));
         Self {
             head,
@@ -201,6 +218,14 @@ impl Form {
         } else {
             head(step, target.clone(), headers)
         };
+        let told = |name: &str| name.eq_ignore_ascii_case(TRACE_FIELD);
+        if !step.headers.iter().any(|(name, _)| told(name)) {
+            head.push(Piece::Trace(if http2 {
+                FieldPlace::Block
+            } else {
+                FieldPlace::Line
+            }));
+        }
         if kind.cookies {
             let target = target.clone();
             head.push(Piece::Cookies { target, http2 });
@@ -360,6 +385,8 @@ pub(super) struct Requests {
     origin: HttpOrigin,
     /// Where redirects may lead besides.
     redirects: Option<KnownHosts>,
+    /// What they say of their traces.
+    trace: Option<Tracing>,
     body: Vec<u8>,
     text: Vec<u8>,
 }
@@ -404,9 +431,15 @@ impl Requests {
             tables,
             origin: HttpOrigin::default(),
             redirects: None,
+            trace: None,
             body: Vec::new(),
             text: Vec::new(),
         }
+    }
+
+    /// The same, and what they say of their traces.
+    pub(super) fn traced(self, trace: Option<Tracing>) -> Self {
+        Self { trace, ..self }
     }
 
     fn form(&self, draft: &Draft, step: usize) -> &Form {
@@ -486,6 +519,7 @@ impl Requests {
             }
             Piece::TimeLeft => write_number(asking.request.left_ms(asking.now), out),
             Piece::Attempt => out.extend_from_slice(asking.request.attempt().as_bytes()),
+            Piece::Trace(place) => self.write_trace(*place, asking, out),
             Piece::Redirected => {
                 let redirected = asking.request.learnt.redirected.as_deref();
                 out.extend_from_slice(redirected.map_or(b"/", |it| &it.target));
@@ -531,6 +565,25 @@ impl Requests {
                     out.extend([b"cookie: ".as_slice(), &field, b"\r\n"].concat());
                 }
             }
+        }
+    }
+
+    /// Appends the field with the trace that a request belongs to, where it tells it.
+    fn write_trace(&self, place: FieldPlace, asking: Asking<'_>, out: &mut Vec<u8>) {
+        let Some(trace) = self.trace else { return };
+        let request = asking.request;
+        let value = trace.parent(request.draft.number, request.step, asking.now);
+        if place == FieldPlace::Block {
+            return write_field(TRACE_FIELD.as_bytes(), &value, out);
+        }
+        if place == FieldPlace::BeforeEnd {
+            out.extend_from_slice(b"\r\n");
+        }
+        out.extend_from_slice(TRACE_FIELD.as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(&value);
+        if place == FieldPlace::Line {
+            out.extend_from_slice(b"\r\n");
         }
     }
 
@@ -968,6 +1021,39 @@ mod tests {
             write_field(name.as_bytes(), value.as_bytes(), &mut expected);
         }
         assert_eq!(block, expected);
+    }
+
+    #[test]
+    fn each_request_tells_the_trace_that_it_belongs_to() {
+        let trace = Tracing {
+            share: crate::units::Ratio::WHOLE,
+            salt: 1,
+        };
+        let value = trace.parent(7, 0, NOW);
+        let field = [b"traceparent: ".as_slice(), &value, b"\r\n\r\n"].concat();
+        let mut bytes = Vec::new();
+        let mix = [MixEntry {
+            weight: 1,
+            request: Request::ListTasks,
+            role: Role::Manager,
+            refused: false,
+        }];
+        let tokens = vec![vec!["a".to_owned(), "b".to_owned()]];
+        let draft = draft(0);
+        let mut fleet = Requests::fleet("h", &mix, tokens, Telling::default()).traced(Some(trace));
+        fleet.write(&request(&draft), NOW, &mut bytes);
+        assert!(bytes.ends_with(&field));
+        let mut endpoint = Endpoint::from(std::net::SocketAddr::from(([127, 0, 0, 1], 80)));
+        let own = HttpWork::single("one".into(), Step::new("GET", "/"));
+        let mut http1 = Requests::http(&own, "h", &endpoint).traced(Some(trace));
+        http1.write(&request(&draft), NOW, &mut bytes);
+        assert!(bytes.ends_with(&field));
+        endpoint.protocol = Protocol::Http2 { streams: 1 };
+        let mut http2 = Requests::http(&own, "h", &endpoint).traced(Some(trace));
+        http2.write_fields(&request(&draft), NOW, &mut bytes);
+        let mut field = Vec::new();
+        write_field(b"traceparent", &value, &mut field);
+        assert!(bytes.ends_with(&field));
     }
 
     #[test]

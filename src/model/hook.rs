@@ -77,15 +77,16 @@ impl Called {
             return None;
         };
         let mut headers = headers.iter();
-        let found = headers.find(|(name, value)| frames_otherwise(name, value, body));
+        let found = headers.find(|(name, value)| frames_otherwise(name, value, body.len()));
         found.map(|(name, _)| name.as_str())
     }
 }
 
-/// Whether a header field frames a body otherwise than it is sent: as it is, with its length.
-pub(crate) fn frames_otherwise(name: &str, value: &str, body: &str) -> bool {
+/// Whether a header field frames a body of this length otherwise than it is sent: as it is,
+/// with its length.
+pub(crate) fn frames_otherwise(name: &str, value: &str, length: usize) -> bool {
     name.eq_ignore_ascii_case("transfer-encoding")
-        || name.eq_ignore_ascii_case("content-length") && value.parse() != Ok(body.len())
+        || name.eq_ignore_ascii_case("content-length") && value.parse() != Ok(length)
 }
 
 impl fmt::Display for Called {

@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ArrivalProcess, ClientPolicy, Expected, Replay, Role, Shape};
+use super::{ArrivalProcess, ClientPolicy, Expected, Replay, Role, Shape, Tracing};
 use crate::named::named;
 use crate::units::Nanos;
 
@@ -30,6 +30,9 @@ pub struct Load {
     /// How the generator goes about it.
     #[serde(default)]
     pub drive: Drive,
+    /// What requests say of the traces that they belong to, where they do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Tracing>,
 }
 
 /// No rate and no kinds of operations; all else as in a scenario that says nothing
@@ -45,6 +48,7 @@ impl Default for Load {
             connections: Self::CONNECTIONS_LEAST,
             backlog: Self::BACKLOG,
             drive: Drive::default(),
+            trace: None,
         }
     }
 }

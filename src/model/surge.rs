@@ -68,6 +68,7 @@ mod tests {
             connections: 1,
             backlog: 1,
             drive: Drive::default(),
+            trace: None,
         };
         let piece = |(at, rate): &(u64, f64)| {
             let rate = Rate::per_second(*rate).unwrap();

@@ -43,7 +43,7 @@ pub struct HttpRequest<'a> {
     /// where they are not among these.
     pub headers: &'a [(&'a str, &'a str)],
     /// The body.
-    pub body: &'a str,
+    pub body: &'a [u8],
     /// Limit on the whole exchange.
     pub timeout: Nanos,
     /// Bytes of the response's body at most.
@@ -168,15 +168,16 @@ fn written(request: &HttpRequest<'_>) -> Result<Vec<u8>, String> {
         // What ends a line would begin another field, and what frames the body otherwise
         // than it is sent would make two requests of it.
         let unfit = HeaderName::try_from(name).is_err() || HeaderValue::try_from(value).is_err();
-        if unfit || frames_otherwise(name, value, request.body) {
+        if unfit || frames_otherwise(name, value, request.body.len()) {
             let name = name.escape_debug();
             return Err(format!("the header field `{name}` cannot be sent"));
         }
         text.extend([name, ": ", value, "\r\n"]);
     }
     text.push_str("\r\n");
-    text.push_str(request.body);
-    Ok(text.into_bytes())
+    let mut bytes = text.into_bytes();
+    bytes.extend_from_slice(request.body);
+    Ok(bytes)
 }
 
 /// When an exchange must be over.
@@ -397,7 +398,7 @@ mod tests {
         authority: "a.test:1",
         target: "/x?y",
         headers: &[],
-        body: "",
+        body: b"",
         timeout: Nanos::from_secs(1),
         body_max: 10,
     };
@@ -422,7 +423,7 @@ mod tests {
                 HttpRequest {
                     method: "DELETE",
                     headers: &[("Host", "b.test"), ("x", "1")],
-                    body: "äh",
+                    body: "äh".as_bytes(),
                     ..PLAIN
                 },
                 "DELETE /x?y HTTP/1.1\r\nconnection: close\r\ncontent-length: 3\r\n\

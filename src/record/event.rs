@@ -158,6 +158,11 @@ pub enum Event {
     },
     /// Attempts failed in a way in which none had before; this was the first.
     FirstFailure(FirstFailure),
+    /// The slowest operations of an interval, of those whose traces are recorded.
+    Slowest {
+        /// A few of them, in any order.
+        operations: Vec<SlowOperation>,
+    },
     /// A fault is armed: what will undo it is written down, and the guardian
     /// knows it; written before the fault acts.
     Armed {
@@ -208,6 +213,21 @@ pub struct FirstFailure {
     /// What was seen of the answer, or what the machine said; empty where nothing was.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub example: String,
+}
+
+/// An operation that was slow, with the trace in which to look.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SlowOperation {
+    /// Its intended start.
+    #[serde(rename = "intended_ns")]
+    pub intended: Nanos,
+    /// How long it was waited for.
+    #[serde(rename = "response_ns")]
+    pub response: Nanos,
+    /// Whether it ended with success.
+    pub succeeded: bool,
+    /// The id of its trace, in hexadecimal digits.
+    pub trace: String,
 }
 
 impl Event {

@@ -40,7 +40,7 @@ pub use counters::{
 };
 pub(crate) use directory::HEADER;
 pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};
-pub use event::{Event, FirstFailure, PAUSED, StopCause};
+pub use event::{Event, FirstFailure, PAUSED, SlowOperation, StopCause};
 pub(crate) use failure_book::FailureBook;
 pub use histogram::Histogram;
 pub(crate) use histogram::{is_told, told_from};

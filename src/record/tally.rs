@@ -7,12 +7,14 @@
 
 use std::cmp::Ordering;
 
-use super::{Counters, Event, Header, Histogram, Measure, Observer, Record, Sample};
+use super::{Counters, Event, Header, Histogram, Measure, Observer, Record, Sample, SlowOperation};
 use crate::plan::Plan;
 use crate::units::Nanos;
 
 /// Events kept at most; a run that warns for ever must not grow for ever.
 const EVENTS_MAX: usize = 1000;
+/// Slow operations that are kept: what a run is told by, and more.
+const SLOWEST_MAX: usize = 20;
 /// Slices of the planned load at most: ten for each tenth of a ramp, which is as fine as
 /// a row of a table needs.
 const SLICES_MAX: u64 = 100;
@@ -32,6 +34,8 @@ pub struct Tally {
     /// Of a slice: a multiple of the plan's interval.
     width: Nanos,
     events: Vec<(Nanos, Event)>,
+    /// The slowest operations of the whole run, of those whose traces are recorded.
+    slowest: Vec<SlowOperation>,
     /// Whether users wait for their answers: then the load lasts until the last.
     closed: bool,
     load_ended: Option<Nanos>,
@@ -56,6 +60,7 @@ impl Tally {
             slices: Vec::new(),
             width: Nanos(interval.saturating_mul(intervals)),
             events: Vec::new(),
+            slowest: Vec::new(),
             closed: plan.load.drive.closed.is_some(),
             load_ended: None,
         }
@@ -64,7 +69,8 @@ impl Tally {
     /// The record of a run that has ended. The load ended when it was planned to or when
     /// the last operation was scheduled; in a closed loop, when the last one ended, since
     /// there a rate is what was answered.
-    pub fn into_records(self, header: Header) -> Tallied {
+    pub fn into_records(mut self, header: Header) -> Tallied {
+        self.tell_slowest();
         let stopped = self.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
         let end = if self.closed {
             self.whole.last_attempt().unwrap_or(stopped)
@@ -98,6 +104,25 @@ impl Tally {
         }
     }
 
+    /// One event for those that were not kept one by one, before the run's end.
+    fn tell_slowest(&mut self) {
+        let operations = std::mem::take(&mut self.slowest);
+        if operations.is_empty() {
+            return;
+        }
+        let last = self.events.len().saturating_sub(1);
+        let at = self.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
+        self.events
+            .insert(last, (at, Event::Slowest { operations }));
+    }
+
+    fn note_slowest(&mut self, operations: &[SlowOperation]) {
+        self.slowest.extend_from_slice(operations);
+        self.slowest
+            .sort_by_key(|it| std::cmp::Reverse(it.response));
+        self.slowest.truncate(SLOWEST_MAX);
+    }
+
     /// The slice of an instant; what comes long after the planned end is in the last.
     fn slice(&mut self, at: Nanos) -> &mut Sums {
         let place = (at.0 / self.width.0).min(2 * SLICES_MAX);
@@ -113,6 +138,9 @@ impl Observer for Tally {
     fn event(&mut self, at: Nanos, event: &Event) {
         if *event == Event::LoadEnded {
             self.load_ended = Some(at);
+        }
+        if let Event::Slowest { operations } = event {
+            return self.note_slowest(operations);
         }
         if self.events.len() < EVENTS_MAX || matches!(event, Event::RunEnded { .. }) {
             self.events.push((at, event.clone()));

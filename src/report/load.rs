@@ -14,6 +14,7 @@ use super::kinds as by_kind;
 use super::observed::Table;
 use super::steps as by_step;
 use super::text::{Paint, table};
+use super::traces;
 use crate::analysis::{
     Findings, Latency, Limiter, OverAll, Totals, Validity, load_rates, over_all, series,
 };
@@ -41,6 +42,7 @@ pub(crate) fn render(record: &Record, findings: &Findings) -> String {
         counts(&totals, findings),
         generator(record.header.plan.load.drive, findings, &totals),
         kinds(findings),
+        slowest(findings),
         expectations(findings),
         verdict(findings),
     ]
@@ -400,12 +402,22 @@ fn generator(drive: Drive, findings: &Findings, totals: &Totals) -> String {
 
 /// Each kind of operation, where there are several.
 fn kinds(findings: &Findings) -> String {
+    below(by_kind::kinds(findings))
+}
+
+/// The slowest operations that can be looked at, where requests told their traces.
+fn slowest(findings: &Findings) -> String {
+    below(traces::table(findings))
+}
+
+/// A table below the rest.
+fn below(shown: Table) -> String {
     let Table {
         columns,
         texts,
         rows,
         ..
-    } = by_kind::kinds(findings);
+    } = shown;
     let mut text = String::new();
     if rows.is_empty() {
         return text;

@@ -35,6 +35,7 @@ mod spread;
 mod steps;
 pub(crate) mod sweep;
 pub mod text;
+mod traces;
 pub(crate) mod trend;
 pub(crate) mod what_if;
 

@@ -18,6 +18,7 @@ use crate::ui;
 /// Offers a plan's load to the user's target, and keeps of it what does not grow with the
 /// run: one sample for each source; in a run directory everything, where one is wanted.
 /// Besides what was measured, whether that could be written down: it is an answer either way.
+/// `views` are told everything that happens, each on a thread of its own.
 ///
 /// # Errors
 ///
@@ -27,6 +28,7 @@ pub(crate) fn load(
     endpoint: Endpoint,
     work: Work,
     options: &Options,
+    views: Vec<Box<dyn Observer + Send>>,
 ) -> Result<(Record, Findings, Result<()>)> {
     let header = header(plan, Backend::Live, options);
     let view: Box<dyn Observer + Send> = if options.screen {
@@ -45,13 +47,14 @@ pub(crate) fn load(
     let kept = kept.transpose()?;
     let file = options.histograms.as_deref();
     let log = file.map(|file| interval_log(file, &header)).transpose()?;
-    let mut watching = (
-        ((ui::Aside::new(view), Tally::new(&header.plan)), log),
-        kept,
-    );
+    let asides: Vec<_> = std::iter::once(view)
+        .chain(views)
+        .map(ui::Aside::new)
+        .collect();
+    let mut watching = (((asides, Tally::new(&header.plan)), log), kept);
     live::offer(&header.plan, endpoint, work, &mut watching)?;
-    let (((view, tally), log), kept) = watching;
-    drop(view);
+    let (((asides, tally), log), kept) = watching;
+    drop(asides);
     let ended = kept.map_or(Ok(()), Recording::end);
     let logged = match (file, log) {
         (Some(file), Some(log)) => log.end().map_err(|cause| histograms_error(file, &cause)),
@@ -82,7 +85,7 @@ pub(crate) fn on_screen(plan: &Plan, by: Person, color: bool) -> Result<Room> {
         views: vec![Box::new(screen.map_err(|cause| no_screen(&cause))?)],
         orders: Some(inbox),
         has_terminal: true,
-        ended: None,
+        ..Room::default()
     })
 }
 

@@ -20,6 +20,10 @@ const AS_WRITTEN: &str = "as-written.json";
 /// What is told the end of a run: its findings, and its directory.
 pub(crate) type Ended = Box<dyn FnOnce(&Findings, &Path)>;
 
+/// What is told the end of a run with its whole record, after its answer was printed; it may
+/// take its time.
+pub(crate) type Reported = Box<dyn FnOnce(&Record, &Findings)>;
+
 /// Who else is in the room of a run.
 #[derive(Default)]
 pub(crate) struct Room {
@@ -32,6 +36,8 @@ pub(crate) struct Room {
     pub has_terminal: bool,
     /// Called once everything is written.
     pub ended: Option<Ended>,
+    /// Called then, one after the other.
+    pub reported: Vec<Reported>,
 }
 
 /// Events of the simulation without the people at most: seconds of computing.

@@ -355,7 +355,7 @@ impl Request {
             authority: &self.url.authority,
             target: &self.url.target,
             headers: &headers,
-            body: &self.body,
+            body: self.body.as_bytes(),
             timeout,
             body_max: HOOK_ANSWER.length_max(),
         };

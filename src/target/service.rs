@@ -328,7 +328,7 @@ impl Target {
             authority: &url.authority,
             target: &url.target,
             headers: &[],
-            body: "",
+            body: b"",
             timeout: ASK_MAX,
             body_max: HOOK_ANSWER.length_max(),
         });

@@ -347,6 +347,7 @@ impl Teller {
             Event::Serving { .. }
             | Event::Stopped { .. }
             | Event::Ended { .. }
+            | Event::Slowest { .. }
             | Event::Armed { .. } => return None,
         })
     }

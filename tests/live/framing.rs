@@ -348,7 +348,7 @@ fn the_small_client_reads_them_so() {
             authority: "localhost",
             target: "/",
             headers: &[],
-            body: "",
+            body: b"",
             timeout: Nanos::from_secs(10),
             body_max: 1_000,
         });

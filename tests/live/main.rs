@@ -37,3 +37,4 @@ mod load;
 mod proxy;
 mod screen;
 mod target;
+mod telemetry;

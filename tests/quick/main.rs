@@ -42,4 +42,5 @@ mod scenario;
 mod scenarios;
 mod sim;
 mod simulate_command;
+mod telemetry;
 mod trend;

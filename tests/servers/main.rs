@@ -15,9 +15,11 @@ mod run;
 mod server;
 
 mod clients;
+mod collector;
 mod exhaustion;
 mod flask;
 mod gauges;
 mod presets;
+mod prometheus;
 mod stacks;
 mod tutorial;

@@ -31,7 +31,7 @@ use crate::model::{
     CheckFailure, Content, Elsewhere, Expected, FailureCause, Learnt, example, time_left_ms,
 };
 use crate::plan::{Draft, Slice};
-use crate::record::{FirstFailure, Sample};
+use crate::record::{FirstFailure, Sample, SlowOperation};
 use crate::slots::Slab;
 use crate::units::Nanos;
 
@@ -222,6 +222,10 @@ impl Wire for Sockets {
             example: seen,
         };
         self.tell(Update::FirstFailure(failure));
+    }
+
+    fn slowest(&mut self, operations: Vec<SlowOperation>) {
+        self.tell(Update::Slowest(operations));
     }
 
     fn report(&mut self) -> WireReport {

@@ -10,7 +10,7 @@ mod words;
 use source::sources;
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 33] = [
+const RANKS: [(&str, u32); 34] = [
     ("units", 0),
     ("bounds", 0),
     ("clock", 1),
@@ -37,6 +37,7 @@ const RANKS: [(&str, u32); 33] = [
     ("report", 8),
     ("ui", 8),
     ("console", 8),
+    ("telemetry", 8),
     ("live", 8),
     ("explore", 8),
     ("run", 9),

@@ -10,6 +10,7 @@ mod example;
 mod gunicorn;
 mod haproxy;
 mod http_server;
+mod prometheus;
 mod puma;
 mod tomcat;
 
@@ -31,6 +32,7 @@ pub(crate) use example::Example;
 pub(crate) use gunicorn::{Class, Gunicorn};
 pub(crate) use haproxy::HaProxy;
 pub(crate) use http_server::HttpServer;
+pub(crate) use prometheus::Prometheus;
 pub(crate) use puma::Puma;
 pub(crate) use tomcat::Tomcat;
 

@@ -1,0 +1,256 @@
+//! A run as far as it is known: its sums, its levels, and where it stands.
+//!
+//! Told what the record is told, like any view; in the end it is given the record and what was
+//! found in it, so that nothing that a view missed is missing in the last page. Pure: whoever
+//! holds it reads the clock.
+
+use std::collections::BTreeMap;
+
+use super::sums::{Sums, TrafficClass};
+use crate::analysis::Findings;
+use crate::model::{Outcome, SourceName};
+use crate::plan::{BASELINE, Plan};
+use crate::record::{Counters, Event, Record, Sample};
+use crate::units::Nanos;
+
+/// A level that several threads tell of, each its part: that of the newest interval of which
+/// all have told, as far as can be known, so an interval late.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct SharedLevel {
+    from: Nanos,
+    filling: u64,
+    whole: u64,
+}
+
+impl SharedLevel {
+    fn take(&mut self, from: Nanos, part: u64) {
+        if from > self.from {
+            self.whole = self.filling;
+            self.filling = 0;
+            self.from = from;
+        }
+        if from == self.from {
+            self.filling = self.filling.saturating_add(part);
+        }
+    }
+
+    /// Nothing follows: what is being told is the level.
+    const fn close(&mut self) {
+        self.whole = self.filling;
+    }
+
+    pub(super) const fn get(self) -> u64 {
+        self.whole
+    }
+}
+
+/// What serves, as it was in its newest interval.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Serving {
+    pub(super) workers: Option<f64>,
+    pub(super) busy: Option<f64>,
+    pub(super) queue: Option<f64>,
+}
+
+/// How far a run is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum RunStage {
+    #[default]
+    SetUp,
+    Load,
+    Draining,
+    Ended,
+}
+
+impl RunStage {
+    pub(super) const ALL: [(Self, &'static str); 4] = [
+        (Self::SetUp, "set_up"),
+        (Self::Load, "load"),
+        (Self::Draining, "draining"),
+        (Self::Ended, "ended"),
+    ];
+}
+
+/// What a run has come to.
+#[derive(Debug)]
+pub struct Totals {
+    plan: Plan,
+    pub(super) sums: Sums,
+    pub(super) in_flight: BTreeMap<TrafficClass, SharedLevel>,
+    pub(super) connections: SharedLevel,
+    pub(super) backlog: SharedLevel,
+    pub(super) serving: BTreeMap<SourceName, Serving>,
+    pub(super) stage: RunStage,
+    /// When the load began, in milliseconds since 1970.
+    pub(super) zero_wall_ms: Option<u64>,
+    /// Phases that have begun, with their instants.
+    phases: Vec<(Nanos, String)>,
+    /// The newest instant that is known.
+    now: Nanos,
+    pub(super) alerts: BTreeMap<String, bool>,
+    /// What has begun, by its place in the timeline.
+    begun: BTreeMap<usize, &'static str>,
+    /// How often an action had this result.
+    pub(super) actions: BTreeMap<(&'static str, &'static str), u64>,
+    pub(super) findings: Option<Box<Findings>>,
+}
+
+impl Totals {
+    /// Nothing yet of a run of this plan.
+    pub fn new(plan: &Plan) -> Self {
+        Self {
+            plan: plan.clone(),
+            sums: Sums::default(),
+            in_flight: BTreeMap::new(),
+            connections: SharedLevel::default(),
+            backlog: SharedLevel::default(),
+            serving: BTreeMap::new(),
+            stage: RunStage::SetUp,
+            zero_wall_ms: None,
+            phases: Vec::new(),
+            now: Nanos::ZERO,
+            alerts: BTreeMap::new(),
+            begun: BTreeMap::new(),
+            actions: BTreeMap::new(),
+            findings: None,
+        }
+    }
+
+    /// The plan of the run.
+    pub(super) const fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// Takes a sample.
+    pub fn sample(&mut self, sample: &Sample) {
+        self.sums.add(sample);
+        let from = sample.from;
+        match &sample.counters {
+            // An old interval, settled now: the newest instant is that of what happens.
+            Counters::Operations(_) => return,
+            Counters::Attempts(counters) => {
+                if let Some(class) = TrafficClass::of(&sample.source) {
+                    let level = self.in_flight.entry(class).or_default();
+                    level.take(from, counters.in_flight);
+                }
+            }
+            Counters::Generator(counters) => {
+                self.connections.take(from, counters.connections_open);
+                self.backlog.take(from, counters.backlog_max);
+            }
+            Counters::Instance(counters) => {
+                let workers = counters.workers as f64;
+                let there = counters.worker_ns as f64;
+                let told = counters.worker_ns > 0;
+                let serving = Serving {
+                    workers: Some(workers),
+                    busy: told.then(|| counters.busy_ns as f64 / there * workers),
+                    queue: told.then(|| counters.queue_depth_ns as f64 / there * workers),
+                };
+                self.serving.insert(sample.source.clone(), serving);
+            }
+            Counters::Gauges(counters) => {
+                let serving = Serving {
+                    workers: counters.workers(),
+                    busy: counters.busy(),
+                    queue: counters.queue(),
+                };
+                self.serving.insert(sample.source.clone(), serving);
+            }
+            _ => {}
+        }
+        self.now = self.now.max(sample.to);
+    }
+
+    /// Takes an event; `wall_ms`: now, in milliseconds since 1970.
+    pub fn event(&mut self, at: Nanos, event: &Event, wall_ms: u64) {
+        self.now = self.now.max(at);
+        match event {
+            Event::LoadStarted => {
+                self.stage = RunStage::Load;
+                self.zero_wall_ms = Some(wall_ms.saturating_sub(at.0 / 1_000_000));
+                if self.plan.warm_up > Nanos::ZERO {
+                    self.phases.push((Nanos::ZERO, "warm-up".into()));
+                }
+                self.phases.push((self.plan.warm_up, BASELINE.into()));
+                let surges = self.plan.surge_changes().into_iter();
+                self.phases.extend(surges.map(|it| (it.at, it.phase)));
+            }
+            Event::ActionStarted { entry, action } => {
+                self.begun.insert(*entry, action.name().word());
+                if let Some(entry) = self.plan.timeline.get(*entry) {
+                    self.phases.push((at, entry.phase.clone()));
+                }
+            }
+            Event::Ordered { entry, phase, .. } if *entry >= self.plan.timeline.len() => {
+                self.phases.push((at, phase.clone()));
+            }
+            Event::ActionEnded { entry, outcome } => {
+                let name = self.begun.get(entry).copied().unwrap_or("unknown");
+                let times = self.actions.entry((name, outcome_word(outcome)));
+                *times.or_default() += 1;
+            }
+            Event::AlertFired { alert } => _ = self.alerts.insert(alert.clone(), true),
+            Event::AlertCleared { alert } => _ = self.alerts.insert(alert.clone(), false),
+            Event::LoadEnded => {
+                self.stage = RunStage::Draining;
+                self.phases.push((at, "drain".into()));
+            }
+            Event::RunEnded { .. } => self.stage = RunStage::Ended,
+            _ => {}
+        }
+    }
+
+    /// The run has ended: its record replaces what was told of it.
+    pub fn settle(&mut self, record: &Record, findings: &Findings) {
+        self.sums.settle(Sums::of(record));
+        self.stage = RunStage::Ended;
+        for level in self.in_flight.values_mut() {
+            level.close();
+        }
+        self.connections.close();
+        self.backlog.close();
+        self.findings = Some(Box::new(findings.clone()));
+    }
+
+    /// Whether the last word has been said.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.findings.is_some()
+    }
+
+    /// The phase at the newest instant that is known: of what began together the last.
+    pub(super) fn phase(&self) -> Option<&str> {
+        let begun = self.phases.iter().filter(|(from, _)| *from <= self.now);
+        begun
+            .max_by_key(|(from, _)| *from)
+            .map(|(_, name)| name.as_str())
+    }
+}
+
+/// The result of an action in one word.
+pub(super) const fn outcome_word(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Applied { .. } => "applied",
+        Outcome::Rejected { .. } => "rejected",
+        Outcome::Failed { .. } => "failed",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_level_is_the_sum_of_what_all_threads_told_of_an_interval() {
+        let mut level = SharedLevel::default();
+        let at = Nanos::from_secs;
+        for (from, part) in [(0, 3), (0, 4), (1, 5), (0, 9), (1, 6)] {
+            level.take(at(from), part);
+        }
+        assert_eq!(level.get(), 7); // the first; a late part of it is not added to the second
+        level.take(at(2), 1);
+        assert_eq!(level.get(), 11);
+        level.close();
+        assert_eq!(level.get(), 1);
+    }
+}
