@@ -80,6 +80,7 @@ impl Marks {
             Event::AlertFired { alert } => outcome(mark("alert", alert), "fired", ""),
             Event::AlertCleared { alert } => outcome(mark("alert", alert), "cleared", ""),
             Event::Died { source, status } => detailed(mark("died", &source.to_string()), status),
+            Event::AgentLost(lost) => detailed(mark("died", &lost.agent), &lost.in_words()),
             Event::Undone { undo, outcome: it } => {
                 outcome(mark("undone", undo), outcome_word(it), &detail(it))
             }

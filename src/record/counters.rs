@@ -446,6 +446,25 @@ counters! {
 }
 
 counters! {
+    /// An agent that sends a share of the load: its threads, which `GeneratorCounters` count
+    /// with all others', and its machine, which is in no other count.
+    AgentCounters {
+        /// Thread-time there was: its threads × interval.
+        thread_ns,
+        /// Processor time of those threads, deliberate spinning not counted.
+        cpu_ns,
+        /// Time the threads were ready to run and had no processor.
+        delayed_ns,
+        /// Processor time that its machine had.
+        machine_total_ns,
+        /// Processor time that anything used there.
+        machine_busy_ns,
+        /// Processor time that the hypervisor gave to others there.
+        machine_steal_ns,
+    }
+}
+
+counters! {
     /// The accept queue of the port that is loaded: the depth as **point samples**, what
     /// was dropped as the kernel counts it, for all sockets of the machine together.
     AcceptQueueCounters {

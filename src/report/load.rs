@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use super::agents as by_agent;
 use super::answer::{self, verdict_reason, verdict_word};
 use super::failures as by_cause;
 use super::figures::{MARK, NONE, maybe, percent};
@@ -41,6 +42,7 @@ pub(crate) fn render(record: &Record, findings: &Findings) -> String {
         counts(&totals, findings),
         generator(record.header.plan.load.drive, findings, &totals),
         kinds(findings),
+        agents(findings),
         expectations(findings),
         verdict(findings),
     ]
@@ -400,12 +402,23 @@ fn generator(drive: Drive, findings: &Findings, totals: &Totals) -> String {
 
 /// Each kind of operation, where there are several.
 fn kinds(findings: &Findings) -> String {
+    laid_out(by_kind::kinds(findings))
+}
+
+/// Each agent, where agents sent the load, and how well they began together.
+fn agents(findings: &Findings) -> String {
+    let told = findings.agents.as_ref();
+    let told = told.map_or_else(String::new, |it| format!("  agents        {}\n", it.sentence()));
+    told + &laid_out(by_agent::table(findings))
+}
+
+fn laid_out(rows: Table) -> String {
     let Table {
         columns,
         texts,
         rows,
         ..
-    } = by_kind::kinds(findings);
+    } = rows;
     let mut text = String::new();
     if rows.is_empty() {
         return text;

@@ -5,7 +5,7 @@
 //! point samples are no time integrals, and what is inferred was not measured.
 
 use super::figures::{NONE, count, maybe, number, percent, rate, seconds};
-use super::{failures, incidents, kinds, people, seeds, steps};
+use super::{agents, failures, incidents, kinds, people, seeds, steps};
 use crate::analysis::{
     DependencyFigures, Estimate, Findings, GaugeFigures, Latency, Phase, ProbeFigures,
     ProcessFigures,
@@ -40,6 +40,7 @@ pub(super) fn tables(findings: &Findings) -> Vec<Table> {
         kinds::kinds(findings),
         kinds::urls(findings),
         failures::table(findings),
+        agents::table(findings),
         times(findings),
         gauges(findings),
         processes(findings),
