@@ -118,6 +118,8 @@ pub(crate) fn live_with(plan: Plan, options: &Options, room: Room) -> Result<Fin
         &mut observer,
     );
     drop(observer);
+    // Agents are free for others while the reports are written.
+    drop(source);
     let reported = read_own(&directory).and_then(|(record, mut findings)| {
         let mut written = write_files(&directory, &record, &findings);
         // The reports are there before what takes its time is computed.

@@ -11,7 +11,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::link::{Link, Unconnected};
 use super::packet::{CALL_SUBJECT, agent_subject};
-use super::serving::{Hands, Own, Serving, Told};
+use super::serving::{Hands, Own, Serving, ThreadReport};
 use super::settings::AgentSettings;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
@@ -70,7 +70,7 @@ async fn wait(
     ));
     // Bounded by what the generator's threads tell between two looks at the lease: an agent
     // whose deliveries are not acknowledged lets go.
-    let (told, mut heard) = mpsc::unbounded_channel::<Told>();
+    let (told, mut heard) = mpsc::unbounded_channel::<ThreadReport>();
     let clock = Clock::start();
     let mut serving = Serving::new(own, clock, hands, told);
     let mut ticks = interval(TICK);

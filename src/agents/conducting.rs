@@ -7,8 +7,8 @@
 use bytes::Bytes;
 
 use super::order::{LoadOrder, Order, Report};
-use super::packet::{Packet, Presence, What};
-use super::peer::{Peer, State};
+use super::packet::{Packet, Presence, PacketKind};
+use super::peer::{Peer, PeerState};
 use super::settings::OnAgentLost;
 use super::stream::Piece;
 use super::work::Work;
@@ -85,12 +85,12 @@ impl Conducting {
 
     /// Whether each has answered, or cannot be had.
     pub(super) fn are_open(&self) -> bool {
-        self.peers.iter().all(|peer| peer.state != State::Opening)
+        self.peers.iter().all(|peer| peer.state != PeerState::Opening)
     }
 
     /// Whether each could begin, or cannot be had.
     pub(super) fn are_ready(&self) -> bool {
-        let decided = |peer: &Peer| matches!(peer.state, State::Ready | State::Lost);
+        let decided = |peer: &Peer| matches!(peer.state, PeerState::Ready | PeerState::Lost);
         self.peers.iter().all(decided)
     }
 
@@ -132,7 +132,7 @@ impl Conducting {
             peer.taken_ns = Some(taken);
             let at_ns = Nanos(zero.0.saturating_add_signed(taken));
             peer.tell(&Order::Begin { at_ns });
-            peer.state = State::Works;
+            peer.state = PeerState::Works;
         }
         self.measuring = false;
         self.load = Some(Load {
@@ -169,8 +169,8 @@ impl Conducting {
     pub(super) fn leave(&mut self, reason: &str) {
         let session = self.session.clone();
         for peer in &mut self.peers {
-            if peer.state != State::Lost {
-                let what = What::Leave {
+            if peer.state != PeerState::Lost {
+                let what = PacketKind::Leave {
                     reason: reason.to_owned(),
                 };
                 self.outgoing.push(peer.packet(&session, what, Bytes::new()));
@@ -198,10 +198,10 @@ impl Conducting {
         };
         let session = self.session.clone();
         let peer = &mut self.peers[place];
-        if peer.state == State::Lost {
+        if peer.state == PeerState::Lost {
             // It comes too late: its share counts as not offered already.
-            if !matches!(header.what, What::Leave { .. }) {
-                let what = What::Leave {
+            if !matches!(header.what, PacketKind::Leave { .. }) {
+                let what = PacketKind::Leave {
                     reason: "nothing was heard of it within the lease".to_owned(),
                 };
                 self.outgoing.push(peer.packet(&session, what, Bytes::new()));
@@ -211,9 +211,9 @@ impl Conducting {
         peer.heard = now;
         peer.out.acknowledged(header.ack);
         match header.what {
-            What::Pong { sent_ns, clock_ns } => peer.offset.round_trip(sent_ns, clock_ns, now),
-            What::Ack if peer.state == State::Opening => peer.state = State::Open,
-            What::Piece { number, last } => {
+            PacketKind::Pong { sent_ns, clock_ns } => peer.offset.round_trip(sent_ns, clock_ns, now),
+            PacketKind::Ack if peer.state == PeerState::Opening => peer.state = PeerState::Open,
+            PacketKind::Piece { number, last } => {
                 peer.owes_ack = true;
                 let piece = Piece {
                     number,
@@ -229,8 +229,8 @@ impl Conducting {
                     Err(why) => self.lost(place, now, &why),
                 }
             }
-            What::Leave { reason } => self.lost(place, now, &reason),
-            What::Ack | What::Open { .. } | What::Ping { .. } => {}
+            PacketKind::Leave { reason } => self.lost(place, now, &reason),
+            PacketKind::Ack | PacketKind::Open { .. } | PacketKind::Ping { .. } => {}
         }
         self.pump(now);
     }
@@ -258,7 +258,7 @@ impl Conducting {
         };
         let peer = &mut self.peers[place];
         match report {
-            Report::Ready if matches!(peer.state, State::Open) => peer.state = State::Ready,
+            Report::Ready if matches!(peer.state, PeerState::Open) => peer.state = PeerState::Ready,
             Report::Ready => {}
             Report::Refused { reason } | Report::Failed(reason) => {
                 let reason = reason.trim_end_matches('.').to_owned();
@@ -278,7 +278,7 @@ impl Conducting {
             }
             Report::Finished => {
                 peer.load_ended = true;
-                peer.state = State::Finished;
+                peer.state = PeerState::Finished;
                 self.ends(now);
             }
             Report::FirstFailure(failure) => {
@@ -333,14 +333,14 @@ impl Conducting {
         if !peer.counts() {
             return;
         }
-        let before = std::mem::replace(&mut peer.state, State::Lost);
-        let what = What::Leave {
+        let before = std::mem::replace(&mut peer.state, PeerState::Lost);
+        let what = PacketKind::Leave {
             reason: reason.to_owned(),
         };
         let packet = peer.packet(&self.session.clone(), what, Bytes::new());
         self.outgoing.push(packet);
         let tries = std::mem::take(&mut peer.tries);
-        if before != State::Works {
+        if before != PeerState::Works {
             self.refused.push(format!("{}: {reason}", peer.name()));
         }
         if let Some(load) = &mut self.load {
@@ -358,7 +358,7 @@ impl Conducting {
         }
         if let Some(work) = &mut self.work {
             work.again(tries);
-            if self.peers.iter().all(|peer| peer.state == State::Lost) {
+            if self.peers.iter().all(|peer| peer.state == PeerState::Lost) {
                 work.give_up(&format!(
                     "no agent is left: {} was the last, and {reason}",
                     self.peers[place].name()
@@ -390,7 +390,7 @@ impl Conducting {
         let Some(work) = &mut self.work else { return };
         loop {
             let free = self.peers.iter_mut().filter(|peer| {
-                matches!(peer.state, State::Open | State::Works)
+                matches!(peer.state, PeerState::Open | PeerState::Works)
                     && peer.tries.len() < peer.tries_max()
             });
             // Whoever has least to do gets the next.
@@ -400,7 +400,7 @@ impl Conducting {
             let Some((number, job)) = work.next() else {
                 return;
             };
-            peer.state = State::Works;
+            peer.state = PeerState::Works;
             peer.tries.insert(number);
             peer.tell(&Order::Try {
                 number: number as u64,
@@ -418,11 +418,11 @@ impl Conducting {
         let session = self.session.clone();
         for peer in &mut self.peers {
             match peer.state {
-                State::Lost => continue,
-                State::Opening => {
+                PeerState::Lost => continue,
+                PeerState::Opening => {
                     if due(peer.opened, OPEN_AGAIN) {
                         peer.opened = Some(now);
-                        let what = What::Open {
+                        let what = PacketKind::Open {
                             lease_ns: self.lease,
                             purpose: self.purpose.clone(),
                         };
@@ -434,18 +434,18 @@ impl Conducting {
             }
             if due(peer.pinged, every) {
                 peer.pinged = Some(now);
-                let what = What::Ping { sent_ns: now };
+                let what = PacketKind::Ping { sent_ns: now };
                 self.outgoing.push(peer.packet(&session, what, Bytes::new()));
             }
             for piece in peer.out.due(now) {
-                let what = What::Piece {
+                let what = PacketKind::Piece {
                     number: piece.number,
                     last: piece.last,
                 };
                 self.outgoing.push(peer.packet(&session, what, piece.payload));
             }
             if peer.owes_ack {
-                self.outgoing.push(peer.packet(&session, What::Ack, Bytes::new()));
+                self.outgoing.push(peer.packet(&session, PacketKind::Ack, Bytes::new()));
             }
         }
     }

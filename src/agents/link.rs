@@ -65,7 +65,7 @@ impl Link {
                 let tries = u32::try_from(tries).unwrap_or(u32::MAX);
                 (Duration::from_millis(20) * tries.min(100)).min(RECONNECT_AFTER_MOST)
             })
-            .max_reconnects(None);
+            .max_reconnects(None::<usize>);
         options = match &server.auth {
             Auth::Nothing => options,
             Auth::Token(token) => options.token(token.clone()),

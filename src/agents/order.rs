@@ -246,7 +246,7 @@ impl SentTarget {
 fn named(encrypted: bool, authority: &str) -> Result<HttpOrigin> {
     HttpOrigin::named(encrypted, authority).ok_or_else(|| {
         Error::usage(format!(
-            "`{}` is no host and port",
+            "`{}` is not a host and port",
             authority.escape_debug()
         ))
     })

@@ -48,13 +48,13 @@ pub struct Header {
     /// Pieces of the other side that have arrived, up to this number.
     pub ack: u64,
     /// What it is.
-    pub what: What,
+    pub what: PacketKind,
 }
 
 /// What a packet is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum What {
+pub enum PacketKind {
     /// A conductor engages an agent; repeated until it is answered.
     Open {
         /// The agent lets go when it hears nothing for this long.
@@ -218,7 +218,7 @@ pub fn is_name(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn packet(what: What, payload: &'static [u8]) -> Packet {
+    fn packet(what: PacketKind, payload: &'static [u8]) -> Packet {
         Packet {
             header: Header {
                 v: VERSION,
@@ -235,7 +235,7 @@ mod tests {
     fn what_was_sent_is_read() {
         for (what, payload) in [
             (
-                What::Open {
+                PacketKind::Open {
                     lease_ns: Nanos::from_secs(10),
                     purpose: "a load".into(),
                 },
@@ -243,28 +243,28 @@ mod tests {
             ),
             // bytes that look like a header, and a line's end
             (
-                What::Piece {
+                PacketKind::Piece {
                     number: 9,
                     last: true,
                 },
                 b"{\"v\":1}\n\n\0",
             ),
             (
-                What::Ping {
+                PacketKind::Ping {
                     sent_ns: Nanos(u64::MAX),
                 },
                 b"",
             ),
             (
-                What::Pong {
+                PacketKind::Pong {
                     sent_ns: Nanos(1),
                     clock_ns: Nanos(2),
                 },
                 b"",
             ),
-            (What::Ack, b""),
+            (PacketKind::Ack, b""),
             (
-                What::Leave {
+                PacketKind::Leave {
                     reason: "it is over".into(),
                 },
                 b"",
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn what_is_no_packet_is_refused() {
-        let other = String::from_utf8(packet(What::Ack, b"").encode().to_vec()).unwrap();
+        let other = String::from_utf8(packet(PacketKind::Ack, b"").encode().to_vec()).unwrap();
         for (bytes, why) in [
             (String::new(), "no header"),
             ("{}".into(), "no header"),

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::offset::{ClockOffset, Estimate, skew_ns};
 use super::order::Order;
-use super::packet::{Header, Packet, Presence, VERSION, What, agent_subject};
+use super::packet::{Header, Packet, Presence, VERSION, PacketKind, agent_subject};
 use super::stream::{Inbox, Outbox};
 use crate::plan::Portion;
 use crate::record::{AgentFacts, AgentMeasured};
@@ -14,7 +14,7 @@ use crate::units::Nanos;
 
 /// How an agent stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum PeerState {
     /// It has not answered yet.
     Opening,
     /// It waits.
@@ -33,7 +33,7 @@ pub(super) enum State {
 pub(super) struct Peer {
     pub(super) presence: Presence,
     pub(super) portion: Portion,
-    pub(super) state: State,
+    pub(super) state: PeerState,
     pub(super) out: Outbox,
     pub(super) inbox: Inbox,
     pub(super) offset: ClockOffset,
@@ -57,7 +57,7 @@ impl Peer {
         Self {
             presence,
             portion,
-            state: State::Opening,
+            state: PeerState::Opening,
             out: Outbox::default(),
             inbox: Inbox::default(),
             offset: ClockOffset::default(),
@@ -78,7 +78,7 @@ impl Peer {
 
     /// Whether anything is still expected of it.
     pub(super) fn counts(&self) -> bool {
-        !matches!(self.state, State::Lost | State::Finished)
+        !matches!(self.state, PeerState::Lost | PeerState::Finished)
     }
 
     /// Work that it has at a time: for each of its cores.
@@ -94,7 +94,7 @@ impl Peer {
     }
 
     /// A packet for it.
-    pub(super) fn packet(&mut self, session: &str, what: What, payload: Bytes) -> (String, Bytes) {
+    pub(super) fn packet(&mut self, session: &str, what: PacketKind, payload: Bytes) -> (String, Bytes) {
         self.owes_ack = false;
         let header = Header {
             v: VERSION,

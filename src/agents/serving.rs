@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::order::{LoadOrder, Order, Report};
-use super::packet::{self, Header, Packet, Presence, VERSION, What, session_subject};
+use super::packet::{self, Header, Packet, Presence, VERSION, PacketKind, session_subject};
 use super::sent::SentSample;
 use super::settings::LEASES;
 use super::stream::{Inbox, Outbox, Piece};
@@ -54,14 +54,14 @@ pub(super) struct Own {
     pub(super) place: String,
 }
 
-/// Told by the agent's own threads.
-pub(super) struct Told {
+/// ThreadReport by the agent's own threads.
+pub(super) struct ThreadReport {
     /// During which engagement: what comes of an earlier one is nobody's.
     engagement: u64,
-    what: ToldWhat,
+    what: Telling,
 }
 
-enum ToldWhat {
+enum Telling {
     Update(Update),
     Tried {
         number: u64,
@@ -74,7 +74,7 @@ pub(super) struct Serving {
     own: Own,
     clock: Clock,
     hands: Hands,
-    told: UnboundedSender<Told>,
+    told: UnboundedSender<ThreadReport>,
     engaged: Option<Engaged>,
     /// Engagements so far.
     engagements: u64,
@@ -127,7 +127,7 @@ impl Drop for Engaged {
 }
 
 impl Serving {
-    pub(super) fn new(own: Own, clock: Clock, hands: Hands, told: UnboundedSender<Told>) -> Self {
+    pub(super) fn new(own: Own, clock: Clock, hands: Hands, told: UnboundedSender<ThreadReport>) -> Self {
         Self {
             own,
             clock,
@@ -143,7 +143,7 @@ impl Serving {
     /// Somebody asks who is there.
     pub(super) fn called(&mut self, now: Nanos, bytes: &[u8], answers: String) {
         let Ok(call) = packet::call(bytes) else {
-            return; // not ours
+            return; // nothing that an agent is called by
         };
         let own = &self.own;
         let presence = Presence {
@@ -170,13 +170,13 @@ impl Serving {
         let Header {
             session, ack, what, ..
         } = packet.header;
-        if let What::Open { lease_ns, purpose } = what {
+        if let PacketKind::Open { lease_ns, purpose } = what {
             self.open(now, session, lease_ns, &purpose);
             return self.pump(now);
         }
         let own = self.engaged.as_mut();
         let Some(engaged) = own.filter(|engaged| engaged.session == session) else {
-            if !matches!(what, What::Leave { .. }) {
+            if !matches!(what, PacketKind::Leave { .. }) {
                 self.leave_to(&session, "it has let go of this session");
             }
             return;
@@ -184,14 +184,14 @@ impl Serving {
         engaged.heard = now;
         engaged.out.acknowledged(ack);
         match what {
-            What::Ping { sent_ns } => {
-                let pong = What::Pong {
+            PacketKind::Ping { sent_ns } => {
+                let pong = PacketKind::Pong {
                     sent_ns,
                     clock_ns: now,
                 };
                 self.send(pong, Bytes::new());
             }
-            What::Piece { number, last } => {
+            PacketKind::Piece { number, last } => {
                 engaged.owes_ack = true;
                 let piece = Piece {
                     number,
@@ -207,21 +207,21 @@ impl Serving {
                     Err(why) => self.let_go(&why, true),
                 }
             }
-            What::Leave { reason } => self.let_go(&reason, false),
-            What::Open { .. } | What::Pong { .. } | What::Ack => {}
+            PacketKind::Leave { reason } => self.let_go(&reason, false),
+            PacketKind::Open { .. } | PacketKind::Pong { .. } | PacketKind::Ack => {}
         }
         self.pump(now);
     }
 
     /// Its own threads told something.
-    pub(super) fn told(&mut self, now: Nanos, all: Vec<Told>) {
+    pub(super) fn told(&mut self, now: Nanos, all: Vec<ThreadReport>) {
         let mut samples = Vec::new();
         for told in all {
             if told.engagement != self.engagements || self.engaged.is_none() {
                 continue;
             }
             match told.what {
-                ToldWhat::Update(Update::Sample(sample)) => {
+                Telling::Update(Update::Sample(sample)) => {
                     samples.push(SentSample::from(&sample));
                 }
                 other => {
@@ -362,9 +362,9 @@ impl Serving {
         let (told, engagement) = (self.told.clone(), self.engagements);
         let generator = Generator::portion(setups, *portion, move |update| {
             // The agent outlives its threads; where it does not, nobody listens.
-            let _ = told.send(Told {
+            let _ = told.send(ThreadReport {
                 engagement,
-                what: ToldWhat::Update(update),
+                what: Telling::Update(update),
             });
         })?;
         let mut machine = Machine::default();
@@ -413,8 +413,8 @@ impl Serving {
                 .name(format!("try-{number}"))
                 .spawn(move || {
                     let result = try_one(&job, cores, &stop).map_err(|error| error.to_string());
-                    let what = ToldWhat::Tried { number, result };
-                    let _ = told.send(Told { engagement, what });
+                    let what = Telling::Tried { number, result };
+                    let _ = told.send(ThreadReport { engagement, what });
                 })
         });
         match spawned {
@@ -431,20 +431,20 @@ impl Serving {
     }
 
     /// Tells the conductor what its threads told.
-    fn tell(&mut self, what: ToldWhat) {
+    fn tell(&mut self, what: Telling) {
         let report = match what {
-            ToldWhat::Update(Update::LoadEnded) => Report::LoadEnded,
-            ToldWhat::Update(Update::Finished) => {
+            Telling::Update(Update::LoadEnded) => Report::LoadEnded,
+            Telling::Update(Update::Finished) => {
                 self.last_reading();
                 self.said.push("the load has ended".to_owned());
                 Report::Finished
             }
-            ToldWhat::Update(Update::FirstFailure(failure)) => Report::FirstFailure(failure),
-            ToldWhat::Update(Update::Warning(text)) => Report::Warning(text),
-            ToldWhat::Update(Update::Failed(text)) => Report::Failed(text),
+            Telling::Update(Update::FirstFailure(failure)) => Report::FirstFailure(failure),
+            Telling::Update(Update::Warning(text)) => Report::Warning(text),
+            Telling::Update(Update::Failed(text)) => Report::Failed(text),
             // Counted already; generators tell no others.
-            ToldWhat::Update(Update::Sample(_) | Update::Happened(_)) => return,
-            ToldWhat::Tried { number, result } => {
+            Telling::Update(Update::Sample(_) | Update::Happened(_)) => return,
+            Telling::Tried { number, result } => {
                 if let Some(Engaged {
                     duty: Duty::Tries { under_way, .. },
                     ..
@@ -499,13 +499,13 @@ impl Serving {
     }
 
     fn leave_to(&mut self, session: &str, reason: &str) {
-        let what = What::Leave {
+        let what = PacketKind::Leave {
             reason: reason.to_owned(),
         };
         self.packet(session.to_owned(), 0, what, Bytes::new());
     }
 
-    fn send(&mut self, what: What, payload: Bytes) {
+    fn send(&mut self, what: PacketKind, payload: Bytes) {
         let Some(engaged) = &mut self.engaged else {
             return;
         };
@@ -514,7 +514,7 @@ impl Serving {
         self.packet(session, through, what, payload);
     }
 
-    fn packet(&mut self, session: String, ack: u64, what: What, payload: Bytes) {
+    fn packet(&mut self, session: String, ack: u64, what: PacketKind, payload: Bytes) {
         let subject = session_subject(&session);
         let header = Header {
             v: VERSION,
@@ -532,14 +532,14 @@ impl Serving {
             return;
         };
         for piece in engaged.out.due(now) {
-            let what = What::Piece {
+            let what = PacketKind::Piece {
                 number: piece.number,
                 last: piece.last,
             };
             self.send(what, piece.payload);
         }
         if self.engaged.as_ref().is_some_and(|engaged| engaged.owes_ack) {
-            self.send(What::Ack, Bytes::new());
+            self.send(PacketKind::Ack, Bytes::new());
         }
     }
 }

@@ -12,10 +12,10 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::conducting::Conducting;
 use super::order::Report;
-use super::packet::{Call, Header, Packet, Presence, VERSION, What, presence};
-use super::peer::State;
+use super::packet::{Call, Header, Packet, Presence, VERSION, PacketKind, presence};
+use super::peer::PeerState;
 use super::sent::SentSample;
-use super::serving::{Hands, Own, Serving, Told};
+use super::serving::{Hands, Own, Serving, ThreadReport};
 use super::settings::OnAgentLost;
 use super::stream::{Inbox, Outbox, Piece};
 use super::work::{Work, WorkDone};
@@ -32,7 +32,7 @@ const STEP: Nanos = Nanos::from_millis(10);
 /// An agent with what its threads tell.
 struct Agent {
     serving: Serving,
-    heard: UnboundedReceiver<Told>,
+    heard: UnboundedReceiver<ThreadReport>,
     /// Nothing comes or goes, and no time passes for it.
     dead: bool,
     /// Nothing comes or goes.
@@ -237,7 +237,7 @@ fn a_server_that_restarts_within_the_lease_costs_nothing() {
     }
     network.down = false;
     network.all_done(&told, 40);
-    let lost = network.conducting.peers.iter().any(|it| it.state == State::Lost);
+    let lost = network.conducting.peers.iter().any(|it| it.state == PeerState::Lost);
     assert!(!lost);
 }
 
@@ -246,7 +246,7 @@ fn who_is_cut_off_lets_go_by_himself_and_counts_as_lost() {
     let mut network = Network::of(&["a", "b"], OnAgentLost::GoOn);
     network.open();
     network.agents[0].cut_off = true;
-    network.until("lost", |it| it.conducting.peers[0].state == State::Lost);
+    network.until("lost", |it| it.conducting.peers[0].state == PeerState::Lost);
     let late = network.now.saturating_sub(LEASE);
     assert!(late < Nanos::from_millis(700), "{late}");
     network.step();
@@ -288,7 +288,7 @@ fn an_agent_is_engaged_by_one_at_a_time() {
             session: "other".into(),
             from: String::new(),
             ack: 0,
-            what: What::Open {
+            what: PacketKind::Open {
                 lease_ns: LEASE,
                 purpose: "another\nload".into(),
             },
@@ -298,7 +298,7 @@ fn an_agent_is_engaged_by_one_at_a_time() {
     network.agents[0].serving.arrived(network.now, &other.encode());
     let (subject, packet) = network.agents[0].serving.outgoing().pop().unwrap();
     assert!(subject.ends_with("session.other"));
-    let What::Leave { reason } = Packet::decode(&packet).unwrap().header.what else {
+    let PacketKind::Leave { reason } = Packet::decode(&packet).unwrap().header.what else {
         panic!("{packet:?}");
     };
     assert!(reason.contains("engaged already: a test"), "{reason}");
@@ -307,7 +307,7 @@ fn an_agent_is_engaged_by_one_at_a_time() {
     network.all_done(&told, 3);
     // A server restarts, and the agent with it: what it knew is gone.
     network.agents[0] = agent("a");
-    network.until("lost", |it| it.conducting.peers[0].state == State::Lost);
+    network.until("lost", |it| it.conducting.peers[0].state == PeerState::Lost);
     assert!(network.now < LEASE, "{}", network.now);
 }
 
@@ -327,7 +327,7 @@ impl Voice {
         }
     }
 
-    fn packet(&self, what: What, payload: Bytes) -> Bytes {
+    fn packet(&self, what: PacketKind, payload: Bytes) -> Bytes {
         let header = Header {
             v: VERSION,
             session: "5e5510".into(),
@@ -348,7 +348,7 @@ impl Voice {
             payload,
         } in self.out.due(now)
         {
-            let packet = self.packet(What::Piece { number, last }, payload);
+            let packet = self.packet(PacketKind::Piece { number, last }, payload);
             // Each twice: none counts again.
             conducting.arrived(now, &packet);
             conducting.arrived(now, &packet);
@@ -390,9 +390,9 @@ fn told(on_lost: OnAgentLost) -> Vec<Update> {
     let mut conducting = Conducting::new("5e5510".into(), "x".into(), how, present, Nanos::ZERO);
     let mut voices = names.map(Voice::of);
     for (voice, ahead) in voices.iter().zip([5_000_000_000u64, 9_000_000_000]) {
-        conducting.arrived(Nanos(10), &voice.packet(What::Ack, Bytes::new()));
+        conducting.arrived(Nanos(10), &voice.packet(PacketKind::Ack, Bytes::new()));
         for sent in [1_000_000u64, 30_000_000] {
-            let pong = What::Pong {
+            let pong = PacketKind::Pong {
                 sent_ns: Nanos(sent),
                 clock_ns: Nanos(sent + 100_000 + ahead),
             };

@@ -1,6 +1,7 @@
 //! Agents over a real NATS server, as their users run them.
 
 mod failures;
+mod network;
 mod rig;
 mod work;
 

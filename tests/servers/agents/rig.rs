@@ -23,6 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Nats {
     child: Child,
     folder: TempDir,
+    host: String,
     port: u16,
     arguments: Vec<String>,
 }
@@ -37,13 +38,19 @@ fn program() -> &'static str {
 impl Nats {
     /// Starts one on a port of its own, and waits until it listens.
     pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::at("127.0.0.1", arguments)
+    }
+
+    /// The same at another address of this machine.
+    fn at(host: &str, arguments: &[&str]) -> Self {
         let [port] = free_ports();
         let arguments = arguments.iter().map(|it| (*it).to_owned()).collect();
         let folder = tempfile::tempdir().unwrap();
-        let child = spawn(port, &arguments, &folder);
+        let child = spawn((host, port), &arguments, &folder);
         let nats = Self {
             child,
             folder,
+            host: host.to_owned(),
             port,
             arguments,
         };
@@ -53,10 +60,16 @@ impl Nats {
 
     /// One with a token, and encrypted; `ca.pem` in the folder vouches for it.
     pub(crate) fn encrypted(folder: &Path, token: &str) -> Self {
-        authority(folder);
+        Self::encrypted_at("127.0.0.1", folder, token)
+    }
+
+    /// The same at another address of this machine, which the certificate names.
+    pub(crate) fn encrypted_at(host: &str, folder: &Path, token: &str) -> Self {
+        authority(folder, host);
         let file = |name: &str| folder.join(name).display().to_string();
         let (cert, key) = (file("cert.pem"), file("key.pem"));
-        Self::start(&["--auth", token, "--tls", "--tlscert", &cert, "--tlskey", &key])
+        let arguments = ["--auth", token, "--tls", "--tlscert", &cert, "--tlskey", &key];
+        Self::at(host, &arguments)
     }
 
     pub(crate) fn url(&self) -> String {
@@ -64,7 +77,7 @@ impl Nats {
     }
 
     pub(crate) fn encrypted_url(&self) -> String {
-        format!("tls://localhost:{}", self.port)
+        format!("tls://{}:{}", self.host, self.port)
     }
 
     /// Ends it as a crash would.
@@ -75,22 +88,21 @@ impl Nats {
 
     /// The same server again, where it was.
     pub(crate) fn start_again(&mut self) {
-        self.child = spawn(self.port, &self.arguments, &self.folder);
+        self.child = spawn((&self.host, self.port), &self.arguments, &self.folder);
         self.await_ready();
     }
 
     fn await_ready(&self) {
-        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
         wait_until(PATIENCE, "the NATS server listens", || {
-            TcpStream::connect(address).is_ok()
+            TcpStream::connect((self.host.as_str(), self.port)).is_ok()
         });
     }
 }
 
-fn spawn(port: u16, arguments: &Vec<String>, folder: &TempDir) -> Child {
+fn spawn((host, port): (&str, u16), arguments: &[String], folder: &TempDir) -> Child {
     let log = fs::File::create(folder.path().join("log")).unwrap();
     Command::new(program())
-        .args(["-a", "127.0.0.1", "-p", &port.to_string()])
+        .args(["-a", host, "-p", &port.to_string()])
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -106,8 +118,8 @@ impl Drop for Nats {
     }
 }
 
-/// Writes `ca.pem`, and `cert.pem` with its key for `localhost`.
-fn authority(folder: &Path) {
+/// Writes `ca.pem`, and `cert.pem` with its key for a host.
+fn authority(folder: &Path, host: &str) {
     let mut parameters = CertificateParams::default();
     parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let name = &mut parameters.distinguished_name;
@@ -115,7 +127,7 @@ fn authority(folder: &Path) {
     let issuer = CertifiedIssuer::self_signed(parameters, KeyPair::generate().unwrap()).unwrap();
     fs::write(folder.join("ca.pem"), issuer.pem()).unwrap();
     let key = KeyPair::generate().unwrap();
-    let parameters = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    let parameters = CertificateParams::new(vec![host.to_owned()]).unwrap();
     let certificate = parameters.signed_by(&key, &issuer).unwrap();
     fs::write(folder.join("cert.pem"), certificate.pem()).unwrap();
     fs::write(folder.join("key.pem"), key.serialize_pem()).unwrap();
@@ -140,7 +152,18 @@ impl Agent {
         arguments: &[&str],
         variables: &[(&str, &str)],
     ) -> Self {
-        let mut child = threadbare()
+        Self::by(threadbare(), url, name, arguments, variables)
+    }
+
+    /// The same by a command that runs the program.
+    pub(crate) fn by(
+        mut program: Command,
+        url: &str,
+        name: &str,
+        arguments: &[&str],
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut child = program
             .args(["agent", "--nats", url, "--name", name])
             .args(arguments)
             .envs(variables.iter().copied())
@@ -193,7 +216,12 @@ pub(crate) struct Target {
 impl Target {
     /// Serves as long as the test's process lives.
     pub(crate) fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::at("127.0.0.1")
+    }
+
+    /// The same at another address of this machine.
+    pub(crate) fn at(host: &str) -> Self {
+        let listener = TcpListener::bind((host, 0)).unwrap();
         let address = listener.local_addr().unwrap();
         let paths = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&paths);
