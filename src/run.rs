@@ -94,7 +94,12 @@ pub(crate) fn live(plan: Plan, options: &Options) -> Result<Findings> {
 /// As [`live`].
 pub(crate) fn live_with(plan: Plan, options: &Options, room: Room) -> Result<Findings> {
     let mut plan = plan;
-    let warnings = live::preflight(&plan, &options.allowed)?;
+    let mut here = plan.clone();
+    if options.agents.is_some() && plan.target.is_some() {
+        // The load's connections are those of other machines.
+        here.load.connections = 1;
+    }
+    let warnings = live::preflight(&here, &options.allowed)?;
     let mut source = agents::source(&mut plan, options)?;
     let header = header(plan, Backend::Live, options);
     let directory = directory(&header, options);

@@ -22,7 +22,7 @@ const DRIFT_AFTER: Nanos = Nanos::from_secs(10);
 
 /// What is known of another clock.
 #[derive(Debug, Clone)]
-pub struct ClockOffset {
+pub(super) struct ClockOffset {
     kept: Vec<RoundTrip>,
     /// How long each of them stands for.
     stretch: Nanos,
@@ -78,7 +78,7 @@ impl Default for ClockOffset {
 impl ClockOffset {
     /// Takes a round trip: sent and received by this clock, and what the other showed in
     /// between. One that cannot be is left out.
-    pub fn round_trip(&mut self, sent: Nanos, there: Nanos, received: Nanos) {
+    pub(super) fn round_trip(&mut self, sent: Nanos, there: Nanos, received: Nanos) {
         if received < sent {
             return;
         }
@@ -107,7 +107,7 @@ impl ClockOffset {
 
     /// How far the other clock is ahead at an instant of this one; none before the first
     /// round trip.
-    pub fn at(&self, at: Nanos) -> Option<Estimate> {
+    pub(super) fn at(&self, at: Nanos) -> Option<Estimate> {
         let bounds = self.kept.iter().map(|trip| trip.bounds(at));
         let both = bounds.reduce(|one, other| (one.0.max(other.0), one.1.min(other.1)))?;
         let (low, high) = if both.0 <= both.1 {
@@ -131,7 +131,7 @@ impl ClockOffset {
 
     /// How fast the other clock goes against this one, in parts of a billion; none where it
     /// was not watched for long enough.
-    pub fn drift_ppb(&self) -> Option<i64> {
+    pub(super) fn drift_ppb(&self) -> Option<i64> {
         let (first, last) = (self.kept.first()?, self.kept.last()?);
         let watched = last.sent.saturating_sub(first.sent);
         if watched < DRIFT_AFTER {
@@ -155,19 +155,19 @@ impl ClockOffset {
     }
 
     /// Round trips that were taken.
-    pub const fn round_trips(&self) -> u64 {
+    pub(super) const fn round_trips(&self) -> u64 {
         self.round_trips
     }
 
     /// The shortest that was kept.
-    pub fn round_trip_min(&self) -> Option<Nanos> {
+    pub(super) fn round_trip_min(&self) -> Option<Nanos> {
         self.kept.iter().map(RoundTrip::length).min()
     }
 }
 
 /// By how much an instant of this clock, as it was told the other, was missed: what was
 /// taken for the offset, against what is known of it later.
-pub fn skew_ns(taken: i64, known: Estimate) -> i64 {
+pub(super) fn skew_ns(taken: i64, known: Estimate) -> i64 {
     taken.saturating_sub(known.offset_ns)
 }
 

@@ -22,7 +22,7 @@ use crate::units::Nanos;
 /// To an agent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Order {
+pub(super) enum Order {
     /// Make ready for a portion of a load.
     Load(Box<LoadOrder>),
     /// Begin, at this instant of your clock.
@@ -46,7 +46,7 @@ pub enum Order {
 /// By an agent.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Report {
+pub(super) enum Report {
     /// It can begin.
     Ready,
     /// It does not, for this reason.
@@ -77,7 +77,7 @@ pub enum Report {
 
 /// A portion of a load.
 #[derive(Clone, Serialize, Deserialize)]
-pub struct LoadOrder {
+pub(super) struct LoadOrder {
     plan: Plan,
     /// Which of all threads are this agent's.
     pub portion: Portion,
@@ -125,7 +125,7 @@ impl LoadOrder {
     /// # Errors
     ///
     /// Where only this machine could send it.
-    pub fn of(targets: &[(Setup, u32)], hosts: &[String]) -> Result<Self> {
+    pub(super) fn of(targets: &[(Setup, u32)], hosts: &[String]) -> Result<Self> {
         let (first, _) = targets
             .first()
             .ok_or_else(|| Error::usage("failed to plan the load: it goes nowhere"))?;
@@ -144,7 +144,7 @@ impl LoadOrder {
     /// # Errors
     ///
     /// Where it may not send there, or cannot.
-    pub fn setups(&self, own_hosts: &[String], clock: Clock) -> Result<Vec<(Setup, u32)>> {
+    pub(super) fn setups(&self, own_hosts: &[String], clock: Clock) -> Result<Vec<(Setup, u32)>> {
         let allowed = AllowedHosts::of_scenario(&self.hosts, own_hosts);
         let setups = self.targets.iter().map(|target| {
             let setup = Setup {
@@ -158,9 +158,16 @@ impl LoadOrder {
         setups.collect()
     }
 
-    /// The plan.
-    pub const fn plan(&self) -> &Plan {
-        &self.plan
+    /// The plan, with the connections that this portion may open: what its machine needs room
+    /// for.
+    pub(super) fn own_plan(&self) -> Plan {
+        let mut plan = self.plan.clone();
+        let all = plan.load.drive.threads.max(1);
+        let own = self.portion.threads(all).len() as u64;
+        let connections = u64::from(plan.load.connections) * own;
+        let connections = connections.div_ceil(u64::from(all)).max(1);
+        plan.load.connections = u32::try_from(connections).unwrap_or(u32::MAX);
+        plan
     }
 }
 
@@ -253,7 +260,7 @@ fn named(encrypted: bool, authority: &str) -> Result<HttpOrigin> {
 }
 
 /// A target that is this machine's alone: its address is a loopback's.
-pub fn only_here(targets: &[(Setup, u32)]) -> Option<SocketAddr> {
+pub(super) fn only_here(targets: &[(Setup, u32)]) -> Option<SocketAddr> {
     targets.iter().find_map(|(setup, _)| match setup.endpoint.address {
         Address::Tcp(address) => is_loopback(address.ip()).then_some(address),
         Address::Unix(_) => None,
@@ -316,7 +323,14 @@ mod tests {
     fn an_agent_has_the_plan_as_it_is_and_all_that_is_asked() {
         let own = setup("127.0.0.1:8000", "127.0.0.1:8000");
         let order = sent(own.clone(), &[]).unwrap();
-        assert_eq!(*order.plan(), own.plan);
+        assert_eq!(order.plan, own.plan);
+        assert_eq!(order.own_plan(), own.plan);
+        let share = LoadOrder {
+            portion: Portion { index: 1, of: 3 },
+            ..order.clone()
+        };
+        let connections = own.plan.load.connections.div_ceil(3);
+        assert_eq!(share.own_plan().load.connections, connections);
         let clock = Clock::start();
         let setups = order.setups(&[], clock).unwrap();
         let (setup, weight) = &setups[0];

@@ -12,32 +12,32 @@ use crate::record::MachineFacts;
 use crate::units::Nanos;
 
 /// The version of what is sent. Sides of different versions do not work together.
-pub const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// Letters of a session or an agent's id at most, each a part of a subject.
 const ID_MAX: usize = 64;
 
 /// Where a conductor calls all agents.
-pub const CALL_SUBJECT: &str = "threadbare.v1.call";
+pub(super) const CALL_SUBJECT: &str = "threadbare.v1.call";
 
 /// Where an agent hears those that have engaged it.
-pub fn agent_subject(id: &str) -> String {
+pub(super) fn agent_subject(id: &str) -> String {
     format!("threadbare.v1.agent.{id}")
 }
 
 /// Where a conductor hears the agents of its session.
-pub fn session_subject(session: &str) -> String {
+pub(super) fn session_subject(session: &str) -> String {
     format!("threadbare.v1.session.{session}")
 }
 
 /// Whether a text may be a part of a subject: no dot, no wildcard, nothing of the protocol.
-pub fn is_id(text: &str) -> bool {
+pub(super) fn is_id(text: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
     !text.is_empty() && text.len() <= ID_MAX && text.bytes().all(letter)
 }
 
 /// What is said of a packet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Header {
+pub(super) struct Header {
     /// [`VERSION`].
     pub v: u32,
     /// The conductor's session.
@@ -54,7 +54,7 @@ pub struct Header {
 /// What a packet is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum PacketKind {
+pub(super) enum PacketKind {
     /// A conductor engages an agent; repeated until it is answered.
     Open {
         /// The agent lets go when it hears nothing for this long.
@@ -92,7 +92,7 @@ pub enum PacketKind {
 
 /// A packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packet {
+pub(super) struct Packet {
     /// What is said of it.
     pub header: Header,
     /// The bytes of a piece; none else.
@@ -101,7 +101,7 @@ pub struct Packet {
 
 impl Packet {
     /// As it is sent.
-    pub fn encode(&self) -> Bytes {
+    pub(super) fn encode(&self) -> Bytes {
         let mut bytes = serde_json::to_vec(&self.header).unwrap_or_default();
         bytes.push(b'\n');
         bytes.extend_from_slice(&self.payload);
@@ -113,7 +113,7 @@ impl Packet {
     /// # Errors
     ///
     /// Why it is none, or none of this version.
-    pub fn decode(bytes: &Bytes) -> Result<Self, String> {
+    pub(super) fn decode(bytes: &Bytes) -> Result<Self, String> {
         if bytes.len() > AGENT_PACKET.length_max() {
             return Err(AGENT_PACKET.too_long());
         }
@@ -144,7 +144,7 @@ struct Version {
 
 /// A conductor asks who is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Call {
+pub(super) struct Call {
     /// [`VERSION`].
     pub v: u32,
     /// The conductor's clock when it was sent.
@@ -181,7 +181,7 @@ pub struct Presence {
 /// # Errors
 ///
 /// Why it is none.
-pub fn call(bytes: &[u8]) -> Result<Call, String> {
+pub(super) fn call(bytes: &[u8]) -> Result<Call, String> {
     if bytes.len() > AGENT_CALL.length_max() {
         return Err(AGENT_CALL.too_long());
     }
@@ -193,7 +193,7 @@ pub fn call(bytes: &[u8]) -> Result<Call, String> {
 /// # Errors
 ///
 /// Why it is none.
-pub fn presence(bytes: &[u8]) -> Result<Presence, String> {
+pub(super) fn presence(bytes: &[u8]) -> Result<Presence, String> {
     if bytes.len() > AGENT_CALL.length_max() {
         return Err(AGENT_CALL.too_long());
     }
@@ -209,7 +209,7 @@ pub fn presence(bytes: &[u8]) -> Result<Presence, String> {
 const NAME_MAX: usize = 40;
 
 /// Whether an agent can be called this: it stands in sentences, tables and records.
-pub fn is_name(text: &str) -> bool {
+pub(super) fn is_name(text: &str) -> bool {
     let letter = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
     !text.is_empty() && text.len() <= NAME_MAX && text.bytes().all(letter)
 }

@@ -12,7 +12,7 @@ use crate::units::Nanos;
 
 /// A sample as it is sent.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct SentSample {
+pub(super) struct SentSample {
     from_ns: Nanos,
     to_ns: Nanos,
     source: SourceName,

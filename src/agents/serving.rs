@@ -39,7 +39,7 @@ pub struct Hands {
 }
 
 /// Carries out a piece of work.
-pub type TryOne = Arc<dyn Fn(&str, usize, &AtomicBool) -> Result<String> + Send + Sync>;
+pub(super) type TryOne = Arc<dyn Fn(&str, usize, &AtomicBool) -> Result<String> + Send + Sync>;
 
 /// Who an agent is.
 #[derive(Debug, Clone)]
@@ -331,7 +331,7 @@ impl Serving {
                  machine: others could read what the load asks for; use tls://",
             ));
         }
-        (self.hands.fit)(order.plan())?;
+        (self.hands.fit)(&order.own_plan())?;
         let setups = order.setups(&self.own.allowed, self.clock)?;
         let portion = order.portion;
         if let Some(engaged) = &mut self.engaged {

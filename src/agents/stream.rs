@@ -24,7 +24,7 @@ const RESEND: Nanos = Nanos::from_millis(500);
 
 /// What one side sends, until the other has it.
 #[derive(Debug, Default)]
-pub struct Outbox {
+pub(super) struct Outbox {
     last_number: u64,
     pieces: VecDeque<Waiting>,
     bytes: usize,
@@ -39,7 +39,7 @@ struct Waiting {
 
 /// A piece of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Piece {
+pub(super) struct Piece {
     /// Its number, from one on.
     pub number: u64,
     /// Whether the message ends with it.
@@ -50,7 +50,7 @@ pub struct Piece {
 
 /// More is waiting than is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Full;
+pub(super) struct Full;
 
 impl Outbox {
     /// Takes a message.
@@ -58,7 +58,7 @@ impl Outbox {
     /// # Errors
     ///
     /// Where too much waits already for an acknowledgement: the message is not taken.
-    pub fn push(&mut self, message: impl Into<Bytes>) -> Result<(), Full> {
+    pub(super) fn push(&mut self, message: impl Into<Bytes>) -> Result<(), Full> {
         let message: Bytes = message.into();
         // One that is alone may be as long as any message.
         if !self.pieces.is_empty() && self.bytes + message.len() > AGENT_OUTBOX_MAX {
@@ -82,7 +82,7 @@ impl Outbox {
     }
 
     /// The other side has everything up to this number.
-    pub fn acknowledged(&mut self, through: u64) {
+    pub(super) fn acknowledged(&mut self, through: u64) {
         while let Some(first) = self.pieces.front()
             && first.piece.number <= through
         {
@@ -92,7 +92,7 @@ impl Outbox {
     }
 
     /// What is to be sent now: what was not yet, and what has waited for too long.
-    pub fn due(&mut self, now: Nanos) -> Vec<Piece> {
+    pub(super) fn due(&mut self, now: Nanos) -> Vec<Piece> {
         let window = self.pieces.iter_mut().take(WINDOW);
         let due = window.filter(|waiting| {
             waiting
@@ -107,14 +107,14 @@ impl Outbox {
     }
 
     /// Whether the other side has everything.
-    pub fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 }
 
 /// What one side has of the other's.
 #[derive(Debug, Default)]
-pub struct Inbox {
+pub(super) struct Inbox {
     /// Every piece up to this number is here.
     through: u64,
     /// Those that came before others.
@@ -131,7 +131,7 @@ impl Inbox {
     /// # Errors
     ///
     /// Where a message is longer than any may be.
-    pub fn take(&mut self, piece: Piece) -> Result<Vec<Vec<u8>>, String> {
+    pub(super) fn take(&mut self, piece: Piece) -> Result<Vec<Vec<u8>>, String> {
         let number = piece.number;
         if number <= self.through || self.early.contains_key(&number) {
             self.repeated += 1;
@@ -158,22 +158,22 @@ impl Inbox {
     }
 
     /// The number up to which everything is here.
-    pub const fn through(&self) -> u64 {
+    pub(super) const fn through(&self) -> u64 {
         self.through
     }
 
     /// Messages that were complete.
-    pub const fn messages(&self) -> u64 {
+    pub(super) const fn messages(&self) -> u64 {
         self.messages
     }
 
     /// Pieces that came once more.
-    pub const fn repeated(&self) -> u64 {
+    pub(super) const fn repeated(&self) -> u64 {
         self.repeated
     }
 
     /// Pieces that are known to have been sent and are not here.
-    pub fn missing(&self) -> u64 {
+    pub(super) fn missing(&self) -> u64 {
         let known = self.early.last_key_value().map_or(self.through, |it| *it.0);
         (known - self.through).saturating_sub(self.early.len() as u64)
     }

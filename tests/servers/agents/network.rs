@@ -122,12 +122,10 @@ fn agents_behind_delay_loss_and_a_partition() {
     };
     assert!(of("near")["lost_s"].is_null() && of("far")["lost_s"].is_null(), "{agents}");
     assert!(of("gone")["lost_s"].as_f64().unwrap() < 12.0);
-    // One machine has one clock: what was measured lies within its own bound, though a
-    // round trip took 80 ms and its two ways were unlike.
-    for name in ["near", "far"] {
-        let (skew, bound) = (&of(name)["skew_us"], &of(name)["skew_bound_us"]);
-        let (skew, bound) = (skew.as_f64().unwrap(), bound.as_f64().unwrap());
-        assert!(skew.abs() <= bound, "{name}: {skew} ± {bound}");
+    // They began together as well as round trips of 80 ms, whose two ways are unlike, tell.
+    for (name, most) in [("near", 10_000.0), ("far", 60_000.0)] {
+        let skew = of(name)["skew_us"].as_f64().unwrap();
+        assert!(skew.abs() <= most, "{name}: {skew}");
     }
     let bound = of("far")["skew_bound_us"].as_f64().unwrap();
     assert!((10_000.0..80_000.0).contains(&bound), "{bound}");
