@@ -113,11 +113,8 @@ impl Conducting {
     /// Has every agent make ready for its portion.
     pub(super) fn prepare(&mut self, order: &LoadOrder) {
         for peer in &mut self.peers {
-            let order = LoadOrder {
-                portion: peer.portion,
-                ..order.clone()
-            };
-            peer.tell(&Order::Load(Box::new(order)));
+            let own = order.for_portion(peer.portion);
+            peer.tell(&Order::Load(Box::new(own)));
         }
     }
 

@@ -138,6 +138,14 @@ impl LoadOrder {
         })
     }
 
+    /// The same for this portion.
+    pub(super) fn for_portion(&self, portion: Portion) -> Self {
+        Self {
+            portion,
+            ..self.clone()
+        }
+    }
+
     /// What an agent sends whose start allowed these hosts, by this clock. Every name is
     /// looked up by the agent itself, as its own users are served.
     ///
@@ -325,10 +333,7 @@ mod tests {
         let order = sent(own.clone(), &[]).unwrap();
         assert_eq!(order.plan, own.plan);
         assert_eq!(order.own_plan(), own.plan);
-        let share = LoadOrder {
-            portion: Portion { index: 1, of: 3 },
-            ..order.clone()
-        };
+        let share = order.for_portion(Portion { index: 1, of: 3 });
         let connections = own.plan.load.connections.div_ceil(3);
         assert_eq!(share.own_plan().load.connections, connections);
         let clock = Clock::start();

@@ -107,6 +107,7 @@ impl Outbox {
     }
 
     /// Whether the other side has everything.
+    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }

@@ -280,7 +280,7 @@ fn parsed(bytes: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, Str
 /// # Errors
 ///
 /// Where a file cannot be read, or rustls finds its own settings unfit.
-pub fn trusting(ca: Option<&Path>) -> Result<ClientConfig> {
+pub(crate) fn trusting(ca: Option<&Path>) -> Result<ClientConfig> {
     let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_safe_default_protocol_versions()
         .map_err(|cause| Error::usage(format!("failed to set up TLS: {cause}")))?;
