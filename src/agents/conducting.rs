@@ -7,7 +7,7 @@
 use bytes::Bytes;
 
 use super::order::{LoadOrder, Order, Report};
-use super::packet::{Packet, Presence, PacketKind};
+use super::packet::{Packet, PacketKind, Presence};
 use super::peer::{Peer, PeerState};
 use super::settings::OnAgentLost;
 use super::stream::Piece;
@@ -85,7 +85,9 @@ impl Conducting {
 
     /// Whether each has answered, or cannot be had.
     pub(super) fn are_open(&self) -> bool {
-        self.peers.iter().all(|peer| peer.state != PeerState::Opening)
+        self.peers
+            .iter()
+            .all(|peer| peer.state != PeerState::Opening)
     }
 
     /// Whether each could begin, or cannot be had.
@@ -106,7 +108,10 @@ impl Conducting {
 
     /// The longest of the agents' shortest round trips.
     pub(super) fn round_trip(&self) -> Nanos {
-        let trips = self.peers.iter().filter_map(|peer| peer.offset.round_trip_min());
+        let trips = self
+            .peers
+            .iter()
+            .filter_map(|peer| peer.offset.round_trip_min());
         trips.max().unwrap_or_default()
     }
 
@@ -170,7 +175,8 @@ impl Conducting {
                 let what = PacketKind::Leave {
                     reason: reason.to_owned(),
                 };
-                self.outgoing.push(peer.packet(&session, what, Bytes::new()));
+                self.outgoing
+                    .push(peer.packet(&session, what, Bytes::new()));
             }
         }
     }
@@ -201,14 +207,17 @@ impl Conducting {
                 let what = PacketKind::Leave {
                     reason: "nothing was heard of it within the lease".to_owned(),
                 };
-                self.outgoing.push(peer.packet(&session, what, Bytes::new()));
+                self.outgoing
+                    .push(peer.packet(&session, what, Bytes::new()));
             }
             return;
         }
         peer.heard = now;
         peer.out.acknowledged(header.ack);
         match header.what {
-            PacketKind::Pong { sent_ns, clock_ns } => peer.offset.round_trip(sent_ns, clock_ns, now),
+            PacketKind::Pong { sent_ns, clock_ns } => {
+                peer.offset.round_trip(sent_ns, clock_ns, now)
+            }
             PacketKind::Ack if peer.state == PeerState::Opening => peer.state = PeerState::Open,
             PacketKind::Piece { number, last } => {
                 peer.owes_ack = true;
@@ -375,7 +384,10 @@ impl Conducting {
         }
         if !load.finished && waited_for.next().is_none() {
             load.finished = true;
-            let measured = self.peers.iter().filter_map(|it| it.measured(load.zero, now));
+            let measured = self
+                .peers
+                .iter()
+                .filter_map(|it| it.measured(load.zero, now));
             let agents = measured.collect();
             (load.tell)(Update::Happened(Event::AgentsEnded { agents }));
             (load.tell)(Update::Finished);
@@ -423,7 +435,8 @@ impl Conducting {
                             lease_ns: self.lease,
                             purpose: self.purpose.clone(),
                         };
-                        self.outgoing.push(peer.packet(&session, what, Bytes::new()));
+                        self.outgoing
+                            .push(peer.packet(&session, what, Bytes::new()));
                     }
                     continue;
                 }
@@ -432,17 +445,20 @@ impl Conducting {
             if due(peer.pinged, every) {
                 peer.pinged = Some(now);
                 let what = PacketKind::Ping { sent_ns: now };
-                self.outgoing.push(peer.packet(&session, what, Bytes::new()));
+                self.outgoing
+                    .push(peer.packet(&session, what, Bytes::new()));
             }
             for piece in peer.out.due(now) {
                 let what = PacketKind::Piece {
                     number: piece.number,
                     last: piece.last,
                 };
-                self.outgoing.push(peer.packet(&session, what, piece.payload));
+                self.outgoing
+                    .push(peer.packet(&session, what, piece.payload));
             }
             if peer.owes_ack {
-                self.outgoing.push(peer.packet(&session, PacketKind::Ack, Bytes::new()));
+                self.outgoing
+                    .push(peer.packet(&session, PacketKind::Ack, Bytes::new()));
             }
         }
     }

@@ -127,9 +127,9 @@ async fn call(link: &Link, clock: Clock, wanted: Option<usize>) -> Result<Vec<Fo
             if found.len() >= AGENTS_MAX && !found.contains_key(&presence.id) {
                 continue;
             }
-            let known = found.entry(presence.id.clone()).or_insert_with(|| {
-                (presence.clone(), ClockOffset::default())
-            });
+            let known = found
+                .entry(presence.id.clone())
+                .or_insert_with(|| (presence.clone(), ClockOffset::default()));
             let (sent, there) = (presence.sent_ns, presence.clock_ns);
             known.1.round_trip(sent, there, received);
             known.0 = presence;

@@ -69,9 +69,7 @@ impl Link {
         options = match &server.auth {
             Auth::Nothing => options,
             Auth::Token(token) => options.token(token.clone()),
-            Auth::User(user, password) => {
-                options.user_and_password(user.clone(), password.clone())
-            }
+            Auth::User(user, password) => options.user_and_password(user.clone(), password.clone()),
         };
         if server.tls {
             let config = tls::trusting(server.ca.as_deref()).map_err(Unconnected::Refused)?;

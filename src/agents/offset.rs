@@ -239,9 +239,16 @@ mod tests {
         let mut known = ClockOffset::default();
         known.round_trip(Nanos(0), Nanos(1_000), Nanos(100));
         // Its clock stood still for a second.
-        known.round_trip(Nanos(2_000_000_000), Nanos(1_000_001_000), Nanos(2_000_000_100));
+        known.round_trip(
+            Nanos(2_000_000_000),
+            Nanos(1_000_001_000),
+            Nanos(2_000_000_100),
+        );
         let estimate = known.at(Nanos(2_000_000_100)).unwrap();
-        assert!((estimate.offset_ns + 999_999_000).abs() <= 100, "{estimate:?}");
+        assert!(
+            (estimate.offset_ns + 999_999_000).abs() <= 100,
+            "{estimate:?}"
+        );
         // What cannot be is left out.
         known.round_trip(Nanos(10), Nanos(0), Nanos(9));
         assert_eq!(known.round_trips(), 2);
@@ -255,6 +262,9 @@ mod tests {
             known.round_trip(Nanos(sent), Nanos(sent + 5_050), Nanos(sent + 100));
         }
         assert!(known.kept.len() <= KEPT_MAX);
-        assert_eq!(known.at(Nanos(50_000 * 900_000_000)).unwrap().offset_ns, 5_000);
+        assert_eq!(
+            known.at(Nanos(50_000 * 900_000_000)).unwrap().offset_ns,
+            5_000
+        );
     }
 }

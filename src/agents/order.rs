@@ -129,7 +129,9 @@ impl LoadOrder {
         let (first, _) = targets
             .first()
             .ok_or_else(|| Error::usage("failed to plan the load: it goes nowhere"))?;
-        let sent = targets.iter().map(|(setup, weight)| SentTarget::of(setup, *weight));
+        let sent = targets
+            .iter()
+            .map(|(setup, weight)| SentTarget::of(setup, *weight));
         Ok(Self {
             plan: first.plan.clone(),
             portion: Portion::WHOLE,
@@ -226,11 +228,7 @@ impl SentTarget {
         };
         let tls = |asked: &Option<TlsAsked>| asked.as_ref().map(Tls::as_asked).transpose();
         let redirects = tls(&self.redirects)?.map(|tls| Redirects {
-            hosts: KnownHosts::look_up(
-                allowed.clone(),
-                std::iter::once(named.host.as_str()),
-                &[],
-            ),
+            hosts: KnownHosts::look_up(allowed.clone(), std::iter::once(named.host.as_str()), &[]),
             tls,
         });
         Ok(Endpoint {
@@ -269,10 +267,12 @@ fn named(encrypted: bool, authority: &str) -> Result<HttpOrigin> {
 
 /// A target that is this machine's alone: its address is a loopback's.
 pub(super) fn only_here(targets: &[(Setup, u32)]) -> Option<SocketAddr> {
-    targets.iter().find_map(|(setup, _)| match setup.endpoint.address {
-        Address::Tcp(address) => is_loopback(address.ip()).then_some(address),
-        Address::Unix(_) => None,
-    })
+    targets
+        .iter()
+        .find_map(|(setup, _)| match setup.endpoint.address {
+            Address::Tcp(address) => is_loopback(address.ip()).then_some(address),
+            Address::Unix(_) => None,
+        })
 }
 
 #[cfg(test)]
@@ -342,7 +342,13 @@ mod tests {
         assert_eq!((setup.clock, *weight), (clock, 3));
         assert_eq!(setup.endpoint.address, own.endpoint.address);
         match (&setup.work, &own.work) {
-            (Work::Http { host, work }, Work::Http { host: as_sent, work: own }) => {
+            (
+                Work::Http { host, work },
+                Work::Http {
+                    host: as_sent,
+                    work: own,
+                },
+            ) => {
                 assert_eq!((host, work), (as_sent, own));
             }
             other => panic!("{other:?}"),
@@ -359,7 +365,10 @@ mod tests {
         let order = sent(there(), &["192.0.2.1"]).unwrap();
         assert!(order.setups(&own, Clock::start()).is_ok());
         let refused = order.setups(&[], Clock::start()).unwrap_err();
-        assert!(refused.to_string().contains("--allow-host 192.0.2.1"), "{refused}");
+        assert!(
+            refused.to_string().contains("--allow-host 192.0.2.1"),
+            "{refused}"
+        );
         let order = sent(there(), &[]).unwrap();
         assert!(order.setups(&own, Clock::start()).is_err());
         // A name that the user gave an address for.

@@ -122,7 +122,9 @@ impl Packet {
         let Version { v } =
             serde_json::from_slice(&bytes[..end]).map_err(|cause| cause.to_string())?;
         if v != VERSION {
-            return Err(format!("it is of version {v} of the protocol, and this is {VERSION}"));
+            return Err(format!(
+                "it is of version {v} of the protocol, and this is {VERSION}"
+            ));
         }
         let header: Header =
             serde_json::from_slice(&bytes[..end]).map_err(|cause| cause.to_string())?;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::offset::{ClockOffset, Estimate, skew_ns};
 use super::order::Order;
-use super::packet::{Header, Packet, Presence, VERSION, PacketKind, agent_subject};
+use super::packet::{Header, Packet, PacketKind, Presence, VERSION, agent_subject};
 use super::stream::{Inbox, Outbox};
 use crate::plan::Portion;
 use crate::record::{AgentFacts, AgentMeasured};
@@ -94,7 +94,12 @@ impl Peer {
     }
 
     /// A packet for it.
-    pub(super) fn packet(&mut self, session: &str, what: PacketKind, payload: Bytes) -> (String, Bytes) {
+    pub(super) fn packet(
+        &mut self,
+        session: &str,
+        what: PacketKind,
+        payload: Bytes,
+    ) -> (String, Bytes) {
         self.owes_ack = false;
         let header = Header {
             v: VERSION,

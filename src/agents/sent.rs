@@ -100,7 +100,8 @@ mod tests {
         }
         sums.sort_by_key(|sum| (sum.from, sum.source.to_string(), sum.counters.kind()));
         for sum in &mut sums {
-            sum.histograms.retain(|(_, histogram)| !histogram.is_empty());
+            sum.histograms
+                .retain(|(_, histogram)| !histogram.is_empty());
             sum.histograms.sort_by_key(|(measure, _)| *measure);
         }
         // The bytes too, which other tools read.
@@ -152,7 +153,11 @@ mod tests {
                     for _ in 0..value % 9 {
                         counters.count(200);
                     }
-                    (SourceName::User, Counters::Statuses(counters), Measure::Service)
+                    (
+                        SourceName::User,
+                        Counters::Statuses(counters),
+                        Measure::Service,
+                    )
                 }
                 _ => (
                     SourceName::Generator,

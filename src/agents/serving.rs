@@ -12,7 +12,7 @@ use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::order::{LoadOrder, Order, Report};
-use super::packet::{self, Header, Packet, Presence, VERSION, PacketKind, session_subject};
+use super::packet::{self, Header, Packet, PacketKind, Presence, VERSION, session_subject};
 use super::sent::SentSample;
 use super::settings::LEASES;
 use super::stream::{Inbox, Outbox, Piece};
@@ -127,7 +127,12 @@ impl Drop for Engaged {
 }
 
 impl Serving {
-    pub(super) fn new(own: Own, clock: Clock, hands: Hands, told: UnboundedSender<ThreadReport>) -> Self {
+    pub(super) fn new(
+        own: Own,
+        clock: Clock,
+        hands: Hands,
+        told: UnboundedSender<ThreadReport>,
+    ) -> Self {
         Self {
             own,
             clock,
@@ -358,7 +363,9 @@ impl Serving {
         for (setup, _) in setups.iter_mut() {
             setup.clock = clock;
         }
-        let interval = setups.first().map_or(Nanos::from_secs(1), |(setup, _)| setup.plan.interval);
+        let interval = setups
+            .first()
+            .map_or(Nanos::from_secs(1), |(setup, _)| setup.plan.interval);
         let (told, engagement) = (self.told.clone(), self.engagements);
         let generator = Generator::portion(setups, *portion, move |update| {
             // The agent outlives its threads; where it does not, nobody listens.
@@ -483,7 +490,10 @@ impl Serving {
         };
         let text = serde_json::to_vec(report).unwrap_or_default();
         if engaged.out.push(text).is_err() {
-            self.let_go("its deliveries were not acknowledged, and it holds no more", true);
+            self.let_go(
+                "its deliveries were not acknowledged, and it holds no more",
+                true,
+            );
         }
     }
 
@@ -523,7 +533,8 @@ impl Serving {
             ack,
             what,
         };
-        self.outgoing.push((subject, Packet { header, payload }.encode()));
+        self.outgoing
+            .push((subject, Packet { header, payload }.encode()));
     }
 
     /// Sends what is due.
@@ -538,7 +549,11 @@ impl Serving {
             };
             self.send(what, piece.payload);
         }
-        if self.engaged.as_ref().is_some_and(|engaged| engaged.owes_ack) {
+        if self
+            .engaged
+            .as_ref()
+            .is_some_and(|engaged| engaged.owes_ack)
+        {
             self.send(PacketKind::Ack, Bytes::new());
         }
     }

@@ -114,8 +114,7 @@ impl NatsServer {
             .into_iter()
             .flatten()
             .peekable();
-        self.tls
-            || addresses.peek().is_some() && addresses.all(|address| is_loopback(address.ip()))
+        self.tls || addresses.peek().is_some() && addresses.all(|address| is_loopback(address.ip()))
     }
 }
 
@@ -190,7 +189,11 @@ mod tests {
     #[test]
     fn a_server_is_read_in_its_parts() {
         for (url, address, auth) in [
-            ("nats://127.0.0.1:4222", "nats://127.0.0.1:4222", Auth::Nothing),
+            (
+                "nats://127.0.0.1:4222",
+                "nats://127.0.0.1:4222",
+                Auth::Nothing,
+            ),
             // the usual port
             ("nats://localhost", "nats://localhost:4222", Auth::Nothing),
             ("tls://nats.test/", "tls://nats.test:4222", Auth::Nothing),
@@ -198,7 +201,11 @@ mod tests {
             ("nats://a.test:80", "nats://a.test:80", Auth::Nothing),
             ("nats://[::1]:9", "nats://[::1]:9", Auth::Nothing),
             ("nats://[::1]", "nats://[::1]:4222", Auth::Nothing),
-            ("tls://s3cret@a.test", "tls://a.test:4222", Auth::Token("s3cret".into())),
+            (
+                "tls://s3cret@a.test",
+                "tls://a.test:4222",
+                Auth::Token("s3cret".into()),
+            ),
             (
                 "nats://me:p@ss@a.test:1",
                 "nats://a.test:1",
@@ -215,13 +222,22 @@ mod tests {
 
     #[test]
     fn what_is_no_server_is_refused_without_repeating_it() {
-        for url in ["", "127.0.0.1:4222", "http://s3cret@a", "nats://", "nats://s3cret@a/b"] {
+        for url in [
+            "",
+            "127.0.0.1:4222",
+            "http://s3cret@a",
+            "nats://",
+            "nats://s3cret@a/b",
+        ] {
             let refused = server(url).unwrap_err().to_string();
             assert!(!refused.contains("s3cret"), "{refused}");
         }
         let twice = NatsServer::new("nats://s3cret@a", Some("other".into()), None);
         let refused = twice.unwrap_err().to_string();
-        assert!(refused.contains("twice") && !refused.contains("s3cret"), "{refused}");
+        assert!(
+            refused.contains("twice") && !refused.contains("s3cret"),
+            "{refused}"
+        );
     }
 
     #[test]

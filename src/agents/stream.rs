@@ -273,7 +273,10 @@ mod tests {
         for place in [0, 3, 0, 3, 4] {
             inbox.take(pieces[place].clone()).unwrap();
         }
-        assert_eq!((inbox.through(), inbox.missing(), inbox.repeated()), (1, 2, 2));
+        assert_eq!(
+            (inbox.through(), inbox.missing(), inbox.repeated()),
+            (1, 2, 2)
+        );
         // Nothing is sent again before its time.
         assert!(out.due(RESEND - Nanos(1)).is_empty());
         assert_eq!(out.due(RESEND).len(), 5);

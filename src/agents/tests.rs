@@ -12,7 +12,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::conducting::Conducting;
 use super::order::Report;
-use super::packet::{Call, Header, Packet, Presence, VERSION, PacketKind, presence};
+use super::packet::{Call, Header, Packet, PacketKind, Presence, VERSION, presence};
 use super::peer::PeerState;
 use super::sent::SentSample;
 use super::serving::{Hands, Own, Serving, ThreadReport};
@@ -95,7 +95,8 @@ impl Network {
         let mut agents: Vec<Agent> = names.iter().map(|name| agent(name)).collect();
         let present = agents.iter_mut().map(presence_of).collect();
         let how = (LEASE, on_lost);
-        let conducting = Conducting::new("5e5510".into(), "a test".into(), how, present, Nanos::ZERO);
+        let conducting =
+            Conducting::new("5e5510".into(), "a test".into(), how, present, Nanos::ZERO);
         Self {
             agents,
             conducting,
@@ -237,7 +238,11 @@ fn a_server_that_restarts_within_the_lease_costs_nothing() {
     }
     network.down = false;
     network.all_done(&told, 40);
-    let lost = network.conducting.peers.iter().any(|it| it.state == PeerState::Lost);
+    let lost = network
+        .conducting
+        .peers
+        .iter()
+        .any(|it| it.state == PeerState::Lost);
     assert!(!lost);
 }
 
@@ -252,7 +257,11 @@ fn who_is_cut_off_lets_go_by_himself_and_counts_as_lost() {
     network.step();
     network.step();
     let said = network.agents[0].serving.said();
-    assert!(said.iter().any(|it| it.contains("nothing was heard of the conductor")), "{said:?}");
+    assert!(
+        said.iter()
+            .any(|it| it.contains("nothing was heard of the conductor")),
+        "{said:?}"
+    );
     // It is free again, and the other goes on.
     network.agents[0].cut_off = false;
     assert_eq!(presence_of(&mut network.agents[0]).busy, None);
@@ -295,7 +304,9 @@ fn an_agent_is_engaged_by_one_at_a_time() {
         },
         payload: Bytes::new(),
     };
-    network.agents[0].serving.arrived(network.now, &other.encode());
+    network.agents[0]
+        .serving
+        .arrived(network.now, &other.encode());
     let (subject, packet) = network.agents[0].serving.outgoing().pop().unwrap();
     assert!(subject.ends_with("session.other"));
     let PacketKind::Leave { reason } = Packet::decode(&packet).unwrap().header.what else {
@@ -436,7 +447,10 @@ fn a_share_that_is_lost_counts_as_not_offered_from_where_it_is_known() {
         let Event::AgentsBegan { agents } = events(&told)[0] else {
             panic!("{told:?}");
         };
-        let shares: Vec<_> = agents.iter().map(|it| (it.threads, it.of_threads)).collect();
+        let shares: Vec<_> = agents
+            .iter()
+            .map(|it| (it.threads, it.of_threads))
+            .collect();
         assert_eq!(shares, [(2, 4), (2, 4)]);
         let lost: Vec<_> = events(&told)
             .into_iter()
@@ -451,7 +465,10 @@ fn a_share_that_is_lost_counts_as_not_offered_from_where_it_is_known() {
         assert_eq!((lost.agent.as_str(), lost.from), ("b", Nanos::from_secs(3)));
         assert_eq!((lost.threads, lost.of_threads, lost.missing), (2, 4, 0));
         assert_eq!(lost.stops, on_lost == OnAgentLost::Stop);
-        assert!(lost.in_words().contains("50 %, counts as not offered from 3.0 s on"));
+        assert!(
+            lost.in_words()
+                .contains("50 %, counts as not offered from 3.0 s on")
+        );
     }
 }
 

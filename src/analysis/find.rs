@@ -9,8 +9,9 @@ use super::owners::TimeSpent;
 use super::recovery::Service;
 use super::totals::Totals;
 use super::{
-    agents, baseline, capacity, conservation, exhaustion, expectations, failures, gameday, incident,
-    journal, kinds, load, observation, observed, phases, sentences, series, steps, validity, wire,
+    agents, baseline, capacity, conservation, exhaustion, expectations, failures, gameday,
+    incident, journal, kinds, load, observation, observed, phases, sentences, series, steps,
+    validity, wire,
 };
 use crate::model::SourceName;
 use crate::record::{Event, Record, StopCause, Tallied, is_told};

@@ -136,7 +136,10 @@ mod tests {
     fn what_is_written_down_has_no_token() {
         for (word, shown) in [
             ("nats://s3cret@127.0.0.1:4222", "nats://127.0.0.1:4222"),
-            ("--agents=tls://me:s3cret@a.test", "--agents=tls://a.test:4222"),
+            (
+                "--agents=tls://me:s3cret@a.test",
+                "--agents=tls://a.test:4222",
+            ),
             ("nats://s3cret@a/b", "nats://(not shown)"),
             ("nats://127.0.0.1:4222", "nats://127.0.0.1:4222"),
             ("http://a@b", "http://a@b"),

@@ -7,9 +7,7 @@ use super::watch::Watch;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::gauges::{AcceptQueue, Machine};
-use crate::load::{
-    Address, Command, Endpoint, LoadSource, OwnThreads, Setup, Update, Work,
-};
+use crate::load::{Address, Command, Endpoint, LoadSource, OwnThreads, Setup, Update, Work};
 use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{Event, Observer, Sample, StopCause};

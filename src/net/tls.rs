@@ -80,7 +80,9 @@ impl Tls {
                 return roots(None);
             };
             let unreadable = |cause: &dyn std::fmt::Display| {
-                Error::usage(format!("failed to read the certificates that were sent: {cause}"))
+                Error::usage(format!(
+                    "failed to read the certificates that were sent: {cause}"
+                ))
             };
             let all = parsed(ca.as_bytes()).map_err(|cause| unreadable(&cause))?;
             let mut roots = RootCertStore::empty();

@@ -1,8 +1,8 @@
 //! A sample: what one source counted in one interval.
 
 use super::{
-    AcceptQueueCounters, AgentCounters, AttemptCounters, BalancerCounters, DependencyCounters, Event,
-    FailureCounters, GaugeCounters, GeneratorCounters, Histogram, IdentityCounters,
+    AcceptQueueCounters, AgentCounters, AttemptCounters, BalancerCounters, DependencyCounters,
+    Event, FailureCounters, GaugeCounters, GeneratorCounters, Histogram, IdentityCounters,
     InstanceCounters, MachineCounters, OperationCounters, ProbeCounters, ProcessCounters,
     StatusCounters,
 };

@@ -81,7 +81,10 @@ pub(crate) struct Line {
 /// As a table.
 pub(crate) fn text(lines: &[Line], server: &str, quiet: bool) -> String {
     if quiet {
-        return lines.iter().map(|line| format!("{}\n", line.name)).collect();
+        return lines
+            .iter()
+            .map(|line| format!("{}\n", line.name))
+            .collect();
     }
     if lines.is_empty() {
         return format!("No agent waits at {server}; start one with `threadbare agent`.\n");
@@ -91,10 +94,9 @@ pub(crate) fn text(lines: &[Line], server: &str, quiet: bool) -> String {
     rows.extend(lines.iter().map(|line| {
         vec![
             printable(&line.name).into_owned(),
-            line.busy.as_deref().map_or_else(
-                || "waits".to_owned(),
-                |busy| printable(busy).into_owned(),
-            ),
+            line.busy
+                .as_deref()
+                .map_or_else(|| "waits".to_owned(), |busy| printable(busy).into_owned()),
             printable(&line.version).into_owned(),
             line.cores.to_string(),
             maybe(line.offset_us, |us| format!("{:+.6}", us / 1e6)),
@@ -141,7 +143,10 @@ mod tests {
             .map(|row| row.split_whitespace().collect())
             .collect();
         assert_eq!(rows.len(), 3, "{told}");
-        assert_eq!(rows[1], ["east-1", "waits", "0.1.0", "8", "-1.500000", "0.120"]);
+        assert_eq!(
+            rows[1],
+            ["east-1", "waits", "0.1.0", "8", "-1.500000", "0.120"]
+        );
         assert!(told.contains("a load, mine"));
         assert_eq!(text(&lines, "nats://a", true), "east-1\nwest-1\n");
         assert!(text(&[], "nats://a", false).contains("No agent waits at nats://a"));

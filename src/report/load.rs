@@ -408,7 +408,9 @@ fn kinds(findings: &Findings) -> String {
 /// Each agent, where agents sent the load, and how well they began together.
 fn agents(findings: &Findings) -> String {
     let told = findings.agents.as_ref();
-    let told = told.map_or_else(String::new, |it| format!("  agents        {}\n", it.sentence()));
+    let told = told.map_or_else(String::new, |it| {
+        format!("  agents        {}\n", it.sentence())
+    });
     told + &laid_out(by_agent::table(findings))
 }
 

@@ -95,7 +95,9 @@ pub(crate) fn serve_agent(settings: &AgentSettings, say: &mut dyn FnMut(&str)) -
         }),
     };
     agents::serve(settings, hands, stopped, say)?;
-    Ok(interrupt.signal().map_or(0, |signal| EXIT_SIGNAL_BASE + signal))
+    Ok(interrupt
+        .signal()
+        .map_or(0, |signal| EXIT_SIGNAL_BASE + signal))
 }
 
 /// Who is there.

@@ -6,7 +6,16 @@ use super::conserved;
 use super::rig::{Agent, Nats, PATIENCE, Target, found, load};
 use crate::run::{alone, wait_until};
 
-const LOAD: [&str; 8] = ["-R", "200", "-d", "8s", "--generators", "2", "--lease", "2s"];
+const LOAD: [&str; 8] = [
+    "-R",
+    "200",
+    "-d",
+    "8s",
+    "--generators",
+    "2",
+    "--lease",
+    "2s",
+];
 
 /// A load of two agents, well under way.
 fn begun(nats: &Nats, target: &Target, more: &[&str]) -> std::process::Child {
@@ -27,7 +36,10 @@ fn an_agent_that_is_killed_leaves_the_others_their_shares() {
     let (found, code) = found(load);
     assert_eq!(code, 97, "{found}");
     let reasons = found["measurement"]["reasons"].to_string();
-    assert!(reasons.contains("agent west-1 was lost") && reasons.contains("50 %"), "{reasons}");
+    assert!(
+        reasons.contains("agent west-1 was lost") && reasons.contains("50 %"),
+        "{reasons}"
+    );
     assert!(!reasons.contains("does not add up"), "{reasons}");
     let agents = &found["agents"]["agents"];
     assert!(agents[0]["lost_s"].is_null());
@@ -51,7 +63,11 @@ fn a_run_ends_with_an_agent_where_it_is_told_to() {
     let killed = Instant::now();
     west.kill();
     let (found, code) = found(load);
-    assert!(killed.elapsed() < Duration::from_secs(30), "{:?}", killed.elapsed());
+    assert!(
+        killed.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        killed.elapsed()
+    );
     // As a run that its own stop condition ended.
     assert_eq!(code, 1, "{found}");
     assert_eq!(found["complete"], false);
@@ -72,7 +88,9 @@ fn a_nats_server_that_restarts_costs_nothing() {
     nats.kill();
     // The load goes on meanwhile: its agents know what to do.
     let before = target.asked();
-    wait_until(PATIENCE, "the load goes on", || target.asked() > before + 200);
+    wait_until(PATIENCE, "the load goes on", || {
+        target.asked() > before + 200
+    });
     nats.start_again();
     let (found, code) = found(load);
     assert!(matches!(code, 0 | 97), "{found}");
@@ -81,7 +99,11 @@ fn a_nats_server_that_restarts_costs_nothing() {
     for agent in found["agents"]["agents"].as_array().unwrap() {
         assert!(agent["lost_s"].is_null(), "{agent}");
     }
-    assert!(agents.iter().all(|agent| !agent.has_said("nothing was heard")));
+    assert!(
+        agents
+            .iter()
+            .all(|agent| !agent.has_said("nothing was heard"))
+    );
 }
 
 #[test]

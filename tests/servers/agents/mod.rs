@@ -13,9 +13,20 @@ use rig::{Agent, Nats, Target, found, load, said};
 /// What must hold whoever died: nothing is counted twice, and nothing is made up.
 fn conserved(found: &serde_json::Value) -> u64 {
     let count = |key: &str| found["conservation"][key].as_u64().unwrap();
-    let ends = ["succeeded", "failed", "timed_out", "missed_deadline", "shed", "unfinished"];
+    let ends = [
+        "succeeded",
+        "failed",
+        "timed_out",
+        "missed_deadline",
+        "shed",
+        "unfinished",
+    ];
     let scheduled = count("scheduled");
-    assert_eq!(scheduled, ends.iter().map(|key| count(key)).sum::<u64>(), "{found}");
+    assert_eq!(
+        scheduled,
+        ends.iter().map(|key| count(key)).sum::<u64>(),
+        "{found}"
+    );
     scheduled
 }
 
@@ -30,14 +41,29 @@ fn two_agents_send_the_schedule_of_one_machine() {
                 [[operation.step]]\nrequest = 'GET /${number}/${item}'\n";
     fs::write(&file, text).unwrap();
     let file = file.display().to_string();
-    let arguments = ["-R", "500", "-d", "3s", "--arrivals", "poisson", "--seed", "5", "--file", &file];
+    let arguments = [
+        "-R",
+        "500",
+        "-d",
+        "3s",
+        "--arrivals",
+        "poisson",
+        "--seed",
+        "5",
+        "--file",
+        &file,
+    ];
     let here = Target::start();
     let output = threadbare()
         .args(["load", &here.url(), "--json"])
         .args(arguments)
         .output()
         .unwrap();
-    assert!(matches!(output.status.code(), Some(0 | 97)), "{}", said(&output));
+    assert!(
+        matches!(output.status.code(), Some(0 | 97)),
+        "{}",
+        said(&output)
+    );
     let there = Target::start();
     let with = [&arguments[..], &["--generators", "2"]].concat();
     let (found, code) = found(load(&there.url(), &nats.url(), &with));
@@ -47,7 +73,10 @@ fn two_agents_send_the_schedule_of_one_machine() {
     assert_eq!(conserved(&found), there.asked() as u64);
     let agents = &found["agents"];
     let names: Vec<_> = agents["agents"].as_array().unwrap().iter().collect();
-    assert_eq!((names[0]["name"].as_str(), names[1]["name"].as_str()), (Some("east-1"), Some("west-1")));
+    assert_eq!(
+        (names[0]["name"].as_str(), names[1]["name"].as_str()),
+        (Some("east-1"), Some("west-1"))
+    );
     for agent in names {
         assert_eq!(agent["share"], 0.5);
         assert!(agent["deliveries"].as_u64().unwrap() > 0 && agent["lost_s"].is_null());
@@ -88,7 +117,11 @@ fn a_run_of_the_fleet_is_sent_by_agents_of_this_machine() {
         .args([&run, &file])
         .output()
         .unwrap();
-    assert!(matches!(output.status.code(), Some(0 | 97)), "{}", said(&output));
+    assert!(
+        matches!(output.status.code(), Some(0 | 97)),
+        "{}",
+        said(&output)
+    );
     let found = crate::run::summary(&run).unwrap();
     assert_eq!(conserved(&found), 240);
     assert_eq!(found["agents"]["agents"].as_array().unwrap().len(), 2);
@@ -132,8 +165,16 @@ fn a_token_and_encryption_are_needed_where_they_are_asked_for() {
     let run = folder.path().join("run").display().to_string();
     let with_token = url.replace("tls://", "tls://s3cret@");
     let arguments = [
-        "-n", "50", "-R", "100", "-H", "authorization: Bearer t0ken-of-the-load", "--agents-ca", &ca,
-        "--out", &run,
+        "-n",
+        "50",
+        "-R",
+        "100",
+        "-H",
+        "authorization: Bearer t0ken-of-the-load",
+        "--agents-ca",
+        &ca,
+        "--out",
+        &run,
     ];
     let (found, code) = found(load(&target.url(), &with_token, &arguments));
     assert!(matches!(code, 0 | 97), "{found}");
@@ -160,7 +201,10 @@ fn an_agent_sends_to_no_host_that_its_own_start_did_not_allow() {
     let output = load.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(3), "{}", said(&output));
     let said = said(&output);
-    assert!(said.contains("east-1") && said.contains("--allow-host 192.0.2.1"), "{said}");
+    assert!(
+        said.contains("east-1") && said.contains("--allow-host 192.0.2.1"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -168,14 +212,22 @@ fn whoever_is_there_is_listed_with_what_it_does() {
     let _alone = alone();
     let nats = Nats::start(&[]);
     let list = || {
-        let output = threadbare().args(["agents", &nats.url(), "--json"]).output().unwrap();
+        let output = threadbare()
+            .args(["agents", &nats.url(), "--json"])
+            .output()
+            .unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", said(&output));
         serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
     };
     assert_eq!(list(), serde_json::json!([]));
     let _agents = ["b", "a"].map(|name| Agent::start(&nats.url(), name));
     let listed = list();
-    let names: Vec<_> = listed.as_array().unwrap().iter().map(|it| &it["name"]).collect();
+    let names: Vec<_> = listed
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| &it["name"])
+        .collect();
     assert_eq!(names, ["a", "b"]);
     assert!(listed[0]["cores"].as_u64().unwrap() >= 1 && listed[0]["busy"].is_null());
     assert!(listed[0]["offset_bound_us"].as_f64().unwrap() < 50_000.0);

@@ -36,9 +36,13 @@ impl Networks {
         must(&format!("link set {BRIDGE} up"));
         for (name, number) in networks.0.iter().zip(2..) {
             must(&format!("netns add {name}"));
-            must(&format!("link add {name}-o type veth peer name eth0 netns {name}"));
+            must(&format!(
+                "link add {name}-o type veth peer name eth0 netns {name}"
+            ));
             must(&format!("link set {name}-o master {BRIDGE} up"));
-            must(&format!("-n {name} addr add 198.18.77.{number}/24 dev eth0"));
+            must(&format!(
+                "-n {name} addr add 198.18.77.{number}/24 dev eth0"
+            ));
             must(&format!("-n {name} link set eth0 up"));
             must(&format!("-n {name} link set lo up"));
         }
@@ -106,8 +110,20 @@ fn agents_behind_delay_loss_and_a_partition() {
     let target = Target::at(HOST);
     let url = nats.encrypted_url().replace("tls://", "tls://s3cret@");
     let arguments = [
-        "-R", "300", "-d", "12s", "--generators", "3", "--agents-ca", &ca, "--allow-host", HOST,
-        "--lease", "3s", "--timeout", "5s",
+        "-R",
+        "300",
+        "-d",
+        "12s",
+        "--generators",
+        "3",
+        "--agents-ca",
+        &ca,
+        "--allow-host",
+        HOST,
+        "--lease",
+        "3s",
+        "--timeout",
+        "5s",
     ];
     let load = load(&target.url(), &url, &arguments);
     wait_until(PATIENCE, "the load is under way", || target.asked() > 600);
@@ -120,7 +136,10 @@ fn agents_behind_delay_loss_and_a_partition() {
         let mut all = agents.as_array().unwrap().iter();
         all.find(|agent| agent["name"] == name).unwrap()
     };
-    assert!(of("near")["lost_s"].is_null() && of("far")["lost_s"].is_null(), "{agents}");
+    assert!(
+        of("near")["lost_s"].is_null() && of("far")["lost_s"].is_null(),
+        "{agents}"
+    );
     assert!(of("gone")["lost_s"].as_f64().unwrap() < 12.0);
     // They began together as well as round trips of 80 ms, whose two ways are unlike, tell.
     for (name, most) in [("near", 10_000.0), ("far", 60_000.0)] {

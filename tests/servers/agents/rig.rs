@@ -68,7 +68,15 @@ impl Nats {
         authority(folder, host);
         let file = |name: &str| folder.join(name).display().to_string();
         let (cert, key) = (file("cert.pem"), file("key.pem"));
-        let arguments = ["--auth", token, "--tls", "--tlscert", &cert, "--tlskey", &key];
+        let arguments = [
+            "--auth",
+            token,
+            "--tls",
+            "--tlscert",
+            &cert,
+            "--tlskey",
+            &key,
+        ];
         Self::at(host, &arguments)
     }
 
@@ -173,7 +181,10 @@ impl Agent {
             .spawn()
             .unwrap();
         let said = Arc::new(Mutex::new(Vec::new()));
-        let (lines, heard) = (BufReader::new(child.stderr.take().unwrap()), Arc::clone(&said));
+        let (lines, heard) = (
+            BufReader::new(child.stderr.take().unwrap()),
+            Arc::clone(&said),
+        );
         thread::spawn(move || {
             for line in lines.lines().map_while(Result::ok) {
                 heard.lock().unwrap().push(line);
@@ -185,7 +196,11 @@ impl Agent {
     }
 
     pub(crate) fn has_said(&self, what: &str) -> bool {
-        self.said.lock().unwrap().iter().any(|line| line.contains(what))
+        self.said
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|line| line.contains(what))
     }
 
     pub(crate) fn await_saying(&self, what: &str) {
@@ -284,7 +299,10 @@ pub(crate) fn found(load: Child) -> (Value, i32) {
     let code = output.status.code().unwrap_or(-1);
     let text = String::from_utf8_lossy(&output.stdout);
     let found = serde_json::from_str(&text);
-    (found.unwrap_or_else(|_| panic!("{code}: {}", said(&output))), code)
+    (
+        found.unwrap_or_else(|_| panic!("{code}: {}", said(&output))),
+        code,
+    )
 }
 
 pub(crate) fn said(output: &Output) -> String {

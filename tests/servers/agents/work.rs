@@ -38,15 +38,25 @@ fn same(command: &[&str], file: &str, during: impl FnOnce(&mut [Agent])) {
 #[test]
 fn seeds_by_agents_are_the_seeds_of_this_machine() {
     let _alone = alone();
-    same(&["simulate", "retry-collapse", "--seeds", "12"], "seeds.json", |_| {});
+    same(
+        &["simulate", "retry-collapse", "--seeds", "12"],
+        "seeds.json",
+        |_| {},
+    );
 }
 
 #[test]
 fn a_map_by_agents_is_the_map_of_this_machine_though_one_of_them_dies() {
     let _alone = alone();
     let command = [
-        "sweep", "retry-collapse", "--x", "load.rate=3..9/s", "--y", "target.fleet.queue=20..150",
-        "--points", "4",
+        "sweep",
+        "retry-collapse",
+        "--x",
+        "load.rate=3..9/s",
+        "--y",
+        "target.fleet.queue=20..150",
+        "--points",
+        "4",
     ];
     same(&command, "sweep.json", |agents| {
         agents[1].await_saying("engaged");
