@@ -51,16 +51,15 @@ impl RoundTrip {
         self.received.saturating_sub(self.sent)
     }
 
-    /// Between which offsets it leaves the other clock, at an instant of this one.
+    /// Between which offsets it leaves the other clock, at an instant of this one. The other
+    /// was read at some instant between the two: at the latest for the one bound, and at the
+    /// earliest for the other.
     fn bounds(&self, at: Nanos) -> (i128, i128) {
-        let away = at
-            .saturating_sub(self.received)
-            .max(self.sent.saturating_sub(at));
-        let slack = i128::from(away.0) * DRIFT_MOST_PPM / 1_000_000;
+        let slack = |read: Nanos| i128::from(at.0.abs_diff(read.0)) * DRIFT_MOST_PPM / 1_000_000;
         let there = i128::from(self.there.0);
         (
-            there - i128::from(self.received.0) - slack,
-            there - i128::from(self.sent.0) + slack,
+            there - i128::from(self.received.0) - slack(self.received),
+            there - i128::from(self.sent.0) + slack(self.sent),
         )
     }
 }
@@ -206,8 +205,8 @@ mod tests {
             let estimate = known.at(Nanos(at)).unwrap();
             let truth = i128::from(there(at, offset, ppm).0) - i128::from(at);
             let off = (i128::from(estimate.offset_ns) - truth).unsigned_abs();
-            // One nanosecond for what is rounded.
-            prop_assert!(off <= u128::from(estimate.bound_ns) + 1, "{off} {estimate:?}");
+            // Two nanoseconds for what is rounded.
+            prop_assert!(off <= u128::from(estimate.bound_ns) + 2, "{off} {estimate:?}");
         }
     }
 

@@ -318,8 +318,10 @@ fn an_agent_is_engaged_by_one_at_a_time() {
     network.all_done(&told, 3);
     // A server restarts, and the agent with it: what it knew is gone.
     network.agents[0] = agent("a");
+    let before = network.now;
     network.until("lost", |it| it.conducting.peers[0].state == PeerState::Lost);
-    assert!(network.now < LEASE, "{}", network.now);
+    let after = network.now.saturating_sub(before);
+    assert!(after < Nanos::from_secs(1), "{after}");
 }
 
 /// What an agent of a load would send, made by hand.
@@ -412,10 +414,10 @@ fn told(on_lost: OnAgentLost) -> Vec<Update> {
         }
     }
     assert!(conducting.are_open());
-    let heard = Arc::new(Mutex::new(Vec::new()));
+    let heard = Arc::new(Mutex::new(Vec::<Update>::new()));
     let telling = Arc::clone(&heard);
     let zero = Nanos::from_millis(40);
-    let tell = Box::new(move |update| telling.lock().unwrap().push(update));
+    let tell = Box::new(move |update: Update| telling.lock().unwrap().push(update));
     conducting.begin(zero, (4, 1), tell);
     let mut now = zero;
     for number in 0..12u64 {
@@ -509,6 +511,7 @@ fn deliveries_are_added_up_once_and_the_end_comes_last() {
     };
     assert_eq!((a.skew_ns, b.skew_ns, a.round_trips), (0, 0, 2));
     assert!((100_000..150_000).contains(&a.skew_bound_ns), "{a:?}");
-    assert_eq!((a.deliveries, a.repeated), (14, 14));
+    // The last comes once more after the end.
+    assert_eq!((a.deliveries, a.repeated), (14, 13));
     assert_eq!((b.deliveries, b.repeated), (3, 3));
 }

@@ -115,7 +115,7 @@ mod tests {
             let mut work = Work::new(jobs, tell);
             let mut has: [BTreeSet<usize>; 3] = Default::default();
             let mut late = BTreeSet::new();
-            let mut does = |work: &mut Work, place: usize| {
+            let does = |work: &mut Work, place: usize| {
                 work.done(place, Ok(format!("did {place}")));
             };
             for step in steps {
