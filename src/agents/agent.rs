@@ -108,7 +108,9 @@ async fn wait(
 
 async fn publish(link: &Link, serving: &mut Serving, say: &mut dyn FnMut(&str)) {
     for (subject, payload) in serving.outgoing() {
-        link.publish(subject, payload).await;
+        if !link.publish(subject, payload).await {
+            break; // what has to arrive is sent again
+        }
     }
     for text in serving.said() {
         say(&text);

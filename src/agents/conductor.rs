@@ -494,7 +494,9 @@ impl Session {
 
     async fn publish(&mut self) {
         for (subject, payload) in self.conducting.outgoing() {
-            self.link.publish(subject, payload).await;
+            if !self.link.publish(subject, payload).await {
+                break; // what has to arrive is sent again
+            }
         }
     }
 

@@ -20,6 +20,11 @@ use crate::net::tls;
 
 /// How long a server may take to answer.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// How long what is published may wait for room: its queue is full where the server does not
+/// read.
+const PUBLISH_WITHIN: Duration = Duration::from_millis(10);
+/// So often it is asked whether the server is there: one that is cut off is known after three.
+const PING_EVERY: Duration = Duration::from_secs(1);
 /// How long what was published last may take to leave.
 const FLUSH_WITHIN: Duration = Duration::from_millis(500);
 /// Longest pause before it is tried to connect again: a server that restarts is back at once.
@@ -59,6 +64,7 @@ impl Link {
         let mut options = ConnectOptions::new()
             .name(name)
             .connection_timeout(CONNECT_WITHIN)
+            .ping_interval(PING_EVERY)
             // Others that the server names were not named by the user.
             .ignore_discovered_servers()
             .reconnect_delay_callback(|tries| {
@@ -112,23 +118,18 @@ impl Link {
         self.client.new_inbox()
     }
 
-    /// Publishes, unless there is no connection now.
-    pub(super) async fn publish(&self, subject: String, payload: Bytes) {
-        if self.is_up() {
-            // Where the connection has been given up, the lease ends the rest.
-            let _ = self.client.publish(subject, payload).await;
-        }
+    /// Publishes, unless there is no connection now; false where nothing can be published.
+    ///
+    /// It never waits for a server that does not read: whoever publishes has a lease to keep.
+    pub(super) async fn publish(&self, subject: String, payload: Bytes) -> bool {
+        let publish = self.client.publish(subject, payload);
+        self.is_up() && matches!(timeout(PUBLISH_WITHIN, publish).await, Ok(Ok(())))
     }
 
     /// The same with a subject for answers.
-    pub(super) async fn ask(&self, subject: String, answers: String, payload: Bytes) {
-        if self.is_up() {
-            let published = self
-                .client
-                .publish_with_reply(subject, answers, payload)
-                .await;
-            let _ = published;
-        }
+    pub(super) async fn ask(&self, subject: String, answers: String, payload: Bytes) -> bool {
+        let publish = self.client.publish_with_reply(subject, answers, payload);
+        self.is_up() && matches!(timeout(PUBLISH_WITHIN, publish).await, Ok(Ok(())))
     }
 
     /// Waits until what was published has left, for a while.

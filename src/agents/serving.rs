@@ -172,6 +172,8 @@ impl Serving {
         let Ok(packet) = Packet::decode(bytes) else {
             return; // of another version, which `called` tells
         };
+        // A machine that stood still finds old packets: they do not bring a lease back.
+        self.lapse(now);
         let Header {
             session, ack, what, ..
         } = packet.header;
@@ -242,19 +244,27 @@ impl Serving {
 
     /// Time has passed.
     pub(super) fn tick(&mut self, now: Nanos) {
+        self.lapse(now);
         let Some(engaged) = &mut self.engaged else {
             return;
         };
-        if now.saturating_sub(engaged.heard) > engaged.lease {
-            let reason = format!("nothing was heard of the conductor for {}", engaged.lease);
-            return self.let_go(&reason, true);
-        }
         if let Duty::Loads(loading) = &mut engaged.duty {
             let read = loading.read(false);
             let mut samples = read.iter().map(SentSample::from).collect();
             self.count(&mut samples);
         }
         self.pump(now);
+    }
+
+    /// Lets go where nothing was heard of the conductor within the lease.
+    fn lapse(&mut self, now: Nanos) {
+        let Some(engaged) = &self.engaged else {
+            return;
+        };
+        if now.saturating_sub(engaged.heard) > engaged.lease {
+            let reason = format!("nothing was heard of the conductor for {}", engaged.lease);
+            self.let_go(&reason, true);
+        }
     }
 
     /// It is being ended.
