@@ -288,6 +288,34 @@ fn a_conductor_that_dies_leaves_everybody_free() {
 }
 
 #[test]
+fn old_packets_do_not_bring_a_lease_back() {
+    let mut network = Network::of(&["a"], OnAgentLost::GoOn);
+    network.open();
+    // It stood still for longer than its lease, and a ping of before waits for it.
+    let voice = Voice::of("a");
+    let ping = PacketKind::Ping {
+        sent_ns: network.now,
+    };
+    let mut packet = Packet::decode(&voice.packet(ping, Bytes::new())).unwrap();
+    packet.header.from = String::new();
+    let later = network.now + LEASE + STEP;
+    let serving = &mut network.agents[0].serving;
+    serving.arrived(later, &packet.encode());
+    let sent = serving.outgoing();
+    let kinds = sent
+        .iter()
+        .map(|(_, it)| Packet::decode(it).unwrap().header.what);
+    let kinds: Vec<PacketKind> = kinds.collect();
+    assert!(
+        kinds
+            .iter()
+            .all(|kind| matches!(kind, PacketKind::Leave { .. })),
+        "{kinds:?}"
+    );
+    assert_eq!(presence_of(&mut network.agents[0]).busy, None);
+}
+
+#[test]
 fn an_agent_is_engaged_by_one_at_a_time() {
     let mut network = Network::of(&["a"], OnAgentLost::GoOn);
     network.open();

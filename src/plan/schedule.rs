@@ -343,7 +343,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{ArrivalProcess, Load, Shape};
+    use crate::model::{ArrivalProcess, ClosedLoop, Load, Shape};
     use crate::units::Rate;
 
     /// Nearly the smallest plan there is.
@@ -402,6 +402,30 @@ mod tests {
     }
 
     proptest! {
+        /// In a closed loop what is asked follows the answers; its numbers are shared.
+        #[test]
+        fn the_users_of_a_closed_loop_share_its_operations(
+            (of, users) in (1u32..9).prop_flat_map(|of| (Just(of), of..40)),
+            operations in 0u64..300,
+            seed: u64,
+        ) {
+            let mut plan = plan();
+            plan.seed = seed;
+            plan.load.drive.operations = Some(operations);
+            plan.load.drive.closed = Some(ClosedLoop { users, think: Nanos::ZERO });
+            let mut numbers = Vec::new();
+            for index in 0..of {
+                let choices = vec![Choice { weight_end: 1, subjects: 1, users: 1, values: false }];
+                let mut schedule = Schedule::new(&plan, choices, Slice::nth(index, of));
+                while let Some(draft) = schedule.take() {
+                    numbers.push(draft.number);
+                    schedule.ended(draft.intended, Nanos::ZERO);
+                }
+            }
+            numbers.sort_unstable();
+            prop_assert!(numbers.into_iter().eq(0..operations));
+        }
+
         /// Whatever the arrivals' shape, slices lose, double and change nothing.
         #[test]
         fn the_union_of_the_slices_is_the_whole(
