@@ -15,7 +15,7 @@ use super::work::Work;
 use crate::load::{Command, Tell, Update};
 use crate::model::{FailureCause, SourceName};
 use crate::plan::Portion;
-use crate::record::{AgentCounters, AgentLost, Counters, Event, Sample};
+use crate::record::{AgentCounters, AgentLost, Counters, Event, Measure, Sample};
 use crate::units::Nanos;
 
 /// Between two pings while clocks are measured before a load.
@@ -124,18 +124,17 @@ impl Conducting {
     }
 
     /// Has all begin at an instant of the conductor's clock.
-    pub(super) fn begin(&mut self, zero: Nanos, (threads, places): (u32, u32), mut tell: Tell) {
+    pub(super) fn begin(
+        &mut self,
+        now: Nanos,
+        zero: Nanos,
+        (threads, places): (u32, u32),
+        mut tell: Tell,
+    ) {
         let facts = self.peers.iter().map(|peer| peer.facts(threads));
         tell(Update::Happened(Event::AgentsBegan {
             agents: facts.collect(),
         }));
-        for peer in &mut self.peers {
-            let taken = peer.offset.at(zero).map_or(0, |known| known.offset_ns);
-            peer.taken_ns = Some(taken);
-            let at_ns = Nanos(zero.0.saturating_add_signed(taken));
-            peer.tell(&Order::Begin { at_ns });
-            peer.state = PeerState::Works;
-        }
         self.measuring = false;
         self.load = Some(Load {
             tell,
@@ -147,6 +146,20 @@ impl Conducting {
             warnings: Vec::new(),
             failures: Vec::new(),
         });
+        for place in 0..self.peers.len() {
+            let peer = &mut self.peers[place];
+            if peer.state == PeerState::Lost {
+                // Between making ready and now: its whole share is not offered.
+                self.tell_loss(place);
+                continue;
+            }
+            let taken = peer.offset.at(zero).map_or(0, |known| known.offset_ns);
+            peer.taken_ns = Some(taken);
+            let at_ns = Nanos(zero.0.saturating_add_signed(taken));
+            peer.tell(&Order::Begin { at_ns });
+            peer.state = PeerState::Works;
+        }
+        self.ends(now);
     }
 
     /// Tells every agent what a generator is told.
@@ -349,19 +362,9 @@ impl Conducting {
         if before != PeerState::Works {
             self.refused.push(format!("{}: {reason}", peer.name()));
         }
-        if let Some(load) = &mut self.load {
-            let lost = AgentLost {
-                agent: peer.name().to_owned(),
-                threads: peer.threads(load.threads).saturating_mul(load.places),
-                of_threads: load.threads.saturating_mul(load.places),
-                from: peer.covered,
-                reason: reason.to_owned(),
-                missing: peer.inbox.missing(),
-                stops: self.on_lost == OnAgentLost::Stop,
-            };
-            (load.tell)(Update::Happened(Event::AgentLost(lost)));
-            self.ends(now);
-        }
+        peer.lost_because = reason.to_owned();
+        self.tell_loss(place);
+        self.ends(now);
         if let Some(work) = &mut self.work {
             work.again(tries);
             if self.peers.iter().all(|peer| peer.state == PeerState::Lost) {
@@ -372,6 +375,23 @@ impl Conducting {
             }
             self.fill();
         }
+    }
+
+    /// Tells that the share of an agent counts as not offered.
+    fn tell_loss(&mut self, place: usize) {
+        let (Some(load), peer) = (&mut self.load, &self.peers[place]) else {
+            return;
+        };
+        let lost = AgentLost {
+            agent: peer.name().to_owned(),
+            threads: peer.threads(load.threads).saturating_mul(load.places),
+            of_threads: load.threads.saturating_mul(load.places),
+            from: peer.covered,
+            reason: peer.lost_because.clone(),
+            missing: peer.inbox.missing(),
+            stops: self.on_lost == OnAgentLost::Stop,
+        };
+        (load.tell)(Update::Happened(Event::AgentLost(lost)));
     }
 
     /// Tells the end of the load once every agent that counts has told its own.
@@ -475,7 +495,11 @@ fn of_agent(sample: &Sample, name: &str) -> Option<Sample> {
                 delayed_ns: own.delayed_ns,
                 ..AgentCounters::default()
             },
-            sample.histograms.clone(),
+            sample
+                .histogram(Measure::SendLag)
+                .map(|lag| (Measure::SendLag, lag.clone()))
+                .into_iter()
+                .collect(),
         ),
         Counters::Machine(own) => (
             AgentCounters {

@@ -550,7 +550,8 @@ impl Session {
             } => {
                 let zero = Nanos(zero.saturating_sub(self.clock.origin()));
                 self.finished = Some(finished);
-                self.conducting.begin(zero, (threads, places), tell);
+                let now = self.clock.now();
+                self.conducting.begin(now, zero, (threads, places), tell);
             }
             Ask::Command(command) => self.conducting.command(command),
             Ask::HandOut(jobs, tell) => self.conducting.hand_out(Work::new(jobs, tell)),

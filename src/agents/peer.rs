@@ -48,6 +48,8 @@ pub(super) struct Peer {
     pub(super) covered: Nanos,
     /// Whether its last operation was scheduled.
     pub(super) load_ended: bool,
+    /// Why it was lost, where it was.
+    pub(super) lost_because: String,
     /// Pieces of work that it has.
     pub(super) tries: BTreeSet<usize>,
 }
@@ -68,6 +70,7 @@ impl Peer {
             taken_ns: None,
             covered: Nanos::ZERO,
             load_ended: false,
+            lost_because: String::new(),
             tries: BTreeSet::new(),
         }
     }

@@ -446,7 +446,7 @@ fn told(on_lost: OnAgentLost) -> Vec<Update> {
     let telling = Arc::clone(&heard);
     let zero = Nanos::from_millis(40);
     let tell = Box::new(move |update: Update| telling.lock().unwrap().push(update));
-    conducting.begin(zero, (4, 1), tell);
+    conducting.begin(Nanos::from_millis(35), zero, (4, 1), tell);
     let mut now = zero;
     for number in 0..12u64 {
         now += Nanos::from_secs(1);

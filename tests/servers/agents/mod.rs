@@ -65,7 +65,7 @@ fn two_agents_send_the_schedule_of_one_machine() {
         said(&output)
     );
     let there = Target::start();
-    let with = [&arguments[..], &["--generators", "2"]].concat();
+    let with = [&arguments[..], &["--generators", "2"][..]].concat();
     let (found, code) = found(load(&there.url(), &nats.url(), &with));
     assert!(matches!(code, 0 | 97), "{found}");
     // The same operations, with the same values, each once.
@@ -96,7 +96,7 @@ fn agents_in_a_closed_loop_share_its_users() {
     let target = Target::start();
     let arguments = ["-c", "6", "-n", "600", "--think", "1ms", "-d", "30s"];
     let (found, code) = found(load(&target.url(), &nats.url(), &arguments));
-    assert_eq!(code, 0, "{found}");
+    assert!(matches!(code, 0 | 97), "{found}");
     assert_eq!((conserved(&found), target.asked()), (600, 600));
 }
 

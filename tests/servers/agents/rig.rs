@@ -44,7 +44,7 @@ impl Nats {
     /// The same at another address of this machine.
     fn at(host: &str, arguments: &[&str]) -> Self {
         let [port] = free_ports();
-        let arguments = arguments.iter().map(|it| (*it).to_owned()).collect();
+        let arguments: Vec<String> = arguments.iter().map(|it| (*it).to_owned()).collect();
         let folder = tempfile::tempdir().unwrap();
         let child = spawn((host, port), &arguments, &folder);
         let nats = Self {
