@@ -543,3 +543,24 @@ fn deliveries_are_added_up_once_and_the_end_comes_last() {
     assert_eq!((a.deliveries, a.repeated), (14, 13));
     assert_eq!((b.deliveries, b.repeated), (3, 3));
 }
+
+#[test]
+fn who_is_lost_before_the_load_begins_sends_nothing_of_its_share() {
+    let mut network = Network::of(&["a", "b"], OnAgentLost::GoOn);
+    network.open();
+    network.agents[1].dead = true;
+    network.until("lost", |it| it.conducting.peers[1].state == PeerState::Lost);
+    let heard = Arc::new(Mutex::new(Vec::<Update>::new()));
+    let telling = Arc::clone(&heard);
+    let tell = Box::new(move |update: Update| telling.lock().unwrap().push(update));
+    let (now, zero) = (network.now, network.now + Nanos::from_secs(1));
+    network.conducting.begin(now, zero, (2, 3), tell);
+    let told = heard.lock().unwrap();
+    let [Event::AgentsBegan { agents }, Event::AgentLost(lost)] = events(&told)[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(agents.len(), 2);
+    assert_eq!((lost.agent.as_str(), lost.from), ("b", Nanos::ZERO));
+    // At each of three places one of two threads.
+    assert_eq!((lost.threads, lost.of_threads), (3, 6));
+}
