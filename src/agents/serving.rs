@@ -61,10 +61,7 @@ pub(super) struct ThreadReport {
     what: Telling,
 }
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a few a second, each moved once"
-)]
+#[expect(clippy::large_enum_variant, reason = "a few a second, each moved once")]
 enum Telling {
     Update(Update),
     Tried {
