@@ -313,6 +313,41 @@ pub const RECEIVER_ANSWER: Bound = Bound {
 /// Annotations that wait for their receiver at most: more than a run of a day has in an hour.
 pub const ANNOTATIONS_MAX: usize = 1_024;
 
+/// A packet of an agent or to one: a piece of a message with what is said of it.
+pub const AGENT_PACKET: Bound = Bound {
+    reader: "a packet between a conductor and an agent",
+    bytes: 128 * KIB,
+    entries: None,
+    depth: Some(JSON_DEPTH),
+    time: "the lease of the agents",
+    instead: "this is not what threadbare sends",
+};
+
+/// A message of an agent or to one: a plan with its values is the longest.
+pub const AGENT_MESSAGE: Bound = Bound {
+    reader: "a message between a conductor and an agent",
+    bytes: 256 * MIB,
+    entries: None,
+    depth: Some(JSON_DEPTH),
+    time: "the lease of the agents",
+    instead: "use fewer values: each agent is sent all of them",
+};
+
+/// What an agent says of itself, and who asks for it.
+pub const AGENT_CALL: Bound = Bound {
+    reader: "a call for agents, and the answer to one",
+    bytes: 4 * KIB,
+    entries: None,
+    depth: Some(JSON_DEPTH),
+    time: "2 s",
+    instead: "this is not what threadbare sends",
+};
+
+/// Agents that are known at a time.
+pub const AGENTS_MAX: usize = 256;
+/// What an agent holds that was not acknowledged, in bytes: some minutes of deliveries.
+pub const AGENT_OUTBOX_MAX: usize = 64 << 20;
+
 /// Messages that the console keeps for pages that come later: of a day's run a frame a
 /// second, twice.
 pub const CONSOLE_MESSAGES_MAX: usize = 200_000;
@@ -333,7 +368,7 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 pub const LISTENER_CONNECTIONS_MAX: usize = 64;
 
 /// Every bound, in the order of the documentation.
-pub const ALL: [Bound; 26] = [
+pub const ALL: [Bound; 29] = [
     SCENARIO,
     LINK,
     VALUES,
@@ -360,6 +395,9 @@ pub const ALL: [Bound; 26] = [
     CONSOLE,
     METRICS,
     RECEIVER_ANSWER,
+    AGENT_CALL,
+    AGENT_PACKET,
+    AGENT_MESSAGE,
 ];
 
 impl Bound {

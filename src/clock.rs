@@ -35,6 +35,13 @@ impl Clock {
         }
     }
 
+    /// A clock whose zero is this instant of this one.
+    pub const fn with_zero_at(self, zero: Nanos) -> Self {
+        Self {
+            origin: self.origin.saturating_add(zero.0),
+        }
+    }
+
     /// The origin in nanoseconds of `CLOCK_MONOTONIC`, for timers of the kernel,
     /// which are set to absolute instants.
     pub const fn origin(self) -> u64 {

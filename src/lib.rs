@@ -22,7 +22,7 @@
 //! | 5 | [`record`] |
 //! | 6 | `clients` |
 //! | 7 | [`analysis`], `load`, `fleet`, `target`, `proxy`, `gauges`, [`sim`] |
-//! | 8 | [`report`], `ui`, `console`, `telemetry`, `live`, `explore` |
+//! | 8 | [`report`], `ui`, `console`, `telemetry`, `live`, `explore`, `agents` |
 //! | 9 | `run`, `readers` (for tests only) |
 //! | 10 | `compare`, `limit` |
 //! | 11 | [`cli`] |
@@ -64,6 +64,10 @@ mod slots;
 mod sync;
 mod target;
 
+#[cfg(not(feature = "testing"))]
+mod agents;
+#[cfg(feature = "testing")]
+pub mod agents;
 #[cfg(not(feature = "testing"))]
 mod clients;
 #[cfg(feature = "testing")]

@@ -9,13 +9,13 @@ use std::sync::LazyLock;
 use crate::bounds;
 use crate::model::{PRESETS, Replay, Roles};
 use crate::record::Record;
-use crate::{analysis, fleet, gauges, net, proxy, report, scenario, target};
+use crate::{agents, analysis, fleet, gauges, net, proxy, report, scenario, target};
 
 /// A reader: its name, which is that of its corpus, and what it does with bytes.
 pub type Reader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub const READERS: [Reader; 14] = [
+pub const READERS: [Reader; 16] = [
     ("scenario", scenario_file),
     ("operations", operations),
     ("values", values),
@@ -30,6 +30,8 @@ pub const READERS: [Reader; 14] = [
     ("gauges", page),
     ("control", control),
     ("proxy_api", proxy_api),
+    ("agent_packet", agent_packet),
+    ("agent_call", agent_call),
 ];
 
 /// Cuts what is longer than the bound: a file of that length is refused before it is parsed.
@@ -135,6 +137,16 @@ pub fn control(bytes: &[u8]) {
 /// A request to the proxies' API: method, path, and in the next lines the body.
 pub fn proxy_api(bytes: &[u8]) {
     proxy::read_api(bytes);
+}
+
+/// A packet between a conductor and an agent, and the message in it.
+pub fn agent_packet(bytes: &[u8]) {
+    agents::read_packet(within(bytes, &bounds::AGENT_PACKET));
+}
+
+/// A call for agents, or the answer to one.
+pub fn agent_call(bytes: &[u8]) {
+    agents::read_call(bytes);
 }
 
 /// A plan, as `run.json` has it.

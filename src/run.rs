@@ -1,6 +1,7 @@
 //! Hands a plan to one backend, and its record to analysis and report; nobody
 //! else knows both.
 
+mod agents;
 mod load;
 mod people;
 mod stored;
@@ -11,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
 
+use crate::agents::Engagement;
 use crate::analysis::{self, Findings, SeedFindings, SeedShares, WhatIf};
 use crate::clock;
 use crate::error::{EXIT_SIGNAL_BASE, Error, Kind, Result};
@@ -31,6 +33,7 @@ use crate::ui;
 use crate::units::Nanos;
 use crate::{bounds, files};
 
+pub(crate) use agents::{find_agents, serve_agent};
 pub(crate) use load::{load, on_screen};
 pub(crate) use people::{Room, carried_out, is_run};
 pub(crate) use stored::{directories, runs, trend};
@@ -70,6 +73,8 @@ pub(crate) struct Options {
     pub command: Vec<String>,
     /// The file that a load's histograms are written to, an interval at a time.
     pub histograms: Option<PathBuf>,
+    /// Agents that send the load, or do the work; none: this process does.
+    pub agents: Option<Engagement>,
 }
 
 /// Carries out the plan live, writes its reports and prints the answer.
@@ -88,7 +93,14 @@ pub(crate) fn live(plan: Plan, options: &Options) -> Result<Findings> {
 ///
 /// As [`live`].
 pub(crate) fn live_with(plan: Plan, options: &Options, room: Room) -> Result<Findings> {
-    let warnings = live::preflight(&plan, &options.allowed)?;
+    let mut plan = plan;
+    let mut here = plan.clone();
+    if options.agents.is_some() && plan.target.is_some() {
+        // The load's connections are those of other machines.
+        here.load.connections = 1;
+    }
+    let warnings = live::preflight(&here, &options.allowed)?;
+    let mut source = agents::source(&mut plan, options)?;
     let header = header(plan, Backend::Live, options);
     let directory = directory(&header, options);
     let binary = own_program();
@@ -105,11 +117,14 @@ pub(crate) fn live_with(plan: Plan, options: &Options, room: Room) -> Result<Fin
         &header.plan,
         &mut recorder,
         (&binary, &options.allowed),
+        &mut *source,
         &warnings,
         room.orders,
         &mut observer,
     );
     drop(observer);
+    // Agents are free for others while the reports are written.
+    drop(source);
     let reported = read_own(&directory).and_then(|(record, mut findings)| {
         let mut written = write_files(&directory, &record, &findings);
         // The reports are there before what takes its time is computed.
@@ -369,7 +384,9 @@ pub(crate) fn trials(
     options: &Options,
 ) -> Result<Vec<Vec<SeedFindings>>> {
     explored(options, |progress| {
-        explore::seeds(plans, seeds, bounds, progress)
+        agents::elsewhere(options, "seeds of a scenario", |elsewhere| {
+            explore::seeds_by(elsewhere, plans, seeds, bounds, progress)
+        })
     })
 }
 
@@ -422,7 +439,9 @@ pub(crate) fn sweep(
         )));
     }
     let sweep = explored(options, |progress| {
-        explore::sweep(plan_of, axes, grid, bounds, progress)
+        agents::elsewhere(options, "points of a map", |elsewhere| {
+            explore::sweep_by(elsewhere, plan_of, axes, grid, bounds, progress)
+        })
     });
     let sweep = sweep.inspect_err(|_| {
         // The claim goes with it, so that the directory can be named again.

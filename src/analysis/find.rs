@@ -9,9 +9,9 @@ use super::owners::TimeSpent;
 use super::recovery::Service;
 use super::totals::Totals;
 use super::{
-    baseline, capacity, conservation, exhaustion, expectations, failures, gameday, incident,
-    journal, kinds, load, observation, observed, phases, refused, sentences, series, steps,
-    validity, wire,
+    agents, baseline, capacity, conservation, exhaustion, expectations, failures, gameday,
+    incident, journal, kinds, load, observation, observed, phases, refused, sentences, series,
+    steps, validity, wire,
 };
 use crate::model::SourceName;
 use crate::record::{Event, Record, StopCause, Tallied, is_told};
@@ -71,6 +71,7 @@ pub fn findings(record: &Record) -> Findings {
             let mut own = sources.filter(|own| SourceName::from(own.name.as_str()) == *source);
             own.next().map_or(Nanos::ZERO, |own| own.every)
         }),
+        agents: agents::agents(record, &stretches),
         instances: (series.instances.len() + exhaustion::known(&series)) as u64,
         game_day: gameday::game_day(record, &journal::actions(&taken), &main_incident),
         incident: main_incident,
@@ -205,6 +206,7 @@ fn bare(record: &Record, taken: &[Taken<'_>], measurement: Measurement) -> Findi
         scrape_failures: journal::scrape_failures(record),
         gauge_gaps: Vec::new(),
         warnings: journal::warnings(record),
+        agents: None,
         sentences: Vec::new(),
         verdict: Verdict::Invalid,
         seeds: None,

@@ -9,6 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use super::actions::{ActionOutcome, ActionTaken};
+use super::agents::AgentsFigures;
 use super::capacity::InferredCapacity;
 use super::dependencies::DependencyFigures;
 use super::ending::Ending;
@@ -126,6 +127,9 @@ pub struct Findings {
     pub gauge_gaps: Vec<GaugeGap>,
     /// What the run itself warned of, one sentence each.
     pub warnings: Vec<String>,
+    /// The agents that sent the load; only where some did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agents: Option<AgentsFigures>,
     /// What a reader should know, one sentence each, the cause first.
     pub sentences: Vec<String>,
     /// The verdict of the run.

@@ -178,6 +178,12 @@ pub(super) fn warnings(record: &Record) -> Vec<String> {
         .iter()
         .filter_map(|(at, event)| match event {
             Event::Warning { text } => Some(text.clone()),
+            Event::AgentLost(lost) => {
+                let words = lost.in_words();
+                let mut letters = words.chars();
+                let first = letters.next().map(|first| first.to_uppercase().to_string());
+                Some(first.unwrap_or_default() + letters.as_str() + ".")
+            }
             Event::Died { source, status } => Some(format!(
                 "{source} ended on its own at {}: {status}.",
                 seconds(at)

@@ -16,6 +16,7 @@
 //! | `phases` | what each stretch between two actions or surges looked like |
 //! | `exhaustion` | when had an instance no free worker and jobs waiting |
 //! | `observed` | what gauges and process of the user's target said |
+//! | `agents` | how well several generators began together, and was one of them a limit |
 //! | `capacity`, `usl` | what such a target can do, where it publishes nothing |
 //! | `amplification` | who made the load, and what kept it going |
 //! | `stuck` | what is held for nothing: a deadlock, or a leak |
@@ -39,6 +40,7 @@
 //! | `trend/` | where over many runs a figure changed |
 
 mod actions;
+mod agents;
 mod amplification;
 mod answer;
 mod baseline;
@@ -95,6 +97,7 @@ mod windows;
 mod wire;
 mod worn;
 
+pub use agents::{AgentFigures, AgentsFigures};
 pub use answer::{Amplification, Exhaustion, Limiter, Recovery, RunPart};
 pub use capacity::{Estimate, InferredCapacity};
 pub use dependencies::DependencyFigures;

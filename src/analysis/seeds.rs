@@ -17,7 +17,7 @@ use crate::plan::Expectation;
 use crate::units::Ratio;
 
 /// What one seed came to.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeedFindings {
     /// The seed.
     pub seed: u64,

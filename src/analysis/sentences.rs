@@ -4,6 +4,7 @@
 //! text can claim what no figure shows. A sentence without its figure is left
 //! out instead of being filled up.
 
+use super::agents::AgentsFigures;
 use super::expectations::decimal;
 use super::findings::{ActionOutcome, Findings, Incident, Phase, Validity};
 use super::validity::MACHINE_BUSY_WARNING;
@@ -50,6 +51,7 @@ pub(super) fn sentences(findings: &Findings) -> Vec<String> {
         teller.busy_machine(),
         teller.scrape_failures(),
         teller.incomplete(),
+        findings.agents.as_ref().map(AgentsFigures::sentence),
     ];
     all.extend(told.into_iter().flatten());
     all.extend(findings.warnings.iter().take(WARNINGS_TOLD).cloned());

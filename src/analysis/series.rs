@@ -224,6 +224,8 @@ impl Bucket {
                 self.identity.get_or_insert_default().merge(counters);
             }
             Counters::Machine(counters) => self.machine.get_or_insert_default().merge(counters),
+            // Its histograms are in those of all agents already: `agents`.
+            Counters::Agent(_) => return,
             // Taken from the record itself: `failures`, `wire`, `dependencies`, `probes`.
             Counters::Failures(_)
             | Counters::Probes(_)

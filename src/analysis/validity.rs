@@ -5,6 +5,7 @@
 //! fails; and where nobody measured the generator, nobody knows whether it was.
 //! A record that does not add up (`conservation`) is just as worthless.
 
+use super::agents;
 use super::conservation::{conservation, unconserved};
 use super::failures::lacking;
 use super::findings::{Measurement, SendLag, Validity};
@@ -63,7 +64,8 @@ pub(super) fn measurement(
     let sent = Totals::over(series.between(observation.from, Nanos::MAX));
     let reasons = [
         not_begun(record),
-        unconserved(record, series),
+        // What a lost agent had begun is in no count, which its own reason says.
+        unconserved(record, series).filter(|_| !agents::any_lost(record)),
         unmeasured(record, series, &run),
         late(record, &sent),
         shed(series),
@@ -75,7 +77,8 @@ pub(super) fn measurement(
         open_loop(record).then(|| busy_machine(&phases)).flatten(),
         open_loop(record).then(|| delayed(&phases)).flatten(),
     ];
-    let reasons: Vec<String> = reasons.into_iter().flatten().collect();
+    let mut reasons: Vec<String> = reasons.into_iter().flatten().collect();
+    reasons.extend(agents::reasons(record, stretches, open_loop(record)));
     // What a simulation's books say of a generator is no measurement.
     let measured = record.header.backend == Backend::Live;
     let busy = most(&phases, Totals::generator_busy).filter(|_| measured);
@@ -169,13 +172,23 @@ fn unmeasured(record: &Record, series: &Series, run: &Totals) -> Option<String> 
     })
 }
 
-fn late(record: &Record, sent: &Totals) -> Option<String> {
-    let response = sent.response.as_ref().and_then(|it| it.quantile(0.99));
+/// The send lag above which sends are late, where the p99 of response times is this.
+pub(super) fn late_above(record: &Record, response: Option<Nanos>) -> Nanos {
     let share = response.map_or_else(
         || record.header.plan.load.client.timeout / SEND_LAG_TIMEOUT_DIVISOR,
         |response| response / SEND_LAG_RESPONSE_DIVISOR,
     );
-    let bound = SEND_LAG_FLOOR.max(share);
+    SEND_LAG_FLOOR.max(share)
+}
+
+/// What helps a generator that is late.
+pub(super) fn late_remedy(record: &Record) -> &'static str {
+    remedy(record.header.plan.load.drive)
+}
+
+fn late(record: &Record, sent: &Totals) -> Option<String> {
+    let response = sent.response.as_ref().and_then(|it| it.quantile(0.99));
+    let bound = late_above(record, response);
     let p99 = sent.send_lag.as_ref()?.quantile(0.99)?;
     (p99 > bound).then(|| {
         format!(

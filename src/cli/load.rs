@@ -7,6 +7,7 @@ use std::{fmt, io, iter};
 use clap::{Args, ValueEnum};
 use hyper::Uri;
 
+use super::by_agents::LoadByAgents;
 use super::ci::CiReport;
 use super::client::ClientArguments;
 use super::gated::Gated;
@@ -139,6 +140,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     gated: Gated,
     #[command(flatten)]
+    by_agents: LoadByAgents,
+    #[command(flatten)]
     telemetry: TelemetryArguments,
     /// Accepted for users of other tools; always on
     #[arg(long)]
@@ -160,6 +163,7 @@ Examples:
   threadbare load http://127.0.0.1:8080/ -R 500 --file shop.toml    operations of several steps
   threadbare load http://127.0.0.1:8080/ -R 500 --expect 'p99 <= 50ms' --expect 'error share <= 0.1 %'
   threadbare load http://127.0.0.1:8080/ -R 500 -d 60s --out reports/load-1    a run to compare
+  threadbare load http://shop.test/ -R 800000 --allow-host shop.test --agents tls://nats.test --generators 4
   threadbare load https://localhost:8443/ --http2 -c 4 --streams 32 --cacert ca.pem
 
 Exit codes: 0 measured, and what was expected held; 1 nothing succeeded or failed to run,
@@ -214,6 +218,11 @@ fn override_of(text: &str) -> std::result::Result<Override, String> {
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
+        self.by_agents.refuse(&[
+            (self.unix_socket.is_some(), "--unix-socket"),
+            (self.cert.is_some(), "--cert with its key"),
+        ])?;
+        let engagement = self.by_agents.engagement(&self.allow_host)?;
         let (endpoint, host, work) = self.request(view)?;
         let mut plan = self.plan(&host, &work)?;
         let color = view.color(&io::stderr());
@@ -228,6 +237,7 @@ impl Arguments {
             quiet,
             screen,
             histograms: self.hdr.clone(),
+            agents: engagement,
             ..view.options(self.out.clone())
         };
         if self.gated.is_wanted() {

@@ -4,7 +4,10 @@
 //! work itself is done by the rooms below.
 
 mod ab;
+mod agent;
+mod agents;
 mod baseline;
+mod by_agents;
 mod check;
 mod chosen;
 mod ci;
@@ -75,6 +78,7 @@ Examples:
   threadbare run missing-await           run the founding incident (about two minutes)
   threadbare simulate missing-await      the same in virtual time (about a second)
   threadbare load http://127.0.0.1:8080/ -R 2000 -d 30s    a load on any server
+  threadbare agent --nats nats://127.0.0.1:4222    wait for a share of a load (docs/DISTRIBUTED.md)
   threadbare limit http://127.0.0.1:8080/ --slo 'p99 <= 250ms'    how much it can take
   threadbare faults                      the faults that a scenario can inject into the fleet
   threadbare check mine.toml             every mistake in a scenario, with its place
@@ -120,6 +124,10 @@ enum Command {
     Sweep(sweep::Arguments),
     /// Load any HTTP server, at a rate or in a closed loop, and measure
     Load(Box<load::Arguments>),
+    /// Wait at a NATS server for a share of a load, or for work, until it is stopped
+    Agent(agent::Arguments),
+    /// List the agents that wait at a NATS server: cores, clock, what they do
+    Agents(agents::Arguments),
     /// Hold two runs, or two sets of runs, against each other: did it get worse?
     Compare(compare::Arguments),
     /// Run a base and a candidate in turns, and tell whether it got worse
@@ -236,6 +244,8 @@ pub fn main() -> i32 {
         Command::Variants(arguments) => arguments.run(view),
         Command::Sweep(arguments) => arguments.run(view),
         Command::Load(arguments) => arguments.run(view),
+        Command::Agent(arguments) => arguments.run(),
+        Command::Agents(arguments) => arguments.run(view),
         Command::Compare(arguments) => arguments.run(view),
         Command::Ab(arguments) => arguments.run(view),
         Command::Limit(arguments) => arguments.run(view),
@@ -297,6 +307,7 @@ impl View {
             allowed: Vec::new(),
             command: command_words(),
             histograms: None,
+            agents: None,
         }
     }
 }
@@ -304,7 +315,7 @@ impl View {
 /// The words of the command line, the program by its name.
 fn command_words() -> Vec<String> {
     let words = std::env::args_os().skip(1);
-    let words = words.map(|word| word.to_string_lossy().into_owned());
+    let words = words.map(|word| by_agents::without_token(word.to_string_lossy().into_owned()));
     iter::once("threadbare".to_owned()).chain(words).collect()
 }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::by_agents::LoadByAgents;
 use super::chosen::Chosen;
 use super::ci::CiReport;
 use super::gated::Gated;
@@ -24,6 +25,7 @@ use crate::run;
     threadbare run mine.toml --dry-run\n  \
     threadbare run missing-await --repeat 5 --baseline main\n  \
     threadbare run missing-await --console    a page for the room, at the links that are printed\n  \
+    threadbare run mine.toml --agents tls://nats.test --generators 4\n  \
     threadbare run missing-await --console --manual    the timeline offers, people decide\n  \
     threadbare run missing-await --metrics 127.0.0.1:9464    for Prometheus, while it goes on")]
 pub(super) struct Arguments {
@@ -47,6 +49,8 @@ pub(super) struct Arguments {
     #[command(flatten)]
     gated: Gated,
     #[command(flatten)]
+    by_agents: LoadByAgents,
+    #[command(flatten)]
     room: InRoom,
     #[command(flatten)]
     telemetry: TelemetryArguments,
@@ -64,7 +68,14 @@ impl Arguments {
             live::refuse(&plan, &self.allow_host)?;
             return Ok(EXIT_PASSED);
         }
+        // Of hosts that both sides name, as in any run.
+        let both = self.allow_host.iter();
+        let both: Vec<String> = both
+            .filter(|host| plan.safety.hosts.contains(host))
+            .cloned()
+            .collect();
         let options = run::Options {
+            agents: self.by_agents.engagement(&both)?,
             allowed: self.allow_host,
             ..view.options(self.out)
         };

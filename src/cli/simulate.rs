@@ -4,8 +4,10 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::by_agents::WorkByAgents;
 use super::chosen::Chosen;
 use super::{Code, View};
+use crate::error::Error;
 use crate::run;
 use crate::sim::Bounds;
 
@@ -27,6 +29,8 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
     #[command(flatten)]
     bounds: Limits,
+    #[command(flatten)]
+    by_agents: WorkByAgents,
 }
 
 /// Where a simulation stops by itself.
@@ -54,8 +58,18 @@ impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         let plan = self.chosen.plan(view, &[])?;
         let bounds = self.bounds.bounds();
+        let agents = self.by_agents.engagement()?;
         if self.seeds > 1 {
-            return run::seeds(&plan, self.seeds, bounds, &view.options(self.out));
+            let options = run::Options {
+                agents,
+                ..view.options(self.out)
+            };
+            return run::seeds(&plan, self.seeds, bounds, &options);
+        }
+        if agents.is_some() {
+            return Err(Error::usage(
+                "one simulation is no work for several; use --agents with --seeds",
+            ));
         }
         let findings = run::simulated(plan, bounds, &view.options(self.out))?;
         Ok(findings.exit_code())

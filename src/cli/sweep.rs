@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::by_agents::WorkByAgents;
 use super::chosen::Chosen;
 use super::simulate::Limits;
 use super::{Code, View};
@@ -39,6 +40,8 @@ pub(super) struct Arguments {
     out: Option<PathBuf>,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    by_agents: WorkByAgents,
 }
 
 impl Arguments {
@@ -54,7 +57,10 @@ impl Arguments {
             points: usize::try_from(self.points).unwrap_or(usize::MAX),
             seeds: self.seeds,
         };
-        let options = view.options(self.out.clone());
+        let options = run::Options {
+            agents: self.by_agents.engagement()?,
+            ..view.options(self.out.clone())
+        };
         run::sweep(
             &plan_of,
             (&self.x, self.y.as_ref()),

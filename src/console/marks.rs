@@ -83,6 +83,7 @@ impl Marks {
                 detailed(mark("scaled", &format!("{from} → {to} instances")), reason)
             }
             Event::Died { source, status } => detailed(mark("died", &source.to_string()), status),
+            Event::AgentLost(lost) => detailed(mark("died", &lost.agent), &lost.in_words()),
             Event::Undone { undo, outcome: it } => {
                 outcome(mark("undone", undo), outcome_word(it), &detail(it))
             }

@@ -15,7 +15,10 @@ mod what_if;
 pub(crate) use axis::Axis;
 pub(crate) use measures::{MEASURES, Measure};
 pub use seeds::seeds;
+pub(crate) use seeds::seeds_by;
+pub(crate) use sweep::sweep_by;
 pub use sweep::{Grid, sweep};
+pub use trial::{Elsewhere, Trial, TrialAnswer};
 pub(crate) use what_if::what_if;
 
 /// Told after each trial: so many of so many are done. False ends everything.

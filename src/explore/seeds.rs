@@ -1,9 +1,9 @@
 //! Plans with many seeds each, as they are: responders do what the plan says.
 
 use super::Progress;
-use super::trial::{Responders, try_all};
+use super::trial::{Elsewhere, Trial, TrialAnswer, Wanted, carry_out_all};
 use crate::analysis::SeedFindings;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::sim::Bounds;
 
@@ -18,20 +18,38 @@ pub fn seeds(
     bounds: Bounds,
     progress: Progress<'_>,
 ) -> Result<Vec<Vec<SeedFindings>>> {
+    seeds_by(None, plans, seeds, bounds, progress)
+}
+
+/// The same, carried out by others where there are any.
+///
+/// # Errors
+///
+/// As [`seeds`], and where nobody is left.
+pub(crate) fn seeds_by(
+    elsewhere: Option<&dyn Elsewhere>,
+    plans: &[Plan],
+    seeds: u64,
+    bounds: Bounds,
+    progress: Progress<'_>,
+) -> Result<Vec<Vec<SeedFindings>>> {
     let seeds = seeds.max(1);
     let each = plans.iter().flat_map(|plan| {
-        (0..seeds).map(|more| Plan {
-            seed: plan.seed.wrapping_add(more),
-            ..plan.clone()
+        (0..seeds).map(|more| Trial {
+            plan: Plan {
+                seed: plan.seed.wrapping_add(more),
+                ..plan.clone()
+            },
+            bounds,
+            wanted: Wanted::Seed,
         })
     });
-    let found = try_all(
-        each.collect(),
-        Responders::Follow,
-        bounds,
-        progress,
-        SeedFindings::of,
-    )?;
+    let answers = carry_out_all(each.collect(), elsewhere, progress)?;
+    let found = answers.into_iter().map(|answer| match answer {
+        TrialAnswer::Seed(found) => Ok(*found),
+        TrialAnswer::Region(_) => Err(Error::failed("a trial came to something else")),
+    });
+    let found: Vec<SeedFindings> = found.collect::<Result<_>>()?;
     let length = usize::try_from(seeds).unwrap_or(usize::MAX);
     Ok(found.chunks(length).map(<[_]>::to_vec).collect())
 }

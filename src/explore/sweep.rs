@@ -7,10 +7,10 @@
 //! hidden capacity. With several seeds the edge is a band: below it service comes back in
 //! every seed, above it in none.
 
-use super::trial::{Responders, try_all};
+use super::trial::{Elsewhere, Trial, TrialAnswer, Wanted, carry_out_all};
 use super::{Axis, Progress};
 use crate::analysis::{AxisValues, Band, Edge, Findings, Region, Sweep};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::IncidentVerdict;
 use crate::plan::Plan;
 use crate::scenario::Setting;
@@ -86,6 +86,22 @@ pub fn sweep(
     bounds: Bounds,
     progress: Progress<'_>,
 ) -> Result<Sweep> {
+    sweep_by(None, plan_of, (x, y), grid, bounds, progress)
+}
+
+/// The same, carried out by others where there are any.
+///
+/// # Errors
+///
+/// As [`sweep`], and where nobody is left.
+pub(crate) fn sweep_by(
+    elsewhere: Option<&dyn Elsewhere>,
+    plan_of: &dyn Fn(&[Setting]) -> Result<Plan>,
+    (x, y): (&Axis, Option<&Axis>),
+    grid: Grid,
+    bounds: Bounds,
+    progress: Progress<'_>,
+) -> Result<Sweep> {
     let across = x.values(grid.points);
     let upwards = y.map_or_else(
         || AxisValues {
@@ -100,7 +116,7 @@ pub fn sweep(
         settings.extend(y.map(|y| y.at(upwards.values[row])));
         plan_of(&settings)
     };
-    let tried = |plans: Vec<Plan>| points(plans, grid.seeds, bounds, progress);
+    let tried = |plans: Vec<Plan>| points(elsewhere, plans, grid.seeds, bounds, progress);
     let mut plans = Vec::new();
     for row in 0..upwards.values.len() {
         for value in &across.values {
@@ -153,6 +169,7 @@ pub fn sweep(
 
 /// What each of these plans comes to with so many seeds.
 fn points(
+    elsewhere: Option<&dyn Elsewhere>,
     plans: Vec<Plan>,
     seeds: u64,
     bounds: Bounds,
@@ -164,10 +181,19 @@ fn points(
                 seed: plan.seed.wrapping_add(more),
                 ..plan.clone()
             };
-            [calm(&plan), left_alone(plan)]
+            [calm(&plan), left_alone(plan)].map(|plan| Trial {
+                plan,
+                bounds,
+                wanted: Wanted::Region,
+            })
         })
     });
-    let found = try_all(each.collect(), Responders::Follow, bounds, progress, region)?;
+    let answers = carry_out_all(each.collect(), elsewhere, progress)?;
+    let found = answers.into_iter().map(|answer| match answer {
+        TrialAnswer::Region(region) => Ok(region),
+        TrialAnswer::Seed(_) => Err(Error::failed("a trial came to something else")),
+    });
+    let found: Vec<Region> = found.collect::<Result<_>>()?;
     let pairs = found.chunks(2).map(|pair| together(pair[0], pair[1]));
     let regions: Vec<Region> = pairs.collect();
     let length = usize::try_from(seeds).unwrap_or(usize::MAX);
@@ -332,7 +358,7 @@ fn left_alone(mut plan: Plan) -> Plan {
 }
 
 /// What a trial came to: with nothing that happens, whether the load is served.
-fn region(findings: &Findings) -> Region {
+pub(super) fn region(findings: &Findings) -> Region {
     match findings.incident.verdict {
         IncidentVerdict::NoImpact | IncidentVerdict::RecoveredWithTheTrigger => Region::Recovered,
         IncidentVerdict::SlowDrain => Region::SlowDrain,

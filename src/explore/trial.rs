@@ -4,8 +4,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
 
+use serde::{Deserialize, Serialize};
+
 use super::Progress;
-use crate::analysis::{self, Findings};
+use super::sweep::region;
+use crate::analysis::{self, Findings, Region, SeedFindings};
 use crate::error::{EXIT_INTERRUPTED, Error, Kind, Result};
 use crate::plan::Plan;
 use crate::record::{Backend, Event, Header, Measure, MemoryRecorder, Record, StopCause};
@@ -20,6 +23,93 @@ pub(super) enum Responders {
     /// Who sees service back does nothing more: a restart that a measure has made
     /// needless would take it down again.
     Watch,
+}
+
+/// A trial that depends on nothing but itself, so that anybody can carry it out.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Trial {
+    /// What is simulated.
+    pub(super) plan: Plan,
+    /// Where it stops by itself; the memory is that of all that are under way together.
+    pub(super) bounds: Bounds,
+    /// What is wanted of it.
+    pub(super) wanted: Wanted,
+}
+
+/// What is wanted of a trial.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Wanted {
+    /// On which side of an edge it lies.
+    Region,
+    /// What its seed came to.
+    Seed,
+}
+
+/// What came of a trial.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrialAnswer {
+    /// On which side of an edge it lies.
+    Region(Region),
+    /// What its seed came to.
+    Seed(Box<SeedFindings>),
+}
+
+/// Others who carry trials out.
+pub trait Elsewhere {
+    /// What came of each, in their order.
+    ///
+    /// # Errors
+    ///
+    /// The first that met a bound; that `progress` asked for an end, or nobody is left.
+    fn try_all(&self, trials: &[Trial], progress: Progress<'_>) -> Result<Vec<TrialAnswer>>;
+}
+
+impl Trial {
+    /// Carries it out, one of so many at a time, until the flag is raised.
+    ///
+    /// # Errors
+    ///
+    /// Where it met a bound, or the flag was raised.
+    pub fn carry_out(self, at_a_time: usize, stop: &AtomicBool) -> Result<TrialAnswer> {
+        let bounds = shared(self.bounds, at_a_time);
+        let found = findings(self.plan, Responders::Follow, bounds, stop)?;
+        if stop.load(Ordering::Relaxed) {
+            return Err(interrupted());
+        }
+        Ok(match self.wanted {
+            Wanted::Region => TrialAnswer::Region(region(&found)),
+            Wanted::Seed => TrialAnswer::Seed(Box::new(SeedFindings::of(&found))),
+        })
+    }
+}
+
+/// Carries trials out, here or elsewhere: what came of each, in their order.
+///
+/// # Errors
+///
+/// As [`try_all`] and [`Elsewhere::try_all`].
+pub(super) fn carry_out_all(
+    trials: Vec<Trial>,
+    elsewhere: Option<&dyn Elsewhere>,
+    progress: Progress<'_>,
+) -> Result<Vec<TrialAnswer>> {
+    if let Some(elsewhere) = elsewhere {
+        return elsewhere.try_all(&trials, progress);
+    }
+    each_of(trials, progress, |trial, stop| {
+        trial.carry_out(rayon::current_num_threads(), stop)
+    })
+}
+
+/// A bound of memory is for all that are under way together.
+const fn shared(bounds: Bounds, at_a_time: usize) -> Bounds {
+    let at_a_time = if at_a_time == 0 { 1 } else { at_a_time as u64 };
+    Bounds {
+        memory: bounds.memory / at_a_time,
+        events: bounds.events,
+    }
 }
 
 /// What a plan's simulation is found to show.
@@ -86,26 +176,33 @@ pub(super) fn try_all<T: Send>(
     progress: Progress<'_>,
     boil: impl Fn(&Findings) -> T + Sync,
 ) -> Result<Vec<T>> {
+    let bounds = shared(bounds, rayon::current_num_threads());
+    each_of(plans, progress, |plan, stop| {
+        findings(plan, responders, bounds, stop).map(|found| boil(&found))
+    })
+}
+
+/// Does this with each, as many at a time as there are cores; the results in their order.
+fn each_of<I: Send, T: Send>(
+    items: Vec<I>,
+    progress: Progress<'_>,
+    what: impl Fn(I, &AtomicBool) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
     let (done, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
-    let all = plans.len();
-    // A bound of memory is for all that are under way together.
-    let bounds = Bounds {
-        memory: bounds.memory / rayon::current_num_threads().max(1) as u64,
-        ..bounds
-    };
-    plans
+    let all = items.len();
+    items
         .into_par_iter()
-        .map(|plan| {
+        .map(|item| {
             if stop.load(Ordering::Relaxed) {
                 return Err(interrupted());
             }
-            let found = findings(plan, responders, bounds, &stop)?;
+            let found = what(item, &stop)?;
             let count = done.fetch_add(1, Ordering::Relaxed) + 1;
             if !progress(count, all) {
                 stop.store(true, Ordering::Relaxed);
                 return Err(interrupted());
             }
-            Ok(boil(&found))
+            Ok(found)
         })
         .collect()
 }

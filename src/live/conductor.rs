@@ -5,13 +5,14 @@
 //! has one order. Actions are journalled before they act.
 
 mod people;
+mod threads;
 
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::thread;
 
+use self::threads::{hear, start_actor};
 use super::admitted::admit;
 use super::gauges;
 use super::guardian::Guardian;
@@ -23,8 +24,8 @@ use super::watch::Watch;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::gauges::{AcceptQueue, Sockets};
-use crate::load::{Address, Command, Generator, Setup, Update};
-use crate::model::{GameOrder, Ordered};
+use crate::load::{Address, Command, LoadSource, Sending, Setup, Update};
+use crate::model::Ordered;
 use crate::plan::{Action, Plan, Responders, Timeline};
 use crate::record::{Event, FailureBook, Observer, Outcome, Recorder, Sample, StopCause};
 use crate::units::Nanos;
@@ -40,7 +41,8 @@ const STOOD_STILL: Nanos = Nanos::from_secs(1);
 
 /// Carries out the plan on a real target, and records what happens. `binary` is
 /// this program's own executable, from which the fleet and the guardian are
-/// started; `allowed`: the hosts that the command line names; `orders`: what people in the
+/// started; `allowed`: the hosts that the command line names; `source`: who sends the load;
+/// `orders`: what people in the
 /// room ask for, where there are any.
 ///
 /// Returns why the run stopped; an interrupted run is recorded as far as it went.
@@ -55,6 +57,7 @@ pub(crate) fn conduct(
     plan: &Plan,
     recorder: &mut Recorder,
     (binary, allowed): (&Path, &[String]),
+    source: &mut dyn LoadSource,
     warnings: &[String],
     orders: Option<Receiver<Ordered>>,
     observer: &mut dyn Observer,
@@ -85,11 +88,12 @@ pub(crate) fn conduct(
         timeline: Timeline::new(plan),
         responders: Responders::new(plan),
         watch: Watch::new(plan),
+        patience: PATIENCE,
         load_ended: false,
         stopped_by: None,
         under_way: BTreeMap::new(),
     };
-    let cause = run.all(binary, allowed, warnings);
+    let cause = run.all(binary, allowed, source, warnings);
     let ended = run.end(cause);
     // Past this point no process of the run is left, so what becomes of the
     // guardian changes nothing about the run: it ends with this process.
@@ -112,6 +116,8 @@ struct Run<'a> {
     timeline: Timeline,
     responders: Responders,
     watch: Watch,
+    /// How long those who send the load may take to tell their end.
+    patience: Nanos,
     /// Whether the last operation was scheduled.
     load_ended: bool,
     /// Who in the room ends the run.
@@ -122,7 +128,13 @@ struct Run<'a> {
 
 impl Run<'_> {
     /// Set-up, load, timeline, drain. What it started ends with it.
-    fn all(&mut self, binary: &Path, allowed: &[String], warnings: &[String]) -> Result<StopCause> {
+    fn all(
+        &mut self,
+        binary: &Path,
+        allowed: &[String],
+        source: &mut dyn LoadSource,
+        warnings: &[String],
+    ) -> Result<StopCause> {
         for text in warnings {
             self.event(&Event::Warning { text: text.clone() })?;
         }
@@ -141,7 +153,7 @@ impl Run<'_> {
             messages: &self.sender,
             failures: &failures,
         })?;
-        let (generator, accept_queue) = match self.generator(&*system, &failures) {
+        let (generator, accept_queue) = match self.generator(&*system, source, &failures) {
             Ok(begun) => begun,
             Err(error) => {
                 self.give_up(&*system);
@@ -160,8 +172,8 @@ impl Run<'_> {
         let actor = start_actor(Arc::clone(&system), self.clock, self.sender.clone());
         let cause = self
             .event(&Event::LoadStarted)
-            .and_then(|()| self.heard_before(&generator, &actor))
-            .and_then(|()| self.conduct(&generator, &actor));
+            .and_then(|()| self.heard_before(&*generator, &actor))
+            .and_then(|()| self.conduct(&*generator, &actor));
         if !matches!(cause, Ok(StopCause::Completed)) {
             generator.command(Command::Stop);
         }
@@ -202,18 +214,14 @@ impl Run<'_> {
     fn generator(
         &mut self,
         system: &dyn SystemUnderTest,
+        source: &mut dyn LoadSource,
         failures: &FailureBook,
-    ) -> Result<(Generator, Option<AcceptQueue>)> {
+    ) -> Result<(Box<dyn Sending>, Option<AcceptQueue>)> {
         let plan = self.plan;
         let destinations = system.destinations()?;
         // A proxy takes connections at once: it is the program's own queue that tells.
         let site = destinations.first().map(|first| first.site.clone());
-        self.clock = Clock::start_in(LEAD);
-        failures.begin(self.clock);
-        for event in system.serving() {
-            self.event(&event)?;
-        }
-        let setups: Vec<(Setup, u32)> = destinations
+        let mut setups: Vec<(Setup, u32)> = destinations
             .into_iter()
             .map(|destination| {
                 let setup = Setup {
@@ -225,15 +233,26 @@ impl Run<'_> {
                 (setup, destination.weight)
             })
             .collect();
+        source.prepare(&setups)?;
+        self.patience = PATIENCE.max(source.patience());
+        self.clock = Clock::start_in(LEAD.max(source.lead()));
+        failures.begin(self.clock);
+        for event in system.serving() {
+            self.event(&event)?;
+        }
+        for (setup, _) in &mut setups {
+            setup.clock = self.clock;
+        }
         self.watch.threads(setups.len(), plan.load.drive.threads);
         let accept_queue = site.and_then(|site| match site {
             Address::Tcp(address) => AcceptQueue::of(address),
             Address::Unix(_) => None,
         });
         let updates = self.sender.clone();
-        let generator = Generator::across(&setups, move |update| {
+        let updates = Box::new(move |update| {
             let _ = updates.send(Message::Load(update));
-        })?;
+        });
+        let generator = source.start(&setups, updates)?;
         Ok((generator, accept_queue))
     }
 
@@ -255,7 +274,7 @@ impl Run<'_> {
     /// What people asked for while the run was set up comes before anything that is planned.
     fn heard_before(
         &mut self,
-        generator: &Generator,
+        generator: &dyn Sending,
         actor: &Sender<(usize, Action)>,
     ) -> Result<()> {
         let mut others = Vec::new();
@@ -275,14 +294,14 @@ impl Run<'_> {
     /// The loop itself, until the load has drained or was interrupted.
     fn conduct(
         &mut self,
-        generator: &Generator,
+        generator: &dyn Sending,
         actor: &Sender<(usize, Action)>,
     ) -> Result<StopCause> {
-        let mut end = self.plan.end + self.plan.drain + PATIENCE;
+        let mut end = self.plan.end + self.plan.drain + self.patience;
         loop {
             let now = self.clock.now();
             if let Some(cause) = self.asked_to_stop() {
-                end = end.min(now + PATIENCE);
+                end = end.min(now + self.patience);
                 if now >= end {
                     return Ok(cause);
                 }
@@ -348,6 +367,7 @@ impl Run<'_> {
                     self.event(&Event::Slowest { operations })?;
                 }
                 Message::Load(Update::Warning(text)) => self.event(&Event::Warning { text })?,
+                Message::Load(Update::Happened(event)) => self.event(&event)?,
                 Message::Load(Update::Sample(sample)) | Message::Sample(sample) => {
                     self.sample(&sample)?;
                 }
@@ -388,7 +408,7 @@ impl Run<'_> {
     fn begin(
         &mut self,
         entry: usize,
-        generator: &Generator,
+        generator: &dyn Sending,
         actor: &Sender<(usize, Action)>,
     ) -> Result<()> {
         let action = self.timeline.entries()[entry].action.clone();
@@ -480,7 +500,9 @@ impl Run<'_> {
                     self.event(&Event::Slowest { operations })?;
                 }
                 Message::Load(Update::Failed(reason)) => failed = Err(Error::failed(reason)),
-                Message::Event(event) => self.event(&event)?,
+                Message::Event(event) | Message::Load(Update::Happened(event)) => {
+                    self.event(&event)?;
+                }
                 Message::Died(event) => failed = self.died(&event).map(|_| ()),
                 Message::ActionEnded { entry, outcome } => {
                     self.event(&Event::ActionEnded { entry, outcome })?;
@@ -549,49 +571,4 @@ impl Run<'_> {
             cause => cause,
         }
     }
-}
-
-/// Passes on what people ask for, until nobody can any more.
-fn hear(orders: Receiver<Ordered>, messages: Sender<Message>, interrupt: Interrupt) {
-    thread::spawn(move || {
-        for ordered in orders {
-            // Also while a target is waited for, which reads no messages.
-            if ordered.order == GameOrder::Stop {
-                interrupt.stop_waiting();
-            }
-            // Once the run has ended nobody listens.
-            if messages.send(Message::Ordered(ordered)).is_err() {
-                return;
-            }
-        }
-    });
-}
-
-/// The responder: carries out what is done to the system, in order. What takes
-/// its time runs beside what follows it.
-fn start_actor(
-    system: Arc<dyn SystemUnderTest>,
-    clock: Clock,
-    messages: Sender<Message>,
-) -> Sender<(usize, Action)> {
-    let (sender, inbox) = mpsc::channel::<(usize, Action)>();
-    thread::spawn(move || {
-        for (entry, action) in inbox {
-            let beside = system.takes_time(&action);
-            let (system, messages) = (Arc::clone(&system), messages.clone());
-            let act = move || {
-                let outcome = system.act(clock.now(), action, &|event| {
-                    let _ = messages.send(Message::Event(event));
-                });
-                // The conductor may have stopped already; then nobody records it.
-                let _ = messages.send(Message::ActionEnded { entry, outcome });
-            };
-            if beside {
-                thread::spawn(act);
-            } else {
-                act();
-            }
-        }
-    });
-    sender
 }

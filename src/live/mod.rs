@@ -25,6 +25,7 @@ mod watch;
 pub(crate) use conductor::conduct;
 pub(crate) use guardian::guard;
 pub use offer::offer;
+pub(crate) use offer::offer_from;
 pub(crate) use preflight::{connections_max, preflight, refuse, room};
 pub(crate) use recover::left;
 pub(crate) use restart::restart;

@@ -7,7 +7,7 @@ use super::watch::Watch;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::gauges::{AcceptQueue, Machine};
-use crate::load::{Address, Command, Endpoint, Generator, Setup, Update, Work};
+use crate::load::{Address, Command, Endpoint, LoadSource, OwnThreads, Setup, Update, Work};
 use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{Event, Observer, Sample, StopCause};
@@ -37,22 +37,43 @@ pub fn offer(
     work: Work,
     observer: &mut dyn Observer,
 ) -> Result<StopCause> {
+    offer_from(&mut OwnThreads, plan, endpoint, work, observer)
+}
+
+/// The same, sent by whoever is given.
+///
+/// # Errors
+///
+/// As [`offer`].
+pub(crate) fn offer_from(
+    source: &mut dyn LoadSource,
+    plan: &Plan,
+    endpoint: Endpoint,
+    work: Work,
+    observer: &mut dyn Observer,
+) -> Result<StopCause> {
     let (sender, inbox) = mpsc::channel();
     let interrupted = sender.clone();
     let interrupt = Interrupt::listen(move || {
         let _ = interrupted.send(Message::Interrupted);
     })?;
-    let clock = Clock::start_in(LEAD);
-    let setup = Setup {
-        plan: plan.clone(),
-        endpoint,
-        work,
-        clock,
-    };
-    let generator = Generator::start(&setup, move |update| {
+    let mut targets = [(
+        Setup {
+            plan: plan.clone(),
+            endpoint,
+            work,
+            clock: Clock::start(),
+        },
+        1,
+    )];
+    source.prepare(&targets)?;
+    let clock = Clock::start_in(LEAD.max(source.lead()));
+    targets[0].0.clock = clock;
+    let updates = Box::new(move |update| {
         let _ = sender.send(Message::Load(update));
-    })?;
-    let mut accept_queue = match setup.endpoint.address {
+    });
+    let generator = source.start(&targets, updates)?;
+    let mut accept_queue = match targets[0].0.endpoint.address {
         Address::Tcp(address) => AcceptQueue::of(address),
         Address::Unix(_) => None,
     };
@@ -73,6 +94,12 @@ pub fn offer(
             }
             Ok(Message::Load(Update::Warning(text))) => {
                 observer.event(clock.now(), &Event::Warning { text });
+            }
+            Ok(Message::Load(Update::Happened(event))) => {
+                observer.event(clock.now(), &event);
+                if observer.watch.aborted().is_some() {
+                    generator.command(Command::Stop);
+                }
             }
             Ok(Message::Load(Update::FirstFailure(failure))) => {
                 observer.event(clock.now(), &Event::FirstFailure(failure));

@@ -65,6 +65,14 @@ impl Watch {
         if let Some(early) = &mut self.early {
             early.event(at, event);
         }
+        if let Event::AgentLost(lost) = event {
+            // The sum of an interval is complete without it.
+            self.threads = self.threads.saturating_sub(lost.threads as usize).max(1);
+            if lost.stops {
+                let because = format!("the agent {} was lost", lost.agent);
+                self.abort(because, false);
+            }
+        }
     }
 
     /// Takes a sample: the alerts that fire or clear by it.

@@ -13,9 +13,8 @@ use super::prepared::PreparedWork;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::model::{ClientsAction, FailureCause, HttpWork, Role, SourceName};
-use crate::plan::Plan;
-use crate::plan::Slice;
-use crate::record::{FirstFailure, Sample, SlowOperation};
+use crate::plan::{Plan, Portion, Slice};
+use crate::record::{Event, FirstFailure, Sample, SlowOperation};
 use crate::sync::lock;
 use crate::units::Nanos;
 
@@ -102,6 +101,8 @@ pub enum Update {
     FirstFailure(FirstFailure),
     /// The slowest operations of an interval, of those whose traces are recorded.
     Slowest(Vec<SlowOperation>),
+    /// Something happened to who sends the load, for the journal.
+    Happened(Event),
     /// Something about this machine that spoils the load, in one sentence;
     /// each is told once.
     Warning(String),
@@ -154,6 +155,20 @@ impl Generator {
         targets: &[(Setup, u32)],
         updates: impl FnMut(Update) + Send + 'static,
     ) -> Result<Self> {
+        Self::portion(targets, Portion::WHOLE, updates)
+    }
+
+    /// The same with a portion of all threads, where other generators have the others: what
+    /// all of them schedule together is what one alone would, operation by operation.
+    ///
+    /// # Errors
+    ///
+    /// As [`Generator::across`], and where the portion has no thread.
+    pub fn portion(
+        targets: &[(Setup, u32)],
+        portion: Portion,
+        updates: impl FnMut(Update) + Send + 'static,
+    ) -> Result<Self> {
         let asked = targets.iter().map(|(setup, _)| check(setup));
         let asked: Vec<PreparedWork> = asked.collect::<Result<_>>()?;
         let slices = targets.iter().map(|(setup, weight)| {
@@ -171,7 +186,14 @@ impl Generator {
                  and to less than four billion",
             ));
         };
-        let threads = slices.iter().map(|(threads, _)| *threads).sum();
+        let own = |threads: u32| portion.threads(threads);
+        let threads = slices.iter().map(|(threads, _)| own(*threads).len());
+        let threads = u32::try_from(threads.sum::<usize>()).unwrap_or(u32::MAX);
+        if threads == 0 {
+            return Err(Error::usage(
+                "failed to plan the load: there are more generators than threads",
+            ));
+        }
         let told = MergedUpdates::new(threads, updates);
         let mut generator = Self { slices: Vec::new() };
         let mut index = 0;
@@ -179,7 +201,11 @@ impl Generator {
         let all = targets.iter().zip(asked).zip(slices).enumerate();
         for (place, (((setup, weight), asked), (threads, _))) in all {
             let told = told.of_url(several.then_some(place));
-            for _ in 0..threads {
+            for thread in 0..threads {
+                if !own(threads).contains(&thread) {
+                    index += weight;
+                    continue;
+                }
                 let slice = Slice {
                     index,
                     width: *weight,
@@ -335,7 +361,9 @@ impl MergedUpdates {
             (telling.updates)(by_url);
         }
         let passed_on = match &update {
-            Update::Sample(_) | Update::Slowest(_) | Update::Failed(_) => true,
+            Update::Sample(_) | Update::Slowest(_) | Update::Happened(_) | Update::Failed(_) => {
+                true
+            }
             Update::LoadEnded => {
                 telling.loading -= 1;
                 telling.loading == 0

@@ -38,6 +38,7 @@ mod poller;
 mod prepared;
 mod request;
 mod socket;
+mod source;
 mod stream;
 mod tls;
 
@@ -46,3 +47,4 @@ pub use codec::{Progress, Response, ResponseReader};
 pub use endpoint::Endpoint;
 pub(crate) use endpoint::{Address, Protocol, Redirects};
 pub use generator::{Command, Generator, Identities, Setup, Update, Work};
+pub use source::{LoadSource, OwnThreads, Sending, Tell};

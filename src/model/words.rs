@@ -184,12 +184,25 @@ impl SourceName {
         Self::Named(format!("occupation {name}"))
     }
 
+    /// An agent of this name, which sends a share of the load.
+    pub fn of_agent(name: &str) -> Self {
+        Self::Named(format!("{AGENT}{name}"))
+    }
+
+    /// The name of the agent that it is; none of others.
+    pub fn agent(&self) -> Option<&str> {
+        let Self::Named(name) = self else { return None };
+        name.strip_prefix(AGENT)
+    }
+
     /// The ready check of the target, or where it has none the connections in its place.
     pub fn of_ready() -> Self {
         Self::Named("ready".into())
     }
 }
 
+/// How the name of an agent begins.
+const AGENT: &str = "agent ";
 /// How the name of a kind of operation begins.
 const KIND: &str = "kind ";
 /// How the name of an instance begins.

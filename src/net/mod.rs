@@ -22,4 +22,4 @@ pub use hosts::{AllowedHosts, is_loopback};
 pub use known::KnownHosts;
 #[cfg(feature = "testing")]
 pub(crate) use tls::read_pem;
-pub use tls::{Tls, TlsOptions};
+pub use tls::{Tls, TlsAsked, TlsOptions};

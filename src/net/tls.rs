@@ -15,6 +15,8 @@ use rustls::{
     SignatureScheme,
 };
 
+use serde::{Deserialize, Serialize};
+
 use crate::bounds::CERTIFICATES;
 use crate::error::{Error, Result};
 use crate::files;
@@ -30,11 +32,26 @@ pub struct TlsOptions {
     pub identity: Option<(PathBuf, PathBuf)>,
 }
 
+/// What encryption was asked for, where another machine is to do the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TlsAsked {
+    /// The name that the server is to show.
+    pub server: String,
+    /// Whether HTTP/2 is spoken inside.
+    pub http2: bool,
+    /// Whether any certificate will do.
+    pub insecure: bool,
+    /// The certificates (PEM) that are trusted in place of the system's.
+    pub ca: Option<String>,
+}
+
 /// Encryption of connections to one server, ready for use.
 #[derive(Debug, Clone)]
 pub struct Tls {
     config: Arc<ClientConfig>,
     server: ServerName<'static>,
+    /// How it was asked for.
+    asked: Arc<(bool, TlsOptions)>,
 }
 
 impl Tls {
@@ -45,6 +62,68 @@ impl Tls {
     /// Where the name can be no server's, or a file of `options` cannot be read
     /// or does not hold what it should.
     pub fn new(server: &str, http2: bool, options: &TlsOptions) -> Result<Self> {
+        Self::with_roots(server, http2, options, || roots(options.ca.as_deref()))
+    }
+
+    /// The encryption that another machine was asked for.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tls::new`].
+    pub fn as_asked(asked: &TlsAsked) -> Result<Self> {
+        let options = TlsOptions {
+            insecure: asked.insecure,
+            ..TlsOptions::default()
+        };
+        Self::with_roots(&asked.server, asked.http2, &options, || {
+            let Some(ca) = &asked.ca else {
+                return roots(None);
+            };
+            let unreadable = |cause: &dyn std::fmt::Display| {
+                Error::usage(format!(
+                    "failed to read the certificates that were sent: {cause}"
+                ))
+            };
+            let all = parsed(ca.as_bytes()).map_err(|cause| unreadable(&cause))?;
+            let mut roots = RootCertStore::empty();
+            roots.add_parsable_certificates(all);
+            Ok(roots)
+        })
+    }
+
+    /// What was asked for here, for another machine to do the same.
+    ///
+    /// # Errors
+    ///
+    /// Where the client shows a certificate of its own, whose key stays on this machine, or
+    /// a file can no longer be read.
+    pub fn asked(&self) -> Result<TlsAsked> {
+        let (http2, options) = &*self.asked;
+        if options.identity.is_some() {
+            return Err(Error::usage(
+                "a client's own certificate cannot be used on other machines: its private key \
+                 stays here",
+            ));
+        }
+        let ca = options.ca.as_deref().map(|file| {
+            let bytes = files::read(file, &CERTIFICATES);
+            let bytes = bytes.map_err(|cause| unreadable(file, &cause))?;
+            Ok(String::from_utf8_lossy(&bytes).into_owned())
+        });
+        Ok(TlsAsked {
+            server: self.server.to_str().into_owned(),
+            http2: *http2,
+            insecure: options.insecure,
+            ca: ca.transpose()?,
+        })
+    }
+
+    fn with_roots(
+        server: &str,
+        http2: bool,
+        options: &TlsOptions,
+        roots: impl FnOnce() -> Result<RootCertStore>,
+    ) -> Result<Self> {
         let provider = Arc::new(ring::default_provider());
         let unfit = |cause: rustls::Error| Error::usage(format!("failed to set up TLS: {cause}"));
         let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
@@ -54,7 +133,7 @@ impl Tls {
             let anyone = Arc::new(Anyone(provider));
             builder.dangerous().with_custom_certificate_verifier(anyone)
         } else {
-            builder.with_root_certificates(roots(options.ca.as_deref())?)
+            builder.with_root_certificates(roots()?)
         };
         let mut config = match &options.identity {
             None => builder.with_no_client_auth(),
@@ -75,6 +154,7 @@ impl Tls {
         Ok(Self {
             config: Arc::new(config),
             server,
+            asked: Arc::new((http2, options.clone())),
         })
     }
 
@@ -100,8 +180,11 @@ impl Tls {
     pub fn to(&self, server: &str) -> std::result::Result<Self, rustls::Error> {
         let named = ServerName::try_from(server.to_owned());
         let server = named.map_err(|_| rustls::Error::General("no name of a server".into()))?;
-        let config = Arc::clone(&self.config);
-        Ok(Self { config, server })
+        Ok(Self {
+            config: Arc::clone(&self.config),
+            server,
+            asked: Arc::clone(&self.asked),
+        })
     }
 
     /// The client's end of a connection, before its handshake.
@@ -172,20 +255,40 @@ fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>> {
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>> {
-    let unreadable = |cause: &dyn std::fmt::Display| {
-        Error::usage(format!(
-            "failed to read certificates (PEM) from {}: {cause}",
-            file.display()
-        ))
-    };
-    let bytes = files::read(file, &CERTIFICATES).map_err(|cause| unreadable(&cause))?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&bytes)
+    let bytes = files::read(file, &CERTIFICATES).map_err(|cause| unreadable(file, &cause))?;
+    parsed(&bytes).map_err(|cause| unreadable(file, &cause))
+}
+
+fn unreadable(file: &Path, cause: &dyn std::fmt::Display) -> Error {
+    Error::usage(format!(
+        "failed to read certificates (PEM) from {}: {cause}",
+        file.display()
+    ))
+}
+
+/// The certificates of a text; at least one.
+fn parsed(bytes: &[u8]) -> std::result::Result<Vec<CertificateDer<'static>>, String> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(bytes)
         .collect::<std::result::Result<_, _>>()
-        .map_err(|cause| unreadable(&cause))?;
+        .map_err(|cause| cause.to_string())?;
     if certificates.is_empty() {
-        return Err(unreadable(&"it contains none"));
+        return Err("it contains none".to_owned());
     }
     Ok(certificates)
+}
+
+/// What a client of any protocol trusts: the system's certificates, or those of a file (PEM).
+///
+/// # Errors
+///
+/// Where a file cannot be read, or rustls finds its own settings unfit.
+pub(crate) fn trusting(ca: Option<&Path>) -> Result<ClientConfig> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|cause| Error::usage(format!("failed to set up TLS: {cause}")))?;
+    Ok(builder
+        .with_root_certificates(roots(ca)?)
+        .with_no_client_auth())
 }
 
 /// Trusts anyone who can do the handshake, as the user asked.

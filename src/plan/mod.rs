@@ -30,9 +30,9 @@ pub(crate) use phases::{BASELINE, phase_names, surge_phases};
 pub(crate) use responders::{Responders, Response};
 pub(crate) use schedule::{Choice, Schedule, weight_ends};
 #[cfg(not(feature = "testing"))]
-pub(crate) use schedule::{Draft, Slice, fleet_choices};
+pub(crate) use schedule::{Draft, Portion, Slice, fleet_choices};
 #[cfg(feature = "testing")]
-pub use schedule::{Draft, Slice, fleet_choices};
+pub use schedule::{Draft, Portion, Slice, fleet_choices};
 pub(crate) use surge::SurgeChange;
 pub(crate) use timeline::Timeline;
 

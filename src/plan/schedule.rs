@@ -9,8 +9,10 @@
 //! think time after the last has ended. Only what it asks for is drawn.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use rand::RngExt as _;
+use serde::{Deserialize, Serialize};
 
 use super::{Plan, Request};
 use crate::model::{Arrivals, Replay};
@@ -73,6 +75,29 @@ impl Slice {
     const fn number(self, own: u64) -> u64 {
         let (width, of) = (self.width as u64, self.of as u64);
         own / width * of + self.index as u64 + own % width
+    }
+}
+
+/// Which of a load's threads a generator has, where several generators share them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Portion {
+    /// Which generator it is, from zero on.
+    pub index: u32,
+    /// How many there are.
+    pub of: u32,
+}
+
+impl Portion {
+    /// All of them.
+    pub const WHOLE: Self = Self { index: 0, of: 1 };
+
+    /// Its own of so many threads: neighbours, and of all generators each once.
+    pub fn threads(self, all: u32) -> Range<u32> {
+        let edge = |index: u32| {
+            let edge = u64::from(all) * u64::from(index) / u64::from(self.of.max(1));
+            u32::try_from(edge).unwrap_or(all)
+        };
+        edge(self.index)..edge(self.index.saturating_add(1).min(self.of))
     }
 }
 
@@ -318,7 +343,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::{ArrivalProcess, Load, Shape};
+    use crate::model::{ArrivalProcess, ClosedLoop, Load, Shape};
     use crate::units::Rate;
 
     /// Nearly the smallest plan there is.
@@ -366,7 +391,41 @@ mod tests {
         (0u64..2_500).prop_map(Nanos::from_millis)
     }
 
+    #[test]
+    fn generators_have_every_thread_once() {
+        for (all, of) in [(1, 1), (4, 4), (8, 3), (3, 5), (0, 2), (1024, 7)] {
+            let threads = (0..of).flat_map(|index| Portion { index, of }.threads(all));
+            assert!(threads.eq(0..all), "{all} threads of {of} generators");
+        }
+        // One that there is not has none.
+        assert!(Portion { index: 2, of: 2 }.threads(8).is_empty());
+    }
+
     proptest! {
+        /// In a closed loop what is asked follows the answers; its numbers are shared.
+        #[test]
+        fn the_users_of_a_closed_loop_share_its_operations(
+            (of, users) in (1u32..9).prop_flat_map(|of| (Just(of), of..40)),
+            operations in 0u64..300,
+            seed: u64,
+        ) {
+            let mut plan = plan();
+            plan.seed = seed;
+            plan.load.drive.operations = Some(operations);
+            plan.load.drive.closed = Some(ClosedLoop { users, think: Nanos::ZERO });
+            let mut numbers = Vec::new();
+            for index in 0..of {
+                let choices = vec![Choice { weight_end: 1, subjects: 1, users: 1, values: false }];
+                let mut schedule = Schedule::new(&plan, choices, Slice::nth(index, of));
+                while let Some(draft) = schedule.take() {
+                    numbers.push(draft.number);
+                    schedule.ended(draft.intended, Nanos::ZERO);
+                }
+            }
+            numbers.sort_unstable();
+            prop_assert!(numbers.into_iter().eq(0..operations));
+        }
+
         /// Whatever the arrivals' shape, slices lose, double and change nothing.
         #[test]
         fn the_union_of_the_slices_is_the_whole(

@@ -413,13 +413,6 @@ counters! {
     }
 }
 
-impl InstanceCounters {
-    /// Jobs that the workers that serve have finished: those that the busy time is of.
-    pub const fn finished_serving(&self) -> u64 {
-        self.finished.saturating_sub(self.finished_for_monitors)
-    }
-}
-
 counters! {
     /// The balancer, by instant.
     BalancerCounters {
@@ -455,6 +448,25 @@ counters! {
         busy_ns,
         /// Processor time the hypervisor gave to others.
         steal_ns,
+    }
+}
+
+counters! {
+    /// An agent that sends a share of the load: its threads, which `GeneratorCounters` count
+    /// with all others', and its machine, which is in no other count.
+    AgentCounters {
+        /// Thread-time there was: its threads × interval.
+        thread_ns,
+        /// Processor time of those threads, deliberate spinning not counted.
+        cpu_ns,
+        /// Time the threads were ready to run and had no processor.
+        delayed_ns,
+        /// Processor time that its machine had.
+        machine_total_ns,
+        /// Processor time that anything used there.
+        machine_busy_ns,
+        /// Processor time that the hypervisor gave to others there.
+        machine_steal_ns,
     }
 }
 

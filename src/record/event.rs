@@ -163,6 +163,18 @@ pub enum Event {
         /// A few of them, in any order.
         operations: Vec<SlowOperation>,
     },
+    /// Agents on other machines, or on this one, have the load from now on.
+    AgentsBegan {
+        /// Who they are.
+        agents: Vec<AgentFacts>,
+    },
+    /// An agent was lost: nothing is known of its share of the load from an instant on.
+    AgentLost(AgentLost),
+    /// How well agents began together, and what became of their deliveries.
+    AgentsEnded {
+        /// What was measured of each, in the order in which they began.
+        agents: Vec<AgentMeasured>,
+    },
     /// A fault is armed: what will undo it is written down, and the guardian
     /// knows it; written before the fault acts.
     Armed {
@@ -228,6 +240,83 @@ pub struct SlowOperation {
     pub succeeded: bool,
     /// The id of its trace, in hexadecimal digits.
     pub trace: String,
+}
+
+/// An agent that sends a part of the load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentFacts {
+    /// Its name.
+    pub agent: String,
+    /// Its processors.
+    pub cores: u32,
+    /// Its threads that send load.
+    pub threads: u32,
+    /// Of so many threads in all.
+    pub of_threads: u32,
+}
+
+/// The end of what is known of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentLost {
+    /// Its name.
+    pub agent: String,
+    /// Its threads that sent load, at every place that is loaded.
+    pub threads: u32,
+    /// Of so many in all.
+    pub of_threads: u32,
+    /// From here on its share is taken as not offered, in nanoseconds since the load began.
+    #[serde(rename = "from_ns")]
+    pub from: Nanos,
+    /// Why, in a clause.
+    pub reason: String,
+    /// Deliveries that it is known to have sent and that did not arrive.
+    #[serde(default)]
+    pub missing: u64,
+    /// Whether the run ends with it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stops: bool,
+}
+
+impl AgentLost {
+    /// What became of it, in a clause.
+    pub fn in_words(&self) -> String {
+        let share = 100.0 * f64::from(self.threads) / f64::from(self.of_threads.max(1));
+        format!(
+            "the agent {} was lost: {}; its share of the load, {share:.0} %, counts as not offered \
+             from {:.1} s on",
+            self.agent,
+            self.reason,
+            self.from.as_secs_f64()
+        )
+    }
+}
+
+/// What was measured of an agent's clock and of its deliveries. The run's zero on its clock is
+/// where its load began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AgentMeasured {
+    /// Its name.
+    pub agent: String,
+    /// How long after the run's zero it began; before it where it is negative.
+    pub skew_ns: i64,
+    /// How far that may be off, in either direction.
+    pub skew_bound_ns: u64,
+    /// The same at the end, when its clock had drifted.
+    pub end_skew_ns: i64,
+    /// How far that may be off.
+    pub end_skew_bound_ns: u64,
+    /// How fast its clock goes against the conductor's, in parts of a billion; none where it
+    /// was not watched for long enough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub drift_ppb: Option<i64>,
+    /// Round trips of which that was found.
+    pub round_trips: u64,
+    /// The shortest of them.
+    pub round_trip_min_ns: u64,
+    /// Deliveries that arrived, each counted once.
+    pub deliveries: u64,
+    /// Those that arrived once more, and were not counted again.
+    pub repeated: u64,
 }
 
 impl Event {

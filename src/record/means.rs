@@ -1,7 +1,14 @@
-//! Means of what was counted at readings.
+//! Means of what was counted, and what they are taken over.
 
-use super::{GaugeCounters, ProcessCounters};
+use super::{GaugeCounters, InstanceCounters, ProcessCounters};
 use crate::units::Nanos;
+
+impl InstanceCounters {
+    /// Jobs that the workers that serve have finished: those that the busy time is of.
+    pub const fn finished_serving(&self) -> u64 {
+        self.finished.saturating_sub(self.finished_for_monitors)
+    }
+}
 
 impl GaugeCounters {
     /// Busy workers on average; none where no reading told.

@@ -34,13 +34,15 @@ mod text;
 pub use crate::model::Outcome;
 pub(crate) use alarms::Alarms;
 pub use counters::{
-    AcceptQueueCounters, AttemptCounters, BalancerCounters, DependencyCounters, FailureCounters,
-    GaugeCounters, GeneratorCounters, IdentityCounters, InstanceCounters, MachineCounters,
-    OperationCounters, ProbeCounters, ProcessCounters,
+    AcceptQueueCounters, AgentCounters, AttemptCounters, BalancerCounters, DependencyCounters,
+    FailureCounters, GaugeCounters, GeneratorCounters, IdentityCounters, InstanceCounters,
+    MachineCounters, OperationCounters, ProbeCounters, ProcessCounters,
 };
 pub(crate) use directory::HEADER;
 pub use directory::{Backend, FORMAT, Header, MachineFacts, Record, Recorder};
-pub use event::{Event, FirstFailure, PAUSED, SlowOperation, StopCause};
+pub use event::{
+    AgentFacts, AgentLost, AgentMeasured, Event, FirstFailure, PAUSED, SlowOperation, StopCause,
+};
 pub(crate) use failure_book::FailureBook;
 pub use histogram::Histogram;
 pub(crate) use histogram::{is_told, told_from};

@@ -1,8 +1,8 @@
 //! A sample: what one source counted in one interval.
 
 use super::{
-    AcceptQueueCounters, AttemptCounters, BalancerCounters, DependencyCounters, Event,
-    FailureCounters, GaugeCounters, GeneratorCounters, Histogram, IdentityCounters,
+    AcceptQueueCounters, AgentCounters, AttemptCounters, BalancerCounters, DependencyCounters,
+    Event, FailureCounters, GaugeCounters, GeneratorCounters, Histogram, IdentityCounters,
     InstanceCounters, MachineCounters, OperationCounters, ProbeCounters, ProcessCounters,
     StatusCounters,
 };
@@ -87,6 +87,8 @@ pub enum Counters {
     Identity(IdentityCounters),
     /// The whole machine.
     Machine(MachineCounters),
+    /// One agent that sends a share of the load.
+    Agent(AgentCounters),
     /// The accept queue of the port that is loaded.
     AcceptQueue(AcceptQueueCounters),
     /// A dependency of the user's target, behind a proxy.
@@ -111,6 +113,7 @@ impl Counters {
             Self::Balancer(_) => "balancer",
             Self::Identity(_) => "identity",
             Self::Machine(_) => "machine",
+            Self::Agent(_) => "agent",
             Self::AcceptQueue(_) => "accept_queue",
             Self::Dependency(_) => "dependency",
             Self::Gauges(_) => "gauges",
@@ -131,6 +134,7 @@ impl Counters {
             "balancer" => Self::Balancer(BalancerCounters::default()),
             "identity" => Self::Identity(IdentityCounters::default()),
             "machine" => Self::Machine(MachineCounters::default()),
+            "agent" => Self::Agent(AgentCounters::default()),
             "accept_queue" => Self::AcceptQueue(AcceptQueueCounters::default()),
             "dependency" => Self::Dependency(DependencyCounters::default()),
             "gauges" => Self::Gauges(GaugeCounters::default()),
@@ -160,6 +164,7 @@ impl Counters {
             Self::Balancer(counters) => counters.rows(),
             Self::Identity(counters) => counters.rows(),
             Self::Machine(counters) => counters.rows(),
+            Self::Agent(counters) => counters.rows(),
             Self::AcceptQueue(counters) => counters.rows(),
             Self::Dependency(counters) => counters.rows(),
             Self::Gauges(counters) => counters.rows(),
@@ -188,6 +193,7 @@ impl Counters {
             Self::Balancer(counters) => counters.fill(next),
             Self::Identity(counters) => counters.fill(next),
             Self::Machine(counters) => counters.fill(next),
+            Self::Agent(counters) => counters.fill(next),
             Self::AcceptQueue(counters) => counters.fill(next),
             Self::Dependency(counters) => counters.fill(next),
             Self::Gauges(counters) => counters.fill(next),
@@ -208,6 +214,7 @@ impl Counters {
             Self::Balancer(counters) => counters.merge_row(name, value),
             Self::Identity(counters) => counters.merge_row(name, value),
             Self::Machine(counters) => counters.merge_row(name, value),
+            Self::Agent(counters) => counters.merge_row(name, value),
             Self::AcceptQueue(counters) => counters.merge_row(name, value),
             Self::Dependency(counters) => counters.merge_row(name, value),
             Self::Gauges(counters) => counters.merge_row(name, value),

@@ -7,7 +7,10 @@
 
 use std::cmp::Ordering;
 
-use super::{Counters, Event, Header, Histogram, Measure, Observer, Record, Sample, SlowOperation};
+use super::{
+    AgentCounters, Counters, Event, Header, Histogram, Measure, Observer, Record, Sample,
+    SlowOperation,
+};
 use crate::plan::Plan;
 use crate::units::Nanos;
 
@@ -160,6 +163,7 @@ impl Observer for Tally {
                     counters.spin_ns = 0;
                     counters.away_ns = 0;
                 }
+                Counters::Agent(counters) => *counters = AgentCounters::default(),
                 _ => {}
             }
         }

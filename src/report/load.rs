@@ -7,6 +7,7 @@
 
 use std::fmt::Write as _;
 
+use super::agents as by_agent;
 use super::answer::{self, verdict_reason, verdict_word};
 use super::failures as by_cause;
 use super::figures::{MARK, NONE, maybe, percent};
@@ -43,6 +44,7 @@ pub(crate) fn render(record: &Record, findings: &Findings) -> String {
         generator(record.header.plan.load.drive, findings, &totals),
         kinds(findings),
         slowest(findings),
+        agents(findings),
         expectations(findings),
         verdict(findings),
     ]
@@ -408,6 +410,15 @@ fn kinds(findings: &Findings) -> String {
 /// The slowest operations that can be looked at, where requests told their traces.
 fn slowest(findings: &Findings) -> String {
     below(traces::table(findings))
+}
+
+/// Each agent, where agents sent the load, and how well they began together.
+fn agents(findings: &Findings) -> String {
+    let told = findings.agents.as_ref();
+    let told = told.map_or_else(String::new, |it| {
+        format!("  agents        {}\n", it.sentence())
+    });
+    told + &below(by_agent::table(findings))
 }
 
 /// A table below the rest.

@@ -6,6 +6,7 @@
 //! contradict it. Text that came from a scenario or a target is escaped by each
 //! format for its own reader.
 
+pub(crate) mod agents;
 mod answer;
 mod charts;
 pub(crate) mod ci;

@@ -217,6 +217,10 @@ fn from_journal(record: &Record, story: Option<&Story>) -> Vec<Moment> {
             Event::Died { source, status } => {
                 (Sort::Trouble, format!("{source} died"), status.clone())
             }
+            Event::AgentLost(lost) => {
+                let what = format!("the agent {} was lost", lost.agent);
+                (Sort::Trouble, what, lost.reason.clone())
+            }
             Event::RunEnded {
                 cause: StopCause::Interrupted { signal },
             } => {

@@ -5,7 +5,7 @@
 //! point samples are no time integrals, and what is inferred was not measured.
 
 use super::figures::{NONE, count, maybe, number, percent, rate, seconds};
-use super::{failures, incidents, kinds, people, seeds, steps, traces};
+use super::{agents, failures, incidents, kinds, people, seeds, steps, traces};
 use crate::analysis::{
     DependencyFigures, Estimate, Findings, GaugeFigures, Latency, Phase, ProbeFigures,
     ProcessFigures,
@@ -41,6 +41,7 @@ pub(super) fn tables(findings: &Findings) -> Vec<Table> {
         kinds::urls(findings),
         failures::table(findings),
         traces::table(findings),
+        agents::table(findings),
         times(findings),
         gauges(findings),
         processes(findings),

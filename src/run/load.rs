@@ -5,7 +5,7 @@ use std::io::{self, BufWriter};
 use std::path::Path;
 use std::sync::mpsc;
 
-use super::{Options, Recording, Room, header, read_own, write_files};
+use super::{Options, Recording, Room, agents, header, read_own, write_files};
 use crate::analysis::{self, Findings};
 use crate::error::{Error, Result};
 use crate::live;
@@ -22,14 +22,15 @@ use crate::ui;
 ///
 /// # Errors
 ///
-/// As [`live::offer`], and where nothing can be written to begin with.
+/// As [`live::offer_from`], and where nothing can be written to begin with.
 pub(crate) fn load(
-    plan: Plan,
+    mut plan: Plan,
     endpoint: Endpoint,
     work: Work,
     options: &Options,
     views: Vec<Box<dyn Observer + Send>>,
 ) -> Result<(Record, Findings, Result<()>)> {
+    let mut source = agents::source(&mut plan, options)?;
     let header = header(plan, Backend::Live, options);
     let view: Box<dyn Observer + Send> = if options.screen {
         let screen = ui::Screen::open(&header.plan, ui::ScreenOf::Load, options.color);
@@ -52,7 +53,8 @@ pub(crate) fn load(
         .map(ui::Aside::new)
         .collect();
     let mut watching = (((asides, Tally::new(&header.plan)), log), kept);
-    live::offer(&header.plan, endpoint, work, &mut watching)?;
+    live::offer_from(&mut *source, &header.plan, endpoint, work, &mut watching)?;
+    drop(source);
     let (((asides, tally), log), kept) = watching;
     drop(asides);
     let ended = kept.map_or(Ok(()), Recording::end);

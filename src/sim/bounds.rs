@@ -1,11 +1,13 @@
 //! How far a simulation may go, and what a plan needs at least.
 
+use serde::{Deserialize, Serialize};
+
 use crate::error::{Error, Result};
 use crate::plan::Plan;
 
 /// Where a simulation stops by itself, so that a plan that explodes ends with
 /// what was reached instead of with the machine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bounds {
     /// Events at most; an attempt costs some six.
     pub events: u64,

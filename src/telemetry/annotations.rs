@@ -103,6 +103,7 @@ impl Annotator {
             Event::Died { source, status } => {
                 self.point(at, &["died"], &format!("{source} died: {status}"))
             }
+            Event::AgentLost(lost) => self.point(at, &["died"], &lost.in_words()),
             Event::Undone { undo, outcome } => {
                 let text = format!("undone: {undo} ({})", outcome_text(outcome));
                 self.point(at, &["undone", outcome_word(outcome)], &text)
@@ -148,6 +149,8 @@ impl Annotator {
             | Event::Stopped { .. }
             | Event::Armed { .. }
             | Event::Slowest { .. }
+            | Event::AgentsBegan { .. }
+            | Event::AgentsEnded { .. }
             | Event::Joined { .. }
             | Event::Declined { .. }
             | Event::Predicted { .. } => return None,

@@ -323,6 +323,11 @@ impl Teller {
                 self.unread.push(source.clone());
                 format!("the gauges of {source} could not be read: {cause}")
             }
+            Event::AgentsBegan { agents } => {
+                let names: Vec<&str> = agents.iter().map(|it| it.agent.as_str()).collect();
+                format!("the load is sent by agents: {}", names.join(", "))
+            }
+            Event::AgentLost(lost) => lost.in_words(),
             Event::FirstFailure(first) => format!("first failure: {}", first.cause.clause()),
             Event::Warning { text } => format!("warning: {text}"),
             Event::LoadEnded => "load ends; draining".into(),
@@ -345,6 +350,7 @@ impl Teller {
             } => format!("after the undo: {detail}"),
             Event::SteadyState { detail, .. } => format!("the target does not serve: {detail}"),
             Event::Serving { .. }
+            | Event::AgentsEnded { .. }
             | Event::Stopped { .. }
             | Event::Ended { .. }
             | Event::Slowest { .. }

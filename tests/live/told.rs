@@ -83,7 +83,7 @@ impl GeneratorRecord {
                 Update::LoadEnded => told.load_ended += 1,
                 Update::FirstFailure(failure) => told.failures.push(failure),
                 Update::Warning(warning) => told.warnings.push(warning),
-                Update::Slowest(_) => {}
+                Update::Slowest(_) | Update::Happened(_) => {}
                 Update::Failed(cause) => panic!("{cause}"),
                 Update::Finished => break,
             }

@@ -14,6 +14,7 @@ mod run;
 
 mod server;
 
+mod agents;
 mod clients;
 mod collector;
 mod exhaustion;

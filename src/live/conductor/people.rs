@@ -5,7 +5,7 @@ use std::sync::mpsc::Sender;
 
 use super::Run;
 use crate::error::Result;
-use crate::load::{Command, Generator};
+use crate::load::{Command, Sending};
 use crate::model::{GameOrder, Ordered, OutsideAction, Person, Reported};
 use crate::plan::{Action, Entry, When};
 use crate::record::{Event, Outcome};
@@ -17,7 +17,7 @@ impl Run<'_> {
     pub(super) fn ordered(
         &mut self,
         ordered: Ordered,
-        generator: &Generator,
+        generator: &dyn Sending,
         actor: &Sender<(usize, Action)>,
     ) -> Result<()> {
         let Ordered { by, order } = ordered;
@@ -56,7 +56,7 @@ impl Run<'_> {
     pub(super) fn respond(
         &mut self,
         now: Nanos,
-        generator: &Generator,
+        generator: &dyn Sending,
         actor: &Sender<(usize, Action)>,
     ) -> Result<()> {
         while let Some(response) = self.responders.take(now, &mut self.timeline) {
@@ -130,7 +130,7 @@ impl Run<'_> {
         &mut self,
         by: Person,
         offer: u32,
-        generator: &Generator,
+        generator: &dyn Sending,
         actor: &Sender<(usize, Action)>,
     ) -> Result<()> {
         let place = usize::try_from(offer).unwrap_or(usize::MAX);

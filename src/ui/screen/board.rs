@@ -212,6 +212,7 @@ fn tone(event: &Event) -> Tone {
     match event {
         Event::AlertFired { .. }
         | Event::Died { .. }
+        | Event::AgentLost(_)
         | Event::FirstFailure(_)
         | Event::Declined { .. }
         | Event::StopOrdered { .. } => Tone::Bad,

@@ -8,6 +8,7 @@
     reason = "tests may panic, and synthetic figures are small and exact"
 )]
 
+mod agents;
 mod answer;
 mod awaited;
 mod builder;

@@ -10,7 +10,7 @@ mod words;
 use source::sources;
 
 /// The rank of every top-level module; a module imports lower ranks only.
-const RANKS: [(&str, u32); 34] = [
+const RANKS: [(&str, u32); 35] = [
     ("units", 0),
     ("bounds", 0),
     ("clock", 1),
@@ -40,6 +40,7 @@ const RANKS: [(&str, u32); 34] = [
     ("telemetry", 8),
     ("live", 8),
     ("explore", 8),
+    ("agents", 8),
     ("run", 9),
     ("readers", 9),
     ("compare", 10),

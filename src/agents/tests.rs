@@ -1,0 +1,566 @@
+//! Agents and their conductor on a network in memory, in virtual time: what is lost, doubled
+//! or cut off, who dies, and what becomes of it.
+
+use std::sync::atomic::AtomicBool;
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::conducting::Conducting;
+use super::order::Report;
+use super::packet::{Call, Header, Packet, PacketKind, Presence, VERSION, presence};
+use super::peer::PeerState;
+use super::sent::SentSample;
+use super::serving::{Hands, Own, Serving, ThreadReport};
+use super::settings::OnAgentLost;
+use super::stream::{Inbox, Outbox, Piece};
+use super::work::{Work, WorkDone};
+use crate::clock::Clock;
+use crate::load::Update;
+use crate::model::SourceName;
+use crate::record::{AttemptCounters, Counters, Event, GeneratorCounters, MachineFacts, Sample};
+use crate::rng::StdRng;
+use crate::units::Nanos;
+
+const LEASE: Nanos = Nanos::from_secs(4);
+const STEP: Nanos = Nanos::from_millis(10);
+
+/// An agent with what its threads tell.
+struct Agent {
+    serving: Serving,
+    heard: UnboundedReceiver<ThreadReport>,
+    /// Nothing comes or goes, and no time passes for it.
+    dead: bool,
+    /// Nothing comes or goes.
+    cut_off: bool,
+    subject: String,
+}
+
+fn agent(name: &str) -> Agent {
+    let (told, heard) = unbounded_channel();
+    let own = Own {
+        id: format!("id-{name}"),
+        name: name.into(),
+        secure: true,
+        allowed: Vec::new(),
+        machine: MachineFacts {
+            cores: 2,
+            ..MachineFacts::default()
+        },
+        place: "here".into(),
+    };
+    let hands = Hands {
+        fit: Arc::new(|_| Ok(())),
+        try_one: Arc::new(|job: &str, _, _: &AtomicBool| Ok(format!("did {job}"))),
+    };
+    Agent {
+        serving: Serving::new(own, Clock::start(), hands, told),
+        heard,
+        dead: false,
+        cut_off: false,
+        subject: super::packet::agent_subject(&format!("id-{name}")),
+    }
+}
+
+fn presence_of(agent: &mut Agent) -> Presence {
+    let call = Call {
+        v: VERSION,
+        sent_ns: Nanos(7),
+    };
+    let call = serde_json::to_vec(&call).unwrap();
+    agent.serving.called(Nanos(9), &call, "answers".into());
+    let (subject, answer) = agent.serving.outgoing().pop().unwrap();
+    assert_eq!(subject, "answers");
+    presence(&answer).unwrap()
+}
+
+/// A conductor, its agents, and the network between them.
+struct Network {
+    agents: Vec<Agent>,
+    conducting: Conducting,
+    now: Nanos,
+    rng: StdRng,
+    /// Of a hundred packets so many are lost, and as many doubled.
+    bad: u32,
+    /// The server is down: nothing passes.
+    down: bool,
+}
+
+impl Network {
+    fn of(names: &[&str], on_lost: OnAgentLost) -> Self {
+        let mut agents: Vec<Agent> = names.iter().map(|name| agent(name)).collect();
+        let present = agents.iter_mut().map(presence_of).collect();
+        let how = (LEASE, on_lost);
+        let conducting =
+            Conducting::new("5e5510".into(), "a test".into(), how, present, Nanos::ZERO);
+        Self {
+            agents,
+            conducting,
+            now: Nanos::ZERO,
+            rng: StdRng::seed_from_u64(1),
+            bad: 0,
+            down: false,
+        }
+    }
+
+    /// How often a packet arrives.
+    fn arrivals(&mut self) -> u32 {
+        match self.rng.random_range(0..100) {
+            luck if luck < self.bad => 0,
+            luck if luck < 2 * self.bad => 2,
+            _ => 1,
+        }
+    }
+
+    fn step(&mut self) {
+        self.now += STEP;
+        let now = self.now;
+        self.conducting.tick(now);
+        for (subject, packet) in self.conducting.outgoing() {
+            let times = self.arrivals();
+            let place = self.agents.iter().position(|it| it.subject == subject);
+            let agent = &mut self.agents[place.unwrap()];
+            if !(agent.dead || agent.cut_off || self.down) {
+                for _ in 0..times {
+                    agent.serving.arrived(now, &packet);
+                }
+            }
+        }
+        for place in 0..self.agents.len() {
+            let agent = &mut self.agents[place];
+            if agent.dead {
+                continue;
+            }
+            let mut told = Vec::new();
+            while let Ok(one) = agent.heard.try_recv() {
+                told.push(one);
+            }
+            agent.serving.told(now, told);
+            agent.serving.tick(now);
+            let cut_off = agent.cut_off || self.down;
+            for (_, packet) in agent.serving.outgoing() {
+                let times = self.arrivals();
+                for _ in 0..times {
+                    if !cut_off {
+                        self.conducting.arrived(now, &packet);
+                    }
+                }
+            }
+        }
+    }
+
+    fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+        for _ in 0..20_000 {
+            if holds(self) {
+                return;
+            }
+            self.step();
+            // Work is done by threads of its own.
+            std::thread::yield_now();
+        }
+        panic!("{what}: not within {:.0} s", self.now.as_secs_f64());
+    }
+
+    fn open(&mut self) {
+        self.until("open", |it| it.conducting.are_open());
+        assert!(self.conducting.refused().is_empty());
+    }
+
+    fn hand_out(&mut self, count: usize) -> Receiver<WorkDone> {
+        let (tell, told) = channel();
+        let jobs = (0..count).map(|place| place.to_string()).collect();
+        self.conducting.hand_out(Work::new(jobs, tell));
+        told
+    }
+
+    /// Goes on until so many pieces are done; each once, and as it is to be.
+    fn all_done(&mut self, told: &Receiver<WorkDone>, count: usize) {
+        let mut done = vec![false; count];
+        for _ in 0..20_000 {
+            for piece in told.try_iter() {
+                match piece {
+                    WorkDone::Piece { place, result } => {
+                        assert_eq!(result, Ok(format!("did {place}")));
+                        assert!(!std::mem::replace(&mut done[place], true), "{place} twice");
+                    }
+                    WorkDone::GivenUp(why) => panic!("{why}"),
+                }
+            }
+            if done.iter().all(|done| *done) {
+                return;
+            }
+            self.step();
+            std::thread::yield_now();
+        }
+        panic!("not all is done: {done:?}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// However much is lost on the way, and whichever agent dies when: every piece of work
+    /// is done once.
+    #[test]
+    fn work_is_done_once_over_a_bad_network(
+        seed: u64,
+        bad in 0u32..35,
+        dies in prop::option::of((0usize..3, 0usize..60)),
+        count in 0usize..60,
+    ) {
+        let mut network = Network::of(&["a", "b", "c"], OnAgentLost::GoOn);
+        network.rng = StdRng::seed_from_u64(seed);
+        network.bad = bad;
+        network.open();
+        let told = network.hand_out(count);
+        if let Some((who, after)) = dies {
+            for _ in 0..after {
+                network.step();
+            }
+            network.agents[who].dead = true;
+        }
+        network.all_done(&told, count);
+    }
+}
+
+#[test]
+fn a_server_that_restarts_within_the_lease_costs_nothing() {
+    let mut network = Network::of(&["a", "b"], OnAgentLost::Stop);
+    network.open();
+    let told = network.hand_out(40);
+    network.down = true;
+    for _ in 0..300 {
+        network.step(); // three seconds
+    }
+    network.down = false;
+    network.all_done(&told, 40);
+    let lost = network
+        .conducting
+        .peers
+        .iter()
+        .any(|it| it.state == PeerState::Lost);
+    assert!(!lost);
+}
+
+#[test]
+fn who_is_cut_off_lets_go_by_himself_and_counts_as_lost() {
+    let mut network = Network::of(&["a", "b"], OnAgentLost::GoOn);
+    network.open();
+    network.agents[0].cut_off = true;
+    network.until("lost", |it| it.conducting.peers[0].state == PeerState::Lost);
+    let late = network.now.saturating_sub(LEASE);
+    assert!(late < Nanos::from_millis(700), "{late}");
+    network.step();
+    network.step();
+    let said = network.agents[0].serving.said();
+    assert!(
+        said.iter()
+            .any(|it| it.contains("nothing was heard of the conductor")),
+        "{said:?}"
+    );
+    // It is free again, and the other goes on.
+    network.agents[0].cut_off = false;
+    assert_eq!(presence_of(&mut network.agents[0]).busy, None);
+    let told = network.hand_out(5);
+    network.all_done(&told, 5);
+}
+
+#[test]
+fn a_conductor_that_dies_leaves_everybody_free() {
+    let mut network = Network::of(&["a", "b"], OnAgentLost::GoOn);
+    network.open();
+    assert!(presence_of(&mut network.agents[0]).busy.is_some());
+    let died = network.now;
+    // Nothing is heard of it any more.
+    while network.now < died + LEASE + STEP * 60 {
+        network.now += STEP;
+        for agent in &mut network.agents {
+            agent.serving.tick(network.now);
+        }
+    }
+    for agent in &mut network.agents {
+        assert_eq!(presence_of(agent).busy, None);
+    }
+}
+
+#[test]
+fn old_packets_do_not_bring_a_lease_back() {
+    let mut network = Network::of(&["a"], OnAgentLost::GoOn);
+    network.open();
+    // It stood still for longer than its lease, and a ping of before waits for it.
+    let voice = Voice::of("a");
+    let ping = PacketKind::Ping {
+        sent_ns: network.now,
+    };
+    let mut packet = Packet::decode(&voice.packet(ping, Bytes::new())).unwrap();
+    packet.header.from = String::new();
+    let later = network.now + LEASE + STEP;
+    let serving = &mut network.agents[0].serving;
+    serving.arrived(later, &packet.encode());
+    let sent = serving.outgoing();
+    let kinds = sent
+        .iter()
+        .map(|(_, it)| Packet::decode(it).unwrap().header.what);
+    let kinds: Vec<PacketKind> = kinds.collect();
+    assert!(
+        kinds
+            .iter()
+            .all(|kind| matches!(kind, PacketKind::Leave { .. })),
+        "{kinds:?}"
+    );
+    assert_eq!(presence_of(&mut network.agents[0]).busy, None);
+}
+
+#[test]
+fn an_agent_is_engaged_by_one_at_a_time() {
+    let mut network = Network::of(&["a"], OnAgentLost::GoOn);
+    network.open();
+    let other = Packet {
+        header: Header {
+            v: VERSION,
+            session: "other".into(),
+            from: String::new(),
+            ack: 0,
+            what: PacketKind::Open {
+                lease_ns: LEASE,
+                purpose: "another\nload".into(),
+            },
+        },
+        payload: Bytes::new(),
+    };
+    network.agents[0]
+        .serving
+        .arrived(network.now, &other.encode());
+    let (subject, packet) = network.agents[0].serving.outgoing().pop().unwrap();
+    assert!(subject.ends_with("session.other"));
+    let PacketKind::Leave { reason } = Packet::decode(&packet).unwrap().header.what else {
+        panic!("{packet:?}");
+    };
+    assert!(reason.contains("engaged already: a test"), "{reason}");
+    // The first knows nothing of it.
+    let told = network.hand_out(3);
+    network.all_done(&told, 3);
+    // A server restarts, and the agent with it: what it knew is gone.
+    network.agents[0] = agent("a");
+    let before = network.now;
+    network.until("lost", |it| it.conducting.peers[0].state == PeerState::Lost);
+    let after = network.now.saturating_sub(before);
+    assert!(after < Nanos::from_secs(1), "{after}");
+}
+
+/// What an agent of a load would send, made by hand.
+struct Voice {
+    id: String,
+    out: Outbox,
+    inbox: Inbox,
+}
+
+impl Voice {
+    fn of(name: &str) -> Self {
+        Self {
+            id: format!("id-{name}"),
+            out: Outbox::default(),
+            inbox: Inbox::default(),
+        }
+    }
+
+    fn packet(&self, what: PacketKind, payload: Bytes) -> Bytes {
+        let header = Header {
+            v: VERSION,
+            session: "5e5510".into(),
+            from: self.id.clone(),
+            ack: self.inbox.through(),
+            what,
+        };
+        Packet { header, payload }.encode()
+    }
+
+    fn say(&mut self, conducting: &mut Conducting, now: Nanos, reports: &[Report]) {
+        for report in reports {
+            self.out.push(serde_json::to_vec(report).unwrap()).unwrap();
+        }
+        for Piece {
+            number,
+            last,
+            payload,
+        } in self.out.due(now)
+        {
+            let packet = self.packet(PacketKind::Piece { number, last }, payload);
+            // Each twice: none counts again.
+            conducting.arrived(now, &packet);
+            conducting.arrived(now, &packet);
+        }
+        self.out.acknowledged(u64::MAX);
+    }
+}
+
+fn second(number: u64, tries: u64) -> Report {
+    let sample = |source, counters| Sample {
+        from: Nanos::from_secs(number),
+        to: Nanos::from_secs(number + 1),
+        source,
+        counters,
+        histograms: Vec::new(),
+    };
+    let attempts = AttemptCounters {
+        first_tries: tries,
+        ..AttemptCounters::default()
+    };
+    let generator = GeneratorCounters {
+        threads: 1,
+        cpu_ns: 400_000_000,
+        ..GeneratorCounters::default()
+    };
+    let samples = [
+        sample(SourceName::User, Counters::Attempts(attempts)),
+        sample(SourceName::Generator, Counters::Generator(generator)),
+    ];
+    Report::Samples(samples.iter().map(SentSample::from).collect())
+}
+
+/// A load of two agents, the second of which is not heard of after three seconds.
+fn told(on_lost: OnAgentLost) -> Vec<Update> {
+    let names = ["a", "b"];
+    let mut present: Vec<Agent> = names.iter().map(|name| agent(name)).collect();
+    let present = present.iter_mut().map(presence_of).collect();
+    let how = (LEASE, on_lost);
+    let mut conducting = Conducting::new("5e5510".into(), "x".into(), how, present, Nanos::ZERO);
+    let mut voices = names.map(Voice::of);
+    for (voice, ahead) in voices.iter().zip([5_000_000_000u64, 9_000_000_000]) {
+        conducting.arrived(Nanos(10), &voice.packet(PacketKind::Ack, Bytes::new()));
+        for sent in [1_000_000u64, 30_000_000] {
+            let pong = PacketKind::Pong {
+                sent_ns: Nanos(sent),
+                clock_ns: Nanos(sent + 100_000 + ahead),
+            };
+            let received = Nanos(sent + 200_000);
+            conducting.arrived(received, &voice.packet(pong, Bytes::new()));
+        }
+    }
+    assert!(conducting.are_open());
+    let heard = Arc::new(Mutex::new(Vec::<Update>::new()));
+    let telling = Arc::clone(&heard);
+    let zero = Nanos::from_millis(40);
+    let tell = Box::new(move |update: Update| telling.lock().unwrap().push(update));
+    conducting.begin(Nanos::from_millis(35), zero, (4, 1), tell);
+    let mut now = zero;
+    for number in 0..12u64 {
+        now += Nanos::from_secs(1);
+        voices[0].say(&mut conducting, now, &[second(number, 10)]);
+        if number < 3 {
+            voices[1].say(&mut conducting, now, &[second(number, 7)]);
+        }
+        conducting.tick(now);
+    }
+    voices[0].say(&mut conducting, now, &[Report::LoadEnded, Report::Finished]);
+    assert!(conducting.has_finished());
+    drop(conducting);
+    Arc::into_inner(heard).unwrap().into_inner().unwrap()
+}
+
+fn events(told: &[Update]) -> Vec<&Event> {
+    let events = told.iter().filter_map(|update| match update {
+        Update::Happened(event) => Some(event),
+        _ => None,
+    });
+    events.collect()
+}
+
+#[test]
+fn a_share_that_is_lost_counts_as_not_offered_from_where_it_is_known() {
+    for on_lost in [OnAgentLost::GoOn, OnAgentLost::Stop] {
+        let told = told(on_lost);
+        let Event::AgentsBegan { agents } = events(&told)[0] else {
+            panic!("{told:?}");
+        };
+        let shares: Vec<_> = agents
+            .iter()
+            .map(|it| (it.threads, it.of_threads))
+            .collect();
+        assert_eq!(shares, [(2, 4), (2, 4)]);
+        let lost: Vec<_> = events(&told)
+            .into_iter()
+            .filter_map(|event| match event {
+                Event::AgentLost(lost) => Some(lost),
+                _ => None,
+            })
+            .collect();
+        let [lost] = lost[..] else {
+            panic!("{lost:?}");
+        };
+        assert_eq!((lost.agent.as_str(), lost.from), ("b", Nanos::from_secs(3)));
+        assert_eq!((lost.threads, lost.of_threads, lost.missing), (2, 4, 0));
+        assert_eq!(lost.stops, on_lost == OnAgentLost::Stop);
+        assert!(
+            lost.in_words()
+                .contains("50 %, counts as not offered from 3.0 s on")
+        );
+    }
+}
+
+#[test]
+fn deliveries_are_added_up_once_and_the_end_comes_last() {
+    let told = told(OnAgentLost::GoOn);
+    let tries = told.iter().filter_map(|update| match update {
+        Update::Sample(Sample {
+            counters: Counters::Attempts(counters),
+            ..
+        }) => Some(counters.first_tries),
+        _ => None,
+    });
+    assert_eq!(tries.sum::<u64>(), 12 * 10 + 3 * 7);
+    // Each agent's own threads, beside those of all.
+    let busy = |agent: &str| -> u64 {
+        let own = told.iter().filter_map(|update| match update {
+            Update::Sample(sample) if sample.source.agent() == Some(agent) => Some(sample),
+            _ => None,
+        });
+        let own = own.map(|sample| match sample.counters {
+            Counters::Agent(counters) => counters.cpu_ns,
+            _ => panic!("{sample:?}"),
+        });
+        own.sum()
+    };
+    assert_eq!((busy("a"), busy("b")), (12 * 400_000_000, 3 * 400_000_000));
+    let place = |wanted: &dyn Fn(&Update) -> bool| told.iter().position(wanted).unwrap();
+    let ended = place(&|it| *it == Update::LoadEnded);
+    let measured = place(&|it| matches!(it, Update::Happened(Event::AgentsEnded { .. })));
+    assert!(ended < measured && measured + 2 == told.len());
+    assert_eq!(told.last(), Some(&Update::Finished));
+    let Update::Happened(Event::AgentsEnded { agents }) = &told[measured] else {
+        panic!("{told:?}");
+    };
+    let [a, b] = agents.as_slice() else {
+        panic!("{agents:?}");
+    };
+    assert_eq!((a.skew_ns, b.skew_ns, a.round_trips), (0, 0, 2));
+    assert!((100_000..150_000).contains(&a.skew_bound_ns), "{a:?}");
+    // The last comes once more after the end.
+    assert_eq!((a.deliveries, a.repeated), (14, 13));
+    assert_eq!((b.deliveries, b.repeated), (3, 3));
+}
+
+#[test]
+fn who_is_lost_before_the_load_begins_sends_nothing_of_its_share() {
+    let mut network = Network::of(&["a", "b"], OnAgentLost::GoOn);
+    network.open();
+    network.agents[1].dead = true;
+    network.until("lost", |it| it.conducting.peers[1].state == PeerState::Lost);
+    let heard = Arc::new(Mutex::new(Vec::<Update>::new()));
+    let telling = Arc::clone(&heard);
+    let tell = Box::new(move |update: Update| telling.lock().unwrap().push(update));
+    let (now, zero) = (network.now, network.now + Nanos::from_secs(1));
+    network.conducting.begin(now, zero, (2, 3), tell);
+    let told = heard.lock().unwrap();
+    let [Event::AgentsBegan { agents }, Event::AgentLost(lost)] = events(&told)[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(agents.len(), 2);
+    assert_eq!((lost.agent.as_str(), lost.from), ("b", Nanos::ZERO));
+    // At each of three places one of two threads.
+    assert_eq!((lost.threads, lost.of_threads), (3, 6));
+}

@@ -1,0 +1,140 @@
+//! Who dies, and what becomes of the rest.
+
+use std::time::{Duration, Instant};
+
+use super::conserved;
+use super::rig::{Agent, Nats, PATIENCE, Target, found, load};
+use crate::run::{alone, wait_until};
+
+const LOAD: [&str; 8] = [
+    "-R",
+    "200",
+    "-d",
+    "8s",
+    "--generators",
+    "2",
+    "--lease",
+    "2s",
+];
+
+/// A load of two agents, well under way.
+fn begun(nats: &Nats, target: &Target, more: &[&str]) -> std::process::Child {
+    let arguments = [&LOAD[..], more].concat();
+    let load = load(&target.url(), &nats.url(), &arguments);
+    wait_until(PATIENCE, "the load is under way", || target.asked() > 200);
+    load
+}
+
+#[test]
+fn an_agent_that_is_killed_leaves_the_others_their_shares() {
+    let _alone = alone();
+    let nats = Nats::start(&[]);
+    let [_east, mut west] = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let target = Target::start();
+    let load = begun(&nats, &target, &[]);
+    west.kill();
+    let (found, code) = found(load);
+    assert_eq!(code, 97, "{found}");
+    let reasons = found["measurement"]["reasons"].to_string();
+    assert!(
+        reasons.contains("agent west-1 was lost") && reasons.contains("50 %"),
+        "{reasons}"
+    );
+    assert!(!reasons.contains("does not add up"), "{reasons}");
+    let agents = &found["agents"]["agents"];
+    assert!(agents[0]["lost_s"].is_null());
+    let lost = agents[1]["lost_s"].as_f64().unwrap();
+    assert!((0.0..8.0).contains(&lost), "{lost}");
+    // The whole share of one, and of the other what was told.
+    let scheduled = conserved(&found);
+    assert!((800..1_600).contains(&scheduled), "{scheduled}");
+}
+
+#[test]
+fn a_run_ends_with_an_agent_where_it_is_told_to() {
+    let _alone = alone();
+    let nats = Nats::start(&[]);
+    let [_east, mut west] = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let target = Target::start();
+    let more = ["-d", "60s", "--on-agent-lost", "stop"];
+    let arguments = [&LOAD[..2], &LOAD[4..], &more[..]].concat();
+    let load = load(&target.url(), &nats.url(), &arguments);
+    wait_until(PATIENCE, "the load is under way", || target.asked() > 200);
+    let killed = Instant::now();
+    west.kill();
+    let (found, code) = found(load);
+    assert!(
+        killed.elapsed() < Duration::from_secs(30),
+        "{:?}",
+        killed.elapsed()
+    );
+    // As a run that its own stop condition ended.
+    assert_eq!(code, 1, "{found}");
+    assert_eq!(found["complete"], false);
+    let reasons = found["ending"]["reasons"].to_string();
+    assert!(reasons.contains("west-1 was lost"), "{reasons}");
+    conserved(&found);
+}
+
+#[test]
+fn a_nats_server_that_restarts_costs_nothing() {
+    let _alone = alone();
+    let mut nats = Nats::start(&[]);
+    let agents = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let target = Target::start();
+    let arguments = [&LOAD[..6], &["--lease", "10s"][..]].concat();
+    let load = load(&target.url(), &nats.url(), &arguments);
+    wait_until(PATIENCE, "the load is under way", || target.asked() > 200);
+    nats.kill();
+    // The load goes on meanwhile: its agents know what to do.
+    let before = target.asked();
+    wait_until(PATIENCE, "the load goes on", || {
+        target.asked() > before + 200
+    });
+    nats.start_again();
+    let (found, code) = found(load);
+    assert!(matches!(code, 0 | 97), "{found}");
+    assert_eq!(conserved(&found), 1_600);
+    assert_eq!(target.asked(), 1_600);
+    for agent in found["agents"]["agents"].as_array().unwrap() {
+        assert!(agent["lost_s"].is_null(), "{agent}");
+    }
+    assert!(
+        agents
+            .iter()
+            .all(|agent| !agent.has_said("nothing was heard"))
+    );
+}
+
+#[test]
+fn agents_stop_by_themselves_when_the_conductor_is_gone() {
+    let _alone = alone();
+    let nats = Nats::start(&[]);
+    let agents = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let target = Target::start();
+    let arguments = ["-R", "200", "-d", "60s", "--lease", "2s"];
+    let mut load = load(&target.url(), &nats.url(), &arguments);
+    wait_until(PATIENCE, "the load is under way", || target.asked() > 200);
+    load.kill().unwrap();
+    load.wait().unwrap();
+    for agent in &agents {
+        agent.await_saying("nothing was heard of the conductor for 2s");
+    }
+    // What is on its way may still arrive; then nothing does.
+    let mut last = target.asked();
+    let mut quiet = Instant::now();
+    wait_until(PATIENCE, "nothing is sent any more", || {
+        let now = target.asked();
+        if now != last {
+            last = now;
+            quiet = Instant::now();
+        }
+        quiet.elapsed() > Duration::from_secs(1)
+    });
+    // They are free for the next.
+    let arguments = ["-n", "20", "-R", "100", "--generators", "2"];
+    let before = target.asked();
+    let (found, code) = found(super::rig::load(&target.url(), &nats.url(), &arguments));
+    assert!(matches!(code, 0 | 97), "{found}");
+    assert_eq!(target.asked() - before, 20);
+}
