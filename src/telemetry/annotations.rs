@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::totals::outcome_word;
+use super::totals::{WallZero, outcome_word};
 use crate::analysis::Findings;
 use crate::model::{Outcome, SourceName};
 use crate::plan::{Action, Plan};
@@ -44,8 +44,10 @@ impl Annotation {
 #[derive(Debug)]
 pub struct Annotator {
     scenario: String,
-    /// The start of the load, in milliseconds since 1970.
-    zero_wall_ms: u64,
+    /// The start of the load.
+    zero: WallZero,
+    /// Taken for it until something is heard, in milliseconds since 1970.
+    made_wall_ms: u64,
     /// What has begun and not ended, by its place in the timeline.
     begun: BTreeMap<usize, (Nanos, Action)>,
     /// Who decided it, where somebody did.
@@ -61,7 +63,8 @@ impl Annotator {
     pub fn new(plan: &Plan, wall_ms: u64) -> Self {
         Self {
             scenario: plan.scenario.clone(),
-            zero_wall_ms: wall_ms,
+            zero: WallZero::default(),
+            made_wall_ms: wall_ms,
             begun: BTreeMap::new(),
             ordered: BTreeMap::new(),
             firing: BTreeMap::new(),
@@ -71,11 +74,11 @@ impl Annotator {
 
     /// The annotation of an event, where it is worth one; `wall_ms`: now.
     pub fn event(&mut self, at: Nanos, event: &Event, wall_ms: u64) -> Option<Annotation> {
+        if *event == Event::LoadStarted || self.zero.ms().is_some() {
+            self.zero.hear(at, wall_ms);
+        }
         Some(match event {
-            Event::LoadStarted => {
-                self.zero_wall_ms = wall_ms.saturating_sub(at.0 / 1_000_000);
-                self.point(at, &["load"], "load begins")
-            }
+            Event::LoadStarted => self.point(at, &["load"], "load begins"),
             Event::LoadEnded => self.point(at, &["load"], "load ends"),
             Event::Ordered { by, entry, .. } => {
                 self.ordered.insert(*entry, by.name.clone());
@@ -226,10 +229,11 @@ impl Annotator {
     }
 
     fn point(&self, at: Nanos, tags: &[&str], text: &str) -> Annotation {
+        let zero = self.zero.ms().unwrap_or(self.made_wall_ms);
         let own = [TAG, self.scenario.as_str()];
         let tags = own.iter().chain(tags).map(|tag| (*tag).to_owned());
         Annotation {
-            time: self.zero_wall_ms.saturating_add(at.0 / 1_000_000),
+            time: zero.saturating_add(at.0 / 1_000_000),
             time_end: None,
             tags: tags.collect(),
             text: printable(text).into_owned(),

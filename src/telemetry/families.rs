@@ -57,7 +57,7 @@ fn standing(totals: &Totals) -> Vec<Family> {
         "s",
         "When the load began, in seconds since 1970.",
     );
-    if let Some(zero) = totals.zero_wall_ms {
+    if let Some(zero) = totals.zero.ms() {
         began.add(&[], zero as f64 / 1e3);
     }
     let info = Family::gauge("threadbare_run_info", "1", "Which run it is, with value 1.");

@@ -196,7 +196,7 @@ impl Telemetry {
         let zero = {
             let mut totals = lock(&self.told.totals);
             totals.settle(record, findings);
-            totals.zero_wall_ms.unwrap_or(self.started_wall_ms)
+            totals.zero.ms().unwrap_or(self.started_wall_ms)
         };
         self.end_annotations(findings, say);
         if let Some(otlp) = self.otlp.take() {

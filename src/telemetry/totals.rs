@@ -52,6 +52,32 @@ pub(super) struct Serving {
     pub(super) queue: Option<f64>,
 }
 
+/// Where a run's zero lies on the wall clock, as far as it is known.
+///
+/// The load is announced before its zero, by more than a second where agents send it, and
+/// the run's clock says zero until then. So the first instant that is not zero tells.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct WallZero {
+    ms: Option<u64>,
+    is_exact: bool,
+}
+
+impl WallZero {
+    /// Something happened at this instant, which is now; `wall_ms`: the same in milliseconds
+    /// since 1970.
+    pub(super) fn hear(&mut self, at: Nanos, wall_ms: u64) {
+        if !self.is_exact {
+            self.ms = Some(wall_ms.saturating_sub(at.0 / 1_000_000));
+            self.is_exact = at > Nanos::ZERO;
+        }
+    }
+
+    /// In milliseconds since 1970; none where nothing was heard.
+    pub(super) const fn ms(self) -> Option<u64> {
+        self.ms
+    }
+}
+
 /// How far a run is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum RunStage {
@@ -81,8 +107,8 @@ pub struct Totals {
     pub(super) backlog: SharedLevel,
     pub(super) serving: BTreeMap<SourceName, Serving>,
     pub(super) stage: RunStage,
-    /// When the load began, in milliseconds since 1970.
-    pub(super) zero_wall_ms: Option<u64>,
+    /// When the load began.
+    pub(super) zero: WallZero,
     /// Phases that have begun, with their instants.
     phases: Vec<(Nanos, String)>,
     /// The newest instant that is known.
@@ -106,7 +132,7 @@ impl Totals {
             backlog: SharedLevel::default(),
             serving: BTreeMap::new(),
             stage: RunStage::SetUp,
-            zero_wall_ms: None,
+            zero: WallZero::default(),
             phases: Vec::new(),
             now: Nanos::ZERO,
             alerts: BTreeMap::new(),
@@ -165,10 +191,12 @@ impl Totals {
     /// Takes an event; `wall_ms`: now, in milliseconds since 1970.
     pub fn event(&mut self, at: Nanos, event: &Event, wall_ms: u64) {
         self.now = self.now.max(at);
+        if *event == Event::LoadStarted || self.stage != RunStage::SetUp {
+            self.zero.hear(at, wall_ms);
+        }
         match event {
             Event::LoadStarted => {
                 self.stage = RunStage::Load;
-                self.zero_wall_ms = Some(wall_ms.saturating_sub(at.0 / 1_000_000));
                 if self.plan.warm_up > Nanos::ZERO {
                     self.phases.push((Nanos::ZERO, "warm-up".into()));
                 }
@@ -239,6 +267,21 @@ pub(super) const fn outcome_word(outcome: &Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_load_is_announced_before_its_zero() {
+        let mut zero = WallZero::default();
+        let at = Nanos::from_millis;
+        for (now, wall_ms, known) in [
+            (at(0), 5_000, 5_000),   // announced
+            (at(0), 5_900, 5_900),   // the zero is to come still
+            (at(300), 6_500, 6_200), // it was then
+            (at(800), 7_005, 6_200), // told late: that changes nothing
+        ] {
+            zero.hear(now, wall_ms);
+            assert_eq!(zero.ms(), Some(known));
+        }
+    }
 
     #[test]
     fn a_level_is_the_sum_of_what_all_threads_told_of_an_interval() {
