@@ -6,7 +6,7 @@
 //! | `packet`, `stream` | what is sent, and how it arrives once and in order |
 //! | `order`, `sent` | what an agent is told, and what it tells |
 //! | `offset` | how far another machine's clock is ahead |
-//! | `serving`, `agent` | an agent: what it does, and its connection |
+//! | `serving`, `loading`, `agent` | an agent: what it does, a load of it, and its connection |
 //! | `peer`, `conducting`, `work`, `conductor` | the conductor: each agent, all of them, its connection |
 //! | `link` | the connection to the server |
 //!
@@ -23,6 +23,7 @@ mod agent;
 mod conducting;
 mod conductor;
 mod link;
+mod loading;
 mod offset;
 mod order;
 mod packet;

@@ -11,6 +11,7 @@ use std::thread;
 use bytes::Bytes;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::loading::Loading;
 use super::order::{LoadOrder, Order, Report};
 use super::packet::{self, Header, Packet, PacketKind, Presence, VERSION, session_subject};
 use super::sent::SentSample;
@@ -18,10 +19,9 @@ use super::settings::LEASES;
 use super::stream::{Inbox, Outbox, Piece};
 use crate::clock::Clock;
 use crate::error::{Error, Result};
-use crate::gauges::Machine;
-use crate::load::{Command, Generator, Setup, Update};
+use crate::load::{Command, Setup, Update};
 use crate::plan::{Plan, Portion};
-use crate::record::{MachineFacts, Sample};
+use crate::record::{MachineFacts, Observer};
 use crate::units::Nanos;
 
 /// Pieces of work that are under way at a time at most; conductors hand out one for each core.
@@ -36,7 +36,12 @@ pub struct Hands {
     pub fit: Arc<dyn Fn(&Plan) -> Result<()> + Send + Sync>,
     /// Carries out a piece of work, of so many at a time, until the flag is raised.
     pub try_one: TryOne,
+    /// Who hears on this machine of the load of a plan, of which it has a share.
+    pub watch: Watch,
 }
+
+/// Whoever watches a load of this plan; nobody where it gives none.
+pub(super) type Watch = Arc<dyn Fn(&Plan) -> Option<Box<dyn Observer + Send>> + Send + Sync>;
 
 /// Carries out a piece of work.
 pub(super) type TryOne = Arc<dyn Fn(&str, usize, &AtomicBool) -> Result<String> + Send + Sync>;
@@ -106,16 +111,6 @@ enum Duty {
         stop: Arc<AtomicBool>,
         under_way: usize,
     },
-}
-
-/// A load under way.
-struct Loading {
-    generator: Generator,
-    clock: Clock,
-    interval: Nanos,
-    machine: Machine,
-    /// Up to where the machine was read.
-    read_to: Nanos,
 }
 
 impl Drop for Engaged {
@@ -228,6 +223,11 @@ impl Serving {
             if told.engagement != self.engagements || self.engaged.is_none() {
                 continue;
             }
+            if let Telling::Update(update) = &told.what
+                && let Some(loading) = self.loading()
+            {
+                loading.told(update);
+            }
             match told.what {
                 Telling::Update(Update::Sample(sample)) => {
                     samples.push(SentSample::from(&sample));
@@ -246,15 +246,20 @@ impl Serving {
     /// Time has passed.
     pub(super) fn tick(&mut self, now: Nanos) {
         self.lapse(now);
-        let Some(engaged) = &mut self.engaged else {
-            return;
-        };
-        if let Duty::Loads(loading) = &mut engaged.duty {
-            let read = loading.read(false);
+        if let Some(loading) = self.loading() {
+            let read = loading.pass();
             let mut samples = read.iter().map(SentSample::from).collect();
             self.count(&mut samples);
         }
         self.pump(now);
+    }
+
+    /// The load that it sends.
+    fn loading(&mut self) -> Option<&mut Loading> {
+        match &mut self.engaged.as_mut()?.duty {
+            Duty::Loads(loading) => Some(loading),
+            _ => None,
+        }
     }
 
     /// Lets go where nothing was heard of the conductor within the lease.
@@ -371,41 +376,23 @@ impl Serving {
             )));
         }
         let clock = self.clock.with_zero_at(at);
-        for (setup, _) in setups.iter_mut() {
-            setup.clock = clock;
-        }
-        let interval = setups
-            .first()
-            .map_or(Nanos::from_secs(1), |(setup, _)| setup.plan.interval);
         let (told, engagement) = (self.told.clone(), self.engagements);
-        let generator = Generator::portion(setups, *portion, move |update| {
+        let updates = move |update| {
             // The agent outlives its threads; where it does not, nobody listens.
             let _ = told.send(ThreadReport {
                 engagement,
                 what: Telling::Update(update),
             });
-        })?;
-        let mut machine = Machine::default();
-        // What later readings are counted from.
-        let _ = machine.sample(Nanos::ZERO, Nanos::ZERO);
-        engaged.duty = Duty::Loads(Box::new(Loading {
-            generator,
-            clock,
-            interval: interval.max(Nanos::from_millis(1)),
-            machine,
-            read_to: Nanos::ZERO,
-        }));
+        };
+        let loading = Loading::start(setups, *portion, clock, &self.hands.watch, updates)?;
+        engaged.duty = Duty::Loads(Box::new(loading));
         self.said.push("the load begins".to_owned());
         Ok(())
     }
 
     fn command(&mut self, command: Command) {
-        if let Some(Engaged {
-            duty: Duty::Loads(loading),
-            ..
-        }) = &self.engaged
-        {
-            loading.generator.command(command);
+        if let Some(loading) = self.loading() {
+            loading.command(command);
         }
     }
 
@@ -479,12 +466,8 @@ impl Serving {
 
     /// What its machine did since it was read last comes before the end.
     fn last_reading(&mut self) {
-        if let Some(Engaged {
-            duty: Duty::Loads(loading),
-            ..
-        }) = &mut self.engaged
-        {
-            let read = loading.read(true);
+        if let Some(loading) = self.loading() {
+            let read = loading.last_reading();
             let mut samples = read.iter().map(SentSample::from).collect();
             self.count(&mut samples);
         }
@@ -511,6 +494,9 @@ impl Serving {
 
     /// Lets go of all that it does; `tell`: whether the conductor may not know.
     fn let_go(&mut self, reason: &str, tell: bool) {
+        if let Some(loading) = self.loading() {
+            loading.end(reason);
+        }
         let Some(engaged) = self.engaged.take() else {
             return;
         };
@@ -568,24 +554,5 @@ impl Serving {
         {
             self.send(PacketKind::Ack, Bytes::new());
         }
-    }
-}
-
-impl Loading {
-    /// What the machine did in the intervals that have passed, or up to now.
-    fn read(&mut self, last: bool) -> Option<Sample> {
-        let now = self.clock.now();
-        let passed = Nanos(now.0 / self.interval.0 * self.interval.0);
-        // Whole milliseconds, the precision of the record's axis.
-        let to = if last {
-            Nanos(now.0 / 1_000_000 * 1_000_000)
-        } else {
-            passed
-        };
-        if to <= self.read_to {
-            return None;
-        }
-        let from = std::mem::replace(&mut self.read_to, to);
-        self.machine.sample(from, to).ok().flatten()
     }
 }

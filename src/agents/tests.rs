@@ -56,6 +56,7 @@ fn agent(name: &str) -> Agent {
     let hands = Hands {
         fit: Arc::new(|_| Ok(())),
         try_one: Arc::new(|job: &str, _, _: &AtomicBool| Ok(format!("did {job}"))),
+        watch: Arc::new(|_| None),
     };
     Agent {
         serving: Serving::new(own, Clock::start(), hands, told),

@@ -28,11 +28,22 @@ const ANNOTATIONS_TOKEN: &str = "THREADBARE_ANNOTATIONS_TOKEN";
 #[derive(Debug, Clone, Args)]
 pub(super) struct TelemetryArguments {
     #[command(flatten)]
-    served: ServedMetrics,
+    outputs: TelemetryOutputs,
     /// After the run, serve the last page of metrics until it has been read, for this long at
     /// most
     #[arg(long, value_name = "TIME", default_value = "20s", requires = "metrics")]
     metrics_linger: Nanos,
+    /// Put `traceparent` on each request and mark this share of operations as sampled, such as
+    /// '1 %'; the report then names the traces of the slowest of them
+    #[arg(long, value_name = "SHARE", value_parser = share)]
+    trace: Option<Ratio>,
+}
+
+/// Where loads are seen while they go on.
+#[derive(Debug, Clone, Args)]
+pub(super) struct TelemetryOutputs {
+    #[command(flatten)]
+    served: ServedMetrics,
     /// Send metrics and the run as a trace to an OpenTelemetry collector, over http/protobuf
     #[arg(long, value_name = "URL")]
     otlp: Option<String>,
@@ -40,10 +51,6 @@ pub(super) struct TelemetryArguments {
     /// or POST it to a URL, as Grafana's annotations take it
     #[arg(long, value_name = "-|FILE|URL")]
     annotations: Option<String>,
-    /// Put `traceparent` on each request and mark this share of operations as sampled, such as
-    /// '1 %'; the report then names the traces of the slowest of them
-    #[arg(long, value_name = "SHARE", value_parser = share)]
-    trace: Option<Ratio>,
 }
 
 /// An address that serves metrics.
@@ -109,14 +116,45 @@ impl TelemetryArguments {
         plan
     }
 
-    /// Telemetry of a run of this plan, where any is wanted. It is sent to this machine, and to
-    /// hosts that were allowed.
+    /// Telemetry of a run of this plan, where any is wanted.
+    ///
+    /// # Errors
+    ///
+    /// As [`TelemetryOutputs::start`].
+    pub(super) fn start(&self, plan: &Plan, allowed: &[String]) -> Result<Option<Telemetry>> {
+        self.outputs.start(plan, allowed, self.metrics_linger)
+    }
+
+    /// Whether it goes together with a full screen, where one is shown.
+    ///
+    /// # Errors
+    ///
+    /// Where both want the standard output.
+    pub(super) fn beside(&self, screen: bool) -> Result<()> {
+        if screen && self.outputs.annotations.as_deref() == Some("-") {
+            return Err(Error::usage(
+                "--annotations - writes its lines where --screen shows the run; name a file, or \
+                 leave --screen out",
+            ));
+        }
+        Ok(())
+    }
+}
+
+impl TelemetryOutputs {
+    /// Telemetry of this plan, where any is wanted. It is sent to this machine, and to hosts
+    /// that were allowed. `linger`: how long the last page of metrics is served at most.
     ///
     /// # Errors
     ///
     /// Where a receiver is none or not allowed, or as [`Telemetry::start`].
-    pub(super) fn start(&self, plan: &Plan, allowed: &[String]) -> Result<Option<Telemetry>> {
-        let settings = self.settings(allowed)?;
+    pub(super) fn start(
+        &self,
+        plan: &Plan,
+        allowed: &[String],
+        linger: Nanos,
+    ) -> Result<Option<Telemetry>> {
+        let settings = self.settings(allowed, linger)?;
         let is_wanted =
             settings.metrics.is_some() || settings.otlp.is_some() || settings.annotations.is_some();
         if !is_wanted {
@@ -129,22 +167,7 @@ impl TelemetryArguments {
         Ok(Some(telemetry))
     }
 
-    /// Whether it goes together with a full screen, where one is shown.
-    ///
-    /// # Errors
-    ///
-    /// Where both want the standard output.
-    pub(super) fn beside(&self, screen: bool) -> Result<()> {
-        if screen && self.annotations.as_deref() == Some("-") {
-            return Err(Error::usage(
-                "--annotations - writes its lines where --screen shows the run; name a file, or \
-                 leave --screen out",
-            ));
-        }
-        Ok(())
-    }
-
-    fn settings(&self, allowed: &[String]) -> Result<TelemetrySettings> {
+    fn settings(&self, allowed: &[String], linger: Nanos) -> Result<TelemetrySettings> {
         let allowed = AllowedHosts::of_command_line(allowed.to_vec());
         let served = &self.served;
         let otlp = self.otlp.as_deref().map(|url| {
@@ -166,7 +189,7 @@ impl TelemetryArguments {
             metrics: served
                 .metrics
                 .map(|address| (address, served.insecure_metrics)),
-            linger: self.metrics_linger,
+            linger,
             otlp: otlp.transpose()?,
             annotations: annotations.transpose()?,
         })

@@ -11,6 +11,8 @@ use crate::explore::{Elsewhere, Progress, Trial, TrialAnswer};
 use crate::live;
 use crate::load::{LoadSource, OwnThreads};
 use crate::plan::Plan;
+use crate::telemetry::Telemetry;
+use crate::ui;
 
 /// Who sends the load of a plan. Where agents do, each has as many threads as the plan says,
 /// and the plan has all of them from then on.
@@ -73,12 +75,17 @@ impl Elsewhere for ByAgents {
     }
 }
 
-/// Waits for work until a signal ends it; the exit code.
+/// Waits for work until a signal ends it; the exit code. `telemetry` is told of the loads of
+/// which it sends a share.
 ///
 /// # Errors
 ///
 /// As [`agents::serve`].
-pub(crate) fn serve_agent(settings: &AgentSettings, say: &mut dyn FnMut(&str)) -> Result<i32> {
+pub(crate) fn serve_agent(
+    settings: &AgentSettings,
+    telemetry: Option<&Telemetry>,
+    say: &mut dyn FnMut(&str),
+) -> Result<i32> {
     let (stop, stopped) = oneshot::channel();
     let interrupt = live::Interrupt::listen(move || {
         // Where nobody listens it has ended already.
@@ -93,6 +100,13 @@ pub(crate) fn serve_agent(settings: &AgentSettings, say: &mut dyn FnMut(&str)) -
             serde_json::to_string(&answer)
                 .map_err(|cause| Error::failed(format!("failed to write an answer: {cause}")))
         }),
+        watch: match telemetry.map(Telemetry::loads) {
+            None => Arc::new(|_| None),
+            Some(views) => Arc::new(move |plan| {
+                let aside = ui::Aside::new(Box::new(views(plan)));
+                Some(Box::new(aside))
+            }),
+        },
     };
     agents::serve(settings, hands, stopped, say)?;
     Ok(interrupt

@@ -53,6 +53,7 @@ pub use server::{Metrics, MetricsServer};
 pub use sums::Sums;
 pub use totals::Totals;
 
+use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use otlp::{OtlpSender, Snapshot};
 use outbox::{Deliver, Outbox};
 
@@ -198,17 +199,13 @@ impl Telemetry {
             totals.settle(record, findings);
             totals.zero.ms().unwrap_or(self.started_wall_ms)
         };
-        self.end_annotations(findings, say);
-        if let Some(otlp) = self.otlp.take() {
+        self.end_annotations(Some(findings), say);
+        if self.otlp.is_some() {
             let trace = RunTrace::new(self.origin.seed, zero);
             let request = otlp::trace_request(&self.origin, &trace, findings);
-            let to = &self.otlp_to;
-            match otlp.end(request) {
-                None => say(&format!("the trace of this run is {} at {to}", trace.id())),
-                Some((count, cause)) => say(&format!(
-                    "{} of OTLP did not reach {to}: {cause}",
-                    counted(count, "request")
-                )),
+            if self.end_otlp(Some(request), say) {
+                let to = &self.otlp_to;
+                say(&format!("the trace of this run is {} at {to}", trace.id()));
             }
         }
         if let Some(server) = self.server.take() {
@@ -224,10 +221,39 @@ impl Telemetry {
         }
     }
 
-    fn end_annotations(&self, findings: &Findings, say: &dyn Fn(&str)) {
+    /// What makes views of loads that follow one another, one of each plan.
+    pub fn loads(&self) -> impl Fn(&Plan) -> TelemetryView + Send + Sync + use<> {
+        let told = Arc::clone(&self.told);
+        move |plan| {
+            lock(&told.totals).begin(plan);
+            *lock(&told.annotator) = Annotator::new(plan, clock::wall_millis());
+            TelemetryView {
+                told: Arc::clone(&told),
+            }
+        }
+    }
+
+    /// The program ends, and nothing was found in any record: what was told goes everywhere.
+    pub fn stop(mut self, say: &dyn Fn(&str)) {
+        self.end_annotations(None, say);
+        self.end_otlp(None, say);
+    }
+
+    /// Whether everything has arrived.
+    fn end_otlp(&mut self, trace: Option<ExportTraceServiceRequest>, say: &dyn Fn(&str)) -> bool {
+        let undelivered = self.otlp.take().and_then(|otlp| otlp.end(trace));
+        if let Some((count, cause)) = &undelivered {
+            let (missing, to) = (counted(*count, "request"), &self.otlp_to);
+            say(&format!("{missing} of OTLP did not reach {to}: {cause}"));
+        }
+        undelivered.is_none()
+    }
+
+    fn end_annotations(&self, findings: Option<&Findings>, say: &dyn Fn(&str)) {
         let outbox = lock(&self.told.annotations).take();
         let Some(outbox) = outbox else { return };
-        for annotation in lock(&self.told.annotator).findings(findings) {
+        let found = findings.map(|findings| lock(&self.told.annotator).findings(findings));
+        for annotation in found.into_iter().flatten() {
             outbox.put(annotation.line());
         }
         if let Some((count, cause)) = outbox.end() {

@@ -142,6 +142,14 @@ impl Totals {
         }
     }
 
+    /// Another load begins, of this plan: what is counted goes on from what was counted
+    /// before, since a counter does not go back.
+    pub(super) fn begin(&mut self, plan: &Plan) {
+        let before = std::mem::replace(self, Self::new(plan));
+        self.sums = before.sums;
+        self.actions = before.actions;
+    }
+
     /// The plan of the run.
     pub(super) const fn plan(&self) -> &Plan {
         &self.plan
@@ -267,6 +275,7 @@ pub(super) const fn outcome_word(outcome: &Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::GeneratorCounters;
 
     #[test]
     fn the_load_is_announced_before_its_zero() {
@@ -281,6 +290,33 @@ mod tests {
             zero.hear(now, wall_ms);
             assert_eq!(zero.ms(), Some(known));
         }
+    }
+
+    #[test]
+    fn loads_after_one_another_are_added_up_and_levels_begin_anew() {
+        let named = |scenario: &str| Plan {
+            scenario: scenario.into(),
+            ..Plan::default()
+        };
+        let sample = |from, scheduled, connections_open| Sample {
+            from: Nanos::from_secs(from),
+            to: Nanos::from_secs(from + 1),
+            source: SourceName::Generator,
+            counters: Counters::Generator(GeneratorCounters {
+                scheduled,
+                connections_open,
+                ..GeneratorCounters::default()
+            }),
+            histograms: Vec::new(),
+        };
+        let mut totals = Totals::new(&named("one"));
+        totals.sample(&sample(8, 5, 50));
+        totals.begin(&named("two"));
+        totals.sample(&sample(0, 2, 20));
+        totals.sample(&sample(1, 1, 10));
+        assert_eq!(totals.sums.generator.scheduled, 8);
+        assert_eq!(totals.connections.get(), 20);
+        assert_eq!(totals.plan().scenario, "two");
     }
 
     #[test]

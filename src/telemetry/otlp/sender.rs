@@ -26,7 +26,7 @@ pub(in crate::telemetry) type Snapshot = Box<dyn Fn() -> Vec<Family> + Send>;
 
 /// The thread, until it is ended or dropped.
 pub(in crate::telemetry) struct OtlpSender {
-    last: Option<Sender<ExportTraceServiceRequest>>,
+    last: Option<Sender<Option<ExportTraceServiceRequest>>>,
     thread: Option<JoinHandle<Option<(u64, String)>>>,
     over: Arc<AtomicBool>,
 }
@@ -60,7 +60,7 @@ impl OtlpSender {
         origin: Origin,
         snapshot: Snapshot,
     ) -> std::io::Result<Self> {
-        let (last, ends) = mpsc::channel::<ExportTraceServiceRequest>();
+        let (last, ends) = mpsc::channel::<Option<ExportTraceServiceRequest>>();
         let over = Arc::<AtomicBool>::default();
         let mut posting = Posting {
             metrics: receiver.below("/v1/metrics"),
@@ -78,7 +78,9 @@ impl OtlpSender {
                     Err(RecvTimeoutError::Timeout) => posting.post_metrics(),
                     Ok(trace) => {
                         posting.post_metrics();
-                        posting.post_trace(&trace);
+                        if let Some(trace) = trace {
+                            posting.post_trace(&trace);
+                        }
                         break;
                     }
                     // The run was never reported.
@@ -94,10 +96,11 @@ impl OtlpSender {
         })
     }
 
-    /// Posts the last metrics and the trace; how many requests did not arrive, and why.
+    /// Posts the last metrics, and the trace where there is one; how many requests did not
+    /// arrive, and why.
     pub(in crate::telemetry) fn end(
         mut self,
-        trace: ExportTraceServiceRequest,
+        trace: Option<ExportTraceServiceRequest>,
     ) -> Option<(u64, String)> {
         if let Some(last) = self.last.take() {
             let _ = last.send(trace);

@@ -3,6 +3,7 @@
 mod failures;
 mod network;
 mod rig;
+mod seen;
 mod work;
 
 use std::fs;
