@@ -338,13 +338,14 @@ fn serving(totals: &Totals) -> Vec<Family> {
         "{job}",
         "Jobs that waited for a worker, likewise.",
     );
-    for (source, serving) in &totals.serving {
+    for (source, serving) in totals.serving() {
         let source = source.to_string();
         let labels = [("source", source.as_str())];
         let Serving {
             workers: all,
             busy: busy_workers,
             queue: waiting,
+            ..
         } = serving;
         let told = [
             (&mut workers, all),

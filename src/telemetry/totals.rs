@@ -47,6 +47,8 @@ impl SharedLevel {
 /// What serves, as it was in its newest interval.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Serving {
+    /// The end of that interval, where it is an instance, which may be gone since.
+    read_to: Option<Nanos>,
     pub(super) workers: Option<f64>,
     pub(super) busy: Option<f64>,
     pub(super) queue: Option<f64>,
@@ -105,7 +107,9 @@ pub struct Totals {
     pub(super) in_flight: BTreeMap<TrafficClass, SharedLevel>,
     pub(super) connections: SharedLevel,
     pub(super) backlog: SharedLevel,
-    pub(super) serving: BTreeMap<SourceName, Serving>,
+    serving: BTreeMap<SourceName, Serving>,
+    /// The end of the newest interval in which instances were read.
+    instances_to: Nanos,
     pub(super) stage: RunStage,
     /// When the load began.
     pub(super) zero: WallZero,
@@ -131,6 +135,7 @@ impl Totals {
             connections: SharedLevel::default(),
             backlog: SharedLevel::default(),
             serving: BTreeMap::new(),
+            instances_to: Nanos::ZERO,
             stage: RunStage::SetUp,
             zero: WallZero::default(),
             phases: Vec::new(),
@@ -176,7 +181,9 @@ impl Totals {
                 let workers = counters.workers as f64;
                 let there = counters.worker_ns as f64;
                 let told = counters.worker_ns > 0;
+                self.instances_to = self.instances_to.max(sample.to);
                 let serving = Serving {
+                    read_to: Some(sample.to),
                     workers: Some(workers),
                     busy: told.then(|| counters.busy_ns as f64 / there * workers),
                     queue: told.then(|| counters.queue_depth_ns as f64 / there * workers),
@@ -185,6 +192,7 @@ impl Totals {
             }
             Counters::Gauges(counters) => {
                 let serving = Serving {
+                    read_to: None,
                     workers: counters.workers(),
                     busy: counters.busy(),
                     queue: counters.queue(),
@@ -254,6 +262,16 @@ impl Totals {
         self.findings.is_some()
     }
 
+    /// What serves now. An instance that was not read in the newest interval nor in the one
+    /// before it is gone, or stands still.
+    pub(super) fn serving(&self) -> impl Iterator<Item = (&SourceName, &Serving)> {
+        let interval = self.plan.interval;
+        self.serving.iter().filter(move |(_, serving)| {
+            let read_to = serving.read_to;
+            read_to.is_none_or(|to| to + interval >= self.instances_to)
+        })
+    }
+
     /// The phase at the newest instant that is known: of what began together the last.
     pub(super) fn phase(&self) -> Option<&str> {
         let begun = self.phases.iter().filter(|(from, _)| *from <= self.now);
@@ -275,7 +293,7 @@ pub(super) const fn outcome_word(outcome: &Outcome) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::GeneratorCounters;
+    use crate::record::{GeneratorCounters, InstanceCounters};
 
     #[test]
     fn the_load_is_announced_before_its_zero() {
@@ -317,6 +335,32 @@ mod tests {
         assert_eq!(totals.sums.generator.scheduled, 8);
         assert_eq!(totals.connections.get(), 20);
         assert_eq!(totals.plan().scenario, "two");
+    }
+
+    #[test]
+    fn an_instance_that_is_no_longer_read_is_not_shown() {
+        let interval = Nanos::from_secs(1);
+        let mut totals = Totals::new(&Plan {
+            interval,
+            ..Plan::default()
+        });
+        let mut read = |second, instance: &str| {
+            totals.sample(&Sample {
+                from: Nanos::from_secs(second),
+                to: Nanos::from_secs(second + 1),
+                source: instance.into(),
+                counters: Counters::Instance(InstanceCounters::default()),
+                histograms: Vec::new(),
+            });
+            let shown = totals.serving().map(|(source, _)| source.to_string());
+            shown.collect::<Vec<_>>()
+        };
+        assert_eq!(read(0, "instance-1"), ["instance-1"]);
+        assert_eq!(read(0, "instance-2"), ["instance-1", "instance-2"]);
+        // While an interval is told both are there; after another without it one is gone.
+        assert_eq!(read(1, "instance-1"), ["instance-1", "instance-2"]);
+        assert_eq!(read(2, "instance-1"), ["instance-1"]);
+        assert_eq!(read(3, "instance-2"), ["instance-1", "instance-2"]);
     }
 
     #[test]
