@@ -57,15 +57,11 @@ fn ended(cause: &StopCause) -> (&'static str, String) {
     }
 }
 
-/// The instants that only the analysis knows.
+/// The instants that only the analysis knows: the others are on the incident's clock.
 pub(super) fn findings_marks(findings: &Findings) -> Vec<(Nanos, Mark)> {
     let incident = &findings.incident;
     let found = [
-        (incident.impact_s, "service was lost"),
-        (incident.detected_s, "detected by an alert"),
         (incident.trigger_off_s, "the trigger was off"),
-        (incident.mitigated_s, "mitigated"),
-        (incident.recovered_s, "recovered"),
         (incident.relapsed_s, "service was lost again"),
     ];
     let found = found.into_iter().filter_map(|(at, what)| {

@@ -65,6 +65,9 @@ const SESSION_MAX: Nanos = Nanos::from_secs(7 * 24 * 3600);
 /// anew. Attempts are answered or refused within a second where a queue has a bound.
 const SET_UP: Nanos = Nanos::from_secs(5);
 
+/// The shortest pause before a client asks for a session again.
+const PAUSE_MIN: Nanos = Nanos::from_millis(1);
+
 /// One monitor: when it probes next.
 #[derive(Debug, Clone)]
 pub(crate) struct Monitor {
@@ -137,7 +140,8 @@ impl Monitor {
             }
             client.failures = client.failures.saturating_add(1);
             let pause = client.reconnects.pause(client.failures, rng);
-            self.due = now.saturating_add(pause);
+            // A drawn pause may be none, and time would stand still for whoever is refused at once.
+            self.due = now.saturating_add(pause.max(PAUSE_MIN));
             return;
         }
         if self.failing == succeeded {

@@ -100,6 +100,7 @@ impl<'de> Deserialize<'de> for Cause {
         let others = [
             Self::Push,
             Self::Pause,
+            Self::Loss,
             Self::Kill,
             Self::Limit,
             Self::Fault,

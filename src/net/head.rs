@@ -43,6 +43,8 @@ pub(crate) fn read<T>(
         Ok(httparse::Status::Complete(length)) => take(length, &response).map(Some),
         Ok(httparse::Status::Partial) => Ok(None),
         Err(httparse::Error::TooManyHeaders) => read_many(bytes, take),
+        // The second byte tells what it is.
+        Err(_) if matches!(bytes, [ALERT | HANDSHAKE]) => Ok(None),
         Err(_) => Err(not_http(bytes)),
     }
 }
@@ -63,11 +65,14 @@ fn read_many<T>(
     }
 }
 
+/// How a record of TLS begins that is an alert, or a handshake (RFC 8446, section 5.1).
+const ALERT: u8 = 0x15;
+const HANDSHAKE: u8 = 0x16;
+
 /// Why bytes are no head.
 fn not_http(bytes: &[u8]) -> FailureCause {
     match bytes {
-        // Records of TLS: an alert, or a handshake (RFC 8446, section 5.1).
-        [0x15 | 0x16, 0x03, ..] => FailureCause::TlsInstead,
+        [ALERT | HANDSHAKE, 0x03, ..] => FailureCause::TlsInstead,
         _ => FailureCause::NotHttp,
     }
 }

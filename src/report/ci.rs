@@ -510,7 +510,7 @@ mod tests {
         open.ended = "ended after 2 of 5 runs: interrupted by SIGTERM".into();
         let summary = summary_of_runs(&open);
         assert!(
-            summary.starts_with("### ❔ load: invalid (partial)\n"),
+            summary.starts_with("### ❔ load: cannot tell (partial)\n"),
             "{summary}"
         );
         assert!(summary.contains("- run 2 is left out: "), "{summary}");

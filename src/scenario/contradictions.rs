@@ -432,6 +432,12 @@ impl Incident<'_> {
     fn no_effect(&self, effect: SustainingEffect) -> Option<Lack> {
         let load = self.file.load.as_ref();
         let sessions = load.is_none_or(|load| load.value.sessions.is_some());
+        if effect == SustainingEffect::Reconnections && !self.file.monitor.is_empty() {
+            return Some((
+                "the probes of a [[monitor]] are not told from reconnections".into(),
+                "take out every [[monitor]]",
+            ));
+        }
         if effect == SustainingEffect::Reconnections && !sessions {
             return Some((
                 "no clients hold sessions".into(),

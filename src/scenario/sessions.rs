@@ -2,7 +2,7 @@
 
 use super::file::File;
 use super::meaning::Reader;
-use crate::model::{Backoff, MonitorPolicy};
+use crate::model::MonitorPolicy;
 use crate::units::Nanos;
 
 /// The clients that hold sessions, where there are some: they set up their first ones
@@ -18,7 +18,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Option<MonitorPolicy> {
         );
     }
     let reconnect = &sessions.value.reconnect;
-    if reconnect.value.0 == Backoff::None {
+    if reconnect.value.0.longest() == Nanos::ZERO {
         reader.report(
             reconnect,
             "a client whose session is refused would ask again without any pause, for ever",

@@ -385,13 +385,19 @@ fn as_many_as_there_are(
         FleetAction::Lose { instances } => Some(*instances),
         _ => return,
     };
-    let there = super::meaning::fleet_of(file).instances;
+    let fleet = super::meaning::fleet_of(file);
+    let scaler = fleet.autoscaler.as_ref();
+    let there = scaler.map_or(fleet.instances, |it| it.most.max(fleet.instances));
+    let hint = match action {
+        FleetAction::Lose { .. } => "write fewer `instances`",
+        _ => "write fewer `instances`, or take the key out for all of them",
+    };
     if let Some(count) = instances.filter(|count| count.get() > there) {
         reader.report(
             &reader.key(entry, &["instances"]),
             format!("this is about {count} instances, and there are {there}"),
             "too many instances",
-            "write fewer `instances`, or take the key out for all of them",
+            hint,
         );
     }
 }

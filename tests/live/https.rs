@@ -191,7 +191,7 @@ fn one_page_is_read_under_https_where_its_certificate_fits() {
         }
     });
     for (url, flags, code, told) in [
-        (server.url("/metrics"), &trusting[..], 0, "busy     3"),
+        (server.url("/metrics"), &trusting[..], 0, "busy      3"),
         // the system's authorities do not know it
         (
             server.url("/metrics"),

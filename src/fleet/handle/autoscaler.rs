@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use super::fleet::Fleet;
 use super::part::Starting;
 use super::restart::stop_instances;
+use super::supervisor::take_over;
 use crate::fleet::lock;
 use crate::fleet::message::SettingsPut;
 use crate::model::{Autoscaler, FleetSpec, ScalingStep};
@@ -99,7 +100,14 @@ impl Fleet {
                 self.rotate([(index, None)])?;
                 Ok(vec![Event::of_scaling(decision)])
             }
-            ScalingStep::Ends(index) => Ok(stop_instances([&self.instances[index]].into_iter())),
+            ScalingStep::Ends(index) => {
+                let slot = &self.instances[index];
+                let is_down = take_over(slot);
+                // Its supervisor may have put it into rotation again.
+                self.rotate([(index, None)])?;
+                let up = [slot].into_iter().filter(|_| !is_down);
+                Ok(stop_instances(up))
+            }
         }
     }
 }

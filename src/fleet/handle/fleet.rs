@@ -90,6 +90,10 @@ pub(super) struct SlotState {
 impl SlotState {
     /// Takes note where the process has ended without having been told to.
     pub(super) fn look(&mut self) {
+        // Whoever starts it has the word until it serves; what ends meanwhile is found then.
+        if matches!(self.crash, Some(Crash::Starting)) {
+            return;
+        }
         match self.part.as_mut().and_then(Part::died) {
             Some(status) if status.code() == Some(CRASHED) => self.crash = Some(Crash::Found),
             Some(status) => self.deaths.push(status.to_string()),

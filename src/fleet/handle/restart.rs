@@ -15,9 +15,9 @@ use super::fleet::{Fleet, Slot};
 use super::gauges::unread;
 use super::operations::PUT_MAX;
 use super::part::{self, Part, Starting};
-use super::supervisor::take_over;
+use super::supervisor::{Crash, bury, take_over};
 use crate::fleet::lock;
-use crate::fleet::message::{PartCounters, Reading, SettingsPut};
+use crate::fleet::message::{CRASHED, PartCounters, Reading, SettingsPut};
 use crate::model::RestartOrder;
 use crate::record::{Event, Outcome};
 
@@ -63,10 +63,13 @@ impl Fleet {
         if group.is_empty() {
             return;
         }
-        if let Err(reason) = self.rotate(group.clone().map(|index| (index, None))) {
+        // First, so that no supervisor puts one of them into rotation again.
+        let slots = self.instances[group.clone()].iter();
+        let up: Vec<&Slot> = slots.filter(|slot| !take_over(slot)).collect();
+        if let Err(reason) = self.rotate(group.map(|index| (index, None))) {
             failures.push(reason);
         }
-        stop_instances(self.instances[group].iter())
+        stop_instances(up.into_iter())
             .into_iter()
             .for_each(on_event);
     }
@@ -177,6 +180,11 @@ fn stop_instance(slot: &Slot) -> Option<Event> {
         let mut state = lock(&slot.state);
         // Whoever died before it could be stopped has died all the same.
         state.look();
+        if matches!(state.crash, Some(Crash::Found)) {
+            let event = bury(slot, &mut state);
+            state.news.push(event);
+            return None;
+        }
         // What is paused could not answer.
         if std::mem::take(&mut state.paused)
             && let Some(part) = &mut state.part
@@ -202,6 +210,11 @@ fn stopped(slot: &Slot, mut part: Part, result: Result<Event, String>) -> Event 
     } else {
         // It may have ended between the look and the call.
         let died = part.died().filter(|status| !status.success());
+        if died.is_some_and(|status| status.code() == Some(CRASHED)) {
+            let mut state = lock(&slot.state);
+            state.part = Some(part);
+            return bury(slot, &mut state);
+        }
         let status = died.map(|status| status.to_string());
         lock(&slot.state).deaths.extend(status);
     }

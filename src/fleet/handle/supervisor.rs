@@ -69,9 +69,7 @@ impl Fleet {
             let now = self.clock().now();
             let crashes = faults.of(index).crash_loop;
             let mut state = lock(&slot.state);
-            if crashes.is_some() {
-                state.look();
-            }
+            state.look();
             busy |= state.crash.is_some();
             match state.crash {
                 Some(Crash::Found) => {

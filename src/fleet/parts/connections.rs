@@ -10,6 +10,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
@@ -41,6 +42,13 @@ pub(super) fn local_address(listener: &TcpListener) -> Result<SocketAddr> {
         .map_err(|cause| Error::failed(format!("failed to read a listener's address: {cause}")))
 }
 
+/// Whether somebody waits to be accepted: without a free descriptor the kernel refuses before
+/// it looks.
+fn waits(listener: &TcpListener) -> bool {
+    let mut polled = [PollFd::new(listener, PollFlags::IN)];
+    poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
+}
+
 /// Answers every request with `handle`, until the process ends; `refused` is told of each
 /// try to accept a connection that failed.
 pub(super) async fn serve<H, F>(listener: TcpListener, refused: impl Fn(), handle: H) -> Result<()>
@@ -52,7 +60,9 @@ where
         let Ok((stream, _)) = listener.accept().await else {
             // No free file descriptor: one may be free in a moment. What is made
             // meanwhile waits in the kernel, and no processor is burned.
-            refused();
+            if waits(&listener) {
+                refused();
+            }
             tokio::time::sleep(ACCEPT_PAUSE.to_duration()).await;
             continue;
         };

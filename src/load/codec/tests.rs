@@ -254,6 +254,9 @@ proptest! {
         pieces in proptest::collection::vec(1usize..20, 1..10),
         to_head: bool,
     ) {
+        // What two bytes tell, one alone does not.
+        let tls = read(&[0x15, 3], &[2], to_head);
+        prop_assert_eq!(read(&[0x15, 3], &[1], to_head), tls);
         let whole = read(&bytes, &[bytes.len().max(1)], to_head);
         prop_assert_eq!(read(&bytes, &pieces, to_head), whole);
         prop_assert_eq!(read(&bytes, &[1], to_head), whole);

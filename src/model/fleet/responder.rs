@@ -102,9 +102,10 @@ impl Responder {
         self.forgotten.get(index).copied().unwrap_or(0)
     }
 
-    /// The settings in force on the instance at this place.
+    /// The settings in force on the instance at this place, or on one that is to come there.
     pub(crate) fn settings_of(&self, index: usize) -> Settings {
-        self.release.settings_of(index, self.instances)
+        let all = self.instances.max(index + 1);
+        self.release.settings_of(index, all)
     }
 
     /// Within how long the identity service must verify who does this, before it is

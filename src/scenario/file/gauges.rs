@@ -28,7 +28,7 @@ pub(in crate::scenario) struct Gauges {
     pub(in crate::scenario) queue: Option<Spanned<String>>,
     /// Requests completed since the server began, whoever still waited for them, as an
     /// expression that only grows; in place of the preset's. Without it neither a deadlock
-    /// nor a leak is told.
+    /// nor a leak is named.
     pub(in crate::scenario) completed: Option<Spanned<String>>,
     /// Time between two readings.
     #[serde(default = "every")]

@@ -1,6 +1,7 @@
 //! Instances that crash by a fault, and the supervisor that starts them again.
 
 use super::super::calendar::{Event, Place};
+use super::super::instance::NONE;
 use super::Fleet;
 use crate::record;
 use crate::units::Nanos;
@@ -68,8 +69,7 @@ impl Fleet {
         self.end_sessions(index);
     }
 
-    /// A process of the instance serves, cold; whoever serves, or is started by its supervisor
-    /// alone, is in rotation.
+    /// A process of the instance serves, cold, and is in rotation.
     pub(super) fn start_instance(&mut self, now: Nanos, index: usize) {
         let settings = self.responder.settings_of(index);
         self.instances[index].start(now, settings);
@@ -79,11 +79,10 @@ impl Fleet {
             source: self.instances[index].name().clone(),
             pid: 0,
         });
-        self.members = (0..)
-            .zip(&self.instances)
-            .filter(|(_, instance)| instance.up || instance.crash.down)
-            .map(|(place, _)| place)
-            .collect();
+        let place = u32::try_from(index).unwrap_or(NONE);
+        if let Err(at) = self.members.binary_search(&place) {
+            self.members.insert(at, place);
+        }
     }
 
     /// The request is lost with the connection that it came on, or cannot be made.

@@ -96,7 +96,9 @@ impl Fleet {
             .into_iter()
             .map(|waiting| record::Event::ActionEnded {
                 entry: waiting.entry,
-                outcome: Release::unverified(waiting.within).into(),
+                outcome: Outcome::Failed {
+                    reason: "the run ended while its author was being verified".into(),
+                },
             });
         ended.collect()
     }

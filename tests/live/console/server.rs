@@ -57,6 +57,17 @@ fn start(end: &str) -> Game {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
+    let (links, said) = links(&mut child);
+    Game {
+        folder,
+        child,
+        links,
+        said,
+    }
+}
+
+/// The four links that a run with a console prints, and all that it says after them.
+pub(super) fn links(child: &mut Child) -> (Vec<String>, mpsc::Receiver<String>) {
     let stderr = BufReader::new(child.stderr.take().unwrap());
     let (tell, said) = mpsc::channel();
     std::thread::spawn(move || {
@@ -73,12 +84,7 @@ fn start(end: &str) -> Game {
                 .map(str::to_owned),
         );
     }
-    Game {
-        folder,
-        child,
-        links,
-        said,
-    }
+    (links, said)
 }
 
 impl Game {

@@ -1,11 +1,10 @@
 //! What is injected elsewhere is reported to a run, over TLS as well, by the commands themselves.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::mpsc::{self, Receiver};
+use std::sync::mpsc::Receiver;
 
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use serde_json::Value;
@@ -14,7 +13,7 @@ use tempfile::TempDir;
 use crate::founding::founding;
 use crate::run::{alone, events, run_directory, summary, threadbare, wait_until};
 
-use super::server::SOON;
+use super::server::{SOON, links};
 
 /// A run whose console is encrypted, and the files with which it was started.
 struct EncryptedGame {
@@ -62,19 +61,7 @@ fn start() -> EncryptedGame {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    let stderr = BufReader::new(child.stderr.take().unwrap());
-    let (tell, said) = mpsc::channel();
-    std::thread::spawn(move || {
-        for line in stderr.lines().map_while(Result::ok) {
-            let _ = tell.send(line);
-        }
-    });
-    let mut links = Vec::new();
-    while links.len() < 4 {
-        let line = said.recv_timeout(SOON).expect("four links are printed");
-        let mut words = line.split(' ');
-        links.extend(words.find(|it| it.contains("#key=")).map(str::to_owned));
-    }
+    let (links, said) = links(&mut child);
     EncryptedGame {
         folder,
         child,

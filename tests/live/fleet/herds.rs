@@ -120,18 +120,20 @@ fn telemetry_asks_until_it_is_rolled_back() {
     });
     assert_eq!(sum(&rig.instances()).running, 0);
     assert_applied(&rig.fleet.rollback(rig.clock.now(), "ops"), "version 3");
-    // What is under way has its time.
-    std::thread::sleep(Duration::from_millis(200));
-    verified(&rig);
-    std::thread::sleep(Duration::from_millis(200));
-    assert_eq!(verified(&rig), 0);
+    // What is under way ends, and none follows: a call is due every 10 ms.
+    let mut quiet = 0;
+    eventually("it asks no more", || {
+        std::thread::sleep(Duration::from_millis(50));
+        quiet = if verified(&rig) == 0 { quiet + 1 } else { 0 };
+        (quiet == 4).then_some(())
+    });
 }
 
 #[test]
 fn a_release_is_refused_whose_author_is_not_verified_in_time() {
     let rig = Rig::launch(&small());
     rig.fleet.govern(ReleasePolicy {
-        verified_within: Some(Nanos::from_millis(200)),
+        verified_within: Some(Nanos::from_secs(2)),
         ..ReleasePolicy::default()
     });
     let allow = set("authorization.unverified", "allow");
@@ -140,7 +142,7 @@ fn a_release_is_refused_whose_author_is_not_verified_in_time() {
             .push(rig.clock.now(), "ops", &allow, None, true, None)
     };
     assert_applied(&push(), "version 2");
-    assert_applied(&rig.fleet.slow(SlowPart::Identity, 1_000.0), "1000 times");
+    assert_applied(&rig.fleet.slow(SlowPart::Identity, 10_000.0), "10000 times");
     for refused in [push(), rig.fleet.rollback(rig.clock.now(), "ops")] {
         let Outcome::Rejected { check, .. } = refused else {
             panic!("{refused:?}");
@@ -171,8 +173,10 @@ fn an_autoscaler_starts_and_ends_processes() {
         second += 1;
         let (from, to) = (Nanos::from_secs(second - 1), Nanos::from_secs(second));
         let found = rig.fleet.sample(from, to);
-        let events: Vec<Event> = found.into_iter().filter_map(Result::err).collect();
-        events
+        let events = found.into_iter().filter_map(Result::err);
+        // A reading that a slow machine misses is another matter.
+        let events = events.filter(|it| !matches!(it, Event::ScrapeFailed { .. }));
+        events.collect::<Vec<Event>>()
     };
     look();
     assert_eq!(list(&rig), 200);

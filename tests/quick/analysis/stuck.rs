@@ -73,7 +73,7 @@ fn an_overload_that_finishes_what_its_workers_can_is_neither() {
 
 /// In each second after the trigger: busy of 40 workers, requests that the target completed,
 /// and its processors in thousandths. None: the gauges were not read.
-type Told = Option<(u64, Option<u64>, u64)>;
+type Bucketed = Option<(u64, Option<u64>, u64)>;
 
 fn read(busy: u64, completed: Option<u64>) -> Counters {
     Counters::Gauges(GaugeCounters {
@@ -90,7 +90,7 @@ fn read(busy: u64, completed: Option<u64>) -> Counters {
 }
 
 /// The same incident of a user's target, whose users get no answer in time from 20 s on.
-fn target(run: Run, after: impl Fn(u64) -> Told) -> Findings {
+fn target(run: Run, after: impl Fn(u64) -> Bucketed) -> Findings {
     let mut record = run.record();
     record.header.plan.fleet = None;
     record.samples.edit(|samples| {
@@ -130,7 +130,7 @@ fn processors(mut record: Record, milli: impl Fn(u64) -> u64) -> Record {
     record
 }
 
-fn sustained(after: Told) -> Option<SustainingEffect> {
+fn sustained(after: Bucketed) -> Option<SustainingEffect> {
     target(pushed(OUT), |_| after).incident.sustaining
 }
 

@@ -161,7 +161,10 @@ fn what_keeps_a_herd_alive_is_its_reconnections() {
         told.contains("Clients that had lost their sessions added"),
         "{told}"
     );
-    let none = mistakes("[[expect]]\nthat = 'sustaining effect'\nis = 'reconnections'\n");
+    let none = mistakes(
+        "[[timeline]]\nat = '10s'\ndo = 'lose'\ninstances = 1\n\
+         [[expect]]\nthat = 'sustaining effect'\nis = 'reconnections'\n",
+    );
     assert!(none.contains("no clients hold sessions"), "{none}");
 }
 

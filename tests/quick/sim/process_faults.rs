@@ -6,7 +6,7 @@ use threadbare::model::{IncidentVerdict, SourceName};
 use threadbare::record::{Counters, Event, Record};
 use threadbare::scenario;
 
-use super::fleet_faults::{FLEET, counted, figures, incident};
+use super::fleet_faults::{FLEET, counted, incident};
 use crate::simulated::simulated;
 
 /// The fleet of the other faults with these keys besides, and what is done to it.
@@ -19,7 +19,9 @@ fn run_with(keys: &str, more: &str) -> (Record, Findings) {
 }
 
 fn errors(found: &Findings, phase: &str) -> f64 {
-    figures(found, phase).0
+    // While all are down there is no saturation.
+    let phase = found.phases.iter().find(|it| it.name == phase);
+    phase.unwrap().error_share.unwrap()
 }
 
 /// How often an instance began to serve after its first time.

@@ -79,7 +79,12 @@ fn the_times_to_detect_and_to_acknowledge_come_out_of_the_run() {
 fn nobody_hears_of_what_does_no_harm() {
     let changes = Changes {
         variant: Some("somebody on call"),
-        settings: &["timeline=[]".parse().unwrap(), "expect=[]".parse().unwrap()],
+        settings: &[
+            "timeline=[]".parse().unwrap(),
+            "expect=[]".parse().unwrap(),
+            // Nothing is pushed, so there is nothing to restore.
+            "responder.0.rollback=false".parse().unwrap(),
+        ],
         ..Changes::default()
     };
     let plan = scenario::load_changed("missing-await", &changes, false).unwrap();

@@ -332,6 +332,7 @@ fn a_dependency_that_is_slow_or_silent_exhausts_its_caller() {
 }
 
 #[test]
+#[ignore = "a minute; `./test --long` runs it"]
 fn steps_of_load_show_how_much_a_server_can_do() {
     let _alone = alone();
     let server = Gunicorn::start(Class::Threads, 4, None);

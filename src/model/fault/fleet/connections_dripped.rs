@@ -60,6 +60,13 @@ impl Fault for ConnectionsDripped {
             let sentence = "0 bytes never arrive: the fault `balancer_link_lost` does that";
             return Some(("bytes", sentence.to_owned()));
         }
+        if self.bytes >= REQUEST_BYTES {
+            let sentence = format!(
+                "{} bytes are a whole request, so that nothing drips",
+                self.bytes
+            );
+            return Some(("bytes", sentence));
+        }
         (self.every < Nanos::from_millis(1)).then(|| {
             let sentence = format!("{} is less than 1 ms", self.every);
             ("every", sentence)
