@@ -49,7 +49,7 @@ struct Load {
     /// Threads of all agents, at each place that is loaded.
     threads: u32,
     places: u32,
-    load_ended: bool,
+    offered: bool,
     finished: bool,
     warnings: Vec<String>,
     failures: Vec<(SourceName, FailureCause, Option<u16>)>,
@@ -141,7 +141,7 @@ impl Conducting {
             zero,
             threads,
             places,
-            load_ended: false,
+            offered: false,
             finished: false,
             warnings: Vec::new(),
             failures: Vec::new(),
@@ -229,7 +229,7 @@ impl Conducting {
         peer.out.acknowledged(header.ack);
         match header.what {
             PacketKind::Pong { sent_ns, clock_ns } => {
-                peer.offset.round_trip(sent_ns, clock_ns, now)
+                peer.offset.round_trip(sent_ns, clock_ns, now);
             }
             PacketKind::Ack if peer.state == PeerState::Opening => peer.state = PeerState::Open,
             PacketKind::Piece { number, last } => {
@@ -366,7 +366,7 @@ impl Conducting {
         if before != PeerState::Works {
             self.refused.push(format!("{}: {reason}", peer.name()));
         }
-        peer.lost_because = reason.to_owned();
+        reason.clone_into(&mut peer.lost_because);
         self.tell_loss(place);
         self.ends(now);
         if let Some(work) = &mut self.work {
@@ -402,8 +402,8 @@ impl Conducting {
     fn ends(&mut self, now: Nanos) {
         let Some(load) = &mut self.load else { return };
         let mut waited_for = self.peers.iter().filter(|peer| peer.counts());
-        if !load.load_ended && waited_for.clone().all(|peer| peer.load_ended) {
-            load.load_ended = true;
+        if !load.offered && waited_for.clone().all(|peer| peer.load_ended) {
+            load.offered = true;
             (load.tell)(Update::LoadEnded);
         }
         if !load.finished && waited_for.next().is_none() {

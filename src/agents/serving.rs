@@ -29,11 +29,14 @@ const TRIES_MAX: usize = 1024;
 /// Letters of what a conductor says that it engages an agent for.
 const PURPOSE_MAX: usize = 120;
 
+/// Finds out whether a machine has room for the load of a plan.
+pub(super) type Fit = Arc<dyn Fn(&Plan) -> Result<()> + Send + Sync>;
+
 /// What the work of an agent is carried out by, besides the load generator.
 #[derive(Clone)]
 pub struct Hands {
     /// Finds out whether this machine has room for a load.
-    pub fit: Arc<dyn Fn(&Plan) -> Result<()> + Send + Sync>,
+    pub fit: Fit,
     /// Carries out a piece of work, of so many at a time, until the flag is raised.
     pub try_one: TryOne,
     /// Who hears on this machine of the load of a plan, of which it has a share.
@@ -59,7 +62,7 @@ pub(super) struct Own {
     pub(super) place: String,
 }
 
-/// ThreadReport by the agent's own threads.
+/// `ThreadReport` by the agent's own threads.
 pub(super) struct ThreadReport {
     /// During which engagement: what comes of an earlier one is nobody's.
     engagement: u64,

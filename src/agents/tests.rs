@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use proptest::prelude::*;
-use rand::{RngExt as _, SeedableRng as _};
+use rand::SeedableRng as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::conducting::Conducting;

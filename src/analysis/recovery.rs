@@ -303,8 +303,11 @@ impl<'a> Service<'a> {
     }
 
     fn load_at_most_baseline(&self, counts: &Counts) -> bool {
-        let expected = self.bounds.baseline.offered_per_s() * self.hold().as_secs_f64();
-        let chance = CHANCE_DEVIATIONS * expected.sqrt();
+        let hold = self.hold().as_secs_f64();
+        let expected = self.bounds.baseline.offered_per_s() * hold;
+        // Both are counted: what the window has, and by what the baseline tells its rate.
+        let both = 1.0 + hold / self.bounds.baseline.seconds();
+        let chance = CHANCE_DEVIATIONS * (expected * both).sqrt();
         counts.scheduled as f64 <= expected + chance.max(LOAD_TOLERANCE * expected)
     }
 }

@@ -56,10 +56,10 @@ impl Arguments {
             .telemetry
             .start(&idle, &settings.allowed, Nanos::ZERO)?;
         let mut say = |text: &str| super::tell(&text);
-        let served = run::serve_agent(&settings, telemetry.as_ref(), &mut say);
+        let ended = run::serve_agent(&settings, telemetry.as_ref(), &mut say);
         if let Some(telemetry) = telemetry {
             telemetry.stop(&|sentence| super::tell(&sentence));
         }
-        served
+        ended
     }
 }

@@ -89,7 +89,6 @@ pub enum Command {
 
 /// What a running generator tells.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "a few a second, each moved once")]
 pub enum Update {
     /// An interval or a bucket is complete.
     Sample(Sample),

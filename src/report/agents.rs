@@ -81,10 +81,8 @@ pub(crate) struct Line {
 /// As a table.
 pub(crate) fn text(lines: &[Line], server: &str, quiet: bool) -> String {
     if quiet {
-        return lines
-            .iter()
-            .map(|line| format!("{}\n", line.name))
-            .collect();
+        let names = lines.iter().flat_map(|line| [line.name.as_str(), "\n"]);
+        return names.collect();
     }
     if lines.is_empty() {
         return format!("No agent waits at {server}; start one with `threadbare agent`.\n");

@@ -41,7 +41,9 @@ pub(super) struct Outbox<T> {
 
 impl<T> fmt::Debug for Outbox<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Outbox").field("fate", &self.fate).finish()
+        f.debug_struct("Outbox")
+            .field("fate", &self.fate)
+            .finish_non_exhaustive()
     }
 }
 

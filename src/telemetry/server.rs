@@ -174,16 +174,13 @@ async fn requests(stream: TcpStream, served: Arc<Served>) {
         let response = served.answer(request.method(), request.uri().path());
         async move { Ok::<_, Infallible>(response) }
     });
-    let mut server = http1::Builder::new();
-    server
-        .timer(TokioTimer::new())
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME_MAX)
         .max_headers(usize::try_from(METRICS.entries_max()).unwrap_or(usize::MAX))
         .max_buf_size(METRICS.length_max());
     // A broken connection concerns its caller only.
-    let _ = server
-        .serve_connection(TokioIo::new(stream), answering)
-        .await;
+    let _ = http.serve_connection(TokioIo::new(stream), answering).await;
 }
 
 impl Served {

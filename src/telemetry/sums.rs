@@ -92,7 +92,7 @@ impl Sums {
         let class = class.filter(|_| matches!(sample.counters, Counters::Attempts(_)));
         for (measure, histogram) in &sample.histograms {
             let own = self.durations.entry((*measure, class));
-            own.or_insert_with(Histogram::new).merge(histogram);
+            own.or_default().merge(histogram);
         }
     }
 
@@ -170,8 +170,8 @@ mod tests {
 
     fn generator(scheduled: u64, cpu_ns: u64) -> Counters {
         Counters::Generator(GeneratorCounters {
-            scheduled,
             cpu_ns,
+            scheduled,
             ..GeneratorCounters::default()
         })
     }

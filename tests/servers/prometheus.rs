@@ -68,7 +68,7 @@ fn queries() -> Vec<String> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("dashboards/threadbare.json");
     let dashboard: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
     let panels = dashboard["panels"].as_array().unwrap();
-    let targets = panels.iter().flat_map(|it| it["targets"].as_array());
+    let targets = panels.iter().filter_map(|it| it["targets"].as_array());
     let queries = targets.flatten().map(|target| {
         let query = target["expr"].as_str().unwrap();
         let query = query.replace("$instance", ".*");

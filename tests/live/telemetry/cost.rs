@@ -75,8 +75,8 @@ fn load(with: bool) -> Cost {
     let output = process.wait_with_output().unwrap();
     over.store(true, Ordering::Release);
     if let Some(scraper) = scraper {
-        let scrapes = scraper.join().unwrap();
-        assert!(scrapes >= 3, "{scrapes} scrapes");
+        let count = scraper.join().unwrap();
+        assert!(count >= 3, "{count} scrapes");
     }
     let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!(summary["measurement"]["validity"], "valid");
@@ -142,11 +142,11 @@ fn all_of_it_costs_the_generator_next_to_nothing() {
     .unwrap();
     // The spread of the runs with none is what the machine does anyhow.
     let most = |what: fn(&Cost) -> f64| costs[0].iter().map(what).fold(0.0, f64::max);
-    let judged: [(&str, fn(&Cost) -> f64); 2] = [
-        ("send lag p50", |it| it.lag_p50),
-        ("CPU per request", |it| it.cpu),
-    ];
-    for (name, what) in judged {
+    for name in ["send lag p50", "CPU per request"] {
+        let what: fn(&Cost) -> f64 = match name {
+            "send lag p50" => |it| it.lag_p50,
+            _ => |it| it.cpu,
+        };
         let with = of(&costs[1], what);
         let most = most(what);
         assert!(

@@ -55,8 +55,11 @@ phase = "as before"
 /// A receiver that keeps the bodies of what it is sent.
 pub(super) struct Taker {
     pub(super) address: SocketAddr,
-    taken: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    taken: Arc<Mutex<Taken>>,
 }
+
+/// Paths with the bodies that were sent to them.
+type Taken = Vec<(String, Vec<u8>)>;
 
 impl Taker {
     pub(super) fn start() -> Self {
@@ -197,11 +200,8 @@ fn otlp_has_the_metrics_of_the_end_and_the_run_as_a_trace() {
     assert_eq!(spans.len(), phases.len() + 1);
     let events: usize = spans.iter().map(|span| span.events.len()).sum();
     assert_eq!(events, 2);
-    let id: String = spans[0]
-        .trace_id
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let id = u128::from_be_bytes(spans[0].trace_id[..].try_into().unwrap());
+    let id = format!("{id:032x}");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains(&id), "{said}");
 }

@@ -465,3 +465,18 @@ fn the_sentences_call_the_trigger_by_its_name() {
     Service recovered at 61.0 s (17:32): 1.0 s after the trigger ended, to within 1 s.
     ");
 }
+
+#[test]
+fn a_load_is_back_where_chance_explains_the_difference_of_both_counts() {
+    // A baseline of 15 s tells its own rate no better than its count: with three standard
+    // deviations of the difference a window of 3,500 may follow 330 a second, not 320.
+    for (rate, word) in [(330, "recovered_with_the_trigger"), (320, "undetermined")] {
+        let offered = Second {
+            offered: rate,
+            ..GOOD
+        };
+        let run = Run::pushed_and_rolled_back().is(0, 20, offered);
+        let found = findings(&run.record());
+        assert_eq!(found.incident.verdict.word(), word, "{rate}");
+    }
+}

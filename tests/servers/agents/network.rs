@@ -59,7 +59,7 @@ impl Networks {
     }
 
     /// What a network does to all that leaves it, both ways.
-    fn shape(&self, name: &str, how: &str) {
+    fn shape(name: &str, how: &str) {
         let within = format!("netns exec tb-{name} tc qdisc replace dev eth0 root netem {how}");
         must(&within);
         let mut tc = Command::new("tc");
@@ -73,11 +73,11 @@ impl Networks {
     }
 
     /// Nothing passes any more.
-    fn cut_off(&self, name: &str) {
+    fn cut_off(name: &str) {
         must(&format!("link set tb-{name}-o down"));
     }
 
-    fn agent(&self, name: &str, nats: &Nats, ca: &str) -> Agent {
+    fn agent(name: &str, nats: &Nats, ca: &str) -> Agent {
         let mut program = Command::new("ip");
         let binary = env!("CARGO_BIN_EXE_threadbare");
         program.args(["netns", "exec", &format!("tb-{name}"), binary]);
@@ -102,11 +102,11 @@ fn agents_behind_delay_loss_and_a_partition() {
     }
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
-    let networks = Networks::of(&["near", "far", "gone"]);
+    let _networks = Networks::of(&["near", "far", "gone"]);
     let nats = Nats::encrypted_at(HOST, folder.path(), "s3cret");
     let ca = folder.path().join("ca.pem").display().to_string();
-    let agents = ["near", "far", "gone"].map(|name| networks.agent(name, &nats, &ca));
-    networks.shape("far", "delay 40ms 10ms loss 2%");
+    let agents = ["near", "far", "gone"].map(|name| Networks::agent(name, &nats, &ca));
+    Networks::shape("far", "delay 40ms 10ms loss 2%");
     let target = Target::at(HOST);
     let url = nats.encrypted_url().replace("tls://", "tls://s3cret@");
     let arguments = [
@@ -127,7 +127,7 @@ fn agents_behind_delay_loss_and_a_partition() {
     ];
     let load = load(&target.url(), &url, &arguments);
     wait_until(PATIENCE, "the load is under way", || target.asked() > 600);
-    networks.cut_off("gone");
+    Networks::cut_off("gone");
     agents[2].await_saying("nothing was heard of the conductor for 3s");
     let (found, code) = super::rig::found(load);
     assert_eq!(code, 97, "{found}");

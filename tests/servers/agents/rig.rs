@@ -17,7 +17,7 @@ use crate::run::{threadbare, wait_until};
 use crate::server::free_ports;
 
 /// What a busy machine may take for anything.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A NATS server; it is killed when it is dropped.
 pub(crate) struct Nats {
@@ -269,7 +269,11 @@ fn answer(mut stream: &TcpStream, kept: &Mutex<Vec<String>>) {
     let mut path = String::new();
     for line in BufReader::new(stream).lines().map_while(Result::ok) {
         if let Some(asked) = line.strip_prefix("GET ") {
-            path = asked.split(' ').next().unwrap_or_default().to_owned();
+            asked
+                .split(' ')
+                .next()
+                .unwrap_or_default()
+                .clone_into(&mut path);
         }
         if line.is_empty() {
             kept.lock().unwrap().push(std::mem::take(&mut path));

@@ -18,9 +18,8 @@ impl Prometheus {
         let mut config =
             String::from("global:\n  scrape_interval: 1s\n  scrape_timeout: 1s\nscrape_configs:\n");
         for (job, port) in targets {
-            config += &format!(
-                "  - job_name: {job}\n    static_configs:\n      - targets: [\"127.0.0.1:{port}\"]\n"
-            );
+            let job = format!("  - job_name: {job}\n    static_configs:\n");
+            config.extend([job, format!("      - targets: [\"127.0.0.1:{port}\"]\n")]);
         }
         let directory = directory(&[("prometheus.yml", config.as_str())]);
         let mut command = Command::new("prometheus");
