@@ -52,12 +52,7 @@ pub(crate) fn http2_status(request: &HttpRequest<'_>) -> Result<u16, Failed> {
 
 fn converse(stream: &mut dyn Duplex, request: &HttpRequest<'_>) -> Result<u16, Failed> {
     let encrypted = request.tls.is_some();
-    let mut block = block(
-        request.method,
-        encrypted,
-        request.target,
-        request.authority,
-    );
+    let mut block = block(request.method, encrypted, request.target, request.authority);
     for (name, value) in request.headers {
         let name = name.to_ascii_lowercase();
         write_field(name.as_bytes(), value.as_bytes(), &mut block);

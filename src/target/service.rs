@@ -145,12 +145,10 @@ impl Target {
     /// be touched. Nothing is left running.
     pub(crate) fn begin(begin: Begin<'_>) -> Result<Self> {
         let ready = begin.spec.ready.as_ref().map(|ready| &ready.url);
-        let ready_tls = ready
-            .filter(|url| url.encrypted)
-            .map(|url| {
-                let ca = begin.spec.ca.as_deref();
-                Tls::speaking(&url.host, begin.spec.ready_over_http2(), ca)
-            });
+        let ready_tls = ready.filter(|url| url.encrypted).map(|url| {
+            let ca = begin.spec.ca.as_deref();
+            Tls::speaking(&url.host, begin.spec.ready_over_http2(), ca)
+        });
         let target = Self {
             ready_tls: ready_tls.transpose()?,
             ask: begin.ask,

@@ -258,11 +258,9 @@ impl Sockets {
                 Protocol::Http1 => {
                     request::probe(&work.host, &policy.probe, work.service.as_deref(), left)
                 }
-                Protocol::Http2 { .. } => ask::probe(
-                    &work.host,
-                    &policy.probe,
-                    setup.endpoint.tls.is_some(),
-                ),
+                Protocol::Http2 { .. } => {
+                    ask::probe(&work.host, &policy.probe, setup.endpoint.tls.is_some())
+                }
             }
         });
         Self {
