@@ -182,7 +182,9 @@ impl Reader {
         let game_end = self.game_end(file);
         let load = load?;
         Some(Plan {
-            requests: target.as_ref().map_or_else(String::new, target::requests),
+            requests: target
+                .as_ref()
+                .map_or_else(String::new, |it| it.work.digest()),
             kinds: kinds(names.unwrap_or_default()),
             scenario: name.to_owned(),
             title: file.title.clone()?,

@@ -46,15 +46,6 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Option<TargetSpec> {
     })
 }
 
-/// What is asked of a target, as a digest, and over what.
-pub(super) fn requests(target: &TargetSpec) -> String {
-    let digest = target.work.digest();
-    match target.streams {
-        None => digest,
-        Some(_) => format!("{digest} over HTTP/2"),
-    }
-}
-
 /// A folder that can be entered: the empty path is this one.
 fn here(folder: &Path) -> PathBuf {
     if folder.as_os_str().is_empty() {

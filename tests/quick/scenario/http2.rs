@@ -37,7 +37,8 @@ fn a_target_is_loaded_over_http2_where_the_file_says_so() {
     // As many requests at a time as over HTTP/1.1.
     assert_eq!(usual.load.connections, 1024);
     assert_eq!(http2.load.connections, 32);
-    assert_eq!(http2.requests, format!("{} over HTTP/2", usual.requests));
+    // The same load by another protocol: such runs can be compared.
+    assert_eq!(http2.requests, usual.requests);
     let back: Plan = serde_json::from_str(&serde_json::to_string(&http2).unwrap()).unwrap();
     assert_eq!(back.streams(), Some(32));
 
