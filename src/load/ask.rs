@@ -102,3 +102,81 @@ fn ended(session: &mut Session) -> Failed {
         FailureCause::Closed.into()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, Cursor, Read, Write};
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+    use super::*;
+    use crate::units::Nanos;
+
+    /// A server that says what it has to say, and closes.
+    struct Canned {
+        says: Cursor<Vec<u8>>,
+        heard: Vec<u8>,
+    }
+
+    impl Read for Canned {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            self.says.read(buffer)
+        }
+    }
+
+    impl Write for Canned {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.heard.write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    const READY: HttpRequest<'_> = HttpRequest {
+        method: "GET",
+        address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1),
+        tls: None,
+        authority: "a.test:1",
+        target: "/health",
+        headers: &[("X-Name", "1")],
+        body: b"",
+        timeout: Nanos::from_secs(1),
+        body_max: 10,
+    };
+
+    #[test]
+    fn a_status_is_read_and_what_is_none_has_its_cause() {
+        let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+        // Indexed fields of the static table: `:status 200`, and 404.
+        let status = |index| vec![0, 0, 1, 1, 5, 0, 0, 0, 1, index];
+        let reset = |code| vec![0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, code];
+        let goaway = vec![0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 11];
+        for (says, expected) in [
+            (status(0x88), Ok(200)),
+            (status(0x8d), Ok(404)),
+            (reset(7), Err("RST_STREAM REFUSED_STREAM (7)")),
+            (reset(8), Err("RST_STREAM CANCEL (8)")),
+            (goaway, Err("GOAWAY ENHANCE_YOUR_CALM (11)")),
+            (Vec::new(), Err(FailureCause::Closed.clause())),
+        ] {
+            let mut server = Canned {
+                says: Cursor::new([&settings[..], &says].concat()),
+                heard: Vec::new(),
+            };
+            let found = converse(&mut server, &READY).map_err(|failed| failed.words);
+            assert_eq!(found, expected.map_err(str::to_owned), "{says:?}");
+            assert!(
+                server
+                    .heard
+                    .starts_with(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+            );
+        }
+        let mut server = Canned {
+            says: Cursor::new(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()),
+            heard: Vec::new(),
+        };
+        let failed = converse(&mut server, &READY).unwrap_err();
+        assert_eq!(failed.cause, Some(FailureCause::Http1Instead));
+    }
+}
