@@ -114,7 +114,7 @@ pub(super) struct Arguments {
         "objectives", "trigger", "client", "return_within", "from", "max_rate", "tolerance",
         "window", "operations", "warm_up", "trials", "no_advice", "restart", "cool_down", "at", "expect", "simulate", "set", "profile",
         "command", "file", "connections", "seed", "cacert", "method", "headers", "body",
-        "body_file", "expect_status", "follow",
+        "body_file", "expect_status", "follow", "http2", "streams",
     ])]
     resume: Option<PathBuf>,
     /// Where the search lies [default: reports/limit-DATE]
@@ -134,6 +134,12 @@ pub(super) struct Arguments {
     /// For a URL under https: a file of certificates (PEM) to trust in place of the system's
     #[arg(long, value_name = "FILE")]
     cacert: Option<PathBuf>,
+    /// For a URL: use HTTP/2, with prior knowledge for http, by ALPN for https
+    #[arg(long)]
+    http2: bool,
+    /// For a URL: limit on concurrent requests on each HTTP/2 connection [default: 32]
+    #[arg(long, value_name = "N", requires = "http2", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    streams: Option<u32>,
     /// For a URL: the command that starts the server, anew for each step
     #[arg(long, value_name = "COMMAND")]
     command: Option<String>,
@@ -306,10 +312,11 @@ impl Arguments {
         let scenario = target.contains("://").then(|| self.made(&target));
         let scenario = scenario.transpose()?;
         let of_a_url = self.command.is_some() || self.file.is_some() || self.cacert.is_some();
+        let of_a_url = of_a_url || self.http2;
         if scenario.is_none() && (of_a_url || self.request.operation("")?.is_some()) {
             return Err(Error::usage(
-                "--command, --file, --cacert and what is said of a request belong to a URL; a \
-                 scenario names its own"
+                "--command, --file, --cacert, --http2 and what is said of a request belong to a \
+                 URL; a scenario names its own"
                     .to_owned(),
             ));
         }
@@ -371,6 +378,9 @@ impl Arguments {
         };
         let trusted = self.cacert.as_ref();
         let trusted = trusted.map_or_else(String::new, |it| format!("ca = {}\n", path(it)));
+        let http2 = if self.http2 { "http2 = true\n" } else { "" };
+        let streams = self.streams;
+        let streams = streams.map_or_else(String::new, |it| format!("streams = {it}\n"));
         let operations = match (&self.file, self.request.operation(url)?) {
             (Some(file), _) => format!("operations = {}\n", path(file)),
             (None, operation) => operation.unwrap_or_default(),
@@ -384,8 +394,8 @@ impl Arguments {
         };
         Ok(format!(
             "title = \"How much it can take\"\nclaim = \"It serves what is offered.\"\n\
-             warm_up = \"2s\"\nend = \"12s\"\n[target]\nurl = {}\n{command}{trusted}[load]\n\
-             rate = \"{}\"\n{operations}{safety}",
+             warm_up = \"2s\"\nend = \"12s\"\n[target]\nurl = {}\n{command}{trusted}{http2}[load]\n\
+             rate = \"{}\"\n{streams}{operations}{safety}",
             quoted(url),
             self.from
         ))

@@ -17,7 +17,7 @@ use super::telemetry::{self, TelemetryArguments};
 use super::{Code, View};
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Protocol, Redirects, Work};
-use crate::model::{ArrivalProcess, HttpWork, Part, Replay};
+use crate::model::{ArrivalProcess, HttpWork, Part, Replay, TargetSpec};
 use crate::net::{AllowedHosts, KnownHosts, Tls, TlsOptions};
 use crate::plan::{ClosedLoop, Drive, Load, Pacing, Plan, kinds};
 use crate::record::Observer;
@@ -92,7 +92,7 @@ pub(super) struct Arguments {
     #[arg(long, conflicts_with = "disable_keepalive")]
     http2: bool,
     /// Limit on concurrent requests on each HTTP/2 connection
-    #[arg(long, value_name = "N", default_value_t = 32, requires = "http2", value_parser = clap::value_parser!(u32).range(0..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = TargetSpec::STREAMS, requires = "http2", value_parser = clap::value_parser!(u32).range(0..=10_000))]
     streams: u32,
     /// Connect to this Unix socket instead of the URL's host
     #[arg(long, value_name = "FILE", conflicts_with = "resolve")]

@@ -161,7 +161,8 @@ impl<'a> Plans<'a> {
         if !self.connections_named && !self.simulated {
             let in_flight = rate * longest(&plan.load.client).as_secs_f64();
             let needed = u32::try_from(whole(in_flight.ceil())).unwrap_or(u32::MAX);
-            plan.load.connections = needed.clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
+            let at_a_time = needed.clamp(CONNECTIONS_MIN, CONNECTIONS_MAX);
+            plan.load.connections = at_a_time.div_ceil(plan.streams().unwrap_or(1));
             plan.load.connections = live::connections_max(&plan);
         }
         restarts(&plan, self.sought.restart.as_deref())?;

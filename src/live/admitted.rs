@@ -149,6 +149,7 @@ mod tests {
                 work,
                 folder: PathBuf::new(),
                 ca: None,
+                streams: None,
             });
             let admitted = admit(&plan, &["192.0.2.1".to_owned()]);
             assert_eq!(admitted.is_err(), refused, "{follow}");

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::socket::Fault;
+use crate::clients::Class;
 use crate::model::Elsewhere;
 use crate::net::{KnownHosts, Tls};
 
@@ -40,7 +41,7 @@ pub enum Protocol {
 
 impl Protocol {
     /// Whether it can carry a plan: one that makes a new connection for each request,
-    /// or one for the fleet and its monitors.
+    /// or one for the built-in fleet.
     pub(super) const fn fits(
         self,
         fresh_connections: bool,
@@ -50,8 +51,17 @@ impl Protocol {
             Self::Http2 { streams } if streams == 0 || fresh_connections => {
                 Err("an HTTP/2 connection is kept, and has at least one stream")
             }
-            Self::Http2 { .. } if fleet => Err("the fleet and its monitors speak HTTP/1.1"),
+            Self::Http2 { .. } if fleet => Err("the built-in fleet speaks HTTP/1.1"),
             Self::Http1 | Self::Http2 { .. } => Ok(()),
+        }
+    }
+
+    /// The same for requests of a class. A monitor waits for no stream: each probe under way
+    /// has a connection of its own, as over HTTP/1.1.
+    pub(super) const fn of(self, class: Class) -> Self {
+        match (self, class) {
+            (Self::Http2 { .. }, Class::Monitor) => Self::Http2 { streams: 1 },
+            (protocol, _) => protocol,
         }
     }
 }

@@ -427,7 +427,7 @@ fn check(setup: &Setup) -> Result<PreparedWork> {
             "in a closed loop a circuit breaker needs users who think between operations",
         );
     }
-    let fleet = !plan.monitors.is_empty() || matches!(setup.work, Work::Fleet(_));
+    let fleet = matches!(setup.work, Work::Fleet(_));
     if let Err(reason) = setup.endpoint.protocol.fits(drive.fresh_connections, fleet) {
         return unfit(reason);
     }

@@ -28,6 +28,7 @@
 //! its connection, and one that comes after is taken for that request's:
 //! HTTP/1.1 cannot tell.
 
+mod ask;
 mod codec;
 mod connection;
 mod endpoint;
@@ -42,6 +43,7 @@ mod source;
 mod stream;
 mod tls;
 
+pub(crate) use ask::http2_status;
 #[cfg(feature = "testing")]
 pub use codec::{Progress, Response, ResponseReader};
 pub use endpoint::Endpoint;

@@ -30,7 +30,7 @@ const UPDATE_BODY: &str = r#"{"done":true}"#;
 const TRACE_FIELD: &str = "traceparent";
 
 /// How threadbare introduces itself.
-const AGENT: &str = concat!("threadbare/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("threadbare/", env!("CARGO_PKG_VERSION"));
 
 /// A piece of a request.
 #[derive(Debug, Clone)]

@@ -32,6 +32,10 @@ pub struct TargetSpec {
     pub folder: PathBuf,
     /// A file of certificates (PEM) to trust in place of the system's.
     pub ca: Option<PathBuf>,
+    /// Requests at a time on a connection of HTTP/2, at most; none: it is loaded over
+    /// HTTP/1.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub streams: Option<u32>,
 }
 
 /// One place where a target serves.
@@ -107,6 +111,21 @@ impl Ready {
 }
 
 impl TargetSpec {
+    /// Requests at a time on a connection of HTTP/2, where nothing else is said: a third of
+    /// what servers allow (100 and more), and enough that a few connections carry a load.
+    pub(crate) const STREAMS: u32 = 32;
+
+    /// Whether the ready check is asked over HTTP/2: where the target is loaded over it, and
+    /// the check is at one of its sites. Another server is not known to speak it.
+    pub(crate) fn ready_over_http2(&self) -> bool {
+        let origin = |url: &Url| (url.encrypted, url.host.to_ascii_lowercase(), url.port);
+        let ready = self.ready.as_ref().filter(|_| self.streams.is_some());
+        ready.is_some_and(|ready| {
+            let mut sites = self.sites.iter();
+            sites.any(|site| origin(&site.url) == origin(&ready.url))
+        })
+    }
+
     /// Who is asked whether it serves: its ready check, or else each of its sites.
     fn asked(&self) -> impl Iterator<Item = &Url> {
         let sites = self.sites.iter().map(|site| &site.url);

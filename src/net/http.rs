@@ -89,6 +89,23 @@ pub(crate) fn ask_unless(
     over: Option<&dyn Fn() -> bool>,
 ) -> Result<HttpResponse, Failed> {
     let text = written(request).map_err(Failed::unsendable)?;
+    let to = RequestKind::from(request.method);
+    carried(request, over, |mut stream| {
+        exchange(&mut stream, &text, to, request.body_max)
+    })
+}
+
+/// A stream on which nothing takes longer than the request that it carries may.
+pub(crate) trait Duplex: Read + Write {}
+
+impl<T: Read + Write> Duplex for T {}
+
+/// Connects to where a request goes, encrypted where that is asked, and has it exchanged.
+pub(crate) fn carried<T>(
+    request: &HttpRequest<'_>,
+    over: Option<&dyn Fn() -> bool>,
+    exchange: impl FnOnce(&mut dyn Duplex) -> Result<T, Failed>,
+) -> Result<T, Failed> {
     let deadline = Deadline {
         clock: Clock::start(),
         limit: request.timeout,
@@ -99,17 +116,15 @@ pub(crate) fn ask_unless(
         stream: stream.map_err(|cause| Failed::of_io(&cause, FailureCause::ConnectTimedOut))?,
         deadline,
     };
-    let to = RequestKind::from(request.method);
     let Some(tls) = request.tls else {
-        return exchange(&mut stream, &text, to, request.body_max);
+        return exchange(&mut stream);
     };
     let session = tls.session();
     let mut session =
         session.map_err(|cause| Failed::new(FailureCause::Tls, format!("TLS failed: {cause}")))?;
     let agreed = session.complete_io(&mut stream);
     agreed.map_err(|cause| Failed::of_io(&cause, FailureCause::TlsTimedOut))?;
-    let mut stream = rustls::Stream::new(&mut session, &mut stream);
-    exchange(&mut stream, &text, to, request.body_max)
+    exchange(&mut rustls::Stream::new(&mut session, &mut stream))
 }
 
 /// A connection, before the deadline.

@@ -165,11 +165,20 @@ impl Tls {
     ///
     /// As [`Tls::new`].
     pub fn trusting(server: &str, ca: Option<&Path>) -> Result<Self> {
+        Self::speaking(server, false, ca)
+    }
+
+    /// The same with HTTP/2 inside, where that is spoken (`http2`).
+    ///
+    /// # Errors
+    ///
+    /// As [`Tls::new`].
+    pub(crate) fn speaking(server: &str, http2: bool, ca: Option<&Path>) -> Result<Self> {
         let options = TlsOptions {
             ca: ca.map(Path::to_owned),
             ..TlsOptions::default()
         };
-        Self::new(server, false, &options)
+        Self::new(server, http2, &options)
     }
 
     /// The same to another server.

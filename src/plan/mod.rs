@@ -172,6 +172,12 @@ pub(crate) fn urls(target: Option<&TargetSpec>) -> Vec<String> {
 }
 
 impl Plan {
+    /// Requests at a time on a connection of HTTP/2, at most, where the target is loaded
+    /// over it.
+    pub fn streams(&self) -> Option<u32> {
+        self.target.as_ref()?.streams
+    }
+
     /// The URLs that share the load, without their queries; empty where there is one. Each
     /// has figures of its own.
     pub fn urls(&self) -> Vec<String> {
@@ -233,7 +239,10 @@ impl Plan {
         } else {
             2.0
         };
+        // And what an HTTP/2 server says it has not processed, twice for an operation.
+        let unprocessed = self.streams().map_or(0.0, |_| 2.0 * rate);
         let load = sends * (rate * steps as f64 * tries + probes.sum::<f64>())
+            + unprocessed
             + held.sum::<f64>() * sites as f64
             + self.calls_max();
         let Some(target) = &self.target else {

@@ -78,9 +78,10 @@ fn serving(target: &TargetSpec) -> Vec<String> {
             ready.within
         ));
     }
+    let over = target.streams.map_or("", |_| " over HTTP/2");
     for (site, share) in target.shares() {
         lines.push(format!(
-            "send {} of the load to {}",
+            "send {} of the load to {}{over}",
             percent(share),
             site.url.without_query()
         ));

@@ -168,7 +168,8 @@ fn target_fact(target: &TargetSpec) -> String {
         Origin::Process(pid) => format!("; process {pid}"),
         Origin::Port(port) => format!("; the process that listens on port {port}"),
     };
-    format!("{}{held}", sites.join(", "))
+    let over = target.streams.map_or("", |_| " over HTTP/2");
+    format!("{}{over}{held}", sites.join(", "))
 }
 
 fn users(plan: &Plan) -> String {
@@ -183,11 +184,15 @@ fn users(plan: &Plan) -> String {
         .deadline
         .map_or_else(|| "no deadline".to_owned(), |d| format!("deadline {d}"));
     format!(
-        "{}; timeout {}, {}, {deadline}; at most {}",
+        "{}; timeout {}, {}, {deadline}; at most {}{}",
         rates.join(", "),
         client.timeout,
         retries(client),
-        plural(load.connections.into(), "connection")
+        plural(load.connections.into(), "connection"),
+        plan.streams().map_or_else(String::new, |streams| format!(
+            " with at most {} each",
+            plural(streams.into(), "stream")
+        ))
     )
 }
 

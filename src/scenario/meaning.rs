@@ -141,7 +141,9 @@ impl Reader {
         self.end = self.end_of(file);
         let interval = self.interval(file);
         let target = target::read(self, file);
-        let load = file.load.as_ref().and_then(|load| self.load(&load.value));
+        let streams = target.as_ref().and_then(|target| target.streams);
+        let load = file.load.as_ref();
+        let load = load.and_then(|load| self.load(&load.value, streams));
         let mut monitors = self.monitors(&file.monitor);
         monitors.extend(sessions::read(self, file));
         let gauges = gauges::read(self, file);
@@ -294,7 +296,7 @@ impl Reader {
         interval
     }
 
-    fn load(&mut self, load: &file::Load) -> Option<Load> {
+    fn load(&mut self, load: &file::Load, streams: Option<u32>) -> Option<Load> {
         let mut rate = Vec::new();
         if let Some(first) = &load.rate {
             self.rate(first);
@@ -335,7 +337,7 @@ impl Reader {
         Some(Load {
             connections: load
                 .connections
-                .unwrap_or_else(|| connections(highest, &client)),
+                .unwrap_or_else(|| connections(highest, &client).div_ceil(streams.unwrap_or(1))),
             process: load.arrivals.0,
             rate: rate
                 .into_iter()

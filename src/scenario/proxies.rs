@@ -57,6 +57,7 @@ pub(super) fn read(reader: &mut Reader, file: &File, sites: &[Site]) -> Vec<Prox
                     continue;
                 }
                 one_in_front(reader, placed, sites, in_front);
+                reads_the_protocol(reader, file, placed);
                 in_front = true;
                 Front::Target(listen)
             }
@@ -94,6 +95,22 @@ fn one_in_front(reader: &mut Reader, placed: &Spanned<file::Proxy>, sites: &[Sit
             placed,
             "`mode = \"http\"` cannot read what is sent under https",
             "encrypted",
+            "take `mode` out: faults of connections work",
+        );
+    }
+}
+
+/// Reports a proxy that cannot read what users send through it.
+fn reads_the_protocol(reader: &mut Reader, file: &File, placed: &Spanned<file::Proxy>) {
+    let http2 = file
+        .target
+        .as_ref()
+        .is_some_and(|target| target.value.http2);
+    if http2 && placed.value.mode.0 == Mode::Http {
+        reader.report(
+            &reader.key(placed, &["mode"]),
+            "`mode = \"http\"` reads HTTP/1.1, and the target is loaded over HTTP/2",
+            "HTTP/2",
             "take `mode` out: faults of connections work",
         );
     }

@@ -10,6 +10,7 @@ use super::meaning::Reader;
 use super::operations;
 use super::proxies;
 use super::quantities::ReadyAt;
+use crate::model::fault::Hold;
 use crate::model::{
     Action, Call, Called, Command, ExpectedAnswer, Hook, HttpWork, Origin, ProxyAction, Ready,
     ServiceAction, Site, Step, TargetAction, TargetSpec, Url,
@@ -30,6 +31,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Option<TargetSpec> {
     let work = work(reader, file, &sites);
     let hooks = hooks(reader, file);
     let proxies = proxies::read(reader, file, &sites);
+    let streams = streams(reader, file, placed);
     of_somebody_else(reader, file);
     Some(TargetSpec {
         origin: origin(reader, target),
@@ -39,6 +41,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Option<TargetSpec> {
         proxies,
         folder: here(&reader.folder),
         ca: target.ca.as_ref().map(|ca| reader.folder.join(ca)),
+        streams,
         sites,
     })
 }
@@ -101,8 +104,15 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
              operations ask the built-in fleet for",
         );
     }
+    let over_http2 = "the built-in fleet speaks HTTP/1.1";
+    let http2 = file.target.as_ref().filter(|target| target.value.http2);
     let by_mix = "the built-in fleet is loaded by `mix`, not by operations of your own";
     let only_a_target = [
+        (
+            http2.map(|target| reader.key(target, &["http2"])),
+            over_http2,
+        ),
+        (load.streams.as_ref().map(Spanned::at), over_http2),
         (load.operation.as_ref().map(Spanned::at), by_mix),
         (load.operations.as_ref().map(Spanned::at), by_mix),
         (
@@ -244,6 +254,27 @@ fn origin(reader: &Reader, target: &file::Target) -> Origin {
         (None, Some(port)) => Origin::Port(port.value),
         (None, None) => Origin::Elsewhere,
     }
+}
+
+/// Requests at a time on each connection of HTTP/2; none where the target is loaded over
+/// HTTP/1.1.
+fn streams(reader: &mut Reader, file: &File, placed: &Spanned<file::Target>) -> Option<u32> {
+    let load = file.load.as_ref().map(|load| &load.value);
+    let stated = load.and_then(|load| load.streams.as_ref());
+    if placed.value.http2 {
+        return Some(stated.map_or(TargetSpec::STREAMS, |stated| stated.value));
+    }
+    if let Some(stated) = stated
+        && !reader.was_taken_out(placed, &["http2"])
+    {
+        reader.report(
+            stated,
+            "`streams` are those of HTTP/2, and the target is loaded over HTTP/1.1",
+            "no streams",
+            "add `http2 = true` to [target], or remove it",
+        );
+    }
+    None
 }
 
 fn ready(target: &file::Target, sites: &[Site]) -> Option<Ready> {
@@ -454,6 +485,14 @@ fn misfit(action: &Action, target: Option<&file::Target>) -> Option<(String, &'s
             message("a target that speaks http, since it sends no request under https"),
             "occupy the server behind it: name it by its own url",
         )),
+        (Action::Proxy(ProxyAction::Occupy { hold, .. }), Some(target))
+            if target.http2 && *hold != Hold::Silent =>
+        {
+            Some((
+                message("a target without `http2`, since it sends requests of HTTP/1.1"),
+                "write `hold = \"silent\"`, which sends none, or remove `http2`",
+            ))
+        }
         (Action::Target(TargetAction::Process { .. }), Some(target))
             if target.command.is_none() && target.pid.is_none() && target.port.is_none() =>
         {

@@ -65,7 +65,12 @@ pub(crate) struct Begin<'a> {
     pub failures: Arc<FailureBook>,
     /// Raised, it interrupts the set-up and everything that takes its time.
     pub stop: &'a Arc<AtomicBool>,
+    /// How its ready check is asked: over HTTP/2, where it is.
+    pub ask: AskStatus,
 }
+
+/// Sends a request: the status of the answer, or why there is none.
+pub(crate) type AskStatus = fn(&HttpRequest<'_>) -> std::result::Result<u16, Failed>;
 
 /// The user's target.
 pub(crate) struct Target {
@@ -73,6 +78,7 @@ pub(crate) struct Target {
     addresses: Addresses,
     /// Encryption of the ready check, where it is one under https.
     ready_tls: Option<Tls>,
+    ask: AskStatus,
     directory: PathBuf,
     binary: PathBuf,
     safeguard: Arc<dyn Safeguard>,
@@ -139,11 +145,13 @@ impl Target {
     /// be touched. Nothing is left running.
     pub(crate) fn begin(begin: Begin<'_>) -> Result<Self> {
         let ready = begin.spec.ready.as_ref().map(|ready| &ready.url);
-        let ready_tls = ready
-            .filter(|url| url.encrypted)
-            .map(|url| Tls::trusting(&url.host, begin.spec.ca.as_deref()));
+        let ready_tls = ready.filter(|url| url.encrypted).map(|url| {
+            let ca = begin.spec.ca.as_deref();
+            Tls::speaking(&url.host, begin.spec.ready_over_http2(), ca)
+        });
         let target = Self {
             ready_tls: ready_tls.transpose()?,
+            ask: begin.ask,
             runs: Mutex::new(Runs::Nothing),
             leader: Mutex::default(),
             spec: begin.spec.clone(),
@@ -321,7 +329,7 @@ impl Target {
 
     fn yes(&self, ready: &Ready) -> std::result::Result<String, String> {
         let url = &ready.url;
-        let answer = http::ask(&HttpRequest {
+        let status = (self.ask)(&HttpRequest {
             method: &ready.method,
             address: self.address(url)?,
             tls: self.ready_tls.as_ref(),
@@ -332,15 +340,15 @@ impl Target {
             timeout: ASK_MAX,
             body_max: HOOK_ANSWER.length_max(),
         });
-        let answer = answer.map_err(|failed| {
+        let status = status.map_err(|failed| {
             self.not_ready(&failed);
             format!("{url} did not answer: {failed}")
         })?;
-        let told = format!("{url} answered {}", answer.status);
-        if ready.means_yes(answer.status) {
+        let told = format!("{url} answered {status}");
+        if ready.means_yes(status) {
             return Ok(told);
         }
-        self.not_ready(&Failed::of_status(answer.status, &*told));
+        self.not_ready(&Failed::of_status(status, &*told));
         Err(told)
     }
 

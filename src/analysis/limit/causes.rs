@@ -9,6 +9,7 @@ use crate::analysis::expectations::decimal;
 use crate::analysis::validity::MACHINE_BUSY_MOST;
 use crate::analysis::{Findings, Phase};
 use crate::record::Record;
+use crate::units::counted;
 
 /// A resource that is used to this share is at its limit: what is left is less than what
 /// rates are told apart by, and what readings miss.
@@ -59,14 +60,18 @@ pub(super) fn connections(record: &Record, findings: &Findings) -> Option<LimitC
         .into_iter()
         .find(|(who, _)| *who == "connection wait")?;
     (share > WAITED).then(|| {
-        let connections = record.header.plan.load.connections;
+        let plan = &record.header.plan;
+        let connections = plan.load.connections;
+        let streams = plan.streams().map_or_else(String::new, |streams| {
+            format!(" of {}", counted(streams.into(), "stream"))
+        });
         LimitCause {
             resource: LimitResource::Generator,
             name: None,
             value: share,
             sentence: format!(
-                "Operations waited for one of {connections} connections for {:.0} % of their \
-                 time; allow more with --connections.",
+                "Operations waited for one of {connections} connections{streams} for {:.0} % of \
+                 their time; allow more with --connections.",
                 share * 100.0
             ),
         }

@@ -9,9 +9,9 @@ use super::super::faults::{Faults, FaultsStart};
 use super::super::message::Message;
 use super::{Death, Destination, Start, SystemUnderTest};
 use crate::error::{Error, Result};
-use crate::load::{Address, Endpoint, Protocol, Redirects, Work};
+use crate::load::{Address, Endpoint, Protocol, Redirects, Work, http2_status};
 use crate::model::{Action, Site, TargetAction, TargetSpec, Url};
-use crate::net::{Failed, Tls};
+use crate::net::{Failed, Tls, http};
 use crate::record::{Event, FailureBook, Outcome, Sample};
 use crate::sync::lock;
 use crate::target::{Addresses, Armed, Begin, Safeguard, Target, Undo, Undos};
@@ -110,6 +110,11 @@ pub(super) fn begin(start: &Start<'_>, spec: &TargetSpec) -> Result<Arc<dyn Syst
             safeguard,
             failures: Arc::clone(start.failures),
             stop: start.interrupt.flag(),
+            ask: if spec.ready_over_http2() {
+                http2_status
+            } else {
+                |request| http::ask(request).map(|answer| answer.status)
+            },
         })?;
         Ok((faults, target))
     });
@@ -141,9 +146,15 @@ impl GuardedTarget {
                 address: Address::Tcp(self.faults.front().unwrap_or(address)),
                 tls: url
                     .encrypted
-                    .then(|| Tls::trusting(&url.host, self.spec.ca.as_deref()))
+                    .then(|| {
+                        let ca = self.spec.ca.as_deref();
+                        Tls::speaking(&url.host, self.spec.streams.is_some(), ca)
+                    })
                     .transpose()?,
-                protocol: Protocol::Http1,
+                protocol: match self.spec.streams {
+                    None => Protocol::Http1,
+                    Some(streams) => Protocol::Http2 { streams },
+                },
                 redirects: self.redirects(url)?,
             },
             work: Work::Http {
@@ -156,9 +167,10 @@ impl GuardedTarget {
 }
 
 impl GuardedTarget {
-    /// Where redirects may lead besides, where any is followed.
+    /// Where redirects may lead besides, where any is followed: over HTTP/1.1.
     fn redirects(&self, url: &Url) -> Result<Option<Redirects>> {
         let hosts = self.addresses.redirects();
+        let hosts = hosts.filter(|_| self.spec.streams.is_none());
         let redirects = hosts.map(|hosts| {
             Ok(Redirects {
                 hosts: hosts.clone(),

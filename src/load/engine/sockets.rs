@@ -10,9 +10,10 @@ use std::sync::Arc;
 use bytes::{Buf as _, BytesMut};
 use rustix::event::epoll::EventFlags;
 
+use super::super::ask;
 use super::super::codec::Response;
 use super::super::connection::{Carried, Connection, FirstByte, Pool, Watched, token};
-use super::super::endpoint::{Address, Endpoint};
+use super::super::endpoint::{Address, Endpoint, Protocol};
 use super::super::generator::{Setup, Update};
 use super::super::http2::{RequestsLimit, StreamEnd};
 use super::super::poller::Poller;
@@ -46,7 +47,7 @@ pub(super) struct Sockets {
     pub(super) endpoint: Endpoint,
     pub(super) fresh_connections: bool,
     pub(super) requests: Requests,
-    /// The request of each group of monitors.
+    /// The request of each group of monitors: of HTTP/2, the field block.
     pub(super) probe_requests: Vec<Vec<u8>>,
 
     /// Of each attempt, by its slot, how it is carried.
@@ -253,7 +254,14 @@ impl Sockets {
         let told = plan.fleet.as_ref().is_some_and(|it| it.propagate_deadline);
         let probe_requests = plan.monitors.iter().map(|policy| {
             let left = told.then(|| time_left_ms(Nanos::ZERO, policy.timeout));
-            request::probe(&work.host, &policy.probe, work.service.as_deref(), left)
+            match setup.endpoint.protocol {
+                Protocol::Http1 => {
+                    request::probe(&work.host, &policy.probe, work.service.as_deref(), left)
+                }
+                Protocol::Http2 { .. } => {
+                    ask::probe(&work.host, &policy.probe, setup.endpoint.tls.is_some())
+                }
+            }
         });
         Self {
             clock: setup.clock,
@@ -409,7 +417,7 @@ impl Sockets {
         self.pool(class).open += 1;
         let mut unsent = BytesMut::new();
         let most = self.requests_limit.most();
-        let exchange = Exchange::new(self.endpoint.protocol, most, &mut unsent);
+        let exchange = Exchange::new(self.endpoint.protocol.of(class), most, &mut unsent);
         Ok(self.connections.insert(Connection::new(
             stream,
             serial,

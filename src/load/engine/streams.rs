@@ -33,12 +33,15 @@ impl Sockets {
         };
         let carried = &mut self.carried[place as usize];
         carried.handed_over = true;
-        // Monitors speak HTTP/1.1 (a plan is checked for that).
-        if let Asks::Step(request) = asks {
-            let head = &mut self.request;
-            let body = self.requests.write_fields(request, carried.sent, head);
-            carried.stream = session.open(place, reading, head, body, &mut connection.unsent);
-        }
+        let (head, body) = match asks {
+            Asks::Step(request) => {
+                let head = &mut self.request;
+                let body = self.requests.write_fields(request, carried.sent, head);
+                (head.as_slice(), body)
+            }
+            Asks::Probe { group } => (self.probe_requests[*group].as_slice(), &[][..]),
+        };
+        carried.stream = session.open(place, reading, head, body, &mut connection.unsent);
         self.unflushed.push(slot);
         self.keep_in_pool(slot);
     }

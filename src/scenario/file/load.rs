@@ -46,9 +46,14 @@ pub(in crate::scenario) struct Load {
     /// Clients of the built-in fleet that hold a session each, beside these operations.
     pub(in crate::scenario) sessions: Option<Spanned<Sessions>>,
     /// Limit on connections; when all are in use, operations wait for one.
-    /// Unless set, as many as the highest rate can need, and 1024 at least.
+    /// Unless set, as many as the highest rate can need, and 1024 at least; over HTTP/2 that
+    /// number divided by `streams`.
     #[schemars(range(min = 1, max = 100_000_000))]
     pub(in crate::scenario) connections: Option<u32>,
+    /// Limit on concurrent requests on each HTTP/2 connection (`http2` in [target]); 32 unless
+    /// set. A server that allows fewer gets no more.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub(in crate::scenario) streams: Option<Spanned<u32>>,
     /// Operations that may wait for a connection; one more is shed.
     #[serde(default = "backlog")]
     #[schemars(range(min = 0, max = 1_000_000))]

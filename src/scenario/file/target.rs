@@ -55,6 +55,11 @@ pub(in crate::scenario) struct Target {
     /// A file of certificates (PEM) to trust under https in place of the
     /// system's, relative to this file's folder; also of ready checks, hooks and gauges.
     pub(in crate::scenario) ca: Option<String>,
+    /// Whether users and monitors use HTTP/2: with prior knowledge for http, by ALPN for https.
+    /// There is no fallback to HTTP/1.1. A ready check at one of its urls uses it too; hooks and
+    /// gauges use HTTP/1.1.
+    #[serde(default)]
+    pub(in crate::scenario) http2: bool,
 }
 
 fn stop_within() -> Text<Positive> {

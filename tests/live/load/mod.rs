@@ -13,7 +13,7 @@ mod operations;
 mod oracle;
 mod owners;
 mod pacing;
-mod published;
+pub(crate) mod published;
 mod queueing;
 mod series;
 pub(crate) mod station;

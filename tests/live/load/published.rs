@@ -3,14 +3,14 @@
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response, Version};
+use hyper::{Request, Response, StatusCode, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use rustls::ServerConfig;
@@ -27,9 +27,12 @@ pub(crate) struct Seen {
     open: Mutex<(usize, usize)>,
     /// Version and target of each request, with the bytes of its body.
     pub(crate) requests: Mutex<Vec<(Version, String, usize)>>,
+    /// Whether it answers 500.
+    broken: AtomicBool,
 }
 
-/// How it behaves. It answers at once, but never to `/hang`.
+/// How it behaves. It answers at once, but never to `/hang`; from `/break` on with 500, until
+/// `/mend`.
 #[derive(Clone, Default)]
 pub(crate) struct Manner {
     /// Requests of an HTTP/2 connection at a time, at most.
@@ -169,6 +172,13 @@ async fn converse(
             seen.requests.lock().unwrap().push(entry);
             if target == "/hang" {
                 std::future::pending::<()>().await;
+            }
+            if matches!(target.as_str(), "/break" | "/mend") {
+                seen.broken.store(target == "/break", Ordering::Relaxed);
+            } else if seen.broken.load(Ordering::Relaxed) {
+                let mut failed = Response::new(Full::default());
+                *failed.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+                return Ok(failed);
             }
             let text = Bytes::from(format!("{} bytes", body.len()));
             Ok::<_, hyper::Error>(Response::new(Full::new(text)))

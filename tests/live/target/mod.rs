@@ -3,6 +3,7 @@
 
 mod asked;
 mod hooks;
+mod http2;
 mod refused;
 mod runs;
 mod undo;

@@ -257,6 +257,8 @@ fn mistakes_are_told_before_anything_is_done() {
         (&["--tolerance", "0.1 %"], "0.5 % at least"),
         (&["--window", "1s"], "2s at least"),
         (&["--command", "true"], "belong to a URL"),
+        (&["--http2"], "belong to a URL"),
+        (&["--streams", "8"], "--http2"),
         (&["--set", "load.rate"], "is not a setting"),
     ] {
         let all: Vec<&str> = ["limit", "surge", "--simulate", "--dry-run"]

@@ -4,6 +4,7 @@
 mod contradictions;
 mod gauges;
 mod guide;
+mod http2;
 mod large;
 mod load;
 mod mistakes;
