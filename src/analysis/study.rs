@@ -134,6 +134,10 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub declared: Option<IncidentVerdict>,
+    /// The least share of the seeds with it that the scenario declares, between 0 and 1; only
+    /// where it is not all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declared_share: Option<f64>,
 }
 
 impl Row {
@@ -167,6 +171,7 @@ impl Row {
             calm_p99_ms: Spread::of(outcomes.iter().filter_map(|it| it.calm_p99_ms)),
             calm_saturation: Spread::of(outcomes.iter().filter_map(|it| it.calm_saturation)),
             declared: None,
+            declared_share: None,
         })
     }
 }

@@ -19,11 +19,11 @@ pub use crate::model::{
     RecoveryRule, Request, Story, Trigger, Unit, Variant, When,
 };
 use crate::model::{
-    AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy,
-    OnCallPolicy, OperationKind, Origin, ProxyAction, ReleasePolicy, Safety, TargetAction,
-    TargetSpec,
+    AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, IncidentVerdict,
+    MonitorPolicy, OnCallPolicy, OperationKind, Origin, ProxyAction, ReleasePolicy, Safety,
+    TargetAction, TargetSpec, Word,
 };
-use crate::units::Nanos;
+use crate::units::{Nanos, Ratio};
 
 pub(crate) use offers::offer_of;
 pub(crate) use phases::{BASELINE, phase_names, surge_phases};
@@ -291,6 +291,17 @@ pub struct Entry {
 }
 
 impl Plan {
+    /// The verdict that is expected of the incident, and the least share of seeds with it; 1
+    /// where every seed must have it.
+    pub fn declared_verdict(&self) -> Option<(IncidentVerdict, f64)> {
+        self.expectations.iter().find_map(|it| match it.bound {
+            Bound::Is(Word::Verdict(verdict)) if it.that == Figure::IncidentVerdict => {
+                Some((verdict, it.share.unwrap_or(Ratio::WHOLE).get()))
+            }
+            _ => None,
+        })
+    }
+
     /// The same, for people to decide: no entry comes by itself, and it ends when a game day
     /// does.
     #[must_use]

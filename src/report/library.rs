@@ -5,11 +5,10 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{maybe, number, plural, words};
+use super::figures::{maybe, number, plural};
 use super::what_if;
 use crate::analysis::{Row, WhatIf};
-use crate::model::IncidentVerdict;
-use crate::plan::{Bound, Figure, Plan};
+use crate::plan::Plan;
 use crate::record::printable;
 
 /// What is above the groups of those that name no mechanism.
@@ -103,8 +102,11 @@ fn chapter(text: &mut String, entry: &LibraryEntry) {
     if !plan.source.is_empty() {
         let _ = writeln!(text, "- Source: {}", plan.source);
     }
-    let declared = verdict(plan).map(|it| words(it.word()));
-    let declared = maybe(declared, |it| format!("`{it}`"));
+    let declared = plan.declared_verdict();
+    let share = |share: f64| Some(share).filter(|share| *share < 1.0);
+    let declared = maybe(declared, |(it, of)| {
+        format!("`{}`", what_if::in_words(it, share(of)))
+    });
     let _ = writeln!(text, "- Declared verdict: {declared}");
     let actions: Vec<String> = plan
         .timeline
@@ -186,15 +188,6 @@ fn bars(text: &mut String, rows: &[&Row]) {
 }
 
 /// The verdict that a plan declares.
-fn verdict(plan: &Plan) -> Option<IncidentVerdict> {
-    plan.expectations.iter().find_map(|it| match it.bound {
-        Bound::Is(crate::model::Word::Verdict(verdict)) => {
-            (it.that == Figure::IncidentVerdict).then_some(verdict)
-        }
-        _ => None,
-    })
-}
-
 /// A text within a table of Markdown.
 fn cell(text: &str) -> String {
     printable(text).replace('|', "\\|")

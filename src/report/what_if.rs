@@ -9,6 +9,7 @@ use super::drawing::escaped;
 use super::figures::{NONE, maybe, number, percent, plural, words};
 use crate::analysis::{Interval, Row, Spread, WhatIf};
 use crate::error::{Error, Result};
+use crate::model::IncidentVerdict;
 use crate::record::printable;
 
 /// Rows that are shown of each kind; `what-if.json` has them all.
@@ -44,6 +45,13 @@ pub(super) const COLUMNS: [(&str, &str); 7] = [
     ),
 ];
 
+/// A declared verdict, with the least share of seeds that must have it where not all must.
+pub(super) fn in_words(verdict: IncidentVerdict, share: Option<f64>) -> String {
+    let word = words(verdict.word());
+    let share = share.map(|share| format!(" in at least {} of seeds", percent(share)));
+    word + &share.unwrap_or_default()
+}
+
 /// The cells of a row, in the order of [`COLUMNS`].
 pub(super) fn cells(row: &Row) -> [String; 7] {
     let seeds: u64 = row.verdicts.iter().map(|(_, count)| count).sum();
@@ -63,7 +71,7 @@ pub(super) fn cells(row: &Row) -> [String; 7] {
         others.any(|(verdict, _)| verdict != declared)
     });
     let declared = declared.map_or_else(String::new, |declared| {
-        format!(" (declared: {})", words(declared.word()))
+        format!(" (declared: {})", in_words(declared, row.declared_share))
     });
     [
         name(row),
