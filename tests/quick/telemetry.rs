@@ -163,10 +163,28 @@ fn what_a_view_missed_is_made_good_from_the_record() {
     totals.settle(&record, &findings);
     let late = values(&families(&totals));
     for (point, value) in &whole {
-        if point.contains("_total{") && !point.contains("actions") {
+        if point.contains("_total{") {
             assert_eq!(late.get(point), Some(value), "{point}");
         }
     }
+}
+
+#[test]
+fn what_a_view_tells_after_the_record_is_not_counted_twice() {
+    let record = record();
+    let findings = analysis::findings(&record);
+    let mut totals = totals(&record);
+    totals.settle(&record, &findings);
+    let settled = page(&families(&totals));
+    for sample in &record.samples {
+        totals.sample(&sample);
+    }
+    for (at, event) in &record.events {
+        totals.event(*at, event, ZERO_MS + at.0 / 1_000_000);
+    }
+    assert_eq!(page(&families(&totals)), settled);
+    // Whoever served is gone, and with it what was read of it.
+    assert!(!settled.contains("threadbare_workers"), "{settled}");
 }
 
 #[test]
