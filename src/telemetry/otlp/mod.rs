@@ -22,6 +22,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+use crate::model::redact;
+
 /// Who sends: what every message says of its origin.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -56,9 +58,14 @@ fn scope() -> InstrumentationScope {
     }
 }
 
-/// An attribute that is a text.
+/// An attribute that is a text, without secrets.
 fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, Value::StringValue(value.to_owned()))
+    attribute(key, Value::StringValue(shown(value)))
+}
+
+/// A text as it may leave the machine.
+fn shown(text: &str) -> String {
+    redact::text(text).into_owned()
 }
 
 /// An attribute that is a number.
