@@ -382,12 +382,8 @@ fn the_run_is_a_trace_whose_spans_are_the_phases_and_whose_events_are_the_action
     let (root, phases) = spans.split_first().unwrap();
     assert_eq!(phases.len(), findings.phases.len());
     assert!(root.parent_span_id.is_empty() && root.trace_id.len() == 16);
-    let id: String = root
-        .trace_id
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert_eq!(id, trace.id());
+    let id = root.trace_id.as_slice().try_into().unwrap();
+    assert_eq!(format!("{:032x}", u128::from_be_bytes(id)), trace.id());
     let ids: BTreeSet<_> = spans.iter().map(|span| span.span_id.clone()).collect();
     assert_eq!(ids.len(), spans.len());
     for (span, phase) in phases.iter().zip(&findings.phases) {

@@ -155,7 +155,7 @@ fn load(flags: &[&str]) -> String {
 }
 
 #[test]
-fn annotations_are_lines_in_a_file_and_posts_to_a_url() {
+fn annotations_are_lines_in_a_file() {
     let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("annotations.jsonl");
@@ -181,8 +181,8 @@ fn annotations_are_posted_one_by_one() {
     let url = format!("http://{}/api/annotations", taker.address);
     load(&["--annotations", &url]);
     let bodies = taker.bodies("/api/annotations");
-    // The load began, ended and came to its end, and there was a phase and a verdict.
-    assert!(bodies.len() >= 5, "{}", bodies.len());
+    // The load begins and ends, the run ends, and there is a verdict.
+    assert!(bodies.len() >= 4, "{}", bodies.len());
     for body in bodies {
         let read: Value = serde_json::from_slice(&body).unwrap();
         assert!(read["time"].as_u64().unwrap() > 1_700_000_000_000);
@@ -216,11 +216,8 @@ fn otlp_has_the_metrics_of_the_end_and_the_run_as_a_trace() {
     assert_eq!(spans.len(), phases.len() + 1);
     let events: usize = spans.iter().map(|span| span.events.len()).sum();
     assert_eq!(events, 2);
-    let id: String = spans[0]
-        .trace_id
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let id = spans[0].trace_id.as_slice().try_into().unwrap();
+    let id = format!("{:032x}", u128::from_be_bytes(id));
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains(&id), "{said}");
 }
