@@ -24,13 +24,22 @@ pub(super) struct SharedLevel {
 
 impl SharedLevel {
     fn take(&mut self, from: Nanos, part: u64) {
+        self.take_by(from, part, u64::saturating_add);
+    }
+
+    /// The same of a level of which the highest part counts, as it does in the report.
+    fn take_highest(&mut self, from: Nanos, part: u64) {
+        self.take_by(from, part, u64::max);
+    }
+
+    fn take_by(&mut self, from: Nanos, part: u64, join: fn(u64, u64) -> u64) {
         if from > self.from {
             self.whole = self.filling;
             self.filling = 0;
             self.from = from;
         }
         if from == self.from {
-            self.filling = self.filling.saturating_add(part);
+            self.filling = join(self.filling, part);
         }
     }
 
@@ -182,7 +191,7 @@ impl Totals {
             }
             Counters::Generator(counters) => {
                 self.connections.take(from, counters.connections_open);
-                self.backlog.take(from, counters.backlog_max);
+                self.backlog.take_highest(from, counters.backlog_max);
             }
             Counters::Instance(counters) => {
                 let workers = counters.workers as f64;
@@ -251,11 +260,7 @@ impl Totals {
                 self.stage = RunStage::Draining;
                 self.phases.push((at, "drain".into()));
             }
-            Event::RunEnded { .. } => {
-                self.stage = RunStage::Ended;
-                // Nothing is read any more.
-                self.serving.clear();
-            }
+            Event::RunEnded { .. } => self.close(),
             _ => {}
         }
     }
@@ -264,6 +269,12 @@ impl Totals {
     pub fn settle(&mut self, record: &Record, findings: &Findings) {
         self.sums.settle(Sums::of(record));
         self.actions = actions(record);
+        self.close();
+        self.findings = Some(Box::new(findings.clone()));
+    }
+
+    /// Nothing follows: levels are those of the end, and nothing is read of who served.
+    fn close(&mut self) {
         self.stage = RunStage::Ended;
         self.serving.clear();
         for level in self.in_flight.values_mut() {
@@ -271,7 +282,6 @@ impl Totals {
         }
         self.connections.close();
         self.backlog.close();
-        self.findings = Some(Box::new(findings.clone()));
     }
 
     /// Whether the last word has been said.
@@ -433,5 +443,11 @@ mod tests {
         assert_eq!(level.get(), 11);
         level.close();
         assert_eq!(level.get(), 1);
+        let mut highest = SharedLevel::default();
+        for part in [3, 9, 4] {
+            highest.take_highest(at(0), part);
+        }
+        highest.close();
+        assert_eq!(highest.get(), 9);
     }
 }
