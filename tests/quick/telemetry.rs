@@ -11,12 +11,13 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use regex::Regex;
 use serde_json::Value;
 use threadbare::analysis::{self, Findings};
+use threadbare::model::SourceName;
 use threadbare::plan::Plan;
-use threadbare::record::{Event, Record};
+use threadbare::record::{Counters, Event, Histogram, Measure, Record};
 use threadbare::scenario;
 use threadbare::telemetry::{
-    Annotation, Annotator, Family, MetricKind, Origin, Point, PointValue, RunTrace, Totals,
-    families, metrics_request, page, trace_request,
+    Annotation, Annotator, BOUNDS_S, Family, MetricKind, Origin, Point, PointValue, RunTrace,
+    Totals, families, metrics_request, page, trace_request,
 };
 
 use crate::documented::documented;
@@ -238,6 +239,56 @@ fn a_page_has_each_name_once_and_each_line_is_a_sample() {
 }
 
 #[test]
+fn a_bucket_has_what_the_record_has_up_to_its_end() {
+    let record = record();
+    let findings = analysis::findings(&record);
+    let families = ended(&record, &findings);
+    let mut family = families.iter();
+    let family = family.find(|it| it.name == "threadbare_operation_duration_seconds");
+    let mut points = family.unwrap().points.iter();
+    let point = points.find(|it| it.labels == [("result", "success".to_owned())]);
+    let PointValue::Durations(buckets) = &point.unwrap().value else {
+        panic!("{point:?}");
+    };
+    let mut durations = Vec::new();
+    for sample in &record.samples {
+        let is_of_all = sample.source == SourceName::User;
+        if is_of_all && matches!(sample.counters, Counters::Operations(_)) {
+            let response = sample.histogram(Measure::Response);
+            durations.extend(response.into_iter().flat_map(Histogram::buckets));
+        }
+    }
+    let mut below = 0;
+    for (bound, count) in BOUNDS_S.iter().zip(buckets.counts) {
+        below += count;
+        let up_to = durations
+            .iter()
+            .filter(|(it, _)| it.as_secs_f64() <= *bound);
+        let expected: u64 = up_to.map(|(_, times)| times).sum();
+        assert_eq!(below, expected, "up to {bound} s");
+    }
+    let all: u64 = durations.iter().map(|(_, times)| times).sum();
+    assert_eq!((buckets.count, all > 1_000), (all, true));
+    // The page has them as Prometheus reads them: each with those below it, the last with all.
+    let text = page(&families);
+    let begin = "threadbare_operation_duration_seconds_bucket{result=\"success\",le=\"";
+    let mut ends = Vec::new();
+    let mut counts: Vec<u64> = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix(begin)) {
+        let (end, count) = line.split_once("\"} ").unwrap();
+        ends.push(end);
+        counts.push(count.parse().unwrap());
+    }
+    assert_eq!(ends.pop(), Some("+Inf"));
+    assert_eq!(ends.len(), BOUNDS_S.len());
+    for (end, bound) in ends.iter().zip(BOUNDS_S) {
+        assert!((end.parse::<f64>().unwrap() / bound - 1.0).abs() < 1e-9);
+    }
+    assert!(counts.is_sorted());
+    assert_eq!(counts.last(), Some(&buckets.count));
+}
+
+#[test]
 fn names_are_by_the_conventions_of_prometheus() {
     for family in families(&Totals::new(&Plan::default())) {
         let name = family.name;
@@ -360,6 +411,7 @@ fn otlp_has_the_same_numbers_as_the_page() {
         };
         for point in numbers {
             assert_eq!(point.time_unix_nano, (ZERO_MS + 40_000) * 1_000_000);
+            assert_eq!(point.start_time_unix_nano, ZERO_MS * 1_000_000);
             let value = match point.value.unwrap() {
                 Number::AsInt(value) => value as f64,
                 Number::AsDouble(value) => value,

@@ -85,3 +85,16 @@ fn attribute(key: &str, value: Value) -> KeyValue {
 const fn wall_nanos(wall_ms: u64) -> u64 {
     wall_ms.saturating_mul(1_000_000)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_does_not_leave_the_machine() {
+        let told = text("a", "failed to reach postgres://shop:hunter2@127.0.0.1/");
+        let told = format!("{told:?}");
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(told.contains("127.0.0.1"), "{told}");
+    }
+}
