@@ -216,7 +216,7 @@ impl Telemetry {
             otlp.finish(Some(otlp::trace_request(&self.origin, &trace, findings)));
         }
         self.end_annotations(Some(findings), say);
-        if self.otlp.is_some() && self.end_otlp(say) {
+        if self.end_otlp(say) {
             let to = &self.otlp_to;
             say(&format!("the trace of this run is {} at {to}", trace.id()));
         }
@@ -259,14 +259,14 @@ impl Telemetry {
         self.end_otlp(say);
     }
 
-    /// Whether everything has arrived.
+    /// Whether a trace has arrived.
     fn end_otlp(&mut self, say: &dyn Fn(&str)) -> bool {
-        let undelivered = self.otlp.take().and_then(OtlpSender::end);
-        if let Some((count, cause)) = &undelivered {
+        let delivered = self.otlp.take().map(OtlpSender::end).unwrap_or_default();
+        if let Some((count, cause)) = &delivered.missing {
             let (missing, to) = (counted(*count, "request"), &self.otlp_to);
             say(&format!("{missing} of OTLP did not reach {to}: {cause}"));
         }
-        undelivered.is_none()
+        delivered.trace
     }
 
     fn end_annotations(&self, findings: Option<&Findings>, say: &dyn Fn(&str)) {

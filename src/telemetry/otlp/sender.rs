@@ -38,9 +38,20 @@ pub(in crate::telemetry) type Snapshot = Box<dyn Fn() -> Vec<Family> + Send>;
 struct Fate {
     due: AtomicU64,
     arrived: AtomicU64,
+    /// Whether the trace is among those.
+    has_trace: AtomicBool,
     /// Why the last that did not arrive did not.
     cause: Mutex<String>,
     over: AtomicBool,
+}
+
+/// What has arrived in the end.
+#[derive(Debug, Default)]
+pub(in crate::telemetry) struct Delivered {
+    /// Whether the trace has.
+    pub trace: bool,
+    /// How many requests have not, and why.
+    pub missing: Option<(u64, String)>,
 }
 
 /// The thread, until it is ended or dropped.
@@ -121,10 +132,11 @@ impl OtlpSender {
         }
     }
 
-    /// Waits until what is posted last has arrived, for so long and no longer; how many
-    /// requests did not arrive in all, and why.
-    pub(in crate::telemetry) fn end(mut self) -> Option<(u64, String)> {
-        let thread = self.thread.take()?;
+    /// Waits until what is posted last has arrived, for so long and no longer.
+    pub(in crate::telemetry) fn end(mut self) -> Delivered {
+        let Some(thread) = self.thread.take() else {
+            return Delivered::default();
+        };
         while !thread.is_finished() && self.since.now() < LAST_MAX {
             thread::park_timeout(LOOK);
         }
@@ -138,7 +150,10 @@ impl OtlpSender {
             cause
         };
         let missing = due.saturating_sub(arrived);
-        (missing > 0).then_some((missing, cause))
+        Delivered {
+            trace: self.fate.has_trace.load(Ordering::Acquire),
+            missing: (missing > 0).then_some((missing, cause)),
+        }
     }
 }
 
@@ -162,15 +177,22 @@ impl Posting {
     }
 
     fn post_trace(&self, trace: &ExportTraceServiceRequest) {
-        self.post(&self.traces, &trace.encode_to_vec(), |body| {
+        let arrived = self.post(&self.traces, &trace.encode_to_vec(), |body| {
             let answer = ExportTraceServiceResponse::decode(body).ok()?;
             let partial = answer.partial_success?;
             Some((partial.rejected_spans, partial.error_message))
         });
+        self.fate.has_trace.store(arrived, Ordering::Release);
     }
 
     /// Posts a body; `rejected`: how much of it the answer says was not taken, and why.
-    fn post(&self, to: &Receiver, body: &[u8], rejected: fn(&[u8]) -> Option<(i64, String)>) {
+    /// Whether it has arrived.
+    fn post(
+        &self,
+        to: &Receiver,
+        body: &[u8],
+        rejected: fn(&[u8]) -> Option<(i64, String)>,
+    ) -> bool {
         let over = || self.fate.over.load(Ordering::Acquire);
         let answer = to.post(PROTOBUF, body, &over);
         let arrived = answer.and_then(|answer| match rejected(&answer) {
@@ -181,8 +203,14 @@ impl Posting {
             _ => Ok(()),
         });
         match arrived {
-            Ok(()) => _ = self.fate.arrived.fetch_add(1, Ordering::Release),
-            Err(cause) => *lock(&self.fate.cause) = cause,
+            Ok(()) => {
+                self.fate.arrived.fetch_add(1, Ordering::Release);
+                true
+            }
+            Err(cause) => {
+                *lock(&self.fate.cause) = cause;
+                false
+            }
         }
     }
 }
