@@ -300,7 +300,7 @@ pub const METRICS: Bound = Bound {
     instead: "send less at a time",
 };
 
-/// What a receiver of telemetry answers; none of it is used but its status.
+/// What a receiver of telemetry answers: its status, and what it refused.
 pub const RECEIVER_ANSWER: Bound = Bound {
     reader: "the answer of a receiver of telemetry (`--otlp`, `--annotations`)",
     bytes: 64 * KIB,

@@ -3,12 +3,14 @@
 use std::io::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::Args;
 
 use crate::analysis::Findings;
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::live::Interrupt;
 use crate::model::Tracing;
 use crate::net::AllowedHosts;
 use crate::plan::Plan;
@@ -49,8 +51,11 @@ pub(super) struct TelemetryOutputs {
     otlp: Option<String>,
     /// Write a line of JSON for each action and finding to the standard output (`-`) or a file,
     /// or POST it to a URL, as Grafana's annotations take it
-    #[arg(long, value_name = "-|FILE|URL")]
+    #[arg(long, value_name = "-|FILE|URL", value_parser = annotations)]
     annotations: Option<String>,
+    /// Whether a run has begun the file: the next of several adds to it.
+    #[arg(skip)]
+    is_begun: Arc<AtomicBool>,
 }
 
 /// An address that serves metrics.
@@ -72,6 +77,15 @@ fn share(text: &str) -> std::result::Result<Ratio, String> {
         return Err("it is a share of the operations, at most '100 %'".into());
     }
     Ok(share)
+}
+
+/// Where annotations go. A URL of another kind is not taken for the name of a file.
+fn annotations(text: &str) -> std::result::Result<String, String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    match scheme {
+        None | Some("http" | "https") if !text.is_empty() => Ok(text.to_owned()),
+        _ => Err("write `-`, the name of a file, or a URL of http or https".into()),
+    }
 }
 
 /// An address to listen on.
@@ -161,6 +175,7 @@ impl TelemetryOutputs {
             return Ok(None);
         }
         let telemetry = Telemetry::start(&settings, plan)?;
+        self.is_begun.store(true, Ordering::Relaxed);
         if let Some(address) = telemetry.metrics_address() {
             say_where(address);
         }
@@ -183,7 +198,10 @@ impl TelemetryOutputs {
                 let headers = field.into_iter().collect();
                 Receiver::at("--annotations", url, headers, &allowed).map(AnnotationsTo::Url)
             }
-            file => Ok(AnnotationsTo::File(file.into())),
+            file => Ok(AnnotationsTo::File {
+                path: file.into(),
+                added: self.is_begun.load(Ordering::Relaxed),
+            }),
         });
         Ok(TelemetrySettings {
             metrics: served
@@ -203,9 +221,11 @@ pub(super) fn join(room: &mut Room, telemetry: Telemetry) {
     room.reported.push(Box::new(last));
 }
 
-/// The run has ended: its last word goes everywhere.
+/// The run has ended: its last word goes everywhere. A signal ends the wait for a scrape.
 pub(super) fn end(telemetry: Telemetry, record: &Record, findings: &Findings) {
-    telemetry.end(record, findings, &|sentence| super::tell(&sentence));
+    let interrupt = Interrupt::listen(|| {}).ok();
+    let over = || interrupt.as_ref().is_some_and(|it| it.signal().is_some());
+    telemetry.end(record, findings, &|sentence| super::tell(&sentence), &over);
 }
 
 /// Says it beside the answer. Nobody may be able to read it: then it is not said.
@@ -243,6 +263,7 @@ fn unescaped(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::{Event, Observer as _};
 
     #[test]
     fn an_address_is_loopback_unless_another_is_written() {
@@ -258,6 +279,47 @@ mod tests {
             let read = address(text).ok().map(|it| it.to_string());
             assert_eq!(read.as_deref(), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn annotations_go_to_a_file_or_over_http() {
+        for (text, fits) in [
+            ("-", true),
+            ("annotations.jsonl", true),
+            ("/tmp/a:b", true),
+            ("http://127.0.0.1:3000/api/annotations", true),
+            ("htp://127.0.0.1:3000/api/annotations", false),
+            ("", false),
+        ] {
+            assert_eq!(annotations(text).is_ok(), fits, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_next_of_several_runs_adds_to_the_file_of_annotations() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("annotations.jsonl");
+        std::fs::write(&file, "of another day\n").unwrap();
+        let outputs = TelemetryOutputs {
+            served: ServedMetrics {
+                metrics: None,
+                insecure_metrics: false,
+            },
+            otlp: None,
+            annotations: Some(file.to_str().unwrap().to_owned()),
+            is_begun: Arc::default(),
+        };
+        for run in ["first", "second"] {
+            let telemetry = outputs.start(&Plan::default(), &[], Nanos::ZERO);
+            let telemetry = telemetry.unwrap().unwrap();
+            let warning = Event::Warning { text: run.into() };
+            telemetry.view().event(Nanos::ZERO, &warning);
+            telemetry.stop(&|sentence| panic!("{sentence}"));
+        }
+        let text = std::fs::read_to_string(&file).unwrap();
+        let lines: Vec<_> = text.lines().collect();
+        assert_eq!(lines.len(), 2, "{text}");
+        assert!(lines[0].contains("first") && lines[1].contains("second"));
     }
 
     #[test]

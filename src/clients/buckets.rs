@@ -72,19 +72,17 @@ impl Buckets {
         std::mem::take(&mut self.slowest)
     }
 
-    /// Notes how long an operation was waited for, where its trace is recorded and something
-    /// of it was sent.
-    fn note_slow(&mut self, draft: &Draft, response: Nanos, terminal: Option<Terminal>) {
-        let unsent = matches!(terminal, Some(Terminal::Shed | Terminal::ShedByBreaker));
-        if unsent || !self.trace.is_some_and(|it| it.is_sampled(draft.number)) {
-            return;
+    /// Notes how long an operation was waited for of which something was sent, where its
+    /// trace is recorded.
+    fn note_slow(&mut self, draft: &Draft, response: Nanos, succeeded: bool) {
+        if self.trace.is_some_and(|it| it.is_sampled(draft.number)) {
+            self.bucket(draft).slowest.note(SlowDraft {
+                intended: draft.intended,
+                response,
+                succeeded,
+                number: draft.number,
+            });
         }
-        self.bucket(draft).slowest.note(SlowDraft {
-            intended: draft.intended,
-            response,
-            succeeded: terminal == Some(Terminal::Succeeded),
-            number: draft.number,
-        });
     }
 
     /// An operation was scheduled.
@@ -97,7 +95,15 @@ impl Buckets {
     /// An operation has ended so at `end`; `times`: the parts of its time.
     pub(super) fn ended(&mut self, draft: &Draft, terminal: Terminal, end: Nanos, times: &Times) {
         let response = end.saturating_sub(draft.intended + times.thinking);
-        self.note_slow(draft, response, Some(terminal));
+        let sent = match terminal {
+            Terminal::Shed | Terminal::ShedByBreaker => false,
+            // It may have waited for a connection until then: nobody has a trace of it.
+            Terminal::MissedDeadline => times.target > Nanos::ZERO,
+            Terminal::Succeeded | Terminal::Failed(_) | Terminal::TimedOut => true,
+        };
+        if sent {
+            self.note_slow(draft, response, terminal == Terminal::Succeeded);
+        }
         let part = self.at(draft);
         part.under_way -= 1;
         let counters = &mut part.counters;
@@ -130,9 +136,12 @@ impl Buckets {
         *counter += 1;
     }
 
-    /// An operation has been waited for so long, and will not end.
-    pub(super) fn unfinished(&mut self, draft: &Draft, waited: Nanos) {
-        self.note_slow(draft, waited, None);
+    /// An operation has been waited for so long, and will not end; `sent`: whether anything
+    /// of it was.
+    pub(super) fn unfinished(&mut self, draft: &Draft, waited: Nanos, sent: bool) {
+        if sent {
+            self.note_slow(draft, waited, false);
+        }
         self.at(draft).unserved.record(waited);
     }
 
@@ -354,6 +363,32 @@ mod tests {
         assert!(all.iter().all(OperationCounters::conserved));
         let response = left[0].histogram(Measure::Response).unwrap();
         assert_eq!(response.count(), 1);
+    }
+
+    #[test]
+    fn of_what_was_never_sent_no_trace_is_named() {
+        let trace = Tracing {
+            share: crate::units::Ratio::WHOLE,
+            salt: 1,
+        };
+        let mut buckets = Buckets::new(ms(100), ms(100), 1).traced(Some(trace));
+        for at in [10, 20, 30, 40, 50] {
+            buckets.scheduled(&draft(at, 0));
+        }
+        ended(&mut buckets, 10, Terminal::MissedDeadline, 60);
+        let waited = Times {
+            connection_wait: ms(70),
+            ..Times::default()
+        };
+        buckets.ended(&draft(20, 0), Terminal::MissedDeadline, ms(90), &waited);
+        ended(&mut buckets, 30, Terminal::Shed, 30);
+        buckets.unfinished(&draft(40, 0), ms(55), true);
+        buckets.unfinished(&draft(50, 0), ms(45), false);
+        buckets.close(ms(95), &mut |_| {});
+        let mut named = buckets.take_slowest();
+        named.sort_by_key(|it| it.intended);
+        let named: Vec<_> = named.iter().map(|it| (it.intended, it.response)).collect();
+        assert_eq!(named, [(ms(10), ms(50)), (ms(40), ms(55))]);
     }
 
     #[test]

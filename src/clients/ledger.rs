@@ -325,9 +325,10 @@ impl Ledger {
         self.ended(Class::User, terminal == Terminal::Succeeded);
     }
 
-    /// An operation is under way at the stop, and has been waited for so long.
-    pub(super) fn unfinished(&mut self, draft: &Draft, waited: Nanos) {
-        self.buckets.unfinished(draft, waited);
+    /// An operation is under way at the stop, and has been waited for so long; `sent`: whether
+    /// anything of it was.
+    pub(super) fn unfinished(&mut self, draft: &Draft, waited: Nanos, sent: bool) {
+        self.buckets.unfinished(draft, waited, sent);
     }
 
     /// An operation was not sent, because the generator was late by so much.

@@ -314,7 +314,7 @@ impl Clients {
                 let lag = now.saturating_sub(draft.intended);
                 self.ledger.scheduled(&draft);
                 self.ledger.never_sent(&draft, lag);
-                self.ledger.unfinished(&draft, lag);
+                self.ledger.unfinished(&draft, lag, false);
             }
         }
         for slot in self.operations.slots().collect::<Vec<_>>() {
@@ -350,7 +350,8 @@ impl Clients {
         }
         let waited = operation.spent.to().saturating_sub(draft.intended);
         let waited = waited.saturating_sub(times.thinking);
-        self.ledger.unfinished(draft, waited);
+        let sent = times.target > Nanos::ZERO;
+        self.ledger.unfinished(draft, waited, sent);
     }
 }
 

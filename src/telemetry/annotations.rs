@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use super::totals::{WallZero, outcome_word};
 use crate::analysis::Findings;
-use crate::model::{Outcome, SourceName};
+use crate::model::{Outcome, SourceName, redact};
 use crate::plan::{Action, Plan};
 use crate::record::{Event, StopCause, outcome_text, printable, signal_name};
 use crate::units::Nanos;
@@ -236,7 +236,7 @@ impl Annotator {
             time: zero.saturating_add(at.0 / 1_000_000),
             time_end: None,
             tags: tags.collect(),
-            text: printable(text).into_owned(),
+            text: printable(&redact::text(text)).into_owned(),
         }
     }
 
@@ -296,6 +296,9 @@ mod tests {
             (1_002_000, Some(1_009_000))
         );
         assert!(tell(9, Event::Armed { undo: "x".into() }).is_none());
+        let said = "failed to reach postgres://shop:hunter2@127.0.0.1/".to_owned();
+        let warned = tell(10, Event::Warning { text: said }).unwrap();
+        assert!(!warned.text.contains("hunter2"), "{}", warned.text);
         let line = cleared.line();
         assert!(
             line.contains("\"timeEnd\":1009000") && !line.contains('\n'),

@@ -308,16 +308,17 @@ fn generator(totals: &Totals) -> Vec<Family> {
 
 fn machine(sums: &Sums) -> Vec<Family> {
     let counters = &sums.machine;
+    let used = counters.busy_ns.saturating_add(counters.steal_ns);
     let mut cpu = Family::counter(
         "threadbare_machine_cpu_seconds_total",
         "s",
-        "CPU time of the generator's machine: all there was, used by anything, and stolen by \
-         the hypervisor.",
+        "CPU time of the generator's machine: used by anything, stolen by the hypervisor, and \
+         idle.",
     );
     for (mode, nanos) in [
-        ("all", counters.total_ns),
         ("busy", counters.busy_ns),
         ("steal", counters.steal_ns),
+        ("idle", counters.total_ns.saturating_sub(used)),
     ] {
         cpu.add(&[("mode", mode)], seconds(nanos));
     }

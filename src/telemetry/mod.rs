@@ -28,7 +28,6 @@ mod sums;
 mod totals;
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -53,16 +52,16 @@ pub use server::{Metrics, MetricsServer};
 pub use sums::Sums;
 pub use totals::Totals;
 
-use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use otlp::{OtlpSender, Snapshot};
 use outbox::{Deliver, Outbox};
+use totals::RunStage;
 
 use crate::analysis::Findings;
 use crate::bounds::ANNOTATIONS_MAX;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::record::{Event, Observer, Record, Sample, open_anew};
+use crate::record::{Event, Observer, Record, Sample, open_anew, open_to_append};
 use crate::sync::lock;
 use crate::units::{Nanos, counted};
 
@@ -84,8 +83,13 @@ pub struct TelemetrySettings {
 pub enum AnnotationsTo {
     /// The standard output.
     Stdout,
-    /// A file, written anew.
-    File(PathBuf),
+    /// A file: written anew, or added to where an earlier run of this program began it.
+    File {
+        /// Where it is.
+        path: PathBuf,
+        /// Whether what is there stays.
+        added: bool,
+    },
     /// Whoever takes them by POST.
     Url(Receiver),
 }
@@ -192,21 +196,29 @@ impl Telemetry {
 
     /// The run has ended, and this was found in its record: the last word goes everywhere.
     /// Returns once it has arrived or was waited for long enough. What somebody should know
-    /// meanwhile is told to `say`, a sentence each.
-    pub fn end(mut self, record: &Record, findings: &Findings, say: &dyn Fn(&str)) {
+    /// meanwhile is told to `say`, a sentence each; where `over` says so, nobody waits for a
+    /// scrape.
+    pub fn end(
+        mut self,
+        record: &Record,
+        findings: &Findings,
+        say: &dyn Fn(&str),
+        over: &dyn Fn() -> bool,
+    ) {
         let zero = {
             let mut totals = lock(&self.told.totals);
             totals.settle(record, findings);
             totals.zero.ms().unwrap_or(self.started_wall_ms)
         };
+        let trace = RunTrace::new(self.origin.seed, zero);
+        if let Some(otlp) = &mut self.otlp {
+            // Both go at once, so that the end waits for the slower one only.
+            otlp.finish(Some(otlp::trace_request(&self.origin, &trace, findings)));
+        }
         self.end_annotations(Some(findings), say);
-        if self.otlp.is_some() {
-            let trace = RunTrace::new(self.origin.seed, zero);
-            let request = otlp::trace_request(&self.origin, &trace, findings);
-            if self.end_otlp(Some(request), say) {
-                let to = &self.otlp_to;
-                say(&format!("the trace of this run is {} at {to}", trace.id()));
-            }
+        if self.end_otlp(say) {
+            let to = &self.otlp_to;
+            say(&format!("the trace of this run is {} at {to}", trace.id()));
         }
         if let Some(server) = self.server.take() {
             if self.linger > Nanos::ZERO {
@@ -217,7 +229,7 @@ impl Telemetry {
                     self.linger
                 ));
             }
-            server.end(self.linger);
+            server.end(self.linger, over);
         }
     }
 
@@ -235,18 +247,26 @@ impl Telemetry {
 
     /// The program ends, and nothing was found in any record: what was told goes everywhere.
     pub fn stop(mut self, say: &dyn Fn(&str)) {
-        self.end_annotations(None, say);
-        self.end_otlp(None, say);
+        self.finish(say);
     }
 
-    /// Whether everything has arrived.
-    fn end_otlp(&mut self, trace: Option<ExportTraceServiceRequest>, say: &dyn Fn(&str)) -> bool {
-        let undelivered = self.otlp.take().and_then(|otlp| otlp.end(trace));
-        if let Some((count, cause)) = &undelivered {
+    /// The same, where there may be nothing left to do.
+    fn finish(&mut self, say: &dyn Fn(&str)) {
+        if let Some(otlp) = &mut self.otlp {
+            otlp.finish(None);
+        }
+        self.end_annotations(None, say);
+        self.end_otlp(say);
+    }
+
+    /// Whether a trace has arrived.
+    fn end_otlp(&mut self, say: &dyn Fn(&str)) -> bool {
+        let delivered = self.otlp.take().map(OtlpSender::end).unwrap_or_default();
+        if let Some((count, cause)) = &delivered.missing {
             let (missing, to) = (counted(*count, "request"), &self.otlp_to);
             say(&format!("{missing} of OTLP did not reach {to}: {cause}"));
         }
-        undelivered.is_none()
+        delivered.trace
     }
 
     fn end_annotations(&self, findings: Option<&Findings>, say: &dyn Fn(&str)) {
@@ -264,12 +284,21 @@ impl Telemetry {
     }
 }
 
+/// A run that failed before its report has told what led to it.
+impl Drop for Telemetry {
+    fn drop(&mut self) {
+        if lock(&self.told.totals).stage != RunStage::SetUp {
+            self.finish(&|_| {});
+        }
+    }
+}
+
 impl Observer for TelemetryView {
     fn event(&mut self, at: Nanos, event: &Event) {
         let now = clock::wall_millis();
         lock(&self.told.totals).event(at, event, now);
         if let Some(outbox) = lock(&self.told.annotations).as_ref()
-            && let Some(annotation) = lock(&self.told.annotator).event(at, event, now)
+            && let Some(annotation) = lock(&self.told.annotator).event(at, &event.redacted(), now)
         {
             outbox.put(annotation.line());
         }
@@ -284,7 +313,7 @@ impl AnnotationsTo {
     fn in_words(&self) -> String {
         match self {
             Self::Stdout => "the standard output".into(),
-            Self::File(path) => path.display().to_string(),
+            Self::File { path, .. } => path.display().to_string(),
             Self::Url(receiver) => receiver.authority().to_owned(),
         }
     }
@@ -297,8 +326,13 @@ fn deliver_annotations(to: &AnnotationsTo) -> Result<Outbox<String>> {
             let written = writeln!(out, "{line}").and_then(|()| out.flush());
             written.map_err(|cause| cause.to_string())
         }),
-        AnnotationsTo::File(path) => {
-            let mut file: File = open_anew(path).map_err(|cause| {
+        AnnotationsTo::File { path, added } => {
+            let opened = if *added {
+                open_to_append(path)
+            } else {
+                open_anew(path)
+            };
+            let mut file = opened.map_err(|cause| {
                 let path = path.display();
                 Error::failed(format!(
                     "failed to write the annotations to {path}: {cause}; name another file with \
@@ -312,7 +346,10 @@ fn deliver_annotations(to: &AnnotationsTo) -> Result<Outbox<String>> {
         }
         AnnotationsTo::Url(receiver) => {
             let receiver = receiver.clone();
-            Box::new(move |line, over| receiver.post("application/json", line.as_bytes(), over))
+            Box::new(move |line, over| {
+                let posted = receiver.post("application/json", line.as_bytes(), over);
+                posted.map(drop)
+            })
         }
     };
     Outbox::start("annotations", ANNOTATIONS_MAX, deliver)

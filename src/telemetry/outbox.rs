@@ -7,7 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{self, SyncSender, TrySendError};
+use std::sync::mpsc::{self, SyncSender};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -25,8 +25,8 @@ pub(super) type Deliver<T> = Box<dyn FnMut(T, &dyn Fn() -> bool) -> Result<(), S
 /// What has become of what was put in.
 #[derive(Debug, Default)]
 struct Fate {
-    lost: AtomicU64,
-    failed: AtomicU64,
+    put: AtomicU64,
+    arrived: AtomicU64,
     /// Why the last that failed did.
     cause: Mutex<String>,
     over: AtomicBool,
@@ -61,10 +61,11 @@ impl<T: Send + 'static> Outbox<T> {
             for thing in inbox {
                 let over = || own.over.load(Ordering::Acquire);
                 if over() {
-                    own.lost.fetch_add(1, Ordering::Relaxed);
-                } else if let Err(cause) = deliver(thing, &over) {
-                    own.failed.fetch_add(1, Ordering::Relaxed);
-                    *lock(&own.cause) = cause;
+                    break;
+                }
+                match deliver(thing, &over) {
+                    Ok(()) => _ = own.arrived.fetch_add(1, Ordering::Release),
+                    Err(cause) => *lock(&own.cause) = cause,
                 }
             }
         })?;
@@ -78,27 +79,23 @@ impl<T: Send + 'static> Outbox<T> {
     /// Puts something in; where there is no room it is lost.
     pub(super) fn put(&self, thing: T) {
         let Some(queue) = &self.queue else { return };
-        match queue.try_send(thing) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.fate.lost.fetch_add(1, Ordering::Relaxed);
-            }
-        }
+        self.fate.put.fetch_add(1, Ordering::Relaxed);
+        // Full, or whoever delivers has panicked: it does not arrive.
+        let _ = queue.try_send(thing);
     }
 
     /// Delivers what is left, as far as that goes in time; how many did not arrive, and why.
     pub(super) fn end(mut self) -> Option<(u64, String)> {
         self.close();
-        let lost = self.fate.lost.load(Ordering::Relaxed);
-        let failed = self.fate.failed.load(Ordering::Relaxed);
+        let put = self.fate.put.load(Ordering::Relaxed);
+        let missing = put.saturating_sub(self.fate.arrived.load(Ordering::Acquire));
         let cause = lock(&self.fate.cause).clone();
         let cause = if cause.is_empty() {
             "it did not take them in time".to_owned()
         } else {
             cause
         };
-        let all = lost.saturating_add(failed);
-        (all > 0).then_some((all, cause))
+        (missing > 0).then_some((missing, cause))
     }
 
     fn close(&mut self) {
@@ -107,10 +104,8 @@ impl<T: Send + 'static> Outbox<T> {
             return;
         }
         self.fate.over.store(true, Ordering::Release);
-        if !self.wait(GIVEN_UP) {
-            // It hangs in a write that nothing ends, and what it holds is lost.
-            self.fate.lost.fetch_add(1, Ordering::Relaxed);
-        }
+        // It may hang in a write that nothing ends.
+        self.wait(GIVEN_UP);
     }
 
     /// Whether the thread has ended within so many steps.
@@ -167,6 +162,25 @@ mod tests {
         (1..100).for_each(|thing| outbox.put(thing));
         outbox.fate.over.store(true, Ordering::Release);
         assert_eq!(outbox.end(), Some((100, "it hung".into())));
+    }
+
+    #[test]
+    fn what_waits_behind_a_write_that_nothing_ends_is_counted_too() {
+        let (entered, in_delivery) = mpsc::channel();
+        let (let_go, held) = mpsc::channel::<()>();
+        let deliver: Deliver<u32> = Box::new(move |_, _| {
+            let _ = entered.send(());
+            let _ = held.recv();
+            Ok(())
+        });
+        let mut outbox = Outbox::start("test", 4, deliver).unwrap();
+        (0..3).for_each(|thing| outbox.put(thing));
+        in_delivery.recv().unwrap();
+        // As if it had been waited for long enough.
+        outbox.thread = None;
+        let told = outbox.end();
+        drop(let_go);
+        assert_eq!(told, Some((3, "it did not take them in time".into())));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Where telemetry is sent: a URL whose host was allowed, and what requests to it carry.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use crate::bounds::RECEIVER_ANSWER;
@@ -15,12 +16,21 @@ const TIMEOUT: Nanos = Nanos::from_secs(5);
 const AGENT: &str = concat!("threadbare/", env!("CARGO_PKG_VERSION"));
 
 /// Who is sent to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Receiver {
     address: SocketAddr,
     url: Url,
     tls: Option<Tls>,
     headers: Vec<(String, String)>,
+}
+
+/// Path and header fields may hold secrets.
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("authority", &self.url.authority)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Receiver {
@@ -70,7 +80,8 @@ impl Receiver {
         &self.url.authority
     }
 
-    /// Posts a body, unless it is `over` before.
+    /// Posts a body, unless it is `over` before; the body of the answer, where it is not too
+    /// long.
     ///
     /// # Errors
     ///
@@ -80,7 +91,7 @@ impl Receiver {
         kind: &str,
         body: &[u8],
         over: &dyn Fn() -> bool,
-    ) -> std::result::Result<(), String> {
+    ) -> std::result::Result<Vec<u8>, String> {
         let own = [("content-type", kind), ("user-agent", AGENT)];
         let given = self.headers.iter();
         let given = given.map(|(name, value)| (name.as_str(), value.as_str()));
@@ -98,7 +109,7 @@ impl Receiver {
         };
         let response = ask_unless(&request, Some(over)).map_err(|cause| cause.words)?;
         if (200..300).contains(&response.status) {
-            return Ok(());
+            return Ok(response.body.unwrap_or_default());
         }
         Err(format!("it answered with status {}", response.status))
     }

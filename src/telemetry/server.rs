@@ -35,7 +35,7 @@ use crate::error::{Error, Result};
 use crate::net::is_loopback;
 use crate::units::Nanos;
 
-/// So often it is asked whether the last page has been read.
+/// So often it is asked whether the last page has been read, or nobody waits for that.
 const LINGER_STEP: Duration = Duration::from_millis(20);
 /// What the kernel may still have to send then.
 const LAST_BYTES: Duration = Duration::from_millis(50);
@@ -52,12 +52,15 @@ pub struct MetricsServer {
     address: SocketAddr,
     stop: Option<oneshot::Sender<Duration>>,
     thread: Option<JoinHandle<()>>,
+    given_up: Arc<AtomicBool>,
 }
 
 /// What is served, and whether its last page has been read.
 struct Served {
     metrics: Arc<dyn Metrics>,
     is_read: AtomicBool,
+    /// Whether nobody waits for that any more.
+    given_up: Arc<AtomicBool>,
 }
 
 impl MetricsServer {
@@ -89,9 +92,11 @@ impl MetricsServer {
             .build()
             .map_err(failed)?;
         let (stop, stopped) = oneshot::channel();
+        let given_up = Arc::<AtomicBool>::default();
         let served = Arc::new(Served {
             metrics,
             is_read: AtomicBool::new(false),
+            given_up: Arc::clone(&given_up),
         });
         let thread = thread::Builder::new()
             .name("metrics".into())
@@ -101,6 +106,7 @@ impl MetricsServer {
             address,
             stop: Some(stop),
             thread: Some(thread),
+            given_up,
         })
     }
 
@@ -109,16 +115,22 @@ impl MetricsServer {
         self.address
     }
 
-    /// Stops once the last page has been read, or this time is over.
-    pub fn end(mut self, linger: Nanos) {
-        self.stop(linger.to_duration());
+    /// Stops once the last page has been read, this time is over, or `over` says so.
+    pub fn end(mut self, linger: Nanos, over: &dyn Fn() -> bool) {
+        self.stop(linger.to_duration(), over);
     }
 
-    fn stop(&mut self, linger: Duration) {
+    fn stop(&mut self, linger: Duration, over: &dyn Fn() -> bool) {
         if let Some(stop) = self.stop.take() {
             let _ = stop.send(linger);
         }
         if let Some(thread) = self.thread.take() {
+            while !thread.is_finished() {
+                if over() {
+                    self.given_up.store(true, Ordering::Release);
+                }
+                thread::park_timeout(LINGER_STEP);
+            }
             // A panic there was printed already.
             let _ = thread.join();
         }
@@ -127,7 +139,7 @@ impl MetricsServer {
 
 impl Drop for MetricsServer {
     fn drop(&mut self) {
-        self.stop(Duration::ZERO);
+        self.stop(Duration::ZERO, &|| true);
     }
 }
 
@@ -144,6 +156,9 @@ async fn serve(bound: Bound, served: Arc<Served>, mut stopped: oneshot::Receiver
     };
     let last = async {
         while !served.is_read.load(Ordering::Acquire) {
+            if served.given_up.load(Ordering::Acquire) {
+                return;
+            }
             tokio::select! {
                 () = sleep(LINGER_STEP) => {}
                 () = accept(&listener, &served, &mut open) => {}

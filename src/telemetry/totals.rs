@@ -24,13 +24,22 @@ pub(super) struct SharedLevel {
 
 impl SharedLevel {
     fn take(&mut self, from: Nanos, part: u64) {
+        self.take_by(from, part, u64::saturating_add);
+    }
+
+    /// The same of a level of which the highest part counts, as it does in the report.
+    fn take_highest(&mut self, from: Nanos, part: u64) {
+        self.take_by(from, part, u64::max);
+    }
+
+    fn take_by(&mut self, from: Nanos, part: u64, join: fn(u64, u64) -> u64) {
         if from > self.from {
             self.whole = self.filling;
             self.filling = 0;
             self.from = from;
         }
         if from == self.from {
-            self.filling = self.filling.saturating_add(part);
+            self.filling = join(self.filling, part);
         }
     }
 
@@ -43,6 +52,9 @@ impl SharedLevel {
         self.whole
     }
 }
+
+/// So many intervals may a reading of an instance be late before nothing is shown of it.
+const UNREAD_MAX: u64 = 3;
 
 /// What serves, as it was in its newest interval.
 #[derive(Debug, Clone, Copy, Default)]
@@ -160,8 +172,12 @@ impl Totals {
         &self.plan
     }
 
-    /// Takes a sample.
+    /// Takes a sample. One that a view tells after the record has settled everything is in
+    /// there already.
     pub fn sample(&mut self, sample: &Sample) {
+        if self.is_settled() {
+            return;
+        }
         self.sums.add(sample);
         let from = sample.from;
         match &sample.counters {
@@ -175,7 +191,7 @@ impl Totals {
             }
             Counters::Generator(counters) => {
                 self.connections.take(from, counters.connections_open);
-                self.backlog.take(from, counters.backlog_max);
+                self.backlog.take_highest(from, counters.backlog_max);
             }
             Counters::Instance(counters) => {
                 let workers = counters.workers as f64;
@@ -204,8 +220,12 @@ impl Totals {
         self.now = self.now.max(sample.to);
     }
 
-    /// Takes an event; `wall_ms`: now, in milliseconds since 1970.
+    /// Takes an event; `wall_ms`: now, in milliseconds since 1970. As with samples, the
+    /// record has the last word.
     pub fn event(&mut self, at: Nanos, event: &Event, wall_ms: u64) {
+        if self.is_settled() {
+            return;
+        }
         self.now = self.now.max(at);
         if *event == Event::LoadStarted || self.stage != RunStage::SetUp {
             self.zero.hear(at, wall_ms);
@@ -240,7 +260,7 @@ impl Totals {
                 self.stage = RunStage::Draining;
                 self.phases.push((at, "drain".into()));
             }
-            Event::RunEnded { .. } => self.stage = RunStage::Ended,
+            Event::RunEnded { .. } => self.close(),
             _ => {}
         }
     }
@@ -248,13 +268,20 @@ impl Totals {
     /// The run has ended: its record replaces what was told of it.
     pub fn settle(&mut self, record: &Record, findings: &Findings) {
         self.sums.settle(Sums::of(record));
+        self.actions = actions(record);
+        self.close();
+        self.findings = Some(Box::new(findings.clone()));
+    }
+
+    /// Nothing follows: levels are those of the end, and nothing is read of who served.
+    fn close(&mut self) {
         self.stage = RunStage::Ended;
+        self.serving.clear();
         for level in self.in_flight.values_mut() {
             level.close();
         }
         self.connections.close();
         self.backlog.close();
-        self.findings = Some(Box::new(findings.clone()));
     }
 
     /// Whether the last word has been said.
@@ -263,12 +290,14 @@ impl Totals {
     }
 
     /// What serves now. An instance that was not read in the newest interval nor in the one
-    /// before it is gone, or stands still.
+    /// before it is gone, or stands still; so are all of them where none was read for longer.
     pub(super) fn serving(&self) -> impl Iterator<Item = (&SourceName, &Serving)> {
         let interval = self.plan.interval;
         self.serving.iter().filter(move |(_, serving)| {
             let read_to = serving.read_to;
-            read_to.is_none_or(|to| to + interval >= self.instances_to)
+            read_to.is_none_or(|to| {
+                to + interval >= self.instances_to && to + interval * UNREAD_MAX >= self.now
+            })
         })
     }
 
@@ -279,6 +308,25 @@ impl Totals {
             .max_by_key(|(from, _)| *from)
             .map(|(_, name)| name.as_str())
     }
+}
+
+/// How often each action of a record had each result.
+fn actions(record: &Record) -> BTreeMap<(&'static str, &'static str), u64> {
+    let mut begun = BTreeMap::new();
+    let mut actions = BTreeMap::<_, u64>::new();
+    for (_, event) in &record.events {
+        match event {
+            Event::ActionStarted { entry, action } => {
+                begun.insert(*entry, action.name().word());
+            }
+            Event::ActionEnded { entry, outcome } => {
+                let name = begun.get(entry).copied().unwrap_or("unknown");
+                *actions.entry((name, outcome_word(outcome))).or_default() += 1;
+            }
+            _ => {}
+        }
+    }
+    actions
 }
 
 /// The result of an action in one word.
@@ -364,6 +412,26 @@ mod tests {
     }
 
     #[test]
+    fn a_fleet_of_which_nothing_is_read_any_more_is_not_shown() {
+        let mut totals = Totals::new(&Plan {
+            interval: Nanos::from_secs(1),
+            ..Plan::default()
+        });
+        totals.sample(&Sample {
+            from: Nanos::ZERO,
+            to: Nanos::from_secs(1),
+            source: "instance-1".into(),
+            counters: Counters::Instance(InstanceCounters::default()),
+            histograms: Vec::new(),
+        });
+        let warning = Event::Warning { text: "w".into() };
+        for (second, shown) in [(4, 1), (5, 0)] {
+            totals.event(Nanos::from_secs(second), &warning, 0);
+            assert_eq!(totals.serving().count(), shown, "{second}");
+        }
+    }
+
+    #[test]
     fn a_level_is_the_sum_of_what_all_threads_told_of_an_interval() {
         let mut level = SharedLevel::default();
         let at = Nanos::from_secs;
@@ -375,5 +443,11 @@ mod tests {
         assert_eq!(level.get(), 11);
         level.close();
         assert_eq!(level.get(), 1);
+        let mut highest = SharedLevel::default();
+        for part in [3, 9, 4] {
+            highest.take_highest(at(0), part);
+        }
+        highest.close();
+        assert_eq!(highest.get(), 9);
     }
 }

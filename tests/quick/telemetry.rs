@@ -11,12 +11,13 @@ use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use regex::Regex;
 use serde_json::Value;
 use threadbare::analysis::{self, Findings};
+use threadbare::model::SourceName;
 use threadbare::plan::Plan;
-use threadbare::record::{Event, Record};
+use threadbare::record::{Counters, Event, Histogram, Measure, Record};
 use threadbare::scenario;
 use threadbare::telemetry::{
-    Annotation, Annotator, Family, MetricKind, Origin, Point, PointValue, RunTrace, Totals,
-    families, metrics_request, page, trace_request,
+    Annotation, Annotator, BOUNDS_S, Family, MetricKind, Origin, Point, PointValue, RunTrace,
+    Totals, families, metrics_request, page, trace_request,
 };
 
 use crate::documented::documented;
@@ -163,10 +164,28 @@ fn what_a_view_missed_is_made_good_from_the_record() {
     totals.settle(&record, &findings);
     let late = values(&families(&totals));
     for (point, value) in &whole {
-        if point.contains("_total{") && !point.contains("actions") {
+        if point.contains("_total{") {
             assert_eq!(late.get(point), Some(value), "{point}");
         }
     }
+}
+
+#[test]
+fn what_a_view_tells_after_the_record_is_not_counted_twice() {
+    let record = record();
+    let findings = analysis::findings(&record);
+    let mut totals = totals(&record);
+    totals.settle(&record, &findings);
+    let settled = page(&families(&totals));
+    for sample in &record.samples {
+        totals.sample(&sample);
+    }
+    for (at, event) in &record.events {
+        totals.event(*at, event, ZERO_MS + at.0 / 1_000_000);
+    }
+    assert_eq!(page(&families(&totals)), settled);
+    // Whoever served is gone, and with it what was read of it.
+    assert!(!settled.contains("threadbare_workers"), "{settled}");
 }
 
 #[test]
@@ -217,6 +236,56 @@ fn a_page_has_each_name_once_and_each_line_is_a_sample() {
         text.contains("threadbare_run_info{scenario=\"push\",seed=\"3\","),
         "{text}"
     );
+}
+
+#[test]
+fn a_bucket_has_what_the_record_has_up_to_its_end() {
+    let record = record();
+    let findings = analysis::findings(&record);
+    let families = ended(&record, &findings);
+    let mut family = families.iter();
+    let family = family.find(|it| it.name == "threadbare_operation_duration_seconds");
+    let mut points = family.unwrap().points.iter();
+    let point = points.find(|it| it.labels == [("result", "success".to_owned())]);
+    let PointValue::Durations(buckets) = &point.unwrap().value else {
+        panic!("{point:?}");
+    };
+    let mut durations = Vec::new();
+    for sample in &record.samples {
+        let is_of_all = sample.source == SourceName::User;
+        if is_of_all && matches!(sample.counters, Counters::Operations(_)) {
+            let response = sample.histogram(Measure::Response);
+            durations.extend(response.into_iter().flat_map(Histogram::buckets));
+        }
+    }
+    let mut below = 0;
+    for (bound, count) in BOUNDS_S.iter().zip(buckets.counts) {
+        below += count;
+        let up_to = durations
+            .iter()
+            .filter(|(it, _)| it.as_secs_f64() <= *bound);
+        let expected: u64 = up_to.map(|(_, times)| times).sum();
+        assert_eq!(below, expected, "up to {bound} s");
+    }
+    let all: u64 = durations.iter().map(|(_, times)| times).sum();
+    assert_eq!((buckets.count, all > 1_000), (all, true));
+    // The page has them as Prometheus reads them: each with those below it, the last with all.
+    let text = page(&families);
+    let begin = "threadbare_operation_duration_seconds_bucket{result=\"success\",le=\"";
+    let mut ends = Vec::new();
+    let mut counts: Vec<u64> = Vec::new();
+    for line in text.lines().filter_map(|line| line.strip_prefix(begin)) {
+        let (end, count) = line.split_once("\"} ").unwrap();
+        ends.push(end);
+        counts.push(count.parse().unwrap());
+    }
+    assert_eq!(ends.pop(), Some("+Inf"));
+    assert_eq!(ends.len(), BOUNDS_S.len());
+    for (end, bound) in ends.iter().zip(BOUNDS_S) {
+        assert!((end.parse::<f64>().unwrap() / bound - 1.0).abs() < 1e-9);
+    }
+    assert!(counts.is_sorted());
+    assert_eq!(counts.last(), Some(&buckets.count));
 }
 
 #[test]
@@ -342,6 +411,7 @@ fn otlp_has_the_same_numbers_as_the_page() {
         };
         for point in numbers {
             assert_eq!(point.time_unix_nano, (ZERO_MS + 40_000) * 1_000_000);
+            assert_eq!(point.start_time_unix_nano, ZERO_MS * 1_000_000);
             let value = match point.value.unwrap() {
                 Number::AsInt(value) => value as f64,
                 Number::AsDouble(value) => value,
@@ -364,8 +434,8 @@ fn the_run_is_a_trace_whose_spans_are_the_phases_and_whose_events_are_the_action
     let (root, phases) = spans.split_first().unwrap();
     assert_eq!(phases.len(), findings.phases.len());
     assert!(root.parent_span_id.is_empty() && root.trace_id.len() == 16);
-    let id = u128::from_be_bytes(root.trace_id[..].try_into().unwrap());
-    assert_eq!(format!("{id:032x}"), trace.id());
+    let id = root.trace_id.as_slice().try_into().unwrap();
+    assert_eq!(format!("{:032x}", u128::from_be_bytes(id)), trace.id());
     let ids: BTreeSet<_> = spans.iter().map(|span| span.span_id.clone()).collect();
     assert_eq!(ids.len(), spans.len());
     for (span, phase) in phases.iter().zip(&findings.phases) {

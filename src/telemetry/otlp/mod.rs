@@ -22,6 +22,8 @@ use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::common::v1::{AnyValue, InstrumentationScope, KeyValue};
 use opentelemetry_proto::tonic::resource::v1::Resource;
 
+use crate::model::redact;
+
 /// Who sends: what every message says of its origin.
 #[derive(Debug, Clone)]
 pub struct Origin {
@@ -56,9 +58,14 @@ fn scope() -> InstrumentationScope {
     }
 }
 
-/// An attribute that is a text.
+/// An attribute that is a text, without secrets.
 fn text(key: &str, value: &str) -> KeyValue {
-    attribute(key, Value::StringValue(value.to_owned()))
+    attribute(key, Value::StringValue(shown(value)))
+}
+
+/// A text as it may leave the machine.
+fn shown(text: &str) -> String {
+    redact::text(text).into_owned()
 }
 
 /// An attribute that is a number.
@@ -77,4 +84,17 @@ fn attribute(key: &str, value: Value) -> KeyValue {
 /// Milliseconds since 1970 as nanoseconds.
 const fn wall_nanos(wall_ms: u64) -> u64 {
     wall_ms.saturating_mul(1_000_000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_a_secret_does_not_leave_the_machine() {
+        let told = text("a", "failed to reach postgres://shop:hunter2@127.0.0.1/");
+        let told = format!("{told:?}");
+        assert!(!told.contains("hunter2"), "{told}");
+        assert!(told.contains("127.0.0.1"), "{told}");
+    }
 }

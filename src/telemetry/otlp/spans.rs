@@ -10,7 +10,7 @@ use opentelemetry_proto::tonic::trace::v1::status::StatusCode;
 use opentelemetry_proto::tonic::trace::v1::{ResourceSpans, ScopeSpans, Span, Status};
 use rand::RngExt as _;
 
-use super::{Origin, number, scope, text, wall_nanos};
+use super::{Origin, number, scope, shown, text, wall_nanos};
 use crate::analysis::{ActionOutcome, Findings, Phase, Verdict};
 use crate::rng;
 
@@ -81,7 +81,11 @@ pub fn trace_request(
             }
             .into(),
             message: match findings.verdict {
-                Verdict::Failed => findings.ending.reasons.first().cloned().unwrap_or_default(),
+                Verdict::Failed => findings
+                    .ending
+                    .reasons
+                    .first()
+                    .map_or_else(String::new, |it| shown(it)),
                 _ => String::new(),
             },
         }),
@@ -182,7 +186,7 @@ fn between(trace: &RunTrace, findings: &Findings, from_s: f64, to_s: f64) -> Vec
             attributes.extend(ended.map(|it| number("threadbare.took_s", it)));
             Event {
                 time_unix_nano: trace.wall(action.at_s),
-                name: action.what.clone(),
+                name: shown(&action.what),
                 attributes,
                 ..Event::default()
             }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Read as _;
-use std::net::SocketAddr;
+use std::io::{BufRead as _, Read as _};
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::{get, metrics_of, scrape};
 use crate::run::{alone, summary, threadbare, wait_until};
-use crate::server::{ScriptedAnswer, Server};
+use crate::server::{ScriptedAnswer, Server, Then};
 
 /// Two instances, calm, with one thing done.
 const SHORT: &str = r#"
@@ -205,12 +205,44 @@ fn a_load_is_served_until_somebody_has_read_its_end_and_no_longer_than_told() {
     let began = Instant::now();
     let mut process = load("1s");
     let (_, _said) = metrics_of(&mut process);
-    assert!(process.wait_with_output().unwrap().status.success());
+    assert!(process.wait_with_output().unwrap().status.code().is_some());
     assert!(
         began.elapsed() < Duration::from_secs(20),
         "{:?}",
         began.elapsed()
     );
+}
+
+#[test]
+fn a_signal_ends_the_wait_for_a_scrape() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let url = format!("http://{}/", server.address());
+    let began = Instant::now();
+    let mut process = threadbare()
+        .args(["load", &url, "-R", "200", "-d", "1s", "--json"])
+        .args(["--metrics", "127.0.0.1:0", "--metrics-linger", "10min"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (_, mut said) = metrics_of(&mut process);
+    let mut line = String::new();
+    while !line.contains("--metrics-linger") {
+        line.clear();
+        assert!(
+            said.read_line(&mut line).unwrap() > 0,
+            "it waits for nobody"
+        );
+    }
+    let pid = rustix::process::Pid::from_child(&process);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = process.wait_with_output().unwrap();
+    assert!(began.elapsed() < Duration::from_mins(2));
+    // The load had ended: its answer was there before the wait, and so was its exit code.
+    assert!(output.status.code().is_some_and(|code| code != 130));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["conservation"]["scheduled"], 200);
 }
 
 #[test]
@@ -225,9 +257,22 @@ fn elsewhere_than_on_loopback_only_with_a_word() {
 }
 
 #[test]
+fn a_port_that_is_taken_is_said_before_any_load() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let refused = threadbare()
+        .args(["load", "http://127.0.0.1:1/", "--metrics", &address])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(3), "{said}");
+    assert!(said.contains(&address), "{said}");
+}
+
+#[test]
 fn a_proxy_tells_what_passes_it() {
     let _alone = alone();
-    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let server = Server::start(|_| ScriptedAnswer::status(200).then(Then::Close));
     let to = server.address().to_string();
     let mut process = threadbare()
         .args(["proxy", "--listen", "127.0.0.1:0", "--to", &to, "--no-api"])
@@ -239,15 +284,18 @@ fn a_proxy_tells_what_passes_it() {
     let (address, _said) = metrics_of(&mut process);
     let mut line = String::new();
     let mut stdout = std::io::BufReader::new(process.stdout.take().unwrap());
-    std::io::BufRead::read_line(&mut stdout, &mut line).unwrap();
+    stdout.read_line(&mut line).unwrap();
     let proxy: SocketAddr = line.split(' ').next().unwrap().parse().unwrap();
     let answer = get(proxy, "/").unwrap();
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-    let page = scrape(address).unwrap();
+    let down = "threadbare_proxy_bytes_total{proxy=\"proxy\",direction=\"downstream\"}";
+    let mut page = BTreeMap::new();
+    wait_until(Duration::from_secs(10), "bytes on the page", || {
+        page = scrape(address).unwrap();
+        page[down] > 0.0
+    });
     let count = page["threadbare_proxy_connections_total{proxy=\"proxy\"}"];
     assert!((count - 1.0).abs() < 0.1, "{page:?}");
-    let down = "threadbare_proxy_bytes_total{proxy=\"proxy\",direction=\"downstream\"}";
-    assert!(page[down] > 0.0, "{page:?}");
     let pid = rustix::process::Pid::from_child(&process);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
     assert_eq!(process.wait().unwrap().code(), Some(143));

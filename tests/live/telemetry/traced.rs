@@ -8,8 +8,8 @@ use serde_json::Value;
 use crate::run::{alone, threadbare};
 use crate::server::{Request, ScriptedAnswer, Server};
 
-/// Every sixteenth request takes so long.
-const SLOW: Duration = Duration::from_millis(80);
+/// Every sixteenth request takes so long: longer than a busy machine holds up another.
+const SLOW: Duration = Duration::from_millis(500);
 
 /// Version, trace, parent and flags of a request.
 fn parent(request: &Request) -> Option<[String; 4]> {

@@ -6,7 +6,7 @@ use threadbare::analysis::compare::{
     Comparison, ComparisonVerdict, Digest, FigureComparison, Options, compare,
 };
 use threadbare::analysis::findings;
-use threadbare::model::ArrivalProcess;
+use threadbare::model::{ArrivalProcess, Tracing};
 use threadbare::plan::Plan;
 use threadbare::units::Nanos;
 
@@ -119,6 +119,19 @@ fn a_run_against_itself_shows_nothing() {
     let run = [digest(station(1, SERVICE, 1))];
     let comparison = compare(&run, &run, &Options::default());
     assert_eq!(comparison.verdict, ComparisonVerdict::NoDifferenceShown);
+    assert!(comparison.changed.is_empty());
+    assert!(comparison.method.paired);
+}
+
+#[test]
+fn that_two_runs_have_traces_of_their_own_is_no_change() {
+    let traced = |salt| {
+        let mut plan = station(1, SERVICE, 1);
+        let share = "1 %".parse().unwrap();
+        plan.load.trace = Some(Tracing { share, salt });
+        [digest(plan)]
+    };
+    let comparison = compare(&traced(1), &traced(2), &Options::default());
     assert!(comparison.changed.is_empty());
     assert!(comparison.method.paired);
 }
