@@ -35,6 +35,7 @@ mod merged;
 mod old_runs;
 mod operations;
 mod output;
+mod packages;
 mod people;
 mod redaction;
 mod report;
