@@ -134,6 +134,10 @@ pub struct Row {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub declared: Option<IncidentVerdict>,
+    /// The fingerprint of the plan that was tried, where it is a variant: what was measured is
+    /// of a scenario whose plan still has it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan: String,
 }
 
 impl Row {
@@ -167,6 +171,7 @@ impl Row {
             calm_p99_ms: Spread::of(outcomes.iter().filter_map(|it| it.calm_p99_ms)),
             calm_saturation: Spread::of(outcomes.iter().filter_map(|it| it.calm_saturation)),
             declared: None,
+            plan: String::new(),
         })
     }
 }

@@ -16,8 +16,7 @@ use super::series::{InSeries, Series};
 use crate::analysis::{Findings, Outcome, Row, SeedFindings, SeedShares, WhatIf};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::model::{IncidentVerdict, Word};
-use crate::plan::{Bound, Figure, Plan};
+use crate::plan::Plan;
 use crate::record::{claim_directory, write_private};
 use crate::report;
 use crate::run;
@@ -174,18 +173,6 @@ fn name(plan: &Plan) -> &str {
     variant.map_or("unchanged", |variant| variant.name.as_str())
 }
 
-/// The verdict that a plan declares for its incident, whatever the seed.
-fn declared(plan: &Plan) -> Option<IncidentVerdict> {
-    let verdicts = plan.expectations.iter().filter(|it| it.share.is_none());
-    let mut verdicts = verdicts.filter_map(|it| match it.bound {
-        Bound::Is(Word::Verdict(verdict)) => {
-            (it.that == Figure::IncidentVerdict).then_some(verdict)
-        }
-        _ => None,
-    });
-    verdicts.next()
-}
-
 impl Variants {
     /// Whether any was tried.
     pub(crate) fn is_empty(&self) -> bool {
@@ -268,7 +255,8 @@ impl Variants {
             .collect();
         let row = Row::of(&named, &with, &without)?;
         Some(Row {
-            declared: declared(plan),
+            declared: plan.declared_verdict(),
+            plan: plan.fingerprint(),
             ..row
         })
     }

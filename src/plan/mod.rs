@@ -5,6 +5,7 @@
 //! makes one of a file, `threadbare load` of its arguments. A plan is immutable
 //! during a run: what happens is in the record.
 
+mod fingerprint;
 mod offers;
 mod phases;
 mod responders;
@@ -19,9 +20,9 @@ pub use crate::model::{
     RecoveryRule, Request, Story, Trigger, Unit, Variant, When,
 };
 use crate::model::{
-    AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, MonitorPolicy,
-    OnCallPolicy, OperationKind, Origin, ProxyAction, ReleasePolicy, Safety, TargetAction,
-    TargetSpec,
+    AlertRule, Called, ClientsAction, FleetSpec, GaugePlace, GaugeSource, IncidentVerdict,
+    MonitorPolicy, OnCallPolicy, OperationKind, Origin, ProxyAction, ReleasePolicy, Safety,
+    TargetAction, TargetSpec, Word,
 };
 use crate::units::Nanos;
 
@@ -176,6 +177,18 @@ impl Plan {
     /// has figures of its own.
     pub fn urls(&self) -> Vec<String> {
         urls(self.target.as_ref())
+    }
+
+    /// The verdict that it declares for its incident, whatever the seed.
+    pub fn declared_verdict(&self) -> Option<IncidentVerdict> {
+        let verdicts = self.expectations.iter().filter(|it| it.share.is_none());
+        let mut verdicts = verdicts.filter_map(|it| match it.bound {
+            Bound::Is(Word::Verdict(verdict)) => {
+                (it.that == Figure::IncidentVerdict).then_some(verdict)
+            }
+            _ => None,
+        });
+        verdicts.next()
     }
 
     /// The most requests a second that it can lead to: every operation with all
