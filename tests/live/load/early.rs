@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, ChildStderr, Command, Output, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -14,28 +14,54 @@ use super::held::HeldAnswers;
 use crate::run::{alone, summary, wait_until};
 use crate::server::{ScriptedAnswer, Server};
 
-/// Starts a load, which `ends` ends; the answers are let go once it has ended.
-fn ended(folder: &Path, words: &[&str], held: &HeldAnswers, ends: impl FnOnce(&Child)) -> Output {
-    let mut load = Command::new(env!("CARGO_BIN_EXE_threadbare"))
-        .args(words)
-        .current_dir(folder)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut told = BufReader::new(load.stderr.take().unwrap());
-    ends(&load);
-    let mut line = String::new();
-    while !line.contains("load ends; draining") {
-        line.clear();
-        assert!(told.read_line(&mut line).unwrap() > 0, "it ended too soon");
+/// A load under way, and what it tells meanwhile.
+struct Load(Child, BufReader<ChildStderr>);
+
+impl Load {
+    /// On this server, for a minute at most.
+    fn start(folder: &Path, server: &Server, words: &[&str]) -> Self {
+        let url = format!("http://{}/", server.address());
+        let mut load = Command::new(env!("CARGO_BIN_EXE_threadbare"))
+            .args(["load", &url, "-c", "200", "--timeout", "60s"])
+            .args(words)
+            .current_dir(folder)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let told = BufReader::new(load.stderr.take().unwrap());
+        Self(load, told)
     }
-    held.let_go();
-    // It must not be held up by what nobody reads.
-    let rest = thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
-    let output = load.wait_with_output().unwrap();
-    rest.join().unwrap().unwrap();
-    output
+
+    fn interrupt(&self) {
+        kill_process(Pid::from_child(&self.0), Signal::INT).unwrap();
+    }
+
+    /// Returns once nothing is offered any more.
+    fn until_it_drains(&mut self) {
+        let mut line = String::new();
+        while !line.contains("load ends; draining") {
+            line.clear();
+            let read = self.1.read_line(&mut line).unwrap();
+            assert!(read > 0, "it ended too soon");
+        }
+    }
+
+    fn end(self) -> Output {
+        let Self(load, mut told) = self;
+        // It must not be held up by what nobody reads.
+        let rest = thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
+        let output = load.wait_with_output().unwrap();
+        rest.join().unwrap().unwrap();
+        output
+    }
+}
+
+/// Waits until so many requests are under way.
+fn under_way(server: &Server, requests: usize) {
+    wait_until(Duration::from_secs(30), "some are under way", || {
+        server.requests().len() >= requests
+    });
 }
 
 #[test]
@@ -52,14 +78,14 @@ fn an_expectation_that_is_lost_is_judged_whatever_was_under_way() {
             ScriptedAnswer::status(500)
         }
     });
-    let url = format!("http://{}/", server.address());
     let folder = tempfile::tempdir().unwrap();
-    // A tenth of all 3,000 has failed after three seconds and a bit.
-    let words = [
-        "load", &url, "-R", "100", "-d", "30s", "-c", "200", "--abort", "--expect",
-    ];
-    let words = [&words[..], &["error share <= 10 %"]].concat();
-    let output = ended(folder.path(), &words, &held, |_| ());
+    // More have failed after a second and a bit.
+    let words = ["-R", "100", "-d", "30s", "--abort", "--expect"];
+    let words = [&words[..], &["failures <= 100"]].concat();
+    let mut load = Load::start(folder.path(), &server, &words);
+    load.until_it_drains();
+    held.let_go();
+    let output = load.end();
     assert_eq!(output.status.code(), Some(99), "{}", said(&output));
     assert!(!said(&output).contains("INVALID"), "{}", said(&output));
 }
@@ -76,25 +102,24 @@ fn a_signal_ends_a_load_and_not_what_is_under_way() {
                 ScriptedAnswer::status(200)
             }
         });
-        let url = format!("http://{}/", server.address());
         let folder = tempfile::tempdir().unwrap();
-        let words = ["load", &url, "-R", "20", "-d", "60s", "-c", "200"];
-        let words = [&words[..], out].concat();
-        let output = ended(folder.path(), &words, &held, |load| {
-            wait_until(Duration::from_secs(30), "some are under way", || {
-                server.requests().len() >= 15
-            });
-            kill_process(Pid::from_child(load), Signal::INT).unwrap();
-        });
+        let words = [&["-R", "20", "-d", "60s"], out].concat();
+        let mut load = Load::start(folder.path(), &server, &words);
+        under_way(&server, 15);
+        load.interrupt();
+        load.until_it_drains();
+        held.let_go();
+        let output = load.end();
         assert_eq!(output.status.code(), Some(130), "{}", said(&output));
         assert!(said(&output).contains("(100.00 %)"), "{}", said(&output));
         assert!(!said(&output).contains("INVALID"), "{}", said(&output));
-        if let Some(summary) = summary(&folder.path().join("run")) {
+        let summary = summary(&folder.path().join("run"));
+        assert_eq!(summary.is_some(), !out.is_empty());
+        if let Some(summary) = summary {
             assert_eq!(summary["ending"]["by"], "interrupted");
             assert_eq!(summary["conservation"]["unfinished"], 0, "{summary}");
             assert_eq!(summary["measurement"]["validity"], "valid", "{summary}");
         }
-        assert_eq!(folder.path().join("run").exists(), !out.is_empty());
     }
 }
 
@@ -102,31 +127,14 @@ fn a_signal_ends_a_load_and_not_what_is_under_way() {
 fn a_second_signal_ends_the_wait_and_the_result_is_told() {
     let _alone = alone();
     let server = Server::start(|_| ScriptedAnswer::never());
-    let url = format!("http://{}/", server.address());
     let folder = tempfile::tempdir().unwrap();
-    let words = ["load", &url, "-R", "20", "-d", "60s", "-c", "200"];
-    let words = [&words[..], &["--timeout", "1h"]].concat();
-    let mut load = Command::new(env!("CARGO_BIN_EXE_threadbare"))
-        .args(words)
-        .current_dir(folder.path())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut told = BufReader::new(load.stderr.take().unwrap());
-    wait_until(Duration::from_secs(30), "some are under way", || {
-        server.requests().len() >= 5
-    });
-    kill_process(Pid::from_child(&load), Signal::INT).unwrap();
-    let mut line = String::new();
-    while !line.contains("load ends; draining") {
-        line.clear();
-        assert!(told.read_line(&mut line).unwrap() > 0, "it ended too soon");
-    }
-    kill_process(Pid::from_child(&load), Signal::INT).unwrap();
-    let rest = thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
-    let output = load.wait_with_output().unwrap();
-    rest.join().unwrap().unwrap();
+    let words = ["-R", "20", "-d", "60s"];
+    let mut load = Load::start(folder.path(), &server, &words);
+    under_way(&server, 5);
+    load.interrupt();
+    load.until_it_drains();
+    load.interrupt();
+    let output = load.end();
     assert_eq!(output.status.code(), Some(130), "{}", said(&output));
     assert!(said(&output).contains("unfinished"), "{}", said(&output));
 }
