@@ -166,6 +166,10 @@ impl Conducting {
     pub(super) fn command(&mut self, command: Command) {
         let order = match command {
             Command::Act(action) => Order::Act(action),
+            Command::EndLoad { at, drained } => Order::EndLoad {
+                at_ns: at,
+                drained_ns: drained,
+            },
             Command::Stop => Order::Stop,
         };
         for peer in self.peers.iter_mut().filter(|peer| peer.counts()) {

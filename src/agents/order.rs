@@ -32,6 +32,13 @@ pub(super) enum Order {
     },
     /// Do what the timeline says.
     Act(ClientsAction),
+    /// End the load: nothing starts from an instant on, and what is under way may end.
+    EndLoad {
+        /// From when nothing starts, counted from the load's zero.
+        at_ns: Nanos,
+        /// Until when what is under way may end, likewise.
+        drained_ns: Nanos,
+    },
     /// End: what is under way is unfinished.
     Stop,
     /// Carry out a piece of work.

@@ -343,6 +343,10 @@ impl Serving {
                 }
             }
             Order::Act(action) => self.command(Command::Act(action)),
+            Order::EndLoad { at_ns, drained_ns } => self.command(Command::EndLoad {
+                at: at_ns,
+                drained: drained_ns,
+            }),
             Order::Stop => self.command(Command::Stop),
             Order::Try { number, job } => self.try_one(number, job),
         }

@@ -13,9 +13,8 @@ use super::{
     incident, journal, kinds, load, observation, observed, phases, refused, sentences, series,
     steps, validity, wire,
 };
-use crate::model::SourceName;
 use crate::record::{Event, Record, StopCause, Tallied, is_told};
-use crate::units::{Nanos, whole};
+use crate::units::whole;
 
 /// The version of the findings' format.
 pub(super) const FORMAT: u32 = 1;
@@ -66,11 +65,7 @@ pub fn findings(record: &Record) -> Findings {
         whole_run: phases::whole(&stretches)
             .map(|stretch| Box::new(phases::phase(record, &series, &stretch))),
         exhaustion: exhaustion::windows(&series, observation),
-        gauge_gaps: observed::gaps(&series, observation, |source| {
-            let sources = plan.gauges.iter();
-            let mut own = sources.filter(|own| SourceName::from(own.name.as_str()) == *source);
-            own.next().map_or(Nanos::ZERO, |own| own.every)
-        }),
+        gauge_gaps: observed::gaps(&series, observation, plan),
         agents: agents::agents(record, &stretches),
         instances: (series.instances.len() + exhaustion::known(&series)) as u64,
         game_day: gameday::game_day(record, &journal::actions(&taken), &main_incident),

@@ -2,9 +2,10 @@
 //!
 //! A bucket of operations is final once its last operation has ended or met its
 //! deadline. A run that came to its planned end is final up to it if the drain
-//! let everything end, else up to the first bucket that was still under way. A
-//! run that was cut off is final up to the first bucket that was under way, or
-//! that is missing: it was to be written once it was final.
+//! let everything end, else up to the first bucket that was still under way; so is a
+//! load that was ended early and had its drain. A run that was cut off is final up to
+//! the first bucket that was under way, or that is missing: it was to be written once
+//! it was final.
 
 use super::series::{Bucket, Series};
 use crate::model::SourceName;
@@ -46,7 +47,7 @@ pub(super) fn completed(record: &Record) -> bool {
 pub(super) fn observation(record: &Record, series: &Series) -> Observation {
     let completed = completed(record);
     let from = series.edge_after(record.header.plan.warm_up);
-    let to = if completed {
+    let to = if completed || had_its_drain(record) {
         drained_until(record, series)
     } else {
         final_until(record, series)
@@ -57,6 +58,25 @@ pub(super) fn observation(record: &Record, series: &Series) -> Observation {
         to: to.min(end).max(from.min(end)),
         completed,
     }
+}
+
+/// Whether what was under way when the load was ended early had as long to end as the plan
+/// gives it.
+fn had_its_drain(record: &Record) -> bool {
+    let mut events = record.events.iter().rev();
+    let Some((stopped, Event::RunEnded { .. })) = events.next() else {
+        return false;
+    };
+    // Where more than a load ends, that takes its own time.
+    let stopped = match record.merged_to {
+        Some(_) => *stopped,
+        None => stopped_at(record).min(*stopped),
+    };
+    let ended = events.find(|(_, event)| *event == Event::LoadEnded);
+    ended.is_some_and(|(ended, _)| {
+        let ended = (*ended).min(record.load_end());
+        stopped >= ended.saturating_add(record.header.plan.drain)
+    })
 }
 
 /// The start of the first bucket that the drain did not let end, or the planned end.

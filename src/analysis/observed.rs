@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::findings::{Findings, Phase};
 use super::observation::Observation;
 use super::series::{Bucket, Series, share};
-use crate::model::SourceName;
+use crate::model::{GaugePlace, GaugeSource, SourceName};
+use crate::plan::Plan;
 use crate::record::{GaugeCounters, ProcessCounters, mean};
 use crate::units::Nanos;
 
@@ -57,6 +58,16 @@ pub struct GaugeGap {
     pub to_s: f64,
     /// Readings in it that failed.
     pub failed: u64,
+    /// Where the target serves these gauges at its own address: seconds of it in which the
+    /// target answered no request either, though some were in flight. Left out where there
+    /// were none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unanswered_s: f64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference")]
+fn is_zero(seconds: &f64) -> bool {
+    *seconds <= 0.0
 }
 
 /// A watched process in a phase, with its descendants: **point samples**, but for
@@ -142,18 +153,17 @@ fn figures(source: &SourceName, all: &GaugeCounters) -> GaugeFigures {
 /// leaves a bucket empty.
 const LATE: u64 = 2;
 
-/// The gaps of every source, from the end of the warm-up on. `every` is how often a source
-/// is read; zero where that is not known.
-pub(super) fn gaps(
-    series: &Series,
-    observation: Observation,
-    every: impl Fn(&SourceName) -> Nanos,
-) -> Vec<GaugeGap> {
+/// The gaps of every source of a plan, from the end of the warm-up on.
+pub(super) fn gaps(series: &Series, observation: Observation, plan: &Plan) -> Vec<GaugeGap> {
     let buckets = series.between(observation.from, observation.to);
     let sources = series.gauges.iter().enumerate();
     let all = sources.flat_map(|(place, source)| {
         let tells = Roles::told(buckets.iter().filter_map(|it| read(it, place)));
-        let silent = every(source).max(series.interval).0.saturating_mul(LATE);
+        let mut planned = plan.gauges.iter();
+        let planned = planned.find(|own| SourceName::from(own.name.as_str()) == *source);
+        let every = planned.map_or(Nanos::ZERO, |own| own.every);
+        let serves_them = planned.is_some_and(|own| is_served_by_target(own, plan));
+        let silent = every.max(series.interval).0.saturating_mul(LATE);
         let mut gaps: Vec<Gap> = Vec::new();
         for bucket in buckets {
             let own = read(bucket, place);
@@ -168,6 +178,9 @@ pub(super) fn gaps(
             if let Some(gap) = gaps.last_mut() {
                 gap.failed = gap.failed.saturating_add(failed);
                 gap.answered |= read > 0 || failed > 0;
+                if serves_them && is_unanswered(bucket) {
+                    gap.unanswered += bucket.to.saturating_sub(bucket.from);
+                }
             }
         }
         gaps.retain(|gap| gap.answered || gap.to.saturating_sub(gap.from).0 >= silent);
@@ -176,6 +189,7 @@ pub(super) fn gaps(
             from_s: gap.from.as_secs_f64(),
             to_s: gap.to.as_secs_f64(),
             failed: gap.failed,
+            unanswered_s: gap.unanswered.as_secs_f64(),
         });
         told.collect::<Vec<_>>()
     });
@@ -189,6 +203,24 @@ struct Gap {
     failed: u64,
     /// Whether it was tried to read in it.
     answered: bool,
+    /// For how long the target, which serves the page, answered nothing else either.
+    unanswered: Nanos,
+}
+
+/// Whether a page of gauges is at the address of the target itself.
+fn is_served_by_target(source: &GaugeSource, plan: &Plan) -> bool {
+    let GaugePlace::Page(page) = &source.place else {
+        return false;
+    };
+    let target = plan.target.as_ref();
+    let mut sites = target.into_iter().flat_map(|target| &target.sites);
+    sites.any(|site| (site.url.host.as_str(), site.url.port) == (page.host(), page.port()))
+}
+
+/// Whether users waited for answers, and nobody got one.
+fn is_unanswered(bucket: &Bucket) -> bool {
+    let users = bucket.users.as_ref();
+    users.is_some_and(|users| users.responses == 0 && users.started() + users.in_flight > 0)
 }
 
 impl Gap {
@@ -198,6 +230,7 @@ impl Gap {
             to: bucket.to,
             failed: 0,
             answered: false,
+            unanswered: Nanos::ZERO,
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::{Findings, student};
 use crate::model::IncidentVerdict;
 use crate::named::named;
+use crate::plan::Plan;
 
 /// What one variant came to with one seed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -138,6 +139,10 @@ pub struct Row {
     /// where it is not all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared_share: Option<f64>,
+    /// The fingerprint of the plan that was tried, where it is a variant: what was measured is
+    /// of a scenario whose plan still has it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub plan: String,
 }
 
 impl Row {
@@ -172,7 +177,20 @@ impl Row {
             calm_saturation: Spread::of(outcomes.iter().filter_map(|it| it.calm_saturation)),
             declared: None,
             declared_share: None,
+            plan: String::new(),
         })
+    }
+
+    /// The same, with the verdict that this plan declares.
+    #[must_use]
+    pub fn declaring(self, plan: &Plan) -> Self {
+        let declared = plan.declared_verdict();
+        let share = declared.map(|(_, share)| share);
+        Self {
+            declared: declared.map(|(verdict, _)| verdict),
+            declared_share: share.filter(|share| *share < 1.0),
+            ..self
+        }
     }
 }
 

@@ -140,9 +140,19 @@ impl<'a> Teller<'a> {
             let seconds: f64 = own().map(|gap| gap.to_s - gap.from_s).sum();
             let first = own().map(|gap| gap.from_s).next().unwrap_or_default();
             let count = counted(own().count() as u64, "gap");
+            let unanswered: f64 = own().map(|gap| gap.unanswered_s).sum();
+            let why = if unanswered > 0.0 {
+                format!(
+                    "the target serves them itself, and for {} s of that it answered nobody, so \
+                     they have a value only when it is free.",
+                    decimal(unanswered, 1)
+                )
+            } else {
+                "what was then is unknown.".to_owned()
+            };
             format!(
                 "The gauges of `{name}` have no value for {} s in all ({count}, the first at \
-                 {}): what was then is unknown.",
+                 {}): {why}",
                 decimal(seconds, 1),
                 self.at(first)
             )

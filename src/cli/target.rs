@@ -46,7 +46,7 @@ impl Arguments {
         });
         let binary = own_program();
         let signal = live::serve(
-            &fleet,
+            (&fleet, plan.release),
             plan.seed,
             self.listen,
             (&data, &binary),
@@ -103,6 +103,9 @@ fn in_words(event: &Event) -> Option<String> {
         Event::Serving { source, pid } => Some(format!("{source} serves as process {pid}")),
         Event::Stopped { source, .. } => Some(format!("{source} was stopped")),
         Event::Warning { text } => Some(text.clone()),
+        Event::Scaled { from, to, reason } => Some(format!(
+            "the autoscaler goes from {from} instances to {to}: {reason}"
+        )),
         _ => None,
     }
 }

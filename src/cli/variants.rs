@@ -2,6 +2,7 @@
 //!
 //! `threadbare what-if --live` is the same with the variants of its command line alone.
 
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -48,6 +49,9 @@ pub(super) struct Arguments {
     /// Simulate them in place of live runs
     #[arg(long)]
     simulated: bool,
+    /// Print the fingerprint of each plan and its name, and run none of them
+    #[arg(long, hide = true)]
+    fingerprints: bool,
     /// The directory of the runs and of the table [default: reports/variants-DATE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -153,6 +157,9 @@ impl Arguments {
             expect: Vec::new(),
         };
         let plans = self.plans(&chosen, &own, view)?;
+        if self.fingerprints {
+            return fingerprints(&plans);
+        }
         if !self.simulated {
             let options = run::Options {
                 allowed: self.allow_host,
@@ -264,6 +271,20 @@ fn live(
             why
         }
     }
+}
+
+/// Prints what tells whether a table is of these plans: the rows of its `variants.json` have
+/// the same fingerprints in the same order.
+fn fingerprints(plans: &[Plan]) -> Code {
+    let mut lines = String::new();
+    for plan in plans {
+        let variant = plan.variant.as_ref();
+        let name = variant.map_or("unchanged", |variant| variant.name.as_str());
+        // Writing to a string cannot fail.
+        let _ = writeln!(lines, "{}\t{name}", plan.fingerprint());
+    }
+    super::answer(lines.as_bytes())?;
+    Ok(EXIT_PASSED)
 }
 
 /// Prints the table of those that were tried, and writes it; the exit code.

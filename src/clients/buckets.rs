@@ -67,6 +67,11 @@ impl Buckets {
         Self { trace, ..self }
     }
 
+    /// The last bucket ends at `at`, before which everything was scheduled.
+    pub(super) fn end_at(&mut self, at: Nanos) {
+        self.end = self.end.min(at);
+    }
+
     /// The slowest operations of the buckets that have left since this was asked last.
     pub(super) fn take_slowest(&mut self) -> Vec<SlowOperation> {
         std::mem::take(&mut self.slowest)

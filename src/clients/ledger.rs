@@ -208,6 +208,11 @@ impl Ledger {
         }
     }
 
+    /// The load ends at `at`, in whole milliseconds: nothing is scheduled from then on.
+    pub(super) fn end_at(&mut self, at: Nanos) {
+        self.buckets.end_at(at);
+    }
+
     /// The instant at which the interval must be closed.
     pub(super) fn edge(&self) -> Nanos {
         self.from + self.interval

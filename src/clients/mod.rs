@@ -16,11 +16,13 @@
 //! - `attempts`: attempts, whoever makes them
 //! - `wire`: what carries them
 //! - `judge`: what an answer means
+//! - `ending`: a load that ends before its planned end, and what is left at the stop
 //! - `spent`: whose each nanosecond of an operation was
 //! - `ledger`, `buckets`, `slowest`: the books of all of it
 
 mod attempts;
 mod buckets;
+mod ending;
 mod judge;
 mod ledger;
 mod operations;
@@ -32,7 +34,6 @@ use self::attempts::Attempt;
 use self::ledger::{Axis, Ledger};
 pub use self::ledger::{Class, Try, WireReport};
 use self::operations::ActiveOperation;
-use self::spent::Doing;
 pub use self::wire::{
     AWAY, Asks, AttemptEnd, AttemptId, End, NewFailure, Outgoing, StepRequest, Wire,
 };
@@ -303,55 +304,6 @@ impl Clients {
             }
             ClientsAction::Retries { retries } => self.policy.retries = retries,
         }
-    }
-
-    /// Closes the books; what is under way is unfinished.
-    pub fn finish<W: Wire>(&mut self, wire: &mut W) {
-        let now = self.now(wire);
-        while self.schedule.next_intended().is_some_and(|at| at <= now) {
-            // Due, and not begun before the stop: scheduled and unfinished.
-            if let Some(draft) = self.schedule.take() {
-                let lag = now.saturating_sub(draft.intended);
-                self.ledger.scheduled(&draft);
-                self.ledger.never_sent(&draft, lag);
-                self.ledger.unfinished(&draft, lag, false);
-            }
-        }
-        for slot in self.operations.slots().collect::<Vec<_>>() {
-            self.leave(slot, now);
-        }
-        for slot in self.attempts.slots().collect::<Vec<_>>() {
-            if let Some(attempt) = self.attempts.get(slot) {
-                self.ledger.attempt_unfinished(attempt.owner.class());
-            }
-        }
-        let report = wire.report();
-        self.ledger
-            .close(now, report, &mut |sample| wire.sample(sample));
-        self.tell_slowest(wire);
-    }
-}
-
-/// What is under way when the books are closed.
-impl Clients {
-    /// An operation will not be seen to end.
-    fn leave(&mut self, slot: u32, now: Nanos) {
-        let Some(operation) = self.operations.get_mut(slot) else {
-            return;
-        };
-        operation.spent.turn(now, self.unused, Doing::Due);
-        if self.waiting.remove(slot).is_some() {
-            // It had no connection to the end: the wait was at least this long.
-            self.ledger.pool_wait(operation.spent.waited);
-        }
-        let (draft, times) = (&operation.draft, operation.spent.times);
-        if operation.held_up() {
-            self.ledger.never_sent(draft, times.generator);
-        }
-        let waited = operation.spent.to().saturating_sub(draft.intended);
-        let waited = waited.saturating_sub(times.thinking);
-        let sent = times.target > Nanos::ZERO;
-        self.ledger.unfinished(draft, waited, sent);
     }
 }
 

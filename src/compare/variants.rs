@@ -254,13 +254,9 @@ impl Variants {
             .into_iter()
             .collect();
         let row = Row::of(&named, &with, &without)?;
-        let declared = plan.declared_verdict();
         Some(Row {
-            declared: declared.map(|(verdict, _)| verdict),
-            declared_share: declared
-                .map(|(_, share)| share)
-                .filter(|share| *share < 1.0),
-            ..row
+            plan: plan.fingerprint(),
+            ..row.declaring(plan)
         })
     }
 

@@ -12,7 +12,7 @@ use super::signals::Interrupt;
 use crate::clock::Clock;
 use crate::error::Result;
 use crate::fleet::{Launch, StandaloneFleet, serve_alone};
-use crate::model::FleetSpec;
+use crate::model::{FleetSpec, ReleasePolicy};
 use crate::record::Event;
 
 /// Serves a fleet until a signal ends it, and returns that signal's number.
@@ -25,7 +25,7 @@ use crate::record::Event;
 ///
 /// Where the fleet or its guardian cannot be started.
 pub(crate) fn serve(
-    spec: &FleetSpec,
+    (spec, release): (&FleetSpec, ReleasePolicy),
     seed: u64,
     listen: Option<SocketAddr>,
     (data, binary): (&Path, &Path),
@@ -49,7 +49,7 @@ pub(crate) fn serve(
             }
         }),
     };
-    serve_alone(launch, interrupt.flag(), on_ready, on_event)?;
+    serve_alone(launch, release, interrupt.flag(), on_ready, on_event)?;
     if let Some(guardian) = Arc::into_inner(guardian) {
         guardian.dismiss()?;
     }

@@ -25,6 +25,24 @@ impl Interrupt {
     ///
     /// Where signals cannot be listened for.
     pub(crate) fn listen(on_first: impl FnOnce() + Send + 'static) -> Result<Self> {
+        let mut on_first = Some(on_first);
+        Self::listen_to(1, move || {
+            if let Some(on_first) = on_first.take() {
+                on_first();
+            }
+        })
+    }
+
+    /// Listens from now on. So many signals are told to `on_each`; the next ends this process
+    /// at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Interrupt::listen`].
+    pub(super) fn listen_to(
+        many: usize,
+        mut on_each: impl FnMut() + Send + 'static,
+    ) -> Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|cause| Error::failed(format!("failed to listen for signals: {cause}")))?;
         let interrupt = Self {
@@ -34,10 +52,13 @@ impl Interrupt {
         let told = interrupt.clone();
         thread::spawn(move || {
             let mut signals = signals.forever();
-            if let Some(signal) = signals.next() {
-                told.number.store(signal, Ordering::Release);
+            for signal in signals.by_ref().take(many) {
+                // Why it ends is what the first one said.
+                let _ =
+                    told.number
+                        .compare_exchange(0, signal, Ordering::Release, Ordering::Relaxed);
                 told.raised.store(true, Ordering::Release);
-                on_first();
+                on_each();
             }
             if let Some(signal) = signals.next() {
                 give_terminal_back();

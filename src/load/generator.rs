@@ -83,6 +83,14 @@ pub enum Command {
     /// Do what the timeline says. Monitors that are switched on begin afresh; a
     /// retry that waits for its pause or a connection is still made.
     Act(ClientsAction),
+    /// End the load at an instant of its clock: nothing starts from then on. What is under
+    /// way may end as after the planned end. One that hears of it later ends then.
+    EndLoad {
+        /// From when nothing starts.
+        at: Nanos,
+        /// Until when what is under way may end.
+        drained: Nanos,
+    },
     /// End at once: what is under way is unfinished.
     Stop,
 }

@@ -152,6 +152,12 @@ impl Autoscaler {
         self.instances += 1;
     }
 
+    /// The instance that was to leave goes on serving.
+    pub(crate) const fn stays(&mut self) {
+        self.instances += 1;
+        self.doing = Doing::Watches;
+    }
+
     /// The instance that was to start does not.
     pub(crate) const fn failed(&mut self) {
         self.doing = Doing::Watches;
@@ -241,5 +247,19 @@ mod tests {
         scaler.failed();
         assert!(!scaler.is_scaling());
         assert_eq!(steps(&mut scaler, 3, &[Some(0.9); 3]).len(), 1);
+    }
+
+    #[test]
+    fn one_that_could_not_leave_is_counted_and_asked_again() {
+        let mut scaler = autoscaler();
+        // Two, and a third that joins after its boot.
+        assert_eq!(steps(&mut scaler, 0, &[Some(0.9); 5]).len(), 2);
+        let left = steps(&mut scaler, 5, &[Some(0.1); 3]);
+        assert!(matches!(left[..], [(8, ScalingStep::Leaves(2, _))]));
+        scaler.stays();
+        assert!(!scaler.is_scaling());
+        let again = steps(&mut scaler, 8, &[Some(0.1); 4]);
+        assert_eq!(again[0], (11, left[0].1.clone()));
+        assert_eq!(again[1], (12, ScalingStep::Ends(2)));
     }
 }

@@ -70,6 +70,12 @@ impl Probes {
         self.find_next();
     }
 
+    /// No probe starts at `at` or later.
+    pub(crate) fn end_at(&mut self, at: Nanos) {
+        self.end = self.end.min(at);
+        self.find_next();
+    }
+
     /// Whether it holds a session.
     const fn has_session(&self, monitor: u32) -> bool {
         (monitor as usize) < self.sessions
@@ -199,8 +205,18 @@ mod tests {
 
     #[test]
     fn nothing_is_due_at_the_end_or_after_it() {
-        let mut probes = probes(1, true);
-        probes.start(0, ms(980));
-        assert_eq!(probes.next_due(), None);
+        let mut ending = probes(1, true);
+        ending.start(0, ms(980));
+        assert_eq!(ending.next_due(), None);
+        // An end that is made comes as the planned one does, and none is put off.
+        let mut ended = probes(1, true);
+        ended.start(0, ms(380));
+        assert_eq!(ended.next_due(), Some((ms(480), 0)));
+        ended.end_at(ms(481));
+        assert_eq!(ended.next_due(), Some((ms(480), 0)));
+        ended.end_at(ms(480));
+        assert_eq!(ended.next_due(), None);
+        ended.end_at(ms(2_000));
+        assert_eq!(ended.next_due(), None);
     }
 }

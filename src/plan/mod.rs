@@ -5,6 +5,7 @@
 //! makes one of a file, `threadbare load` of its arguments. A plan is immutable
 //! during a run: what happens is in the record.
 
+mod fingerprint;
 mod offers;
 mod phases;
 mod responders;

@@ -189,6 +189,8 @@ pub(crate) struct Schedule {
     drawn: u64,
     /// Draws at most.
     limit: u64,
+    /// Nothing is scheduled from this instant on, whatever the plan says.
+    until: Nanos,
     choices: Vec<Choice>,
     mix_rng: StdRng,
     parameters_rng: StdRng,
@@ -228,6 +230,7 @@ impl Schedule {
                 (Some(all), None) => all,
                 (Some(all), Some(_)) => slice.share(all),
             },
+            until: Nanos::MAX,
             choices,
             mix_rng: stream("mix"),
             parameters_rng: stream("parameters"),
@@ -279,6 +282,12 @@ impl Schedule {
         self.drawn >= self.limit && self.next.is_none()
     }
 
+    /// Schedules nothing from `at` on.
+    pub(crate) fn end_at(&mut self, at: Nanos) {
+        self.until = self.until.min(at);
+        self.next = self.next.filter(|draft| draft.intended < at);
+    }
+
     fn draw(&mut self) -> Option<Draft> {
         loop {
             if self.drawn >= self.limit {
@@ -296,6 +305,9 @@ impl Schedule {
                     (at, false)
                 }
             };
+            if intended >= self.until {
+                return None;
+            }
             let number = if by_all {
                 self.drawn
             } else {

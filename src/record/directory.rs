@@ -16,7 +16,7 @@ use super::event::Line;
 use super::lines::{Damage, read_journal, read_latency, read_series};
 use super::private::{claim_directory, open_anew, write_error, write_private};
 use super::sample::log_header;
-use super::{Event, Sample, Samples};
+use super::{Event, Sample, Samples, StopCause};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::model::redact;
@@ -319,7 +319,20 @@ impl Record {
 
     /// When the load ended, or was planned to.
     pub fn load_end(&self) -> Nanos {
-        self.merged_to.unwrap_or(self.header.plan.end)
+        let planned = self.header.plan.end;
+        let ended = || self.ended_early().map_or(planned, |at| at.min(planned));
+        self.merged_to.unwrap_or_else(ended)
+    }
+
+    /// When the load of a run was ended that did not come to its planned end; none where it
+    /// was stopped with what was under way.
+    fn ended_early(&self) -> Option<Nanos> {
+        let (_, last) = self.events.last()?;
+        let early = matches!(last, Event::RunEnded { cause } if *cause != StopCause::Completed);
+        let mut ended = self.events.iter().rev().filter(|_| early);
+        ended
+            .find(|(_, event)| *event == Event::LoadEnded)
+            .map(|(at, _)| *at)
     }
 
     /// Whether the run was seen to its end, planned or not.

@@ -31,6 +31,22 @@ pub struct LibraryEntry {
     pub live: Option<WhatIf>,
 }
 
+impl LibraryEntry {
+    /// Whether a table is of the scenario and its variants as they are now.
+    pub fn is_current(&self, found: &WhatIf) -> bool {
+        let rows = std::iter::once(&found.base).chain(&found.alone);
+        let plans = std::iter::once(&self.plan).chain(&self.variants);
+        let rows = rows.map(|row| (row.measures.first(), row.plan.as_str()));
+        let plans: Vec<_> = plans
+            .map(|plan| {
+                let variant = plan.variant.as_ref();
+                (variant.map(|it| &it.name), plan.fingerprint())
+            })
+            .collect();
+        rows.eq(plans.iter().map(|(name, plan)| (*name, plan.as_str())))
+    }
+}
+
 /// The entries by mechanism, in the order in which each comes first.
 fn groups(entries: &[LibraryEntry]) -> Vec<(&str, Vec<&LibraryEntry>)> {
     let mut groups: Vec<(&str, Vec<&LibraryEntry>)> = Vec::new();
@@ -121,17 +137,25 @@ fn chapter(text: &mut String, entry: &LibraryEntry) {
         "- Run it: `threadbare run {name}` ({} of load), or `threadbare simulate {name}`",
         plan.end
     );
-    if entry.simulated.is_none() {
+    let current = |found: &&WhatIf| entry.is_current(found);
+    let simulated = entry.simulated.as_ref().filter(current);
+    let live = entry.live.as_ref().filter(current);
+    if simulated.is_none() {
+        let why = match entry.simulated {
+            None => "Not simulated yet",
+            Some(_) => "Simulated in an older version only, whose figures are left out",
+        };
         let _ = writeln!(
             text,
-            "- Not simulated yet: `threadbare variants {name} --simulated --seeds 200`"
+            "- {why}: `threadbare variants {name} --simulated --seeds 200`"
         );
     }
-    if entry.live.is_none() {
-        let _ = writeln!(
-            text,
-            "- Not run live with its variants yet: `threadbare variants {name} --seeds 5`"
-        );
+    if live.is_none() {
+        let why = match entry.live {
+            None => "Not run live with its variants yet",
+            Some(_) => "Run live in an older version only, whose figures are left out",
+        };
+        let _ = writeln!(text, "- {why}: `threadbare variants {name} --seeds 5`");
     }
     text.push('\n');
     for variant in entry.variants.iter().filter_map(|it| it.variant.as_ref()) {
@@ -142,21 +166,26 @@ fn chapter(text: &mut String, entry: &LibraryEntry) {
             cell(&variant.about)
         );
     }
-    for (how, found) in [("Simulated", &entry.simulated), ("Live", &entry.live)] {
+    for (how, found) in [("Simulated", simulated), ("Live", live)] {
         if let Some(found) = found {
-            table(text, how, found);
+            table(text, how, found, entry);
         }
     }
 }
 
-/// What a scenario and its variants came to.
-fn table(text: &mut String, how: &str, found: &WhatIf) {
+/// What a scenario and its variants came to; the verdicts that they declare are those of now.
+fn table(text: &mut String, how: &str, found: &WhatIf, entry: &LibraryEntry) {
     let seeds = plural(found.seeds.len() as u64, "seed");
     let _ = writeln!(text, "\n{how}, with {seeds}:\n");
     let columns = what_if::COLUMNS.map(|(name, _)| name);
     let _ = writeln!(text, "| {} |", columns.join(" | "));
     let _ = writeln!(text, "|---|---|---:|---:|---:|---:|---:|");
-    let rows: Vec<&Row> = std::iter::once(&found.base).chain(&found.alone).collect();
+    let rows = std::iter::once(&found.base).chain(&found.alone);
+    let plans = std::iter::once(&entry.plan).chain(&entry.variants);
+    let rows: Vec<Row> = rows
+        .zip(plans)
+        .map(|(row, plan)| row.clone().declaring(plan))
+        .collect();
     for row in &rows {
         let cells = what_if::cells(row).map(|it| cell(&it));
         let _ = writeln!(text, "| {} |", cells.join(" | "));
@@ -165,7 +194,7 @@ fn table(text: &mut String, how: &str, found: &WhatIf) {
 }
 
 /// A bar of characters for each row: the operations that were lost.
-fn bars(text: &mut String, rows: &[&Row]) {
+fn bars(text: &mut String, rows: &[Row]) {
     let most = rows.iter().map(|row| row.lost.median).fold(1.0, f64::max);
     let name = |row: &Row| match row.measures.first() {
         Some(name) => name.clone(),
@@ -202,6 +231,8 @@ fn capital(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::analysis::Outcome;
+    use crate::model::Variant;
 
     fn entry(name: &str, mechanism: &str, seen: &[&str]) -> LibraryEntry {
         LibraryEntry {
@@ -235,5 +266,66 @@ mod tests {
             document.contains("| workers are busy \\| the load is gone | [one](#one) | retries |")
         );
         assert_eq!(document.matches("Not simulated yet").count(), 3);
+    }
+
+    #[test]
+    fn a_table_of_an_older_version_is_left_out_and_said_to_be() {
+        let row = |plan: &Plan| {
+            let named = plan.variant.as_ref();
+            let named = named.map(|it| (it.name.as_str(), it.about.as_str()));
+            let named: Vec<_> = named.into_iter().collect();
+            let outcome = Outcome {
+                verdict: IncidentVerdict::Metastable,
+                lost: 7,
+                scheduled: 9,
+                recovery_s: None,
+                recovery_censored_after_s: None,
+                calm_p99_ms: None,
+                calm_saturation: None,
+            };
+            Row {
+                plan: plan.fingerprint(),
+                ..Row::of(&named, &[outcome.clone()], &[outcome]).unwrap()
+            }
+        };
+        let mut own = entry("one", "retries", &[]);
+        let mut variant = own.plan.clone();
+        variant.variant = Some(Variant {
+            name: "no retries".into(),
+            ..Variant::default()
+        });
+        variant.load.connections += 1;
+        let found = WhatIf {
+            scenario: "one".into(),
+            title: String::new(),
+            live: false,
+            variants: true,
+            seeds: vec![1],
+            base: row(&own.plan),
+            alone: vec![row(&variant)],
+            pairs: Vec::new(),
+            inapplicable: Vec::new(),
+        };
+        own.variants = vec![variant];
+        own.simulated = Some(found.clone());
+        let current = document(&[own.clone()]);
+        assert!(current.contains("Simulated, with 1 seed"), "{current}");
+        assert!(!current.contains("older version"), "{current}");
+        let changes: [fn(&mut LibraryEntry); 4] = [
+            |entry| entry.plan.load.connections += 9,
+            |entry| entry.variants[0].load.connections += 9,
+            |entry| entry.variants[0].variant = None,
+            |entry| entry.variants.clear(),
+        ];
+        for (number, change) in changes.iter().enumerate() {
+            let mut changed = own.clone();
+            change(&mut changed);
+            let older = document(&[changed]);
+            assert!(!older.contains("Simulated, with"), "{number}: {older}");
+            assert!(
+                older.contains("- Simulated in an older version only"),
+                "{number}: {older}"
+            );
+        }
     }
 }

@@ -11,7 +11,8 @@ use super::meaning::Reader;
 use super::target;
 use crate::model::{
     Action, Bound, Cause, ClientsAction, Expectation, Figure, FleetAction, GaugeSource,
-    IncidentVerdict, Load, ProcessFault, Signal, Surge, SustainingEffect, TargetAction, When, Word,
+    IncidentVerdict, Load, ProcessFault, Signal, Surge, SustainingEffect, TELEMETRY_SETTING,
+    TargetAction, When, Word,
 };
 use crate::plan::Entry;
 use crate::units::Nanos;
@@ -49,6 +50,7 @@ pub(super) fn read(
     let entries: Option<Vec<&Entry>> = entries.collect();
     let Some(entries) = entries else { return };
     actions(reader, file, &entries);
+    telemetry(reader, file, &entries);
     let incident = Incident {
         file,
         entries: &entries,
@@ -218,6 +220,29 @@ fn actions(reader: &mut Reader, file: &File, entries: &[&Entry]) {
         if let Some((message, suggestion)) = lack {
             reader.report(place, message, "nothing to act on", suggestion);
         }
+    }
+}
+
+/// Telemetry that no push switches on: it is off at first.
+fn telemetry(reader: &mut Reader, file: &File, entries: &[&Entry]) {
+    let fleet = file.target.as_ref();
+    let fleet = fleet.and_then(|target| target.value.fleet.as_ref());
+    let Some(telemetry) = fleet.and_then(|fleet| fleet.value.telemetry.as_ref()) else {
+        return;
+    };
+    let on = |entry: &&Entry| match &entry.action {
+        Action::Fleet(FleetAction::Push { set, .. }) => set
+            .get(TELEMETRY_SETTING)
+            .is_some_and(|value| value == "on"),
+        _ => false,
+    };
+    if !entries.iter().any(on) {
+        reader.report(
+            telemetry,
+            "this telemetry is off at first, and no push switches it on",
+            "without effect",
+            "push it: `do = \"push\"` and `set = { telemetry = \"on\" }` in the timeline",
+        );
     }
 }
 

@@ -2,9 +2,11 @@
 
 use threadbare::analysis::{Bucket, findings, series};
 use threadbare::model::Shape;
-use threadbare::record::{Backend, Event, Header, MemoryRecorder, StopCause, Tally};
+use threadbare::record::{
+    Backend, Counters, Event, Header, MemoryRecorder, Observer as _, StopCause, Tally,
+};
 use threadbare::sim::{Bounds, simulate};
-use threadbare::units::Rate;
+use threadbare::units::{Nanos, Rate};
 
 use crate::plan::{ms, plan};
 
@@ -39,6 +41,44 @@ fn what_was_added_up_is_one_bucket_and_the_plan_stays() {
     // The load surges, and in one bucket nothing is before or after.
     let phases = |record| findings(record).phases.len();
     assert_eq!((phases(&whole), phases(&merged)), (2, 1));
+}
+
+#[test]
+fn a_load_that_was_ended_early_is_final_where_it_had_its_drain() {
+    let header = Header::new(plan(50.0, ms(1_000)), Backend::Sim);
+    let mut memory = MemoryRecorder::default();
+    simulate(&header.plan, Bounds::default(), &mut memory, &mut |_, _| {
+        None
+    })
+    .unwrap();
+    let record = memory.into_record(header.clone());
+    // It was to last for ten seconds, and was ended after one.
+    let mut planned = header;
+    planned.plan.end = ms(10_000);
+    for (stopped, had_its_drain) in [(3_000, true), (2_999, false)] {
+        let mut tally = Tally::new(&planned.plan);
+        tally.event(Nanos::ZERO, &Event::LoadStarted);
+        for mut sample in &record.samples {
+            if let Counters::Operations(operations) = &mut sample.counters
+                && sample.from == ms(900)
+            {
+                // One never ends.
+                operations.succeeded -= 1;
+                operations.unfinished += 1;
+            }
+            tally.sample(&sample);
+        }
+        tally.event(ms(1_000), &Event::LoadEnded);
+        let cause = StopCause::Aborted {
+            because: "it is lost".into(),
+            expectation: true,
+        };
+        tally.event(ms(stopped), &Event::RunEnded { cause });
+        let whole = tally.into_records(planned.clone()).whole;
+        assert_eq!(whole.load_end(), ms(1_000));
+        let to = findings(&whole).phases.last().map(|phase| phase.to_s);
+        assert_eq!(to == Some(1.0), had_its_drain, "{to:?}");
+    }
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::{Command, Output, Stdio};
 use rustix::process::{Pid, Signal, kill_process};
 use threadbare::analysis::{Findings, Sweep, WhatIf};
 use threadbare::record::Backend;
+use threadbare::scenario;
 
 /// A fleet that a simulation is not done with soon: days of it.
 const ENDLESS: [&str; 10] = [
@@ -258,4 +259,70 @@ fn mistakes_are_told_before_anything_is_simulated() {
         assert!(said.contains(told), "{arguments:?}: {said}");
         assert!(!directory.exists(), "{arguments:?}");
     }
+}
+
+const WITH_A_VARIANT: &str = r#"
+title = "a"
+claim = "b"
+end = "10s"
+warm_up = "1s"
+
+[target.fleet]
+instances = 1
+
+[load]
+arrivals = "constant"
+rate = "20/s"
+mix = [{ weight = 1, request = "list tasks", role = "viewer" }]
+
+[[variant]]
+name = "more"
+about = "Half as many again."
+set = ["load.rate=30/s"]
+"#;
+
+#[test]
+fn a_table_of_variants_says_of_which_plans_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("mine.toml");
+    let path = file.to_str().unwrap();
+    let fingerprints = |text: &str| {
+        fs::write(&file, text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_threadbare"))
+            .args(["variants", path, "--fingerprints"])
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", error(&output));
+        let lines = String::from_utf8(output.stdout).unwrap();
+        let lines = lines.lines().map(|line| line.split_once('\t').unwrap());
+        lines
+            .map(|(plan, name)| (plan.to_owned(), name.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let told = fingerprints(WITH_A_VARIANT);
+    let names: Vec<&str> = told.iter().map(|(_, name)| name.as_str()).collect();
+    assert_eq!(names, ["unchanged", "more"]);
+    assert_eq!(
+        scenario::load(path, false).unwrap().fingerprint(),
+        told[0].0
+    );
+    assert_ne!(told[0].0, told[1].0);
+    // What was tried is in the table.
+    let directory = folder.path().join("tried");
+    threadbare("variants", path, &directory)
+        .args(["--simulated", "--seeds", "1"])
+        .output()
+        .unwrap();
+    let found: WhatIf = serde_json::from_str(&text(&directory, "variants.json")).unwrap();
+    assert_eq!(
+        (&found.base.plan, &found.alone[0].plan),
+        (&told[0].0, &told[1].0)
+    );
+    // Prose and a comment are no other plan, and a rate is: of the one whose rate it is.
+    let retold = WITH_A_VARIANT.replace("Half as many again.", "More of it.");
+    let retold = retold.replace("claim = \"b\"", "claim = \"c\" # as it was seen");
+    assert_eq!(fingerprints(&retold), told);
+    let faster = fingerprints(&WITH_A_VARIANT.replace("20/s", "25/s"));
+    assert_ne!(faster[0], told[0]);
+    assert_eq!(faster[1], told[1]);
 }

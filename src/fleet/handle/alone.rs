@@ -38,12 +38,15 @@ use crate::fleet::control;
 use crate::fleet::database::Tokens;
 use crate::fleet::wire::{Request, Response};
 use crate::model::fault::FleetFaultKind;
-use crate::model::{Action, FleetAction, ServiceAction, SlowPart};
+use crate::model::{Action, FleetAction, ReleasePolicy, ServiceAction, SlowPart};
 use crate::record::{Event, Outcome};
 use crate::units::{Nanos, Ratio, UnitError};
 
 /// How long after the flag was raised, or a process died, it may go unnoticed.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often an autoscaler looks at how busy the workers are: as often as gauges are read in a
+/// run whose file says nothing else.
+const SCALE_EVERY: Nanos = Nanos::from_secs(1);
 /// The author of what is done through the control listener.
 const AUTHOR: &str = "control";
 
@@ -62,7 +65,7 @@ pub struct StandaloneFleet {
 
 /// Starts a fleet, tells `on_ready` where it is, and serves it until `stop` is
 /// raised, which also interrupts the set-up; `on_event` is told when a process
-/// dies or is restarted.
+/// dies or is restarted. `release`: what its release system demands.
 ///
 /// When it returns, nothing is left of the fleet: `launch.on_process` has been
 /// dropped, and the control listener answers 503 until this process ends.
@@ -72,6 +75,7 @@ pub struct StandaloneFleet {
 /// Where the fleet cannot be started.
 pub fn serve_alone(
     launch: Launch<'_>,
+    release: ReleasePolicy,
     stop: &AtomicBool,
     on_ready: &mut dyn FnMut(&StandaloneFleet),
     on_event: impl Fn(Event) + Send + Sync + 'static,
@@ -85,6 +89,7 @@ pub fn serve_alone(
         Err(_) if stop.load(Ordering::Relaxed) => return Ok(()),
         Err(error) => return Err(error),
     };
+    fleet.govern(release);
     fleet.supervise()?;
     let on_event = Arc::new(on_event);
     // The listener lives as long as the process, and must not keep the fleet.
@@ -101,9 +106,16 @@ pub fn serve_alone(
         token_file: fleet.token_file().to_owned(),
         tokens: fleet.tokens().clone(),
     });
+    let mut read = Nanos::ZERO;
     while !stop.load(Ordering::Relaxed) {
         for event in fleet.news().into_iter().chain(fleet.dead()) {
             on_event(event);
+        }
+        let now = fleet.clock().now();
+        if fleet.scaler.is_some() && now >= read.saturating_add(SCALE_EVERY) {
+            // Nobody else reads the gauges; what cannot be read moves nothing.
+            drop(fleet.sample(read, now));
+            read = now;
         }
         fleet.ending.pause(LOOK_EVERY);
     }

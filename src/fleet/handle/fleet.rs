@@ -11,10 +11,10 @@ use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Condvar, Mutex};
+use std::sync::{Condvar, Mutex, OnceLock};
 use std::time::Duration;
 
-use super::autoscaler::Scaler;
+use super::autoscaler::{Looks, Scaler};
 use super::gauges::Books;
 use super::launch::Starter;
 use super::part::{Part, Starting};
@@ -38,6 +38,9 @@ pub struct Process {
     pub pid: u32,
 }
 
+/// Hears what happens to instances by themselves.
+pub(super) type Listener = Box<dyn Fn(Event) + Send + Sync>;
+
 /// A running fleet. Dropping it ends every process.
 pub struct Fleet {
     pub(super) spec: FleetSpec,
@@ -52,6 +55,12 @@ pub struct Fleet {
     /// What changes the number of instances, where something does; taken after
     /// `restarting`.
     pub(super) scaler: Option<Mutex<Scaler>>,
+    /// Where it is told how busy the workers are, once it is at work.
+    pub(super) looks: OnceLock<Looks>,
+    /// What it did, until it is told.
+    pub(super) scaled: Mutex<Vec<Event>>,
+    /// Who is told at once what happens to instances by themselves.
+    pub(super) listener: OnceLock<Listener>,
     pub(super) ending: Ending,
     pub(super) starter: Starter,
     pub(super) tokens: Tokens,
@@ -172,6 +181,21 @@ impl Fleet {
     /// From now on the release system demands what this policy says.
     pub fn govern(&self, policy: ReleasePolicy) {
         lock(&self.in_force).govern(policy);
+    }
+
+    /// From now on `listener` hears at once what happens to instances by themselves, in place
+    /// of who asks for [`Fleet::news`].
+    pub(crate) fn tell(&self, listener: impl Fn(Event) + Send + Sync + 'static) {
+        // The first one hears it all.
+        let _ = self.listener.set(Box::new(listener));
+    }
+
+    /// Tells it at once, or keeps it for who asks.
+    pub(super) fn happened(&self, event: Event) {
+        match self.listener.get() {
+            Some(listener) => listener(event),
+            None => lock(&self.scaled).push(event),
+        }
     }
 
     /// The processes that run now.

@@ -156,8 +156,7 @@ impl Fleet {
                 results.push(Err(Event::ScrapeFailed { source, cause }));
             }
         }
-        let scaled = self.autoscale(from, to, busy_share(results.iter().flatten()));
-        results.extend(scaled.into_iter().map(Err));
+        self.look_at_load((from, to, busy_share(results.iter().flatten())));
         results
     }
 

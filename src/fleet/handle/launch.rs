@@ -7,8 +7,8 @@
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use rand::RngExt as _;
@@ -141,6 +141,9 @@ impl Fleet {
             puts: AtomicU64::new(0),
             rotation: Mutex::new(rotation),
             scaler: Scaler::new(&spec),
+            looks: OnceLock::new(),
+            scaled: Mutex::default(),
+            listener: OnceLock::new(),
             instances,
             address: balancer.address,
             balancer: Slot::new(BALANCER.into(), balancer),

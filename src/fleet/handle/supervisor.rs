@@ -35,12 +35,14 @@ pub(super) enum Crash {
 }
 
 impl Fleet {
-    /// Supervises the instances for as long as the fleet is there.
+    /// Supervises the instances for as long as the fleet is there, and has its autoscaler
+    /// follow the load.
     ///
     /// # Errors
     ///
     /// Where no thread can be started.
     pub fn supervise(self: &Arc<Self>) -> Result<()> {
+        self.follow_load()?;
         let fleet = Arc::downgrade(self);
         let run = move || {
             while let Some(fleet) = fleet.upgrade() {
@@ -48,6 +50,7 @@ impl Fleet {
                     return;
                 }
                 let busy = fleet.look_after();
+                fleet.tell_news();
                 // Not kept while it waits, so that the fleet ends with its last user.
                 drop(fleet);
                 thread::sleep(if busy { LOOK_EVERY } else { IDLE_EVERY });
@@ -126,14 +129,23 @@ impl Fleet {
             lock(&slot.state).deaths.push(reason);
         }
         lock(&slot.state).crash = None;
+        self.tell_news();
     }
 
-    /// What became of instances that crashed, each once.
+    /// What became of instances that crashed, and what the autoscaler did, each once.
     pub fn news(&self) -> Vec<Event> {
         let slots = self.instances.iter();
         slots
             .flat_map(|slot| std::mem::take(&mut lock(&slot.state).news))
+            .chain(std::mem::take(&mut *lock(&self.scaled)))
             .collect()
+    }
+
+    /// Tells it to who wants to hear it at once: its instant is in the journal.
+    fn tell_news(&self) {
+        if let Some(listener) = self.listener.get() {
+            self.news().into_iter().for_each(listener);
+        }
     }
 }
 

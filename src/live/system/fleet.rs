@@ -38,6 +38,11 @@ pub(super) fn begin(start: &Start<'_>) -> Result<Arc<dyn SystemUnderTest>> {
         }),
     })?;
     fleet.govern(start.plan.release);
+    let news_to = start.messages.clone();
+    fleet.tell(move |event| {
+        // The conductor may have stopped already; then nobody records it.
+        let _ = news_to.send(Message::Event(event));
+    });
     let fleet = Arc::new(fleet);
     fleet.supervise()?;
     Ok(fleet)
@@ -74,7 +79,7 @@ impl SystemUnderTest for Fleet {
                 ends_the_run,
             }
         };
-        // Who crashes by a fault is started again.
+        // Who crashes by a fault is started again, and was mostly told of already.
         let crashed = self.news().into_iter().map(death(false));
         let dead = Self::dead(self).into_iter().map(death(true));
         crashed.chain(dead).collect()

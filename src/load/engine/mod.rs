@@ -251,6 +251,7 @@ impl Engine {
         while let Ok(command) = self.commands.try_recv() {
             match command {
                 Command::Act(action) => self.clients.act(action, &mut self.sockets),
+                Command::EndLoad { at, drained } => self.clients.end_load(at, drained),
                 Command::Stop => self.stopped = true,
             }
         }

@@ -143,9 +143,9 @@ pub(in crate::scenario) struct Fleet {
     #[serde(skip_serializing_if = "Balancer::is_usual")]
     pub(in crate::scenario) balancer: Balancer,
     /// What instances ask of the identity service while the setting `telemetry` is "on",
-    /// which it is from the start in no fleet.
+    /// which it is from the start in no fleet: a push has to switch it on.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(in crate::scenario) telemetry: Option<Telemetry>,
+    pub(in crate::scenario) telemetry: Option<Spanned<Telemetry>>,
     /// What adds and removes instances. Without it, their number stays.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(in crate::scenario) autoscaler: Option<Spanned<Autoscaler>>,
@@ -396,8 +396,8 @@ impl Fleet {
             }),
             balancer: self.balancer.spec(),
             telemetry: self.telemetry.as_ref().map(|telemetry| TelemetrySpec {
-                calls: telemetry.calls,
-                every: telemetry.every.0.0,
+                calls: telemetry.value.calls,
+                every: telemetry.value.every.0.0,
             }),
             autoscaler: self.autoscaler.as_ref().map(|it| AutoscalerSpec {
                 least: it.value.least,

@@ -119,6 +119,9 @@ pub(super) struct Fleet {
     releases: Releases,
     /// Sessions that are set up: the attempt that holds each, and its instance.
     sessions: BTreeMap<u32, Session>,
+    /// Connections that stay open since nobody ever answers what came on them: the attempt
+    /// that waits for it, and whose they are.
+    unanswered: BTreeMap<u32, u32>,
     restart: Option<Restart>,
     /// What is to come of its waits.
     pub(super) calendar: Calendar,
@@ -165,6 +168,7 @@ impl Fleet {
             identity: Identity::new(spec, seed),
             releases: Releases::default(),
             sessions: BTreeMap::new(),
+            unanswered: BTreeMap::new(),
             restart: None,
             calendar,
             answers: VecDeque::new(),
@@ -278,8 +282,21 @@ impl Fleet {
     /// What the job came on is kept where it is answered, but for a check's; where nobody
     /// ever answers it, its caller closes it in the end.
     fn ends(&mut self, now: Nanos, job: &Job, answered: bool) {
-        let kept = answered && Checks::instance(job.caller).is_none();
+        if !answered {
+            return self.never_answers(now, job.caller, job.link);
+        }
+        let kept = Checks::instance(job.caller).is_none();
         self.unlink(now, job.link, kept);
+    }
+
+    /// This connection is open until who waits for an answer on it waits no more.
+    fn never_answers(&mut self, now: Nanos, attempt: u32, link: u32) {
+        let waits = attempt != NONE && Checks::instance(attempt).is_none();
+        if waits && link != NONE {
+            self.unanswered.insert(attempt, link);
+        } else {
+            self.unlink(now, link, false);
+        }
     }
 
     fn waits(&self, job: u32, attempt: u32) -> bool {
@@ -306,6 +323,9 @@ impl Fleet {
     pub(super) fn left(&mut self, now: Nanos, attempt: u32) {
         if let Some(session) = self.sessions.remove(&attempt) {
             self.unlink(now, session.link, false);
+        }
+        if let Some(link) = self.unanswered.remove(&attempt) {
+            self.unlink(now, link, false);
         }
         self.load.ends(attempt);
     }

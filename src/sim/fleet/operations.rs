@@ -171,8 +171,9 @@ impl Fleet {
         }
     }
 
-    /// Who holds a session on the instance loses it.
+    /// Who holds a session on the instance loses it. Its connections are closed.
     pub(super) fn end_sessions(&mut self, index: usize) {
+        self.unanswered.retain(|_, link| *link as usize != index);
         let sessions = self.sessions.iter();
         let lost: Vec<u32> = sessions
             .filter(|(_, session)| session.instance as usize == index)

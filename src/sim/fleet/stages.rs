@@ -193,12 +193,16 @@ impl Fleet {
             let session = job.as_ref().is_some_and(|job| job.call == Call::Session);
             let link = job.map_or(NONE, |job| std::mem::replace(&mut job.link, NONE));
             let caller = own.lose(now, place.worker, &mut self.jobs);
-            if session && answer.is_none() {
-                self.hold_session(now, caller.unwrap_or(NONE), place.instance, link);
-                return;
-            }
+            let Some(answer) = answer else {
+                let caller = caller.unwrap_or(NONE);
+                return if session {
+                    self.hold_session(now, caller, place.instance, link);
+                } else {
+                    self.never_answers(now, caller, link);
+                };
+            };
             self.unlink(now, link, true);
-            if let (Some(caller), Some(answer)) = (caller, answer) {
+            if let Some(caller) = caller {
                 self.answer(caller, answer);
             }
             return;

@@ -2,6 +2,7 @@
 
 use std::sync::mpsc::channel;
 
+use super::held::HeldAnswers;
 use crate::plan::{monitor, ms, plan};
 use crate::server::{ScriptedAnswer, Server};
 use crate::told::{GeneratorRecord, run, setup, setup_in, start};
@@ -88,6 +89,47 @@ fn a_stop_ends_at_once_and_accounts_for_everything() {
         told.operations.scheduled
     );
     assert_eq!(told.load_ended, 0);
+}
+
+#[test]
+fn an_end_lets_what_is_under_way_end() {
+    let held = HeldAnswers::default();
+    let server = Server::start({
+        let held = held.clone();
+        move |_| {
+            held.wait();
+            ScriptedAnswer::status(200)
+        }
+    });
+    let mut plan = plan(200.0, ms(60_000));
+    plan.load.client.timeout = ms(30_000);
+    plan.drain = ms(30_000);
+    let (updates, receiver) = channel();
+    let generator = start(&setup(&plan, server.address()), updates);
+    let (sender, forwarded) = channel();
+    let mut ordered = false;
+    for update in &receiver {
+        if !ordered && server.requests().len() >= 5 {
+            // An instant that has passed: it ends when it hears of it.
+            generator.command(Command::EndLoad {
+                at: Nanos::ZERO,
+                drained: ms(60_000),
+            });
+            ordered = true;
+        }
+        if update == Update::LoadEnded {
+            assert!(ordered);
+            held.let_go();
+        }
+        sender.send(update).unwrap();
+    }
+    drop(sender);
+    let told = GeneratorRecord::gather(&plan, &forwarded);
+    generator.join().unwrap();
+    let scheduled = told.operations.scheduled;
+    assert!((5..2_000).contains(&scheduled), "{scheduled}");
+    assert_eq!(told.operations.succeeded, scheduled);
+    assert_eq!((told.operations.unfinished, told.load_ended), (0, 1));
 }
 
 #[test]

@@ -89,10 +89,8 @@ fn a_load_ends_as_soon_as_an_expectation_can_no_longer_hold() {
     let url = format!("http://{}/", server.address());
     let folder = tempfile::tempdir().unwrap();
     let load = |share: &str| {
-        // In a run directory: without one all is a single interval, which is not final while
-        // an operation is under way at the stop.
         let words = ["load", &url, "-R", "100", "-d", "30s", "--json", "--abort"];
-        let expected = ["--out", "run", "--expect", "p99 <= 1s", "--expect", share];
+        let expected = ["--expect", "p99 <= 1s", "--expect", share];
         let output = threadbare(folder.path(), &[&words[..], &expected].concat());
         let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(output.status.code(), Some(99), "{summary}");

@@ -2,9 +2,10 @@
 
 use threadbare::analysis::{Findings, findings};
 use threadbare::record::{Counters, GaugeCounters};
+use threadbare::scenario;
 
 use super::builder::Run;
-use super::observed::{CALM, gauges, record, with};
+use super::observed::{CALM, Second, gauges, record, with};
 
 /// Sixty seconds with the readings of `puma` that each second has.
 fn read(run: Run, each: impl Fn(u64) -> Option<GaugeCounters>) -> Findings {
@@ -81,6 +82,58 @@ fn a_page_without_one_of_its_gauges_is_a_gap() {
     let phase = &found.phases[0];
     assert_eq!(found.unread_s(&found.gauge_gaps[0].source, phase), 1.0);
     assert!(said(&found, "no value").contains("for 1 s in all (1 gap,"));
+}
+
+/// A page of the target itself, one beside it, and a target that answers nobody from 31 s to
+/// 34 s.
+#[test]
+fn a_page_that_the_blocked_target_serves_itself_is_told_as_such() {
+    let text = |page: &str| {
+        format!(
+            "title = 'a'\nclaim = 'b'\nend = '60s'\n[target]\nurl = 'http://127.0.0.1:8461'\n\
+             [[gauges]]\nname = 'puma'\nurl = 'http://127.0.0.1:{page}'\nbusy = 'busy'\n\
+             workers = '2'\n[load]\nrate = '6/s'\n[[load.operation]]\nname = 'item'\n\
+             [[load.operation.step]]\nrequest = 'GET /item'\n"
+        )
+    };
+    let found = |page: &str, blocked: bool| {
+        let mut seconds = [CALM; 60];
+        if blocked {
+            seconds[31..34].fill(Second {
+                answered: 0,
+                in_flight: 8,
+                ..CALM
+            });
+        }
+        let plan = scenario::parse("a", "a.toml", &text(page));
+        let plan = plan.unwrap_or_else(|it| panic!("{}", it.render(false)));
+        let mut record = record(Run::steady(), &seconds);
+        record.header.plan.story = None;
+        record.header.plan.target = plan.target;
+        record.header.plan.gauges = plan.gauges;
+        findings(&with(record, "puma", |index| {
+            Some(Counters::Gauges(if (30..34).contains(&index) {
+                failed(2)
+            } else {
+                gauges(2, 0)
+            }))
+        }))
+    };
+    let own = found("8461/metrics", true);
+    assert_eq!(gaps(&own), [(30.0, 34.0, 8)]);
+    assert!((own.gauge_gaps[0].unanswered_s - 3.0).abs() < 1e-9);
+    assert_eq!(
+        said(&own, "no value"),
+        "The gauges of `puma` have no value for 4 s in all (1 gap, the first at 30.0 s): the \
+         target serves them itself, and for 3 s of that it answered nobody, so they have a value \
+         only when it is free."
+    );
+    // A page of another process may be broken for any reason, and so may one of a target
+    // that answers.
+    for (page, blocked) in [("9000/metrics", true), ("8461/metrics", false)] {
+        let other = said(&found(page, blocked), "no value");
+        assert!(other.ends_with("what was then is unknown."), "{other}");
+    }
 }
 
 #[test]

@@ -15,13 +15,13 @@ use super::builder::{Run, SECOND, admit, applied, close, expect, sample, values}
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Second {
     /// Asked for.
-    asked: u64,
+    pub(super) asked: u64,
     /// Answered.
-    answered: u64,
+    pub(super) answered: u64,
     /// Requests in flight at its end.
-    in_flight: u64,
+    pub(super) in_flight: u64,
     /// Service time of what was answered.
-    service_ms: u64,
+    pub(super) service_ms: u64,
 }
 
 /// A record of a load on the user's target.

@@ -6,7 +6,7 @@ mod script;
 
 use threadbare::model::SourceName;
 use threadbare::plan::ClosedLoop;
-use threadbare::record::{Counters, Histogram, Measure};
+use threadbare::record::{Counters, Histogram, Measure, OperationCounters};
 use threadbare::units::Nanos;
 
 use crate::conformance::{self, Reply};
@@ -135,6 +135,85 @@ fn what_is_sent_again_is_within_the_bound() {
     // What is not kept cannot go stale.
     plan.load.drive.fresh_connections = true;
     assert_eq!((most, plan.requests_max_per_second()), (200.0, 100.0));
+}
+
+/// What a load came to whose clients were told to end it: its operations, where the last
+/// bucket of them ends, and when all was over.
+fn ended(script: &Script<'_>) -> (OperationCounters, Nanos, Nanos) {
+    let mut all = OperationCounters::default();
+    let (mut last, mut over) = (Nanos::ZERO, Nanos::ZERO);
+    for sample in &script.samples {
+        match &sample.counters {
+            Counters::Operations(operations) => {
+                all.merge(operations);
+                last = last.max(sample.to);
+            }
+            Counters::Attempts(_) => over = over.max(sample.to),
+            _ => {}
+        }
+    }
+    (all, last, over)
+}
+
+/// Evenly spaced operations, the first after 5 ms and one each 10 ms; nothing starts at the
+/// end or later.
+#[test]
+fn a_load_that_is_ended_early_is_whole_up_to_its_end() {
+    // Told at, to end at, with a drain until; the reply: operations, succeeded, the last
+    // bucket's end, and when all was over.
+    for (told, reply, expected) in [
+        // all is answered after the end
+        (
+            (1_005, 1_010, 3_010),
+            Reply::Late(200, 200),
+            (101, 101, 1_010, 1_205),
+        ),
+        // nothing is, and the drain ends it
+        (
+            (1_005, 1_010, 3_010),
+            Reply::Silence,
+            (101, 0, 1_010, 3_010),
+        ),
+        // heard of too late: what has started stays
+        (
+            (1_055, 1_000, 3_000),
+            Reply::Late(200, 200),
+            (106, 106, 1_056, 1_255),
+        ),
+        // the planned end comes before
+        (
+            (1_005, 60_000, 70_000),
+            Reply::Late(200, 200),
+            (500, 500, 5_000, 5_195),
+        ),
+    ] {
+        let plan = plan(100.0, ms(5_000));
+        let mut script = Script::new(&plan, Box::new(move |_| reply));
+        let (at, end, drained) = told;
+        script.ended = Some((ms(at), ms(end), ms(drained)));
+        run(&plan, &mut script);
+        let (all, last, over) = ended(&script);
+        let (scheduled, succeeded, end, stop) = expected;
+        assert_eq!((all.scheduled, all.succeeded), (scheduled, succeeded));
+        assert_eq!(all.unfinished, scheduled - succeeded, "{told:?}");
+        assert_eq!((last, over), (ms(end), ms(stop)), "{told:?}");
+    }
+}
+
+#[test]
+fn users_of_a_closed_loop_ask_no_more_once_their_load_is_ended() {
+    let mut plan = plan(1.0, ms(5_000));
+    plan.load.drive.closed = Some(ClosedLoop {
+        users: 1,
+        think: Nanos::ZERO,
+    });
+    let mut script = Script::new(&plan, Box::new(|_| Reply::Late(200, 100)));
+    script.ended = Some((ms(1_005), ms(1_010), ms(3_010)));
+    run(&plan, &mut script);
+    let (all, last, over) = ended(&script);
+    // One each tenth of a second, from zero on; an interval has a millisecond at least.
+    assert_eq!((all.scheduled, all.succeeded), (11, 11));
+    assert_eq!((last, over), (ms(1_010), ms(1_101)));
 }
 
 /// All values of a measure of users' samples.

@@ -46,6 +46,8 @@ pub(super) struct Script<'a> {
     pub(super) notes: bool,
     /// For how long it holds up each attempt while its connection is made.
     pub(super) held: Nanos,
+    /// When the clients are told to end the load: at which instant, with its drain until when.
+    pub(super) ended: Option<(Nanos, Nanos, Nanos)>,
     turns: usize,
     next_reply: Box<dyn FnMut(u64) -> Reply + 'a>,
     connections: usize,
@@ -72,6 +74,7 @@ impl<'a> Script<'a> {
             delays: vec![0],
             notes: true,
             held: Nanos::ZERO,
+            ended: None,
             turns: 0,
             next_reply,
             connections: plan.load.connections as usize,
@@ -261,9 +264,13 @@ pub(super) fn run(plan: &Plan, script: &mut Script<'_>) {
             break;
         }
         let reply = script.replies.peek().map_or(Nanos::MAX, |it| it.0.0);
-        let next = clients.next_instant().min(reply);
+        let told = script.ended.map_or(Nanos::MAX, |(told, ..)| told);
+        let next = clients.next_instant().min(reply).min(told);
         script.advance(next);
         clients.now(script);
+        if let Some((_, at, drained)) = script.ended.take_if(|(told, ..)| *told <= script.now) {
+            clients.end_load(at, drained);
+        }
         clients.settle(script.now, script);
         if reply <= script.now {
             let Reverse((came, number)) = script.replies.pop().unwrap();

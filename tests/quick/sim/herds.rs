@@ -185,6 +185,13 @@ fn telemetry_asks_while_the_setting_says_so() {
     assert_eq!(verified[22..26], [100; 4], "{verified:?}");
     let none = mistakes(switched);
     assert!(none.contains("no telemetry"), "{none}");
+    let off = "[[timeline]]\nat = '10s'\ndo = 'push'\nset = { telemetry = 'off' }\n";
+    for never in ["", off] {
+        let found = mistakes(&format!("{TELEMETRY}{never}"));
+        assert!(found.contains("no push switches it on"), "{found}");
+        // At its key, in the line of the table.
+        assert!(found.contains("[target.fleet.telemetry]"), "{found}");
+    }
 }
 
 #[test]

@@ -175,6 +175,15 @@ fn connections_past_the_limit_on_descriptors_wait_until_another_closes() {
     let (record, found) = run_with("", &format!("{spare}{RESTART}"));
     assert!(errors(&found, "restarted") < 0.3);
     assert_eq!(accepts_failed(&record), 0);
+    // What nobody ever answers stays open until its caller, who waits for a second, closes it:
+    // a hundred on each instance.
+    let hangs = "[[timeline]]\nat = '12s'\ndo = 'push'\n\
+                 set = { 'authorization.verification' = 'detached', \
+                 'authorization.unverified' = 'hang' }\n";
+    let (record, _) = run_with("", &format!("{spare}{hangs}"));
+    let failed = accepts_failed(&record);
+    assert!(failed > 100, "{failed}");
+    assert_adds_up(&record);
 }
 
 #[test]
