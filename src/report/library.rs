@@ -232,7 +232,7 @@ fn capital(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::analysis::Outcome;
-    use crate::model::Variant;
+    use crate::model::{IncidentVerdict, Variant};
 
     fn entry(name: &str, mechanism: &str, seen: &[&str]) -> LibraryEntry {
         LibraryEntry {
@@ -318,9 +318,9 @@ mod tests {
             |entry| entry.variants.clear(),
         ];
         for (number, change) in changes.iter().enumerate() {
-            let mut changed = own.clone();
-            change(&mut changed);
-            let older = document(&[changed]);
+            let mut entry = own.clone();
+            change(&mut entry);
+            let older = document(&[entry]);
             assert!(!older.contains("Simulated, with"), "{number}: {older}");
             assert!(
                 older.contains("- Simulated in an older version only"),

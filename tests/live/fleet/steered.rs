@@ -9,6 +9,7 @@ use std::time::Duration;
 use threadbare::bounds::LISTENER_CONNECTIONS_MAX;
 use threadbare::clock::Clock;
 use threadbare::fleet::{Launch, StandaloneFleet, serve_alone};
+use threadbare::model::ReleasePolicy;
 
 use crate::rig::{ask, small};
 
@@ -36,6 +37,7 @@ fn a_fleet_alone_can_be_steered_through_its_control_listener() {
             let on_event = |_| ();
             serve_alone(
                 launch,
+                ReleasePolicy::default(),
                 &stop,
                 &mut |alone| sender.send(alone.clone()).unwrap(),
                 on_event,
