@@ -285,7 +285,12 @@ mod tests {
             };
             Row {
                 plan: plan.fingerprint(),
-                ..Row::of(&named, &[outcome.clone()], &[outcome]).unwrap()
+                ..Row::of(
+                    &named,
+                    std::slice::from_ref(&outcome),
+                    std::slice::from_ref(&outcome),
+                )
+                .unwrap()
             }
         };
         let mut own = entry("one", "retries", &[]);
