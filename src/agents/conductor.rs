@@ -34,6 +34,8 @@ const CALL_EVERY: Duration = Duration::from_millis(50);
 const CALLS_LEAST: u32 = 6;
 /// So often what is due is looked for.
 const TICK: Duration = Duration::from_millis(10);
+/// How long agents may take to answer whoever engages them: they have answered a call just now.
+const OPEN_WITHIN: Nanos = Nanos::from_secs(10);
 /// How long clocks are measured before a load begins.
 const MEASURED_FOR: Nanos = Nanos::from_millis(600);
 /// How long agents may take to make ready: names are looked up, threads are not started yet.
@@ -439,7 +441,8 @@ async fn begin(engagement: &Engagement, purpose: String, load: bool) -> Result<S
         clock,
         finished: None,
     };
-    let opened = session.until(engagement.lease, Conducting::are_open).await;
+    let within = engagement.lease.min(OPEN_WITHIN);
+    let opened = session.until(within, Conducting::are_open).await;
     session.check(opened, "did not answer")?;
     if load {
         session.until(MEASURED_FOR, |_| false).await;
@@ -536,7 +539,7 @@ impl Session {
     async fn asked(&mut self, ask: Ask) {
         match ask {
             Ask::Prepare(order, tell) => {
-                self.conducting.prepare(&order);
+                self.conducting.prepare(self.clock.now(), &order);
                 let ready = self.until(READY_WITHIN, Conducting::are_ready).await;
                 let checked = self.check(ready, "did not make ready");
                 let _ = tell.send(checked.map(|()| self.conducting.round_trip()));
@@ -553,7 +556,7 @@ impl Session {
                 let now = self.clock.now();
                 self.conducting.begin(now, zero, (threads, places), tell);
             }
-            Ask::Command(command) => self.conducting.command(command),
+            Ask::Command(command) => self.conducting.command(self.clock.now(), command),
             Ask::HandOut(jobs, tell) => self.conducting.hand_out(Work::new(jobs, tell)),
             Ask::End => {}
         }

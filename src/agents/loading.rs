@@ -21,6 +21,8 @@ pub(super) struct Loading {
     view: Option<Box<dyn Observer + Send>>,
     /// Whether its zero has passed.
     has_begun: bool,
+    /// Whether it has ended: its machine is read no more.
+    has_ended: bool,
 }
 
 impl Loading {
@@ -53,6 +55,7 @@ impl Loading {
             read_to: Nanos::ZERO,
             view: plan.and_then(|plan| watch(plan)),
             has_begun: false,
+            has_ended: false,
         })
     }
 
@@ -64,6 +67,9 @@ impl Loading {
     /// Time has passed: what the machine did in the intervals that are over.
     pub(super) fn pass(&mut self) -> Option<Sample> {
         let now = self.begin();
+        if self.has_ended {
+            return None;
+        }
         self.read(Nanos(now.0 / self.interval.0 * self.interval.0))
     }
 
@@ -132,6 +138,7 @@ impl Loading {
     }
 
     fn ended(&mut self, cause: StopCause) {
+        self.has_ended = true;
         self.happened(&Event::RunEnded { cause });
         self.view = None;
     }

@@ -26,8 +26,15 @@ use crate::units::Nanos;
 
 /// Pieces of work that are under way at a time at most; conductors hand out one for each core.
 const TRIES_MAX: usize = 1024;
-/// Letters of what a conductor says that it engages an agent for.
-const PURPOSE_MAX: usize = 120;
+/// Letters of what a conductor says in words: what it engages an agent for, why it leaves.
+const TEXT_MAX: usize = 120;
+
+/// What a conductor says in words, as it may be shown: it may be anybody who can publish at
+/// the server.
+fn told(text: &str) -> String {
+    let letters = text.chars().filter(|letter| !letter.is_control());
+    letters.take(TEXT_MAX).collect()
+}
 
 /// What the work of an agent is carried out by, besides the load generator.
 #[derive(Clone)]
@@ -165,11 +172,12 @@ impl Serving {
 
     /// A conductor sent something.
     pub(super) fn arrived(&mut self, now: Nanos, bytes: &Bytes) {
+        // A machine that stood still finds old packets: they do not bring a lease back. Nor
+        // does whoever sends something else all the time.
+        self.lapse(now);
         let Ok(packet) = Packet::decode(bytes) else {
             return; // of another version, which `called` tells
         };
-        // A machine that stood still finds old packets: they do not bring a lease back.
-        self.lapse(now);
         let Header {
             session, ack, what, ..
         } = packet.header;
@@ -210,7 +218,7 @@ impl Serving {
                     Err(why) => self.let_go(&why, true),
                 }
             }
-            PacketKind::Leave { reason } => self.let_go(&reason, false),
+            PacketKind::Leave { reason } => self.let_go(&told(&reason), false),
             PacketKind::Open { .. } | PacketKind::Pong { .. } | PacketKind::Ack => {}
         }
         self.pump(now);
@@ -289,8 +297,7 @@ impl Serving {
     }
 
     fn open(&mut self, now: Nanos, session: String, lease: Nanos, purpose: &str) {
-        let purpose = purpose.chars().filter(|letter| !letter.is_control());
-        let purpose: String = purpose.take(PURPOSE_MAX).collect();
+        let purpose = told(purpose);
         let lease = lease.clamp(LEASES.0, LEASES.1);
         match &mut self.engaged {
             Some(engaged) if engaged.session == session => {

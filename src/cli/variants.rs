@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::by_agents::WorkByAgents;
 use super::chosen::Chosen;
 use super::simulate::Limits;
 use super::{Code, View};
@@ -57,6 +58,8 @@ pub(super) struct Arguments {
     allow_host: Vec<String>,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    by_agents: WorkByAgents,
 }
 
 /// A variant, or a setting of all of them.
@@ -154,6 +157,7 @@ impl Arguments {
         };
         let plans = self.plans(&chosen, &own, view)?;
         if !self.simulated {
+            self.by_agents.refuse_live()?;
             let options = run::Options {
                 allowed: self.allow_host,
                 ..view.options(self.out)
@@ -162,7 +166,10 @@ impl Arguments {
             let again = |plan: &Plan| command(&chosen, own.is_empty(), plan, &options.allowed);
             return live(&plans, seeds, ("variants", &again), &options);
         }
-        let options = view.options(self.out.clone());
+        let options = run::Options {
+            agents: self.by_agents.engagement()?,
+            ..view.options(self.out.clone())
+        };
         let seeds = self.seeds.unwrap_or(SEEDS);
         let tries = Tries {
             plans: &plans,
