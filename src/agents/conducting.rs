@@ -184,7 +184,7 @@ impl Conducting {
     /// do what the others do.
     fn order(&mut self, place: usize, now: Nanos, order: &Order) {
         if !self.peers[place].tell(order) {
-            self.lost(place, now, "it does not acknowledge what it is told");
+            self.lost(place, now, "it does not acknowledge its orders");
         }
     }
 

@@ -188,7 +188,7 @@ fn chosen(found: Vec<Found>, engagement: &Engagement, load: bool) -> Result<Vec<
             format!(", and {} wanted", are(wanted as u64))
         });
         let why = if why.is_empty() {
-            "; start others with `threadbare agent`".to_owned()
+            "; start more with `threadbare agent`".to_owned()
         } else {
             format!("; {}", why.join("; "))
         };

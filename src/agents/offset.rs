@@ -189,7 +189,7 @@ mod tests {
         #[test]
         fn the_true_offset_lies_within_the_bound(
             offset in -900_000_000_000i64..900_000_000_000,
-            ppm in -490i64..490,
+            ppm in -990i64..990,
             trips in prop::collection::vec((0u64..300_000_000, 0u64..50_000_000, 0u64..50_000_000), 1..60),
             at in 0u64..20_000_000_000,
         ) {

@@ -81,6 +81,8 @@ pub(super) enum Report {
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct LoadOrder {
     plan: Plan,
+    /// What each group of monitors requests: a plan is written without what may be secret.
+    probes: Vec<String>,
     /// Which of all threads are this agent's.
     pub portion: Portion,
     targets: Vec<SentTarget>,
@@ -136,6 +138,12 @@ impl LoadOrder {
             .map(|(setup, weight)| SentTarget::of(setup, *weight));
         Ok(Self {
             plan: first.plan.clone(),
+            probes: first
+                .plan
+                .monitors
+                .iter()
+                .map(|policy| policy.probe.clone())
+                .collect(),
             portion: Portion::WHOLE,
             targets: sent.collect::<Result<_>>()?,
             hosts: hosts.to_vec(),
@@ -160,7 +168,7 @@ impl LoadOrder {
         let allowed = AllowedHosts::of_scenario(&self.hosts, own_hosts);
         let setups = self.targets.iter().map(|target| {
             let setup = Setup {
-                plan: self.plan.clone(),
+                plan: self.plan(),
                 endpoint: target.endpoint(&allowed)?,
                 work: target.work(),
                 clock,
@@ -168,6 +176,16 @@ impl LoadOrder {
             Ok((setup, target.weight))
         });
         setups.collect()
+    }
+
+    /// The plan as the conductor has it, but for what users ask of its target, which each
+    /// target of the load has.
+    fn plan(&self) -> Plan {
+        let mut plan = self.plan.clone();
+        for (policy, probe) in plan.monitors.iter_mut().zip(&self.probes) {
+            policy.probe.clone_from(probe);
+        }
+        plan
     }
 
     /// The plan, with the connections that this portion may open: what its machine needs room
@@ -280,7 +298,7 @@ pub(super) fn only_here(targets: &[(Setup, u32)]) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ArrivalProcess, Load, Shape, Step};
+    use crate::model::{ArrivalProcess, Load, MonitorPolicy, Shape, Step};
     use crate::plan::{ClosedLoop, Drive};
     use crate::units::Rate;
 
@@ -331,10 +349,21 @@ mod tests {
 
     #[test]
     fn an_agent_has_the_plan_as_it_is_and_all_that_is_asked() {
-        let own = setup("127.0.0.1:8000", "127.0.0.1:8000");
+        let mut own = setup("127.0.0.1:8000", "127.0.0.1:8000");
+        // A query may be secret, so records have none.
+        own.plan.monitors.push(MonitorPolicy {
+            name: "monitors".into(),
+            probe: "/ready?key=s3cret".into(),
+            count: 1,
+            every: Nanos::from_secs(1),
+            every_after_failure: Nanos::from_secs(1),
+            overlap: false,
+            timeout: Nanos::from_secs(1),
+            expect_status: None,
+            reconnects: None,
+        });
         let order = sent(own.clone(), &[]).unwrap();
-        assert_eq!(order.plan, own.plan);
-        assert_eq!(order.own_plan(), own.plan);
+        assert_eq!(order.plan(), own.plan);
         let share = order.for_portion(Portion { index: 1, of: 3 });
         let connections = own.plan.load.connections.div_ceil(3);
         assert_eq!(share.own_plan().load.connections, connections);
@@ -342,6 +371,7 @@ mod tests {
         let setups = order.setups(&[], clock).unwrap();
         let (setup, weight) = &setups[0];
         assert_eq!((setup.clock, *weight), (clock, 3));
+        assert_eq!(setup.plan, own.plan);
         assert_eq!(setup.endpoint.address, own.endpoint.address);
         match (&setup.work, &own.work) {
             (
