@@ -26,14 +26,15 @@ pub(super) struct Loading {
 }
 
 impl Loading {
-    /// Starts a portion of a load, whose zero is that of this clock.
+    /// Starts a portion of a load, whose zero is that of this clock. Its threads stop by
+    /// themselves where they stand still for longer than the lease.
     ///
     /// # Errors
     ///
     /// As [`Generator::portion`].
     pub(super) fn start(
         setups: &mut [(Setup, u32)],
-        portion: Portion,
+        (portion, lease): (Portion, Nanos),
         clock: Clock,
         watch: &Watch,
         updates: impl FnMut(Update) + Send + 'static,
@@ -41,7 +42,7 @@ impl Loading {
         for (setup, _) in setups.iter_mut() {
             setup.clock = clock;
         }
-        let generator = Generator::portion(setups, portion, updates)?;
+        let generator = Generator::portion(setups, portion, lease, updates)?;
         let plan = setups.first().map(|(setup, _)| &setup.plan);
         let interval = plan.map_or(Nanos::from_secs(1), |plan| plan.interval);
         let mut machine = Machine::default();

@@ -391,7 +391,13 @@ impl Serving {
                 what: Telling::Update(update),
             });
         };
-        let loading = Loading::start(setups, *portion, clock, &self.hands.watch, updates)?;
+        let loading = Loading::start(
+            setups,
+            (*portion, engaged.lease),
+            clock,
+            &self.hands.watch,
+            updates,
+        )?;
         engaged.duty = Duty::Loads(Box::new(loading));
         self.said.push("the load begins".to_owned());
         Ok(())

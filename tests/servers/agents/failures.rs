@@ -3,6 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::conserved;
+use rustix::process::Signal;
+
 use super::rig::{Agent, Nats, PATIENCE, Target, found, load};
 use crate::run::{alone, wait_until};
 
@@ -48,6 +50,50 @@ fn an_agent_that_is_killed_leaves_the_others_their_shares() {
     // The whole share of one, and of the other what was told.
     let scheduled = conserved(&found);
     assert!((800..1_600).contains(&scheduled), "{scheduled}");
+}
+
+#[test]
+fn an_agent_that_stands_still_is_lost_and_sends_nothing_when_it_wakes() {
+    let _alone = alone();
+    let nats = Nats::start(&[]);
+    let [_east, west] = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let target = Target::start();
+    let load = begun(&nats, &target, &[]);
+    west.signal(Signal::STOP);
+    let (found, code) = found(load);
+    assert_eq!(code, 97, "{found}");
+    let reasons = found["measurement"]["reasons"].to_string();
+    assert!(reasons.contains("agent west-1 was lost"), "{reasons}");
+    conserved(&found);
+    // Some six hundred of its operations are overdue. What was under way may be asked yet.
+    let before = target.asked();
+    west.signal(Signal::CONT);
+    west.await_saying("let go");
+    // It waits for the next load, and counts nothing of the last.
+    let arguments = ["-n", "20", "-R", "100", "--generators", "2"];
+    let (next, code) = super::found(super::load(&target.url(), &nats.url(), &arguments));
+    assert!(matches!(code, 0 | 97), "{next}");
+    assert_eq!(conserved(&next), 20);
+    let late = target.asked() - before - 20;
+    assert!(late < 20, "{late} were sent after the lease");
+}
+
+#[test]
+fn an_agent_that_is_ended_says_so_at_once() {
+    let _alone = alone();
+    let nats = Nats::start(&[]);
+    let [_east, west] = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let target = Target::start();
+    let arguments = [&LOAD[..6], &["--lease", "5min"][..]].concat();
+    let load = load(&target.url(), &nats.url(), &arguments);
+    wait_until(PATIENCE, "the load is under way", || target.asked() > 200);
+    west.signal(Signal::TERM);
+    // Nobody waits for its lease.
+    let (found, code) = found(load);
+    assert_eq!(code, 97, "{found}");
+    let reasons = found["measurement"]["reasons"].to_string();
+    assert!(reasons.contains("the agent was stopped"), "{reasons}");
+    conserved(&found);
 }
 
 #[test]
