@@ -169,7 +169,7 @@ impl LoadOrder {
         let setups = self.targets.iter().map(|target| {
             let setup = Setup {
                 plan: self.plan(),
-                endpoint: target.endpoint(&allowed)?,
+                endpoint: target.endpoint(&allowed, own_hosts)?,
                 work: target.work(),
                 clock,
             };
@@ -240,10 +240,14 @@ impl SentTarget {
         })
     }
 
-    fn endpoint(&self, allowed: &AllowedHosts) -> Result<Endpoint> {
+    fn endpoint(&self, allowed: &AllowedHosts, own_hosts: &[String]) -> Result<Endpoint> {
         let named = named(self.tls.is_some(), &self.authority)?;
         let address = match self.address {
-            Some(address) => allowed.choose(&named.host, &[address])?,
+            Some(address) => {
+                let chosen = allowed.choose(&named.host, &[address])?;
+                own_allows(own_hosts, &named, chosen)?;
+                chosen
+            }
             None => allowed.resolve(&named.host, named.port)?,
         };
         let tls = |asked: &Option<TlsAsked>| asked.as_ref().map(Tls::as_asked).transpose();
@@ -274,6 +278,30 @@ impl SentTarget {
             },
         }
     }
+}
+
+/// Whether an agent's own start allows an address that the conductor gives a host: it is named
+/// there, or the agent itself finds the host at it. Else whoever conducts could have it send
+/// anywhere under a name that it allows.
+///
+/// # Errors
+///
+/// Where it does not.
+fn own_allows(own_hosts: &[String], named: &HttpOrigin, address: SocketAddr) -> Result<()> {
+    let text = address.ip().to_string();
+    let is_own = is_loopback(address.ip()) || own_hosts.contains(&text);
+    let mut found = (named.host.as_str(), named.port)
+        .to_socket_addrs()
+        .into_iter()
+        .flatten();
+    if is_own || found.any(|found| found.ip() == address.ip()) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "whoever conducts gives {} the address {text}, at which the agent does not find it; start \
+         the agent with --allow-host {text} too",
+        named.host
+    )))
 }
 
 fn named(encrypted: bool, authority: &str) -> Result<HttpOrigin> {
@@ -406,7 +434,14 @@ mod tests {
         // A name that the user gave an address for.
         let order = sent(setup("shop.invalid:80", "192.0.2.1:80"), &["shop.invalid"]).unwrap();
         assert!(order.setups(&own, Clock::start()).is_err());
+        // The name alone does not allow whatever address somebody gives it.
         let own = ["shop.invalid".to_owned()];
+        let refused = order.setups(&own, Clock::start()).unwrap_err();
+        assert!(
+            refused.to_string().contains("--allow-host 192.0.2.1"),
+            "{refused}"
+        );
+        let own = ["shop.invalid", "192.0.2.1"].map(str::to_owned);
         let setups = order.setups(&own, Clock::start()).unwrap();
         let expected = Address::Tcp("192.0.2.1:80".parse().unwrap());
         assert_eq!(setups[0].0.endpoint.address, expected);

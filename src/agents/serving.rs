@@ -4,6 +4,7 @@
 //! word for that long it lets go of everything by itself: the load stops, and what was being
 //! tried is given up. It starts nothing of its own accord.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -28,6 +29,15 @@ use crate::units::Nanos;
 const TRIES_MAX: usize = 1024;
 /// Letters of what a conductor says in words: what it engages an agent for, why it leaves.
 const TEXT_MAX: usize = 120;
+
+/// What came of a piece of work. One that panics came to nothing, and whoever waits for it
+/// must hear that.
+fn carried_out(what: impl FnOnce() -> Result<String>) -> std::result::Result<String, String> {
+    match catch_unwind(AssertUnwindSafe(what)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("a thread of it died, which is a bug; please report it".to_owned()),
+    }
+}
 
 /// What a conductor says in words, as it may be shown: it may be anybody who can publish at
 /// the server.
@@ -430,7 +440,7 @@ impl Serving {
             thread::Builder::new()
                 .name(format!("try-{number}"))
                 .spawn(move || {
-                    let result = try_one(&job, cores, &stop).map_err(|error| error.to_string());
+                    let result = carried_out(|| try_one(&job, cores, &stop));
                     let what = Telling::Tried { number, result };
                     let _ = told.send(ThreadReport { engagement, what });
                 })

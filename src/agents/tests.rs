@@ -60,7 +60,10 @@ fn agent(name: &str) -> Agent {
     };
     let hands = Hands {
         fit: Arc::new(|_| Ok(())),
-        try_one: Arc::new(|job: &str, _, _: &AtomicBool| Ok(format!("did {job}"))),
+        try_one: Arc::new(|job: &str, _, _: &AtomicBool| {
+            assert!(job != "panic", "as it is asked to");
+            Ok(format!("did {job}"))
+        }),
         watch: Arc::new(|_| None),
     };
     Agent {
@@ -395,6 +398,28 @@ fn work_for_which_nobody_is_left_is_given_up_at_once() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn work_that_panics_comes_back_as_a_failure() {
+    let mut network = Network::of(&["a"], OnAgentLost::GoOn);
+    network.open();
+    let (tell, told) = channel();
+    let work = Work::new(vec!["panic".to_owned()], tell);
+    network.conducting.hand_out(work);
+    let clock = Clock::start();
+    while clock.now() < PATIENCE {
+        match told.try_recv() {
+            Ok(WorkDone::Piece { place: 0, result }) => {
+                assert!(result.unwrap_err().contains("a bug"));
+                return;
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => network.step(),
+        }
+        std::thread::yield_now();
+    }
+    panic!("nothing came back");
 }
 
 /// More than the conductor holds for an agent.
