@@ -63,6 +63,8 @@ async fn wait(
     };
     let mut calls = link.subscribe(CALL_SUBJECT.to_owned()).await?;
     let mut packets = link.subscribe(agent_subject(&own.id)).await?;
+    // The server knows of it before its user does.
+    link.flush().await;
     say(&format!(
         "agent {} waits for work at {}",
         settings.name,

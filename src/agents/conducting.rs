@@ -30,6 +30,9 @@ const TEXT_MAX: usize = 1_000;
 /// Kinds of warnings and of failures that are told: a run has a few.
 const WARNINGS_MAX: usize = 1_000;
 
+/// Why an agent that holds too much is lost.
+const UNACKNOWLEDGED: &str = "it does not acknowledge its orders";
+
 /// The conductor of some agents.
 pub(super) struct Conducting {
     session: String,
@@ -121,10 +124,15 @@ impl Conducting {
     }
 
     /// Has every agent make ready for its portion.
-    pub(super) fn prepare(&mut self, now: Nanos, order: &LoadOrder) {
+    pub(super) fn prepare(&mut self, now: Nanos, order: Box<LoadOrder>) {
+        // Written once, and held once: it may be long.
+        let load = Bytes::from(serde_json::to_vec(&Order::Load(order)).unwrap_or_default());
         for place in 0..self.peers.len() {
-            let own = order.for_portion(self.peers[place].portion);
-            self.order(place, now, &Order::Load(Box::new(own)));
+            let share = Order::Share(self.peers[place].portion);
+            self.order(place, now, &share);
+            if self.peers[place].out.push(load.clone()).is_err() {
+                self.lost(place, now, UNACKNOWLEDGED);
+            }
         }
     }
 
@@ -184,7 +192,7 @@ impl Conducting {
     /// do what the others do.
     fn order(&mut self, place: usize, now: Nanos, order: &Order) {
         if !self.peers[place].tell(order) {
-            self.lost(place, now, "it does not acknowledge its orders");
+            self.lost(place, now, UNACKNOWLEDGED);
         }
     }
 

@@ -539,7 +539,7 @@ impl Session {
     async fn asked(&mut self, ask: Ask) {
         match ask {
             Ask::Prepare(order, tell) => {
-                self.conducting.prepare(self.clock.now(), &order);
+                self.conducting.prepare(self.clock.now(), order);
                 let ready = self.until(READY_WITHIN, Conducting::are_ready).await;
                 let checked = self.check(ready, "did not make ready");
                 let _ = tell.send(checked.map(|()| self.conducting.round_trip()));

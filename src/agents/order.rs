@@ -23,7 +23,10 @@ use crate::units::Nanos;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Order {
-    /// Make ready for a portion of a load.
+    /// Which of all threads of the next load are yours. It comes before the load, which is the
+    /// same for all: however long it is, it is written once.
+    Share(Portion),
+    /// Make ready for your share of a load.
     Load(Box<LoadOrder>),
     /// Begin, at this instant of your clock.
     Begin {
@@ -77,14 +80,12 @@ pub(super) enum Report {
     },
 }
 
-/// A portion of a load.
+/// A load, of which each agent has a share.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct LoadOrder {
     plan: Plan,
     /// What each group of monitors requests: a plan is written without what may be secret.
     probes: Vec<String>,
-    /// Which of all threads are this agent's.
-    pub portion: Portion,
     targets: Vec<SentTarget>,
     /// Hosts that the conductor's user allows.
     hosts: Vec<String>,
@@ -93,7 +94,7 @@ pub(super) struct LoadOrder {
 /// What is asked is not shown: it holds secrets.
 impl std::fmt::Debug for LoadOrder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "LoadOrder({:?}, not shown)", self.portion)
+        f.write_str("LoadOrder(not shown)")
     }
 }
 
@@ -144,18 +145,9 @@ impl LoadOrder {
                 .iter()
                 .map(|policy| policy.probe.clone())
                 .collect(),
-            portion: Portion::WHOLE,
             targets: sent.collect::<Result<_>>()?,
             hosts: hosts.to_vec(),
         })
-    }
-
-    /// The same for this portion.
-    pub(super) fn for_portion(&self, portion: Portion) -> Self {
-        Self {
-            portion,
-            ..self.clone()
-        }
     }
 
     /// What an agent sends whose start allowed these hosts, by this clock. Every name is
@@ -190,10 +182,10 @@ impl LoadOrder {
 
     /// The plan, with the connections that this portion may open: what its machine needs room
     /// for.
-    pub(super) fn own_plan(&self) -> Plan {
+    pub(super) fn own_plan(&self, portion: Portion) -> Plan {
         let mut plan = self.plan.clone();
         let all = plan.load.drive.threads.max(1);
-        let own = self.portion.threads(all).len() as u64;
+        let own = portion.threads(all).len() as u64;
         let connections = u64::from(plan.load.connections) * own;
         let connections = connections.div_ceil(u64::from(all)).max(1);
         plan.load.connections = u32::try_from(connections).unwrap_or(u32::MAX);
@@ -392,9 +384,9 @@ mod tests {
         });
         let order = sent(own.clone(), &[]).unwrap();
         assert_eq!(order.plan(), own.plan);
-        let share = order.for_portion(Portion { index: 1, of: 3 });
         let connections = own.plan.load.connections.div_ceil(3);
-        assert_eq!(share.own_plan().load.connections, connections);
+        let share = order.own_plan(Portion { index: 1, of: 3 });
+        assert_eq!(share.load.connections, connections);
         let clock = Clock::start();
         let setups = order.setups(&[], clock).unwrap();
         let (setup, weight) = &setups[0];

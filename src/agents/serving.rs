@@ -115,6 +115,8 @@ struct Engaged {
     inbox: Inbox,
     /// Whether something arrived that was not acknowledged yet.
     owes_ack: bool,
+    /// Its share of the next load, once it knows.
+    portion: Option<Portion>,
     duty: Duty,
 }
 
@@ -329,6 +331,7 @@ impl Serving {
                     out: Outbox::default(),
                     inbox: Inbox::default(),
                     owes_ack: true,
+                    portion: None,
                     duty: Duty::Waits,
                 });
             }
@@ -345,6 +348,11 @@ impl Serving {
             }
         };
         match order {
+            Order::Share(portion) => {
+                if let Some(engaged) = &mut self.engaged {
+                    engaged.portion = Some(portion);
+                }
+            }
             Order::Load(order) => match self.ready(&order) {
                 Ok(()) => self.report(&Report::Ready),
                 Err(error) => self.report(&Report::Refused {
@@ -369,9 +377,10 @@ impl Serving {
                  machine: others could read what the load asks for; use tls://",
             ));
         }
-        (self.hands.fit)(&order.own_plan())?;
+        let portion = self.engaged.as_ref().and_then(|engaged| engaged.portion);
+        let portion = portion.ok_or_else(|| Error::failed("it was given no share of the load"))?;
+        (self.hands.fit)(&order.own_plan(portion))?;
         let setups = order.setups(&self.own.allowed, self.clock)?;
-        let portion = order.portion;
         if let Some(engaged) = &mut self.engaged {
             engaged.duty = Duty::Ready(setups, portion);
         }

@@ -1,19 +1,22 @@
 //! What agents tell of a load, by voices made by hand: counted once, and a share that is lost
 //! told from where it is known.
 
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 
 use super::super::conducting::Conducting;
-use super::super::order::Report;
+use super::super::order::{LoadOrder, Order, Report};
 use super::super::packet::{Header, Packet, PacketKind, VERSION};
 use super::super::sent::SentSample;
 use super::super::settings::OnAgentLost;
 use super::super::stream::{Inbox, Outbox, Piece};
 use super::{Agent, LEASE, agent, presence_of};
-use crate::load::Update;
-use crate::model::SourceName;
+use crate::clock::Clock;
+use crate::load::{Endpoint, Setup, Update, Work};
+use crate::model::{HttpWork, SourceName, Step};
+use crate::plan::{Plan, Portion};
 use crate::record::{AttemptCounters, Counters, Event, GeneratorCounters, Sample};
 use crate::units::Nanos;
 
@@ -215,4 +218,47 @@ fn deliveries_are_added_up_once_and_the_end_comes_last() {
     // The last comes once more after the end.
     assert_eq!((a.deliveries, a.repeated), (14, 13));
     assert_eq!((b.deliveries, b.repeated), (4, 4));
+}
+
+#[test]
+fn each_agent_learns_its_own_share_and_the_load_is_held_once() {
+    let names = ["a", "b"];
+    let mut present: Vec<Agent> = names.iter().map(|name| agent(name)).collect();
+    let present = present.iter_mut().map(presence_of).collect();
+    let how = (LEASE, OnAgentLost::GoOn);
+    let mut conducting = Conducting::new("5e5510".into(), "x".into(), how, present, Nanos::ZERO);
+    for name in names {
+        let ack = Voice::of(name).packet(PacketKind::Ack, Bytes::new());
+        conducting.arrived(Nanos(10), &ack);
+    }
+    let clock = Clock::start();
+    let setup = Setup {
+        plan: Plan::default(),
+        endpoint: Endpoint::from(SocketAddr::from(([127, 0, 0, 1], 8))),
+        work: Work::Http {
+            host: "127.0.0.1:8".into(),
+            work: HttpWork::single("GET /".into(), Step::new("GET", "/")),
+        },
+        clock,
+    };
+    let order = LoadOrder::of(&[(setup, 1)], &[]).unwrap();
+    conducting.prepare(Nanos(20), Box::new(order));
+    let mut held = Vec::new();
+    for (index, peer) in (0..).zip(&mut conducting.peers) {
+        let mut inbox = Inbox::default();
+        let pieces = peer.out.due(Nanos(30)).into_iter();
+        let messages: Vec<Vec<u8>> = pieces.flat_map(|it| inbox.take(it).unwrap()).collect();
+        let orders = messages
+            .iter()
+            .map(|it| serde_json::from_slice(it).unwrap());
+        let orders: Vec<Order> = orders.collect();
+        let [Order::Share(portion), Order::Load(_)] = orders.as_slice() else {
+            panic!("{orders:?}");
+        };
+        assert_eq!(*portion, Portion { index, of: 2 });
+        // Sent again, the same bytes are.
+        let again = peer.out.due(Nanos::from_secs(9));
+        held.push(again.last().unwrap().payload.as_ptr());
+    }
+    assert_eq!(held[0], held[1]);
 }

@@ -148,10 +148,11 @@ impl Engine {
     /// Finds out whether it has stood still since its last turn. It waits for no longer than
     /// [`WAIT_MOST`], so a longer pause is none of its own.
     fn goes_on(&self, turned: Nanos, now: Nanos) -> Result<(), Broken> {
-        match now.saturating_sub(turned) {
-            time if time > self.lease => Err(Broken::StoodStill(time)),
-            _ => Ok(()),
+        let time = now.saturating_sub(turned);
+        if time > self.lease {
+            return Err(Broken::StoodStill(time));
         }
+        Ok(())
     }
 
     /// Waits for the clock's zero. The clock reads zero until then as well.
