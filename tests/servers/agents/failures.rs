@@ -1,12 +1,15 @@
 //! Who dies, and what becomes of the rest.
 
+use std::fs;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::conserved;
 use rustix::process::Signal;
+use serde_json::Value;
 
 use super::rig::{Agent, Nats, PATIENCE, Target, found, load};
-use crate::run::{alone, wait_until};
+use crate::run::{alone, events, summary, threadbare, wait_until};
 
 const LOAD: [&str; 8] = [
     "-R",
@@ -120,6 +123,40 @@ fn a_run_ends_with_an_agent_where_it_is_told_to() {
     let reasons = found["ending"]["reasons"].to_string();
     assert!(reasons.contains("west-1 was lost"), "{reasons}");
     conserved(&found);
+}
+
+#[test]
+fn a_run_of_the_fleet_that_ends_early_has_what_the_others_counted() {
+    let _alone = alone();
+    let nats = Nats::start(&[]);
+    let [_east, mut west] = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let folder = tempfile::tempdir().unwrap();
+    let (file, run) = (folder.path().join("mine.toml"), folder.path().join("run"));
+    fs::write(&file, super::fleet("60s")).unwrap();
+    let mut child = threadbare()
+        .args(["run", "--agents", &nats.url(), "--generators", "2"])
+        .args(["--lease", "2s", "--on-agent-lost", "stop", "--out"])
+        .args([&run, &file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(PATIENCE, "agents send the load", || {
+        let began = |event: &Value| event["event"] == "load_started";
+        events(&run).iter().any(began)
+    });
+    west.await_saying("the load begins");
+    west.kill();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(1));
+    let found = summary(&run).unwrap();
+    assert_eq!(found["complete"], false);
+    conserved(&found);
+    // The other told its end, though the run did not wait for the load's.
+    let ended = |event: &&Value| event["event"] == "agents_ended";
+    let all = events(&run);
+    let ended = all.iter().find(ended).unwrap();
+    assert_eq!(ended["agents"][0]["agent"], "east-1");
 }
 
 #[test]

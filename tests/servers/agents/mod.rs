@@ -101,17 +101,23 @@ fn agents_in_a_closed_loop_share_its_users() {
     assert_eq!((conserved(&found), target.asked()), (600, 600));
 }
 
+/// A run of the fleet that nothing happens in.
+fn fleet(end: &str) -> String {
+    format!(
+        "title='a'\nclaim='b'\nend='{end}'\nwarm_up='1s'\n[target.fleet]\ninstances=2\n\
+         [load]\nrate='60/s'\n\
+         mix=[{{ weight=1, request='list tasks', role='viewer' }}]\n"
+    )
+}
+
 #[test]
 fn a_run_of_the_fleet_is_sent_by_agents_of_this_machine() {
     let _alone = alone();
     let nats = Nats::start(&[]);
     let _agents = ["a", "b"].map(|name| Agent::start(&nats.url(), name));
     let folder = tempfile::tempdir().unwrap();
-    let scenario = "title='a'\nclaim='b'\nend='4s'\nwarm_up='1s'\n[target.fleet]\ninstances=2\n\
-                    [load]\nrate='60/s'\n\
-                    mix=[{ weight=1, request='list tasks', role='viewer' }]\n";
     let file = folder.path().join("mine.toml");
-    fs::write(&file, scenario).unwrap();
+    fs::write(&file, fleet("4s")).unwrap();
     let run = folder.path().join("run");
     let output = threadbare()
         .args(["run", "--agents", &nats.url(), "--generators", "2", "--out"])
