@@ -169,7 +169,8 @@ impl Link {
         }
     }
 
-    fn is_up(&self) -> bool {
+    /// Whether there is a connection now.
+    pub(super) fn is_up(&self) -> bool {
         self.client.connection_state() == State::Connected
     }
 }

@@ -169,12 +169,14 @@ fn a_nats_server_that_restarts_costs_nothing() {
     let load = load(&target.url(), &nats.url(), &arguments);
     wait_until(PATIENCE, "the load is under way", || target.asked() > 200);
     nats.kill();
-    // The load goes on meanwhile: its agents know what to do.
+    // The load goes on meanwhile: its agents know what to do, and say what they miss.
+    agents[0].await_saying("the connection to the NATS server is lost");
     let before = target.asked();
     wait_until(PATIENCE, "the load goes on", || {
         target.asked() > before + 200
     });
     nats.start_again();
+    agents[0].await_saying("connected to the NATS server again");
     let (found, code) = found(load);
     assert!(matches!(code, 0 | 97), "{found}");
     assert_eq!(conserved(&found), 1_600);
