@@ -30,6 +30,8 @@ use crate::units::{Nanos, counted};
 /// Who is there is asked so often, which measures their clocks too.
 const CALLS: u32 = 20;
 const CALL_EVERY: Duration = Duration::from_millis(50);
+/// For so long answers are heard before the next call, whoever sends how many.
+const HEARD_FOR: Nanos = Nanos::from_millis(40);
 /// Calls after which as many as are wanted are enough.
 const CALLS_LEAST: u32 = 6;
 /// So often what is due is looked for.
@@ -120,7 +122,10 @@ async fn call(link: &Link, clock: Clock, wanted: Option<usize>) -> Result<Vec<Fo
             link.ask(CALL_SUBJECT.to_owned(), answers.clone(), text.into())
                 .await;
         }
-        while let Ok(Some(message)) = timeout(CALL_EVERY / 2, heard.next()).await {
+        let end = clock.now() + HEARD_FOR;
+        while clock.now() < end
+            && let Ok(Some(message)) = timeout(CALL_EVERY / 2, heard.next()).await
+        {
             let received = clock.now();
             // A server says so where nobody hears calls.
             let Ok(presence) = packet::presence(&message.payload) else {
