@@ -345,7 +345,8 @@ pub const AGENT_CALL: Bound = Bound {
 
 /// Agents that are known at a time.
 pub const AGENTS_MAX: usize = 256;
-/// What an agent holds that was not acknowledged, in bytes: some minutes of deliveries.
+/// What an agent, or a conductor for it, holds that was not acknowledged, in bytes, before it
+/// takes nothing more: some minutes of deliveries.
 pub const AGENT_OUTBOX_MAX: usize = 64 << 20;
 
 /// Messages that the console keeps for pages that come later: of a day's run a frame a

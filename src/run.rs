@@ -307,7 +307,9 @@ pub(crate) fn what_if(
     // Before the work, so that nothing is computed in vain.
     let kept = Recording::create(&directory, &header)?;
     let (kept, tried) = kept.unless_failed(explored(options, |progress| {
-        explore::what_if(plan, seeds, pairs, bounds, progress)
+        agents::elsewhere(options, "measures of a what-if", |elsewhere| {
+            explore::what_if(elsewhere, plan, seeds, pairs, bounds, progress)
+        })
     }))?;
     let quiet = Options {
         out: Some(directory.clone()),

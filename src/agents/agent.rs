@@ -63,6 +63,8 @@ async fn wait(
     };
     let mut calls = link.subscribe(CALL_SUBJECT.to_owned()).await?;
     let mut packets = link.subscribe(agent_subject(&own.id)).await?;
+    // The server knows of it before its user does.
+    link.flush().await;
     say(&format!(
         "agent {} waits for work at {}",
         settings.name,
@@ -76,22 +78,24 @@ async fn wait(
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut batch = Vec::new();
+    let mut was_up = true;
     loop {
         let given_up = || Error::failed("the connection to the NATS server was given up");
         tokio::select! {
-            // Pings first: what they wait for is in the offset that they measure.
+            // Pings first: what they wait for is in the offset that they measure. Then the
+            // lease, whoever calls how often.
             biased;
             _ = &mut stop => break,
             packet = packets.next() => {
                 serving.arrived(clock.now(), &packet.ok_or_else(given_up)?.payload);
             }
+            _ = ticks.tick() => serving.tick(clock.now()),
             call = calls.next() => {
                 let call = call.ok_or_else(given_up)?;
                 if let Some(answers) = call.reply {
                     serving.called(clock.now(), &call.payload, answers.to_string());
                 }
             }
-            _ = ticks.tick() => serving.tick(clock.now()),
             count = heard.recv_many(&mut batch, BATCH) => {
                 if count > 0 {
                     serving.told(clock.now(), std::mem::take(&mut batch));
@@ -99,6 +103,14 @@ async fn wait(
             }
         }
         publish(&link, &mut serving, say).await;
+        if was_up != link.is_up() {
+            was_up = !was_up;
+            say(if was_up {
+                "connected to the NATS server again"
+            } else {
+                "the connection to the NATS server is lost; it is tried again"
+            });
+        }
     }
     serving.end();
     publish(&link, &mut serving, say).await;

@@ -25,6 +25,14 @@ const PING: Nanos = Nanos::from_millis(250);
 /// An agent that does not answer is engaged again after this.
 const OPEN_AGAIN: Nanos = Nanos::from_millis(500);
 
+/// Letters of what an agent says at most: several sentences, of which a refusal has the most.
+const TEXT_MAX: usize = 1_000;
+/// Kinds of warnings and of failures that are told: a run has a few.
+const WARNINGS_MAX: usize = 1_000;
+
+/// Why an agent that holds too much is lost.
+const UNACKNOWLEDGED: &str = "it does not acknowledge its orders";
+
 /// The conductor of some agents.
 pub(super) struct Conducting {
     session: String,
@@ -116,10 +124,15 @@ impl Conducting {
     }
 
     /// Has every agent make ready for its portion.
-    pub(super) fn prepare(&mut self, order: &LoadOrder) {
-        for peer in &mut self.peers {
-            let own = order.for_portion(peer.portion);
-            peer.tell(&Order::Load(Box::new(own)));
+    pub(super) fn prepare(&mut self, now: Nanos, order: Box<LoadOrder>) {
+        // Written once, and held once: it may be long.
+        let load = Bytes::from(serde_json::to_vec(&Order::Load(order)).unwrap_or_default());
+        for place in 0..self.peers.len() {
+            let share = Order::Share(self.peers[place].portion);
+            self.order(place, now, &share);
+            if self.peers[place].out.push(load.clone()).is_err() {
+                self.lost(place, now, UNACKNOWLEDGED);
+            }
         }
     }
 
@@ -156,14 +169,14 @@ impl Conducting {
             let taken = peer.offset.at(zero).map_or(0, |known| known.offset_ns);
             peer.taken_ns = Some(taken);
             let at_ns = Nanos(zero.0.saturating_add_signed(taken));
-            peer.tell(&Order::Begin { at_ns });
             peer.state = PeerState::Works;
+            self.order(place, now, &Order::Begin { at_ns });
         }
         self.ends(now);
     }
 
     /// Tells every agent what a generator is told.
-    pub(super) fn command(&mut self, command: Command) {
+    pub(super) fn command(&mut self, now: Nanos, command: Command) {
         let order = match command {
             Command::Act(action) => Order::Act(action),
             Command::EndLoad { at, drained } => Order::EndLoad {
@@ -172,8 +185,18 @@ impl Conducting {
             },
             Command::Stop => Order::Stop,
         };
-        for peer in self.peers.iter_mut().filter(|peer| peer.counts()) {
-            peer.tell(&order);
+        for place in 0..self.peers.len() {
+            if self.peers[place].counts() {
+                self.order(place, now, &order);
+            }
+        }
+    }
+
+    /// Tells an agent something that it must not miss: one that takes nothing any more does not
+    /// do what the others do.
+    fn order(&mut self, place: usize, now: Nanos, order: &Order) {
+        if !self.peers[place].tell(order) {
+            self.lost(place, now, UNACKNOWLEDGED);
         }
     }
 
@@ -181,6 +204,8 @@ impl Conducting {
     pub(super) fn hand_out(&mut self, work: Work) {
         self.measuring = false;
         self.work = Some(work);
+        // Whoever was lost since it was engaged tells nobody any more.
+        self.without_agents();
         self.fill();
     }
 
@@ -222,7 +247,7 @@ impl Conducting {
             // It comes too late: its share counts as not offered already.
             if !matches!(header.what, PacketKind::Leave { .. }) {
                 let what = PacketKind::Leave {
-                    reason: "nothing was heard of it within the lease".to_owned(),
+                    reason: peer.lost_because.clone(),
                 };
                 self.outgoing
                     .push(peer.packet(&session, what, Bytes::new()));
@@ -252,7 +277,7 @@ impl Conducting {
                     Err(why) => self.lost(place, now, &why),
                 }
             }
-            PacketKind::Leave { reason } => self.lost(place, now, &reason),
+            PacketKind::Leave { reason } => self.lost(place, now, &told(&reason)),
             PacketKind::Ack | PacketKind::Open { .. } | PacketKind::Ping { .. } => {}
         }
         self.pump(now);
@@ -267,6 +292,8 @@ impl Conducting {
                 self.lost(place, now, &reason);
             }
         }
+        // Of what an agent held too much for it has room again.
+        self.fill();
         self.pump(now);
     }
 
@@ -284,9 +311,11 @@ impl Conducting {
             Report::Ready if matches!(peer.state, PeerState::Open) => peer.state = PeerState::Ready,
             Report::Ready => {}
             Report::Refused { reason } | Report::Failed(reason) => {
-                let reason = reason.trim_end_matches('.').to_owned();
-                self.lost(place, now, &reason);
+                let reason = told(&reason);
+                self.lost(place, now, reason.trim_end_matches('.'));
             }
+            // It has told its end: nothing of it counts any more.
+            Report::Samples(_) if peer.state == PeerState::Finished => {}
             Report::Samples(samples) => {
                 for sample in samples {
                     match Sample::try_from(sample) {
@@ -307,7 +336,7 @@ impl Conducting {
             Report::FirstFailure(failure) => {
                 let Some(load) = &mut self.load else { return };
                 let kind = (failure.source.clone(), failure.cause, failure.status);
-                if !load.failures.contains(&kind) {
+                if load.failures.len() < WARNINGS_MAX && !load.failures.contains(&kind) {
                     load.failures.push(kind);
                     (load.tell)(Update::FirstFailure(failure));
                 }
@@ -317,18 +346,20 @@ impl Conducting {
                 (load.tell)(Update::Slowest(operations));
             }
             Report::Warning(text) => {
-                let text = format!("The agent {}: {text}", peer.name());
+                let text = format!("The agent {}: {}", peer.name(), told(&text));
                 let Some(load) = &mut self.load else { return };
-                if !load.warnings.contains(&text) {
+                if load.warnings.len() < WARNINGS_MAX && !load.warnings.contains(&text) {
                     load.warnings.push(text.clone());
                     (load.tell)(Update::Warning(text));
                 }
             }
             Report::Tried { number, result } => {
                 let number = usize::try_from(number).unwrap_or(usize::MAX);
-                peer.tries.remove(&number);
-                if let Some(work) = &mut self.work {
-                    work.done(number, result);
+                // What it was not given is no work of this session.
+                if peer.tries.remove(&number)
+                    && let Some(work) = &mut self.work
+                {
+                    work.done(number, result.map_err(|why| told(&why)));
                 }
                 self.fill();
             }
@@ -347,7 +378,8 @@ impl Conducting {
             // The conductor reads its own, and sums of several say nothing of any.
             Counters::Machine(_) => return,
             Counters::Attempts(_) if sample.source == SourceName::User => {
-                peer.covered = peer.covered.max(sample.to);
+                let threads = peer.threads(load.threads).saturating_mul(load.places);
+                peer.told_to(sample.to, threads);
             }
             _ => {}
         }
@@ -375,13 +407,21 @@ impl Conducting {
         self.ends(now);
         if let Some(work) = &mut self.work {
             work.again(tries);
-            if self.peers.iter().all(|peer| peer.state == PeerState::Lost) {
-                work.give_up(&format!(
-                    "no agent is left: {} was the last, and {reason}",
-                    self.peers[place].name()
-                ));
-            }
+            self.without_agents();
             self.fill();
+        }
+    }
+
+    /// Gives work up that nobody is left for.
+    fn without_agents(&mut self) {
+        let Some(work) = &mut self.work else { return };
+        if self.peers.iter().all(|peer| peer.state == PeerState::Lost) {
+            let why = self
+                .peers
+                .iter()
+                .map(|peer| format!("{}: {}", peer.name(), peer.lost_because));
+            let why = why.collect::<Vec<_>>().join("; ");
+            work.give_up(&format!("no agent is left ({why})"));
         }
     }
 
@@ -437,12 +477,16 @@ impl Conducting {
             let Some((number, job)) = work.next() else {
                 return;
             };
-            peer.state = PeerState::Works;
-            peer.tries.insert(number);
-            peer.tell(&Order::Try {
+            let order = Order::Try {
                 number: number as u64,
                 job,
-            });
+            };
+            if !peer.tell(&order) {
+                // It holds too much already: it, or another, gets it when there is room.
+                return work.again([number].into());
+            }
+            peer.state = PeerState::Works;
+            peer.tries.insert(number);
         }
     }
 
@@ -490,6 +534,13 @@ impl Conducting {
             }
         }
     }
+}
+
+/// What an agent says in words, as it may be shown and written down: who sends it may be
+/// anybody who can publish at the server.
+fn told(text: &str) -> String {
+    let letters = text.chars().filter(|letter| !letter.is_control());
+    letters.take(TEXT_MAX).collect()
 }
 
 /// What a sample of an agent tells of the agent itself.

@@ -30,10 +30,14 @@ use crate::units::{Nanos, counted};
 /// Who is there is asked so often, which measures their clocks too.
 const CALLS: u32 = 20;
 const CALL_EVERY: Duration = Duration::from_millis(50);
+/// For so long answers are heard before the next call, whoever sends how many.
+const HEARD_FOR: Nanos = Nanos::from_millis(40);
 /// Calls after which as many as are wanted are enough.
 const CALLS_LEAST: u32 = 6;
 /// So often what is due is looked for.
 const TICK: Duration = Duration::from_millis(10);
+/// How long agents may take to answer whoever engages them: they have answered a call just now.
+const OPEN_WITHIN: Nanos = Nanos::from_secs(10);
 /// How long clocks are measured before a load begins.
 const MEASURED_FOR: Nanos = Nanos::from_millis(600);
 /// How long agents may take to make ready: names are looked up, threads are not started yet.
@@ -118,7 +122,10 @@ async fn call(link: &Link, clock: Clock, wanted: Option<usize>) -> Result<Vec<Fo
             link.ask(CALL_SUBJECT.to_owned(), answers.clone(), text.into())
                 .await;
         }
-        while let Ok(Some(message)) = timeout(CALL_EVERY / 2, heard.next()).await {
+        let end = clock.now() + HEARD_FOR;
+        while clock.now() < end
+            && let Ok(Some(message)) = timeout(CALL_EVERY / 2, heard.next()).await
+        {
             let received = clock.now();
             // A server says so where nobody hears calls.
             let Ok(presence) = packet::presence(&message.payload) else {
@@ -186,7 +193,7 @@ fn chosen(found: Vec<Found>, engagement: &Engagement, load: bool) -> Result<Vec<
             format!(", and {} wanted", are(wanted as u64))
         });
         let why = if why.is_empty() {
-            "; start others with `threadbare agent`".to_owned()
+            "; start more with `threadbare agent`".to_owned()
         } else {
             format!("; {}", why.join("; "))
         };
@@ -439,7 +446,8 @@ async fn begin(engagement: &Engagement, purpose: String, load: bool) -> Result<S
         clock,
         finished: None,
     };
-    let opened = session.until(engagement.lease, Conducting::are_open).await;
+    let within = engagement.lease.min(OPEN_WITHIN);
+    let opened = session.until(within, Conducting::are_open).await;
     session.check(opened, "did not answer")?;
     if load {
         session.until(MEASURED_FOR, |_| false).await;
@@ -536,7 +544,7 @@ impl Session {
     async fn asked(&mut self, ask: Ask) {
         match ask {
             Ask::Prepare(order, tell) => {
-                self.conducting.prepare(&order);
+                self.conducting.prepare(self.clock.now(), order);
                 let ready = self.until(READY_WITHIN, Conducting::are_ready).await;
                 let checked = self.check(ready, "did not make ready");
                 let _ = tell.send(checked.map(|()| self.conducting.round_trip()));
@@ -553,7 +561,7 @@ impl Session {
                 let now = self.clock.now();
                 self.conducting.begin(now, zero, (threads, places), tell);
             }
-            Ask::Command(command) => self.conducting.command(command),
+            Ask::Command(command) => self.conducting.command(self.clock.now(), command),
             Ask::HandOut(jobs, tell) => self.conducting.hand_out(Work::new(jobs, tell)),
             Ask::End => {}
         }

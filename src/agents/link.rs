@@ -5,16 +5,18 @@
 //! comes late says nothing.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
 use async_nats::connection::State;
-use async_nats::{Client, ConnectErrorKind, ConnectOptions, Message, Subscriber};
+use async_nats::{Client, ConnectError, ConnectErrorKind, ConnectOptions, Message, Subscriber};
 use bytes::Bytes;
 use futures_util::Stream as _;
 use tokio::time::timeout;
 
 use super::settings::{Auth, NatsServer};
+use crate::bounds::AGENT_PACKET;
 use crate::error::{Error, Result};
 use crate::net::tls;
 
@@ -29,6 +31,12 @@ const PING_EVERY: Duration = Duration::from_secs(1);
 const FLUSH_WITHIN: Duration = Duration::from_millis(500);
 /// Longest pause before it is tried to connect again: a server that restarts is back at once.
 const RECONNECT_AFTER_MOST: Duration = Duration::from_millis(500);
+
+/// What a server must take in a message: a packet.
+const PACKET_MAX: usize = AGENT_PACKET.length_max();
+/// Messages of a subscription that wait to be read; of those past it some are lost, and sent
+/// again.
+const WAITING_MAX: usize = 8_192;
 
 /// A connection, kept up.
 pub(super) struct Link {
@@ -61,10 +69,18 @@ impl Link {
         server: &NatsServer,
         name: &str,
     ) -> std::result::Result<Self, Unconnected> {
+        if server.auth != Auth::Nothing && !server.is_secure() {
+            return Err(Unconnected::Refused(Error::usage(format!(
+                "the token or password of the NATS server is a secret, and {} is neither \
+                 encrypted nor on this machine; use tls://",
+                server.address()
+            ))));
+        }
         let mut options = ConnectOptions::new()
             .name(name)
             .connection_timeout(CONNECT_WITHIN)
             .ping_interval(PING_EVERY)
+            .subscription_capacity(WAITING_MAX)
             // Others that the server names were not named by the user.
             .ignore_discovered_servers()
             .reconnect_delay_callback(|tries| {
@@ -94,9 +110,23 @@ impl Link {
                          in the URL"
                     )))
                 }
+                kind if kind == ConnectErrorKind::Tls || is_of_tls(&cause) => {
+                    Unconnected::Refused(Error::unfit(format!(
+                        "{told}; is it encrypted, and does --nats-ca (of a conductor --agents-ca) \
+                     name the certificate of its authority?"
+                    )))
+                }
                 _ => Unconnected::NotThere(Error::unfit(format!("{told}; does it run there?"))),
             }
         })?;
+        if client.max_payload() < PACKET_MAX {
+            return Err(Unconnected::Refused(Error::unfit(format!(
+                "the NATS server {} takes messages of {} bytes at most, and agents send up to \
+                 {PACKET_MAX}; raise its max_payload",
+                server.address(),
+                client.max_payload()
+            ))));
+        }
         Ok(Self { client })
     }
 
@@ -139,9 +169,27 @@ impl Link {
         }
     }
 
-    fn is_up(&self) -> bool {
+    /// Whether there is a connection now.
+    pub(super) fn is_up(&self) -> bool {
         self.client.connection_state() == State::Connected
     }
+}
+
+/// Whether a connection came to nothing by what its encryption asks for, as by a certificate
+/// that is not trusted; another try does not help.
+fn is_of_tls(cause: &ConnectError) -> bool {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(cause);
+    while let Some(error) = next {
+        let io = error.downcast_ref::<io::Error>();
+        if io
+            .and_then(io::Error::get_ref)
+            .is_some_and(|it| it.is::<rustls::Error>())
+        {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// What is published at a subject.

@@ -21,17 +21,20 @@ pub(super) struct Loading {
     view: Option<Box<dyn Observer + Send>>,
     /// Whether its zero has passed.
     has_begun: bool,
+    /// Whether it has ended: its machine is read no more.
+    has_ended: bool,
 }
 
 impl Loading {
-    /// Starts a portion of a load, whose zero is that of this clock.
+    /// Starts a portion of a load, whose zero is that of this clock. Its threads stop by
+    /// themselves where they stand still for longer than the lease.
     ///
     /// # Errors
     ///
     /// As [`Generator::portion`].
     pub(super) fn start(
         setups: &mut [(Setup, u32)],
-        portion: Portion,
+        (portion, lease): (Portion, Nanos),
         clock: Clock,
         watch: &Watch,
         updates: impl FnMut(Update) + Send + 'static,
@@ -39,7 +42,7 @@ impl Loading {
         for (setup, _) in setups.iter_mut() {
             setup.clock = clock;
         }
-        let generator = Generator::portion(setups, portion, updates)?;
+        let generator = Generator::portion(setups, portion, lease, updates)?;
         let plan = setups.first().map(|(setup, _)| &setup.plan);
         let interval = plan.map_or(Nanos::from_secs(1), |plan| plan.interval);
         let mut machine = Machine::default();
@@ -53,6 +56,7 @@ impl Loading {
             read_to: Nanos::ZERO,
             view: plan.and_then(|plan| watch(plan)),
             has_begun: false,
+            has_ended: false,
         })
     }
 
@@ -64,6 +68,9 @@ impl Loading {
     /// Time has passed: what the machine did in the intervals that are over.
     pub(super) fn pass(&mut self) -> Option<Sample> {
         let now = self.begin();
+        if self.has_ended {
+            return None;
+        }
         self.read(Nanos(now.0 / self.interval.0 * self.interval.0))
     }
 
@@ -132,6 +139,7 @@ impl Loading {
     }
 
     fn ended(&mut self, cause: StopCause) {
+        self.has_ended = true;
         self.happened(&Event::RunEnded { cause });
         self.view = None;
     }

@@ -11,8 +11,8 @@
 use crate::units::Nanos;
 
 /// Clocks drift apart by no more than this, in parts of a million: what the kernel slews a
-/// clock by at most when it is being set (adjtimex(2)).
-const DRIFT_MOST_PPM: i128 = 500;
+/// clock by at most when it is being set (adjtimex(2)), each of the two in its own direction.
+const DRIFT_MOST_PPM: i128 = 1_000;
 /// Of the round trips of one such stretch the shortest is kept.
 const STRETCH: Nanos = Nanos::from_millis(500);
 /// Round trips that are kept at most: of a long run each then stands for a longer stretch.
@@ -189,7 +189,7 @@ mod tests {
         #[test]
         fn the_true_offset_lies_within_the_bound(
             offset in -900_000_000_000i64..900_000_000_000,
-            ppm in -240i64..240,
+            ppm in -990i64..990,
             trips in prop::collection::vec((0u64..300_000_000, 0u64..50_000_000, 0u64..50_000_000), 1..60),
             at in 0u64..20_000_000_000,
         ) {
@@ -227,7 +227,8 @@ mod tests {
         let end = 5_060 * second;
         let estimate = known.at(Nanos(end)).unwrap();
         let truth = i64::try_from(there(end, 7_000_000, 40).0 - end).unwrap();
-        assert!(estimate.bound_ns < 700_000, "{estimate:?}");
+        // Half of a quick round trip, and 0.7 s of drift since the last one.
+        assert!(estimate.bound_ns < 800_000, "{estimate:?}");
         assert!((estimate.offset_ns - truth).unsigned_abs() <= estimate.bound_ns);
         let drift = known.drift_ppb().unwrap();
         assert!((drift - 40_000).abs() < 3_000, "{drift}");

@@ -23,7 +23,10 @@ use crate::units::Nanos;
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Order {
-    /// Make ready for a portion of a load.
+    /// Which of all threads of the next load are yours. It comes before the load, which is the
+    /// same for all: however long it is, it is written once.
+    Share(Portion),
+    /// Make ready for your share of a load.
     Load(Box<LoadOrder>),
     /// Begin, at this instant of your clock.
     Begin {
@@ -84,12 +87,12 @@ pub(super) enum Report {
     },
 }
 
-/// A portion of a load.
+/// A load, of which each agent has a share.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct LoadOrder {
     plan: Plan,
-    /// Which of all threads are this agent's.
-    pub portion: Portion,
+    /// What each group of monitors requests: a plan is written without what may be secret.
+    probes: Vec<String>,
     targets: Vec<SentTarget>,
     /// Hosts that the conductor's user allows.
     hosts: Vec<String>,
@@ -98,7 +101,7 @@ pub(super) struct LoadOrder {
 /// What is asked is not shown: it holds secrets.
 impl std::fmt::Debug for LoadOrder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "LoadOrder({:?}, not shown)", self.portion)
+        f.write_str("LoadOrder(not shown)")
     }
 }
 
@@ -143,18 +146,15 @@ impl LoadOrder {
             .map(|(setup, weight)| SentTarget::of(setup, *weight));
         Ok(Self {
             plan: first.plan.clone(),
-            portion: Portion::WHOLE,
+            probes: first
+                .plan
+                .monitors
+                .iter()
+                .map(|policy| policy.probe.clone())
+                .collect(),
             targets: sent.collect::<Result<_>>()?,
             hosts: hosts.to_vec(),
         })
-    }
-
-    /// The same for this portion.
-    pub(super) fn for_portion(&self, portion: Portion) -> Self {
-        Self {
-            portion,
-            ..self.clone()
-        }
     }
 
     /// What an agent sends whose start allowed these hosts, by this clock. Every name is
@@ -167,8 +167,8 @@ impl LoadOrder {
         let allowed = AllowedHosts::of_scenario(&self.hosts, own_hosts);
         let setups = self.targets.iter().map(|target| {
             let setup = Setup {
-                plan: self.plan.clone(),
-                endpoint: target.endpoint(&allowed)?,
+                plan: self.plan(),
+                endpoint: target.endpoint(&allowed, own_hosts)?,
                 work: target.work(),
                 clock,
             };
@@ -177,12 +177,22 @@ impl LoadOrder {
         setups.collect()
     }
 
+    /// The plan as the conductor has it, but for what users ask of its target, which each
+    /// target of the load has.
+    fn plan(&self) -> Plan {
+        let mut plan = self.plan.clone();
+        for (policy, probe) in plan.monitors.iter_mut().zip(&self.probes) {
+            policy.probe.clone_from(probe);
+        }
+        plan
+    }
+
     /// The plan, with the connections that this portion may open: what its machine needs room
     /// for.
-    pub(super) fn own_plan(&self) -> Plan {
+    pub(super) fn own_plan(&self, portion: Portion) -> Plan {
         let mut plan = self.plan.clone();
         let all = plan.load.drive.threads.max(1);
-        let own = self.portion.threads(all).len() as u64;
+        let own = portion.threads(all).len() as u64;
         let connections = u64::from(plan.load.connections) * own;
         let connections = connections.div_ceil(u64::from(all)).max(1);
         plan.load.connections = u32::try_from(connections).unwrap_or(u32::MAX);
@@ -229,10 +239,14 @@ impl SentTarget {
         })
     }
 
-    fn endpoint(&self, allowed: &AllowedHosts) -> Result<Endpoint> {
+    fn endpoint(&self, allowed: &AllowedHosts, own_hosts: &[String]) -> Result<Endpoint> {
         let named = named(self.tls.is_some(), &self.authority)?;
         let address = match self.address {
-            Some(address) => allowed.choose(&named.host, &[address])?,
+            Some(address) => {
+                let chosen = allowed.choose(&named.host, &[address])?;
+                own_allows(own_hosts, &named, chosen)?;
+                chosen
+            }
             None => allowed.resolve(&named.host, named.port)?,
         };
         let tls = |asked: &Option<TlsAsked>| asked.as_ref().map(Tls::as_asked).transpose();
@@ -265,6 +279,30 @@ impl SentTarget {
     }
 }
 
+/// Whether an agent's own start allows an address that the conductor gives a host: it is named
+/// there, or the agent itself finds the host at it. Else whoever conducts could have it send
+/// anywhere under a name that it allows.
+///
+/// # Errors
+///
+/// Where it does not.
+fn own_allows(own_hosts: &[String], named: &HttpOrigin, address: SocketAddr) -> Result<()> {
+    let text = address.ip().to_string();
+    let is_own = is_loopback(address.ip()) || own_hosts.contains(&text);
+    let mut found = (named.host.as_str(), named.port)
+        .to_socket_addrs()
+        .into_iter()
+        .flatten();
+    if is_own || found.any(|found| found.ip() == address.ip()) {
+        return Ok(());
+    }
+    Err(Error::usage(format!(
+        "whoever conducts gives {} the address {text}, at which the agent does not find it; start \
+         the agent with --allow-host {text} too",
+        named.host
+    )))
+}
+
 fn named(encrypted: bool, authority: &str) -> Result<HttpOrigin> {
     HttpOrigin::named(encrypted, authority).ok_or_else(|| {
         Error::usage(format!(
@@ -287,7 +325,7 @@ pub(super) fn only_here(targets: &[(Setup, u32)]) -> Option<SocketAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{ArrivalProcess, Load, Shape, Step};
+    use crate::model::{ArrivalProcess, Load, MonitorPolicy, Shape, Step};
     use crate::plan::{ClosedLoop, Drive};
     use crate::units::Rate;
 
@@ -338,17 +376,29 @@ mod tests {
 
     #[test]
     fn an_agent_has_the_plan_as_it_is_and_all_that_is_asked() {
-        let own = setup("127.0.0.1:8000", "127.0.0.1:8000");
+        let mut own = setup("127.0.0.1:8000", "127.0.0.1:8000");
+        // A query may be secret, so records have none.
+        own.plan.monitors.push(MonitorPolicy {
+            name: "monitors".into(),
+            probe: "/ready?key=s3cret".into(),
+            count: 1,
+            every: Nanos::from_secs(1),
+            every_after_failure: Nanos::from_secs(1),
+            overlap: false,
+            timeout: Nanos::from_secs(1),
+            expect_status: None,
+            reconnects: None,
+        });
         let order = sent(own.clone(), &[]).unwrap();
-        assert_eq!(order.plan, own.plan);
-        assert_eq!(order.own_plan(), own.plan);
-        let share = order.for_portion(Portion { index: 1, of: 3 });
+        assert_eq!(order.plan(), own.plan);
         let connections = own.plan.load.connections.div_ceil(3);
-        assert_eq!(share.own_plan().load.connections, connections);
+        let share = order.own_plan(Portion { index: 1, of: 3 });
+        assert_eq!(share.load.connections, connections);
         let clock = Clock::start();
         let setups = order.setups(&[], clock).unwrap();
         let (setup, weight) = &setups[0];
         assert_eq!((setup.clock, *weight), (clock, 3));
+        assert_eq!(setup.plan, own.plan);
         assert_eq!(setup.endpoint.address, own.endpoint.address);
         match (&setup.work, &own.work) {
             (
@@ -383,7 +433,14 @@ mod tests {
         // A name that the user gave an address for.
         let order = sent(setup("shop.invalid:80", "192.0.2.1:80"), &["shop.invalid"]).unwrap();
         assert!(order.setups(&own, Clock::start()).is_err());
+        // The name alone does not allow whatever address somebody gives it.
         let own = ["shop.invalid".to_owned()];
+        let refused = order.setups(&own, Clock::start()).unwrap_err();
+        assert!(
+            refused.to_string().contains("--allow-host 192.0.2.1"),
+            "{refused}"
+        );
+        let own = ["shop.invalid", "192.0.2.1"].map(str::to_owned);
         let setups = order.setups(&own, Clock::start()).unwrap();
         let expected = Address::Tcp("192.0.2.1:80".parse().unwrap());
         assert_eq!(setups[0].0.endpoint.address, expected);

@@ -153,14 +153,17 @@ pub(super) struct Call {
     pub sent_ns: Nanos,
 }
 
-/// An agent says that it is there.
+/// An agent says that it is there. One of another version may say more or less of itself; that
+/// it is there, and which it is, is known all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Presence {
     /// [`VERSION`].
     pub v: u32,
     /// As it was asked.
+    #[serde(default)]
     pub sent_ns: Nanos,
     /// Its clock when it was asked.
+    #[serde(default)]
     pub clock_ns: Nanos,
     /// Its id: another at each start.
     pub id: String,
@@ -169,12 +172,16 @@ pub struct Presence {
     /// The version of threadbare that it is.
     pub version: String,
     /// What it does for whom; none: it waits for work.
+    #[serde(default)]
     pub busy: Option<String>,
     /// On what it runs.
+    #[serde(default)]
     pub machine: MachineFacts,
     /// The same text on one machine and in one network, and nowhere else.
+    #[serde(default)]
     pub place: String,
     /// Whether what it is sent can be read by nobody else.
+    #[serde(default)]
     pub secure: bool,
 }
 
@@ -200,7 +207,14 @@ pub(super) fn presence(bytes: &[u8]) -> Result<Presence, String> {
         return Err(AGENT_CALL.too_long());
     }
     let presence: Presence = serde_json::from_slice(bytes).map_err(|cause| cause.to_string())?;
-    if is_id(&presence.id) && is_name(&presence.name) {
+    // It is shown on a terminal.
+    let is_plain = |text: &String| !text.chars().any(char::is_control);
+    let machine = &presence.machine;
+    let is_plain = is_plain(&presence.version)
+        && is_plain(&machine.processor)
+        && is_plain(&machine.kernel)
+        && presence.busy.as_ref().is_none_or(is_plain);
+    if is_id(&presence.id) && is_name(&presence.name) && is_plain {
         Ok(presence)
     } else {
         Err("it names itself in a way that no agent does".to_owned())
@@ -294,6 +308,22 @@ mod tests {
         ] {
             let refused = Packet::decode(&Bytes::from(bytes.clone())).unwrap_err();
             assert!(refused.contains(why), "{bytes:.80}: {refused}");
+        }
+    }
+
+    #[test]
+    fn an_agent_of_another_version_is_known() {
+        let other = br#"{"v":9,"id":"a9e17","name":"old","version":"9.0.0","mood":"good"}"#;
+        let presence = presence(other).unwrap();
+        assert_eq!((presence.v, presence.version.as_str()), (9, "9.0.0"));
+        assert!(!presence.secure);
+        for wrong in [
+            &br#"{"v":1,"id":"a.b","name":"a","version":"1"}"#[..],
+            br#"{"v":1,"id":"a","name":"a b","version":"1"}"#,
+            br#"{"v":1,"id":"a","version":"1"}"#,
+            br#"{"v":1,"id":"a","name":"a","version":"1\u001b[2J"}"#,
+        ] {
+            assert!(super::presence(wrong).is_err());
         }
     }
 

@@ -1,6 +1,6 @@
 //! One agent, as its conductor sees it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 
@@ -11,6 +11,10 @@ use super::stream::{Inbox, Outbox};
 use crate::plan::Portion;
 use crate::record::{AgentFacts, AgentMeasured};
 use crate::units::Nanos;
+
+/// Intervals that some of an agent's threads have told and others have not: they are never
+/// apart by as many.
+const PARTLY_MAX: usize = 64;
 
 /// How an agent stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,8 @@ pub(super) struct Peer {
     pub(super) taken_ns: Option<i64>,
     /// Up to where its load is known, from the load's zero.
     pub(super) covered: Nanos,
+    /// Threads that have told an interval, by its end, where not all of them have.
+    partly: BTreeMap<Nanos, u32>,
     /// Whether its last operation was scheduled.
     pub(super) load_ended: bool,
     /// Why it was lost, where it was.
@@ -69,6 +75,7 @@ impl Peer {
             owes_ack: false,
             taken_ns: None,
             covered: Nanos::ZERO,
+            partly: BTreeMap::new(),
             load_ended: false,
             lost_because: String::new(),
             tries: BTreeSet::new(),
@@ -94,6 +101,22 @@ impl Peer {
     pub(super) fn tell(&mut self, order: &Order) -> bool {
         let text = serde_json::to_vec(order).unwrap_or_default();
         self.out.push(text).is_ok()
+    }
+
+    /// One of so many threads has told an interval that ends there. Its load is known up to
+    /// where all of them have.
+    pub(super) fn told_to(&mut self, to: Nanos, threads: u32) {
+        if to <= self.covered {
+            return;
+        }
+        let told = self.partly.entry(to).or_default();
+        *told += 1;
+        if *told >= threads {
+            self.covered = to;
+            self.partly = self.partly.split_off(&Nanos(to.0.saturating_add(1)));
+        } else if self.partly.len() > PARTLY_MAX {
+            self.partly.pop_first();
+        }
     }
 
     /// A packet for it.

@@ -4,6 +4,7 @@
 //! word for that long it lets go of everything by itself: the load stops, and what was being
 //! tried is given up. It starts nothing of its own accord.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -26,8 +27,24 @@ use crate::units::Nanos;
 
 /// Pieces of work that are under way at a time at most; conductors hand out one for each core.
 const TRIES_MAX: usize = 1024;
-/// Letters of what a conductor says that it engages an agent for.
-const PURPOSE_MAX: usize = 120;
+/// Letters of what a conductor says in words: what it engages an agent for, why it leaves.
+const TEXT_MAX: usize = 120;
+
+/// What came of a piece of work. One that panics came to nothing, and whoever waits for it
+/// must hear that.
+fn carried_out(what: impl FnOnce() -> Result<String>) -> std::result::Result<String, String> {
+    match catch_unwind(AssertUnwindSafe(what)) {
+        Ok(result) => result.map_err(|error| error.to_string()),
+        Err(_) => Err("a thread of it died, which is a bug; please report it".to_owned()),
+    }
+}
+
+/// What a conductor says in words, as it may be shown: it may be anybody who can publish at
+/// the server.
+fn told(text: &str) -> String {
+    let letters = text.chars().filter(|letter| !letter.is_control());
+    letters.take(TEXT_MAX).collect()
+}
 
 /// Finds out whether a machine has room for the load of a plan.
 pub(super) type Fit = Arc<dyn Fn(&Plan) -> Result<()> + Send + Sync>;
@@ -101,6 +118,8 @@ struct Engaged {
     inbox: Inbox,
     /// Whether something arrived that was not acknowledged yet.
     owes_ack: bool,
+    /// Its share of the next load, once it knows.
+    portion: Option<Portion>,
     duty: Duty,
 }
 
@@ -168,11 +187,12 @@ impl Serving {
 
     /// A conductor sent something.
     pub(super) fn arrived(&mut self, now: Nanos, bytes: &Bytes) {
+        // A machine that stood still finds old packets: they do not bring a lease back. Nor
+        // does whoever sends something else all the time.
+        self.lapse(now);
         let Ok(packet) = Packet::decode(bytes) else {
             return; // of another version, which `called` tells
         };
-        // A machine that stood still finds old packets: they do not bring a lease back.
-        self.lapse(now);
         let Header {
             session, ack, what, ..
         } = packet.header;
@@ -213,7 +233,7 @@ impl Serving {
                     Err(why) => self.let_go(&why, true),
                 }
             }
-            PacketKind::Leave { reason } => self.let_go(&reason, false),
+            PacketKind::Leave { reason } => self.let_go(&told(&reason), false),
             PacketKind::Open { .. } | PacketKind::Pong { .. } | PacketKind::Ack => {}
         }
         self.pump(now);
@@ -292,8 +312,7 @@ impl Serving {
     }
 
     fn open(&mut self, now: Nanos, session: String, lease: Nanos, purpose: &str) {
-        let purpose = purpose.chars().filter(|letter| !letter.is_control());
-        let purpose: String = purpose.take(PURPOSE_MAX).collect();
+        let purpose = told(purpose);
         let lease = lease.clamp(LEASES.0, LEASES.1);
         match &mut self.engaged {
             Some(engaged) if engaged.session == session => {
@@ -315,6 +334,7 @@ impl Serving {
                     out: Outbox::default(),
                     inbox: Inbox::default(),
                     owes_ack: true,
+                    portion: None,
                     duty: Duty::Waits,
                 });
             }
@@ -331,6 +351,11 @@ impl Serving {
             }
         };
         match order {
+            Order::Share(portion) => {
+                if let Some(engaged) = &mut self.engaged {
+                    engaged.portion = Some(portion);
+                }
+            }
             Order::Load(order) => match self.ready(&order) {
                 Ok(()) => self.report(&Report::Ready),
                 Err(error) => self.report(&Report::Refused {
@@ -359,9 +384,10 @@ impl Serving {
                  machine: others could read what the load asks for; use tls://",
             ));
         }
-        (self.hands.fit)(&order.own_plan())?;
+        let portion = self.engaged.as_ref().and_then(|engaged| engaged.portion);
+        let portion = portion.ok_or_else(|| Error::failed("it was given no share of the load"))?;
+        (self.hands.fit)(&order.own_plan(portion))?;
         let setups = order.setups(&self.own.allowed, self.clock)?;
-        let portion = order.portion;
         if let Some(engaged) = &mut self.engaged {
             engaged.duty = Duty::Ready(setups, portion);
         }
@@ -391,7 +417,13 @@ impl Serving {
                 what: Telling::Update(update),
             });
         };
-        let loading = Loading::start(setups, *portion, clock, &self.hands.watch, updates)?;
+        let loading = Loading::start(
+            setups,
+            (*portion, engaged.lease),
+            clock,
+            &self.hands.watch,
+            updates,
+        )?;
         engaged.duty = Duty::Loads(Box::new(loading));
         self.said.push("the load begins".to_owned());
         Ok(())
@@ -424,7 +456,7 @@ impl Serving {
             thread::Builder::new()
                 .name(format!("try-{number}"))
                 .spawn(move || {
-                    let result = try_one(&job, cores, &stop).map_err(|error| error.to_string());
+                    let result = carried_out(|| try_one(&job, cores, &stop));
                     let what = Telling::Tried { number, result };
                     let _ = told.send(ThreadReport { engagement, what });
                 })

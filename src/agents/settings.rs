@@ -136,7 +136,8 @@ impl AgentSettings {
     pub fn new(server: NatsServer, name: String, allowed: Vec<String>) -> Result<Self> {
         if !is_name(&name) {
             return Err(Error::usage(format!(
-                "`{}` cannot be the name of an agent; use up to 40 letters, digits and -_.:",
+                "`{}` cannot be the name of an agent; give it one with --name, of up to 40 letters, \
+                 digits and -_.:",
                 name.escape_debug()
             )));
         }

@@ -21,6 +21,9 @@ const PIECE: usize = 64 * 1024;
 const WINDOW: usize = 64;
 /// After so long without an acknowledgement a piece is sent again.
 const RESEND: Nanos = Nanos::from_millis(500);
+/// Each time it is, it is waited for twice as long, up to this many times as long: on a slow
+/// line a window of pieces takes seconds, and repeats of it would fill the line.
+const RESEND_TIMES_MAX: u64 = 4;
 
 /// What one side sends, until the other has it.
 #[derive(Debug, Default)]
@@ -35,6 +38,8 @@ pub(super) struct Outbox {
 struct Waiting {
     piece: Piece,
     sent: Option<Nanos>,
+    /// For how many [`RESEND`] its acknowledgement is waited for.
+    times: u64,
 }
 
 /// A piece of a message.
@@ -60,8 +65,8 @@ impl Outbox {
     /// Where too much waits already for an acknowledgement: the message is not taken.
     pub(super) fn push(&mut self, message: impl Into<Bytes>) -> Result<(), Full> {
         let message: Bytes = message.into();
-        // One that is alone may be as long as any message.
-        if !self.pieces.is_empty() && self.bytes + message.len() > AGENT_OUTBOX_MAX {
+        // The last that is taken may be as long as any message.
+        if self.bytes >= AGENT_OUTBOX_MAX {
             return Err(Full);
         }
         self.bytes += message.len();
@@ -74,7 +79,11 @@ impl Outbox {
                 last: rest.is_empty(),
                 payload,
             };
-            self.pieces.push_back(Waiting { piece, sent: None });
+            self.pieces.push_back(Waiting {
+                piece,
+                sent: None,
+                times: 1,
+            });
             if rest.is_empty() {
                 return Ok(());
             }
@@ -95,12 +104,15 @@ impl Outbox {
     pub(super) fn due(&mut self, now: Nanos) -> Vec<Piece> {
         let window = self.pieces.iter_mut().take(WINDOW);
         let due = window.filter(|waiting| {
+            let wait = RESEND * waiting.times;
             waiting
                 .sent
-                .is_none_or(|sent| now.saturating_sub(sent) >= RESEND)
+                .is_none_or(|sent| now.saturating_sub(sent) >= wait)
         });
         due.map(|waiting| {
-            waiting.sent = Some(now);
+            if waiting.sent.replace(now).is_some() {
+                waiting.times = (2 * waiting.times).min(RESEND_TIMES_MAX);
+            }
             waiting.piece.clone()
         })
         .collect()
@@ -280,6 +292,9 @@ mod tests {
         // Nothing is sent again before its time.
         assert!(out.due(RESEND - Nanos(1)).is_empty());
         assert_eq!(out.due(RESEND).len(), 5);
+        // The next time it is waited for twice as long.
+        assert!(out.due(RESEND * 3 - Nanos(1)).is_empty());
+        assert_eq!(out.due(RESEND * 3).len(), 5);
         // Far ahead of what is here: nobody sends so, and nothing is kept.
         let far = Piece {
             number: u64::MAX,
@@ -292,8 +307,9 @@ mod tests {
     #[test]
     fn an_outbox_holds_so_much_and_no_more() {
         let mut out = Outbox::default();
-        // One alone may be longer, as a plan with its values is.
-        out.push(vec![0; AGENT_OUTBOX_MAX + 1]).unwrap();
+        out.push(b"x".to_vec()).unwrap();
+        // The last may be longer, as a plan with its values is.
+        out.push(vec![0_u8; AGENT_OUTBOX_MAX]).unwrap();
         assert_eq!(out.push(b"x".to_vec()), Err(Full));
         out.acknowledged(u64::MAX);
         assert!(out.push(b"x".to_vec()).is_ok());

@@ -1,6 +1,8 @@
 //! Agents and their conductor on a network in memory, in virtual time: what is lost, doubled
 //! or cut off, who dies, and what becomes of it.
 
+mod load;
+
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
@@ -10,24 +12,27 @@ use proptest::prelude::*;
 use rand::SeedableRng as _;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
+use self::load::{Voice, events};
 use super::conducting::Conducting;
 use super::order::Report;
 use super::packet::{Call, Header, Packet, PacketKind, Presence, VERSION, presence};
 use super::peer::PeerState;
-use super::sent::SentSample;
 use super::serving::{Hands, Own, Serving, ThreadReport};
 use super::settings::OnAgentLost;
-use super::stream::{Inbox, Outbox, Piece};
+use super::stream::Outbox;
 use super::work::{Work, WorkDone};
+use crate::bounds::AGENT_OUTBOX_MAX;
 use crate::clock::Clock;
-use crate::load::Update;
-use crate::model::SourceName;
-use crate::record::{AttemptCounters, Counters, Event, GeneratorCounters, MachineFacts, Sample};
+use crate::load::{Command, Update};
+use crate::record::{Event, MachineFacts};
 use crate::rng::StdRng;
 use crate::units::Nanos;
 
 const LEASE: Nanos = Nanos::from_secs(4);
 const STEP: Nanos = Nanos::from_millis(10);
+/// How long a test goes on, by a real clock: work is done by real threads, and virtual time
+/// runs while a busy machine has none for them.
+const PATIENCE: Nanos = Nanos::from_secs(60);
 
 /// An agent with what its threads tell.
 struct Agent {
@@ -55,7 +60,10 @@ fn agent(name: &str) -> Agent {
     };
     let hands = Hands {
         fit: Arc::new(|_| Ok(())),
-        try_one: Arc::new(|job: &str, _, _: &AtomicBool| Ok(format!("did {job}"))),
+        try_one: Arc::new(|job: &str, _, _: &AtomicBool| {
+            assert!(job != "panic", "as it is asked to");
+            Ok(format!("did {job}"))
+        }),
         watch: Arc::new(|_| None),
     };
     Agent {
@@ -155,7 +163,8 @@ impl Network {
     }
 
     fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
-        for _ in 0..20_000 {
+        let clock = Clock::start();
+        while clock.now() < PATIENCE {
             if holds(self) {
                 return;
             }
@@ -181,7 +190,8 @@ impl Network {
     /// Goes on until so many pieces are done; each once, and as it is to be.
     fn all_done(&mut self, told: &Receiver<WorkDone>, count: usize) {
         let mut done = vec![false; count];
-        for _ in 0..20_000 {
+        let clock = Clock::start();
+        while clock.now() < PATIENCE {
             for piece in told.try_iter() {
                 match piece {
                     WorkDone::Piece { place, result } => {
@@ -353,198 +363,6 @@ fn an_agent_is_engaged_by_one_at_a_time() {
     assert!(after < Nanos::from_secs(1), "{after}");
 }
 
-/// What an agent of a load would send, made by hand.
-struct Voice {
-    id: String,
-    out: Outbox,
-    inbox: Inbox,
-}
-
-impl Voice {
-    fn of(name: &str) -> Self {
-        Self {
-            id: format!("id-{name}"),
-            out: Outbox::default(),
-            inbox: Inbox::default(),
-        }
-    }
-
-    fn packet(&self, what: PacketKind, payload: Bytes) -> Bytes {
-        let header = Header {
-            v: VERSION,
-            session: "5e5510".into(),
-            from: self.id.clone(),
-            ack: self.inbox.through(),
-            what,
-        };
-        Packet { header, payload }.encode()
-    }
-
-    fn say(&mut self, conducting: &mut Conducting, now: Nanos, reports: &[Report]) {
-        for report in reports {
-            self.out.push(serde_json::to_vec(report).unwrap()).unwrap();
-        }
-        for Piece {
-            number,
-            last,
-            payload,
-        } in self.out.due(now)
-        {
-            let packet = self.packet(PacketKind::Piece { number, last }, payload);
-            // Each twice: none counts again.
-            conducting.arrived(now, &packet);
-            conducting.arrived(now, &packet);
-        }
-        self.out.acknowledged(u64::MAX);
-    }
-}
-
-fn second(number: u64, tries: u64) -> Report {
-    let sample = |source, counters| Sample {
-        from: Nanos::from_secs(number),
-        to: Nanos::from_secs(number + 1),
-        source,
-        counters,
-        histograms: Vec::new(),
-    };
-    let attempts = AttemptCounters {
-        first_tries: tries,
-        ..AttemptCounters::default()
-    };
-    let generator = GeneratorCounters {
-        threads: 1,
-        cpu_ns: 400_000_000,
-        ..GeneratorCounters::default()
-    };
-    let samples = [
-        sample(SourceName::User, Counters::Attempts(attempts)),
-        sample(SourceName::Generator, Counters::Generator(generator)),
-    ];
-    Report::Samples(samples.iter().map(SentSample::from).collect())
-}
-
-/// A load of two agents, the second of which is not heard of after three seconds.
-fn told(on_lost: OnAgentLost) -> Vec<Update> {
-    let names = ["a", "b"];
-    let mut present: Vec<Agent> = names.iter().map(|name| agent(name)).collect();
-    let present = present.iter_mut().map(presence_of).collect();
-    let how = (LEASE, on_lost);
-    let mut conducting = Conducting::new("5e5510".into(), "x".into(), how, present, Nanos::ZERO);
-    let mut voices = names.map(Voice::of);
-    for (voice, ahead) in voices.iter().zip([5_000_000_000u64, 9_000_000_000]) {
-        conducting.arrived(Nanos(10), &voice.packet(PacketKind::Ack, Bytes::new()));
-        for sent in [1_000_000u64, 30_000_000] {
-            let pong = PacketKind::Pong {
-                sent_ns: Nanos(sent),
-                clock_ns: Nanos(sent + 100_000 + ahead),
-            };
-            let received = Nanos(sent + 200_000);
-            conducting.arrived(received, &voice.packet(pong, Bytes::new()));
-        }
-    }
-    assert!(conducting.are_open());
-    let heard = Arc::new(Mutex::new(Vec::<Update>::new()));
-    let telling = Arc::clone(&heard);
-    let zero = Nanos::from_millis(40);
-    let tell = Box::new(move |update: Update| telling.lock().unwrap().push(update));
-    conducting.begin(Nanos::from_millis(35), zero, (4, 1), tell);
-    let mut now = zero;
-    for number in 0..12u64 {
-        now += Nanos::from_secs(1);
-        voices[0].say(&mut conducting, now, &[second(number, 10)]);
-        if number < 3 {
-            voices[1].say(&mut conducting, now, &[second(number, 7)]);
-        }
-        conducting.tick(now);
-    }
-    voices[0].say(&mut conducting, now, &[Report::LoadEnded, Report::Finished]);
-    assert!(conducting.has_finished());
-    drop(conducting);
-    Arc::into_inner(heard).unwrap().into_inner().unwrap()
-}
-
-fn events(told: &[Update]) -> Vec<&Event> {
-    let events = told.iter().filter_map(|update| match update {
-        Update::Happened(event) => Some(event),
-        _ => None,
-    });
-    events.collect()
-}
-
-#[test]
-fn a_share_that_is_lost_counts_as_not_offered_from_where_it_is_known() {
-    for on_lost in [OnAgentLost::GoOn, OnAgentLost::Stop] {
-        let told = told(on_lost);
-        let Event::AgentsBegan { agents } = events(&told)[0] else {
-            panic!("{told:?}");
-        };
-        let shares: Vec<_> = agents
-            .iter()
-            .map(|it| (it.threads, it.of_threads))
-            .collect();
-        assert_eq!(shares, [(2, 4), (2, 4)]);
-        let lost: Vec<_> = events(&told)
-            .into_iter()
-            .filter_map(|event| match event {
-                Event::AgentLost(lost) => Some(lost),
-                _ => None,
-            })
-            .collect();
-        let [lost] = lost[..] else {
-            panic!("{lost:?}");
-        };
-        assert_eq!((lost.agent.as_str(), lost.from), ("b", Nanos::from_secs(3)));
-        assert_eq!((lost.threads, lost.of_threads, lost.missing), (2, 4, 0));
-        assert_eq!(lost.stops, on_lost == OnAgentLost::Stop);
-        assert!(
-            lost.in_words()
-                .contains("50 %, counts as not offered from 3.0 s on")
-        );
-    }
-}
-
-#[test]
-fn deliveries_are_added_up_once_and_the_end_comes_last() {
-    let told = told(OnAgentLost::GoOn);
-    let tries = told.iter().filter_map(|update| match update {
-        Update::Sample(Sample {
-            counters: Counters::Attempts(counters),
-            ..
-        }) => Some(counters.first_tries),
-        _ => None,
-    });
-    assert_eq!(tries.sum::<u64>(), 12 * 10 + 3 * 7);
-    // Each agent's own threads, beside those of all.
-    let busy = |agent: &str| -> u64 {
-        let own = told.iter().filter_map(|update| match update {
-            Update::Sample(sample) if sample.source.agent() == Some(agent) => Some(sample),
-            _ => None,
-        });
-        let own = own.map(|sample| match sample.counters {
-            Counters::Agent(counters) => counters.cpu_ns,
-            _ => panic!("{sample:?}"),
-        });
-        own.sum()
-    };
-    assert_eq!((busy("a"), busy("b")), (12 * 400_000_000, 3 * 400_000_000));
-    let place = |wanted: &dyn Fn(&Update) -> bool| told.iter().position(wanted).unwrap();
-    let ended = place(&|it| *it == Update::LoadEnded);
-    let measured = place(&|it| matches!(it, Update::Happened(Event::AgentsEnded { .. })));
-    assert!(ended < measured && measured + 2 == told.len());
-    assert_eq!(told.last(), Some(&Update::Finished));
-    let Update::Happened(Event::AgentsEnded { agents }) = &told[measured] else {
-        panic!("{told:?}");
-    };
-    let [a, b] = agents.as_slice() else {
-        panic!("{agents:?}");
-    };
-    assert_eq!((a.skew_ns, b.skew_ns, a.round_trips), (0, 0, 2));
-    assert!((100_000..150_000).contains(&a.skew_bound_ns), "{a:?}");
-    // The last comes once more after the end.
-    assert_eq!((a.deliveries, a.repeated), (14, 13));
-    assert_eq!((b.deliveries, b.repeated), (3, 3));
-}
-
 #[test]
 fn who_is_lost_before_the_load_begins_sends_nothing_of_its_share() {
     let mut network = Network::of(&["a", "b"], OnAgentLost::GoOn);
@@ -564,4 +382,108 @@ fn who_is_lost_before_the_load_begins_sends_nothing_of_its_share() {
     assert_eq!((lost.agent.as_str(), lost.from), ("b", Nanos::ZERO));
     // At each of three places one of two threads.
     assert_eq!((lost.threads, lost.of_threads), (3, 6));
+}
+
+#[test]
+fn work_for_which_nobody_is_left_is_given_up_at_once() {
+    let mut network = Network::of(&["a"], OnAgentLost::GoOn);
+    network.open();
+    network.agents[0].dead = true;
+    network.until("lost", |it| it.conducting.peers[0].state == PeerState::Lost);
+    let told = network.hand_out(2);
+    match told.try_recv() {
+        Ok(WorkDone::GivenUp(why)) => {
+            let expected = "no agent is left (a: nothing was heard of it";
+            assert!(why.starts_with(expected), "{why}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn work_that_panics_comes_back_as_a_failure() {
+    let mut network = Network::of(&["a"], OnAgentLost::GoOn);
+    network.open();
+    let (tell, told) = channel();
+    let work = Work::new(vec!["panic".to_owned()], tell);
+    network.conducting.hand_out(work);
+    let clock = Clock::start();
+    while clock.now() < PATIENCE {
+        match told.try_recv() {
+            Ok(WorkDone::Piece { place: 0, result }) => {
+                assert!(result.unwrap_err().contains("a bug"));
+                return;
+            }
+            Ok(other) => panic!("{other:?}"),
+            Err(_) => network.step(),
+        }
+        std::thread::yield_now();
+    }
+    panic!("nothing came back");
+}
+
+/// More than the conductor holds for an agent.
+fn filled(network: &mut Network) {
+    let filler = vec![0_u8; AGENT_OUTBOX_MAX + 1];
+    network.conducting.peers[0].out.push(filler).unwrap();
+}
+
+#[test]
+fn work_waits_for_an_agent_that_holds_too_much() {
+    let mut network = Network::of(&["a"], OnAgentLost::GoOn);
+    network.open();
+    filled(&mut network);
+    let told = network.hand_out(3);
+    assert!(network.conducting.peers[0].tries.is_empty());
+    // There is room again.
+    network.conducting.peers[0].out = Outbox::default();
+    network.all_done(&told, 3);
+}
+
+#[test]
+fn an_agent_that_takes_no_order_any_more_is_lost() {
+    let mut network = Network::of(&["a", "b"], OnAgentLost::GoOn);
+    network.open();
+    filled(&mut network);
+    let now = network.now;
+    network.conducting.command(now, Command::Stop);
+    let peers = &network.conducting.peers;
+    assert_eq!(peers[0].state, PeerState::Lost);
+    assert_eq!(peers[1].state, PeerState::Open);
+}
+
+#[test]
+fn work_that_was_not_handed_out_is_not_done() {
+    let mut network = Network::of(&["a"], OnAgentLost::GoOn);
+    network.open();
+    network.agents[0].dead = true;
+    let told = network.hand_out(5);
+    // It has two of them, and tells of the last.
+    let mut voice = Voice::of("a");
+    let tried = |number| Report::Tried {
+        number,
+        result: Ok("made up".into()),
+    };
+    let now = network.now;
+    voice.say(&mut network.conducting, now, &[tried(4), tried(u64::MAX)]);
+    assert!(told.try_recv().is_err());
+    voice.say(&mut network.conducting, now, &[tried(0)]);
+    let first = WorkDone::Piece {
+        place: 0,
+        result: Ok("made up".into()),
+    };
+    assert_eq!(told.try_recv(), Ok(first));
+}
+
+#[test]
+fn what_an_agent_says_is_shown_in_bounds_and_without_control_letters() {
+    let mut network = Network::of(&["a"], OnAgentLost::GoOn);
+    network.open();
+    let reason = "gone\u{1b}[2J\n".repeat(500);
+    let leave = Voice::of("a").packet(PacketKind::Leave { reason }, Bytes::new());
+    let now = network.now;
+    network.conducting.arrived(now, &leave);
+    let refused = network.conducting.refused().concat();
+    assert!(refused.starts_with("a: gone[2Jgone[2J"), "{refused}");
+    assert!(refused.len() < 1_100, "{}", refused.len());
 }

@@ -141,7 +141,7 @@ pub(super) fn reasons(record: &Record, stretches: &[Stretch], open: bool) -> Vec
             format!("The {words}.{missing}")
         })
         .collect();
-    let response = response_p99(record);
+    let response = response_p99(record, begin(stretches));
     for facts in facts {
         let seen = Seen::of(record, stretches, &facts.agent);
         let own = |what: String| format!("The agent {} was its own limit: {what}", facts.agent);
@@ -263,7 +263,10 @@ impl<'a> Seen<'a> {
                     sums.merge(counters);
                 }
             }
-            if let Some(lag) = sample.histogram(Measure::SendLag) {
+            // As in the sums of all: a warm-up is not measured.
+            if at >= begin(stretches)
+                && let Some(lag) = sample.histogram(Measure::SendLag)
+            {
                 seen.send_lag.merge(lag);
             }
         }
@@ -282,11 +285,17 @@ impl<'a> Seen<'a> {
     }
 }
 
-/// The p99 of all response times, by which a lag is judged.
-fn response_p99(record: &Record) -> Option<Nanos> {
+/// Where what is measured begins.
+fn begin(stretches: &[Stretch]) -> Nanos {
+    stretches.first().map_or(Nanos::ZERO, |first| first.from)
+}
+
+/// The p99 of all response times from there on, by which a lag is judged.
+fn response_p99(record: &Record, from: Nanos) -> Option<Nanos> {
     let mut response = Histogram::new();
     for sample in &record.samples {
         if sample.is_of_all_operations()
+            && middle(&sample) >= from
             && let Some(own) = sample.histogram(Measure::Response)
         {
             response.merge(own);

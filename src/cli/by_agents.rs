@@ -84,6 +84,17 @@ impl WorkByAgents {
             allowed: Vec::new(),
         }))
     }
+
+    /// Refuses them for runs that are live, which this machine carries out itself.
+    pub(super) fn refuse_live(&self) -> Result<()> {
+        if self.agents.is_none() {
+            return Ok(());
+        }
+        Err(Error::usage(
+            "--agents shares what is simulated; live variants run one after the other on this \
+             machine, so leave it out, or use `threadbare run --agents` for each",
+        ))
+    }
 }
 
 impl LoadByAgents {
@@ -102,6 +113,18 @@ impl LoadByAgents {
             },
             allowed: allowed.to_vec(),
         }))
+    }
+
+    /// Refuses several runs of which each could have other agents: what differs between them
+    /// would be the agents.
+    pub(super) fn refuse_changing(&self, repeats: bool) -> Result<()> {
+        if self.agents.is_none() || self.generators.is_some() || !repeats {
+            return Ok(());
+        }
+        Err(Error::usage(
+            "runs that are repeated need the same number of agents each; say how many with \
+             --generators",
+        ))
     }
 
     /// Refuses what agents cannot do; `what` is given, and each of it names what it is.

@@ -37,6 +37,11 @@ impl Gated {
         self.repeat > 1 || self.baseline.is_some()
     }
 
+    /// Whether there are several runs.
+    pub(super) const fn repeats(&self) -> bool {
+        self.repeat > 1
+    }
+
     /// The plan as it is asked for: whether what is expected may end the run.
     pub(super) fn plan(&self, mut plan: Plan) -> Plan {
         for expectation in &mut plan.expectations {

@@ -222,6 +222,7 @@ impl Arguments {
             (self.unix_socket.is_some(), "--unix-socket"),
             (self.cert.is_some(), "--cert with its key"),
         ])?;
+        self.by_agents.refuse_changing(self.gated.repeats())?;
         let engagement = self.by_agents.engagement(&self.allow_host)?;
         let (endpoint, host, work) = self.request(view)?;
         let mut plan = self.plan(&host, &work)?;

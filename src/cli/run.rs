@@ -68,6 +68,7 @@ impl Arguments {
             live::refuse(&plan, &self.allow_host)?;
             return Ok(EXIT_PASSED);
         }
+        self.by_agents.refuse_changing(self.gated.repeats())?;
         // Of hosts that both sides name, as in any run.
         let both = self.allow_host.iter();
         let both: Vec<String> = both

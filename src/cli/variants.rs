@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use clap::Args;
 
+use super::by_agents::WorkByAgents;
 use super::chosen::Chosen;
 use super::simulate::Limits;
 use super::{Code, View};
@@ -61,6 +62,8 @@ pub(super) struct Arguments {
     allow_host: Vec<String>,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    by_agents: WorkByAgents,
 }
 
 /// A variant, or a setting of all of them.
@@ -161,6 +164,7 @@ impl Arguments {
             return fingerprints(&plans);
         }
         if !self.simulated {
+            self.by_agents.refuse_live()?;
             let options = run::Options {
                 allowed: self.allow_host,
                 ..view.options(self.out)
@@ -169,7 +173,10 @@ impl Arguments {
             let again = |plan: &Plan| command(&chosen, own.is_empty(), plan, &options.allowed);
             return live(&plans, seeds, ("variants", &again), &options);
         }
-        let options = view.options(self.out.clone());
+        let options = run::Options {
+            agents: self.by_agents.engagement()?,
+            ..view.options(self.out.clone())
+        };
         let seeds = self.seeds.unwrap_or(SEEDS);
         let tries = Tries {
             plans: &plans,

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::by_agents::WorkByAgents;
 use super::chosen::Chosen;
 use super::simulate::Limits;
 use super::variants::{self, Variant};
@@ -20,6 +21,7 @@ const SEEDS: u64 = 5;
 #[command(after_help = "Examples:\n  \
     threadbare what-if missing-await\n  \
     threadbare what-if slow-database --seeds 10 --alone\n  \
+    threadbare what-if missing-await --seeds 50 --agents nats://127.0.0.1:4222\n  \
     threadbare what-if mine.toml --live --seeds 3 --try 'no retries: load.client.retries=0'")]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -52,11 +54,14 @@ pub(super) struct Arguments {
     /// the scenario's [safety] names it; may be repeated
     #[arg(long, value_name = "HOST", requires = "live")]
     allow_host: Vec<String>,
+    #[command(flatten)]
+    by_agents: WorkByAgents,
 }
 
 impl Arguments {
     pub(super) fn run(self, view: &View) -> Code {
         if self.live {
+            self.by_agents.refuse_live()?;
             let options = run::Options {
                 allowed: self.allow_host,
                 ..view.options(self.out)
@@ -65,7 +70,10 @@ impl Arguments {
             return variants::run(&self.chosen, &self.variants, seeds, view, &options);
         }
         let plan = self.chosen.plan(view, &[])?;
-        let options = view.options(self.out);
+        let options = run::Options {
+            agents: self.by_agents.engagement()?,
+            ..view.options(self.out)
+        };
         let bounds = self.limits.bounds();
         let seeds = self.seeds.unwrap_or(SEEDS);
         match run::what_if(&plan, seeds, !self.alone, bounds, &options)? {

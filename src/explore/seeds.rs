@@ -1,7 +1,7 @@
 //! Plans with many seeds each, as they are: responders do what the plan says.
 
 use super::Progress;
-use super::trial::{Elsewhere, Trial, TrialAnswer, Wanted, carry_out_all};
+use super::trial::{Elsewhere, Responders, Trial, TrialAnswer, Wanted, carry_out_all};
 use crate::analysis::SeedFindings;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -42,12 +42,15 @@ pub(crate) fn seeds_by(
             },
             bounds,
             wanted: Wanted::Seed,
+            responders: Responders::Follow,
         })
     });
     let answers = carry_out_all(each.collect(), elsewhere, progress)?;
     let found = answers.into_iter().map(|answer| match answer {
         TrialAnswer::Seed(found) => Ok(*found),
-        TrialAnswer::Region(_) => Err(Error::failed("a trial came to something else")),
+        TrialAnswer::Region(_) | TrialAnswer::Outcome(_) => {
+            Err(Error::failed("a trial came to something else"))
+        }
     });
     let found: Vec<SeedFindings> = found.collect::<Result<_>>()?;
     let length = usize::try_from(seeds).unwrap_or(usize::MAX);

@@ -7,7 +7,7 @@
 //! hidden capacity. With several seeds the edge is a band: below it service comes back in
 //! every seed, above it in none.
 
-use super::trial::{Elsewhere, Trial, TrialAnswer, Wanted, carry_out_all};
+use super::trial::{Elsewhere, Responders, Trial, TrialAnswer, Wanted, carry_out_all};
 use super::{Axis, Progress};
 use crate::analysis::{AxisValues, Band, Edge, Findings, Region, Sweep};
 use crate::error::{Error, Result};
@@ -185,13 +185,16 @@ fn points(
                 plan,
                 bounds,
                 wanted: Wanted::Region,
+                responders: Responders::Follow,
             })
         })
     });
     let answers = carry_out_all(each.collect(), elsewhere, progress)?;
     let found = answers.into_iter().map(|answer| match answer {
         TrialAnswer::Region(region) => Ok(region),
-        TrialAnswer::Seed(_) => Err(Error::failed("a trial came to something else")),
+        TrialAnswer::Seed(_) | TrialAnswer::Outcome(_) => {
+            Err(Error::failed("a trial came to something else"))
+        }
     });
     let found: Vec<Region> = found.collect::<Result<_>>()?;
     let pairs = found.chunks(2).map(|pair| together(pair[0], pair[1]));

@@ -3,12 +3,11 @@
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use rayon::prelude::*;
-
 use serde::{Deserialize, Serialize};
 
 use super::Progress;
 use super::sweep::region;
-use crate::analysis::{self, Findings, Region, SeedFindings};
+use crate::analysis::{self, Findings, Outcome, Region, SeedFindings};
 use crate::error::{EXIT_INTERRUPTED, Error, Kind, Result};
 use crate::plan::Plan;
 use crate::record::{Backend, Event, Header, Measure, MemoryRecorder, Record, StopCause};
@@ -16,7 +15,8 @@ use crate::sim::{self, Bounds};
 
 /// Whether responders do what a plan tells them in any case, or only for as long
 /// as service is not back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Responders {
     /// They follow the plan.
     Follow,
@@ -34,6 +34,8 @@ pub struct Trial {
     pub(super) bounds: Bounds,
     /// What is wanted of it.
     pub(super) wanted: Wanted,
+    /// What its responders do.
+    pub(super) responders: Responders,
 }
 
 /// What is wanted of a trial.
@@ -44,6 +46,8 @@ pub(super) enum Wanted {
     Region,
     /// What its seed came to.
     Seed,
+    /// What a corrective measure came to.
+    Outcome,
 }
 
 /// What came of a trial.
@@ -54,6 +58,8 @@ pub enum TrialAnswer {
     Region(Region),
     /// What its seed came to.
     Seed(Box<SeedFindings>),
+    /// What a corrective measure came to.
+    Outcome(Box<Outcome>),
 }
 
 /// Others who carry trials out.
@@ -74,13 +80,14 @@ impl Trial {
     /// Where it met a bound, or the flag was raised.
     pub fn carry_out(self, at_a_time: usize, stop: &AtomicBool) -> Result<TrialAnswer> {
         let bounds = shared(self.bounds, at_a_time);
-        let found = findings(self.plan, Responders::Follow, bounds, stop)?;
+        let found = findings(self.plan, self.responders, bounds, stop)?;
         if stop.load(Ordering::Relaxed) {
             return Err(interrupted());
         }
         Ok(match self.wanted {
             Wanted::Region => TrialAnswer::Region(region(&found)),
             Wanted::Seed => TrialAnswer::Seed(Box::new(SeedFindings::of(&found))),
+            Wanted::Outcome => TrialAnswer::Outcome(Box::new(Outcome::of(&found))),
         })
     }
 }
@@ -89,7 +96,7 @@ impl Trial {
 ///
 /// # Errors
 ///
-/// As [`try_all`] and [`Elsewhere::try_all`].
+/// The first that met a bound; that `progress` asked for an end; as [`Elsewhere::try_all`].
 pub(super) fn carry_out_all(
     trials: Vec<Trial>,
     elsewhere: Option<&dyn Elsewhere>,
@@ -161,25 +168,6 @@ fn carried_out(plan: Plan, bounds: Bounds, stop: &AtomicBool) -> Result<Record> 
         return Err(Error::failed(reason));
     }
     Ok(kept.into_record(Header::new(plan, Backend::Sim)))
-}
-
-/// Simulates every plan, as many at a time as there are cores, and tells what
-/// `boil` makes of the findings, in the order of the plans.
-///
-/// # Errors
-///
-/// The first that met a bound; that `progress` asked for an end.
-pub(super) fn try_all<T: Send>(
-    plans: Vec<Plan>,
-    responders: Responders,
-    bounds: Bounds,
-    progress: Progress<'_>,
-    boil: impl Fn(&Findings) -> T + Sync,
-) -> Result<Vec<T>> {
-    let bounds = shared(bounds, rayon::current_num_threads());
-    each_of(plans, progress, |plan, stop| {
-        findings(plan, responders, bounds, stop).map(|found| boil(&found))
-    })
 }
 
 /// Does this with each, as many at a time as there are cores; the results in their order.

@@ -2,7 +2,7 @@
 
 use super::Progress;
 use super::measures::{MEASURES, Measure};
-use super::trial::{Responders, try_all};
+use super::trial::{Elsewhere, Responders, Trial, TrialAnswer, Wanted, carry_out_all};
 use crate::analysis::{Outcome, Row, WhatIf};
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -15,12 +15,15 @@ struct Variant<'a> {
 }
 
 /// Tries every measure that changes something in the plan, and every pair of
-/// them where `pairs` says so, with `seeds` seeds from the plan's own on.
+/// them where `pairs` says so, with `seeds` seeds from the plan's own on; carried out by
+/// others where there are any.
 ///
 /// # Errors
 ///
-/// As [`crate::sim::simulate`]; where a trial met a bound or was interrupted.
+/// As [`crate::sim::simulate`]; where a trial met a bound or was interrupted, or nobody is
+/// left.
 pub(crate) fn what_if(
+    elsewhere: Option<&dyn Elsewhere>,
     plan: &Plan,
     seeds: u64,
     pairs: bool,
@@ -61,19 +64,25 @@ pub(crate) fn what_if(
     let seeds: Vec<u64> = (0..seeds.max(1))
         .map(|more| plan.seed.wrapping_add(more))
         .collect();
-    let plans = variants.iter().flat_map(|variant| {
-        seeds.iter().map(|seed| Plan {
-            seed: *seed,
-            ..variant.plan.clone()
+    let trials = variants.iter().flat_map(|variant| {
+        seeds.iter().map(|seed| Trial {
+            plan: Plan {
+                seed: *seed,
+                ..variant.plan.clone()
+            },
+            bounds,
+            wanted: Wanted::Outcome,
+            responders: Responders::Watch,
         })
     });
-    let outcomes = try_all(
-        plans.collect(),
-        Responders::Watch,
-        bounds,
-        progress,
-        Outcome::of,
-    )?;
+    let answers = carry_out_all(trials.collect(), elsewhere, progress)?;
+    let outcomes = answers.into_iter().map(|answer| match answer {
+        TrialAnswer::Outcome(outcome) => Ok(*outcome),
+        TrialAnswer::Region(_) | TrialAnswer::Seed(_) => {
+            Err(Error::failed("a trial came to something else"))
+        }
+    });
+    let outcomes: Vec<Outcome> = outcomes.collect::<Result<_>>()?;
     let mut each = outcomes.chunks(seeds.len());
     let base_outcomes = each.next().unwrap_or_default();
     let row = |variant: &Variant<'_>, outcomes: &[Outcome]| {

@@ -4,6 +4,7 @@
 //! own and sends [`Message`]s. Only this loop writes the record, so the journal
 //! has one order. Actions are journalled before they act.
 
+mod last;
 mod people;
 mod threads;
 
@@ -89,6 +90,8 @@ pub(crate) fn conduct(
         responders: Responders::new(plan),
         watch: Watch::new(plan),
         patience: PATIENCE,
+        afar: Nanos::ZERO,
+        finished: false,
         load_ended: false,
         stopped_by: None,
         under_way: BTreeMap::new(),
@@ -118,6 +121,10 @@ struct Run<'a> {
     watch: Watch,
     /// How long those who send the load may take to tell their end.
     patience: Nanos,
+    /// How long those who send the load from afar may take to tell what they counted last.
+    afar: Nanos,
+    /// Whether they have.
+    finished: bool,
     /// Whether the last operation was scheduled.
     load_ended: bool,
     /// Who in the room ends the run.
@@ -188,7 +195,8 @@ impl Run<'_> {
         // What its last readings were refused is told with the last sample.
         reading.stop();
         sampler.stop();
-        let last = self.last_messages();
+        let afar = self.heard_from_afar(&cause);
+        let last = afar.and(self.last_messages());
         let (events, undone) = system.stop();
         // What was armed and settled meanwhile is told before the end.
         let later = self.last_messages();
@@ -234,7 +242,8 @@ impl Run<'_> {
             })
             .collect();
         source.prepare(&setups)?;
-        self.patience = PATIENCE.max(source.patience());
+        self.afar = source.patience();
+        self.patience = PATIENCE.max(self.afar);
         self.clock = Clock::start_in(LEAD.max(source.lead()));
         failures.begin(self.clock);
         for event in system.serving() {
@@ -353,6 +362,7 @@ impl Run<'_> {
             };
             match message {
                 Message::Load(Update::Finished) => {
+                    self.finished = true;
                     return Ok(self.asked_to_stop().unwrap_or(StopCause::Completed));
                 }
                 Message::Load(Update::LoadEnded) => {
@@ -482,39 +492,6 @@ impl Run<'_> {
         self.recorder.event(now, &event)?;
         self.observer.event(now, &event);
         Ok(())
-    }
-
-    /// What was sent while the threads ended: the last samples, and the last deaths.
-    fn last_messages(&mut self) -> Result<()> {
-        let mut failed = Ok(());
-        while let Ok(message) = self.messages.try_recv() {
-            match message {
-                Message::Load(Update::Sample(sample)) | Message::Sample(sample) => {
-                    self.sample(&sample)?;
-                }
-                Message::Load(Update::Warning(text)) => self.event(&Event::Warning { text })?,
-                Message::Load(Update::FirstFailure(failure)) => {
-                    self.event(&Event::FirstFailure(failure))?;
-                }
-                Message::Load(Update::Slowest(operations)) => {
-                    self.event(&Event::Slowest { operations })?;
-                }
-                Message::Load(Update::Failed(reason)) => failed = Err(Error::failed(reason)),
-                Message::Event(event) | Message::Load(Update::Happened(event)) => {
-                    self.event(&event)?;
-                }
-                Message::Died(event) => failed = self.died(&event).map(|_| ()),
-                Message::ActionEnded { entry, outcome } => {
-                    self.event(&Event::ActionEnded { entry, outcome })?;
-                }
-                // What is written down is, also at the end; what would be done is not.
-                Message::Ordered(ordered) => self.too_late(ordered)?,
-                Message::Load(Update::LoadEnded | Update::Finished)
-                | Message::Sampled { .. }
-                | Message::Interrupted => {}
-            }
-        }
-        failed
     }
 
     /// Closes the record with why the run stopped.

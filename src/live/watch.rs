@@ -5,6 +5,8 @@
 //! Where several threads send the load, a share is that of all of them: their
 //! samples of an interval are added up first.
 
+use std::collections::BTreeMap;
+
 use crate::analysis::Early;
 use crate::error::{Error, Result};
 use crate::model::SourceName;
@@ -36,6 +38,8 @@ pub(super) struct Watch {
     threads: usize,
     /// Samples of intervals that not every thread has told yet.
     gathered: Vec<(Sample, usize)>,
+    /// Up to where the attempts of a source were judged, where several threads tell them.
+    judged_to: BTreeMap<SourceName, Nanos>,
 }
 
 impl Watch {
@@ -52,6 +56,7 @@ impl Watch {
             injected: false,
             threads: 1,
             gathered: Vec::new(),
+            judged_to: BTreeMap::new(),
         }
     }
 
@@ -88,28 +93,36 @@ impl Watch {
             self.ended.0 = self.ended.0.saturating_add(counters.ended_well);
             self.ended.1 = self.ended.1.saturating_add(counters.ended_badly);
         }
-        let Some(whole) = self.gather(sample) else {
-            return Vec::new();
-        };
-        let stops = self.stops.sample(&whole);
-        self.note(stops);
-        self.alarms.sample(&whole)
+        let mut events = Vec::new();
+        for whole in self.gather(sample) {
+            let stops = self.stops.sample(&whole);
+            self.note(stops);
+            events.extend(self.alarms.sample(&whole));
+        }
+        events
     }
 
-    /// The sum of an interval's samples, once every thread has told its own.
-    fn gather(&mut self, sample: &Sample) -> Option<Sample> {
+    /// The sums of intervals' samples, each once every thread has told its own. An agent that
+    /// is not heard of must not blind the stop conditions: those that wait for it for too long
+    /// are judged without it, and those that waited when it was lost as well.
+    fn gather(&mut self, sample: &Sample) -> Vec<Sample> {
         let Counters::Attempts(counters) = &sample.counters else {
-            return Some(sample.clone());
+            return vec![sample.clone()];
         };
-        if self.threads == 1 {
-            return Some(sample.clone());
+        if self.threads == 1 && self.gathered.is_empty() {
+            return vec![sample.clone()];
         }
+        let before = self.judged_to.get(&sample.source);
+        if before.is_some_and(|before| sample.to <= *before) {
+            return Vec::new(); // judged without it
+        }
+        let mut judged = Vec::new();
         let place = self.gathered.iter().position(|(known, _)| {
             (known.from, known.to, &known.source) == (sample.from, sample.to, &sample.source)
         });
         let place = place.unwrap_or_else(|| {
             if self.gathered.len() == GATHERED_MAX {
-                self.gathered.remove(0);
+                judged.push(self.gathered.remove(0).0);
             }
             let mut empty = sample.clone();
             empty.counters = Counters::Attempts(crate::record::AttemptCounters::default());
@@ -121,7 +134,16 @@ impl Watch {
             all.merge(counters);
         }
         *told += 1;
-        (*told == self.threads).then(|| self.gathered.remove(place).0)
+        let gathered = std::mem::take(&mut self.gathered).into_iter();
+        let (whole, partial): (Vec<_>, Vec<_>) =
+            gathered.partition(|(_, told)| *told >= self.threads);
+        self.gathered = partial;
+        judged.extend(whole.into_iter().map(|(sum, _)| sum));
+        for sum in &judged {
+            let to = self.judged_to.entry(sum.source.clone()).or_default();
+            *to = sum.to.max(*to);
+        }
+        judged
     }
 
     /// Every gauge of an interval has been read.
@@ -204,4 +226,96 @@ fn unhealthy(why: &str) -> Error {
         "the target was not healthy before the first fault, so nothing was injected: {why}; check \
          that it answers the scenario's requests, or raise `baseline_errors` in [safety]"
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{AlertRule, Signal};
+    use crate::record::{AgentLost, AttemptCounters};
+
+    /// What a thread of several has seen in a second: of ten attempts so many failed.
+    fn second(number: u64, failed: u64) -> Sample {
+        Sample {
+            from: Nanos::from_secs(number),
+            to: Nanos::from_secs(number + 1),
+            source: SourceName::User,
+            counters: Counters::Attempts(AttemptCounters {
+                ended_well: 10 - failed,
+                ended_badly: failed,
+                ..AttemptCounters::default()
+            }),
+            histograms: Vec::new(),
+        }
+    }
+
+    /// A watch over four threads, whose alert fires where half of a second fails.
+    fn watch() -> Watch {
+        let rule = AlertRule {
+            name: "errors".into(),
+            signal: Signal::ErrorShare,
+            above: Ratio::new(0.5).unwrap(),
+            hold: Nanos::from_secs(1),
+        };
+        let mut watch = Watch::new(&Plan {
+            alerts: vec![rule],
+            ..Plan::default()
+        });
+        watch.threads(1, 4);
+        watch
+    }
+
+    fn lost() -> Event {
+        Event::AgentLost(AgentLost {
+            agent: "b".into(),
+            threads: 2,
+            of_threads: 4,
+            from: Nanos::from_secs(1),
+            reason: "nothing was heard of it for 10s".into(),
+            missing: 0,
+            stops: false,
+        })
+    }
+
+    #[test]
+    fn an_interval_is_judged_once_every_thread_has_told_it() {
+        let mut watch = watch();
+        // Three of four are well: of all, fewer than half have failed.
+        for failed in [0, 0, 0] {
+            assert_eq!(watch.sample(&second(0, failed)), []);
+        }
+        assert_eq!(watch.sample(&second(0, 10)), []);
+        for _ in 0..3 {
+            assert_eq!(watch.sample(&second(1, 9)), []);
+        }
+        assert_eq!(watch.sample(&second(1, 9)).len(), 1);
+    }
+
+    #[test]
+    fn what_waited_for_an_agent_that_is_lost_is_judged_without_it() {
+        let mut watch = watch();
+        for number in 0..3 {
+            for _ in 0..2 {
+                assert_eq!(watch.sample(&second(number, 9)), []);
+            }
+        }
+        watch.event(Nanos::from_secs(3), &lost());
+        let fired = watch.sample(&second(3, 9));
+        assert!(matches!(fired[..], [Event::AlertFired { .. }]), "{fired:?}");
+        // What was judged already counts no more, whatever comes late.
+        assert_eq!(watch.sample(&second(0, 0)), []);
+        assert!(watch.gathered.len() == 1, "{:?}", watch.gathered);
+    }
+
+    #[test]
+    fn an_agent_that_is_silent_does_not_blind_the_alerts_for_ever() {
+        let mut watch = watch();
+        let mut fired = Vec::new();
+        for number in 0..20 {
+            for _ in 0..2 {
+                fired.extend(watch.sample(&second(number, 9)));
+            }
+        }
+        assert!(matches!(fired[..], [Event::AlertFired { .. }]), "{fired:?}");
+    }
 }

@@ -162,11 +162,13 @@ impl Generator {
         targets: &[(Setup, u32)],
         updates: impl FnMut(Update) + Send + 'static,
     ) -> Result<Self> {
-        Self::portion(targets, Portion::WHOLE, updates)
+        Self::portion(targets, Portion::WHOLE, Nanos::MAX, updates)
     }
 
     /// The same with a portion of all threads, where other generators have the others: what
-    /// all of them schedule together is what one alone would, operation by operation.
+    /// all of them schedule together is what one alone would, operation by operation. A thread
+    /// that stands still for longer than the lease sends nothing any more: it is late for a
+    /// load that goes on without it.
     ///
     /// # Errors
     ///
@@ -174,6 +176,7 @@ impl Generator {
     pub fn portion(
         targets: &[(Setup, u32)],
         portion: Portion,
+        lease: Nanos,
         updates: impl FnMut(Update) + Send + 'static,
     ) -> Result<Self> {
         let asked = targets.iter().map(|(setup, _)| check(setup));
@@ -218,7 +221,7 @@ impl Generator {
                     width: *weight,
                     of,
                 };
-                let worker = Worker::start(setup, asked.clone(), slice, told.clone())?;
+                let worker = Worker::start(setup, asked.clone(), (slice, lease), told.clone())?;
                 generator.slices.push(worker);
                 index += weight;
             }
@@ -264,7 +267,7 @@ impl Worker {
     fn start(
         setup: &Setup,
         asked: PreparedWork,
-        slice: Slice,
+        (slice, lease): (Slice, Nanos),
         told: MergedUpdates,
     ) -> Result<Self> {
         let machine = |what: &str, cause: &dyn fmt::Display| {
@@ -277,7 +280,7 @@ impl Worker {
         let (commands, receiver) = channel();
         let alarm = Alarm(told.clone());
         let updates = Box::new(move |update| told.tell(update));
-        let engine = Engine::new(setup, asked, slice, poller, receiver, updates);
+        let engine = Engine::new(setup, asked, slice, poller, receiver, updates).leased(lease);
         let thread = thread::Builder::new()
             .name(format!("load-{}", slice.index + 1))
             .spawn(move || {

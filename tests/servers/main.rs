@@ -20,6 +20,7 @@ mod collector;
 mod exhaustion;
 mod flask;
 mod gauges;
+mod packaging;
 mod presets;
 mod prometheus;
 mod stacks;

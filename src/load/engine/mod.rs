@@ -64,6 +64,20 @@ const fn tick_after(instant: Nanos) -> Nanos {
     Nanos(instant.0.div_ceil(TICK.0).saturating_mul(TICK.0))
 }
 
+/// Why a load ends before its time.
+enum Broken {
+    /// Its sockets cannot be waited for.
+    Wait(Errno),
+    /// It stood still for longer than it may.
+    StoodStill(Nanos),
+}
+
+impl From<Errno> for Broken {
+    fn from(error: Errno) -> Self {
+        Self::Wait(error)
+    }
+}
+
 /// Who is told.
 pub(super) type Updates = Box<dyn FnMut(Update) + Send>;
 
@@ -74,6 +88,8 @@ pub(super) struct Engine {
     clients: Clients,
     sockets: Sockets,
     stopped: bool,
+    /// Between two turns at most.
+    lease: Nanos,
 }
 
 impl Engine {
@@ -93,27 +109,50 @@ impl Engine {
             clients: Clients::new(&setup.plan, choices, slice),
             sockets: Sockets::new(setup, work, slice, poller, updates),
             stopped: false,
+            lease: Nanos::MAX,
         }
+    }
+
+    /// The same, which sends nothing any more once it has stood still for longer than this:
+    /// by then whoever has the load sent counts it as lost.
+    pub(super) fn leased(self, lease: Nanos) -> Self {
+        Self { lease, ..self }
     }
 
     /// Generates the load from the clock's zero until all is over.
     pub(super) fn run(mut self) {
         if let Err(error) = self.await_start() {
-            return self.fail(error);
+            return self.fail(&error.into());
         }
         self.clients.begin(&mut self.sockets);
-        if let Err(error) = self.generate() {
-            return self.fail(error);
+        if let Err(broken) = self.generate() {
+            return self.fail(&broken);
         }
         self.clients.finish(&mut self.sockets);
         self.sockets.close_all();
         self.sockets.tell(Update::Finished);
     }
 
-    fn fail(&mut self, error: Errno) {
-        self.sockets.tell(Update::Failed(format!(
-            "failed to wait for sockets: {error}; the load has stopped"
-        )));
+    fn fail(&mut self, broken: &Broken) {
+        let why = match broken {
+            Broken::Wait(error) => format!("failed to wait for sockets: {error}"),
+            Broken::StoodStill(time) => format!(
+                "the load generator stood still for {:.1} s, which is more than its lease",
+                time.as_secs_f64()
+            ),
+        };
+        self.sockets
+            .tell(Update::Failed(format!("{why}; the load has stopped")));
+    }
+
+    /// Finds out whether it has stood still since its last turn. It waits for no longer than
+    /// [`WAIT_MOST`], so a longer pause is none of its own.
+    fn goes_on(&self, turned: Nanos, now: Nanos) -> Result<(), Broken> {
+        let time = now.saturating_sub(turned);
+        if time > self.lease {
+            return Err(Broken::StoodStill(time));
+        }
+        Ok(())
     }
 
     /// Waits for the clock's zero. The clock reads zero until then as well.
@@ -126,15 +165,19 @@ impl Engine {
         Ok(())
     }
 
-    fn generate(&mut self) -> Result<(), Errno> {
+    fn generate(&mut self) -> Result<(), Broken> {
         let mut ready = Ready::default();
+        let mut turned = Nanos::ZERO;
         loop {
             let mut now = self.now();
+            self.goes_on(turned, now)?;
+            turned = now;
             if now.saturating_sub(self.sockets.polled) > AWAY {
                 // An answer that has come in time must not be found late.
                 self.sockets.poller.look(&mut ready)?;
                 self.sockets.away(self.sockets.polled, now);
-                self.serve_ready(Wait::None, &ready);
+                self.sockets.heard(Wait::None);
+                self.serve_ready(&ready);
                 now = self.now();
             }
             let more = self.serve_due(now);
@@ -152,14 +195,15 @@ impl Engine {
                 self.sockets.poller.look(&mut ready)?;
                 Wait::None
             };
-            self.serve_ready(wait, &ready);
+            self.sockets.heard(wait);
+            self.goes_on(turned, self.sockets.polled)?;
+            self.serve_ready(&ready);
             self.obey(&ready);
         }
     }
 
     /// Serves the sockets that are ready.
-    fn serve_ready(&mut self, wait: Wait, ready: &Ready) {
-        self.sockets.heard(wait);
+    fn serve_ready(&mut self, ready: &Ready) {
         for (token, flags) in ready.sockets() {
             self.sockets.on_socket(token, flags, &self.clients);
             self.clients.take_ends(&mut self.sockets);

@@ -1,10 +1,15 @@
 //! Who dies, and what becomes of the rest.
 
+use std::fs;
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use super::conserved;
+use rustix::process::Signal;
+use serde_json::Value;
+
 use super::rig::{Agent, Nats, PATIENCE, Target, found, load};
-use crate::run::{alone, wait_until};
+use crate::run::{alone, events, summary, threadbare, wait_until};
 
 const LOAD: [&str; 8] = [
     "-R",
@@ -51,6 +56,50 @@ fn an_agent_that_is_killed_leaves_the_others_their_shares() {
 }
 
 #[test]
+fn an_agent_that_stands_still_is_lost_and_sends_nothing_when_it_wakes() {
+    let _alone = alone();
+    let nats = Nats::start(&[]);
+    let [_east, west] = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let target = Target::start();
+    let load = begun(&nats, &target, &[]);
+    west.signal(Signal::STOP);
+    let (found, code) = found(load);
+    assert_eq!(code, 97, "{found}");
+    let reasons = found["measurement"]["reasons"].to_string();
+    assert!(reasons.contains("agent west-1 was lost"), "{reasons}");
+    conserved(&found);
+    // Some six hundred of its operations are overdue. What was under way may be asked yet.
+    let before = target.asked();
+    west.signal(Signal::CONT);
+    west.await_saying("let go");
+    // It waits for the next load, and counts nothing of the last.
+    let arguments = ["-n", "20", "-R", "100", "--generators", "2"];
+    let (next, code) = super::found(super::load(&target.url(), &nats.url(), &arguments));
+    assert!(matches!(code, 0 | 97), "{next}");
+    assert_eq!(conserved(&next), 20);
+    let late = target.asked() - before - 20;
+    assert!(late < 20, "{late} were sent after the lease");
+}
+
+#[test]
+fn an_agent_that_is_ended_says_so_at_once() {
+    let _alone = alone();
+    let nats = Nats::start(&[]);
+    let [_east, west] = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let target = Target::start();
+    let arguments = [&LOAD[..6], &["--lease", "5min"][..]].concat();
+    let load = load(&target.url(), &nats.url(), &arguments);
+    wait_until(PATIENCE, "the load is under way", || target.asked() > 200);
+    west.signal(Signal::TERM);
+    // Nobody waits for its lease.
+    let (found, code) = found(load);
+    assert_eq!(code, 97, "{found}");
+    let reasons = found["measurement"]["reasons"].to_string();
+    assert!(reasons.contains("the agent was stopped"), "{reasons}");
+    conserved(&found);
+}
+
+#[test]
 fn a_run_ends_with_an_agent_where_it_is_told_to() {
     let _alone = alone();
     let nats = Nats::start(&[]);
@@ -77,6 +126,40 @@ fn a_run_ends_with_an_agent_where_it_is_told_to() {
 }
 
 #[test]
+fn a_run_of_the_fleet_that_ends_early_has_what_the_others_counted() {
+    let _alone = alone();
+    let nats = Nats::start(&[]);
+    let [_east, mut west] = ["east-1", "west-1"].map(|name| Agent::start(&nats.url(), name));
+    let folder = tempfile::tempdir().unwrap();
+    let (file, run) = (folder.path().join("mine.toml"), folder.path().join("run"));
+    fs::write(&file, super::fleet("60s")).unwrap();
+    let mut child = threadbare()
+        .args(["run", "--agents", &nats.url(), "--generators", "2"])
+        .args(["--lease", "2s", "--on-agent-lost", "stop", "--out"])
+        .args([&run, &file])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    wait_until(PATIENCE, "agents send the load", || {
+        let began = |event: &Value| event["event"] == "load_started";
+        events(&run).iter().any(began)
+    });
+    west.await_saying("the load begins");
+    west.kill();
+    let status = child.wait().unwrap();
+    assert_eq!(status.code(), Some(1));
+    let found = summary(&run).unwrap();
+    assert_eq!(found["complete"], false);
+    conserved(&found);
+    // The other told its end, though the run did not wait for the load's.
+    let ended = |event: &&Value| event["event"] == "agents_ended";
+    let all = events(&run);
+    let ended = all.iter().find(ended).unwrap();
+    assert_eq!(ended["agents"][0]["agent"], "east-1");
+}
+
+#[test]
 fn a_nats_server_that_restarts_costs_nothing() {
     let _alone = alone();
     let mut nats = Nats::start(&[]);
@@ -86,12 +169,14 @@ fn a_nats_server_that_restarts_costs_nothing() {
     let load = load(&target.url(), &nats.url(), &arguments);
     wait_until(PATIENCE, "the load is under way", || target.asked() > 200);
     nats.kill();
-    // The load goes on meanwhile: its agents know what to do.
+    // The load goes on meanwhile: its agents know what to do, and say what they miss.
+    agents[0].await_saying("the connection to the NATS server is lost");
     let before = target.asked();
     wait_until(PATIENCE, "the load goes on", || {
         target.asked() > before + 200
     });
     nats.start_again();
+    agents[0].await_saying("connected to the NATS server again");
     let (found, code) = found(load);
     assert!(matches!(code, 0 | 97), "{found}");
     assert_eq!(conserved(&found), 1_600);

@@ -101,17 +101,23 @@ fn agents_in_a_closed_loop_share_its_users() {
     assert_eq!((conserved(&found), target.asked()), (600, 600));
 }
 
+/// A run of the fleet that nothing happens in.
+fn fleet(end: &str) -> String {
+    format!(
+        "title='a'\nclaim='b'\nend='{end}'\nwarm_up='1s'\n[target.fleet]\ninstances=2\n\
+         [load]\nrate='60/s'\n\
+         mix=[{{ weight=1, request='list tasks', role='viewer' }}]\n"
+    )
+}
+
 #[test]
 fn a_run_of_the_fleet_is_sent_by_agents_of_this_machine() {
     let _alone = alone();
     let nats = Nats::start(&[]);
     let _agents = ["a", "b"].map(|name| Agent::start(&nats.url(), name));
     let folder = tempfile::tempdir().unwrap();
-    let scenario = "title='a'\nclaim='b'\nend='4s'\nwarm_up='1s'\n[target.fleet]\ninstances=2\n\
-                    [load]\nrate='60/s'\n\
-                    mix=[{ weight=1, request='list tasks', role='viewer' }]\n";
     let file = folder.path().join("mine.toml");
-    fs::write(&file, scenario).unwrap();
+    fs::write(&file, fleet("4s")).unwrap();
     let run = folder.path().join("run");
     let output = threadbare()
         .args(["run", "--agents", &nats.url(), "--generators", "2", "--out"])
@@ -206,6 +212,74 @@ fn an_agent_sends_to_no_host_that_its_own_start_did_not_allow() {
         said.contains("east-1") && said.contains("--allow-host 192.0.2.1"),
         "{said}"
     );
+}
+
+#[test]
+fn nothing_is_waited_for_that_is_not_there() {
+    let _alone = alone();
+    let target = Target::start();
+    let refused = |url: &str, command: &[&str]| {
+        let output = threadbare()
+            .args(command)
+            .arg(url)
+            .env("THREADBARE_NATS_TOKEN", "")
+            .output()
+            .unwrap();
+        (output.status.code(), said(&output))
+    };
+    let [port] = crate::server::free_ports();
+    let nobody = format!("nats://127.0.0.1:{port}");
+    let target_url = target.url();
+    let load = ["load", &target_url, "-n", "1", "-R", "1", "--agents"];
+    for command in [&load[..], &["agents"]] {
+        let (code, said) = refused(&nobody, command);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(
+            said.contains("failed to connect to the NATS server"),
+            "{said}"
+        );
+    }
+    // A server, and nobody at it.
+    let nats = Nats::start(&[]);
+    let sweep = ["simulate", "retry-collapse", "--seeds", "2", "--agents"];
+    for command in [&load[..], &sweep] {
+        let (code, said) = refused(&nats.url(), command);
+        assert_eq!(code, Some(3), "{said}");
+        assert!(said.contains("0 agents are free"), "{said}");
+    }
+    // A server that takes less than agents send.
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("small.conf");
+    fs::write(&config, "max_payload: 1000\n").unwrap();
+    let small = Nats::start(&["-c", &config.display().to_string()]);
+    let (code, said) = refused(&small.url(), &load);
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("raise its max_payload"), "{said}");
+    assert_eq!(target.asked(), 0);
+}
+
+#[test]
+fn what_is_secret_goes_to_no_server_that_others_can_read() {
+    // An address of the documentation's network (RFC 5737): nothing is sent to it.
+    let refused = |command: &[&str], token: &str| {
+        let output = threadbare()
+            .args(command)
+            .env("THREADBARE_NATS_TOKEN", token)
+            .output()
+            .unwrap();
+        let said = said(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("use tls://") && !said.contains("s3cret"),
+            "{said}"
+        );
+    };
+    let there = "nats://192.0.2.1";
+    refused(&["agents", there], "s3cret");
+    refused(&["agents", "nats://me:s3cret@192.0.2.1"], "");
+    refused(&["agent", "--nats", there, "--name", "a"], "s3cret");
+    let load = ["load", "http://127.0.0.1:9/", "-n", "1", "-R", "1"];
+    refused(&[&load[..], &["--agents", there]].concat(), "");
 }
 
 #[test]

@@ -46,6 +46,31 @@ fn seeds_by_agents_are_the_seeds_of_this_machine() {
 }
 
 #[test]
+fn measures_by_agents_are_those_of_this_machine() {
+    let _alone = alone();
+    same(
+        &["what-if", "retry-collapse", "--seeds", "2", "--alone"],
+        "what-if.json",
+        |_| {},
+    );
+}
+
+#[test]
+fn simulated_variants_by_agents_are_those_of_this_machine() {
+    let _alone = alone();
+    let command = [
+        "variants",
+        "retry-collapse",
+        "--simulated",
+        "--seeds",
+        "2",
+        "--variant",
+        "no retries",
+    ];
+    same(&command, "variants.json", |_| {});
+}
+
+#[test]
 fn a_map_by_agents_is_the_map_of_this_machine_though_one_of_them_dies() {
     let _alone = alone();
     let command = [
