@@ -181,10 +181,8 @@ fn is_of_tls(cause: &ConnectError) -> bool {
     let mut next: Option<&(dyn std::error::Error + 'static)> = Some(cause);
     while let Some(error) = next {
         let io = error.downcast_ref::<io::Error>();
-        if io
-            .and_then(io::Error::get_ref)
-            .is_some_and(|it| it.is::<rustls::Error>())
-        {
+        let within = io.and_then(io::Error::get_ref);
+        if within.is_some_and(<dyn std::error::Error + Send + Sync>::is::<rustls::Error>) {
             return true;
         }
         next = error.source();
