@@ -74,6 +74,7 @@ fn retries_alone_keep_most_workers_busy_and_the_queue_short() {
 }
 
 #[test]
+#[ignore = "a minute: ./test --long"]
 fn monitors_exhaust_it_and_rollback_alone_does_not_bring_it_back() {
     let _alone = alone();
     let timeline = entries(&[

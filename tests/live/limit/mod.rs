@@ -98,6 +98,7 @@ fn what_four_workers_serve_is_what_theory_says() {
 }
 
 #[test]
+#[ignore = "20 s: ./test --long"]
 fn a_target_that_is_never_at_its_limit_is_told_so_and_an_interrupted_search_goes_on() {
     let _alone = alone();
     let server = Server::start(|_| ScriptedAnswer::status(200));

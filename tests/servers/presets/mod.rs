@@ -127,6 +127,7 @@ fn pumas_control_app_tells_busy_threads() {
 }
 
 #[test]
+#[ignore = "half a minute: ./test --long"]
 fn gunicorns_threads_are_counted_by_the_file_beside_the_application() {
     let _alone = alone();
     let [port, statsd] = free_ports().map(|port| port.to_string());
@@ -191,6 +192,7 @@ fn nodes_event_loop_is_a_worker() {
 }
 
 #[test]
+#[ignore = "half a minute: ./test --long"]
 fn fastapis_event_loop_that_is_blocked_cannot_tell_and_does_not_accept() {
     let _alone = alone();
     let [port] = free_ports().map(|port| port.to_string());
@@ -211,6 +213,7 @@ fn fastapis_event_loop_that_is_blocked_cannot_tell_and_does_not_accept() {
 }
 
 #[test]
+#[ignore = "half a minute: ./test --long"]
 fn tomcats_manager_tells_busy_threads() {
     let _alone = alone();
     let server = Tomcat::start(4);
@@ -249,6 +252,7 @@ fn tomcats_manager_tells_busy_threads() {
 }
 
 #[test]
+#[ignore = "half a minute: ./test --long"]
 fn haproxys_page_tells_sessions_and_its_queue() {
     let _alone = alone();
     let server = HaProxy::start(4);
