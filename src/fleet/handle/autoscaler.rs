@@ -51,10 +51,13 @@ impl Fleet {
         scaler.is_some_and(|scaler| lock(scaler).rule.is_scaling())
     }
 
-    /// Whether the autoscaler carries something out just now.
+    /// The same, without waiting for what is carried out just now: that is scaling.
     pub(super) fn scales_now(&self) -> bool {
         let scaler = self.scaler.as_ref();
-        scaler.is_some_and(|scaler| scaler.try_lock().is_err())
+        scaler.is_some_and(|scaler| {
+            let free = scaler.try_lock();
+            free.map_or(true, |scaler| scaler.rule.is_scaling())
+        })
     }
 
     /// The end has begun: what starts is ended.

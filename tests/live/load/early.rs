@@ -14,14 +14,26 @@ use super::held::HeldAnswers;
 use crate::run::{alone, summary, wait_until};
 use crate::server::{ScriptedAnswer, Server};
 
-/// A load under way, and what it tells meanwhile.
-struct Load(Child, BufReader<ChildStderr>);
+/// A load under way, and what it tells meanwhile. A test that fails leaves none behind.
+struct Load {
+    child: Option<Child>,
+    told: BufReader<ChildStderr>,
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
 
 impl Load {
     /// On this server, for a minute at most.
     fn start(folder: &Path, server: &Server, words: &[&str]) -> Self {
         let url = format!("http://{}/", server.address());
-        let mut load = Command::new(env!("CARGO_BIN_EXE_threadbare"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_threadbare"))
             .args(["load", &url, "-c", "200", "--timeout", "60s"])
             .args(words)
             .current_dir(folder)
@@ -29,12 +41,16 @@ impl Load {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let told = BufReader::new(load.stderr.take().unwrap());
-        Self(load, told)
+        let told = BufReader::new(child.stderr.take().unwrap());
+        Self {
+            child: Some(child),
+            told,
+        }
     }
 
     fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.0), Signal::INT).unwrap();
+        let child = self.child.as_ref().unwrap();
+        kill_process(Pid::from_child(child), Signal::INT).unwrap();
     }
 
     /// Returns once nothing is offered any more.
@@ -42,18 +58,19 @@ impl Load {
         let mut line = String::new();
         while !line.contains("load ends; draining") {
             line.clear();
-            let read = self.1.read_line(&mut line).unwrap();
+            let read = self.told.read_line(&mut line).unwrap();
             assert!(read > 0, "it ended too soon");
         }
     }
 
-    fn end(self) -> Output {
-        let Self(load, mut told) = self;
-        // It must not be held up by what nobody reads.
-        let rest = thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
-        let output = load.wait_with_output().unwrap();
-        rest.join().unwrap().unwrap();
-        output
+    fn end(mut self) -> Output {
+        let child = self.child.take().unwrap();
+        let told = &mut self.told;
+        thread::scope(|scope| {
+            // It must not be held up by what nobody reads.
+            scope.spawn(move || std::io::copy(told, &mut std::io::sink()).unwrap());
+            child.wait_with_output().unwrap()
+        })
     }
 }
 
