@@ -1,5 +1,6 @@
 //! A load that ends before its planned end, with operations under way.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -154,4 +155,27 @@ fn a_second_signal_ends_the_wait_and_the_result_is_told() {
     let output = load.end();
     assert_eq!(output.status.code(), Some(130), "{}", said(&output));
     assert!(said(&output).contains("unfinished"), "{}", said(&output));
+}
+
+/// The series listens too, and ends no sooner than the load.
+#[test]
+fn a_second_signal_ends_the_wait_of_a_load_in_a_series() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::never());
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["-R", "20", "-d", "60s", "--out", "set", "--repeat", "2"];
+    let words = [&words[..], &["--expect", "failures <= 1000"]].concat();
+    let load = Load::start(folder.path(), &server, &words);
+    under_way(&server, 5);
+    load.interrupt();
+    let directory = folder.path().join("set/run-01");
+    wait_until(Duration::from_secs(30), "it drains", || {
+        let journal = fs::read_to_string(directory.join("journal.jsonl"));
+        journal.is_ok_and(|it| it.contains("\"load_ended\""))
+    });
+    load.interrupt();
+    let output = load.end();
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    let summary = summary(&directory).unwrap_or_else(|| panic!("{}", said(&output)));
+    assert_eq!(summary["ending"]["by"], "interrupted");
 }
