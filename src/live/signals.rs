@@ -38,7 +38,7 @@ impl Interrupt {
     }
 
     /// Listens from now on. So many signals are told to `on_each`; the next ends this process
-    /// at once, unless somebody else is told of it.
+    /// at once, unless another listener is told of it.
     ///
     /// # Errors
     ///
