@@ -84,7 +84,7 @@ fn drained_until(record: &Record, series: &Series) -> Nanos {
     let end = record.load_end();
     let stop = end.saturating_add(record.header.plan.drain);
     let mut buckets = series.buckets.iter();
-    let open = buckets.find(|bucket| under_way(bucket, patience(record), stop));
+    let open = buckets.find(|bucket| under_way(bucket, record, stop));
     open.map_or(end, |bucket| bucket.from)
 }
 
@@ -98,7 +98,7 @@ fn final_until(record: &Record, series: &Series) -> Nanos {
         }
         let missing = bucket.from > until;
         let cut = bucket.to.min(record.load_end()) > stop;
-        if missing || cut || under_way(bucket, patience(record), stop) {
+        if missing || cut || under_way(bucket, record, stop) {
             break;
         }
         until = bucket.to;
@@ -113,10 +113,12 @@ fn patience(record: &Record) -> Nanos {
     plan.load.client.deadline.unwrap_or(plan.drain)
 }
 
-/// Whether operations of a bucket had time left at the stop.
-fn under_way(bucket: &Bucket, patience: Nanos, stop: Nanos) -> bool {
+/// Whether operations of a bucket had time left at the stop: the last of them was due before
+/// its end, and before that of the load.
+fn under_way(bucket: &Bucket, record: &Record, stop: Nanos) -> bool {
     let unfinished = bucket.operations.is_some_and(|own| own.unfinished > 0);
-    unfinished && bucket.to.saturating_add(patience) > stop
+    let due = bucket.to.min(record.load_end());
+    unfinished && due.saturating_add(patience(record)) > stop
 }
 
 /// When the load of a run that was cut off stopped. The users' last sample

@@ -1,7 +1,7 @@
 //! Signals that ask for an end: SIGINT, SIGTERM, SIGHUP.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -9,6 +9,10 @@ use signal_hook::iterator::Signals;
 
 use crate::error::{Error, Result};
 use crate::process::give_terminal_back;
+
+/// Signals that are told before the next ends this process. Several may listen, such as a
+/// series of loads and the one under way: none of them ends it while another is still told.
+static TOLD_MOST: AtomicUsize = AtomicUsize::new(1);
 
 /// Whether, and by which signal, an end was asked for.
 #[derive(Debug, Clone)]
@@ -34,7 +38,7 @@ impl Interrupt {
     }
 
     /// Listens from now on. So many signals are told to `on_each`; the next ends this process
-    /// at once.
+    /// at once, unless another listener is told of it.
     ///
     /// # Errors
     ///
@@ -45,24 +49,24 @@ impl Interrupt {
     ) -> Result<Self> {
         let mut signals = Signals::new([SIGINT, SIGTERM, SIGHUP])
             .map_err(|cause| Error::failed(format!("failed to listen for signals: {cause}")))?;
+        TOLD_MOST.fetch_max(many, Ordering::AcqRel);
         let interrupt = Self {
             raised: Arc::default(),
             number: Arc::default(),
         };
         let told = interrupt.clone();
         thread::spawn(move || {
-            let mut signals = signals.forever();
-            for signal in signals.by_ref().take(many) {
-                // Why it ends is what the first one said.
-                let _ =
-                    told.number
-                        .compare_exchange(0, signal, Ordering::Release, Ordering::Relaxed);
-                told.raised.store(true, Ordering::Release);
-                on_each();
-            }
-            if let Some(signal) = signals.next() {
-                give_terminal_back();
-                std::process::exit(128 + signal);
+            for (number, signal) in (1_usize..).zip(signals.forever()) {
+                if number <= many {
+                    // Why it ends is what the first one said.
+                    let first = &told.number;
+                    let _ = first.compare_exchange(0, signal, Ordering::Release, Ordering::Relaxed);
+                    told.raised.store(true, Ordering::Release);
+                    on_each();
+                } else if number > TOLD_MOST.load(Ordering::Acquire) {
+                    give_terminal_back();
+                    std::process::exit(128 + signal);
+                }
             }
         });
         Ok(interrupt)

@@ -64,6 +64,8 @@ pub(crate) struct Autoscaler {
     /// Instances that serve: those at the first places.
     instances: u32,
     doing: Doing,
+    /// Up to where it has looked.
+    looked_to: Nanos,
     /// Since when the gauge has said that there are too few, or too many.
     few: Option<Nanos>,
     many: Option<Nanos>,
@@ -77,6 +79,7 @@ impl Autoscaler {
             boot,
             instances,
             doing: Doing::Watches,
+            looked_to: Nanos::ZERO,
             few: None,
             many: None,
         }
@@ -88,7 +91,8 @@ impl Autoscaler {
     }
 
     /// What there is to be done at the edge of an interval from `from` to `now`, in which
-    /// this share of the workers was busy; none where no gauge could be read.
+    /// this share of the workers was busy; none where no gauge could be read. Between two
+    /// looks that leave a time out, as while instances restart, nothing has held.
     pub(crate) fn step(
         &mut self,
         from: Nanos,
@@ -96,6 +100,9 @@ impl Autoscaler {
         busy: Option<f64>,
     ) -> Option<ScalingStep> {
         let last = self.instances as usize;
+        if from > std::mem::replace(&mut self.looked_to, now) {
+            (self.few, self.many) = (None, None);
+        }
         match self.doing {
             Doing::Starts { ready } if now >= ready => {
                 self.doing = Doing::Watches;
@@ -237,6 +244,19 @@ mod tests {
         assert_eq!(steps(&mut scaler, 0, &broken), []);
         let unread = [Some(0.9), Some(0.9), None, Some(0.9), Some(0.9)];
         assert_eq!(steps(&mut scaler, 8, &unread), []);
+    }
+
+    #[test]
+    fn what_it_did_not_look_at_has_not_held() {
+        let mut scaler = autoscaler();
+        assert_eq!(steps(&mut scaler, 0, &[Some(0.9); 2]), []);
+        // Instances restarted for ten seconds, and it did not look.
+        assert_eq!(steps(&mut scaler, 12, &[Some(0.9); 2]), []);
+        let added = steps(&mut scaler, 14, &[Some(0.9)]);
+        let [(15, ScalingStep::Starts(2, decision))] = &added[..] else {
+            panic!("{added:?}");
+        };
+        assert!(decision.reason.ends_with("for 3s"), "{}", decision.reason);
     }
 
     #[test]

@@ -190,3 +190,48 @@ impl TargetSpec {
         sites.chain(ready).chain(requests)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spec(site: &str, ready: &str, streams: Option<u32>) -> TargetSpec {
+        TargetSpec {
+            sites: vec![Site {
+                url: site.parse().unwrap(),
+                weight: 1,
+            }],
+            origin: Origin::Elsewhere,
+            ready: Some(Ready {
+                method: "GET".into(),
+                url: ready.parse().unwrap(),
+                within: Nanos::from_secs(1),
+                expect_status: None,
+            }),
+            hooks: Vec::new(),
+            proxies: Vec::new(),
+            work: HttpWork::default(),
+            folder: PathBuf::new(),
+            ca: None,
+            streams,
+        }
+    }
+
+    #[test]
+    fn a_ready_check_speaks_what_users_speak_there_and_http1_elsewhere() {
+        let own = "http://Shop.test:8000/orders?key=1";
+        for (site, ready, streams, over_http2) in [
+            (own, "http://shop.test:8000/health", Some(8), true),
+            (own, "http://shop.test:8000/health", None, false),
+            // Another server: by its port, its name, its encryption.
+            (own, "http://shop.test:8001/health", Some(8), false),
+            (own, "http://admin.test:8000/health", Some(8), false),
+            (own, "https://shop.test:8000/health", Some(8), false),
+            // The port that https has.
+            ("https://a.test/", "https://a.test:443/up", Some(8), true),
+        ] {
+            let spec = spec(site, ready, streams);
+            assert_eq!(spec.ready_over_http2(), over_http2, "{ready}: {streams:?}");
+        }
+    }
+}

@@ -11,6 +11,7 @@ use super::{
     AgentCounters, Counters, Event, Header, Histogram, Measure, Observer, Record, Sample,
     SlowOperation,
 };
+use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::units::Nanos;
 
@@ -42,6 +43,8 @@ pub struct Tally {
     /// Whether users wait for their answers: then the load lasts until the last.
     closed: bool,
     load_ended: Option<Nanos>,
+    /// The end of the last interval in which a user was answered.
+    answered_to: Nanos,
 }
 
 /// What was added up of a run.
@@ -66,17 +69,21 @@ impl Tally {
             slowest: Vec::new(),
             closed: plan.load.drive.closed.is_some(),
             load_ended: None,
+            answered_to: Nanos::ZERO,
         }
     }
 
     /// The record of a run that has ended. The load ended when it was planned to or when
-    /// the last operation was scheduled; in a closed loop, when the last one ended, since
-    /// there a rate is what was answered.
+    /// the last operation was scheduled; in a closed loop, when the last one was answered
+    /// after that, since there a rate is what was answered. Who waits in vain for the rest of
+    /// the drain adds no time: nobody else asks meanwhile.
     pub fn into_records(mut self, header: Header) -> Tallied {
         self.tell_slowest();
         let stopped = self.events.last().map_or(Nanos::ZERO, |(at, _)| *at);
         let end = if self.closed {
-            self.whole.last_attempt().unwrap_or(stopped)
+            let last = self.whole.last_attempt().unwrap_or(stopped);
+            let ended = self.load_ended.unwrap_or(last);
+            ended.max(self.answered_to).min(last)
         } else {
             self.load_ended.unwrap_or(stopped).min(header.plan.end)
         };
@@ -152,6 +159,12 @@ impl Observer for Tally {
 
     fn sample(&mut self, sample: &Sample) {
         self.slice(sample.from).add(sample.clone());
+        if let Counters::Attempts(counters) = &sample.counters
+            && sample.source == SourceName::User
+            && counters.responses > 0
+        {
+            self.answered_to = self.answered_to.max(sample.to);
+        }
         let mut sample = sample.clone();
         // How busy generator and machine are in the drain says nothing about the load.
         let drained = self.load_ended.is_some_and(|end| sample.from >= end);
@@ -242,7 +255,8 @@ fn into(histograms: &mut Vec<(Measure, Histogram)>, measure: Measure) -> &mut Hi
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::AttemptCounters;
+    use crate::model::ClosedLoop;
+    use crate::record::{AttemptCounters, Backend, StopCause};
 
     #[test]
     fn threads_that_tell_late_add_their_levels_once() {
@@ -251,7 +265,7 @@ mod tests {
         let told = |from, to| Sample {
             from,
             to,
-            source: crate::model::SourceName::User,
+            source: SourceName::User,
             counters: Counters::Attempts(AttemptCounters {
                 first_tries: 1,
                 in_flight: 32,
@@ -269,5 +283,43 @@ mod tests {
             panic!("{:?}", tally.whole);
         };
         assert_eq!((counters.first_tries, counters.in_flight), (4, 64));
+    }
+
+    #[test]
+    fn a_closed_loop_lasts_until_its_last_answer_and_not_as_long_as_one_waits_in_vain() {
+        let seconds = Nanos::from_secs;
+        let mut plan = Plan {
+            end: seconds(60),
+            ..Plan::default()
+        };
+        plan.load.drive.closed = Some(ClosedLoop {
+            users: 2,
+            think: Nanos::ZERO,
+        });
+        // It is ended after ten seconds. When the last is answered, and what it lasts.
+        for (answered, lasts) in [(9, 10), (12, 12), (70, 70)] {
+            let mut tally = Tally::new(&plan);
+            for second in 0..70 {
+                if second == 10 {
+                    tally.event(seconds(10), &Event::LoadEnded);
+                }
+                tally.sample(&Sample {
+                    from: seconds(second),
+                    to: seconds(second + 1),
+                    source: SourceName::User,
+                    counters: Counters::Attempts(AttemptCounters {
+                        responses: u64::from(second < 9 || second + 1 == answered),
+                        in_flight: 1,
+                        ..AttemptCounters::default()
+                    }),
+                    histograms: Vec::new(),
+                });
+            }
+            let cause = StopCause::Interrupted { signal: 2 };
+            tally.event(seconds(70), &Event::RunEnded { cause });
+            let header = Header::new(plan.clone(), Backend::Live);
+            let whole = tally.into_records(header).whole;
+            assert_eq!(whole.load_end(), seconds(lasts), "{answered}");
+        }
     }
 }

@@ -1,9 +1,10 @@
 //! A record that was added up: one bucket, and the plan as it was.
 
 use threadbare::analysis::{Bucket, findings, series};
-use threadbare::model::Shape;
+use threadbare::model::{Shape, SourceName};
 use threadbare::record::{
-    Backend, Counters, Event, Header, MemoryRecorder, Observer as _, StopCause, Tally,
+    AttemptCounters, Backend, Counters, Event, Header, MemoryRecorder, Observer as _, Sample,
+    StopCause, Tally,
 };
 use threadbare::sim::{Bounds, simulate};
 use threadbare::units::{Nanos, Rate};
@@ -78,6 +79,48 @@ fn a_load_that_was_ended_early_is_final_where_it_had_its_drain() {
         assert_eq!(whole.load_end(), ms(1_000));
         let to = findings(&whole).phases.last().map(|phase| phase.to_s);
         assert_eq!(to == Some(1.0), had_its_drain, "{to:?}");
+    }
+}
+
+/// The load ended in the middle of a bucket, of which an operation never ended.
+#[test]
+fn the_last_bucket_of_an_early_end_had_its_drain_too() {
+    let header = Header::new(plan(50.0, ms(1_000)), Backend::Sim);
+    let mut memory = MemoryRecorder::default();
+    simulate(&header.plan, Bounds::default(), &mut memory, &mut |_, _| {
+        None
+    })
+    .unwrap();
+    let told = memory.into_record(header.clone());
+    for (drained, to) in [(2_950, "0.95"), (2_949, "0.90")] {
+        let mut planned = header.clone();
+        planned.plan.end = ms(10_000);
+        planned.plan.load.client.deadline = None;
+        let mut memory = MemoryRecorder::default();
+        memory.event(Nanos::ZERO, &Event::LoadStarted);
+        for mut sample in &told.samples {
+            if let Counters::Operations(operations) = &mut sample.counters
+                && sample.from == ms(900)
+            {
+                operations.succeeded -= 1;
+                operations.unfinished += 1;
+            }
+            memory.sample(&sample);
+        }
+        // Until then the clients waited for it.
+        memory.sample(&Sample {
+            from: ms(2_900),
+            to: ms(drained),
+            source: SourceName::User,
+            counters: Counters::Attempts(AttemptCounters::default()),
+            histograms: Vec::new(),
+        });
+        memory.event(ms(950), &Event::LoadEnded);
+        let cause = StopCause::Interrupted { signal: 2 };
+        memory.event(ms(drained), &Event::RunEnded { cause });
+        let found = findings(&memory.into_record(planned));
+        let until = found.phases.last().map(|phase| phase.to_s).unwrap();
+        assert_eq!(format!("{until:.2}"), to, "{drained}");
     }
 }
 

@@ -16,7 +16,7 @@ use super::supervisor::take_over;
 use crate::error::{Error, Result};
 use crate::fleet::lock;
 use crate::fleet::message::SettingsPut;
-use crate::model::{Autoscaler, FleetSpec, ScalingStep};
+use crate::model::{Autoscaler, FleetSpec, Responder, ScalingStep};
 use crate::record::Event;
 use crate::units::Nanos;
 
@@ -49,6 +49,15 @@ impl Fleet {
     pub(super) fn is_scaling(&self) -> bool {
         let scaler = self.scaler.as_ref();
         scaler.is_some_and(|scaler| lock(scaler).rule.is_scaling())
+    }
+
+    /// The same, without waiting for what is carried out just now: that is scaling.
+    pub(super) fn scales_now(&self) -> bool {
+        let scaler = self.scaler.as_ref();
+        scaler.is_some_and(|scaler| {
+            let free = scaler.try_lock();
+            free.map_or(true, |scaler| scaler.rule.is_scaling())
+        })
     }
 
     /// The end has begun: what starts is ended.
@@ -113,8 +122,11 @@ impl Fleet {
         };
         if let Err(reason) = self.scale(&mut scaler, step) {
             scaler.rule.failed();
-            let text = format!("the autoscaler could not do what it decided: {reason}");
-            self.happened(Event::Warning { text });
+            // What the end of the fleet interrupts is no news.
+            if !self.ending.begun() {
+                let text = format!("the autoscaler could not do what it decided: {reason}");
+                self.happened(Event::Warning { text });
+            }
         }
     }
 
@@ -132,8 +144,9 @@ impl Fleet {
                     return Ok(());
                 };
                 let slot = &self.instances[index];
-                self.happened(self.fill_slot(index, starting, &put)?);
-                lock(&self.in_force).scale(index + 1);
+                // In one step: what is released from then on is put to it too.
+                let counted = |in_force: &mut Responder| in_force.scale(index + 1);
+                self.happened(self.fill_slot_and(index, starting, &put, counted)?);
                 let state = lock(&slot.state);
                 let address = state.part.as_ref().map(|part| part.address);
                 drop(state);

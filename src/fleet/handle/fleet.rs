@@ -57,7 +57,7 @@ pub struct Fleet {
     pub(super) scaler: Option<Mutex<Scaler>>,
     /// Where it is told how busy the workers are, once it is at work.
     pub(super) looks: OnceLock<Looks>,
-    /// What it did, until it is told.
+    /// What it did, until it is told; taken before a slot, and held while news are told.
     pub(super) scaled: Mutex<Vec<Event>>,
     /// Who is told at once what happens to instances by themselves.
     pub(super) listener: OnceLock<Listener>,

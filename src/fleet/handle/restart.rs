@@ -18,7 +18,7 @@ use super::part::{self, Part, Starting};
 use super::supervisor::{Crash, bury, take_over};
 use crate::fleet::lock;
 use crate::fleet::message::{CRASHED, PartCounters, Reading, SettingsPut};
-use crate::model::RestartOrder;
+use crate::model::{Responder, RestartOrder};
 use crate::record::{Event, Outcome};
 
 /// How long an instance may take to give its final counters: they are lost
@@ -32,7 +32,11 @@ impl Fleet {
     /// [`Fleet::dead`].
     pub(super) fn restart_all(&self, mut order: RestartOrder, on_event: &dyn Fn(Event)) -> Outcome {
         let Ok(_alone) = self.restarting.try_lock() else {
-            return RestartOrder::refused();
+            return if self.scales_now() {
+                RestartOrder::refused_while_scaling()
+            } else {
+                RestartOrder::refused()
+            };
         };
         if self.is_scaling() {
             return RestartOrder::refused_while_scaling();
@@ -122,13 +126,25 @@ impl Fleet {
         starting: Starting,
         configured: &SettingsPut,
     ) -> Result<Event, String> {
+        self.fill_slot_and(index, starting, configured, |_| ())
+    }
+
+    /// The same; with its place it has `counted` done to what is in force, before any other
+    /// release is made.
+    pub(super) fn fill_slot_and(
+        &self,
+        index: usize,
+        starting: Starting,
+        configured: &SettingsPut,
+        counted: impl FnOnce(&mut Responder),
+    ) -> Result<Event, String> {
         let part = starting
             .serving(self.spec.boot.to_duration(), &|| self.ending.begun())
             .map_err(|error| error.to_string())?;
         let slot = &self.instances[index];
         // A release made since the process was configured must not pass it by:
         // until it has its place here none other is made.
-        let in_force = lock(&self.in_force);
+        let mut in_force = lock(&self.in_force);
         let put = self.next_put(&in_force, index);
         let same = |a: &SettingsPut, b: &SettingsPut| {
             (a.settings, a.slow) == (b.settings, b.slow) && a.faults == b.faults
@@ -148,6 +164,7 @@ impl Fleet {
         state.serves_since = self.clock().now();
         let pid = part.pid;
         state.part = Some(part);
+        counted(&mut in_force);
         Ok(Event::Serving {
             source: slot.name.as_str().into(),
             pid,

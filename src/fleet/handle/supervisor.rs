@@ -134,18 +134,24 @@ impl Fleet {
 
     /// What became of instances that crashed, and what the autoscaler did, each once.
     pub fn news(&self) -> Vec<Event> {
+        self.take_news(&mut lock(&self.scaled))
+    }
+
+    /// Tells it to who wants to hear it at once: its instant is in the journal. Nobody takes
+    /// news meanwhile: they are told in their order, and before the fleet has stopped.
+    fn tell_news(&self) {
+        if let Some(listener) = self.listener.get() {
+            let mut scaled = lock(&self.scaled);
+            self.take_news(&mut scaled).into_iter().for_each(listener);
+        }
+    }
+
+    fn take_news(&self, scaled: &mut Vec<Event>) -> Vec<Event> {
         let slots = self.instances.iter();
         slots
             .flat_map(|slot| std::mem::take(&mut lock(&slot.state).news))
-            .chain(std::mem::take(&mut *lock(&self.scaled)))
+            .chain(std::mem::take(scaled))
             .collect()
-    }
-
-    /// Tells it to who wants to hear it at once: its instant is in the journal.
-    fn tell_news(&self) {
-        if let Some(listener) = self.listener.get() {
-            self.news().into_iter().for_each(listener);
-        }
     }
 }
 

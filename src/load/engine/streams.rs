@@ -5,7 +5,7 @@ use bytes::BytesMut;
 use super::super::http2::{Session, StreamEnd};
 use super::exchange::Exchange;
 use super::sockets::{Sockets, answer};
-use crate::clients::{Asks, End};
+use crate::clients::{Asks, Class, End};
 use crate::model::FailureCause;
 
 /// Bytes that wait to be sent on a connection, past which it gets no request.
@@ -170,13 +170,16 @@ impl Sockets {
 
     /// Tells the server that nobody waits for a stream any more. A connection
     /// that was never made is given up with the last that waited for it, and one that
-    /// takes no other request is left.
+    /// takes no other request is left. That of a probe is left too, as over HTTP/1.1: the
+    /// next one looks at the server, and not at a connection that may be stuck.
     pub(super) fn cancel_stream(&mut self, slot: u32, stream: u32) {
+        let connection = self.connections.get(slot);
+        let probes = connection.is_some_and(|it| it.class == Class::Monitor);
         let Some((session, out)) = self.session(slot) else {
             return;
         };
         session.cancel(stream, out);
-        if session.done() || session.under_way() == 0 && !session.settled() {
+        if probes || session.done() || session.under_way() == 0 && !session.settled() {
             return self.close(slot);
         }
         self.keep_in_pool(slot);

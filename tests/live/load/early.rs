@@ -1,5 +1,6 @@
 //! A load that ends before its planned end, with operations under way.
 
+use std::fs;
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Child, ChildStderr, Command, Output, Stdio};
@@ -14,14 +15,26 @@ use super::held::HeldAnswers;
 use crate::run::{alone, summary, wait_until};
 use crate::server::{ScriptedAnswer, Server};
 
-/// A load under way, and what it tells meanwhile.
-struct Load(Child, BufReader<ChildStderr>);
+/// A load under way, and what it tells meanwhile. A test that fails leaves none behind.
+struct Load {
+    child: Option<Child>,
+    told: BufReader<ChildStderr>,
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
 
 impl Load {
     /// On this server, for a minute at most.
     fn start(folder: &Path, server: &Server, words: &[&str]) -> Self {
         let url = format!("http://{}/", server.address());
-        let mut load = Command::new(env!("CARGO_BIN_EXE_threadbare"))
+        let mut child = Command::new(env!("CARGO_BIN_EXE_threadbare"))
             .args(["load", &url, "-c", "200", "--timeout", "60s"])
             .args(words)
             .current_dir(folder)
@@ -29,12 +42,16 @@ impl Load {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let told = BufReader::new(load.stderr.take().unwrap());
-        Self(load, told)
+        let told = BufReader::new(child.stderr.take().unwrap());
+        Self {
+            child: Some(child),
+            told,
+        }
     }
 
     fn interrupt(&self) {
-        kill_process(Pid::from_child(&self.0), Signal::INT).unwrap();
+        let child = self.child.as_ref().unwrap();
+        kill_process(Pid::from_child(child), Signal::INT).unwrap();
     }
 
     /// Returns once nothing is offered any more.
@@ -42,18 +59,19 @@ impl Load {
         let mut line = String::new();
         while !line.contains("load ends; draining") {
             line.clear();
-            let read = self.1.read_line(&mut line).unwrap();
+            let read = self.told.read_line(&mut line).unwrap();
             assert!(read > 0, "it ended too soon");
         }
     }
 
-    fn end(self) -> Output {
-        let Self(load, mut told) = self;
-        // It must not be held up by what nobody reads.
-        let rest = thread::spawn(move || std::io::copy(&mut told, &mut std::io::sink()));
-        let output = load.wait_with_output().unwrap();
-        rest.join().unwrap().unwrap();
-        output
+    fn end(mut self) -> Output {
+        let child = self.child.take().unwrap();
+        let told = &mut self.told;
+        thread::scope(|scope| {
+            // It must not be held up by what nobody reads.
+            scope.spawn(move || std::io::copy(told, &mut std::io::sink()).unwrap());
+            child.wait_with_output().unwrap()
+        })
     }
 }
 
@@ -137,4 +155,27 @@ fn a_second_signal_ends_the_wait_and_the_result_is_told() {
     let output = load.end();
     assert_eq!(output.status.code(), Some(130), "{}", said(&output));
     assert!(said(&output).contains("unfinished"), "{}", said(&output));
+}
+
+/// The series listens too, and ends no sooner than the load.
+#[test]
+fn a_second_signal_ends_the_wait_of_a_load_in_a_series() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::never());
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["-R", "20", "-d", "60s", "--out", "set", "--repeat", "2"];
+    let words = [&words[..], &["--expect", "failures <= 1000"]].concat();
+    let load = Load::start(folder.path(), &server, &words);
+    under_way(&server, 5);
+    load.interrupt();
+    let directory = folder.path().join("set/run-01");
+    wait_until(Duration::from_secs(30), "it drains", || {
+        let journal = fs::read_to_string(directory.join("journal.jsonl"));
+        journal.is_ok_and(|it| it.contains("\"load_ended\""))
+    });
+    load.interrupt();
+    let output = load.end();
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    let summary = summary(&directory).unwrap_or_else(|| panic!("{}", said(&output)));
+    assert_eq!(summary["ending"]["by"], "interrupted");
 }

@@ -182,6 +182,25 @@ fn monitors_wait_for_no_stream_and_cancelled_streams_leave_their_connection() {
     assert!(server.connections() <= 6, "{}", server.connections());
 }
 
+/// Or one stuck connection would be a server that is down.
+#[test]
+fn a_probe_that_is_not_answered_closes_its_connection() {
+    let _alone = alone();
+    let (server, address) = Published::tcp("127.0.0.1", Manner::default());
+    let monitor = "[[monitor]]\nname = \"stuck\"\nprobe = \"/hang\"\nevery = \"100ms\"\n\
+                   timeout = \"50ms\"\n";
+    let text = on(&format!("http://{address}"), "1500ms", monitor);
+    let case = Case::new(&over_http2(&text, "streams = 4\nconnections = 1\n"));
+    let output = case.run();
+    assert!(output.status.code().is_some(), "{}", said(&output));
+    let asked = server.requests();
+    let asked = asked.iter().filter(|(_, target, _)| target == "/hang");
+    let asked = asked.count();
+    assert!(asked > 5, "{asked}: {}", said(&output));
+    // Besides, one of the users and those of the ready checks.
+    assert!(server.connections() > asked, "{}", server.connections());
+}
+
 #[test]
 fn there_is_no_fallback_to_http1() {
     let _alone = alone();
