@@ -52,6 +52,7 @@ fn each_step_is_told_by_itself_and_what_limited_it() {
 }
 
 #[test]
+#[ignore = "half a minute: ./test --long"]
 fn a_long_step_past_the_limit_shows_the_capacity() {
     let server = two_hundred_a_second();
     let flags = [

@@ -169,6 +169,7 @@ fn blocked(run: &Run, phase: &str) {
 }
 
 #[test]
+#[ignore = "half a minute: ./test --long"]
 fn nodes_event_loop_is_a_worker() {
     let _alone = alone();
     let [port] = free_ports().map(|port| port.to_string());
