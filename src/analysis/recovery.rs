@@ -13,6 +13,8 @@
 //! window, whose first bucket must be back by itself too; else a window could begin with
 //! the last bad buckets and thin them out with the good ones behind.
 
+use std::ops::Range;
+
 use super::baseline::Baseline;
 use super::bounds::{Bounds, Counts};
 use super::observation::Observation;
@@ -218,8 +220,8 @@ impl<'a> Service<'a> {
     pub(super) fn load_back(&self, after: Nanos) -> Option<bool> {
         let windows = self.place(after)..self.buckets.len();
         windows
-            .filter_map(|start| Some(self.counts(start, self.window(start)?)))
-            .map(|counts| self.load_at_most_baseline(&counts))
+            .filter_map(|start| Some(start..self.window(start)?))
+            .map(|window| self.load_at_most_baseline(window))
             .reduce(|any, one| any || one)
     }
 
@@ -227,8 +229,9 @@ impl<'a> Service<'a> {
     /// less goodput than counts as mitigated: stuck.
     pub(super) fn ends_stuck(&self) -> bool {
         let last = self.last_window();
+        let from = self.place(self.end.saturating_sub(self.hold()));
         last.scheduled > 0
-            && self.load_at_most_baseline(&last)
+            && self.load_at_most_baseline(from..self.place(self.end))
             && !self
                 .bounds
                 .goodput_within(&last, self.bounds.rule.mitigated)
@@ -302,11 +305,15 @@ impl<'a> Service<'a> {
         self.window_with_enough(start).unwrap_or(self.buckets.len())
     }
 
-    fn load_at_most_baseline(&self, counts: &Counts) -> bool {
-        let hold = self.hold().as_secs_f64();
-        let expected = self.bounds.baseline.offered_per_s() * hold;
+    fn load_at_most_baseline(&self, window: Range<usize>) -> bool {
+        let counts = self.counts(window.start, window.end);
+        // Of whole buckets, so a window is seldom as long as the rule says.
+        let buckets = self.buckets.get(window).unwrap_or_default();
+        let lengths = buckets.iter().map(|it| it.to.saturating_sub(it.from));
+        let seconds: f64 = lengths.map(Nanos::as_secs_f64).sum();
+        let expected = self.bounds.baseline.offered_per_s() * seconds;
         // Both are counted: what the window has, and by what the baseline tells its rate.
-        let both = 1.0 + hold / self.bounds.baseline.seconds();
+        let both = 1.0 + seconds / self.bounds.baseline.seconds();
         let chance = CHANCE_DEVIATIONS * (expected * both).sqrt();
         counts.scheduled as f64 <= expected + chance.max(LOAD_TOLERANCE * expected)
     }

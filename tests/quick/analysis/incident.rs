@@ -480,3 +480,17 @@ fn a_load_is_back_where_chance_explains_the_difference_of_both_counts() {
         assert_eq!(found.incident.verdict.word(), word, "{rate}");
     }
 }
+
+#[test]
+fn a_hold_window_that_is_no_whole_number_of_buckets_has_no_more_load_than_it_has_time() {
+    // 7.3 s are eight buckets of a second: 2,800 operations, not more than 7.3 s may have.
+    let mut run = Run::pushed_and_rolled_back();
+    run.plan.recovery.hold = at(7.3);
+    let found = findings(&run.record());
+    let verdict = found.incident.verdict.word();
+    assert_eq!(
+        verdict, "recovered_with_the_trigger",
+        "{:?}",
+        found.incident
+    );
+}
