@@ -38,7 +38,9 @@ mod work;
 
 pub use agent::serve;
 pub use conductor::{Engaged, Found, find};
+#[cfg(feature = "testing")]
 pub use offset::Estimate;
+#[cfg(feature = "testing")]
 pub use packet::Presence;
 pub use serving::Hands;
 pub use settings::{AgentSettings, Engagement, LEASE, LEASES, NatsServer, OnAgentLost};

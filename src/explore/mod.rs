@@ -14,10 +14,13 @@ mod what_if;
 
 pub(crate) use axis::Axis;
 pub(crate) use measures::{MEASURES, Measure};
+#[cfg(feature = "testing")]
 pub use seeds::seeds;
 pub(crate) use seeds::seeds_by;
+pub use sweep::Grid;
+#[cfg(feature = "testing")]
+pub use sweep::sweep;
 pub(crate) use sweep::sweep_by;
-pub use sweep::{Grid, sweep};
 pub use trial::{Elsewhere, Trial, TrialAnswer};
 pub(crate) use what_if::what_if;
 

@@ -12,6 +12,7 @@ use crate::sim::Bounds;
 /// # Errors
 ///
 /// As [`crate::sim::simulate`]; where a trial met a bound or was interrupted.
+#[cfg(feature = "testing")]
 pub fn seeds(
     plans: &[Plan],
     seeds: u64,

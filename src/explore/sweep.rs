@@ -79,6 +79,7 @@ impl Point {
 /// # Errors
 ///
 /// Where a plan cannot be made or simulated, and where it was interrupted.
+#[cfg(feature = "testing")]
 pub fn sweep(
     plan_of: &dyn Fn(&[Setting]) -> Result<Plan>,
     (x, y): (&Axis, Option<&Axis>),

@@ -24,6 +24,7 @@ mod watch;
 
 pub(crate) use conductor::conduct;
 pub(crate) use guardian::guard;
+#[cfg(feature = "testing")]
 pub use offer::offer;
 pub(crate) use offer::offer_from;
 pub(crate) use preflight::{connections_max, preflight, refuse, room};

@@ -9,9 +9,7 @@ use super::watch::Watch;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::gauges::{AcceptQueue, Machine};
-use crate::load::{
-    Address, Command, Endpoint, LoadSource, OwnThreads, Sending, Setup, Update, Work,
-};
+use crate::load::{Address, Command, Endpoint, LoadSource, Sending, Setup, Update, Work};
 use crate::model::SourceName;
 use crate::plan::Plan;
 use crate::record::{Event, Observer, Sample, StopCause};
@@ -43,13 +41,14 @@ enum Message {
 /// # Errors
 ///
 /// Where the load cannot be planned, or the generator cannot go on.
+#[cfg(feature = "testing")]
 pub fn offer(
     plan: &Plan,
     endpoint: Endpoint,
     work: Work,
     observer: &mut dyn Observer,
 ) -> Result<StopCause> {
-    offer_from(&mut OwnThreads, plan, endpoint, work, observer)
+    offer_from(&mut crate::load::OwnThreads, plan, endpoint, work, observer)
 }
 
 /// The same, sent by whoever is given.

@@ -146,6 +146,7 @@ impl Generator {
     /// Where the plan cannot be carried out (a mix without weight, a role
     /// without a token, a token that would break the request, no subject to
     /// ask about), or the machine gives no file descriptors or no thread.
+    #[cfg(feature = "testing")]
     pub fn start(setup: &Setup, updates: impl FnMut(Update) + Send + 'static) -> Result<Self> {
         Self::across(&[(setup.clone(), 1)], updates)
     }

@@ -58,8 +58,11 @@ fn every_variant_meets_what_it_declares_with_five_seeds() {
         for (plan, found) in plans.iter().zip(found) {
             let shares = SeedShares::of(&plan.expectations, &found, false);
             let variant = plan.variant.as_ref().unwrap();
+            // Five seeds can refute a share of nine in ten, and not show it.
+            let refuted = shares.expectations.iter();
+            let mut refuted = refuted.filter(|it| it.passed == Some(false));
             assert!(
-                shares.passed(),
+                refuted.next().is_none(),
                 "{name}, {}: {:?} {:?}",
                 variant.name,
                 shares.expectations,
