@@ -54,6 +54,7 @@ fn server(workers: u32, service: Duration) -> (Server, String) {
 }
 
 #[test]
+#[ignore = "half a minute: ./test --long"]
 fn what_four_workers_serve_is_what_theory_says() {
     let _alone = alone();
     let (_server, url) = server(4, Duration::from_millis(20));

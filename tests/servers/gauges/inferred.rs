@@ -52,6 +52,7 @@ fn load(server: &dyn Server, calm: f64, rate: f64) -> Findings {
 }
 
 #[test]
+#[ignore = "half a minute: ./test --long"]
 fn threads_that_queue_inside_are_inferred_from_the_plateau_and_only_from_one() {
     let server = Gunicorn::start(Class::Threads, 4, None);
     let found = load(&server, 20.0, 160.0);
