@@ -125,10 +125,19 @@ fn stopped(record: &Record, stop: Option<&StopCause>) -> Option<String> {
 /// What was judged, or that nothing was.
 fn judged(findings: &Findings) -> Option<String> {
     let all = findings.expectations.len();
+    let seeds = findings.expectations.iter().filter(|it| it.is_of_seeds());
+    let told = all - seeds.count();
     let missed = findings.missed_expectations();
     match findings.verdict {
         Verdict::Invalid => Some("the measurement is invalid, so nothing is judged".into()),
         Verdict::Passed if all == 0 => Some("this run has no expectations".into()),
+        Verdict::Passed if told == 0 => {
+            Some("what is expected is about shares of seeds, which one run cannot show".into())
+        }
+        Verdict::Passed if told < all => Some(format!(
+            "{told} of {} held; of the others, which are about shares of seeds, one run cannot tell",
+            counted(all as u64, "expectation")
+        )),
         Verdict::Passed if all == 1 => Some("the one expectation held".into()),
         Verdict::Passed => Some(format!("all {all} expectations held")),
         Verdict::Failed if findings.steady_state_returned == Some(false) => {

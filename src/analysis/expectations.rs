@@ -59,6 +59,17 @@ impl ExpectationResult {
     pub fn held(&self) -> Option<bool> {
         self.held.or(self.passed)
     }
+
+    /// Whether this run shows that it holds or fails; none where it shows neither, as of a
+    /// share of seeds.
+    pub fn judged(&self) -> Option<bool> {
+        self.passed.filter(|_| !self.is_of_seeds())
+    }
+
+    /// Whether it is about a share of seeds, of which one run is a part.
+    pub const fn is_of_seeds(&self) -> bool {
+        self.held.is_some()
+    }
 }
 
 /// What was seen of a run.

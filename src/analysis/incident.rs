@@ -414,11 +414,26 @@ impl Story<'_> {
             None => "there was no trigger: no push was applied, nothing was slowed or paused, and \
                      the load did not surge"
                 .into(),
-            Some(impact) => format!(
-                "service was lost at {:.1} s, and nothing that this run did can have caused it (a \
-                 fault injected by hand is not known, nor what a hook without `as` does)",
-                impact.as_secs_f64()
-            ),
+            Some(impact) => {
+                let by = impact.saturating_add(self.evidence.series.interval);
+                let last = self.taken().take_while(|it| it.at <= by).last();
+                let why = last.map_or_else(
+                    || "nothing that this run did can have caused it".to_owned(),
+                    |it| {
+                        format!(
+                            "no fault, push or surge of this run came before it: the last thing \
+                             that was done is `{}` at {:.1} s",
+                            it.action.in_words(),
+                            it.at.as_secs_f64()
+                        )
+                    },
+                );
+                format!(
+                    "service was lost at {:.1} s, and {why} (a fault injected by hand is not \
+                     known, nor what a hook without `as` does)",
+                    impact.as_secs_f64()
+                )
+            }
         }
     }
 
@@ -474,7 +489,9 @@ impl Story<'_> {
             incident.verdict,
             IncidentVerdict::Undetermined | IncidentVerdict::NoImpact
         );
-        if judged && lasted {
+        // Nothing sustains a loss that is over until the next thing that was done.
+        let lost = !service.was_back(off, until);
+        if judged && lasted && lost {
             let trigger = self.trigger_at().unwrap_or(off);
             let stuck = stuck::stuck(self.evidence, trigger, (off, until), service.hold());
             let shares = incident.sustaining_shares.as_ref();

@@ -215,6 +215,11 @@ impl<'a> Service<'a> {
         self.counts(from, self.place(until).max(from))
     }
 
+    /// Whether service was back between two instants, taken together.
+    pub(super) fn was_back(&self, from: Nanos, until: Nanos) -> bool {
+        self.bounds.is_back(&self.between(from, until))
+    }
+
     /// Whether some hold window since `after` had no more load than the
     /// baseline; none where no whole window was seen.
     pub(super) fn load_back(&self, after: Nanos) -> Option<bool> {

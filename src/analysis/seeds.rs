@@ -92,6 +92,16 @@ pub struct ExpectationShare {
     pub passed: Option<bool>,
 }
 
+impl ExpectationShare {
+    /// How many seeds show the share that is demanded, where it holds in each of them.
+    pub fn seeds_needed(&self) -> u64 {
+        // Of a million no share below 1 is left; where it is 1, one is as good as many.
+        let mut few = 1..1_000_000;
+        let shown = few.find(|seeds| Proportion::of(*seeds, *seeds).low >= self.at_least);
+        shown.unwrap_or(1)
+    }
+}
+
 impl SeedShares {
     /// The shares over these seeds.
     pub fn of(expected: &[Expectation], found: &[SeedFindings], live: bool) -> Self {

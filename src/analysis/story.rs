@@ -324,9 +324,13 @@ impl<'a> Teller<'a> {
         let phase = self
             .phase_at(off + self.findings.interval_s)
             .or_else(|| self.phase_at(off))?;
+        let Some(shown) = self.shown_by(phase) else {
+            return Some(format!(
+                "{what} did not bring service back for a whole hold window at once."
+            ));
+        };
         Some(format!(
-            "{what} did not restore service at once{}{sustained}.",
-            self.shown_by(phase)
+            "{what} did not restore service at once{shown}{sustained}."
         ))
     }
 
@@ -336,22 +340,30 @@ impl<'a> Teller<'a> {
         stuck::sentence(incident.sustaining?, incident.held.as_ref()?)
     }
 
-    /// The figure of a phase that shows that service was not back.
-    fn shown_by(&self, phase: &Phase) -> String {
+    /// The figure of a phase that shows that service was not back; none where its figures are
+    /// those of the baseline.
+    fn shown_by(&self, phase: &Phase) -> Option<String> {
         let name = &phase.name;
         let share = self.of_baseline(phase).filter(|share| *share < UNHURT_FROM);
         if let Some(share) = share {
             let share = percent(share);
-            return format!(": in the phase `{name}` goodput was {share} of the baseline's");
+            return Some(format!(
+                ": in the phase `{name}` goodput was {share} of the baseline's"
+            ));
         }
         let slow = phase.response_ms.told_p99().zip(self.findings.baseline);
-        slow.map_or_else(String::new, |(p99, baseline)| {
-            if phase.response_ms.marked.p99 || baseline.response_p99_marked {
-                return format!(": in the phase `{name}` {NOT_MEASURED}");
-            }
-            let (p99, before) = (decimal(p99, 1), baseline.p99_before());
-            format!(": in the phase `{name}` p99 was {p99} ms{before}")
-        })
+        let Some((p99, baseline)) = slow else {
+            return Some(String::new());
+        };
+        if phase.response_ms.marked.p99 || baseline.response_p99_marked {
+            return Some(format!(": in the phase `{name}` {NOT_MEASURED}"));
+        }
+        let allowed = baseline.response_p99_allowed_ms;
+        if p99 <= allowed.unwrap_or(baseline.response_p99_ms) {
+            return None;
+        }
+        let (p99, before) = (decimal(p99, 1), baseline.p99_before());
+        Some(format!(": in the phase `{name}` p99 was {p99} ms{before}"))
     }
 
     /// The phase's goodput, scaled to its load, as a share of the baseline's.

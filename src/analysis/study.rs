@@ -4,7 +4,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Findings, student};
+use super::{ExpectationShare, Findings, student};
 use crate::model::IncidentVerdict;
 use crate::named::named;
 use crate::plan::Plan;
@@ -15,8 +15,8 @@ pub struct Outcome {
     /// The incident's verdict, a word.
     #[schemars(with = "String")]
     pub verdict: IncidentVerdict,
-    /// Trigger off → recovered, in seconds; null where it was not seen or
-    /// there was nothing to recover from.
+    /// Trigger off → recovered for good, in seconds: where service was lost once more, until it
+    /// was back from that. Null where it was not seen or there was nothing to recover from.
     pub recovery_s: Option<f64>,
     /// Not recovered within so many seconds after the trigger was off.
     pub recovery_censored_after_s: Option<f64>,
@@ -36,12 +36,22 @@ impl Outcome {
     pub fn of(findings: &Findings) -> Self {
         let all = &findings.conservation;
         let calm = findings.phases.first();
+        let incident = &findings.incident;
+        let (recovery_s, recovery_censored_after_s) =
+            match (incident.relapses.last(), incident.trigger_off_s) {
+                (Some(last), Some(off)) => match last.back_s {
+                    Some(back) => (Some(back - off), None),
+                    None => (None, Some(findings.seen_to_s() - off)),
+                },
+                _ => (
+                    incident.recovery_after_trigger_off_s,
+                    incident.recovery_after_trigger_off_censored_after_s,
+                ),
+            };
         Self {
-            verdict: findings.incident.verdict,
-            recovery_s: findings.incident.recovery_after_trigger_off_s,
-            recovery_censored_after_s: findings
-                .incident
-                .recovery_after_trigger_off_censored_after_s,
+            verdict: incident.verdict,
+            recovery_s,
+            recovery_censored_after_s,
             lost: all.lost(),
             scheduled: all.scheduled,
             calm_p99_ms: calm.and_then(|phase| phase.response_ms.own_p99()),
@@ -66,6 +76,12 @@ impl Spread {
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
+        Self::of_sorted(&values)
+    }
+
+    /// The same of values in an order of their own: of some it is only known what they are
+    /// longer than, and they come last.
+    fn of_sorted(values: &[f64]) -> Option<Self> {
         let (min, max) = (*values.first()?, *values.last()?);
         let (below, above) = ((values.len() - 1) / 2, values.len() / 2);
         Some(Self {
@@ -118,11 +134,14 @@ pub struct Row {
     /// Verdicts and how many seeds gave each, the most frequent first.
     #[schemars(with = "Vec<(String, u64)>")]
     pub verdicts: Vec<(IncidentVerdict, u64)>,
-    /// Trigger off → recovered, in seconds, over the seeds in which
-    /// service was lost; those that did not recover count as their censoring.
+    /// Trigger off → recovered for good, in seconds, over the seeds in which service was lost.
+    /// Those that did not recover come last, with how long they were watched.
     pub recovery_s: Option<Spread>,
     /// Of those: seeds in which recovery was not seen.
     pub not_recovered: u64,
+    /// Seeds in which service was lost; left out by older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub harmed: Option<u64>,
     /// Operations lost.
     pub lost: Spread,
     /// Operations that the scenario lost and this does not, seed by seed.
@@ -139,6 +158,17 @@ pub struct Row {
     /// where it is not all of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub declared_share: Option<f64>,
+    /// The expectations that held in fewer of the seeds than they must; only where there are
+    /// some.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed: Vec<ExpectationShare>,
+    /// A digest of what was expected of it, where it is a variant; left out by older versions.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub expected: String,
+    /// Where it ends at another instant than the scenario as it is, in seconds: then what the
+    /// two lost is not of the same time, and nothing is saved or wasted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other_end_s: Option<f64>,
     /// The fingerprint of the plan that was tried, where it is a variant: what was measured is
     /// of a scenario whose plan still has it.
     #[serde(default, skip_serializing_if = "String::is_empty")]
@@ -156,7 +186,14 @@ impl Row {
             }
         }
         verdicts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-        let waited = |it: &Outcome| it.recovery_s.or(it.recovery_censored_after_s);
+        let waited = |it: &Outcome| {
+            let seen = it.recovery_s.map(|it| (false, it));
+            seen.or(it.recovery_censored_after_s.map(|it| (true, it)))
+        };
+        let mut waits: Vec<(bool, f64)> = outcomes.iter().filter_map(waited).collect();
+        waits.sort_by(|a, b| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let not_recovered = waits.iter().filter(|(censored, _)| *censored).count();
+        let waits: Vec<f64> = waits.into_iter().map(|(_, wait)| wait).collect();
         let saved: Vec<f64> = base
             .iter()
             .zip(outcomes)
@@ -166,17 +203,18 @@ impl Row {
             measures: measures.iter().map(|(name, _)| (*name).into()).collect(),
             changes: measures.iter().map(|(_, what)| (*what).into()).collect(),
             verdicts,
-            recovery_s: Spread::of(outcomes.iter().filter_map(waited)),
-            not_recovered: outcomes
-                .iter()
-                .filter(|it| it.recovery_censored_after_s.is_some())
-                .count() as u64,
+            recovery_s: Spread::of_sorted(&waits),
+            not_recovered: not_recovered as u64,
+            harmed: Some(waits.len() as u64),
             lost: Spread::of(outcomes.iter().map(|it| it.lost as f64))?,
             saved: Interval::of(&saved)?,
             calm_p99_ms: Spread::of(outcomes.iter().filter_map(|it| it.calm_p99_ms)),
             calm_saturation: Spread::of(outcomes.iter().filter_map(|it| it.calm_saturation)),
             declared: None,
             declared_share: None,
+            failed: Vec::new(),
+            expected: String::new(),
+            other_end_s: None,
             plan: String::new(),
         })
     }

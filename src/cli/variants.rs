@@ -272,8 +272,11 @@ fn live(
     match variants.ended.take() {
         None => shown(&variants),
         Some(why) => {
-            if !variants.is_empty() {
-                shown(&variants)?;
+            // What ended them is what is to be told, whatever becomes of the table.
+            if variants.first().is_some()
+                && let Err(error) = shown(&variants)
+            {
+                super::tell(&error);
             }
             why
         }
@@ -281,14 +284,14 @@ fn live(
 }
 
 /// Prints what tells whether a table is of these plans: the rows of its `variants.json` have
-/// the same fingerprints in the same order.
+/// the same fingerprints, of what is done and of what is expected, in the same order.
 fn fingerprints(plans: &[Plan]) -> Code {
     let mut lines = String::new();
     for plan in plans {
         let variant = plan.variant.as_ref();
         let name = variant.map_or("unchanged", |variant| variant.name.as_str());
         // Writing to a string cannot fail.
-        let _ = writeln!(lines, "{}\t{name}", plan.fingerprint());
+        let _ = writeln!(lines, "{}\t{}\t{name}", plan.fingerprint(), plan.expected());
     }
     super::answer(lines.as_bytes())?;
     Ok(EXIT_PASSED)
@@ -308,7 +311,7 @@ fn shown(variants: &Variants) -> Code {
     );
     super::answer(told.as_bytes())?;
     if variants.passed().is_none() {
-        super::answer(b"Cannot tell: nothing failed, and not everything could be judged.\n")?;
+        super::answer(report::what_if::untold(&variants.untold()).as_bytes())?;
     }
     Ok(match variants.passed() {
         Some(true) => EXIT_PASSED,

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::series::{InSeries, Series, why_ended};
+use super::series::{InSeries, Series, why_ended, within_the_line};
 use super::sets::digest;
 use crate::analysis::compare::{Comparison, ComparisonVerdict, Digest, Options, compare};
 use crate::clock;
@@ -241,7 +241,7 @@ fn pair(series: &mut Series, turns: &Turns<'_>, directory: &Path, round: u32) ->
                 invalid,
             })
         };
-        match series.run(|| run::live(plan, &options)) {
+        match series.run(&within_the_line, || run::live(plan, &options)) {
             InSeries::Counts(_) => found.push((side, digest(&out)?)),
             InSeries::Invalid(why) => {
                 let why = format!("the measurement of the {word} is invalid: {why}");

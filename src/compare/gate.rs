@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::ab::withhold;
-use super::series::{InSeries, Series, why_ended};
+use super::series::{InSeries, Series, why_ended, within_the_line};
 use super::sets::{digest, runs};
 use crate::analysis::compare::{Comparison, Options, compare};
 use crate::analysis::{Findings, RepeatedRuns, SeedFindings, SeedShares};
@@ -131,7 +131,7 @@ fn several(
         let (all, seed) = (gate.repeat, plan.seed);
         run::say(format!("run {number} of {all}, seed {seed}: "))?;
         // What does not count says nothing of the target: the next seed is run in its place.
-        match series.run(|| one(plan, &options)) {
+        match series.run(&within_the_line, || one(plan, &options)) {
             InSeries::Counts(findings) => {
                 found.push(*findings);
                 places.push(out);

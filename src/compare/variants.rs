@@ -13,7 +13,9 @@
 use std::path::{Path, PathBuf};
 
 use super::series::{InSeries, Series};
-use crate::analysis::{Findings, Outcome, Row, SeedFindings, SeedShares, WhatIf};
+use crate::analysis::{
+    EndedBy, ExpectationShare, Findings, Outcome, Row, SeedFindings, SeedShares, WhatIf,
+};
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
@@ -54,6 +56,8 @@ pub(crate) struct Variants {
     live: bool,
     /// Where they lie.
     pub directory: PathBuf,
+    /// Whether the target did not serve after one of them.
+    broken: bool,
     /// What ended them before their time: the exit code of a signal, or a failure.
     pub ended: Option<Result<i32>>,
 }
@@ -101,6 +105,7 @@ impl Tries<'_> {
             tried: Vec::new(),
             live: true,
             directory: self.directory.clone(),
+            broken: false,
             ended: None,
         };
         // The scenario as it is must be possible.
@@ -116,17 +121,30 @@ impl Tries<'_> {
                 } else {
                     place.to_string()
                 };
-                let directory = variants.directory.join(named);
                 let plan = Plan {
                     seed,
                     ..plan.clone()
                 };
-                let found = match series.run(|| one(plan, &directory)) {
+                let mut run = |named: &str| {
+                    let directory = variants.directory.join(named);
+                    let plan = plan.clone();
+                    let came = series.run(tell, || one(plan, &directory));
+                    (came, directory)
+                };
+                let (mut came, mut directory) = run(&named);
+                if let InSeries::Invalid(why) = &came {
+                    tell(&format!(
+                        "once more, since the measurement is invalid: {why}"
+                    ));
+                    (came, directory) = run(&format!("{named}-again"));
+                }
+                let found = match came {
                     InSeries::Counts(findings) => {
                         if findings.steady_state_returned == Some(false) {
+                            variants.broken = true;
                             tell("the target did not serve after everything was undone");
                         }
-                        Ok(SeedFindings::of(&findings))
+                        counted(&findings)
                     }
                     InSeries::Invalid(why) => Err(format!("its measurement is invalid: {why}")),
                     InSeries::Unfit(why) => Err(format!("it could not be run: {why}")),
@@ -162,8 +180,22 @@ impl Tries<'_> {
             tried: tried.collect(),
             live: false,
             directory: self.directory.clone(),
+            broken: false,
             ended: None,
         }
+    }
+}
+
+/// What a run came to, where it was not cut off: what a shorter one lost is no figure of a
+/// whole one.
+fn counted(findings: &Findings) -> std::result::Result<SeedFindings, String> {
+    if findings.ending.by == EndedBy::Completed {
+        Ok(SeedFindings::of(findings))
+    } else {
+        Err(format!(
+            "it ended early: {}",
+            findings.ending.reasons.join("; ")
+        ))
     }
 }
 
@@ -174,11 +206,6 @@ fn name(plan: &Plan) -> &str {
 }
 
 impl Variants {
-    /// Whether any was tried.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.tried.is_empty()
-    }
-
     /// The run directory of the scenario as it is, where it has one that counts.
     pub(crate) fn first(&self) -> Option<&Path> {
         let own = self.valid(0).next();
@@ -187,16 +214,34 @@ impl Variants {
 
     /// Whether each did what is expected of it; `None` where not all could be judged.
     pub(crate) fn passed(&self) -> Option<bool> {
-        let judged = self.plans.iter().enumerate().map(|(place, plan)| {
-            let found: Vec<_> = self.valid(place).map(|(_, found)| found.clone()).collect();
-            SeedShares::of(&plan.expectations, &found, self.live).judged()
-        });
-        let judged: Vec<_> = judged.collect();
+        if self.broken {
+            return Some(false);
+        }
+        let places = 0..self.plans.len();
+        let judged: Vec<_> = places.map(|place| self.shares(place).judged()).collect();
         if judged.contains(&Some(false)) {
             return Some(false);
         }
         let whole = self.tried.iter().all(|it| it.found.is_ok());
         (whole && !judged.contains(&None)).then_some(true)
+    }
+
+    /// How often what is expected of a plan held.
+    fn shares(&self, place: usize) -> SeedShares {
+        let found: Vec<_> = self.valid(place).map(|(_, found)| found.clone()).collect();
+        SeedShares::of(&self.plans[place].expectations, &found, self.live)
+    }
+
+    /// The expectations of which it cannot be told whether they hold, each with the name of
+    /// its plan.
+    pub(crate) fn untold(&self) -> Vec<(String, ExpectationShare)> {
+        let plans = self.plans.iter().enumerate();
+        let untold = plans.flat_map(|(place, plan)| {
+            let shares = self.shares(place).expectations.into_iter();
+            let untold = shares.filter(|it| it.passed.is_none());
+            untold.map(|it| (name(plan).to_owned(), it))
+        });
+        untold.collect()
     }
 
     /// The valid trials of a plan.
@@ -254,7 +299,13 @@ impl Variants {
             .into_iter()
             .collect();
         let row = Row::of(&named, &with, &without)?;
+        let mut failed = self.shares(place).expectations;
+        failed.retain(|it| it.passed == Some(false));
+        let other_end = plan.end != self.plans[0].end;
         Some(Row {
+            failed,
+            expected: plan.expected(),
+            other_end_s: other_end.then(|| plan.end.as_secs_f64()),
             plan: plan.fingerprint(),
             ..row.declaring(plan)
         })

@@ -27,7 +27,7 @@ pub(crate) use guardian::guard;
 #[cfg(feature = "testing")]
 pub use offer::offer;
 pub(crate) use offer::offer_from;
-pub(crate) use preflight::{connections_max, preflight, refuse, room};
+pub(crate) use preflight::{connections_max, preflight, refuse, room, too_busy};
 pub(crate) use recover::left;
 pub(crate) use restart::restart;
 pub(crate) use serve::serve;

@@ -44,7 +44,7 @@ pub(crate) fn preflight(plan: &Plan, allowed: &[String]) -> Result<Vec<String>> 
     check_ports(plan)?;
     let mut warnings = Vec::new();
     match others_share() {
-        Some(share) if share > BUSY_UNFIT => {
+        Some(share) if is_too_busy(share) => {
             return Err(Error::unfit(format!(
                 "other programs or virtual machines use {:.0} % of the CPU, so a run could not \
                  be valid; wait until they have ended",
@@ -199,6 +199,16 @@ fn probes_at_a_time(plan: &Plan) -> u64 {
             each * u64::from(monitor.count)
         })
         .sum()
+}
+
+/// The share of the processor that others use, where no run could be valid beside them;
+/// watches it for 300 ms.
+pub(crate) fn too_busy() -> Option<f64> {
+    others_share().filter(|share| is_too_busy(*share))
+}
+
+fn is_too_busy(share: f64) -> bool {
+    share > BUSY_UNFIT
 }
 
 /// Share of the machine's processor time that is in use or stolen now.

@@ -5,6 +5,7 @@
 //! keys or a default that is written out changes nothing of what a run does, and a default of
 //! threadbare that became another one changes it all.
 
+use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Plan;
@@ -27,12 +28,22 @@ impl Plan {
             ..self.clone()
         };
         deciding.expectations.retain(|it| it.abort);
-        // As a value its keys are in the order of the alphabet, however they are declared.
-        let value = serde_json::to_value(&deciding).expect("run.json holds every plan as JSON");
-        let digest = Sha256::digest(value.to_string());
-        let head: [u8; 16] = std::array::from_fn(|place| digest[place]);
-        format!("{:032x}", u128::from_be_bytes(head))
+        digest(&deciding)
     }
+
+    /// A digest of what is expected of the plan, likewise.
+    pub fn expected(&self) -> String {
+        digest(&self.expectations)
+    }
+}
+
+/// A digest of this, as 32 hexadecimal digits.
+fn digest(of: &impl Serialize) -> String {
+    // As a value its keys are in the order of the alphabet, however they are declared.
+    let value = serde_json::to_value(of).expect("run.json holds every plan as JSON");
+    let digest = Sha256::digest(value.to_string());
+    let head: [u8; 16] = std::array::from_fn(|place| digest[place]);
+    format!("{:032x}", u128::from_be_bytes(head))
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub(crate) fn summary(findings: &Findings) -> String {
         text.push_str("\n| | figure | observed | required |\n|---|---|---|---|\n");
         for expectation in &findings.expectations {
             let cells = [
-                expectation_sign(expectation.passed).to_owned(),
+                expectation_sign(expectation.judged()).to_owned(),
                 expectation_named(expectation),
                 words(&expectation.observed),
                 expectation_required(expectation),

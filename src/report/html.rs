@@ -293,8 +293,8 @@ fn strip(findings: &Findings, moments: &[Moment], triggers: &[(f64, f64)], to_s:
 fn expectations(findings: &Findings) -> Vec<Expectation> {
     let all = findings.expectations.iter();
     all.map(|expectation| Expectation {
-        sign: answer::expectation_sign(expectation.passed),
-        class: match expectation.passed {
+        sign: answer::expectation_sign(expectation.judged()),
+        class: match expectation.judged() {
             Some(true) => "passed",
             Some(false) => "failed",
             None => "invalid",

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use super::figures::{maybe, number, plural};
+use super::figures::{maybe, plural, words};
 use super::what_if;
 use crate::analysis::{Row, WhatIf};
 use crate::plan::Plan;
@@ -36,14 +36,16 @@ impl LibraryEntry {
     pub fn is_current(&self, found: &WhatIf) -> bool {
         let rows = std::iter::once(&found.base).chain(&found.alone);
         let plans = std::iter::once(&self.plan).chain(&self.variants);
-        let rows = rows.map(|row| (row.measures.first(), row.plan.as_str()));
-        let plans: Vec<_> = plans
-            .map(|plan| {
-                let variant = plan.variant.as_ref();
-                (variant.map(|it| &it.name), plan.fingerprint())
-            })
-            .collect();
-        rows.eq(plans.iter().map(|(name, plan)| (*name, plan.as_str())))
+        let pairs: Vec<_> = rows.zip(plans).collect();
+        let same = |(row, plan): &(&Row, &Plan)| {
+            let variant = plan.variant.as_ref();
+            row.measures.first() == variant.map(|it| &it.name)
+                && row.plan == plan.fingerprint()
+                && (row.expected.is_empty() || row.expected == plan.expected())
+        };
+        pairs.len() == 1 + self.variants.len()
+            && pairs.len() == 1 + found.alone.len()
+            && pairs.iter().all(same)
     }
 }
 
@@ -75,15 +77,25 @@ pub(crate) fn list(entries: &[LibraryEntry]) -> String {
             for seen in &plan.seen {
                 let _ = writeln!(text, "  like: \"{seen}\"");
             }
-            let names = entry.variants.iter().filter_map(|it| it.variant.as_ref());
-            let names: Vec<&str> = names.map(|variant| variant.name.as_str()).collect();
+            let names = entry.variants.iter().filter_map(|it| {
+                let name = &it.variant.as_ref()?.name;
+                let verdict = it.declared_verdict().map(|(verdict, _)| verdict.word());
+                Some(match verdict {
+                    Some(verdict) => format!("{name} ({})", words(verdict)),
+                    None => name.clone(),
+                })
+            });
+            let names: Vec<String> = names.collect();
             if !names.is_empty() {
                 let _ = writeln!(text, "  variants: {}", names.join(", "));
             }
             text.push('\n');
         }
     }
-    text.push_str("Run one with `threadbare run NAME`, from any folder.\n");
+    text.push_str(
+        "Run one with `threadbare run NAME`, from any folder; `threadbare variants NAME \
+         --simulated` has its variants beside it.\n",
+    );
     text
 }
 
@@ -93,8 +105,17 @@ pub fn document(entries: &[LibraryEntry]) -> String {
         "# The library of incidents\n\nMade from the scenario files and from committed \
          runs, simulated (`reports/simulated/`) and live (`reports/live/`); `threadbare list` shows \
          the same in short. Nothing of an outcome is scripted: a file says what was done, and what \
-         followed was measured. Each table says which it is.\n\n## Which one is like what \
-         you saw?\n\n| what was seen | scenario | mechanism |\n|---|---|---|\n",
+         followed was measured. Each table says which it is.\n\n",
+    );
+    for (column, meaning) in what_if::COLUMNS {
+        let _ = writeln!(text, "- *{column}*: {meaning}");
+    }
+    text.push_str(
+        "\n`unchanged` is the scenario as it is. `undetermined` stands where nothing that could \
+         harm was ever active, or where it never ended. The live runs went on four scenarios at a \
+         time on two cores; each says by itself whether its measurement is valid, and only valid \
+         ones are here.\n\n## Which one is like what you saw?\n\n| what was seen | scenario | \
+         mechanism |\n|---|---|---|\n",
     );
     for entry in entries {
         for seen in &entry.plan.seen {
@@ -124,11 +145,19 @@ fn chapter(text: &mut String, entry: &LibraryEntry) {
         format!("`{}`", what_if::in_words(it, share(of)))
     });
     let _ = writeln!(text, "- Declared verdict: {declared}");
-    let actions: Vec<String> = plan
+    let surges = plan.surge_changes().into_iter().filter(|it| it.begins);
+    let surges = surges.map(|_| "a surge of the load".to_owned());
+    let actions = plan
         .timeline
         .iter()
-        .map(|entry| entry.action.in_words())
-        .collect();
+        // No number of instances is all of them.
+        .map(|entry| {
+            entry
+                .action
+                .in_words()
+                .replace("instances 0", "all instances")
+        });
+    let actions: Vec<String> = surges.chain(actions).collect();
     if !actions.is_empty() {
         let _ = writeln!(text, "- What is done: {}", cell(&actions.join(", ")));
     }
@@ -187,7 +216,7 @@ fn table(text: &mut String, how: &str, found: &WhatIf, entry: &LibraryEntry) {
         .map(|(row, plan)| row.clone().declaring(plan))
         .collect();
     for row in &rows {
-        let cells = what_if::cells(row).map(|it| cell(&it));
+        let cells = what_if::cells(row, found.seeds.len() as u64).map(|it| cell(&it));
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
     bars(text, &rows);
@@ -210,13 +239,12 @@ fn bars(text: &mut String, rows: &[Row]) {
         let _ = writeln!(
             text,
             "{name}{gap}  {bar} {}",
-            number(row.lost.median.round())
+            what_if::whole(row.lost.median)
         );
     }
     text.push_str("```\n");
 }
 
-/// The verdict that a plan declares.
 /// A text within a table of Markdown.
 fn cell(text: &str) -> String {
     printable(text).replace('|', "\\|")

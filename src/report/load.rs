@@ -444,7 +444,7 @@ fn below(shown: Table) -> String {
 /// What was expected, a line each.
 fn expectations(findings: &Findings) -> String {
     let lines = findings.expectations.iter().map(|expectation| {
-        let sign = answer::expectation_sign(expectation.passed);
+        let sign = answer::expectation_sign(expectation.judged());
         format!(
             "  expected      {sign} {}: {} ({})\n",
             answer::expectation_named(expectation),

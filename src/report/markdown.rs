@@ -204,7 +204,7 @@ fn figures(text: &mut String, findings: &Findings) {
         let _ = writeln!(
             text,
             "| {} | {} | {} | {} | {} |",
-            answer::expectation_sign(expectation.passed),
+            answer::expectation_sign(expectation.judged()),
             escaped(&answer::expectation_named(expectation)),
             escaped(&words(&expectation.observed)),
             escaped(&words(&expectation.required)),

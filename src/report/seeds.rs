@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use super::answer::expectation_sign;
 use super::figures::{maybe, number, percent, plural, words};
 use super::observed::Table;
-use crate::analysis::{Findings, Proportion, SeedShares, Spread};
+use crate::analysis::{ExpectationShare, Findings, Proportion, SeedShares, Spread};
 use crate::model::IncidentVerdict;
 use crate::record::printable;
 
@@ -88,23 +88,29 @@ pub(crate) fn text(title: &str, shares: &SeedShares, quiet: bool) -> String {
         text.push_str("\nExpectations over the seeds\n");
     }
     for it in &shares.expectations {
-        let sign = expectation_sign(it.passed);
-        let why = match it.passed {
-            Some(_) => "",
-            None if it.at_least < 1.0 => {
-                "; cannot tell: the interval holds the share that is demanded"
-            }
-            None => "; cannot tell: in the others it could not be judged",
-        };
-        let _ = writeln!(
-            text,
-            "  {sign} {}, {}: held in {}{why}",
-            printable(&it.that),
-            printable(&words(&it.required)),
-            share(it.seeds)
-        );
+        let _ = writeln!(text, "  {}", expectation(it));
     }
     text
+}
+
+/// An expectation over the seeds, in a line.
+pub(super) fn expectation(it: &ExpectationShare) -> String {
+    let sign = expectation_sign(it.passed);
+    let why = match it.passed {
+        Some(_) => String::new(),
+        None if it.at_least < 1.0 => format!(
+            "; cannot tell of so few whether it holds in {}: {} seeds can where it holds in each",
+            percent(it.at_least),
+            it.seeds_needed()
+        ),
+        None => "; cannot tell: in the others it could not be judged".to_owned(),
+    };
+    format!(
+        "{sign} {}, {}: held in {}{why}",
+        printable(&it.that),
+        printable(&words(&it.required)),
+        share(it.seeds)
+    )
 }
 
 /// The verdicts as a table of a report; empty where one seed was run.

@@ -234,8 +234,9 @@ fn expectations(text: &mut String, findings: &Findings, paint: Paint) {
         .unwrap_or(0)
         .min(60);
     for expectation in &findings.expectations {
-        let sign = expectation_sign(expectation.passed);
-        let sign = match expectation.passed {
+        let judged = expectation.judged();
+        let sign = expectation_sign(judged);
+        let sign = match judged {
             Some(true) => paint.green(sign),
             Some(false) => paint.red(sign),
             None => paint.yellow(sign),

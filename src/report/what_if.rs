@@ -6,8 +6,9 @@ use std::fmt::Write as _;
 use askama::Template;
 
 use super::drawing::escaped;
-use super::figures::{NONE, maybe, number, percent, plural, words};
-use crate::analysis::{Interval, Row, Spread, WhatIf};
+use super::figures::{NONE, count, maybe, number, percent, plural, words};
+use super::seeds;
+use crate::analysis::{ExpectationShare, Interval, Row, Spread, WhatIf};
 use crate::error::{Error, Result};
 use crate::model::IncidentVerdict;
 use crate::record::printable;
@@ -24,7 +25,8 @@ pub(super) const COLUMNS: [(&str, &str); 7] = [
     ),
     (
         "recovery s",
-        "trigger off → recovered: median of the seeds (least–most); > where it was not reached",
+        "trigger off → recovered for good: median of the seeds (least–most); > where it was not \
+         reached until the end of the run",
     ),
     (
         "lost",
@@ -53,13 +55,15 @@ pub(super) fn in_words(verdict: IncidentVerdict, share: Option<f64>) -> String {
 }
 
 /// The cells of a row, in the order of [`COLUMNS`].
-pub(super) fn cells(row: &Row) -> [String; 7] {
+///
+/// `of`: the seeds that the scenario as it is was tried with.
+pub(super) fn cells(row: &Row, of: u64) -> [String; 7] {
     let seeds: u64 = row.verdicts.iter().map(|(_, count)| count).sum();
     let verdicts: Vec<String> = row
         .verdicts
         .iter()
         .map(|(verdict, count)| {
-            if *count == seeds {
+            if *count == seeds && seeds == of {
                 words(verdict.word())
             } else {
                 format!("{} {count}/{seeds}", words(verdict.word()))
@@ -77,8 +81,8 @@ pub(super) fn cells(row: &Row) -> [String; 7] {
         name(row),
         verdicts.join(", ") + &declared,
         recovery(row),
-        number(row.lost.median.round()),
-        if row.measures.is_empty() {
+        whole(row.lost.median),
+        if row.measures.is_empty() || row.other_end_s.is_some() {
             NONE.to_owned()
         } else {
             saved(row.saved)
@@ -100,19 +104,34 @@ fn recovery(row: &Row) -> String {
     let Some(Spread { median, min, max }) = row.recovery_s else {
         return NONE.to_owned();
     };
-    let censored = if row.not_recovered > 0 { "> " } else { "" };
-    if max - min < 0.05 {
-        format!("{censored}{median:.1}")
+    let seeds: u64 = row.verdicts.iter().map(|(_, count)| count).sum();
+    let harmed = row.harmed.unwrap_or(seeds);
+    let most = if row.not_recovered > 0 { "> " } else { "" };
+    // Those that did not recover come last: the median is one of them where they are half.
+    let middle = if 2 * row.not_recovered >= harmed {
+        most
     } else {
-        format!("{censored}{median:.1} ({min:.1}–{max:.1})")
+        ""
+    };
+    if max - min < 0.05 && middle == most {
+        format!("{middle}{median:.1}")
+    } else {
+        format!("{middle}{median:.1} ({min:.1}–{most}{max:.1})")
     }
 }
 
 fn saved(saved: Interval) -> String {
     let half = saved
         .half_width
-        .map_or_else(String::new, |half| format!(" ± {}", number(half.round())));
-    format!("{}{half}", number(saved.mean.round()))
+        .map_or_else(String::new, |half| format!(" ± {}", whole(half)));
+    format!("{}{half}", whole(saved.mean))
+}
+
+/// Operations, in the mean or the median of the seeds.
+pub(super) fn whole(operations: f64) -> String {
+    let sign = if operations <= -0.5 { "-" } else { "" };
+    let whole = crate::units::whole(operations.abs().round());
+    format!("{sign}{}", count(whole))
 }
 
 /// The rows that are shown: as it is, each alone, then the best pairs.
@@ -121,7 +140,7 @@ pub(super) fn rows(what_if: &WhatIf) -> Vec<[String; 7]> {
     std::iter::once(&what_if.base)
         .chain(alone)
         .chain(what_if.pairs.iter().take(ROWS))
-        .map(cells)
+        .map(|row| cells(row, what_if.seeds.len() as u64))
         .collect()
 }
 
@@ -147,8 +166,16 @@ pub(super) fn heading(what_if: &WhatIf) -> String {
 /// What each measure changes: its name and a sentence.
 pub(super) fn legend(what_if: &WhatIf) -> Vec<(String, String)> {
     let alone = what_if.alone.iter();
-    let changes = alone.filter_map(|row| Some((row.measures.first()?, row.changes.first()?)));
-    let changes = changes.map(|(name, change)| (name.clone(), change.clone()));
+    let changes = alone.filter_map(|row| Some((row, row.measures.first()?, row.changes.first()?)));
+    let changes = changes.map(|(row, name, change)| {
+        let ends = row.other_end_s.map_or_else(String::new, |end| {
+            format!(
+                " It ends at {end:.0} s, at another instant than the scenario as it is, so that \
+                 what the two lost is not compared."
+            )
+        });
+        (name.clone(), format!("{change}{ends}"))
+    });
     let others = what_if.inapplicable.iter();
     let others = others.map(|(name, why)| (name.clone(), format!("left out: {why}")));
     changes.chain(others).collect()
@@ -205,6 +232,33 @@ pub(crate) fn text(what_if: &WhatIf) -> String {
     for (name, what) in legend(what_if) {
         let _ = writeln!(text, "  {name}: {what}");
     }
+    let failed = failed(what_if);
+    if !failed.is_empty() {
+        text.push_str("\nExpectations that did not hold\n");
+    }
+    for (name, what) in failed {
+        let _ = writeln!(text, "  {name}: {what}");
+    }
+    text
+}
+
+/// The expectations that did not hold: the name of the variant and a line each.
+fn failed(what_if: &WhatIf) -> Vec<(String, String)> {
+    let rows = std::iter::once(&what_if.base).chain(&what_if.alone);
+    let failed = rows.flat_map(|row| {
+        let failed = row.failed.iter();
+        failed.map(|it| (name(row), seeds::expectation(it)))
+    });
+    failed.collect()
+}
+
+/// What is said where nothing failed and yet not everything could be judged; `untold`: the
+/// variant's name and the expectation of which it cannot be told.
+pub(crate) fn untold(untold: &[(String, ExpectationShare)]) -> String {
+    let mut text = "Cannot tell: nothing failed, and not everything could be judged.\n".to_owned();
+    for (name, it) in untold {
+        let _ = writeln!(text, "  {name}: {}", seeds::expectation(it));
+    }
     text
 }
 
@@ -241,7 +295,7 @@ fn bars(what_if: &WhatIf) -> String {
             BAR.0 - 8.0,
             BAR.1 + long + 6.0,
             y + BAR.0 - 7.0,
-            number(row.lost.median.round())
+            whole(row.lost.median)
         );
     }
     svg.push_str("</svg>\n");
@@ -258,6 +312,7 @@ struct Page<'a> {
     columns: [(&'static str, &'static str); 7],
     rows: Vec<[String; 7]>,
     legend: Vec<(String, String)>,
+    failed: Vec<(String, String)>,
     bars: String,
     pages: &'a [(String, String)],
 }
@@ -276,6 +331,7 @@ pub(crate) fn html(table: &WhatIf, pages: &[(String, String)]) -> Result<String>
         columns: COLUMNS,
         rows: rows(table),
         legend: legend(table),
+        failed: failed(table),
         bars: bars(table),
         pages,
     }

@@ -453,6 +453,10 @@ fn share(
     if key.value.0.0 == Ratio::WHOLE {
         let suggestion = "leave `share` out: then every run must";
         reader.report(key, statement::NEVER_ALL, "can never hold", suggestion);
+    } else if key.value.0.0 > Ratio::WHOLE || key.value.0.0.get() <= 0.0 {
+        let message = format!("{} is no share of seeds", key.value.0.0);
+        let suggestion = "write one above 0 % and below 100 %, such as `share = \"40 %\"`";
+        reader.report(key, message, "not between 0 % and 100 %", suggestion);
     }
     Some(key.value.0.0)
 }

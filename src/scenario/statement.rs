@@ -80,7 +80,14 @@ fn of_seeds(text: &str) -> Result<(&str, Option<Ratio>), Mistake> {
     };
     let split = rest.rsplit_once(" in ");
     let share = split.and_then(|(_, share)| share.trim().parse::<Ratio>().ok());
-    let share = share.filter(|share| *share <= Ratio::WHOLE);
+    if let Some(share) = share.filter(|share| *share > Ratio::WHOLE || share.get() <= 0.0) {
+        return Err(Mistake::new(
+            0..text.len(),
+            format!("{share} is no share of seeds"),
+            "not between 0 % and 100 %",
+            "write one above 0 % and below 100 %, such as `in 40 % of seeds`",
+        ));
+    }
     if share == Some(Ratio::WHOLE) {
         return Err(Mistake::new(
             0..text.len(),

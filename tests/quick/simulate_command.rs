@@ -294,9 +294,13 @@ fn a_table_of_variants_says_of_which_plans_it_is() {
             .unwrap();
         assert_eq!(output.status.code(), Some(0), "{}", error(&output));
         let lines = String::from_utf8(output.stdout).unwrap();
-        let lines = lines.lines().map(|line| line.split_once('\t').unwrap());
+        let lines = lines.lines().map(|line| line.split('\t'));
         lines
-            .map(|(plan, name)| (plan.to_owned(), name.to_owned()))
+            .map(|mut line| {
+                let mut next = || line.next().unwrap().to_owned();
+                let (plan, _expected) = (next(), next());
+                (plan, next())
+            })
             .collect::<Vec<_>>()
     };
     let told = fingerprints(WITH_A_VARIANT);
@@ -318,6 +322,8 @@ fn a_table_of_variants_says_of_which_plans_it_is() {
         (&found.base.plan, &found.alone[0].plan),
         (&told[0].0, &told[1].0)
     );
+    let expected = scenario::load(path, false).unwrap().expected();
+    assert_eq!(found.base.expected, expected);
     // Prose and a comment are no other plan, and a rate is: of the one whose rate it is.
     let retold = WITH_A_VARIANT.replace("Half as many again.", "More of it.");
     let retold = retold.replace("claim = \"b\"", "claim = \"c\" # as it was seen");
@@ -325,4 +331,42 @@ fn a_table_of_variants_says_of_which_plans_it_is() {
     let faster = fingerprints(&WITH_A_VARIANT.replace("20/s", "25/s"));
     assert_ne!(faster[0], told[0]);
     assert_eq!(faster[1], told[1]);
+}
+
+#[test]
+fn a_table_of_variants_names_each_expectation_that_did_not_hold() {
+    let tried = |expected: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("mine.toml");
+        fs::write(&file, format!("{WITH_A_VARIANT}expect = [{expected:?}]\n")).unwrap();
+        let directory = folder.path().join("tried");
+        let output = threadbare("variants", file.to_str().unwrap(), &directory)
+            .args(["--simulated", "--seeds", "2"])
+            .output()
+            .unwrap();
+        let shown = String::from_utf8(output.stdout).unwrap();
+        let found: WhatIf = serde_json::from_str(&text(&directory, "variants.json")).unwrap();
+        let page = text(&directory, "variants.html");
+        (output.status.code(), shown, found, page)
+    };
+    let (code, shown, found, page) = tried("goodput share <= 1 %");
+    assert_eq!(code, Some(99), "{shown}");
+    let line = "more: ✗ goodput share, at most 1 %: held in 0 of 2";
+    assert!(
+        shown.contains("Expectations that did not hold\n  more: ✗") && shown.contains(line),
+        "{shown}"
+    );
+    assert!(page.contains("goodput share, at most 1 %: held in 0 of 2"));
+    assert!(found.base.failed.is_empty());
+    assert_eq!(found.alone[0].failed.len(), 1);
+    // Two of two say little of a share: it is named, and has not failed.
+    let (code, shown, found, page) = tried("goodput share >= 99 % in 95 % of seeds");
+    assert_eq!(code, Some(97), "{shown}");
+    assert!(
+        shown.contains("goodput share, at least 99 %, in at least 95 % of seeds: held in 2 of 2")
+            && shown.contains("cannot tell of so few whether it holds in 95.0 %: 74 seeds can"),
+        "{shown}"
+    );
+    assert!(found.alone[0].failed.is_empty());
+    assert!(!page.contains("Expectations that did not hold"));
 }

@@ -41,7 +41,7 @@ fn every_scenario_in_the_folder_is_shipped() {
 #[test]
 fn the_founding_incident_keeps_its_proportions() {
     let plan = scenario::load("missing-await", false).unwrap();
-    assert_eq!(plan.end, Nanos::from_secs(132)); // 3 h 40 min at 100 to 1
+    assert_eq!(plan.end, Nanos::from_secs(144)); // 4 h at 100 to 1
     let pushed = &plan.timeline[0];
     assert_eq!(pushed.when, When::At(Nanos::from_secs(18)));
     assert_eq!(pushed.phase, "push");
