@@ -41,6 +41,9 @@ const NEVER_SENT_MOST: f64 = 0.01;
 /// Use and steal above this leave no twentieth of the machine to anybody who
 /// wakes up, so that waiting for a processor is in every figure.
 pub(super) const MACHINE_BUSY_MOST: f64 = 0.95;
+/// A share of less time than this is one of a moment: a phase of a tenth of a second would
+/// make a run of minutes invalid with a pause of 26 ms.
+const SHARE_LEAST: Nanos = Nanos::from_secs(2);
 /// A machine busier than this is worth a warning: a quarter idle is what the
 /// shipped scenarios promise, so that an incident is not a lack of processor.
 pub(super) const MACHINE_BUSY_WARNING: f64 = 0.75;
@@ -52,12 +55,9 @@ pub(super) fn measurement(
     stretches: &[Stretch],
     observation: Observation,
 ) -> Measurement {
-    let phases: Vec<(&str, Totals)> = stretches
-        .iter()
-        .map(|stretch| {
-            let totals = Totals::over(stretch.buckets(series));
-            (stretch.name.as_str(), totals)
-        })
+    let phases: Vec<(&str, Totals)> = long_enough(stretches)
+        .into_iter()
+        .map(|(name, from, to)| (name, Totals::over(series.between(from, to))))
         .collect();
     let run = Totals::over(series.between(observation.from, observation.to));
     // What was due at the end of the load may have been sent after it: that is lag too.
@@ -106,6 +106,30 @@ pub(super) fn measurement(
         machine_busy_max: most(&phases, Totals::machine_busy).map(|(_, busy)| busy),
         machine_steal: run.machine_steal(),
     }
+}
+
+/// The phases of which shares are judged: one that is shorter than [`SHARE_LEAST`] is taken
+/// with the next, and the last with the one before. Each has the name of its longest.
+fn long_enough(stretches: &[Stretch]) -> Vec<(&str, Nanos, Nanos)> {
+    let mut taken: Vec<&[Stretch]> = Vec::new();
+    let mut first = 0;
+    for place in 0..stretches.len() {
+        let last = place + 1 == stretches.len();
+        let length = stretches[place].to.saturating_sub(stretches[first].from);
+        if length >= SHARE_LEAST {
+            taken.push(&stretches[first..=place]);
+            first = place + 1;
+        } else if last {
+            let before = taken.pop().map_or(first, |before| first - before.len());
+            taken.push(&stretches[before..=place]);
+        }
+    }
+    let lasted = |stretch: &&Stretch| stretch.to.saturating_sub(stretch.from);
+    let taken = taken.into_iter().filter_map(|group| {
+        let longest = group.iter().max_by_key(lasted)?;
+        Some((longest.name.as_str(), group.first()?.from, group.last()?.to))
+    });
+    taken.collect()
 }
 
 /// Whether arrivals come at a rate, whatever the target does.
@@ -277,4 +301,39 @@ fn busy_machine(phases: &[(&str, Totals)]) -> Option<String> {
             MACHINE_BUSY_MOST * 100.0
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_phase_of_a_moment_is_judged_with_the_one_beside_it() {
+        let judged = |ends: &[u64]| {
+            let mut from = 0;
+            let stretches: Vec<Stretch> = ends
+                .iter()
+                .enumerate()
+                .map(|(place, to)| Stretch {
+                    name: place.to_string(),
+                    from: Nanos::from_millis(std::mem::replace(&mut from, *to)),
+                    to: Nanos::from_millis(*to),
+                })
+                .collect();
+            let judged = long_enough(&stretches);
+            let judged = judged.iter().map(|(name, from, to)| {
+                format!("{name}: {}-{}", from.0 / 1_000_000, to.0 / 1_000_000)
+            });
+            judged.collect::<Vec<_>>()
+        };
+        assert_eq!(judged(&[]), [""; 0]);
+        assert_eq!(judged(&[600]), ["0: 0-600"]);
+        assert_eq!(judged(&[2_000, 4_000]), ["0: 0-2000", "1: 2000-4000"]);
+        assert_eq!(
+            judged(&[9_000, 9_600, 10_200, 30_000]),
+            ["0: 0-9000", "3: 9000-30000"]
+        );
+        assert_eq!(judged(&[9_000, 9_600]), ["0: 0-9600"]);
+        assert_eq!(judged(&[600, 1_900]), ["1: 0-1900"]);
+    }
 }

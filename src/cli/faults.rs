@@ -46,7 +46,7 @@ fn all() -> String {
         let _ = writeln!(text, "{word}\n  {}\n", kind.about());
     }
     text.push_str(
-        "In a scenario: [[timeline]] with do = \"break\", fault = \"NAME\", with = { … }; and \
+        "`threadbare faults NAME` has the attributes of one, and what undoes it.\nIn a scenario: [[timeline]] with do = \"break\", fault = \"NAME\", with = { … }; and \
          do = \"mend\".\nFaults of a proxy in front of your own service: `threadbare proxy --help`.\n",
     );
     text

@@ -56,6 +56,10 @@ pub(super) struct Arguments {
     /// The directory of the runs and of the table [default: reports/variants-DATE]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on in the directory of --out: a run that lies there already, of the same plan and
+    /// seed, whole and valid, is not made again
+    #[arg(long, requires = "out", conflicts_with = "simulated")]
+    resume: bool,
     /// Allow a host other than this machine to be loaded and broken, exactly as
     /// the scenario's [safety] names it; may be repeated
     #[arg(long, value_name = "HOST", conflicts_with = "simulated")]
@@ -171,7 +175,13 @@ impl Arguments {
             };
             let seeds = self.seeds.unwrap_or(1);
             let again = |plan: &Plan| command(&chosen, own.is_empty(), plan, &options.allowed);
-            return live(&plans, seeds, ("variants", &again), &options);
+            let tries = Tries {
+                plans: &plans,
+                seeds,
+                directory: Tries::directory(options.out.as_deref(), "variants"),
+                resume: self.resume,
+            };
+            return live(&tries, &again, &options);
         }
         let options = run::Options {
             agents: self.by_agents.engagement()?,
@@ -182,6 +192,7 @@ impl Arguments {
             plans: &plans,
             seeds,
             directory: Tries::directory(self.out.as_deref(), "variants"),
+            resume: false,
         };
         tries.claim()?;
         let found = run::trials(&plans, seeds, self.limits.bounds(), &options)?;
@@ -237,25 +248,21 @@ pub(super) fn run(
         .chain(own)
         .collect::<Result<_>>()?;
     let again = |plan: &Plan| command(chosen, false, plan, &options.allowed);
-    live(&plans, seeds, ("what-if", &again), options)
+    let tries = Tries {
+        plans: &plans,
+        seeds,
+        directory: Tries::directory(options.out.as_deref(), "what-if"),
+        resume: false,
+    };
+    live(&tries, &again, options)
 }
 
 /// The words of a command that runs a plan alone.
 type Again<'a> = &'a dyn Fn(&Plan) -> Vec<String>;
 
-/// Runs each plan live with each seed, and shows the table; `named`: how their directory
-/// begins; `again`: the words of a command that runs a plan alone.
-fn live(
-    plans: &[Plan],
-    seeds: u64,
-    (named, again): (&str, Again<'_>),
-    options: &run::Options,
-) -> Code {
-    let tries = Tries {
-        plans,
-        seeds,
-        directory: Tries::directory(options.out.as_deref(), named),
-    };
+/// Runs each plan live with each seed, and shows the table; `again`: the words of a command that
+/// runs a plan alone.
+fn live(tries: &Tries<'_>, again: Again<'_>, options: &run::Options) -> Code {
     let mut variants = tries.live(
         &mut |plan, directory| {
             // With its verdict's line alone. What makes it again is a run of its own too.

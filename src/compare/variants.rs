@@ -14,14 +14,14 @@ use std::path::{Path, PathBuf};
 
 use super::series::{InSeries, Series};
 use crate::analysis::{
-    EndedBy, ExpectationShare, Findings, Outcome, Row, SeedFindings, SeedShares, WhatIf,
+    EndedBy, ExpectationShare, Findings, Outcome, Row, SeedFindings, SeedShares, Validity, WhatIf,
 };
-use crate::clock;
 use crate::error::{Error, Result};
 use crate::plan::Plan;
-use crate::record::{claim_directory, write_private};
+use crate::record::{Record, claim_directory, write_private};
 use crate::report;
 use crate::run;
+use crate::{analysis, clock};
 
 /// The files of a table of variants, in a directory of its own.
 const JSON: &str = "variants.json";
@@ -35,6 +35,8 @@ pub(crate) struct Tries<'a> {
     pub seeds: u64,
     /// The directory of the runs and of the table.
     pub directory: PathBuf,
+    /// Whether runs that lie there already are not made again.
+    pub resume: bool,
 }
 
 /// A variant that was tried with a seed.
@@ -125,18 +127,20 @@ impl Tries<'_> {
                     seed,
                     ..plan.clone()
                 };
-                let mut run = |named: &str| {
-                    let directory = variants.directory.join(named);
-                    let plan = plan.clone();
-                    let came = series.run(tell, || one(plan, &directory));
+                let mut run = || {
+                    let (directory, found) = place_of(&variants.directory.join(&named), &plan);
+                    let came = match found.filter(|_| self.resume) {
+                        Some(findings) => InSeries::Counts(Box::new(findings)),
+                        None => series.run(tell, || one(plan.clone(), &directory)),
+                    };
                     (came, directory)
                 };
-                let (mut came, mut directory) = run(&named);
+                let (mut came, mut directory) = run();
                 if let InSeries::Invalid(why) = &came {
                     tell(&format!(
                         "once more, since the measurement is invalid: {why}"
                     ));
-                    (came, directory) = run(&format!("{named}-again"));
+                    (came, directory) = run();
                 }
                 let found = match came {
                     InSeries::Counts(findings) => {
@@ -184,6 +188,35 @@ impl Tries<'_> {
             ended: None,
         }
     }
+}
+
+/// Where a run of this plan lies that is whole and valid, with what it is found to show by what
+/// is expected now; or else the first place that is free.
+fn place_of(named: &Path, plan: &Plan) -> (PathBuf, Option<Findings>) {
+    let mut directory = named.to_owned();
+    loop {
+        if !directory.exists() {
+            return (directory, None);
+        }
+        let found = found_in(&directory, plan);
+        if found.is_some() {
+            return (directory, found);
+        }
+        directory.as_mut_os_string().push("-again");
+    }
+}
+
+/// What a run is found to show, where it is one of this plan, whole and valid.
+fn found_in(directory: &Path, plan: &Plan) -> Option<Findings> {
+    let mut record = Record::open(directory).ok()?;
+    let own = &mut record.header.plan;
+    if own.seed != plan.seed || own.fingerprint() != plan.fingerprint() {
+        return None;
+    }
+    own.expectations.clone_from(&plan.expectations);
+    let findings = analysis::findings(&record);
+    let whole = findings.ending.by == EndedBy::Completed;
+    (whole && findings.measurement.validity == Validity::Valid).then_some(findings)
 }
 
 /// What a run came to, where it was not cut off: what a shorter one lost is no figure of a

@@ -15,6 +15,7 @@ use toml::de::{DeArray, DeTable, DeValue};
 use super::diagnostics::{Mistake, list, nearest, suggest};
 use super::leaf;
 use super::wording::{Place, example, in_words, kind, tag_of, with_article};
+use crate::units::Ratio;
 
 /// Reports what does not fit the schema, and takes it out. Missing keys are
 /// reported only where the document is `whole`: a syntax error hides keys.
@@ -428,6 +429,15 @@ fn with_unit(schema: &Value, value: &DeValue<'_>) -> Option<String> {
     let unit = match schema["format"].as_str()? {
         "duration" | "positive duration" | "moment" => "s",
         "rate" => "/s",
+        // A share of 1, as other tools have it.
+        "share"
+            if number
+                .parse()
+                .is_ok_and(|share: f64| share > 0.0 && share <= 1.0) =>
+        {
+            let share = Ratio::new(number.parse().ok()?)?;
+            return Some(format!("\"{share}\""));
+        }
         "share" => " %",
         _ => return None,
     };

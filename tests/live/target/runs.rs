@@ -326,3 +326,34 @@ fn variants_are_run_with_several_seeds_and_their_table_is_in_the_report() {
     }
     assert!(tried.join("1-seed-2/report.html").is_file());
 }
+
+#[test]
+fn variants_that_go_on_run_only_what_does_not_lie_there() {
+    let _alone = alone();
+    let server = Server::start(|_| ScriptedAnswer::status(200));
+    let case = Case::new(&on(&url(&server), "3s", ""));
+    let tried = case.folder.path().join("tried");
+    let go = |rate: &str| {
+        let output = threadbare()
+            .arg("variants")
+            .arg(case.folder.path().join("case.toml"))
+            .args(["--set", &format!("other: load.rate={rate}")])
+            .args(["--quiet", "--resume", "--out"])
+            .arg(&tried)
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    };
+    let journal = |run: &str| fs::read(tried.join(run).join("journal.jsonl")).unwrap();
+    go("20/s");
+    let (first, other) = (journal("0"), journal("1"));
+    fs::remove_dir_all(tried.join("1")).unwrap();
+    go("20/s");
+    assert_eq!(journal("0"), first);
+    assert_ne!(journal("1"), other);
+    // A run of another plan is none of this one, and stays where it is.
+    let other = journal("1");
+    go("30/s");
+    assert_eq!((journal("0"), journal("1")), (first, other));
+    assert!(tried.join("1-again/report.html").is_file());
+}

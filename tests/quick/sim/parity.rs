@@ -175,6 +175,14 @@ fn pairs(scenario: &'static str) -> (Vec<Pair>, Vec<String>) {
     for run in live.iter().chain(simulated) {
         assert_eq!(names(run), phases, "{scenario}: the phases are the same");
     }
+    for run in live {
+        let (own, now) = (run.seen_to_s(), simulated[0].seen_to_s());
+        assert!(
+            (own - now).abs() < 1.0,
+            "{scenario}: a run in reports/long ends at {own} s and the scenario at {now} s: remove \
+             it, and ./test --long makes it anew"
+        );
+    }
     let baseline = live[0].phases[0].goodput_per_s;
     let figures: [Figure; 3] = [
         (
