@@ -112,9 +112,9 @@ pub fn document(entries: &[LibraryEntry]) -> String {
     }
     text.push_str(
         "\n`unchanged` is the scenario as it is. `undetermined` stands where nothing that could \
-         harm was ever active, or where it never ended. The live runs went on four scenarios at a \
-         time on two cores; each says by itself whether its measurement is valid, and only valid \
-         ones are here.\n\n## Which one is like what you saw?\n\n| what was seen | scenario | \
+         harm was ever active, or where it never ended. The live runs went on several scenarios at \
+         a time on two cores, so their p99 is that of a busy machine; each says by itself whether \
+         its measurement is valid, and only valid ones are here.\n\n## Which one is like what you saw?\n\n| what was seen | scenario | \
          mechanism |\n|---|---|---|\n",
     );
     for entry in entries {
