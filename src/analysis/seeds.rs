@@ -16,6 +16,9 @@ use crate::model::IncidentVerdict;
 use crate::plan::Expectation;
 use crate::units::Ratio;
 
+/// Seeds of a command at most.
+const SEEDS_MAX: u64 = 1_000;
+
 /// What one seed came to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SeedFindings {
@@ -93,12 +96,10 @@ pub struct ExpectationShare {
 }
 
 impl ExpectationShare {
-    /// How many seeds show the share that is demanded, where it holds in each of them.
-    pub fn seeds_needed(&self) -> u64 {
-        // Of a million no share below 1 is left; where it is 1, one is as good as many.
-        let mut few = 1..1_000_000;
-        let shown = few.find(|seeds| Proportion::of(*seeds, *seeds).low >= self.at_least);
-        shown.unwrap_or(1)
+    /// How many seeds show the share that is demanded, where it holds in each of them; none
+    /// where no command runs so many.
+    pub fn seeds_needed(&self) -> Option<u64> {
+        (1..=SEEDS_MAX).find(|seeds| Proportion::of(*seeds, *seeds).low >= self.at_least)
     }
 }
 
@@ -282,6 +283,18 @@ mod tests {
         all[2].expectations[0].passed = Some(false);
         let failed = SeedShares::of(&[expected(None)], &all, false);
         assert_eq!(failed.exit_code(), EXIT_EXPECTATION);
+    }
+
+    #[test]
+    fn so_many_seeds_show_a_share_where_it_holds_in_each() {
+        let needed = |share: f64| {
+            let all = [found(1, IncidentVerdict::Metastable, true)];
+            let shares = SeedShares::of(&[expected(Some(share))], &all, false);
+            shares.expectations[0].seeds_needed()
+        };
+        // n / (n + z²), with z² = 3.84.
+        let told = [0.5, 0.85, 0.9, 0.95, 0.9999].map(needed);
+        assert_eq!(told, [Some(4), Some(22), Some(35), Some(74), None]);
     }
 
     #[test]

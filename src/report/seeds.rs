@@ -98,11 +98,13 @@ pub(super) fn expectation(it: &ExpectationShare) -> String {
     let sign = expectation_sign(it.passed);
     let why = match it.passed {
         Some(_) => String::new(),
-        None if it.at_least < 1.0 => format!(
-            "; cannot tell of so few whether it holds in {}: {} seeds can where it holds in each",
-            percent(it.at_least),
-            it.seeds_needed()
-        ),
+        None if it.at_least < 1.0 => {
+            let needed = it.seeds_needed().map_or_else(String::new, |needed| {
+                format!(": {needed} seeds can where it holds in each")
+            });
+            let share = percent(it.at_least);
+            format!("; cannot tell of so few whether it holds in {share}{needed}")
+        }
         None => "; cannot tell: in the others it could not be judged".to_owned(),
     };
     format!(

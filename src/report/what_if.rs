@@ -338,3 +338,50 @@ pub(crate) fn html(table: &WhatIf, pages: &[(String, String)]) -> Result<String>
     .render()
     .map_err(|cause| Error::failed(format!("failed to write variants.html: {cause}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::Outcome;
+
+    /// The row of these outcomes: how long each was watched, and whether it recovered by then.
+    fn row(waits: &[(f64, bool)]) -> Row {
+        let outcomes = waits.iter().map(|(wait, recovered)| Outcome {
+            verdict: IncidentVerdict::Relapsed,
+            recovery_s: recovered.then_some(*wait),
+            recovery_censored_after_s: (!recovered).then_some(*wait),
+            lost: 7,
+            scheduled: 9,
+            calm_p99_ms: None,
+            calm_saturation: None,
+        });
+        let outcomes: Vec<Outcome> = outcomes.collect();
+        Row::of(&[("a", "b")], &outcomes, &outcomes).unwrap()
+    }
+
+    #[test]
+    fn a_recovery_that_was_not_reached_comes_last_and_is_marked_where_it_stands() {
+        let seen = |waits: &[(f64, bool)]| recovery(&row(waits));
+        assert_eq!(
+            seen(&[(3.0, true), (4.0, true), (9.0, true)]),
+            "4.0 (3.0–9.0)"
+        );
+        // Watched for less long than another took: it is longer than that all the same.
+        assert_eq!(
+            seen(&[(5.0, false), (4.0, true), (9.0, true)]),
+            "9.0 (4.0–> 5.0)"
+        );
+        assert_eq!(seen(&[(5.0, false), (4.0, true)]), "> 4.5 (4.0–> 5.0)");
+        assert_eq!(seen(&[(39.0, false), (39.0, false)]), "> 39.0");
+    }
+
+    #[test]
+    fn what_ends_at_another_instant_saves_nothing_and_says_so() {
+        let mut row = row(&[(3.0, true)]);
+        assert_eq!(cells(&row, 1)[4], "0");
+        row.other_end_s = Some(110.0);
+        assert_eq!(cells(&row, 1)[4], NONE);
+        // One seed of five is said to be one.
+        assert_eq!(cells(&row, 5)[1], "relapsed 1/1");
+    }
+}
