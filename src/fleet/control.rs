@@ -12,7 +12,8 @@ use std::thread;
 
 use sha2::{Digest, Sha256};
 
-use super::wire::{self, Handler, Request, Response, Room};
+use super::open::{Limit, Unlimited};
+use super::wire::{self, Handler, Request, Response};
 use crate::bounds::LISTENER_CONNECTIONS_MAX;
 use crate::error::{Error, Result};
 
@@ -22,13 +23,13 @@ pub(super) fn listen(
     token: &str,
     handler: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
 ) -> Result<SocketAddr> {
-    listen_beside(token, None, handler)
+    listen_beside(token, Arc::new(Unlimited), handler)
 }
 
-/// As [`listen`], where descriptors may be limited and `room` makes some.
+/// As [`listen`], beside this limit on descriptors.
 pub(super) fn listen_beside(
     token: &str,
-    room: Option<Room>,
+    limit: Arc<dyn Limit>,
     handler: impl Fn(&Request) -> Option<Response> + Send + Sync + 'static,
 ) -> Result<SocketAddr> {
     let failed = |cause| {
@@ -48,7 +49,7 @@ pub(super) fn listen_beside(
         .name("control".into())
         .spawn(move || {
             let most = LISTENER_CONNECTIONS_MAX;
-            wire::serve_beside(&listener, "control", most, room.as_ref(), &guarded);
+            wire::serve_beside(&listener, "control", most, &limit, &guarded);
         })
         .map_err(|cause| Error::unfit(format!("failed to start a control thread: {cause}")))?;
     Ok(address)

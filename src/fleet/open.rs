@@ -5,29 +5,81 @@
 //! longest time; one whose request is being answered stays. Who is closed and still wants
 //! something connects again, as with any connection that was kept too long.
 
-use std::net::{Shutdown, TcpStream};
-use std::sync::Mutex;
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
 
 use crate::sync::lock;
 
+/// A limit on the descriptors of this process, which the connections of a listener are
+/// beside: they are let in under it, and nobody else gets what they had.
+pub(super) trait Limit: Send + Sync {
+    /// Accepts a connection; none where it cannot.
+    fn accept(&self, accept: &dyn Fn() -> Option<TcpStream>) -> Option<TcpStream>;
+
+    /// Closes one that it let in, by this.
+    fn close(&self, close: &mut dyn FnMut());
+}
+
+/// There is no such limit.
+pub(super) struct Unlimited;
+
+impl Limit for Unlimited {
+    fn accept(&self, accept: &dyn Fn() -> Option<TcpStream>) -> Option<TcpStream> {
+        accept()
+    }
+
+    fn close(&self, close: &mut dyn FnMut()) {
+        close();
+    }
+}
+
+/// A connection that was let in, until nobody holds it.
+pub(super) struct LetIn {
+    stream: Option<TcpStream>,
+    limit: Arc<dyn Limit>,
+}
+
+impl LetIn {
+    /// Who is next; none where nobody waits, or no descriptor is to be had.
+    pub(super) fn next(listener: &TcpListener, limit: &Arc<dyn Limit>) -> Option<Arc<Self>> {
+        let stream = limit.accept(&|| Some(listener.accept().ok()?.0))?;
+        Some(Arc::new(Self {
+            stream: Some(stream),
+            limit: Arc::clone(limit),
+        }))
+    }
+
+    /// What is read from and written to.
+    pub(super) fn stream(&self) -> &TcpStream {
+        self.stream
+            .as_ref()
+            .expect("it is open until it is dropped")
+    }
+}
+
+impl Drop for LetIn {
+    fn drop(&mut self) {
+        let stream = &mut self.stream;
+        self.limit.close(&mut || *stream = None);
+    }
+}
+
 /// Connections by what they last did, at most so many.
-#[derive(Debug)]
 pub(super) struct Open {
     most: usize,
     inner: Mutex<Inner>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Inner {
     /// Grows with everything that is done: an order, and no time.
     turn: u64,
     connections: Vec<Connection>,
 }
 
-#[derive(Debug)]
 struct Connection {
     id: u64,
-    stream: TcpStream,
+    let_in: Arc<LetIn>,
     /// When it last began to wait for a request; none while one is answered.
     idle_since: Option<u64>,
 }
@@ -40,8 +92,7 @@ impl Open {
     }
 
     /// Takes one more, where another can make room; gives what it is known by.
-    pub(super) fn admit(&self, stream: &TcpStream) -> Option<u64> {
-        let stream = stream.try_clone().ok()?;
+    pub(super) fn admit(&self, let_in: &Arc<LetIn>) -> Option<u64> {
         let mut inner = lock(&self.inner);
         if inner.connections.len() >= self.most {
             inner.close_idlest()?;
@@ -50,7 +101,7 @@ impl Open {
         let idle_since = Some(id);
         inner.connections.push(Connection {
             id,
-            stream,
+            let_in: Arc::clone(let_in),
             idle_since,
         });
         Some(id)
@@ -85,7 +136,7 @@ impl Inner {
         let (_, place) = idle.min()?;
         let idlest = self.connections.swap_remove(place);
         // Its thread reads the end, and ends.
-        let _ = idlest.stream.shutdown(Shutdown::Both);
+        let _ = idlest.let_in.stream().shutdown(Shutdown::Both);
         Some(())
     }
 }

@@ -15,9 +15,10 @@ use std::thread;
 use std::time::Duration;
 
 use hyper::StatusCode;
+use rustix::event::{PollFd, PollFlags, poll};
 use serde::Serialize;
 
-use super::open::Open;
+use super::open::{LetIn, Limit, Open, Unlimited};
 use crate::bounds::{CONTROL, REQUEST_TIME_MAX};
 use crate::clock::Clock;
 use crate::net::{Framing, FramingFields, RequestKind};
@@ -100,7 +101,7 @@ impl Response {
         self
     }
 
-    fn write(&self, stream: &mut TcpStream) -> io::Result<()> {
+    fn write(&self, mut stream: &TcpStream) -> io::Result<()> {
         let reason = StatusCode::from_u16(self.status)
             .ok()
             .and_then(|status| status.canonical_reason())
@@ -123,63 +124,39 @@ pub(super) type Handler = Arc<dyn Fn(&Request) -> Response + Send + Sync>;
 /// `connections_max` connections the one makes room that is idle for longest; where all
 /// are being answered, one more is turned away with 503.
 pub(super) fn serve(listener: &TcpListener, name: &str, connections_max: usize, handler: &Handler) {
-    serve_beside(listener, name, connections_max, None, handler);
+    let limit: Arc<dyn Limit> = Arc::new(Unlimited);
+    serve_beside(listener, name, connections_max, &limit, handler);
 }
 
-/// What lets a connection in where the process may open no more descriptors: asked for
-/// one more (true) and for one less; false where it cannot.
-pub(super) type Room = Arc<dyn Fn(bool) -> bool + Send + Sync>;
-
-/// A connection that was let in, until it has gone.
-struct LetIn(Room);
-
-impl Drop for LetIn {
-    fn drop(&mut self) {
-        (self.0)(false);
-    }
-}
-
-/// As [`serve`], where `room` is asked for descriptors when there are none.
+/// As [`serve`], beside this limit.
 pub(super) fn serve_beside(
     listener: &TcpListener,
     name: &str,
     connections_max: usize,
-    room: Option<&Room>,
+    limit: &Arc<dyn Limit>,
     handler: &Handler,
 ) {
     let open = Arc::new(Open::new(connections_max));
+    // Whoever waits inside of `accept` holds a descriptor that no limit can be reckoned
+    // with, since the kernel does not list it.
+    let _ = listener.set_nonblocking(true);
     loop {
-        let (accepted, mut let_in) = match (listener.accept(), room) {
-            (Err(_), Some(room)) if room(true) => {
-                let let_in = LetIn(Arc::clone(room));
-                (listener.accept(), Some(let_in))
-            }
-            (accepted, _) => (accepted, None),
-        };
-        let Ok((mut stream, _)) = accepted else {
+        wait(listener);
+        let Some(let_in) = LetIn::next(listener, limit) else {
             // No free file descriptor: one may be free in a moment.
             thread::sleep(Duration::from_millis(10));
             continue;
         };
-        let mut admitted = open.admit(&stream);
-        if let (None, None, Some(room)) = (admitted, &let_in, room)
-            && room(true)
-        {
-            let_in = Some(LetIn(Arc::clone(room)));
-            admitted = open.admit(&stream);
-        }
-        let Some(id) = admitted else {
-            let _ = Response::error(503, "too many connections").write(&mut stream);
+        let Some(id) = open.admit(&let_in) else {
+            let _ = Response::error(503, "too many connections").write(let_in.stream());
             continue;
         };
         let (handler, among) = (Arc::clone(handler), Arc::clone(&open));
         let spawned = thread::Builder::new().name(name.into()).spawn(move || {
             // A broken connection concerns its caller only.
-            let _ = converse(&mut stream, &handler, &|answering| {
+            let _ = converse(let_in.stream(), &handler, &|answering| {
                 among.answering(id, answering);
             });
-            // The room goes first, so that nobody else gets what is closed now.
-            drop(let_in);
             among.ended(id);
         });
         if spawned.is_err() {
@@ -188,9 +165,15 @@ pub(super) fn serve_beside(
     }
 }
 
+/// Until somebody connects.
+fn wait(listener: &TcpListener) {
+    let mut polled = [PollFd::new(listener, PollFlags::IN)];
+    while poll(&mut polled, None).is_err() {}
+}
+
 /// Answers the requests of one connection until it closes, and says when it begins and
 /// ends to answer one.
-fn converse(stream: &mut TcpStream, handler: &Handler, answering: &dyn Fn(bool)) -> io::Result<()> {
+fn converse(stream: &TcpStream, handler: &Handler, answering: &dyn Fn(bool)) -> io::Result<()> {
     stream.set_nodelay(true)?;
     stream.set_write_timeout(Some(REQUEST_TIME_MAX))?;
     let mut buffer = Vec::new();
@@ -221,7 +204,7 @@ enum Incoming {
     Closed,
 }
 
-fn read_request(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
+fn read_request(stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<Incoming> {
     let mut begun = None;
     let (mut request, head, body) = loop {
         match parse_request(buffer) {
@@ -299,7 +282,7 @@ pub(crate) fn read_control(mut bytes: &[u8]) {
 /// As [`fill`], for a request that has to be there whole in a while from its first byte
 /// on; none has begun where there is no clock.
 fn fill_in_time(
-    stream: &mut TcpStream,
+    stream: &TcpStream,
     buffer: &mut Vec<u8>,
     begun: &mut Option<Clock>,
 ) -> io::Result<usize> {
@@ -319,7 +302,7 @@ fn fill_in_time(
 
 /// Reads what there is; zero at the end of the stream. A process that was stopped
 /// and goes on finds its read interrupted (signal(7)), and waits anew.
-fn fill(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
+fn fill(mut stream: &TcpStream, buffer: &mut Vec<u8>) -> io::Result<usize> {
     let mut chunk = [0; 8192];
     let length = loop {
         match stream.read(&mut chunk) {
@@ -401,7 +384,7 @@ impl Client {
         self.buffer.clear();
         stream.write_all(message)?;
         let (status, head, body) = loop {
-            if fill(&mut stream, &mut self.buffer)? == 0 {
+            if fill(&stream, &mut self.buffer)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             if let Some(parsed) = parse_answer(&self.buffer)? {
@@ -409,7 +392,7 @@ impl Client {
             }
         };
         while self.buffer.len() < head + body {
-            if fill(&mut stream, &mut self.buffer)? == 0 {
+            if fill(&stream, &mut self.buffer)? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }

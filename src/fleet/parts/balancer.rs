@@ -192,14 +192,10 @@ pub(super) fn serve(config: BalancerConfig) -> Result<()> {
                 tokio::spawn(check_health(balancer, spec, index, first));
             }
         }
-        connections::serve(
-            listener,
-            || {},
-            move |request| {
-                let balancer = Arc::clone(&balancer);
-                async move { Ok::<_, Infallible>(balancer.answer(request).await) }
-            },
-        )
+        connections::serve(listener, (), move |request| {
+            let balancer = Arc::clone(&balancer);
+            async move { Ok::<_, Infallible>(balancer.answer(request).await) }
+        })
         .await
     })
 }

@@ -1,7 +1,7 @@
 //! Accepting HTTP connections with hyper: what balancer and instances share.
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::net::SocketAddr;
 
 use http_body_util::Full;
@@ -49,19 +49,42 @@ fn waits(listener: &TcpListener) -> bool {
     poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
-/// Answers every request with `handle`, until the process ends; `refused` is told of each
-/// try to accept a connection that failed.
-pub(super) async fn serve<H, F>(listener: TcpListener, refused: impl Fn(), handle: H) -> Result<()>
+/// What is held while a connection is accepted, and told where none could be.
+pub(super) trait Accepts {
+    /// Nobody opens a descriptor beside a limit while this is held.
+    fn alone(&self) -> impl Sized;
+
+    /// A try to accept a connection failed.
+    fn refused(&self);
+}
+
+/// They are not limited.
+impl Accepts for () {
+    fn alone(&self) -> impl Sized {}
+
+    fn refused(&self) {}
+}
+
+/// Answers every request with `handle`, until the process ends.
+pub(super) async fn serve<H, F>(
+    listener: TcpListener,
+    accepts: impl Accepts,
+    handle: H,
+) -> Result<()>
 where
     H: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = std::result::Result<Response<Full<Bytes>>, Infallible>> + Send + 'static,
 {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
+        let accepted = poll_fn(|context| {
+            let _alone = accepts.alone();
+            listener.poll_accept(context)
+        });
+        let Ok((stream, _)) = accepted.await else {
             // No free file descriptor: one may be free in a moment. What is made
             // meanwhile waits in the kernel, and no processor is burned.
             if waits(&listener) {
-                refused();
+                accepts.refused();
             }
             tokio::time::sleep(ACCEPT_PAUSE.to_duration()).await;
             continue;

@@ -3,6 +3,7 @@
 //! mended.
 
 use std::fs;
+use std::net::TcpStream;
 use std::time::Duration;
 
 use serde_json::json;
@@ -29,6 +30,24 @@ fn limit(pid: u32, line: &str) -> String {
     let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let own = limits.lines().find_map(|it| it.strip_prefix(line)).unwrap();
     own.split_whitespace().next().unwrap().to_owned()
+}
+
+/// The ports on which a process listens.
+fn listening(pid: u32) -> Vec<u16> {
+    let own = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+    let own: Vec<_> = own
+        .flatten()
+        .filter_map(|fd| fs::read_link(fd.path()).ok())
+        .collect();
+    let table = fs::read_to_string(format!("/proc/{pid}/net/tcp")).unwrap();
+    let ports = table.lines().filter_map(|line| {
+        let fields: Vec<_> = line.split_whitespace().collect();
+        let (local, state, inode) = (fields[1], fields[3], fields[9]);
+        let owned = own.contains(&format!("socket:[{inode}]").into());
+        let port = local.split_once(':')?.1;
+        (state == "0A" && owned).then(|| u16::from_str_radix(port, 16).unwrap())
+    });
+    ports.collect()
 }
 
 #[test]
@@ -166,6 +185,18 @@ fn connections_wait_in_the_kernel_where_no_descriptor_is_left_for_them() {
     // A new process has no connection yet, and accepts none.
     rig.fleet.restart(None, &|_| ());
     let pid = rig.pid("instance-1");
+    assert!(!answered(&rig) && !answered(&rig));
+    // Control connections are let in beside the limit, and leave nothing to others however
+    // they come and go.
+    let mut strangers: Vec<_> = listening(pid)
+        .into_iter()
+        .flat_map(|port| (0..4).map(move |_| TcpStream::connect(("127.0.0.1", port)).unwrap()))
+        .collect();
+    while !strangers.is_empty() {
+        rig.instances();
+        assert!(!answered(&rig), "{}", strangers.len());
+        strangers.drain(..2);
+    }
     assert!(!answered(&rig) && !answered(&rig));
     // It tries, and no more often than it should; its gauges can be read meanwhile.
     let failed = eventually("tries fail", || {

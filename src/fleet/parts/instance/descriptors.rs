@@ -4,75 +4,93 @@
 //! is free; so it is put where as many numbers below it are free as are to be had. Only
 //! the soft limit is lowered, so that the process may raise it again by itself.
 //!
-//! The control listener is not of what is modelled: gauges must be readable, and the mend
-//! must arrive. So its connections are let in beside the limit, which is raised for as
-//! long as one is open.
+//! Control connections are not of what is modelled: gauges must be readable, and the mend
+//! must arrive. So they come and go beside the limit, which is reckoned anew with each,
+//! while nobody accepts another connection.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, Mutex};
+use std::net::TcpStream;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
-use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Shared;
 use crate::error::{Error, Result};
 use crate::fleet::lock;
+use crate::fleet::open::Limit;
 use crate::model::fault::{DescriptorsLimited, FaultSet};
 use crate::process::proc;
 
-/// What a control connection takes: itself, and a copy by which it can be closed.
-const CONTROL: u64 = 2;
-/// What the control listener of a new process has already: the kernel puts a descriptor
-/// aside for the connection that it waits for, and does not list it. In one that has been
-/// steered before, its number is above those that have come free since.
-const PUT_ASIDE: u64 = 1;
-/// How long after the fault was put the limit is: the connection that brought it is closed
-/// by then, and what it had is not free to others.
-const SETTLED: Duration = Duration::from_millis(50);
+/// What a control connection takes, and what is needed to read what is open.
+const CONNECTION_AND_READER: u64 = 2;
 
 /// The limit of this process.
 #[derive(Debug)]
 pub(super) struct Descriptors {
     usual: Rlimit,
-    /// The limit that a fault has put.
-    acting: Mutex<Option<u64>>,
+    open: Mutex<Open>,
+}
+
+/// What may be open.
+#[derive(Debug, Default)]
+struct Open {
+    /// Control connections that are.
+    control: u64,
+    /// How many others may be, where a fault limits them.
+    most: Option<u64>,
 }
 
 impl Descriptors {
     pub(super) fn new() -> Self {
         Self {
             usual: getrlimit(Resource::Nofile),
-            acting: Mutex::default(),
+            open: Mutex::default(),
         }
     }
 
-    /// From now on this acts, or nothing; so many numbers that are free are not to be had.
-    fn put(&self, fault: Option<&DescriptorsLimited>, aside: u64) {
-        let mut acting = lock(&self.acting);
-        // What is open cannot be read without a descriptor.
-        self.set(None);
-        *acting = fault.map(|fault| {
-            let spare = fault.spare.saturating_add(aside);
-            above(&proc::descriptors(std::process::id()), spare)
-        });
-        self.set(*acting);
+    /// No control connection comes or goes while this is held.
+    pub(super) fn alone(&self) -> MutexGuard<'_, impl Sized + use<>> {
+        lock(&self.open)
     }
 
-    /// Room for a control connection more, or for one less; false where nothing is
-    /// limited.
-    pub(super) fn room(&self, more: bool) -> bool {
-        let mut acting = lock(&self.acting);
-        let Some(limit) = acting.as_mut() else {
-            return false;
-        };
-        *limit = if more {
-            limit.saturating_add(CONTROL)
-        } else {
-            limit.saturating_sub(CONTROL)
-        };
-        self.set(Some(*limit));
-        true
+    /// From now on this acts, or nothing.
+    fn put(&self, fault: Option<&DescriptorsLimited>) {
+        let mut open = lock(&self.open);
+        open.most = fault.map(|fault| {
+            let others = self.numbers().len() as u64 - open.control;
+            others.saturating_add(fault.spare)
+        });
+        self.reckon(&open);
+    }
+
+    /// Puts the limit where as many can be opened as are left.
+    fn reckon(&self, open: &Open) {
+        let limit = open.most.map(|most| {
+            let now = self.numbers();
+            let others = now.len() as u64 - open.control;
+            above(&now, most.saturating_sub(others))
+        });
+        self.set(limit);
+    }
+
+    /// The numbers of what is open, which cannot be read without a descriptor.
+    fn numbers(&self) -> BTreeSet<u64> {
+        let own = std::process::id();
+        let numbers = proc::descriptors(own);
+        if !numbers.is_empty() {
+            return numbers;
+        }
+        self.set(None);
+        proc::descriptors(own)
+    }
+
+    /// Lets a control connection come or go, and what is open be read.
+    fn lift(&self, open: &Open) {
+        if open.most.is_some() {
+            let limit = getrlimit(Resource::Nofile).current;
+            self.set(limit.map(|limit| limit.saturating_add(CONNECTION_AND_READER)));
+        }
     }
 
     fn set(&self, limit: Option<u64>) {
@@ -91,20 +109,36 @@ impl Descriptors {
     }
 }
 
+impl Limit for Descriptors {
+    fn accept(&self, accept: &dyn Fn() -> Option<TcpStream>) -> Option<TcpStream> {
+        let mut open = lock(&self.open);
+        self.lift(&open);
+        let accepted = accept();
+        open.control += u64::from(accepted.is_some());
+        self.reckon(&open);
+        accepted
+    }
+
+    fn close(&self, close: &mut dyn FnMut()) {
+        let mut open = lock(&self.open);
+        self.lift(&open);
+        close();
+        open.control -= 1;
+        self.reckon(&open);
+    }
+}
+
 /// Limits the descriptors now, where a fault says so, and whenever one does.
 pub(super) fn follow(shared: &Arc<Shared>) -> Result<()> {
     let mut known = shared.faults.now().descriptors_limited.clone();
-    shared.descriptors.put(known.as_ref(), PUT_ASIDE);
+    shared.descriptors.put(known.as_ref());
     let shared = Arc::clone(shared);
     let run = move || {
         loop {
             let same = |set: &FaultSet| set.descriptors_limited == known;
             shared.faults.wait(None, same);
             known.clone_from(&shared.faults.now().descriptors_limited);
-            if known.is_some() {
-                thread::sleep(SETTLED);
-            }
-            shared.descriptors.put(known.as_ref(), 0);
+            shared.descriptors.put(known.as_ref());
         }
     };
     thread::Builder::new()

@@ -13,7 +13,7 @@ use hyper::{Request, Response, StatusCode};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::super::connections;
+use super::super::connections::{self, Accepts};
 use super::Shared;
 use super::api::{self, ApiAnswer, BODY_MAX};
 use super::job::{Job, Presence};
@@ -22,13 +22,21 @@ use crate::model::{ATTEMPT_HEADER, Patience, Standing, TIME_LEFT_HEADER};
 
 /// Serves until the process ends.
 pub(super) async fn serve(listener: TcpListener, shared: Arc<Shared>) -> Result<()> {
-    let counts = Arc::clone(&shared);
-    let refused = move || counts.pool.accept_failed();
-    connections::serve(listener, refused, move |request| {
+    connections::serve(listener, Arc::clone(&shared), move |request| {
         let shared = Arc::clone(&shared);
         async move { Ok::<_, Infallible>(respond(answer(&shared, request).await)) }
     })
     .await
+}
+
+impl Accepts for Arc<Shared> {
+    fn alone(&self) -> impl Sized {
+        self.descriptors.alone()
+    }
+
+    fn refused(&self) {
+        self.pool.accept_failed();
+    }
 }
 
 async fn answer(shared: &Shared, request: Request<Incoming>) -> ApiAnswer {

@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::fleet::database::Database;
 use crate::fleet::message::{InstanceConfig, SettingsPut, StartReport};
-use crate::fleet::wire::{Request, Response, Room};
+use crate::fleet::wire::{Request, Response};
 use crate::fleet::{control, lock};
 use crate::model::{Bulkhead, Crew, FleetSpec, RoleCache};
 use crate::rng;
@@ -46,7 +46,7 @@ struct Shared {
     settings: Mutex<SettingsPut>,
     roles: Mutex<RoleCache>,
     faults: Faults,
-    descriptors: Descriptors,
+    descriptors: Arc<Descriptors>,
     /// The map of the cluster; whole where there is none.
     map: Map,
     /// The lock that requests take where a fault makes them.
@@ -78,7 +78,7 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
         }),
         roles: Mutex::new(roles),
         faults: Faults::new(config.faults.clone()),
-        descriptors: Descriptors::new(),
+        descriptors: Arc::new(Descriptors::new()),
         map: Map::default(),
         lock: Gate::new(1),
         connections: config.spec.pool.map(|pool| Gate::new(pool.size)),
@@ -109,10 +109,8 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
         Worker::new(post, &config, Arc::clone(&shared), database).start()?;
     }
     let token = config.common.token;
-    let (steered, limited) = (Arc::clone(&shared), Arc::clone(&shared));
-    let room: Room = Arc::new(move |more| limited.descriptors.room(more));
-    let control =
-        control::listen_beside(&token, Some(room), move |request| steered.steer(request))?;
+    let (steered, limit) = (Arc::clone(&shared), Arc::clone(&shared.descriptors));
+    let control = control::listen_beside(&token, limit, move |request| steered.steer(request))?;
     // Last of what takes addresses, which a limit on its threads is reckoned from.
     peers::keep(&shared)?;
     let runtime = connections::runtime()?;

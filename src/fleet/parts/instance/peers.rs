@@ -4,8 +4,8 @@
 //! matters is that it is there, and that it can be refused. The limit is the kernel's.
 //! One on the number of threads (`RLIMIT_NPROC`) does not hold for root, and counts the
 //! processes of everybody who has the same user; a control group (`pids.max`) needs a
-//! file system that containers lack. So it is that on the addresses of the process
-//! (`RLIMIT_AS`): each of these threads reserves half a gigabyte of them for its stack, of
+//! file system that containers lack. So it is that on the address space of the process
+//! (`RLIMIT_AS`): each of these threads reserves half a gigabyte of it for its stack, of
 //! which it touches a page or two, and for one more than there may be the kernel has none
 //! left. What is seen is what is seen of the others: the thread is refused (`EAGAIN`).
 //! The rest of the process keeps a quarter of a gigabyte of addresses, far more than it

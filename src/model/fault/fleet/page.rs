@@ -33,7 +33,7 @@ Limits are the kernel's. `descriptors_limited` lowers the soft limit on open fil
 of an instance, and only the connections by which the run reads and steers it are let in beside it;
 a worker without a connection to the identity service gets none either, and answers 503. In a
 simulated run workers have theirs.
-`threads_limited` and `peers.limit` use the limit on the addresses of a process (`RLIMIT_AS`), of
+`threads_limited` and `peers.limit` use the limit on a process's address space (`RLIMIT_AS`), of
 which each thread for a peer reserves 512 MiB: a limit on the number of threads does not hold for
 root. `crash_loop` ends the process with status 102, and a thread of the run starts it again.
 
