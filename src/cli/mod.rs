@@ -46,6 +46,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io::{self, IsTerminal as _, Write as _};
 use std::iter;
+use std::num::{IntErrorKind, ParseIntError};
 use std::path::PathBuf;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
@@ -213,6 +214,20 @@ fn described() -> clap::Command {
     Arguments::command()
 }
 
+/// What is wrong with a number, in other words than the standard library's.
+fn plainly<'a>(text: &'a str, error: &clap::Error) -> Cow<'a, str> {
+    let source = std::error::Error::source(error);
+    let Some(cause) = source.and_then(|it| it.downcast_ref::<ParseIntError>()) else {
+        return text.into();
+    };
+    let reason = match cause.kind() {
+        IntErrorKind::PosOverflow => "the number is too large",
+        IntErrorKind::NegOverflow => "the number is too small",
+        _ => "write a whole number, in digits",
+    };
+    text.replace(&cause.to_string(), reason).into()
+}
+
 /// Parses the command line, does what it says, and returns the exit code.
 pub fn main() -> i32 {
     process::keep_children();
@@ -225,13 +240,14 @@ pub fn main() -> i32 {
             } else {
                 EXIT_PASSED
             };
+            let text = error.to_string();
+            let plain = plainly(&text, &error);
             // The values that it quotes may be secrets.
-            let plain = error.to_string();
-            match redact::text(&plain) {
-                Cow::Owned(shown) if error.use_stderr() => {
-                    let _ = write!(io::stderr(), "{shown}");
-                }
-                _ => _ = error.print(),
+            let shown = redact::text(&plain);
+            if error.use_stderr() && shown != text {
+                let _ = write!(io::stderr(), "{shown}");
+            } else {
+                let _ = error.print();
             }
             return code;
         }

@@ -79,3 +79,27 @@ fn what_could_not_be_kept_or_could_never_fail_is_refused() {
     assert!(read("threadbare trend --fail-on-worse=1").is_ok());
     assert!(read("threadbare trend --fail-on-worse=0").is_err());
 }
+
+#[test]
+fn what_is_no_number_is_told_what_to_write() {
+    for (line, reason) in [
+        (
+            "threadbare run surge --seed abc",
+            "write a whole number, in digits",
+        ),
+        (
+            "threadbare load http://[::1]/ -c 1.5",
+            "write a whole number, in digits",
+        ),
+        (
+            "threadbare run surge --seed 18446744073709551616",
+            "the number is too large",
+        ),
+    ] {
+        let Err(error) = Arguments::try_parse_from(words(line)) else {
+            panic!("{line}");
+        };
+        let text = error.to_string();
+        assert!(plainly(&text, &error).contains(reason), "{line}: {text}");
+    }
+}

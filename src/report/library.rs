@@ -75,7 +75,7 @@ pub(crate) fn list(entries: &[LibraryEntry]) -> String {
             let _ = writeln!(text, "{}\n  {}", entry.name, plan.title);
             let _ = writeln!(text, "  claim: {}", plan.claim);
             for seen in &plan.seen {
-                let _ = writeln!(text, "  like: \"{seen}\"");
+                let _ = writeln!(text, "  symptom: \"{seen}\"");
             }
             let names = entry.variants.iter().filter_map(|it| {
                 let name = &it.variant.as_ref()?.name;
@@ -288,7 +288,7 @@ mod tests {
         let list = list(&entries);
         let places = ["RETRIES", "one\n", "three\n", "OTHERS", "two\n"].map(|it| list.find(it));
         assert!(places.is_sorted() && places[0].is_some(), "{list}");
-        assert!(list.contains("like: \"workers are busy"), "{list}");
+        assert!(list.contains("symptom: \"workers are busy"), "{list}");
         let document = document(&entries);
         assert!(
             document.contains("| workers are busy \\| the load is gone | [one](#one) | retries |")

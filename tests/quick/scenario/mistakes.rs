@@ -257,6 +257,11 @@ fn one_change_makes_one_mistake() {
             "0 % and 100 %",
         ),
         (
+            "do    = \"admit\"\nshare = \"45 %\"",
+            "do    = \"admit\"\nshare = 0.37",
+            "37 %",
+        ),
+        (
             "do     = \"push\"",
             "do     = \"pusch\"",
             "did you mean `push`?",

@@ -1,5 +1,6 @@
 //! Several incidents, relapses, flaps.
 
+use threadbare::analysis::{Outcome, findings};
 use threadbare::model::{ClientsAction, FleetAction, SlowPart};
 use threadbare::plan::Action;
 
@@ -287,4 +288,21 @@ fn two_causes() -> Vec<Shape> {
             "20→30 recovered_with_the_trigger; 60→– metastable",
         ),
     ]
+}
+
+#[test]
+fn a_recovery_that_did_not_last_counts_until_service_was_back_for_good() {
+    let of = |run: Run| {
+        let outcome = Outcome::of(&findings(&run.record()));
+        let whole = |s: Option<f64>| s.map(f64::round);
+        (
+            whole(outcome.recovery_s),
+            whole(outcome.recovery_censored_after_s),
+        )
+    };
+    let long = || pushed().is(20, 65, OUT);
+    assert_eq!(of(long()), (Some(5.0), None));
+    assert_eq!(of(long().is(75, 84, OUT)), (Some(24.0), None));
+    // Nobody has seen it end.
+    assert_eq!(of(long().is(75, 100, OUT)), (None, Some(40.0)));
 }
