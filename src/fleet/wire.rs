@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use hyper::StatusCode;
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde::Serialize;
 
 use super::open::{LetIn, Limit, Open, Unlimited};
@@ -168,7 +169,7 @@ pub(super) fn serve_beside(
 /// Until somebody connects.
 fn wait(listener: &TcpListener) {
     let mut polled = [PollFd::new(listener, PollFlags::IN)];
-    while poll(&mut polled, None).is_err() {}
+    while poll(&mut polled, None) == Err(Errno::INTR) {}
 }
 
 /// Answers the requests of one connection until it closes, and says when it begins and

@@ -1,6 +1,5 @@
 //! What the kernel says of processes: `/proc`, as proc(5) has it.
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::os::unix::fs::MetadataExt as _;
@@ -127,21 +126,6 @@ pub(crate) fn owner(pid: u32) -> Option<u32> {
 pub(crate) fn open_files(pid: u32) -> Option<u64> {
     let entries = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
     Some(entries.count() as u64)
-}
-
-/// The numbers of a process's open files, but for the one by which they are read.
-pub(crate) fn descriptors(pid: u32) -> BTreeSet<u64> {
-    let own = format!("/proc/{pid}/fd");
-    let Ok(entries) = fs::read_dir(&own) else {
-        return BTreeSet::new();
-    };
-    let numbers = entries.filter_map(|entry| {
-        let path = entry.ok()?.path();
-        let read_by = fs::read_link(&path).is_ok_and(|to| to.as_os_str() == own.as_str());
-        let number = path.file_name()?.to_str()?.parse().ok()?;
-        (!read_by).then_some(number)
-    });
-    numbers.collect()
 }
 
 /// Threads of a process.

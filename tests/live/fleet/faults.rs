@@ -12,7 +12,7 @@ use threadbare::units::{Nanos, Ratio};
 use super::{LIST, assert_applied, sum};
 use crate::rig::{Operate as _, Rig, eventually, small};
 
-const PATIENCE: Duration = Duration::from_millis(400);
+pub(super) const PATIENCE: Duration = Duration::from_millis(400);
 
 pub(super) fn inject(rig: &Rig, kind: FleetFaultKind, with: &Value) {
     let mut fault: FleetFault = kind.usual();

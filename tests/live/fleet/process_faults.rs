@@ -3,6 +3,7 @@
 //! mended.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use threadbare::model::{FleetSpec, PeersSpec, Role};
 use threadbare::record::Event;
 use threadbare::units::Nanos;
 
-use super::faults::{answered, fastest, inject, list, mend};
+use super::faults::{PATIENCE, answered, fastest, inject, list, mend};
 use super::{LIST, assert_applied, sum};
 use crate::rig::{Operate as _, Rig, eventually, small};
 
@@ -48,6 +49,19 @@ fn listening(pid: u32) -> Vec<u16> {
         (state == "0A" && owned).then(|| u16::from_str_radix(port, 16).unwrap())
     });
     ports.collect()
+}
+
+/// A connection to this port and the status that a request got on it; none where it was not
+/// answered.
+fn asked(port: u16) -> Option<(TcpStream, u16)> {
+    let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let request = format!("GET /readyz HTTP/1.1\r\nhost: 127.0.0.1:{port}\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut line = [0; "HTTP/1.1 200".len()];
+    stream.read_exact(&mut line).ok()?;
+    let status = std::str::from_utf8(&line[9..]).unwrap().parse().unwrap();
+    Some((stream, status))
 }
 
 #[test]
@@ -188,13 +202,16 @@ fn connections_wait_in_the_kernel_where_no_descriptor_is_left_for_them() {
     assert!(!answered(&rig) && !answered(&rig));
     // Control connections are let in beside the limit, and leave nothing to others however
     // they come and go.
-    let mut strangers: Vec<_> = listening(pid)
-        .into_iter()
-        .flat_map(|port| (0..4).map(move |_| TcpStream::connect(("127.0.0.1", port)).unwrap()))
+    let control = eventually("one of its listeners answers", || {
+        let mut ports = listening(pid).into_iter();
+        ports.find(|port| asked(*port).is_some())
+    });
+    let mut strangers: Vec<_> = (0..6)
+        .map(|_| eventually("it answers again", || asked(control)))
         .collect();
     while !strangers.is_empty() {
-        rig.instances();
-        assert!(!answered(&rig), "{}", strangers.len());
+        assert_eq!(rig.instances().len(), 2);
+        assert!(!answered(&rig) && !answered(&rig), "{}", strangers.len());
         strangers.drain(..2);
     }
     assert!(!answered(&rig) && !answered(&rig));
@@ -215,6 +232,36 @@ fn connections_wait_in_the_kernel_where_no_descriptor_is_left_for_them() {
     rig.instances();
     assert!(answered(&rig) && answered(&rig));
     assert_eq!(sum(&rig.instances()).accepts_failed, 0);
+}
+
+#[test]
+fn who_closes_makes_room_for_one_whatever_number_it_had() {
+    let rig = Rig::launch(&small());
+    let pid = rig.pid("instance-1");
+    let served = eventually("one of its listeners serves users", || {
+        let mut ports = listening(pid).into_iter();
+        ports.find(|port| asked(*port).is_some_and(|(_, status)| status == 200))
+    });
+    let open = || fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count();
+    let close = |clients: &mut Vec<_>, place: usize| {
+        let before = open();
+        drop(clients.remove(place));
+        eventually("it has closed", || (open() < before).then_some(()));
+    };
+    let mut clients: Vec<_> = (0..6).map(|_| asked(served).unwrap()).collect();
+    // A number below others is free when the limit is put.
+    close(&mut clients, 1);
+    inject(&rig, Kind::DescriptorsLimited, &json!({}));
+    eventually("the limit is near what is open", || {
+        let limit: u64 = limit(pid, "Max open files").parse().unwrap();
+        (limit < 200).then_some(())
+    });
+    assert!(asked(served).is_none());
+    close(&mut clients, 4);
+    let one = eventually("one is let in", || asked(served));
+    assert!(asked(served).is_none());
+    drop(one);
+    mend(&rig, Kind::DescriptorsLimited);
 }
 
 #[test]

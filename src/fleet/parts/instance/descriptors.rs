@@ -4,15 +4,21 @@
 //! is free; so it is put where as many numbers below it are free as are to be had. Only
 //! the soft limit is lowered, so that the process may raise it again by itself.
 //!
+//! Which are free changes with each that closes, so the limit is reckoned anew before a
+//! connection is accepted.
+//!
 //! Control connections are not of what is modelled: gauges must be readable, and the mend
-//! must arrive. So they come and go beside the limit, which is reckoned anew with each,
-//! while nobody accepts another connection.
+//! must arrive. So they come and go beside the limit, while nobody accepts another.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io;
 use std::net::TcpStream;
+use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread;
 
+use rustix::fs::Dir;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::Shared;
@@ -20,10 +26,6 @@ use crate::error::{Error, Result};
 use crate::fleet::lock;
 use crate::fleet::open::Limit;
 use crate::model::fault::{DescriptorsLimited, FaultSet};
-use crate::process::proc;
-
-/// What a control connection takes, and what is needed to read what is open.
-const CONNECTION_AND_READER: u64 = 2;
 
 /// The limit of this process.
 #[derive(Debug)]
@@ -32,9 +34,11 @@ pub(super) struct Descriptors {
     open: Mutex<Open>,
 }
 
-/// What may be open.
-#[derive(Debug, Default)]
+/// What is open, and may be.
+#[derive(Debug)]
 struct Open {
+    /// Where the kernel lists it: held open, since under the limit it could not be opened.
+    listed: Dir,
     /// Control connections that are.
     control: u64,
     /// How many others may be, where a fault limits them.
@@ -42,55 +46,37 @@ struct Open {
 }
 
 impl Descriptors {
-    pub(super) fn new() -> Self {
-        Self {
+    pub(super) fn new() -> Result<Self> {
+        let path = "/proc/self/fd";
+        let listed = File::open(path)
+            .and_then(|file| Dir::new(OwnedFd::from(file)).map_err(io::Error::from))
+            .map_err(|cause| Error::unfit(format!("failed to read {path}: {cause}")))?;
+        Ok(Self {
             usual: getrlimit(Resource::Nofile),
-            open: Mutex::default(),
-        }
+            open: Mutex::new(Open {
+                listed,
+                control: 0,
+                most: None,
+            }),
+        })
     }
 
-    /// No control connection comes or goes while this is held.
+    /// Nobody lets a control connection in or out while this is held.
     pub(super) fn alone(&self) -> MutexGuard<'_, impl Sized + use<>> {
-        lock(&self.open)
+        let mut open = lock(&self.open);
+        if open.most.is_some() {
+            self.set(open.limit());
+        }
+        open
     }
 
     /// From now on this acts, or nothing.
     fn put(&self, fault: Option<&DescriptorsLimited>) {
         let mut open = lock(&self.open);
-        open.most = fault.map(|fault| {
-            let others = self.numbers().len() as u64 - open.control;
-            others.saturating_add(fault.spare)
-        });
-        self.reckon(&open);
-    }
-
-    /// Puts the limit where as many can be opened as are left.
-    fn reckon(&self, open: &Open) {
-        let limit = open.most.map(|most| {
-            let now = self.numbers();
-            let others = now.len() as u64 - open.control;
-            above(&now, most.saturating_sub(others))
-        });
-        self.set(limit);
-    }
-
-    /// The numbers of what is open, which cannot be read without a descriptor.
-    fn numbers(&self) -> BTreeSet<u64> {
-        let own = std::process::id();
-        let numbers = proc::descriptors(own);
-        if !numbers.is_empty() {
-            return numbers;
-        }
-        self.set(None);
-        proc::descriptors(own)
-    }
-
-    /// Lets a control connection come or go, and what is open be read.
-    fn lift(&self, open: &Open) {
-        if open.most.is_some() {
-            let limit = getrlimit(Resource::Nofile).current;
-            self.set(limit.map(|limit| limit.saturating_add(CONNECTION_AND_READER)));
-        }
+        let numbers = open.numbers();
+        let others = open.others(&numbers);
+        open.most = fault.map(|fault| others.saturating_add(fault.spare));
+        self.set(open.limit());
     }
 
     fn set(&self, limit: Option<u64>) {
@@ -109,22 +95,45 @@ impl Descriptors {
     }
 }
 
+impl Open {
+    /// The numbers of what is open.
+    fn numbers(&mut self) -> BTreeSet<u64> {
+        self.listed.rewind();
+        let entries = self.listed.by_ref().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().to_str().ok()?.parse().ok())
+            .collect()
+    }
+
+    /// How many of these are no control connections.
+    fn others(&self, numbers: &BTreeSet<u64>) -> u64 {
+        (numbers.len() as u64).saturating_sub(self.control)
+    }
+
+    /// The limit under which as many can be opened as are left.
+    fn limit(&mut self) -> Option<u64> {
+        let most = self.most?;
+        let numbers = self.numbers();
+        Some(above(&numbers, most.saturating_sub(self.others(&numbers))))
+    }
+}
+
 impl Limit for Descriptors {
     fn accept(&self, accept: &dyn Fn() -> Option<TcpStream>) -> Option<TcpStream> {
         let mut open = lock(&self.open);
-        self.lift(&open);
+        // The number at the limit is free, and it is for this one.
+        self.set(open.limit().map(|limit| limit.saturating_add(1)));
         let accepted = accept();
         open.control += u64::from(accepted.is_some());
-        self.reckon(&open);
+        self.set(open.limit());
         accepted
     }
 
     fn close(&self, close: &mut dyn FnMut()) {
         let mut open = lock(&self.open);
-        self.lift(&open);
         close();
         open.control -= 1;
-        self.reckon(&open);
+        self.set(open.limit());
     }
 }
 

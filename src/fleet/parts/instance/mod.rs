@@ -78,7 +78,7 @@ pub(super) fn serve(config: InstanceConfig) -> Result<()> {
         }),
         roles: Mutex::new(roles),
         faults: Faults::new(config.faults.clone()),
-        descriptors: Arc::new(Descriptors::new()),
+        descriptors: Arc::new(Descriptors::new()?),
         map: Map::default(),
         lock: Gate::new(1),
         connections: config.spec.pool.map(|pool| Gate::new(pool.size)),
