@@ -224,8 +224,7 @@ impl<'a> Teller<'a> {
             );
         }
         if let [_, _, ..] = incident.causes[..] {
-            let names: Vec<&str> = incident.causes.iter().map(|cause| cause.name()).collect();
-            told = format!("{told} What acted in it: {}.", names.join(", "));
+            told = format!("{told} What acted in it: {}.", each_once(&incident.causes));
         }
         Some(told)
     }
@@ -529,6 +528,23 @@ fn times(count: u64) -> String {
         2 => "twice".into(),
         _ => format!("{count} times"),
     }
+}
+
+/// These causes, each once, and how often it acted where that was more than once.
+fn each_once(causes: &[Cause]) -> String {
+    let mut names: Vec<(&str, u64)> = Vec::new();
+    for cause in causes {
+        let name = cause.name();
+        match names.iter_mut().find(|(own, _)| *own == name) {
+            Some((_, count)) => *count += 1,
+            None => names.push((name, 1)),
+        }
+    }
+    let names = names.into_iter().map(|(name, count)| match count {
+        1 => name.to_owned(),
+        _ => format!("{name} ({})", times(count)),
+    });
+    names.collect::<Vec<_>>().join(", ")
 }
 
 /// A sentence within a sentence.

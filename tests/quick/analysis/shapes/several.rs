@@ -306,3 +306,14 @@ fn a_recovery_that_did_not_last_counts_until_service_was_back_for_good() {
     // Nobody has seen it end.
     assert_eq!(of(long().is(75, 100, OUT)), (None, Some(40.0)));
 }
+
+#[test]
+fn a_cause_that_acts_often_is_named_once() {
+    let run = pushed().is(20, 60, OUT);
+    let found = findings(&pause(pause(run, 25.0, 26.0), 30.0, 31.0).record());
+    let told = found.sentences.join(" ");
+    assert!(
+        told.contains("What acted in it: push, pause (twice)."),
+        "{told}"
+    );
+}
