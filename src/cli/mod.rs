@@ -223,6 +223,7 @@ fn plainly<'a>(text: &'a str, error: &clap::Error) -> Cow<'a, str> {
     let reason = match cause.kind() {
         IntErrorKind::PosOverflow => "the number is too large",
         IntErrorKind::NegOverflow => "the number is too small",
+        IntErrorKind::Zero => "the number must be 1 or more",
         _ => "write a whole number, in digits",
     };
     text.replace(&cause.to_string(), reason).into()

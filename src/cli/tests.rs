@@ -92,6 +92,10 @@ fn what_is_no_number_is_told_what_to_write() {
             "write a whole number, in digits",
         ),
         (
+            "threadbare trend --fail-on-worse=0",
+            "the number must be 1 or more",
+        ),
+        (
             "threadbare run surge --seed 18446744073709551616",
             "the number is too large",
         ),
