@@ -17,6 +17,7 @@ mod readings;
 #[path = "../common/run.rs"]
 mod run;
 
+mod figures;
 mod founding;
 mod rig;
 mod server;

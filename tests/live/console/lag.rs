@@ -1,6 +1,6 @@
 //! What ten open pages cost the generator: the same run with none and with ten, in turns.
 //!
-//! `./test --long` writes the figures to reports/long/console-lag.json; docs/GAMEDAY.md has them.
+//! `./test --long` measures it; docs/GAMEDAY.md quotes reports/long/console-lag.json.
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
@@ -10,6 +10,7 @@ use std::thread;
 
 use serde_json::{Value, json};
 
+use crate::figures::{keep, median};
 use crate::run::{alone, summary, threadbare};
 
 /// Pages that are open in every second run.
@@ -87,11 +88,6 @@ fn run(folder: &Path, number: usize, pages: usize) -> (Value, usize) {
     (found["measurement"]["send_lag_us"].clone(), least)
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 #[test]
 #[ignore = "minutes; ./test --long"]
 fn ten_pages_cost_the_generator_nothing() {
@@ -118,12 +114,7 @@ fn ten_pages_cost_the_generator_nothing() {
         "median_send_lag_with_pages": ten,
         "each_run": { "no_page": told[0], "pages": told[1] },
     });
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/long/console-lag.json");
-    fs::write(
-        place,
-        serde_json::to_string_pretty(&written).unwrap() + "\n",
-    )
-    .unwrap();
+    keep("console-lag.json", &written);
     // The spread of the runs without pages is what the machine does anyhow.
     let of_none = told[0].iter().map(|it| it["p50"].as_f64().unwrap());
     let most = of_none.fold(0.0, f64::max);

@@ -1,9 +1,8 @@
 //! What all of it costs: the same load with metrics that are scraped, OTLP, annotations and
 //! `traceparent`, and with none, in turns.
 //!
-//! `./test --long` writes the figures to reports/long/telemetry-cost.json.
+//! `./test --long` measures it; docs/OBSERVABILITY.md quotes reports/long/telemetry-cost.json.
 
-use std::fs;
 use std::path::Path;
 use std::process::Stdio;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use serde_json::{Value, json};
 
 use super::receivers::Taker;
 use super::{metrics_of, scrape};
+use crate::figures::{keep, median};
 use crate::run::{alone, threadbare};
 use crate::server::{ScriptedAnswer, Server};
 
@@ -102,11 +102,6 @@ fn cpu_us(directory: &Path) -> f64 {
     nanos as f64 / 1e3
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
-}
-
 #[test]
 #[ignore = "minutes; ./test --long"]
 fn all_of_it_costs_the_generator_next_to_nothing() {
@@ -134,12 +129,7 @@ fn all_of_it_costs_the_generator_next_to_nothing() {
         "medians_with_none": none,
         "medians_with_all": all,
     });
-    let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("reports/long/telemetry-cost.json");
-    fs::write(
-        place,
-        serde_json::to_string_pretty(&written).unwrap() + "\n",
-    )
-    .unwrap();
+    keep("telemetry-cost.json", &written);
     // The spread of the runs with none is what the machine does anyhow.
     let most = |what: fn(&Cost) -> f64| costs[0].iter().map(what).fold(0.0, f64::max);
     for name in ["send lag p50", "CPU per request"] {
