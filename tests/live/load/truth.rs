@@ -266,29 +266,3 @@ fn the_same_seed_sends_the_same_requests() {
         );
     }
 }
-
-/// Needs an idle machine, so it is run by hand:
-/// `cargo test --release --test live pacing -- --ignored --nocapture`
-#[test]
-#[ignore = "a figure of the machine as much as of the code"]
-fn pacing() {
-    let server = Server::start(|_| ScriptedAnswer::status(200));
-    let mut medians = Vec::new();
-    for rate in [350.0, 2_000.0, 10_000.0] {
-        let told = run(&plan(rate, ms(3_000)), server.address());
-        let us = |measure, quantile| {
-            let source = if measure == Measure::SendLag {
-                "generator"
-            } else {
-                "user"
-            };
-            told.quantile_ms(source, measure, quantile) * 1e3
-        };
-        let lag = [0.5, 0.9, 0.99, 1.0].map(|quantile| us(Measure::SendLag, quantile));
-        let response = [0.5, 0.9, 0.99].map(|quantile| us(Measure::Response, quantile));
-        let cpu = told.generator.cpu_ns as f64 / 1e3 / told.user.responses as f64;
-        println!("{rate}/s: lag {lag:.0?} µs, response {response:.0?} µs, {cpu:.1} µs CPU/request");
-        medians.push(lag[0]);
-    }
-    assert!(medians.iter().all(|median| *median < 50.0));
-}
