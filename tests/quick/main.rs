@@ -36,6 +36,7 @@ mod old_runs;
 mod operations;
 mod output;
 mod packages;
+mod parts;
 mod people;
 mod redaction;
 mod report;

@@ -1,0 +1,147 @@
+//! The parts of `./test --long`, read in its script: what is missing there would only be found
+//! after hours, and a test that no part runs would never be run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A part: its title, and its command with arguments.
+struct Part {
+    title: String,
+    command: Vec<String>,
+}
+
+impl Part {
+    /// The test binary and the filter of a part that runs tests.
+    fn tests(&self) -> Option<(&str, &str)> {
+        match &self.command[..] {
+            [first, binary, filter, ..] if first == "ignored" || first == "renewed" => {
+                Some((binary, filter))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn script() -> String {
+    fs::read_to_string(root().join("test")).unwrap()
+}
+
+/// The lines of a script that run a part, or tests that are not a part.
+fn parts(script: &str) -> Vec<Part> {
+    let whole = script.replace("\\\n", " ");
+    let read = |line: &str| {
+        let line = line.trim();
+        let (title, command) = match line.strip_prefix("part \"") {
+            Some(rest) => rest.split_once('"')?,
+            None if line.starts_with("ignored ") => ("", line),
+            None => return None,
+        };
+        Some(Part {
+            title: title.to_owned(),
+            command: command.split_whitespace().map(str::to_owned).collect(),
+        })
+    };
+    whole.lines().filter_map(read).collect()
+}
+
+/// Whether bash would find this command.
+fn is_there(script: &str, command: &str) -> bool {
+    let function = format!("{command}() {{");
+    script.lines().any(|line| line.starts_with(&function))
+        || command == "cargo"
+        || (command.contains('/') && root().join(command).is_file())
+}
+
+/// The names of the tests of a binary, and whether they are ignored.
+fn names(binary: &str) -> Vec<(String, bool)> {
+    let mut names = Vec::new();
+    collect(&root().join("tests").join(binary), "", &mut names);
+    names
+}
+
+fn collect(folder: &Path, module: &str, names: &mut Vec<(String, bool)>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path: PathBuf = entry.unwrap().path();
+        let stem = path.file_stem().unwrap().to_str().unwrap();
+        if path.is_dir() {
+            collect(&path, &format!("{module}{stem}::"), names);
+        } else if path.extension().is_some_and(|it| it == "rs") {
+            let module = match stem {
+                "main" | "mod" => module.to_owned(),
+                _ => format!("{module}{stem}::"),
+            };
+            declared(&fs::read_to_string(&path).unwrap(), &module, names);
+        }
+    }
+}
+
+/// The tests that a file declares: `#[test]`, other attributes, `fn NAME`.
+fn declared(text: &str, module: &str, names: &mut Vec<(String, bool)>) {
+    let mut attributes: Option<bool> = None;
+    for line in text.lines().map(str::trim) {
+        if line == "#[test]" {
+            attributes = Some(false);
+        } else if let Some(ignored) = &mut attributes {
+            if line.starts_with("#[ignore") {
+                *ignored = true;
+            } else if let Some(rest) = line.strip_prefix("fn ") {
+                let name = rest.split('(').next().unwrap();
+                names.push((format!("{module}{name}"), *ignored));
+                attributes = None;
+            }
+        }
+    }
+}
+
+#[test]
+fn every_part_has_a_command_that_is_there_and_tests_that_are_there() {
+    let script = script();
+    let parts = parts(&script);
+    assert!(parts.len() > 20, "{} parts", parts.len());
+    for part in &parts {
+        let command = &part.command[0];
+        assert!(is_there(&script, command), "{}: no {command}", part.title);
+        if let Some((binary, filter)) = part.tests() {
+            let names = names(binary);
+            assert!(
+                names.iter().any(|(name, _)| name.contains(filter)),
+                "{}: tests/{binary} has no test called {filter}",
+                part.title
+            );
+        }
+    }
+    assert!(!is_there(&script, "debian_packages"));
+    assert!(!is_there(&script, "packaging/none"));
+}
+
+#[test]
+fn every_ignored_test_is_run_by_a_part() {
+    let parts = parts(&script());
+    let run = |binary: &str, name: &str| {
+        let mut parts = parts.iter().filter(|it| it.command[0] == "ignored");
+        parts.any(|part| {
+            let (of, filter) = part.tests().unwrap();
+            of == binary && name.contains(filter)
+        })
+    };
+    let mut missing = Vec::new();
+    for binary in ["quick", "live", "servers"] {
+        let names = names(binary);
+        let mut ignored = names.iter().filter(|it| it.1).peekable();
+        assert!(ignored.peek().is_some(), "{binary}");
+        missing.extend(
+            ignored
+                .filter(|it| !run(binary, &it.0))
+                .map(|it| &it.0)
+                .cloned(),
+        );
+    }
+    assert!(
+        missing.is_empty(),
+        "no part of ./test --long runs {missing:?}"
+    );
+}
