@@ -12,6 +12,7 @@ use super::parts::{
     LimitReturns, LimitServed,
 };
 use crate::analysis::DependencyFigures;
+use crate::model::{IncidentVerdict, SustainingEffect};
 use crate::named::named;
 use crate::record::{Backend, MachineFacts};
 
@@ -260,7 +261,9 @@ pub struct LimitRecovery {
     /// It was waited for so many seconds in vain.
     pub censored_after_s: Option<f64>,
     /// The verdict of the incident, in the words of docs/TERMS.md.
-    pub verdict: String,
-    /// What kept it going: `retries`, `zombie work` and others; null where nothing did.
-    pub sustaining: Option<String>,
+    #[schemars(with = "String")]
+    pub verdict: IncidentVerdict,
+    /// What kept it going: `retries`, `zombie_work` and others; null where nothing did.
+    #[schemars(with = "Option<String>")]
+    pub sustaining: Option<SustainingEffect>,
 }

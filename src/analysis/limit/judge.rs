@@ -159,7 +159,7 @@ impl Judged {
                 LimitVerdict::DoesNot,
                 format!(
                     "service was not back {within:.0} s after the trigger: {}",
-                    recovery.verdict.replace('_', " ")
+                    recovery.verdict.word().replace('_', " ")
                 ),
             ),
             (None, _) => {
@@ -331,7 +331,7 @@ fn recovery(findings: &Findings, within: f64) -> LimitRecovery {
         returned,
         after_s: after,
         censored_after_s: censored,
-        verdict: incident.verdict.word().to_owned(),
-        sustaining: incident.sustaining.map(|it| it.word().to_owned()),
+        verdict: incident.verdict,
+        sustaining: incident.sustaining,
     }
 }

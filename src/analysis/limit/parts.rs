@@ -5,6 +5,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::found::LimitVerdict;
+use crate::model::SustainingEffect;
 use crate::named::named;
 
 /// The highest rate that is served.
@@ -161,7 +162,8 @@ pub struct LimitReturns {
     /// Each rate that was tried, the lowest first.
     pub rates: Vec<LimitReturnRate>,
     /// What kept service down where it did not come back; null where nothing was named.
-    pub sustaining: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub sustaining: Option<SustainingEffect>,
     /// In one sentence.
     pub sentence: String,
 }

@@ -9,7 +9,7 @@ use super::interval::wilson;
 use super::parts::{LimitReturnRate, LimitReturns, LimitStatus};
 use super::rates::{is_invalid, same, told};
 use crate::analysis::expectations::decimal;
-use crate::model::IncidentVerdict;
+use crate::model::{IncidentVerdict, SustainingEffect};
 
 /// Steps at a rate without a result after which it is left alone.
 pub const UNTOLD_MAX: usize = 2;
@@ -35,7 +35,7 @@ fn of_one_rate(steps: &[&LimitStep]) -> Option<LimitReturnRate> {
     let returned = back.clone().count();
     let unharmed = back
         .clone()
-        .filter(|it| it.verdict == IncidentVerdict::NoImpact.word());
+        .filter(|it| it.verdict == IncidentVerdict::NoImpact);
     let (low, high) = wilson(returned as u64, told as u64);
     let few = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     Some(LimitReturnRate {
@@ -139,13 +139,13 @@ fn status(turn: &Turn, top: Option<f64>, steps: &[LimitStep]) -> LimitStatus {
 }
 
 /// What kept service down most often.
-fn sustaining(steps: &[LimitStep]) -> Option<String> {
+fn sustaining(steps: &[LimitStep]) -> Option<SustainingEffect> {
     let own = steps.iter().filter(|it| it.stage == LimitStage::Returns);
     let lost = own.filter_map(|it| it.recovery.as_ref());
     let lost = lost.filter(|it| it.returned == Some(false));
-    let words: Vec<&String> = lost.filter_map(|it| it.sustaining.as_ref()).collect();
-    let count = |word: &&&String| words.iter().filter(|it| it == word).count();
-    words.iter().max_by_key(count).map(|word| (*word).clone())
+    let effects: Vec<_> = lost.filter_map(|it| it.sustaining).collect();
+    let count = |effect: &&SustainingEffect| effects.iter().filter(|it| it == effect).count();
+    effects.iter().max_by_key(count).copied()
 }
 
 /// Whether the trigger took service away in any trial.

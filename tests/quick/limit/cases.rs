@@ -6,6 +6,7 @@ use threadbare::analysis::limit::{
 };
 
 use super::found::EXAMPLE;
+use threadbare::model::{IncidentVerdict, SustainingEffect};
 
 /// The scenario whose edge the example has.
 const SCENARIO: &str = "\
@@ -108,12 +109,11 @@ fn trial(like: &LimitStep, number: u32, rate: f64, after: Option<f64>) -> LimitS
         after_s: after,
         censored_after_s: after.is_none().then_some(60.0),
         verdict: if after.is_some() {
-            "slow drain"
+            IncidentVerdict::SlowDrain
         } else {
-            "metastable"
-        }
-        .into(),
-        sustaining: after.is_none().then(|| "retries".into()),
+            IncidentVerdict::Metastable
+        },
+        sustaining: after.is_none().then_some(SustainingEffect::Retries),
     });
     step.run = Some(format!("step-{number:03}-returns-{rate}"));
     step
@@ -151,7 +151,7 @@ fn returned(found: &mut LimitFound, status: LimitStatus, trials: &[(f64, &[Optio
         low_per_s: low,
         high_per_s: high,
         rates,
-        sustaining: high.map(|_| "retries".into()),
+        sustaining: high.map(|_| SustainingEffect::Retries),
         sentence: "After `surge 3x for 10s` that is from where it comes back.".into(),
     });
 }

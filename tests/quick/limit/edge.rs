@@ -2,6 +2,7 @@
 
 use threadbare::analysis::limit::{LimitFound, LimitSought, LimitStage, LimitStatus};
 use threadbare::limit::{Trial, simulated, simulated_step};
+use threadbare::model::SustainingEffect;
 
 use super::sought;
 
@@ -47,7 +48,7 @@ fn an_outage_is_survived_from_half_of_what_is_served_with_one_retry() {
     // What piled up drains at 30 − 2r a second, and has 300 s for it.
     assert!((12.0..=15.2).contains(&low), "{returns:?}");
     assert!((13.0..=17.0).contains(&high), "{returns:?}");
-    assert_eq!(returns.sustaining.as_deref(), Some("retries"));
+    assert_eq!(returns.sustaining, Some(SustainingEffect::Retries));
     // Without retries it comes back from more, and the advice has tried it.
     let none = found.advice.iter().find(|it| it.name == "no retries");
     let better = none.unwrap().returns_from_per_s.unwrap();

@@ -7,6 +7,7 @@ use threadbare::analysis::limit::{
     LimitStatus, LimitStep, LimitVerdict, returns, served, summarize,
 };
 use threadbare::limit::{Next, Trial, next, steps_max};
+use threadbare::model::IncidentVerdict;
 use threadbare::rng;
 
 use super::sought;
@@ -38,7 +39,7 @@ fn step(trial: &Trial, number: usize, (verdict, resource): Shown) -> LimitStep {
             returned,
             after_s: returned.filter(|it| *it).map(|_| 1.0),
             censored_after_s: None,
-            verdict: String::new(),
+            verdict: IncidentVerdict::default(),
             sustaining: None,
         }),
         limited_by: resource
