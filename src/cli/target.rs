@@ -9,7 +9,7 @@ use clap::Args;
 use super::Code;
 use crate::error::Error;
 use crate::fleet::StandaloneFleet;
-use crate::model::Role;
+use crate::model::{Role, is_loopback};
 use crate::process::own_program;
 use crate::record::Event;
 use crate::{clock, live, scenario};
@@ -32,7 +32,7 @@ pub(super) struct Arguments {
 
 impl Arguments {
     pub(super) fn run(self) -> Code {
-        if let Some(address) = self.listen.filter(|address| !address.ip().is_loopback()) {
+        if let Some(address) = self.listen.filter(|address| !is_loopback(address.ip())) {
             return Err(Error::usage(format!(
                 "the fleet listens on loopback only, and {address} is not; use 127.0.0.1 or [::1]"
             )));

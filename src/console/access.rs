@@ -10,7 +10,7 @@ use std::net::{IpAddr, SocketAddr};
 use hyper::header::{CONTENT_TYPE, HOST, HeaderMap, ORIGIN};
 
 use super::refusal::Refusal;
-use crate::model::GameRole;
+use crate::model::{GameRole, is_loopback};
 
 /// The header that a key comes in.
 pub(super) const KEY: &str = "x-threadbare-key";
@@ -116,7 +116,7 @@ impl Addresses {
             IpAddr::V4(ip) => names.push(ip.to_string()),
             IpAddr::V6(ip) => names.push(format!("[{ip}]")),
         }
-        if ip.to_canonical().is_loopback() {
+        if is_loopback(ip) {
             names.push("localhost".to_owned());
         }
         // Browsers leave out the port that goes without saying.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 
 use crate::error::{Error, Result};
+use crate::model::is_loopback;
 use crate::net::tls;
 
 /// Where a console listens.
@@ -53,7 +54,7 @@ impl ConsoleSettings {
     /// Where it may not, or a file of it cannot be used.
     pub(super) fn encryption(&self) -> Result<Option<Arc<ServerConfig>>> {
         let host = self.host;
-        let loopback = host.to_canonical().is_loopback();
+        let loopback = is_loopback(host);
         if !loopback && self.tls.is_none() && !self.insecure {
             return Err(Error::usage(format!(
                 "{host} is not loopback, and without TLS everybody on the way could read the keys \

@@ -10,7 +10,7 @@
 use std::fs;
 use std::net::SocketAddr;
 
-use crate::model::SourceName;
+use crate::model::{SourceName, is_loopback};
 use crate::process::proc::listeners;
 use crate::record::{AcceptQueueCounters, Counters, Sample};
 use crate::units::Nanos;
@@ -26,7 +26,7 @@ impl AcceptQueue {
     /// That of the program that serves at an address; none where that is not on this
     /// machine.
     pub(crate) fn of(address: SocketAddr) -> Option<Self> {
-        let here = address.ip().to_canonical().is_loopback();
+        let here = is_loopback(address.ip());
         here.then(|| Self {
             port: address.port(),
             before: Drops::now(),

@@ -3,13 +3,13 @@
 //! Nothing is resolved here. A name can lead anywhere, so whoever connects
 //! resolves it once and checks the address.
 
-use core::net::IpAddr;
 use std::fmt;
 use std::str::FromStr;
 
 use hyper::Uri;
 use serde::{Serialize, Serializer};
 
+use super::loopback::names_loopback;
 use crate::named::as_text;
 use crate::units::UnitError;
 
@@ -44,9 +44,7 @@ impl Url {
 
     /// Whether the host is an address or name that is always this machine's.
     pub(crate) fn names_loopback(&self) -> bool {
-        let address: Option<IpAddr> = self.host.parse().ok();
-        self.host == "localhost"
-            || address.is_some_and(|address| address.to_canonical().is_loopback())
+        names_loopback(&self.host)
     }
 }
 

@@ -10,9 +10,10 @@
 //! system's resolver and hands over what it said. Where an answer leads is followed by the
 //! generator alone, and only to hosts that were looked up before ([`super::KnownHosts`]).
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, ToSocketAddrs as _};
+use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 
 use crate::error::{Error, Result};
+use crate::model::is_loopback;
 
 /// The longest host name in text, with the dot at its end (RFC 1035, section 3.1:
 /// 255 octets, of which a length and the root take the place of one character).
@@ -134,13 +135,6 @@ fn not_named(host: &str, address: SocketAddr, missing: &str) -> Error {
     Error::usage(format!(
         "{host} is{known} not this machine's loopback; if you may use it, allow it {missing}"
     ))
-}
-
-/// Whether an address is always this machine: 127.0.0.0/8, `::1`, and the former
-/// mapped into IPv6. What stands for all addresses, `0.0.0.0` and `::`, is not: a
-/// listener there can be reached from outside.
-pub fn is_loopback(address: IpAddr) -> bool {
-    address.to_canonical().is_loopback()
 }
 
 /// A host without the brackets of an IPv6 address.

@@ -8,8 +8,9 @@
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use super::hosts::{AllowedHosts, bare, is_loopback};
+use super::hosts::{AllowedHosts, bare};
 use crate::model::NotFollowed;
+use crate::model::is_loopback;
 
 /// A host, at which port where that matters, and its address where one was found.
 type Known = (String, Option<u16>, Option<IpAddr>);

@@ -14,7 +14,7 @@
 //! `Origin`, a user agent `Mozilla/…`) and requests that name another host: a page
 //! of a stranger's could otherwise break things here.
 
-use std::net::{IpAddr, SocketAddr, TcpListener as Bound};
+use std::net::{SocketAddr, TcpListener as Bound};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, JoinHandle};
@@ -38,6 +38,7 @@ use super::proxies::{add_fault, find_fault, remove_fault, update_fault};
 use super::reports::{Listener, Reports};
 use crate::bounds::{HEAD_TIME_MAX, LISTENER_CONNECTIONS_MAX, PROXY_API, REQUEST_TIME_MAX};
 use crate::error::{Error, Result};
+use crate::model::{is_loopback, names_loopback};
 
 /// The version of Toxiproxy whose API this is; clients ask for it.
 const VERSION: &str = "2.9.0";
@@ -74,7 +75,7 @@ impl Api {
         listener: Option<Listener>,
     ) -> Result<Self> {
         let reports = listener.map(|listener| Arc::new(Reports::new(listener)));
-        if !listen.ip().to_canonical().is_loopback() {
+        if !is_loopback(listen.ip()) {
             return Err(Error::usage(format!(
                 "the API listens on loopback only, and {listen} is not; use 127.0.0.1 or [::1]"
             )));
@@ -267,8 +268,7 @@ fn is_this_machine(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => host,
     };
-    let address: Option<IpAddr> = name.trim_matches(['[', ']']).parse().ok();
-    name.eq_ignore_ascii_case("localhost") || address.is_some_and(|address| address.is_loopback())
+    names_loopback(name.trim_matches(['[', ']']))
 }
 
 fn act(proxies: &Proxies, method: &Method, path: &str, body: &[u8]) -> ApiResponse {
@@ -395,6 +395,7 @@ mod tests {
             "127.0.0.1:8474",
             "[::1]:1",
             "127.9.9.9",
+            "[::ffff:127.0.0.1]:8474",
         ] {
             assert!(is_this_machine(host), "{host}");
         }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::str::FromStr;
 
-use crate::model::{AlertRule, Signal, Trigger, Url};
+use crate::model::{AlertRule, Signal, Trigger, Url, is_loopback};
 use crate::units::{ClockTime, Nanos, Ratio, UnitError};
 
 /// A duration that is not zero.
@@ -148,7 +148,7 @@ impl FromStr for Loopback {
     fn from_str(text: &str) -> Result<Self, UnitError> {
         // Anybody who reaches the port can say anything: nobody else may.
         let address = text.parse::<SocketAddr>().ok();
-        let address = address.filter(|it| it.ip().is_loopback() && it.port() > 0);
+        let address = address.filter(|it| is_loopback(it.ip()) && it.port() > 0);
         address.map(Self).ok_or_else(|| {
             UnitError::new(
                 text,
