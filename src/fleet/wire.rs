@@ -257,7 +257,7 @@ fn parse_request(buffer: &[u8]) -> Result<Option<(Request, usize, usize)>, Respo
     let body = match FramingFields::of(parsed.headers).request() {
         Ok(Framing::Length(length)) => usize::try_from(length).unwrap_or(usize::MAX),
         Ok(_) => return Err(Response::error(411, "the body's length must be stated")),
-        Err(_) => return Err(Response::error(400, "content-length is not a number")),
+        Err(wrong) => return Err(Response::error(400, &wrong.to_string())),
     };
     if body > CONTROL.length_max() {
         return Err(Response::error(

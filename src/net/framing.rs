@@ -24,13 +24,16 @@ pub enum Framing {
 }
 
 /// Why it cannot be known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum FramingError {
     /// The content length is no number, or several different ones.
+    #[error("content-length is not a number, or several that differ")]
     Length,
     /// A transfer coding that does not say where the request ends.
+    #[error("the transfer coding does not say where the body ends; chunked does")]
     Coding,
     /// A request with a transfer coding and a content length.
+    #[error("content-length and transfer-encoding contradict each other; send one of them")]
     Both,
 }
 
@@ -253,7 +256,7 @@ mod tests {
         assert!(fields.contradict());
     }
 
-    // What all who read responses make of them: tests/framing.rs.
+    // What all who read responses make of them: tests/live/framing.rs.
 
     #[test]
     fn a_request_is_certain_or_refused() {
