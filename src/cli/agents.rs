@@ -13,7 +13,7 @@ use crate::{report, run};
     threadbare agents nats://127.0.0.1:4222\n  \
     threadbare agents tls://nats.test --json\n\n\
 THREADBARE_NATS_TOKEN holds the server's token.\n\n\
-Exit codes: 0 whoever is there was listed, 3 the server is not there or lets nobody in.")]
+Exit codes: 0 whoever is there was listed, 3 the server is not there or refuses the login.")]
 pub(super) struct Arguments {
     /// The NATS server, nats://HOST:PORT or tls://HOST:PORT
     #[arg(value_name = "URL")]

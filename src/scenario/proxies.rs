@@ -286,7 +286,7 @@ fn fits_proxy(
         reader.report(
             &reader.key(place, &["fault"]),
             format!(
-                "`{}` meets HTTP requests, and the proxy `{name}` reads bytes only",
+                "`{}` needs HTTP, but the proxy `{name}` is in TCP mode",
                 fault.effect.kind()
             ),
             "needs HTTP",
@@ -326,14 +326,14 @@ fn fits_undo(
     match (brought.get(name), when) {
         (Some(Some(first)), When::At(end)) if *first > (*end, index) => reader.report(
             place,
-            format!("`{name}` is brought only after this undoes it"),
+            format!("`{name}` is injected only after this entry undoes it"),
             "too early",
             "put it later than what it undoes",
         ),
         (Some(_), _) => {}
         (None, _) if brought.is_empty() => reader.report(
             place,
-            format!("`{name}` is brought by no entry, so there is nothing to undo"),
+            format!("no entry injects `{name}`, so there is nothing to undo"),
             "nothing to undo",
             "add an entry with `do = \"fault\"` or `do = \"occupy\"` before it",
         ),

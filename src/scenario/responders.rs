@@ -52,7 +52,12 @@ pub(super) fn read(
         }
         if let Some(share) = own.admit.first().filter(|_| !fleet) {
             let message = "only the built-in fleet has a balancer that admits a share";
-            reader.report(share, message, "not of this target", "remove `admit`");
+            reader.report(
+                share,
+                message,
+                "this target has no such action",
+                "remove `admit`",
+            );
         }
         if let Some(share) = own.admit.last().filter(|it| it.value.0.0 < Ratio::WHOLE) {
             reader.report(

@@ -16,13 +16,15 @@ const WORDS: [&str; 3] = ["foreign", "not ours", "somebody else"];
 const PLACES: [&str; 5] = ["README.md", "docs", "examples", "scenarios", "src"];
 /// Phrases that are in no text a user reads. Comments in code may use them; documents,
 /// scenarios, schemas, texts in code and `--help` may not.
-const DIALECT: [(&str, &str); 25] = [
+const DIALECT: [(&str, &str); 31] = [
     ("also found", "other findings"),
     ("and said:", "its last output was"),
     ("are told", "are reported"),
     ("came of it", "the result"),
     ("has to do with", "targets"),
     ("in force", "active"),
+    ("is brought by no", "no entry injects"),
+    ("is brought only", "is injected only"),
     ("is told", "is reported"),
     ("is no address", "is not an address"),
     ("is no expression", "is not an expression"),
@@ -32,11 +34,15 @@ const DIALECT: [(&str, &str); 25] = [
     ("is no number", "is not a number"),
     ("is no time", "is not a time"),
     ("is no url", "is not a URL"),
+    ("meets http", "needs HTTP"),
     ("nobody was told", "undetected"),
+    ("not of this target", "this target has no such action"),
     ("pool wait", "connection wait"),
+    ("reads bytes only", "is in TCP mode"),
     ("short of processor", "short of CPU"),
     ("somebody is told", "what fires an alert"),
     ("the target's doing", "say what happened"),
+    ("too fine", "shorter than 1 ms"),
     ("took its place", "replaced by a later one"),
     ("took service away", "caused an outage"),
     ("waited to be accepted", "accept queue"),

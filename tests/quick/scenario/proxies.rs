@@ -151,7 +151,7 @@ fn mistakes_about_proxies_are_told() {
         (
             "fault = \"latency\"\nwith = { latency = \"2s\", jitter = \"100ms\" }",
             "fault = \"http_hold\"",
-            "the proxy `database` reads bytes only",
+            "the proxy `database` is in TCP mode",
         ),
         (
             "name = \"occupation\"",
