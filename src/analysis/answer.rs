@@ -5,6 +5,7 @@
 //! reports' business.
 
 use super::findings::{Conservation, ExhaustionWindow, Findings, Incident, Measurement, Phase};
+use super::study::Outcome;
 use super::validity::DELAYED_MOST;
 use crate::error::EXIT_FAILED;
 use crate::model::SourceName;
@@ -266,8 +267,19 @@ impl Conservation {
 
     /// Of all that were scheduled; zero where none was.
     pub fn lost_share(&self) -> f64 {
-        self.lost() as f64 / self.scheduled.max(1) as f64
+        share_of(self.lost(), self.scheduled)
     }
+}
+
+impl Outcome {
+    /// Operations that ended without success or not at all, of all; none where there were none.
+    pub fn lost_share(&self) -> Option<f64> {
+        (self.scheduled > 0).then(|| share_of(self.lost, self.scheduled))
+    }
+}
+
+fn share_of(some: u64, all: u64) -> f64 {
+    some as f64 / all.max(1) as f64
 }
 
 impl ExhaustionWindow {

@@ -1,7 +1,7 @@
 //! Tables of a game day: what people expected and what was measured, what they said, and what
 //! the run would have been without them.
 
-use super::figures::{NONE, count, maybe, percent, seconds, words};
+use super::figures::{count, maybe, percent, seconds, words};
 use super::observed::Table;
 use crate::analysis::{Findings, GameDay};
 use crate::model::Person;
@@ -84,21 +84,20 @@ pub(super) fn said(findings: &Findings) -> Table {
 /// The run beside the same plan without people, which is simulated.
 pub(super) fn without(findings: &Findings) -> Table {
     let day = findings.game_day.as_ref();
-    let row =
-        |(name, load_s): (&str, f64), verdict: &str, recovery: Option<f64>, lost: u64, all: u64| {
-            vec![
-                name.to_owned(),
-                words(verdict),
-                seconds(load_s),
-                maybe(recovery, seconds),
-                count(lost),
-                if all == 0 {
-                    NONE.to_owned()
-                } else {
-                    percent(lost as f64 / all as f64)
-                },
-            ]
-        };
+    let row = |(name, load_s): (&str, f64),
+               verdict: &str,
+               recovery: Option<f64>,
+               lost: u64,
+               share: Option<f64>| {
+        vec![
+            name.to_owned(),
+            words(verdict),
+            seconds(load_s),
+            maybe(recovery, seconds),
+            count(lost),
+            maybe(share, percent),
+        ]
+    };
     let rows = day
         .and_then(|day| Some((day.load_s, day.as_written.as_ref()?)))
         .map(|(load_s, written)| {
@@ -109,14 +108,14 @@ pub(super) fn without(findings: &Findings) -> Table {
                     findings.incident.verdict.word(),
                     findings.incident.recovery_after_trigger_off_s,
                     conservation.lost(),
-                    conservation.scheduled,
+                    (conservation.scheduled > 0).then(|| conservation.lost_share()),
                 ),
                 row(
                     ("the timeline as written, simulated", written.load_s),
                     written.outcome.verdict.word(),
                     written.outcome.recovery_s,
                     written.outcome.lost,
-                    written.outcome.scheduled,
+                    written.outcome.lost_share(),
                 ),
             ]
         });
