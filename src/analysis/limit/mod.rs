@@ -35,15 +35,27 @@ pub use found::{
     LimitFigures, LimitFound, LimitObjective, LimitRecovery, LimitSought, LimitStage, LimitStep,
     LimitVerdict,
 };
-pub use judge::{Judged, Rules, judge};
 pub use parts::{
     LimitBeyond, LimitCause, LimitEnded, LimitExpectation, LimitHeadroom, LimitMeasure, LimitPoint,
     LimitResource, LimitReturnRate, LimitReturns, LimitServed, LimitShape, LimitStatus,
 };
-pub use rates::{Rated, Standing, highest_held, lowest_broken, rated, served};
-pub use returned::{Turn, UNTOLD_MAX, harmed, returns, trials};
-pub use summary::summarize;
-pub use trial::{BACKLOG, TrialTimes, hold_operations};
+// What the search asks on its way; a user of the crate has its result, `LimitFound`.
+#[cfg(feature = "testing")]
+pub use self::{
+    judge::{Judged, Rules, judge},
+    rates::{Rated, Standing, highest_held, lowest_broken, rated, served},
+    returned::{Turn, UNTOLD_MAX, harmed, returns, trials},
+    summary::summarize,
+    trial::{BACKLOG, TrialTimes, hold_operations},
+};
+#[cfg(not(feature = "testing"))]
+pub(crate) use self::{
+    judge::{Judged, Rules, judge},
+    rates::{Rated, Standing, highest_held, lowest_broken, rated, served},
+    returned::{Turn, UNTOLD_MAX, harmed, trials},
+    summary::summarize,
+    trial::{BACKLOG, TrialTimes, hold_operations},
+};
 
 /// The version of the format of `limit.json`.
 pub const FORMAT: u32 = 1;
