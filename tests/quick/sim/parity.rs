@@ -40,6 +40,9 @@ const NOTHING: f64 = 0.01;
 /// degrees of freedom, between the four of the live runs alone and many.
 const CHANCE: f64 = 3.5;
 
+const GOODPUT: &str = "goodput /s";
+const ATTEMPTS: &str = "attempts /op";
+
 /// How a scenario is carried out.
 #[derive(Clone, Copy)]
 enum Arm {
@@ -136,6 +139,24 @@ impl Pair {
         }
     }
 
+    /// Whether chance makes this difference, or the one thing that docs/SIMULATOR.md names: a
+    /// live request costs processor time of its own. With that a fleet is busier at the same
+    /// load, serves less when it is full, and is back later. How often clients try is not part
+    /// of it: of surge it differs by more than chance, and why is not known (docs/ROADMAP.md).
+    fn is_chance_or_named(&self) -> bool {
+        let [Some(live), Some(simulated)] = self.arms else {
+            return true;
+        };
+        let difference = simulated.mean - live.mean;
+        let chance = CHANCE * live.error.hypot(simulated.error);
+        let named = match self.figure {
+            ATTEMPTS => true,
+            GOODPUT => difference > 0.0,
+            _ => difference < 0.0,
+        };
+        named || difference.abs() <= chance.max(self.nothing)
+    }
+
     fn row(&self) -> String {
         let shown = |arm: Option<Spread>| {
             arm.map_or_else(
@@ -175,23 +196,17 @@ fn pairs(scenario: &'static str) -> (Vec<Pair>, Vec<String>) {
     for run in live.iter().chain(simulated) {
         assert_eq!(names(run), phases, "{scenario}: the phases are the same");
     }
-    for run in live {
-        let (own, now) = (run.seen_to_s(), simulated[0].seen_to_s());
-        assert!(
-            (own - now).abs() < 1.0,
-            "{scenario}: a run in reports/long ends at {own} s and the scenario at {now} s: remove \
-             it, and ./test --long makes it anew"
-        );
-    }
+    let measured = fs::read_to_string(root().join(format!("reports/long/{scenario}.plan")));
+    assert_eq!(
+        measured.unwrap().trim(),
+        scenario::load(scenario, false).unwrap().fingerprint(),
+        "{scenario}: the runs in reports/long are of another plan; ./test --long makes them anew"
+    );
     let baseline = live[0].phases[0].goodput_per_s;
     let figures: [Figure; 3] = [
-        (
-            "goodput /s",
-            |it| Some(it.goodput_per_s),
-            NOTHING * baseline,
-        ),
+        (GOODPUT, |it| Some(it.goodput_per_s), NOTHING * baseline),
         ("saturation", |it| it.saturation, NOTHING),
-        ("attempts /op", |it| it.attempts_per_operation, NOTHING),
+        (ATTEMPTS, |it| it.attempts_per_operation, NOTHING),
     ];
     let mut all = Vec::new();
     for (place, name) in phases.iter().enumerate() {
@@ -241,14 +256,14 @@ fn pairs(scenario: &'static str) -> (Vec<Pair>, Vec<String>) {
 fn live_and_simulated_runs_agree() {
     let mut apart = Vec::new();
     let mut table = String::from(
-        "| scenario | phase | figure | live: mean (least–most) | simulated | difference | told \
-         from |\n|---|---|---|---|---|---|---|\n",
+        "| scenario | phase | figure | live: mean (least–most) | simulated | difference | smallest \
+         that fails |\n|---|---|---|---|---|---|---|\n",
     );
     for scenario in SCENARIOS {
         let (pairs, verdicts) = pairs(scenario);
         for pair in &pairs {
             let _ = writeln!(table, "{}", pair.row());
-            if !pair.agrees() {
+            if !pair.agrees() || !pair.is_chance_or_named() {
                 apart.push(pair.row());
             }
         }
