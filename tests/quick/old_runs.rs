@@ -97,7 +97,9 @@ fn every_summary_is_written_as_it_was() {
 fn an_old_record_gives_the_same_findings_again() {
     let mut found = 0;
     for folder in entries(&root().join("reports")) {
-        if !folder.join("run.json").exists() {
+        // Those that are committed: beside them lies whatever was run here.
+        let name = folder.file_name().unwrap().to_str().unwrap();
+        if !name.starts_with("sample") || !folder.join("run.json").exists() {
             continue;
         }
         found += 1;
