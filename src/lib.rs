@@ -10,12 +10,12 @@
 //! ```
 //!
 //! Modules import lower ranks only, and siblings of one rank do not know each
-//! other (`tests/quick/architecture.rs` holds this):
+//! other (`tests/quick/architecture/` holds this):
 //!
 //! | rank | modules |
 //! |---|---|
 //! | 0 | [`units`], [`bounds`] |
-//! | 1 | `clock`, `rng`, [`error`], `slots`, `sync` |
+//! | 1 | `clock`, `rng`, [`error`], `named`, `slots`, `sync` |
 //! | 2 | [`model`], `process`, `files` |
 //! | 3 | [`plan`], `net` |
 //! | 4 | [`scenario`] |

@@ -1,5 +1,5 @@
 //! One rule and one flag for which host may be sent to, in every command that sends.
-//! `threadbare run` asks for the scenario's word too: tests/target.rs.
+//! `threadbare run` asks for the scenario's word too: tests/live/target/.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
