@@ -202,6 +202,13 @@ fn pairs(scenario: &'static str) -> (Vec<Pair>, Vec<String>) {
         scenario::load(scenario, false).unwrap().fingerprint(),
         "{scenario}: the runs in reports/long are of another plan; ./test --long makes them anew"
     );
+    for run in live {
+        let (own, now) = (run.seen_to_s(), simulated[0].seen_to_s());
+        assert!(
+            (own - now).abs() < 1.0,
+            "{scenario}: a run in reports/long ends at {own} s and the simulated one at {now} s"
+        );
+    }
     let baseline = live[0].phases[0].goodput_per_s;
     let figures: [Figure; 3] = [
         (GOODPUT, |it| Some(it.goodput_per_s), NOTHING * baseline),
