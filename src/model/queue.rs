@@ -210,6 +210,11 @@ impl<T> Queue<T> {
         popped
     }
 
+    /// Every job that waits, in the order in which they came, expired or not.
+    pub(crate) fn into_jobs(self) -> impl Iterator<Item = T> {
+        self.jobs.into_iter().map(|waiting| waiting.job)
+    }
+
     /// Jobs waiting.
     pub(crate) fn len(&self) -> usize {
         self.jobs.len()

@@ -41,9 +41,12 @@ impl Fleet {
         loop {
             let own = &mut self.instances[instance as usize];
             let taken = own.take(now, &mut self.expired);
-            while let Some(job) = self.expired.pop() {
+            // In the order in which they left the queue: those told first try again first.
+            let mut expired = std::mem::take(&mut self.expired);
+            for job in expired.drain(..) {
                 self.turn_away(now, job, Some(Denial::Expired));
             }
+            self.expired = expired;
             let Some(worker) = taken else { return };
             let own = &self.instances[instance as usize];
             let place = own.place(worker);
@@ -226,5 +229,62 @@ impl Fleet {
         } else {
             self.sessions.insert(attempt, Session { instance, link });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::instance::Call;
+    use super::super::Request;
+    use super::*;
+    use crate::model::{FleetSpec, ReleasePolicy, Standing};
+
+    /// Four that came together: the first is served, the rest wait for too long.
+    #[test]
+    fn callers_of_expired_and_of_lost_jobs_are_told_in_the_order_in_which_they_came() {
+        let fleet = || {
+            let mut fleet = Fleet::new(
+                &FleetSpec {
+                    instances: 1,
+                    workers: 1,
+                    queue: "unbounded, expire 1ms".parse().unwrap(),
+                    ..FleetSpec::default()
+                },
+                ReleasePolicy::default(),
+                1,
+            );
+            for attempt in 0..4 {
+                let call = Call::Request {
+                    allowed: true,
+                    writes: false,
+                };
+                let request = Request {
+                    attempt,
+                    call,
+                    user: 1,
+                    standing: Standing::FirstTry,
+                    left_ms: None,
+                };
+                fleet.request(Nanos::ZERO, request);
+            }
+            fleet
+        };
+        let told = |fleet: &mut Fleet| -> Vec<u32> {
+            fleet.answers.drain(..).map(|it| it.attempt).collect()
+        };
+
+        let mut expire = fleet();
+        loop {
+            let at = expire.calendar.next();
+            let Some(event) = expire.calendar.take() else {
+                break;
+            };
+            expire.on(at, event);
+        }
+        assert_eq!(told(&mut expire), [0, 1, 2, 3]);
+
+        let mut lose = fleet();
+        lose.stop_instance(Nanos::from_millis(2), 0);
+        assert_eq!(told(&mut lose), [0, 1, 2, 3]);
     }
 }

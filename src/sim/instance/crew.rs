@@ -126,15 +126,8 @@ impl Team {
     }
 
     /// The same with nothing to do; what waited.
-    pub(super) fn clear(&mut self, now: Nanos) -> Vec<u32> {
+    pub(super) fn clear(&mut self) -> Vec<u32> {
         let fresh = Self::new(self.first, self.workers, self.queue.policy());
-        let mut old = std::mem::replace(self, fresh);
-        let (mut waiting, mut expired) = (Vec::new(), Vec::new());
-        while let Some(popped) = old.queue.pop(now, &mut expired) {
-            waiting.push(popped.job);
-        }
-        // They had expired and nobody had come to see it: there all the same.
-        waiting.append(&mut expired);
-        waiting
+        std::mem::replace(self, fresh).queue.into_jobs().collect()
     }
 }

@@ -406,8 +406,8 @@ impl Instance {
             .map(|worker| std::mem::replace(worker, FREE).job)
             .filter(|job| *job != NONE)
             .collect();
-        let mut waiting = self.serving.clear(now);
-        waiting.append(&mut self.monitors.clear(now));
+        let mut waiting = self.serving.clear();
+        waiting.append(&mut self.monitors.clear());
         for job in held.into_iter().chain(waiting) {
             lost.extend(jobs.remove(job));
         }
