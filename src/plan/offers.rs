@@ -1,9 +1,7 @@
 //! What people may do in a game day: the entries of the timeline, and nothing else.
 
 use super::{Entry, Plan};
-use crate::model::{
-    Action, ActionName, ClientsAction, FleetAction, Offer, OutsideAction, ServiceAction,
-};
+use crate::model::{Action, ActionName, FleetAction, Offer};
 
 impl Plan {
     /// What people may do, one offer for each entry of the timeline that differs from those
@@ -48,8 +46,8 @@ fn offer(place: usize, entry: &Entry) -> Offer {
         entry: place,
         inject: entry.inject.clone(),
         dangerous: is_dangerous(action),
-        does: does(action),
-        undone_by: undone_by(action),
+        does: action.does().to_owned(),
+        undone_by: action.undone_by().map(str::to_owned),
     }
 }
 
@@ -60,75 +58,4 @@ fn is_dangerous(action: &Action) -> bool {
         ActionName::Restart | ActionName::ColdStart | ActionName::Hook | ActionName::Waive
     );
     stops || action.begins().is_some() || matches!(action, Action::Fleet(FleetAction::Admit { .. }))
-}
-
-/// What it does, as a sentence.
-fn does(action: &Action) -> String {
-    let what = match action {
-        Action::Fleet(FleetAction::Push { .. }) => "Releases a configuration with these changes.",
-        Action::Service(ServiceAction::Rollback) => {
-            "Restores the configuration before the last push; a check may refuse it."
-        }
-        Action::Service(ServiceAction::Restart { pause: None }) => {
-            "Restarts everything that serves at once; what is in flight is lost."
-        }
-        Action::Service(ServiceAction::Restart { pause: Some(_) }) => {
-            "Restarts what serves one instance after the other; what an instance has in flight \
-             is lost."
-        }
-        Action::Fleet(FleetAction::Waive { .. }) => {
-            "Makes this check advisory: it warns, and refuses nothing any more."
-        }
-        Action::Fleet(FleetAction::Admit { .. }) => {
-            "Lets the balancer admit this share of the requests, and refuse the rest at once."
-        }
-        Action::Fleet(FleetAction::Slow { factor, .. }) if *factor > 1.0 => {
-            "Makes this part of the fleet slower by this factor."
-        }
-        Action::Fleet(FleetAction::Slow { .. }) => "Makes this part of the fleet as fast as usual.",
-        Action::Fleet(FleetAction::Pause { .. }) => {
-            "Stops the processes of instances where they are."
-        }
-        Action::Fleet(FleetAction::Lose { .. }) => {
-            "Ends instances with all that they hold; new ones come in their places."
-        }
-        Action::Fleet(FleetAction::ColdStart { .. }) => {
-            "Stops every instance, then starts one after the other; nobody is served in between."
-        }
-        Action::Fleet(FleetAction::Break(_)) => "Injects this fault into the fleet.",
-        Action::Fleet(FleetAction::Mend { .. }) => "Takes this fault of the fleet back.",
-        Action::Fleet(FleetAction::Continue { .. }) => "Lets paused instances go on.",
-        Action::Clients(ClientsAction::Monitors { on: true }) => "Switches every monitor on.",
-        Action::Clients(ClientsAction::Monitors { on: false }) => "Switches every monitor off.",
-        Action::Clients(ClientsAction::Retries { .. }) => {
-            "Changes how often the clients try again from now on."
-        }
-        Action::Target(_) => "Does this to the target.",
-        Action::Proxy(_) => "Does this to what passes between the clients and the target.",
-        Action::Outside(OutsideAction::Happened { .. }) => "Writes down what was done elsewhere.",
-    };
-    what.to_owned()
-}
-
-/// What takes it back, as a sentence.
-fn undone_by(action: &Action) -> Option<String> {
-    let own = match action {
-        Action::Fleet(FleetAction::Push { .. }) => Some("A rollback, and the end of the run."),
-        Action::Fleet(FleetAction::Slow { factor, .. }) if *factor > 1.0 => {
-            Some("The same part as fast as usual, and the end of the run.")
-        }
-        Action::Fleet(FleetAction::Pause { .. }) => {
-            Some("`continue`, a restart, and the end of the run.")
-        }
-        Action::Fleet(FleetAction::Admit { .. }) => Some("Another share, and the end of the run."),
-        Action::Fleet(FleetAction::Break(_)) => Some("`mend`, and the end of the run."),
-        Action::Fleet(FleetAction::Lose { .. }) => {
-            Some("By itself, once the new instances serve; and the end of the run.")
-        }
-        Action::Fleet(FleetAction::Waive { .. }) => Some("The end of the run."),
-        Action::Target(action) => action.undone_by(),
-        Action::Proxy(action) => action.undone_by(),
-        _ => None,
-    };
-    own.map(str::to_owned)
 }

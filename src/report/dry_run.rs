@@ -215,8 +215,8 @@ fn details(plan: &Plan, entry: &Entry) -> Vec<String> {
         return lines;
     }
     let undo = match &entry.action {
-        Action::Target(action) => action.undone_by(),
-        Action::Proxy(action) => action.undone_by(),
+        Action::Target(_) | Action::Proxy(_) => entry.action.undone_by(),
+        // The fleet and the clients are gone when the run is.
         Action::Clients(_) | Action::Service(_) | Action::Fleet(_) | Action::Outside(_) => None,
     };
     undo.map(|undo| format!("undo: {undo}"))

@@ -28,6 +28,14 @@ impl Group for ClientsAction {
         }
     }
 
+    fn does(&self) -> &'static str {
+        match self {
+            Self::Monitors { on: true } => "Switches every monitor on.",
+            Self::Monitors { on: false } => "Switches every monitor off.",
+            Self::Retries { .. } => "Changes how often the clients try again from now on.",
+        }
+    }
+
     fn in_words(&self) -> String {
         match self {
             Self::Monitors { .. } => self.done(),

@@ -121,6 +121,52 @@ impl Group for FleetAction {
         }
     }
 
+    fn does(&self) -> &'static str {
+        match self {
+            Self::Push { .. } => "Releases a configuration with these changes.",
+            Self::Waive { .. } => {
+                "Makes this check advisory: it warns, and refuses nothing any more."
+            }
+            Self::Admit { .. } => {
+                "Lets the balancer admit this share of the requests, and refuse the rest at once."
+            }
+            Self::Slow { factor, .. } if *factor > 1.0 => {
+                "Makes this part of the fleet slower by this factor."
+            }
+            Self::Slow { .. } => "Makes this part of the fleet as fast as usual.",
+            Self::Pause { .. } => "Stops the processes of instances where they are.",
+            Self::Continue { .. } => "Lets paused instances go on.",
+            Self::Lose { .. } => {
+                "Ends instances with all that they hold; new ones come in their places."
+            }
+            Self::ColdStart { .. } => {
+                "Stops every instance, then starts one after the other; nobody is served in between."
+            }
+            Self::Break(_) => "Injects this fault into the fleet.",
+            Self::Mend { .. } => "Takes this fault of the fleet back.",
+        }
+    }
+
+    fn undone_by(&self) -> Option<&'static str> {
+        match self {
+            Self::Push { .. } => Some("A rollback, and the end of the run."),
+            Self::Waive { .. } => Some("The end of the run."),
+            Self::Admit { .. } => Some("Another share, and the end of the run."),
+            Self::Slow { factor, .. } if *factor > 1.0 => {
+                Some("The same part as fast as usual, and the end of the run.")
+            }
+            Self::Pause { .. } => Some("`continue`, a restart, and the end of the run."),
+            Self::Lose { .. } => {
+                Some("By itself, once the new instances serve; and the end of the run.")
+            }
+            Self::Break(_) => Some("`mend`, and the end of the run."),
+            Self::Slow { .. }
+            | Self::Continue { .. }
+            | Self::ColdStart { .. }
+            | Self::Mend { .. } => None,
+        }
+    }
+
     fn in_words(&self) -> String {
         match self {
             Self::Push { set, canary, .. } => {

@@ -93,6 +93,14 @@ trait Group {
     /// What it does, in a few words without secrets.
     fn in_words(&self) -> String;
 
+    /// What it does, as a sentence.
+    fn does(&self) -> &'static str;
+
+    /// What takes it back, in words; none where nothing does.
+    fn undone_by(&self) -> Option<&'static str> {
+        None
+    }
+
     /// The name of the phase that begins with it.
     fn phase(&self) -> String {
         self.name().to_string()
@@ -130,6 +138,16 @@ impl Action {
     /// terminal.
     pub fn in_words(&self) -> String {
         self.group().in_words()
+    }
+
+    /// What it does, as a sentence.
+    pub(crate) fn does(&self) -> &'static str {
+        self.group().does()
+    }
+
+    /// What takes it back, in words; none where nothing does.
+    pub(crate) fn undone_by(&self) -> Option<&'static str> {
+        self.group().undone_by()
     }
 
     /// Whether it restarts what serves.

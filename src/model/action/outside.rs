@@ -36,6 +36,10 @@ impl Group for OutsideAction {
         }
     }
 
+    fn does(&self) -> &'static str {
+        "Writes down what was done elsewhere."
+    }
+
     fn in_words(&self) -> String {
         let Self::Happened { what, kind } = self;
         match kind {

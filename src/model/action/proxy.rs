@@ -73,6 +73,18 @@ impl Group for ProxyAction {
         }
     }
 
+    fn does(&self) -> &'static str {
+        "Does this to what passes between the clients and the target."
+    }
+
+    fn undone_by(&self) -> Option<&'static str> {
+        match self {
+            Self::Fault { .. } => Some("the proxy passes everything again, or ends with the run"),
+            Self::Occupy { .. } => Some("every connection is closed, also where the run dies"),
+            Self::Undo { .. } => None,
+        }
+    }
+
     fn in_words(&self) -> String {
         match self {
             Self::Fault {
@@ -102,15 +114,6 @@ impl ProxyAction {
                 name == undone
             }
             _ => false,
-        }
-    }
-
-    /// What undoes it where the run ends before the timeline does, in words.
-    pub(crate) const fn undone_by(&self) -> Option<&'static str> {
-        match self {
-            Self::Fault { .. } => Some("the proxy passes everything again, or ends with the run"),
-            Self::Occupy { .. } => Some("every connection is closed, also where the run dies"),
-            Self::Undo { .. } => None,
         }
     }
 }

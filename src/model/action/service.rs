@@ -28,6 +28,21 @@ impl Group for ServiceAction {
         }
     }
 
+    fn does(&self) -> &'static str {
+        match self {
+            Self::Rollback => {
+                "Restores the configuration before the last push; a check may refuse it."
+            }
+            Self::Restart { pause: None } => {
+                "Restarts everything that serves at once; what is in flight is lost."
+            }
+            Self::Restart { pause: Some(_) } => {
+                "Restarts what serves one instance after the other; what an instance has in \
+                 flight is lost."
+            }
+        }
+    }
+
     fn in_words(&self) -> String {
         match self {
             Self::Rollback => "rollback".into(),

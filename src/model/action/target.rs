@@ -78,6 +78,24 @@ impl Group for TargetAction {
         }
     }
 
+    fn does(&self) -> &'static str {
+        "Does this to the target."
+    }
+
+    fn undone_by(&self) -> Option<&'static str> {
+        match self {
+            // It has an undo of its own.
+            Self::Hook { .. } => None,
+            Self::Process { fault, .. } => match fault {
+                ProcessFault::Pause => Some("let the processes go on"),
+                ProcessFault::Limit(_) => Some("set the limits back"),
+                ProcessFault::Kill => Some("none: `restart` starts a command again"),
+                ProcessFault::Continue | ProcessFault::Lift => None,
+            },
+            Self::Configure { .. } => Some("the command ends with the run"),
+        }
+    }
+
     fn in_words(&self) -> String {
         match self {
             Self::Hook { hook, .. } => format!("hook `{hook}`"),
@@ -109,20 +127,5 @@ impl TargetAction {
             (ProcessFault::Pause, ProcessFault::Continue)
                 | (ProcessFault::Limit(_), ProcessFault::Lift)
         )
-    }
-
-    /// What undoes it where the run ends before the timeline does, in words; a
-    /// hook has an undo of its own.
-    pub(crate) const fn undone_by(&self) -> Option<&'static str> {
-        match self {
-            Self::Hook { .. } => None,
-            Self::Process { fault, .. } => match fault {
-                ProcessFault::Pause => Some("let the processes go on"),
-                ProcessFault::Limit(_) => Some("set the limits back"),
-                ProcessFault::Kill => Some("none: `restart` starts a command again"),
-                ProcessFault::Continue | ProcessFault::Lift => None,
-            },
-            Self::Configure { .. } => Some("the command ends with the run"),
-        }
     }
 }
