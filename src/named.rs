@@ -18,6 +18,20 @@ macro_rules! named {
             $($(#[$of])* #[serde(rename = $word)] $value),+
         }
 
+        impl schemars::JsonSchema for $kind {
+            fn inline_schema() -> bool {
+                true
+            }
+
+            fn schema_name() -> std::borrow::Cow<'static, str> {
+                stringify!($kind).into()
+            }
+
+            fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+                $crate::named::one_of([$($word),+])
+            }
+        }
+
         $crate::named::named!($kind { $($value = $word),+ });
     };
     ($kind:ident { $($value:ident = $word:literal),+ $(,)? }) => {
@@ -40,6 +54,12 @@ macro_rules! named {
             }
         }
     };
+}
+
+/// The schema of a text that is one of these words.
+pub(crate) fn one_of(words: impl IntoIterator<Item = &'static str>) -> schemars::Schema {
+    let words: Vec<_> = words.into_iter().collect();
+    schemars::json_schema!({ "type": "string", "enum": words })
 }
 
 /// Writes a value as its text, and reads it back, wherever serde writes and reads it.

@@ -12,10 +12,7 @@ pub struct ActionTaken {
     pub at_s: f64,
     /// When it had been carried out, or was refused; null where that was not observed.
     pub ended_s: Option<f64>,
-    /// Its name: `push`, `rollback`, `waive`, `restart`, `admit`, `monitors`, `retries`,
-    /// `slow`, `pause`, `continue`, `hook`, `process`, `configure`, `fault`, `occupy`, `undo`,
-    /// `happened`.
-    #[schemars(with = "String")]
+    /// Its name.
     pub action: ActionName,
     /// What was done, in a few words: `admit 45 %`.
     pub what: String,

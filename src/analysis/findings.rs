@@ -429,11 +429,8 @@ pub struct ExhaustionWindow {
 /// The incident's clock and verdict; instants in seconds from the start of the load.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Incident {
-    /// What began it: `push`, `surge`, `pause`, `kill`, `limit`, `fault`, `occupation`, or
-    /// `slowdown of the database`, `of the application`, `of the identity service`; null
-    /// where nothing did.
+    /// What began it; null where nothing did.
     #[serde(default)]
-    #[schemars(with = "Option<String>")]
     pub trigger: Option<Cause>,
     /// When it did.
     pub trigger_s: Option<f64>,
@@ -519,7 +516,6 @@ pub struct Incident {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time_to_recover_censored_after_s: Option<f64>,
     /// The verdict, in the words of docs/TERMS.md with underscores.
-    #[schemars(with = "String")]
     pub verdict: IncidentVerdict,
     /// Why the verdict is `undetermined`, in one sentence; null where it is another.
     pub undetermined_because: Option<String>,
@@ -540,7 +536,6 @@ pub struct Incident {
     /// What kept the incident going after the trigger was off: `retries`,
     /// `monitor_probes`, `reconnections`, `zombie_work`, `cold_start`, `detached_tasks`,
     /// `deadlock` or `leak`.
-    #[schemars(with = "Option<String>")]
     pub sustaining: Option<SustainingEffect>,
     /// The shares that the sustaining effect is named from.
     pub sustaining_shares: Option<SustainingShares>,

@@ -70,7 +70,6 @@ pub struct Prediction {
     /// Who expected it.
     pub by: Person,
     /// Of what: `first_seen`, `recovery`, `held_down`.
-    #[schemars(with = "String")]
     pub question: Question,
     /// What they expected.
     pub answer: String,

@@ -1,4 +1,4 @@
-//! What was done, when, and what came of it: the journal's actions in pairs.
+//! What was done, when, and the result: the journal's actions in pairs.
 //!
 //! An action's instant is the one at which it *began*: nothing it does can be
 //! felt earlier. Only a rollback is dated by its end, since until then the

@@ -8,7 +8,7 @@
 //! | file | question |
 //! |---|---|
 //! | `series` | what happened in each bucket |
-//! | `journal` | what was done, when, and what came of it |
+//! | `journal` | what was done, when, and with which result |
 //! | `trigger` | what began the incident, and when it was over |
 //! | `observation` | how far the record can be trusted to be final |
 //! | `owners` | whose a time is: the target's, the clients', or the generator's |

@@ -61,7 +61,6 @@ pub struct SeedResult {
     /// The seed.
     pub seed: u64,
     /// The incident's verdict.
-    #[schemars(with = "String")]
     pub verdict: IncidentVerdict,
     /// Trigger off → recovered, in seconds; null where that was not seen.
     pub recovery_s: Option<f64>,
@@ -73,7 +72,6 @@ pub struct SeedResult {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct VerdictShare {
     /// The verdict.
-    #[schemars(with = "String")]
     pub verdict: IncidentVerdict,
     /// Its share of the seeds.
     pub seeds: Proportion,

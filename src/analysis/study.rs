@@ -13,7 +13,6 @@ use crate::plan::Plan;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Outcome {
     /// The incident's verdict, a word.
-    #[schemars(with = "String")]
     pub verdict: IncidentVerdict,
     /// Trigger off → recovered for good, in seconds: where service was lost once more, until it
     /// was back from that. Null where it was not seen or there was nothing to recover from.
@@ -152,7 +151,6 @@ pub struct Row {
     pub calm_saturation: Option<Spread>,
     /// The verdict that the scenario declares for it; only where it does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
     pub declared: Option<IncidentVerdict>,
     /// The least share of the seeds with it that the scenario declares, between 0 and 1; only
     /// where it is not all of them.

@@ -41,7 +41,6 @@ pub struct Person {
     /// The name as it was given.
     pub name: String,
     /// What they are in the game.
-    #[schemars(with = "String")]
     pub role: GameRole,
 }
 

@@ -11,10 +11,8 @@ use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::fault::FleetFaultKind;
-use super::{Cause, SlowPart};
-
-use crate::named::named;
+use super::Cause;
+use crate::named::{named, one_of};
 
 named! {
     /// What an incident came to (docs/TERMS.md, "Verdicts").
@@ -96,21 +94,23 @@ impl Serialize for Cause {
 impl<'de> Deserialize<'de> for Cause {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let slowed = SlowPart::ALL.map(|(part, _)| Self::Slow(part));
-        let others = [
-            Self::Push,
-            Self::Pause,
-            Self::Loss,
-            Self::Kill,
-            Self::Limit,
-            Self::Fault,
-            Self::Occupation,
-            Self::Surge,
-        ];
-        let broken = FleetFaultKind::ALL.map(|(kind, _)| Self::Broken(kind));
-        let mut all = slowed.into_iter().chain(others).chain(broken);
-        all.find(|cause| cause.name() == name)
+        Self::all()
+            .find(|cause| cause.name() == name)
             .ok_or_else(|| de::Error::custom(format!("`{name}` is not a cause of an incident")))
+    }
+}
+
+impl schemars::JsonSchema for Cause {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Cause".into()
+    }
+
+    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        one_of(Self::all().map(Self::name))
     }
 }
 
@@ -278,19 +278,7 @@ mod tests {
         for (effect, _) in SustainingEffect::ALL {
             holds(&effect);
         }
-        for cause in [
-            Cause::Push,
-            Cause::Slow(SlowPart::Application),
-            Cause::Slow(SlowPart::Database),
-            Cause::Slow(SlowPart::Identity),
-            Cause::Pause,
-            Cause::Loss,
-            Cause::Kill,
-            Cause::Limit,
-            Cause::Fault,
-            Cause::Occupation,
-            Cause::Surge,
-        ] {
+        for cause in Cause::all() {
             holds(&cause);
         }
     }

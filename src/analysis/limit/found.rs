@@ -261,9 +261,7 @@ pub struct LimitRecovery {
     /// It was waited for so many seconds in vain.
     pub censored_after_s: Option<f64>,
     /// The verdict of the incident, in the words of docs/TERMS.md.
-    #[schemars(with = "String")]
     pub verdict: IncidentVerdict,
     /// What kept it going: `retries`, `zombie_work` and others; null where nothing did.
-    #[schemars(with = "Option<String>")]
     pub sustaining: Option<SustainingEffect>,
 }

@@ -162,7 +162,6 @@ pub struct LimitReturns {
     /// Each rate that was tried, the lowest first.
     pub rates: Vec<LimitReturnRate>,
     /// What kept service down where it did not come back; null where nothing was named.
-    #[schemars(with = "Option<String>")]
     pub sustaining: Option<SustainingEffect>,
     /// In one sentence.
     pub sentence: String,

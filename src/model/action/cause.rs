@@ -31,6 +31,24 @@ pub enum Cause {
 }
 
 impl Cause {
+    /// Every cause.
+    pub(crate) fn all() -> impl Iterator<Item = Self> {
+        let alone = [
+            Self::Push,
+            Self::Pause,
+            Self::Loss,
+            Self::Kill,
+            Self::Limit,
+            Self::Fault,
+            Self::Occupation,
+            Self::Outside,
+            Self::Surge,
+        ];
+        let slowed = SlowPart::ALL.map(|(part, _)| Self::Slow(part));
+        let broken = FleetFaultKind::ALL.map(|(kind, _)| Self::Broken(kind));
+        slowed.into_iter().chain(alone).chain(broken)
+    }
+
     /// What sentences call it, without an article.
     pub const fn name(self) -> &'static str {
         match self {
