@@ -369,6 +369,7 @@ pub const HEAD_TIME_MAX: Duration = Duration::from_secs(15);
 pub const LISTENER_CONNECTIONS_MAX: usize = 64;
 
 /// Every bound, in the order of the documentation.
+#[cfg(feature = "testing")]
 pub const ALL: [Bound; 29] = [
     SCENARIO,
     LINK,

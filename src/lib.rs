@@ -1,4 +1,4 @@
-//! threadbare drives a target through an incident and measures what came of it.
+//! threadbare drives a target through an incident and measures the result.
 //!
 //! One way through, left to right; a stage takes a value and gives a value:
 //!
@@ -14,7 +14,7 @@
 //!
 //! | rank | modules |
 //! |---|---|
-//! | 0 | [`units`], [`bounds`] |
+//! | 0 | [`units`], `bounds` |
 //! | 1 | `clock`, `rng`, [`error`], `named`, `slots`, `sync` |
 //! | 2 | [`model`], `process`, `files` |
 //! | 3 | [`plan`], `net` |
@@ -44,7 +44,6 @@
 )]
 
 pub mod analysis;
-pub mod bounds;
 pub mod cli;
 pub mod error;
 pub mod model;
@@ -68,6 +67,10 @@ mod target;
 mod agents;
 #[cfg(feature = "testing")]
 pub mod agents;
+#[cfg(not(feature = "testing"))]
+mod bounds;
+#[cfg(feature = "testing")]
+pub mod bounds;
 #[cfg(not(feature = "testing"))]
 mod clients;
 #[cfg(feature = "testing")]

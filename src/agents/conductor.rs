@@ -284,7 +284,7 @@ impl Engaged {
         u32::try_from(self.agents.len()).unwrap_or(u32::MAX)
     }
 
-    /// Has all these done by whoever is free, each once: what came of them, in their order.
+    /// Has all these done by whoever is free, each once: the result of them, in their order.
     /// `progress` is told how many are done, and may ask for an end.
     ///
     /// # Errors

@@ -5,7 +5,7 @@
 //! goes over nothing that others can read (`settings`), and is written into no record.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::net::SocketAddr;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,8 +13,8 @@ use super::sent::SentSample;
 use crate::clock::Clock;
 use crate::error::{Error, Result};
 use crate::load::{Address, Endpoint, Identities, Protocol, Redirects, Setup, Work};
-use crate::model::{ClientsAction, HttpOrigin, HttpWork, Role};
-use crate::net::{AllowedHosts, KnownHosts, Tls, TlsAsked, is_loopback};
+use crate::model::{ClientsAction, HttpOrigin, HttpWork, Role, is_loopback};
+use crate::net::{AllowedHosts, KnownHosts, Tls, TlsAsked, finds};
 use crate::plan::{Plan, Portion};
 use crate::record::{FirstFailure, SlowOperation};
 use crate::units::Nanos;
@@ -82,7 +82,7 @@ pub(super) enum Report {
     Tried {
         /// Its number.
         number: u64,
-        /// What came of it, or why nothing did.
+        /// The result, or why there is none.
         result: std::result::Result<String, String>,
     },
 }
@@ -168,7 +168,7 @@ impl LoadOrder {
         let setups = self.targets.iter().map(|target| {
             let setup = Setup {
                 plan: self.plan(),
-                endpoint: target.endpoint(&allowed, own_hosts)?,
+                endpoint: target.endpoint(&allowed)?,
                 work: target.work(),
                 clock,
             };
@@ -220,11 +220,7 @@ impl SentTarget {
             Work::Http { host, work } => (host.clone(), SentWork::Http(work.clone())),
         };
         let named = named(endpoint.tls.is_some(), &authority)?;
-        let mut own = (named.host.as_str(), named.port)
-            .to_socket_addrs()
-            .into_iter()
-            .flatten();
-        let own = own.any(|own| own == address);
+        let own = finds(&named.host, address);
         Ok(Self {
             authority,
             address: (!own).then_some(address),
@@ -239,14 +235,10 @@ impl SentTarget {
         })
     }
 
-    fn endpoint(&self, allowed: &AllowedHosts, own_hosts: &[String]) -> Result<Endpoint> {
+    fn endpoint(&self, allowed: &AllowedHosts) -> Result<Endpoint> {
         let named = named(self.tls.is_some(), &self.authority)?;
         let address = match self.address {
-            Some(address) => {
-                let chosen = allowed.choose(&named.host, &[address])?;
-                own_allows(own_hosts, &named, chosen)?;
-                chosen
-            }
+            Some(address) => allowed.given(&named.host, address)?,
             None => allowed.resolve(&named.host, named.port)?,
         };
         let tls = |asked: &Option<TlsAsked>| asked.as_ref().map(Tls::as_asked).transpose();
@@ -277,30 +269,6 @@ impl SentTarget {
             },
         }
     }
-}
-
-/// Whether an agent's own start allows an address that the conductor gives a host: it is named
-/// there, or the agent itself finds the host at it. Else whoever conducts could have it send
-/// anywhere under a name that it allows.
-///
-/// # Errors
-///
-/// Where it does not.
-fn own_allows(own_hosts: &[String], named: &HttpOrigin, address: SocketAddr) -> Result<()> {
-    let text = address.ip().to_string();
-    let is_own = is_loopback(address.ip()) || own_hosts.contains(&text);
-    let mut found = (named.host.as_str(), named.port)
-        .to_socket_addrs()
-        .into_iter()
-        .flatten();
-    if is_own || found.any(|found| found.ip() == address.ip()) {
-        return Ok(());
-    }
-    Err(Error::usage(format!(
-        "whoever conducts gives {} the address {text}, at which the agent does not find it; start \
-         the agent with --allow-host {text} too",
-        named.host
-    )))
 }
 
 fn named(encrypted: bool, authority: &str) -> Result<HttpOrigin> {

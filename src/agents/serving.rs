@@ -30,7 +30,7 @@ const TRIES_MAX: usize = 1024;
 /// Letters of what a conductor says in words: what it engages an agent for, why it leaves.
 const TEXT_MAX: usize = 120;
 
-/// What came of a piece of work. One that panics came to nothing, and whoever waits for it
+/// The result of a piece of work. One that panics came to nothing, and whoever waits for it
 /// must hear that.
 fn carried_out(what: impl FnOnce() -> Result<String>) -> std::result::Result<String, String> {
     match catch_unwind(AssertUnwindSafe(what)) {

@@ -10,8 +10,7 @@ use std::path::PathBuf;
 
 use super::packet::is_name;
 use crate::error::{Error, Result};
-use crate::model::Url;
-use crate::net::is_loopback;
+use crate::model::{Url, is_loopback};
 use crate::units::Nanos;
 
 /// The port of NATS.

@@ -14,7 +14,7 @@ pub(super) enum WorkDone {
     Piece {
         /// Its place.
         place: usize,
-        /// What came of it, or why nothing did.
+        /// The result, or why there is none.
         result: Result<String, String>,
     },
     /// Nobody is left who could do the rest.

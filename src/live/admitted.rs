@@ -8,8 +8,8 @@ use std::net::SocketAddr;
 
 use crate::error::{Error, Result};
 use crate::gauges::Scrape;
-use crate::model::{GaugePlace, GaugeSource};
-use crate::net::{AllowedHosts, Tls, is_loopback};
+use crate::model::{GaugePlace, GaugeSource, is_loopback};
+use crate::net::{AllowedHosts, Tls};
 use crate::plan::Plan;
 use crate::target::Addresses;
 

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 /// Whether an address is always this machine: 127.0.0.0/8, `::1`, and the former
 /// mapped into IPv6. What stands for all addresses, `0.0.0.0` and `::`, is not: a
 /// listener there can be reached from outside.
-pub fn is_loopback(address: IpAddr) -> bool {
+pub(crate) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }
 

@@ -114,7 +114,7 @@ pub(crate) use level::{Level, LevelReading};
 pub use limit_trigger::{Disturbance, LimitTrigger};
 pub(crate) use line::Line;
 pub use load::{ClosedLoop, Drive, Load, MixEntry, Pacing, Request};
-pub use loopback::is_loopback;
+pub(crate) use loopback::is_loopback;
 pub(crate) use loopback::names_loopback;
 pub(crate) use monitor::Monitor;
 pub use monitor::MonitorPolicy;

@@ -104,6 +104,29 @@ impl AllowedHosts {
         }
     }
 
+    /// The address that another machine gives a host, as whoever conducts gives it to an agent.
+    ///
+    /// # Errors
+    ///
+    /// As [`AllowedHosts::choose`]; and where this machine finds the host elsewhere and the
+    /// address itself was not named, since whoever gives it could else have requests sent
+    /// anywhere under a name that is allowed.
+    pub fn given(&self, host: &str, address: SocketAddr) -> Result<SocketAddr> {
+        self.choose_given(host, address, finds(host, address))
+    }
+
+    fn choose_given(&self, host: &str, given: SocketAddr, is_found: bool) -> Result<SocketAddr> {
+        let chosen = self.choose(host, &[given])?;
+        let text = chosen.ip().to_string();
+        if is_found || is_loopback(chosen.ip()) || self.command_line.contains(&text) {
+            return Ok(chosen);
+        }
+        Err(Error::usage(format!(
+            "whoever conducts gives {host} the address {text}, at which the agent does not find \
+             it; start the agent with --allow-host {text} too"
+        )))
+    }
+
     /// Those that are named everywhere.
     pub(super) fn named(&self) -> impl Iterator<Item = &str> {
         let hosts = self.command_line.iter().map(String::as_str);
@@ -123,6 +146,13 @@ impl AllowedHosts {
             (Some(_), false) => Some(format!("{in_file}, and on the command line, {on_line}")),
         }
     }
+}
+
+/// Whether this machine finds the host at this address.
+pub(crate) fn finds(host: &str, address: SocketAddr) -> bool {
+    let found = bare(host).map(|bare| (bare, address.port()).to_socket_addrs());
+    let mut found = found.into_iter().flatten().flatten();
+    found.any(|found| found.ip() == address.ip())
 }
 
 fn not_named(host: &str, address: SocketAddr, missing: &str) -> Error {
@@ -269,6 +299,41 @@ mod tests {
         let allowed = AllowedHosts::of_command_line(vec!["shop.test".to_owned()]);
         let several = ["[2001:db8::1]:80", "192.0.2.1:80"];
         assert_eq!(chosen(&allowed, "shop.test", &several).unwrap(), several[0]);
+    }
+
+    #[test]
+    fn an_address_that_is_given_is_one_where_the_host_is_found_or_that_was_named() {
+        let (here, there) = ("127.0.0.1:80", "192.0.2.7:80");
+        for (host, given, is_found, named, is_allowed) in [
+            // this machine's, whatever its name
+            ("shop.test", here, false, &[][..], true),
+            ("localhost", here, true, &[], true),
+            // the host is named, and found there
+            ("shop.test", there, true, &["shop.test"], true),
+            // the host is named, and found elsewhere or nowhere: the address must be as well
+            ("shop.test", there, false, &["shop.test"], false),
+            ("shop.test", there, false, &["shop.test", "192.0.2.7"], true),
+            // another address than that which is given
+            (
+                "shop.test",
+                there,
+                false,
+                &["shop.test", "192.0.2.8"],
+                false,
+            ),
+            // found there, and not named
+            ("shop.test", there, true, &[], false),
+            ("shop.test", there, true, &["192.0.2.7"], false),
+        ] {
+            let named = named.iter().map(|it| (*it).to_owned()).collect();
+            let allowed = AllowedHosts::of_command_line(named);
+            let chosen = allowed.choose_given(host, given.parse().unwrap(), is_found);
+            assert_eq!(chosen.is_ok(), is_allowed, "{host} {given} {allowed:?}");
+        }
+        assert!(finds("127.0.0.1", here.parse().unwrap()));
+        assert!(finds("[::1]", "[::1]:80".parse().unwrap()));
+        assert!(!finds("127.0.0.1", "127.0.0.2:80".parse().unwrap()));
+        assert!(!finds("no host", here.parse().unwrap()));
     }
 
     #[test]

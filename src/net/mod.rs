@@ -14,12 +14,12 @@ pub mod http;
 mod known;
 pub(crate) mod tls;
 
-pub use crate::model::is_loopback;
 pub use failed::Failed;
 #[cfg(feature = "testing")]
 pub use framing::FramingError;
 pub use framing::{BodyReader, Framing, FramingFields, RequestKind};
 pub use hosts::AllowedHosts;
+pub(crate) use hosts::finds;
 pub use known::KnownHosts;
 #[cfg(feature = "testing")]
 pub(crate) use tls::read_pem;

@@ -49,7 +49,7 @@ pub(crate) use histogram::{is_told, told_from};
 pub use interval_log::IntervalLog;
 pub(crate) use means::mean;
 pub use memory::MemoryRecorder;
-pub use private::{claim_directory, write_private};
+pub(crate) use private::{claim_directory, write_private};
 pub(crate) use private::{open_anew, open_to_append, replace_private};
 pub(crate) use sample::busy_share;
 pub use sample::{Counters, Measure, Observer, Sample};

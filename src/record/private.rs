@@ -50,7 +50,7 @@ pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
 /// # Errors
 ///
 /// Where it cannot be written, for example because the disk is full.
-pub fn write_private(directory: &Path, name: &str, content: &[u8]) -> Result<()> {
+pub(crate) fn write_private(directory: &Path, name: &str, content: &[u8]) -> Result<()> {
     let path = directory.join(name);
     open_anew(&path)
         .and_then(|mut file| file.write_all(content))
@@ -83,7 +83,7 @@ pub(crate) fn replace_private(directory: &Path, name: &str, content: &[u8]) -> R
 /// # Errors
 ///
 /// Where it cannot be made, or belongs to another user.
-pub fn claim_directory(directory: &Path, first: &str) -> io::Result<bool> {
+pub(crate) fn claim_directory(directory: &Path, first: &str) -> io::Result<bool> {
     if directory.exists() && entries(directory) != Some(0) {
         return Ok(false);
     }

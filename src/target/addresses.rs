@@ -6,8 +6,8 @@
 use std::net::SocketAddr;
 
 use crate::error::Result;
-use crate::model::{TargetSpec, Url};
-use crate::net::{AllowedHosts, KnownHosts, is_loopback};
+use crate::model::{TargetSpec, Url, is_loopback};
+use crate::net::{AllowedHosts, KnownHosts};
 
 /// The addresses of every host that a run may send to, each checked.
 #[derive(Debug, Clone, Default)]

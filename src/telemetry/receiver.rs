@@ -5,9 +5,9 @@ use std::net::SocketAddr;
 
 use crate::bounds::RECEIVER_ANSWER;
 use crate::error::{Error, Result};
-use crate::model::Url;
+use crate::model::{Url, is_loopback};
 use crate::net::http::{HttpRequest, ask_unless};
-use crate::net::{AllowedHosts, Tls, is_loopback};
+use crate::net::{AllowedHosts, Tls};
 use crate::units::Nanos;
 
 /// How long a request may take: who does not answer within it loses what it held.

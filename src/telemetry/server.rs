@@ -32,7 +32,7 @@ use super::family::Family;
 use super::page::{CONTENT_TYPE as PAGE_TYPE, page};
 use crate::bounds::{HEAD_TIME_MAX, LISTENER_CONNECTIONS_MAX, METRICS};
 use crate::error::{Error, Result};
-use crate::net::is_loopback;
+use crate::model::is_loopback;
 use crate::units::Nanos;
 
 /// So often it is asked whether the last page has been read, or nobody waits for that.
