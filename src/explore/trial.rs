@@ -50,7 +50,7 @@ pub(super) enum Wanted {
     Outcome,
 }
 
-/// What came of a trial.
+/// The result of a trial.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TrialAnswer {
@@ -64,7 +64,7 @@ pub enum TrialAnswer {
 
 /// Others who carry trials out.
 pub trait Elsewhere {
-    /// What came of each, in their order.
+    /// The result of each, in their order.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl Trial {
     }
 }
 
-/// Carries trials out, here or elsewhere: what came of each, in their order.
+/// Carries trials out, here or elsewhere: the result of each, in their order.
 ///
 /// # Errors
 ///

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::plan::Plan;
 use crate::sim::Bounds;
 
-/// A variant of the plan: the measures that were taken, and what came of them.
+/// A variant of the plan: the measures that were taken, and the result of them.
 struct Variant<'a> {
     measures: Vec<&'a Measure>,
     plan: Plan,

@@ -47,7 +47,7 @@ pub(crate) struct Hunt<'a> {
     pub directory: Option<&'a Path>,
     /// Whether an end was asked for.
     pub interrupt: Option<&'a Interrupt>,
-    /// Told what is tried, and what came of it.
+    /// Told what is tried, and the result.
     pub tell: &'a mut dyn FnMut(&str),
     /// Whether mistakes are shown in colour.
     pub colour: bool,

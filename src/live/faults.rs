@@ -287,7 +287,7 @@ impl Faults {
         }
     }
 
-    /// Undoes everything that acts, the last first; what came of each. From then on
+    /// Undoes everything that acts, the last first; the result of each. From then on
     /// nothing acts any more.
     pub(super) fn undo(&self, tell: &mut dyn FnMut(Event)) {
         let acting = lock(&self.acting).take().unwrap_or_default();

@@ -98,7 +98,7 @@ impl Leftovers {
         told.collect()
     }
 
-    /// Undoes it all, the last that was done first, and marks it done: what came of each,
+    /// Undoes it all, the last that was done first, and marks it done: the result of each,
     /// and whether all of that could be marked.
     pub(crate) fn recover(&mut self) -> (Vec<(String, Outcome)>, Result<()>) {
         let (mut came, mut marked) = (Vec::new(), Ok(()));

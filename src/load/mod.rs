@@ -1,7 +1,7 @@
 //! The live load generator.
 //!
 //! It sends the plan's operations when they are due, whatever the target does,
-//! and counts what came of each. One thread owns everything: its connections,
+//! and counts the result of each. One thread owns everything: its connections,
 //! its slice of the arrivals, its histograms; it waits in one epoll for
 //! sockets, instants and commands, and allocates nothing for a request. A
 //! runtime was the obvious way and is not taken: its timers step in

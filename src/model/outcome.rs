@@ -1,4 +1,4 @@
-//! What came of an action, as the journal writes it.
+//! The result of an action, as the journal writes it.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Action, Refusal};
 
-/// What came of a timeline entry.
+/// The result of a timeline entry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "snake_case")]
 pub enum Outcome {

@@ -2,7 +2,7 @@
 //!
 //! A surge is no action: the load does it. It is read off the rates of the plan
 //! and not off the arrivals, since it is what was *done*; what arrived by chance
-//! is what came of it.
+//! is the result.
 
 use super::{Load, Shape};
 use crate::units::Nanos;

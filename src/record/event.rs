@@ -58,7 +58,7 @@ pub enum Event {
     ActionEnded {
         /// Its place in the plan's timeline.
         entry: usize,
-        /// What came of it.
+        /// The result.
         outcome: Outcome,
     },
     /// Somebody takes part in the game day.
@@ -185,7 +185,7 @@ pub enum Event {
     Undone {
         /// What was done to undo it.
         undo: String,
-        /// What came of it.
+        /// The result.
         outcome: Outcome,
     },
     /// After everything had been undone, the target was asked whether it serves.

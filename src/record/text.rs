@@ -38,7 +38,7 @@ fn steers(character: char) -> bool {
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// What came of an action, in one line; not yet [`printable`].
+/// The result of an action, in one line; not yet [`printable`].
 pub(crate) fn outcome_text(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Applied { detail } if detail.is_empty() => "applied".into(),

@@ -1,4 +1,4 @@
-//! The incident's clock: what was done and what came of it, in order.
+//! The incident's clock: what was done and the result, in order.
 //!
 //! Actions, impact and recovery come from the findings, alerts and accidents
 //! from the journal. A reader needs both in one column, since the question is always
@@ -47,7 +47,7 @@ pub(super) struct Moment {
     pub sort: Sort,
     /// What happened, in a few words, safe to print.
     pub what: String,
-    /// What came of it, safe to print; empty where there is nothing to add.
+    /// The result, safe to print; empty where there is nothing to add.
     pub detail: String,
 }
 

@@ -32,7 +32,7 @@ pub(super) fn read(reader: &mut Reader, file: &File) -> Option<TargetSpec> {
     let hooks = hooks(reader, file);
     let proxies = proxies::read(reader, file, &sites);
     let streams = streams(reader, file, placed);
-    of_somebody_else(reader, file);
+    of_the_target(reader, file);
     Some(TargetSpec {
         origin: origin(reader, target),
         ready,
@@ -136,7 +136,7 @@ fn of_the_fleet(reader: &mut Reader, file: &File) {
     }
 }
 
-fn of_somebody_else(reader: &mut Reader, file: &File) {
+fn of_the_target(reader: &mut Reader, file: &File) {
     let Some(load) = &file.load else { return };
     if let Some(mix) = &load.value.mix {
         reader.report(

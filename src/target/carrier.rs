@@ -3,7 +3,7 @@
 //! A `rollout undo`, or a toggle, may not bear to be called again beside itself, or after
 //! itself. So it is called by a process of its own, which whoever asked for it may not
 //! outlive: a second Ctrl-C ends the conductor and not this. That process shares the lock
-//! of the file of undos and writes down what came of it, and then the lock is free. Its
+//! of the file of undos and writes down the result, and then the lock is free. Its
 //! command does not share it: a server that an undo starts would hold it for ever. So the
 //! command is written down before it begins, and whoever finds it still there waits.
 
@@ -116,7 +116,7 @@ impl Carrier {
         Ok(child)
     }
 
-    /// Waits for a process that carries out this undo, and says what came of it. It has
+    /// Waits for a process that carries out this undo, and says the result. It has
     /// begun, so whatever cannot be found out is no reason to do it here again.
     fn result(&self, mut child: Child, id: u64, note: &dyn Fn(&Failed)) -> Outcome {
         let failed = |reason: String| Outcome::Failed { reason };
@@ -164,7 +164,7 @@ impl Safeguard for Noted {
         undo.carry_out()
     }
 
-    /// The line that says what came of the undo says this too.
+    /// The line that says the result of the undo says this too.
     fn settle(&self, _: u64, _: &Outcome) {}
 }
 

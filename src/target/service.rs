@@ -654,7 +654,7 @@ impl Target {
     }
 
     /// Undoes everything that still acts, faults of processes first, and of each kind the
-    /// last first; `tell` hears what came of each as it is done.
+    /// last first; `tell` hears the result of each as it is done.
     pub(crate) fn undo(&self, tell: &mut dyn FnMut(Event)) {
         self.ending.store(true, Ordering::Release);
         // What stands still goes on at once, whatever a call waits for.

@@ -165,7 +165,7 @@ pub(crate) trait Safeguard: Send + Sync {
     /// Where it cannot be written; then the fault must not act.
     fn arm(&self, undo: Undo) -> Result<u64>;
 
-    /// Carries out what is armed under this number, and writes down what came of it.
+    /// Carries out what is armed under this number, and writes down the result.
     fn carry_out(&self, id: u64, undo: &Undo) -> Outcome;
 
     /// It needs no undoing any more: it was undone, or ended by itself.

@@ -5,7 +5,7 @@
 //! undo, the file is written again without them.
 //!
 //! What of it is under way is known as well: by the lock of the file, whose holder writes
-//! down what came of it. Where that one is killed, its command goes on without the lock,
+//! down the result. Where that one is killed, its command goes on without the lock,
 //! and is known by the process that was written down before it began.
 
 use std::fs::File;
@@ -37,7 +37,7 @@ pub(crate) fn read_undos(bytes: &[u8]) {
 /// Who opens them needs the directory no more: where it is moved or removed meanwhile,
 /// they are still at hand. Who carries them out holds the lock of the file, from the
 /// conductor's beginning on, and so does every process that carries one out for another.
-/// So the next waits until none is under way, and then knows what came of each.
+/// So the next waits until none is under way, and then knows the result of each.
 #[derive(Debug)]
 pub(crate) struct Undos {
     /// Where they were, for those who read of them.
@@ -231,7 +231,7 @@ impl Undos {
         ))
     }
 
-    /// Carries one out: what came of it, and whether that could be written down.
+    /// Carries one out: the result, and whether that could be written down.
     pub(crate) fn carry_out(&mut self, armed: &Armed) -> (Outcome, Result<()>) {
         let outcome = if armed.undo.is_of_processes() && self.content.of_another_boot() {
             done(None, || {

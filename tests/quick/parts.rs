@@ -161,3 +161,40 @@ fn every_ignored_test_is_run_by_a_part() {
     let all = ["src", "tests", "benches"].map(|place| ignored_in(&root().join(place)));
     assert_eq!(all.iter().sum::<usize>(), seen, "ignored elsewhere");
 }
+
+/// The prefixes that a filter of .config/nextest.toml stands for: `^a::(b|c)::|^d::`.
+fn prefixes(filter: &str) -> Vec<String> {
+    let mut prefixes = Vec::new();
+    for from in filter.split('^').skip(1) {
+        let from = from.trim_end_matches('|');
+        match from.split_once('(') {
+            None => prefixes.push(from.to_owned()),
+            Some((before, rest)) => {
+                let (choices, after) = rest.split_once(')').unwrap();
+                let choices = choices.split('|');
+                prefixes.extend(choices.map(|choice| format!("{before}{choice}{after}")));
+            }
+        }
+    }
+    prefixes
+}
+
+#[test]
+fn every_group_of_live_tests_that_run_beside_each_other_is_there() {
+    let settings = fs::read_to_string(root().join(".config/nextest.toml")).unwrap();
+    let filters: Vec<_> = settings.split("test(/").skip(1).collect();
+    let names = names("live");
+    let mut seen = 0;
+    for filter in filters {
+        for prefix in prefixes(filter.split_once("/)").unwrap().0) {
+            assert!(prefix.ends_with("::"), "{prefix} is not a whole module");
+            assert!(
+                names.iter().any(|(name, _)| name.starts_with(&prefix)),
+                "tests/live has no {prefix}, which .config/nextest.toml names"
+            );
+            seen += 1;
+        }
+    }
+    assert!(seen > 10, "{seen}");
+    assert_eq!(prefixes("^a::(b|c)::|^d::"), ["a::b::", "a::c::", "d::"]);
+}

@@ -66,7 +66,7 @@ fn of_systemd(text: &str) -> String {
 #[test]
 fn systemd_reads_the_whole_unit() {
     let text = fs::read_to_string(packaged("systemd/threadbare-agent.service")).unwrap();
-    // What it says of other units of this machine is not ours.
+    // What it says of other units of this machine is of no interest.
     let own = |said: String| -> Vec<String> {
         let lines = said
             .lines()

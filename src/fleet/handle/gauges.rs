@@ -182,7 +182,7 @@ impl Fleet {
 
 const NOT_RUNNING: &str = "it is not running";
 
-/// What came of reading a part's gauges.
+/// The result of reading a part's gauges.
 struct Read {
     /// What was counted since the last sample, by the process that runs and by
     /// those that ran before it.

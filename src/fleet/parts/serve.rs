@@ -60,9 +60,9 @@ fn read_config() -> Result<String> {
 
 /// Reads the configuration and puts the process in order.
 fn settle<T: DeserializeOwned>(line: &str) -> Result<T> {
-    let not_ours = |cause| Error::usage(format!("a part's configuration is not valid: {cause}"));
-    let common: Common = serde_json::from_str(line).map_err(not_ours)?;
-    let config = serde_json::from_str(line).map_err(not_ours)?;
+    let not_valid = |cause| Error::usage(format!("a part's configuration is not valid: {cause}"));
+    let common: Common = serde_json::from_str(line).map_err(not_valid)?;
+    let config = serde_json::from_str(line).map_err(not_valid)?;
     end_on_panic();
     end_with_standard_input()?;
     // What follows makes figures better where it is allowed; a part that may

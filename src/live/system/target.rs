@@ -198,7 +198,7 @@ impl SystemUnderTest for GuardedTarget {
 
     fn dead(&self) -> Vec<Death> {
         let died = self.target.died().into_iter();
-        // That the target's program ends is what came of the experiment.
+        // That the target's program ends is the result of the experiment.
         let deaths = died.map(|event| Death {
             event,
             ends_the_run: false,

@@ -28,7 +28,7 @@ pub struct Response {
     pub retry_after: Option<Nanos>,
 }
 
-/// What came of some bytes.
+/// The result of some bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
     /// They are all used, and the response is not whole.

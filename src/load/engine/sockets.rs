@@ -76,7 +76,7 @@ pub(super) struct Sockets {
     pub(super) requests_limit: RequestsLimit,
     /// HTTP/2 connections that have gathered something to send.
     pub(super) unflushed: Vec<u32>,
-    /// What came of streams; empty but while it is dealt with.
+    /// The result of streams; empty but while it is dealt with.
     pub(super) answers: Vec<(u32, u32, StreamEnd)>,
 
     delay: RunDelay,

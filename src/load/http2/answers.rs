@@ -164,7 +164,7 @@ impl Stream {
         Ok(())
     }
 
-    /// What came of it, now that there is no more.
+    /// The result, now that there is no more.
     fn end(self) -> StreamEnd {
         if self.left.is_some_and(|left| left > 0) {
             return self.fail(FailureCause::Truncated);

@@ -226,7 +226,7 @@ impl Session {
             .collect()
     }
 
-    /// Reads on: what came of which place's request on which stream goes to
+    /// Reads on: the result of which place's request on which stream goes to
     /// `answers`, what the protocol asks for to `out`.
     pub(super) fn feed(
         &mut self,

@@ -22,7 +22,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     bytes.to_vec()
 }
 
-/// What came of bytes, fed in pieces of so many.
+/// The result of bytes, fed in pieces of so many.
 fn fed(
     session: &mut Session,
     bytes: &[u8],

@@ -9,7 +9,7 @@
 //! chain of buffers was the obvious way; there a fault that goes must be emptied
 //! into its neighbour first.
 //!
-//! Not here: sockets, and the framing of HTTP (`fault`).
+//! Not here: sockets, and the framing of HTTP (`proxy`, `net`).
 
 mod attribute;
 mod bandwidth;

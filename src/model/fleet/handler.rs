@@ -1,4 +1,4 @@
-//! The handler of a job, as stages: which comes next, given what came of the last,
+//! The handler of a job, as stages: which comes next, given the result of the last,
 //! and what is answered at the end.
 //!
 //! ```text

@@ -1,5 +1,5 @@
 //! What a responder does to the fleet: what each action comes to, which instances
-//! it reaches in which order, and the sentence for what came of it.
+//! it reaches in which order, and the sentence for the result.
 //!
 //! Decisions only. The live fleet carries an order out with messages and signals to
 //! processes, the simulated one in virtual time; whether an instance could be

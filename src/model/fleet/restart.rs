@@ -1,4 +1,4 @@
-//! A restart, group by group: which instances leave together, and what came of it.
+//! A restart, group by group: which instances leave together, and the result.
 //! Instances that are lost, and a cold start, are restarts too: what differs is who
 //! leaves first.
 
@@ -100,7 +100,7 @@ impl RestartOrder {
         Some(pause)
     }
 
-    /// What came of it, where every instance serves again but for these failures.
+    /// The result, where every instance serves again but for these failures.
     pub(crate) fn ended(self, failures: &[String]) -> Outcome {
         let done = match failures {
             [] => Ok(self.done()),
@@ -122,7 +122,7 @@ impl RestartOrder {
         }
     }
 
-    /// What came of it, where the fleet was ended meanwhile.
+    /// The result, where the fleet was ended meanwhile.
     pub(crate) fn cut_short(self, mut failures: Vec<String>) -> Outcome {
         failures.push(ENDED.to_owned());
         self.ended(&failures)

@@ -1,7 +1,7 @@
 //! Gauges of the user's target: where they are, and what they mean.
 //!
 //! Parameters and pure functions: what is to be read, and what a page that was
-//! read comes to. Reading itself is done in `sample`. A gauge is a **point
+//! read comes to. Reading itself is done in `gauges`. A gauge is a **point
 //! sample**: it says how things were at one instant, and nothing of what was
 //! between two. That is less than the built-in fleet's own time integrals, and
 //! everything that is made of it says so.

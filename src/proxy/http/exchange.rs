@@ -17,7 +17,7 @@ use crate::net::RequestKind;
 use crate::net::head::HEAD_MAX;
 use crate::units::Nanos;
 
-/// What came of a turn.
+/// The result of a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(in crate::proxy) struct Step {
     /// When the next turn is due, whatever arrives.

@@ -24,7 +24,7 @@ pub(super) enum Prompt {
     Help,
 }
 
-/// What came of a key.
+/// The result of a key.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Pressed {
     /// Nothing, or only what is drawn.

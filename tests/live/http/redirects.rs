@@ -77,7 +77,7 @@ fn server() -> Server {
             Some(left) => redirect(302, &format!("/again/{}", left - 1)),
             None if path == "/loop" => redirect(302, "/loop"),
             None if path == "/elsewhere" => redirect(302, "http://192.0.2.1:1/x"),
-            None if path == "/foreign" => redirect(302, "ftp://127.0.0.1/x"),
+            None if path == "/other-scheme" => redirect(302, "ftp://127.0.0.1/x"),
             None if path == "/nowhere" => {
                 ScriptedAnswer::text("HTTP/1.1 302 Found\r\ncontent-length: 0\r\n\r\n")
             }
@@ -170,7 +170,7 @@ fn what_is_not_followed_has_failed_and_says_why() {
              allow it with --allow-host 192.0.2.1",
         ),
         (
-            "/foreign",
+            "/other-scheme",
             1,
             "it leads to neither http nor https, or names a user",
         ),
