@@ -60,6 +60,40 @@ fn without_added(mut written: Value, old: &Value) -> Value {
     written
 }
 
+/// The files below a folder, at any depth.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let below = |path: PathBuf| {
+        if path.is_dir() {
+            files(&path)
+        } else {
+            vec![path]
+        }
+    };
+    entries(folder).into_iter().flat_map(below).collect()
+}
+
+#[test]
+fn no_run_says_in_which_folder_of_a_machine_it_was_made() {
+    let mut folders = entries(&root().join("reports"));
+    folders.retain(|it| {
+        let name = it.file_name().unwrap().to_str().unwrap();
+        it.is_dir() && (["live", "long", "simulated"].contains(&name) || name.starts_with("sample"))
+    });
+    assert!(folders.len() > 3, "{folders:?}");
+    for path in folders.iter().flat_map(|folder| files(folder)) {
+        let text = String::from_utf8(fs::read(&path).unwrap()).unwrap();
+        for folder in [
+            "/home/",
+            "/root/",
+            "/tmp/",
+            "/work/",
+            env!("CARGO_MANIFEST_DIR"),
+        ] {
+            assert!(!text.contains(folder), "{}: {folder}", path.display());
+        }
+    }
+}
+
 #[test]
 fn every_search_is_written_as_it_was() {
     let searches = entries(&root().join(SEARCHES));

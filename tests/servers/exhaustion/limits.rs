@@ -87,8 +87,8 @@ fn searched(name: &str, scenario: &Path, more: &[&str]) {
     let found: Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut text = serde_json::to_string_pretty(&found).unwrap();
     // Where it was measured is nobody's business.
-    for folder in [directory.path(), root()] {
-        text = text.replace(&*folder.to_string_lossy(), "");
+    for folder in [root(), directory.path(), scenario.parent().unwrap()] {
+        text = text.replace(&format!("{}/", folder.display()), "");
     }
     fs::write(kept(name), text + "\n").unwrap();
 }
